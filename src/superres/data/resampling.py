@@ -1,0 +1,85 @@
+"""Downsampling by two: how a high-resolution frame becomes the low-resolution one that models see.
+
+Output pixel i lies between input pixels 2i and 2i + 1. Outside the frame, pixels are mirrored with the
+edge pixel repeated (d c b a | a b c d), which is MATLAB imresize's border.
+"""
+
+import math
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from superres.data.sources import KERNELS
+from superres.device.errors import UserError
+
+
+def keys_cubic(x: float) -> float:
+    """Weight of the cubic convolution kernel with a = -0.5 at distance x.
+
+    Keys, "Cubic convolution interpolation for digital image processing", 1981, Eq. 15.
+    """
+    x = abs(x)
+    if x < 1:
+        return 1.5 * x**3 - 2.5 * x**2 + 1
+    if x < 2:
+        return -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+    return 0.0
+
+
+def lanczos3(x: float) -> float:
+    """Weight of the Lanczos kernel with three lobes at distance x: sinc(x) sinc(x / 3)."""
+    if x == 0:
+        return 1.0
+    if abs(x) >= 3:
+        return 0.0
+    return 3 * math.sin(math.pi * x) * math.sin(math.pi * x / 3) / (math.pi * x) ** 2
+
+
+def _taps(kernel: Callable[[float], float], stretch: int, count: int) -> np.ndarray:
+    distances = [i - (count - 1) / 2 for i in range(count)]
+    weights = np.array([kernel(d / stretch) for d in distances])
+    return weights / weights.sum()
+
+
+# Stretching a kernel by the factor of reduction is what keeps it from aliasing.
+_TAPS = {
+    "bicubic": _taps(keys_cubic, 2, 8),
+    "area": np.array([0.5, 0.5]),
+    "lanczos": _taps(lanczos3, 2, 12),
+    "bicubic-aliased": _taps(keys_cubic, 1, 4),
+}
+
+
+def downsample_float(frame: np.ndarray, kernel: str) -> np.ndarray:
+    """Downsample a frame by two and don't round.
+
+    `frame` is uint8 H x W x 3, H and W even; the result is float32 H/2 x W/2 x 3 in levels of 0 to 255,
+    which the negative lobes of a kernel may leave. `kernel` is one of KERNELS: `bicubic` (8 taps, MATLAB
+    imresize's antialiased bicubic), `area` (mean of 2 x 2), `lanczos` (12 taps, antialiased) and
+    `bicubic-aliased` (4 taps, not stretched). Raises UserError for an unknown kernel or an odd size.
+    """
+    if kernel not in _TAPS:
+        raise UserError(f"downsampling: expected one of {', '.join(KERNELS)}, found {kernel!r}")
+    height, width = frame.shape[:2]
+    if height % 2 or width % 2:
+        raise UserError(
+            f"downsampling: expected an even width and height, found {width}x{height}; crop the frame"
+        )
+    taps = _TAPS[kernel]
+    anchor = len(taps) // 2 - 1
+    filtered = cv2.sepFilter2D(
+        frame, cv2.CV_32F, taps, taps, anchor=(anchor, anchor), borderType=cv2.BORDER_REFLECT
+    )
+    return filtered[::2, ::2]
+
+
+def downsample(frame: np.ndarray, kernel: str) -> np.ndarray:
+    """Downsample a frame by two, rounding once, at the end (halves to even).
+
+    `frame` is uint8 H x W x 3, H and W even; the result is uint8 H/2 x W/2 x 3. MATLAB itself rounds
+    after each of the two directions, so its pictures differ from these by a level here and there.
+    Kernels and errors: see `downsample_float`.
+    """
+    levels = np.rint(downsample_float(frame, kernel))
+    return np.clip(levels, 0, 255, out=levels).astype(np.uint8)

@@ -1,0 +1,99 @@
+"""Downsampling against a float64 oracle that sums the kernel's definition pixel by pixel."""
+
+import math
+
+import numpy as np
+import pytest
+
+from superres.data.resampling import downsample, downsample_float
+from superres.data.sources import KERNELS
+from superres.device.errors import UserError
+
+
+def _cubic(x):
+    a, x = -0.5, abs(x)
+    if x <= 1:
+        return (a + 2) * x**3 - (a + 3) * x**2 + 1
+    return a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a if x < 2 else 0.0
+
+
+def _lanczos(x):
+    return float(np.sinc(x) * np.sinc(x / 3)) if abs(x) < 3 else 0.0
+
+
+def _box(x):
+    return 1.0 if abs(x) <= 0.5 else 0.0
+
+
+ORACLES = {
+    "bicubic": (_cubic, 2, 2.0),
+    "area": (_box, 2, 0.5),
+    "lanczos": (_lanczos, 2, 3.0),
+    "bicubic-aliased": (_cubic, 1, 2.0),
+}
+
+
+def _matrix(size, name):
+    """One direction as a dense size/2 x size matrix, by the definition: centre 2i + 0.5, mirrored border."""
+    kernel, stretch, support = ORACLES[name]
+    matrix = np.zeros((size // 2, size))
+    for i in range(size // 2):
+        centre = 2 * i + 0.5
+        reach = support * stretch
+        taps = range(math.ceil(centre - reach), math.floor(centre + reach) + 1)
+        weights = [kernel((t - centre) / stretch) for t in taps]
+        for t, weight in zip(taps, weights, strict=True):
+            mirrored = t % (2 * size)
+            mirrored = min(mirrored, 2 * size - 1 - mirrored)
+            matrix[i, mirrored] += weight / sum(weights)
+    return matrix
+
+
+def _oracle(frame, name):
+    height, width = frame.shape[:2]
+    rows, columns = _matrix(height, name), _matrix(width, name)
+    return np.einsum("ih,hwc,jw->ijc", rows, frame.astype(np.float64), columns)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("size", [(40, 66), (4, 2), (6, 128)])
+def test_matches_the_kernels_definition(kernel, size):
+    frame = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+    expected = _oracle(frame, kernel)
+    assert np.abs(downsample_float(frame, kernel) - expected).max() < 1e-3
+
+    found = downsample(frame, kernel).astype(int)
+    rounded = np.clip(np.rint(expected), 0, 255)
+    ties = np.abs(expected - np.floor(expected) - 0.5) < 1e-3
+    assert np.array_equal(found[~ties], rounded[~ties])
+    assert np.abs(found - rounded).max() <= 1
+
+
+def test_bicubic_taps_are_imresizes():
+    """A single bright column shows the eight weights -3, -9, 29, 111 / 256 and their mirror image."""
+    frame = np.zeros((8, 32, 3), np.uint8)
+    frame[:, 16] = 128
+    found = downsample_float(frame, "bicubic")[2, :, 0] / 128 * 256
+    assert found[6:11] == pytest.approx([-3, 29, 111, -9, 0], abs=1e-3)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_flat_frame_stays_flat(kernel):
+    frame = np.full((10, 14, 3), 201, np.uint8)
+    assert (downsample(frame, kernel) == 201).all()
+
+
+def test_reads_a_read_only_view():
+    frame = np.random.default_rng(2).integers(0, 256, (2, 8, 12, 3), dtype=np.uint8)
+    frame.setflags(write=False)
+    assert downsample(frame[1], "area").shape == (4, 6, 3)
+
+
+def test_mistakes_are_named():
+    frame = np.zeros((4, 6, 3), np.uint8)
+    with pytest.raises(
+        UserError, match="expected one of bicubic, area, lanczos, bicubic-aliased, found 'cubic'"
+    ):
+        downsample(frame, "cubic")
+    with pytest.raises(UserError, match="even width and height, found 5x4"):
+        downsample(frame[:, :5], "area")
