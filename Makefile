@@ -1,0 +1,37 @@
+# Two commands: `make all` runs the default study, `make test` the tests. Each sets up .venv first if need be.
+# TORCH_BACKEND=cpu|auto|cu130|... chooses torch's build, CORES the number of Snakemake's cores.
+TORCH_BACKEND ?= cpu
+CORES ?= 4
+export TORCH_BACKEND
+
+BIN := .venv/bin
+LOCKED := envs/requirements.txt envs/uv.txt envs/install.sh pyproject.toml
+RUN_STAMP := .venv/.installed-$(TORCH_BACKEND)
+DEV_STAMP := .venv/.installed-dev-$(TORCH_BACKEND)
+
+.PHONY: all setup test check lock clean
+
+all: setup
+	$(BIN)/snakemake --cores $(CORES) all
+
+setup: $(RUN_STAMP)
+
+test: $(DEV_STAMP)
+	$(BIN)/python -m pytest
+
+check: $(DEV_STAMP)
+	bash .ci/checks
+
+$(RUN_STAMP): $(LOCKED)
+	sh envs/install.sh envs/requirements.txt
+	touch $@
+
+$(DEV_STAMP): $(LOCKED) envs/dev.txt
+	sh envs/install.sh envs/requirements.txt envs/dev.txt
+	touch $@ $(RUN_STAMP)
+
+lock: $(DEV_STAMP)
+	sh envs/lock.sh
+
+clean:
+	rm -rf .venv .snakemake results

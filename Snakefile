@@ -1,0 +1,39 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/models.smk"
+include: "rules/quantization.smk"
+include: "rules/arms.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        metrics=f"{RESULTS}/metrics.csv",
+        table=expand(f"{RESULTS}/table1.{{kind}}", kind=["csv", "md"]),
+        plots=expand(f"{RESULTS}/plots/{{plot}}.{{kind}}", plot=plot_names(), kind=["svg", "png"]),
+
+
+# Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.
+for group, members in arm_groups().items():
+
+    rule:
+        name:
+            group
+        input:
+            [f"{RESULTS}/arms/{arm.folder}/manifest{of_clip}.json" for arm in members for of_clip in OF_CLIP],

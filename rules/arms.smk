@@ -1,0 +1,86 @@
+ARM = f"{RESULTS}/arms/{{target}}/{{runtime}}/{{model}}/{{precision}}"
+
+
+rule build_engine:
+    input:
+        model=engine_source,
+        code=runtime_code,
+    output:
+        engine=f"{ARM}/engine.bin",
+        record=f"{ARM}/engine.json",
+    log:
+        f"{LOGS}/build_engine/{{target}}/{{runtime}}/{{model}}/{{precision}}.log",
+    benchmark:
+        f"{BENCHMARKS}/build_engine/{{target}}/{{runtime}}/{{model}}/{{precision}}.tsv"
+    threads: 2
+    conda:
+        "../envs/arms.yaml"
+    script:
+        "../workflow/scripts/build_engine.py"
+
+
+rule measure_quality:
+    input:
+        engine=f"{ARM}/engine.bin",
+        engine_record=f"{ARM}/engine.json",
+        hr=clip_file("hr.npy"),
+        lr=clip_file("lr.npy"),
+        clip=clip_file("json"),
+        code=code("device/psnr.py", "device/quality.py"),
+    output:
+        quality=f"{ARM}/quality{{of_clip}}.csv",
+        record=f"{ARM}/quality{{of_clip}}.json",
+    log:
+        f"{LOGS}/measure_quality/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
+    benchmark:
+        f"{BENCHMARKS}/measure_quality/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
+    threads: 2
+    conda:
+        "../envs/arms.yaml"
+    script:
+        "../workflow/scripts/measure_quality.py"
+
+
+rule measure_latency:
+    input:
+        engine=f"{ARM}/engine.bin",
+        engine_record=f"{ARM}/engine.json",
+        lr=clip_file("lr.npy"),
+        clip=clip_file("json"),
+        code=code("device/latency.py"),
+    output:
+        latency=f"{ARM}/latency{{of_clip}}.csv",
+        record=f"{ARM}/latency{{of_clip}}.json",
+    params:
+        settings=dict(STUDY.latency),
+    log:
+        f"{LOGS}/measure_latency/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
+    benchmark:
+        f"{BENCHMARKS}/measure_latency/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
+    # All cores: nothing else runs while an arm is timed.
+    threads: workflow.cores
+    conda:
+        "../envs/arms.yaml"
+    script:
+        "../workflow/scripts/measure_latency.py"
+
+
+rule write_manifest:
+    input:
+        unpack(traced_inputs),
+        engine_record=f"{ARM}/engine.json",
+        quality_record=f"{ARM}/quality{{of_clip}}.json",
+        latency_record=f"{ARM}/latency{{of_clip}}.json",
+        code=code("report/manifest.py"),
+    output:
+        manifest=f"{ARM}/manifest{{of_clip}}.json",
+    params:
+        study=study_of_arm,
+        clip=clip_name,
+    log:
+        f"{LOGS}/write_manifest/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
+    threads: 1
+    conda:
+        "../envs/report.yaml"
+    script:
+        "../workflow/scripts/write_manifest.py"

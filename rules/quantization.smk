@@ -1,0 +1,34 @@
+rule calibrate_ranges:
+    input:
+        onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
+        frames=calibration_data,
+        code=code("quantization/ranges.py"),
+    output:
+        ranges=f"{RESULTS}/ranges/{{model}}/{{calibration}}.json",
+    params:
+        calibration=calibration_settings,
+    log:
+        f"{LOGS}/calibrate_ranges/{{model}}/{{calibration}}.log",
+    benchmark:
+        f"{BENCHMARKS}/calibrate_ranges/{{model}}/{{calibration}}.tsv"
+    threads: 2
+    conda:
+        "../envs/quantization.yaml"
+    script:
+        "../workflow/scripts/calibrate_ranges.py"
+
+
+rule quantize_onnx:
+    input:
+        onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
+        ranges=f"{RESULTS}/ranges/{{model}}/{{calibration}}.json",
+        code=code("quantization/qdq.py"),
+    output:
+        onnx=f"{RESULTS}/onnx/{{model}}/int8-{{calibration}}.onnx",
+    log:
+        f"{LOGS}/quantize_onnx/{{model}}/{{calibration}}.log",
+    threads: 1
+    conda:
+        "../envs/quantization.yaml"
+    script:
+        "../workflow/scripts/quantize_onnx.py"

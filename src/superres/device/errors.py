@@ -1,0 +1,9 @@
+"""The two ways in which a job ends without a result."""
+
+
+class UserError(Exception):
+    """A mistake in a study or a file: one line that says what, where, expected, found and what to do."""
+
+
+class UnsupportedError(Exception):
+    """An arm that this target can't run; the message is the reason, such as `needs a CUDA device`."""

@@ -1,0 +1,97 @@
+"""Frame files: uint8 RGB frames in one `.npy`, opened memory-mapped.
+
+A file of frames of one size is an array N x H x W x 3. Frames of several sizes lie one behind the
+other in a flat array, and `shapes` says where each begins.
+"""
+
+import os
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from superres.device.errors import UserError
+
+Shape = Tuple[int, int]
+
+
+class Frames(Sequence[np.ndarray]):
+    """Random access to the frames of a file; each is a read-only uint8 view, H x W x 3, RGB."""
+
+    def __init__(self, array: np.ndarray, shapes: Sequence[Shape]):
+        self.shapes: List[Shape] = [(int(h), int(w)) for h, w in shapes]
+        self._array = array
+        self._starts = np.concatenate([[0], np.cumsum([h * w * 3 for h, w in self.shapes])])
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def __getitem__(self, index):  # pyright: ignore[reportIncompatibleMethodOverride]
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        index %= len(self)
+        if self._array.ndim == 4:
+            return self._array[index]
+        flat = self._array[self._starts[index] : self._starts[index + 1]]
+        return flat.reshape(*self.shapes[index], 3)
+
+
+def open_frames(path: Path, shapes: Optional[Sequence[Shape]] = None) -> Frames:
+    """Open a frame file memory-mapped.
+
+    `shapes` is needed for frames of several sizes: one (height, width) a frame. Raises UserError if the
+    file is no frame file or its length is not what the shapes ask for.
+    """
+    try:
+        array = np.load(str(path), mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: expected a frame file (.npy), found something else: {error}") from error
+    if array.dtype == np.uint8 and array.ndim == 4 and array.shape[3] == 3:
+        return Frames(array, [(array.shape[1], array.shape[2])] * array.shape[0])
+    if array.dtype == np.uint8 and array.ndim == 1 and shapes is not None:
+        expected = sum(h * w * 3 for h, w in shapes)
+        if expected == array.size:
+            return Frames(array, shapes)
+        raise UserError(f"{path}: expected {expected} bytes of frames by its index, found {array.size}")
+    raise UserError(
+        f"{path}: expected uint8 frames N x H x W x 3, or a flat array with an index, "
+        f"found {array.dtype} {'x'.join(map(str, array.shape))}"
+    )
+
+
+class FrameWriter:
+    """Writes a frame file frame by frame; it gets its final name only when it is whole.
+
+    Used as a context manager: an exception inside leaves nothing behind.
+    """
+
+    def __init__(self, path: Path, shapes: Sequence[Shape]):
+        self.path = Path(path)
+        self.shapes = [(int(h), int(w)) for h, w in shapes]
+        self._partial = self.path.with_name(self.path.name + ".part")
+
+    def __enter__(self) -> "FrameWriter":
+        uniform = len(set(self.shapes)) == 1
+        total = sum(h * w * 3 for h, w in self.shapes)
+        shape = (len(self.shapes), *self.shapes[0], 3) if uniform else (total,)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._array = np.lib.format.open_memmap(str(self._partial), mode="w+", dtype=np.uint8, shape=shape)
+        self._frames = Frames(self._array, self.shapes)
+        return self
+
+    def __setitem__(self, index: int, frame: np.ndarray) -> None:
+        if frame.dtype != np.uint8 or frame.shape != (*self.shapes[index], 3):
+            raise ValueError(
+                f"frame {index}: expected uint8 {self.shapes[index]}, found {frame.dtype} {frame.shape}"
+            )
+        self._frames[index][...] = frame
+
+    def __exit__(self, kind, value, traceback) -> None:
+        self._array.flush()
+        del self._frames, self._array
+        if kind is None:
+            os.replace(str(self._partial), str(self.path))
+        else:
+            os.unlink(str(self._partial))

@@ -1,0 +1,1 @@
+"""What executes an engine: one module for each runtime."""

@@ -1,0 +1,1 @@
+"""Ranges of activations, and the Q/DQ graphs made from them."""

@@ -1,0 +1,1 @@
+"""From raw figures to metrics, the table and the plots."""

@@ -1,0 +1,99 @@
+"""What a study consists of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from superres.data.sources import PackageFile, Source
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What is evaluated: a source of HR frames and the kernel that makes their LR twins."""
+
+    name: str
+    description: str
+    source: Source
+    downsampling: str
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Centre crops, width x height, of the images of some sources."""
+
+    name: str
+    width: int
+    height: int
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Images that a model is trained or validated on."""
+
+    name: str
+    sources: tuple[Source, ...]
+    downsampling: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A way to get INT8 ranges; it makes the precision `int8-{name}`.
+
+    `data` holds the settings of a random tensor (`type: random`) or of a calibration set.
+    """
+
+    name: str
+    label: str
+    method: str
+    data: Mapping[str, Any]
+
+    @property
+    def calibration_set(self) -> str | None:
+        """Name of the calibration set that is used, None for random data."""
+        return self.data["name"] if self.data["type"] == "calibration-set" else None
+
+
+@dataclass(frozen=True)
+class Model:
+    """An architecture and where its weights come from."""
+
+    name: str
+    weights: Literal["pretrained", "train"]
+
+
+@dataclass(frozen=True, order=True)
+class Arm:
+    """One cell of the table."""
+
+    target: str
+    runtime: str
+    model: str
+    precision: str
+
+    @property
+    def folder(self) -> str:
+        """The arm's place below `arms/`."""
+        return f"{self.target}/{self.runtime}/{self.model}/{self.precision}"
+
+    @property
+    def calibration(self) -> str | None:
+        """Name of the calibration behind an INT8 precision, None for any other."""
+        return self.precision.removeprefix("int8-") if self.precision.startswith("int8-") else None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study with all defaults filled in."""
+
+    name: str
+    description: str
+    packages: Mapping[str, PackageFile]
+    clips: Mapping[str, Clip]
+    calibration_sets: Mapping[str, CalibrationSet]
+    calibrations: Mapping[str, Calibration]
+    training_sets: Mapping[str, TrainingSet]
+    training: Mapping[str, Any]
+    models: Mapping[str, Model]
+    arms: tuple[Arm, ...]
+    latency: Mapping[str, Any]

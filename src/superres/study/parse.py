@@ -1,0 +1,196 @@
+"""Turns a completed configuration into a Study, and finds what the schema can't."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from superres.data.sources import (
+    FrameRange,
+    Images,
+    PackageFile,
+    PackageImages,
+    Source,
+    SourceKind,
+    TurningView,
+    Video,
+    Y4m,
+)
+from superres.device.errors import UserError
+from superres.study.model import Arm, Calibration, CalibrationSet, Clip, Model, Study, TrainingSet
+from superres.study.schema import complete_study
+
+Packages = Mapping[str, PackageFile]
+
+# Bicubic upsampling is no network: it has no ONNX file, and only OpenCV runs it, on uint8 frames.
+BASELINE, BASELINE_RUNTIME, BASELINE_PRECISION = "bicubic", "opencv", "uint8"
+
+
+def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
+    """Validate a configuration and return the study.
+
+    Raises UserError in one line for the first mistake: an unknown or mistyped key, a name that is given
+    twice or not at all, a precision without its calibration, an arm that no runtime has.
+    """
+    full = complete_study(config, schema_file)
+    packages = {p["name"]: _package(p) for p in _unique(full, "packages")}
+    clips = {c["name"]: _clip(c, i, packages) for i, c in enumerate(_unique(full, "clips"))}
+    study = Study(
+        name=full["study"],
+        description=full["description"],
+        packages=packages,
+        clips=clips,
+        calibration_sets=_calibration_sets(full, packages),
+        calibrations={c["name"]: _calibration(c) for c in _unique(full, "calibrations")},
+        training_sets=_training_sets(full, packages),
+        training=full["training"],
+        models={m["name"]: Model(m["name"], m["weights"]) for m in _unique(full, "models")},
+        arms=_arms(full),
+        latency=full["latency"],
+    )
+    _check_references(study)
+    return study
+
+
+def _unique(config: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
+    seen: set[str] = set()
+    for i, entry in enumerate(config[key]):
+        if entry["name"] in seen:
+            raise UserError(f"{key}[{i}].name: expected a name of its own, found {entry['name']!r} a second time")
+        seen.add(entry["name"])
+    return config[key]
+
+
+def _package(entry: Mapping[str, Any]) -> PackageFile:
+    return PackageFile(entry["name"], entry.get("version"), entry.get("sha256"))
+
+
+def _clip(entry: Mapping[str, Any], index: int, packages: Packages) -> Clip:
+    source = _source(entry["source"], f"clips[{index}].source", packages)
+    if isinstance(source.kind, TurningView) and (source.kind.width % 2 or source.kind.height % 2):
+        size = f"{source.kind.width}x{source.kind.height}"
+        raise UserError(f"clips[{index}].source: expected an even width and height, found {size}")
+    return Clip(entry["name"], entry["description"], source, entry["downsampling"])
+
+
+def _calibration_sets(full: Mapping[str, Any], packages: Packages) -> dict[str, CalibrationSet]:
+    sets = {}
+    for i, entry in enumerate(_unique(full, "calibration_sets")):
+        sources = _sources(entry["sources"], f"calibration_sets[{i}].sources", packages)
+        sets[entry["name"]] = CalibrationSet(entry["name"], entry["width"], entry["height"], sources)
+    return sets
+
+
+def _training_sets(full: Mapping[str, Any], packages: Packages) -> dict[str, TrainingSet]:
+    sets = {}
+    for i, entry in enumerate(_unique(full, "training_sets")):
+        sources = _sources(entry["sources"], f"training_sets[{i}].sources", packages)
+        sets[entry["name"]] = TrainingSet(entry["name"], sources, entry["downsampling"])
+    return sets
+
+
+def _calibration(entry: Mapping[str, Any]) -> Calibration:
+    label = entry.get("label", f"INT8 ({entry['name']})")
+    return Calibration(entry["name"], label, entry["method"], entry["data"])
+
+
+def _sources(entries: Sequence[Mapping[str, Any]], key: str, packages: Packages) -> tuple[Source, ...]:
+    return tuple(_source(entry, f"{key}[{i}]", packages) for i, entry in enumerate(entries))
+
+
+def _source(entry: Mapping[str, Any], key: str, packages: Packages) -> Source:
+    frames = entry.get("frames", {})
+    span = FrameRange(frames.get("first", 0), frames.get("count"), frames.get("stride", 1))
+    return Source(_kind(entry, key, packages), span)
+
+
+def _kind(entry: Mapping[str, Any], key: str, packages: Packages) -> SourceKind:
+    match entry["type"]:
+        case "turning-view":
+            view = {name: entry[name] for name in ("width", "height", "fov", "yaw", "yaw_step", "pitch")}
+            view |= {"frames": entry["count"], "supersampling": entry["supersampling"]}
+            return TurningView(_find_package(entry, key, packages), entry["member"], **view)
+        case "package-images":
+            package = _find_package(entry, key, packages)
+            return PackageImages(package, tuple(entry["members"]), entry["shrink"])
+        case "images":
+            return Images(entry["path"], tuple(entry["include"]), tuple(entry["exclude"]))
+        case "y4m":
+            return Y4m(entry["path"], entry["matrix"], entry["range"], entry["siting"])
+        case _:
+            return Video(entry["path"])
+
+
+def _find_package(entry: Mapping[str, Any], key: str, packages: Packages) -> PackageFile:
+    name = entry["package"]
+    if name not in packages:
+        known = ", ".join(packages) or "none"
+        raise UserError(f"{key}.package: expected a name from `packages` ({known}), found {name!r}")
+    return packages[name]
+
+
+def _arms(full: Mapping[str, Any]) -> tuple[Arm, ...]:
+    """Every target with every runtime, model and precision; bicubic with its own runtime only."""
+    models = [m["name"] for m in full["models"]]
+    arms = []
+    for i, runtime in enumerate(_unique(full, "runtimes")):
+        baseline = runtime["name"] == BASELINE_RUNTIME
+        _check_runtime(runtime, models, f"runtimes[{i}]")
+        runs = [m for m in models if (m == BASELINE) == baseline]
+        arms += [
+            Arm(target, runtime["name"], model, precision)
+            for target, model, precision in product(full["targets"], runs, runtime["precisions"])
+        ]
+    if BASELINE in models and not any(arm.model == BASELINE for arm in arms):
+        raise UserError(
+            f"models: bicubic runs in the runtime {BASELINE_RUNTIME}, which `runtimes` doesn't name: "
+            f"add {{name: {BASELINE_RUNTIME}, precisions: [{BASELINE_PRECISION}]}}"
+        )
+    return tuple(arms)
+
+
+def _check_runtime(runtime: Mapping[str, Any], models: Sequence[str], key: str) -> None:
+    for precision in runtime["precisions"]:
+        baseline = runtime["name"] == BASELINE_RUNTIME
+        if (precision == BASELINE_PRECISION) != baseline:
+            expected = BASELINE_PRECISION if baseline else f"any precision but {BASELINE_PRECISION}"
+            raise UserError(f"{key}.precisions: expected {expected} for {runtime['name']}, found {precision}")
+        if runtime["name"] == "pytorch" and precision.startswith("int8-"):
+            raise UserError(
+                f"{key}.precisions: expected fp32, fp16 or bf16 for pytorch, found {precision}: "
+                "Q/DQ graphs run in onnxruntime and openvino"
+            )
+        if runtime["name"] in ("onnxruntime", "openvino") and precision == "fp16":
+            raise UserError(
+                f"{key}.precisions: expected fp32, bf16 (openvino) or int8-NAME for {runtime['name']}, "
+                "found fp16: it has no fp16 arithmetic on a CPU"
+            )
+        if runtime["name"] == "onnxruntime" and precision == "bf16":
+            raise UserError(f"{key}.precisions: onnxruntime has no bf16 convolution on a CPU; take it out")
+    if runtime["name"] == BASELINE_RUNTIME and BASELINE not in models:
+        raise UserError(f"{key}: {BASELINE_RUNTIME} runs the model {BASELINE} only, which `models` doesn't name")
+
+
+def _check_references(study: Study) -> None:
+    for arm in study.arms:
+        if arm.calibration is not None and arm.calibration not in study.calibrations:
+            known = ", ".join(f"int8-{name}" for name in study.calibrations) or "none"
+            raise UserError(
+                f"runtimes: {arm.runtime}: expected a precision whose calibration is in `calibrations` ({known}), "
+                f"found {arm.precision}"
+            )
+    for calibration in study.calibrations.values():
+        name = calibration.calibration_set
+        if name is not None and name not in study.calibration_sets:
+            known = ", ".join(study.calibration_sets) or "none"
+            raise UserError(
+                f"calibrations: {calibration.name}: data.name: expected a name from `calibration_sets` ({known}), "
+                f"found {name!r}"
+            )
+    if any(model.weights == "train" for model in study.models.values()):
+        for key in ("training_set", "validation_set"):
+            if study.training[key] not in study.training_sets:
+                known = ", ".join(study.training_sets) or "none"
+                raise UserError(
+                    f"training.{key}: expected a name from `training_sets` ({known}), found {study.training[key]!r}"
+                )
