@@ -1,0 +1,90 @@
+"""What a training leaves behind besides weights: its log (CSV) and its record (JSON)."""
+
+import csv
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from superres.models.batches import Pairs
+
+COLUMNS = ("step", "learning_rate", "loss", "validation_psnr_y_db", "objective")
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """One row of the log: `loss` is the mean of the objective since the row before."""
+
+    step: int
+    learning_rate: float
+    loss: float
+    validation_psnr_y_db: float | None
+    objective: str
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """Where weights come from; PSNRs are means over the validation images (see `validation`)."""
+
+    model: str
+    data: dict[str, Any]
+    seed: int
+    steps: int
+    settings: dict[str, Any]
+    commit: str
+    validation_psnr_y_db: float
+    bicubic_psnr_y_db: float
+    seconds: float
+    versions: dict[str, str]
+
+
+def write_log(rows: Sequence[LogRow], path: Path) -> None:
+    """Write the log as CSV, whole or not at all; the validation column is empty where none took place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+    partial.replace(path)
+
+
+def write_record(record: TrainingRecord, path: Path) -> None:
+    """Write the record as JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def describe_pairs(pairs: Pairs) -> dict[str, Any]:
+    """A set of images as the record names it: its name, their number and their names."""
+    return {"name": pairs.name, "images": len(pairs), "names": list(pairs.names)}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the weights' bits depend on."""
+    return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
+
+
+def code_commit() -> str:
+    """The git commit of this code, `+changes` behind it if these modules differ, `unknown` outside git."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "*.py")
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,63 @@
+"""What a study can set about a network and its training.
+
+Light on purpose: the workflow may import it without torch.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from superres.device.errors import UserError
+
+ChromaUpsampling = Literal["bicubic", "bilinear", "nearest"]
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """What the paper leaves open about a network's structure.
+
+    `chroma_upsampling` is how `espcn_ycbcr` doubles its two chroma channels; other models ignore it.
+    """
+
+    chroma_upsampling: ChromaUpsampling = "bicubic"
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Every hyperparameter of a training; the same settings, data and code give the same weights.
+
+    `patch` is in LR pixels. The learning rate rises linearly over `warmup_steps`, then follows a cosine
+    down to `final_lr_fraction` of its peak (Loshchilov and Hutter, arXiv:1608.03983). The loss is L1 for
+    the first `l1_steps` steps, mean squared error after. `ema_decay` is that of the averaged weights, which
+    are validated and kept. Steps are counted from 1; `log_every`, `validate_every` and `checkpoint_every`
+    are in steps. `threads` is the number of torch's threads: the last bits of the weights depend on it.
+    Raises UserError for a value outside its range.
+    """
+
+    steps: int = 30_000
+    batch: int = 16
+    patch: int = 32
+    learning_rate: float = 1.5e-3
+    warmup_steps: int = 500
+    final_lr_fraction: float = 0.01
+    l1_steps: int = 15_000
+    ema_decay: float = 0.999
+    seed: int = 0
+    log_every: int = 100
+    checkpoint_every: int = 500
+    validate_every: int = 1_000
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        counts = ("steps", "batch", "patch", "log_every", "checkpoint_every", "validate_every", "threads")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            low = 1 if field.name in counts else 0
+            if not low <= value < float("inf"):
+                raise UserError(
+                    f"training: {field.name}: expected a finite number from {low} up, found {value}"
+                )
+        if self.ema_decay >= 1 or self.final_lr_fraction > 1:
+            raise UserError(
+                "training: expected ema_decay below 1 and final_lr_fraction at most 1, "
+                f"found {self.ema_decay} and {self.final_lr_fraction}"
+            )

@@ -1,0 +1,64 @@
+"""Trained weights: safetensors files, each with a record (JSON) beside it that says where it comes from."""
+
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import nn
+
+from superres.device.errors import UserError
+from superres.models.networks import MODELS, Network
+
+PRETRAINED = Path(__file__).parent / "weights"
+
+
+def pretrained(model: str) -> Path:
+    """The weights that the package holds for a model; the record has the same name with `.json`.
+
+    Raises UserError if there are none.
+    """
+    path = PRETRAINED / f"{model}.safetensors"
+    if model not in MODELS or not path.is_file():
+        found = ", ".join(sorted(p.stem for p in PRETRAINED.glob("*.safetensors"))) or "none"
+        raise UserError(
+            f"weights: pretrained: expected a model that has shipped weights ({found}), found '{model}'; "
+            "set its weights to `train`"
+        )
+    return path
+
+
+def save_weights(network: nn.Module, path: Path) -> None:
+    """Write a network's tensors as float32 safetensors; the file gets its name only when it is whole."""
+    tensors = {name: tensor.detach().float().contiguous() for name, tensor in network.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    safetensors.torch.save_file(tensors, partial)
+    partial.replace(path)
+
+
+def load_weights(network: Network, path: Path) -> Network:
+    """Load a weights file into a network and return it in evaluation mode.
+
+    Raises UserError if the file can't be read, or a tensor is missing, is one too many, has another shape
+    or holds values that are not finite.
+    """
+    try:
+        tensors = safetensors.torch.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise UserError(f"{path}: expected weights (safetensors), found something else: {error}") from error
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    for name in sorted(expected.keys() | tensors.keys()):
+        found = tuple(tensors[name].shape) if name in tensors else None
+        if found != expected.get(name):
+            raise UserError(
+                f"{path}: tensor '{name}': expected {_shape(expected.get(name))}, found {_shape(found)}; "
+                f"these are not weights of {type(network).__name__}"
+            )
+        if not tensors[name].isfinite().all():
+            raise UserError(f"{path}: tensor '{name}': expected finite values, found NaN or infinity")
+    network.load_state_dict(tensors)
+    return network.eval()
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "no such tensor" if shape is None else "x".join(map(str, shape))
