@@ -20,7 +20,7 @@ _PACING = ("log_every", "checkpoint_every", "validate_every")
 def training_identity(
     model: str, settings: TrainingSettings, training: Path, validation: Path
 ) -> dict[str, str]:
-    """What a checkpoint must agree with: model, data (hashes of the indices) and every setting of the result."""
+    """What a checkpoint must agree with: model, data (hashes of the indices), settings of the result."""
     chosen = {name: str(value) for name, value in asdict(settings).items() if name not in _PACING}
     indices = {"training set": training, "validation set": validation}
     hashes = {kind: hashlib.sha256(path.read_bytes()).hexdigest() for kind, path in indices.items()}
@@ -48,10 +48,10 @@ def load_checkpoint(path: Path, identity: dict[str, str]) -> dict[str, Any]:
         raise _unreadable(path, error) from error
     except (pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from error
-    for name in identity:
-        if found.get(name) != identity[name]:
+    for name, value in identity.items():
+        if found.get(name) != value:
             raise UserError(
-                f"{path}: checkpoint of another training: {name}: expected {identity[name]}, "
+                f"{path}: checkpoint of another training: {name}: expected {value}, "
                 f"found {found.get(name)}; set it back, or delete the checkpoint to train anew"
             )
     return state

@@ -3,6 +3,7 @@
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from superres.device.errors import UserError
@@ -37,6 +38,7 @@ from superres.models.weights import save_weights
 def train_model(
     model: str,
     settings: TrainingSettings,
+    *,
     training: Path,
     validation: Path,
     weights_out: Path,
@@ -65,7 +67,7 @@ def train_model(
             trainer.advance()
             bar.update()
             if trainer.due(settings.log_every) or trainer.due(settings.validate_every):
-                bar.set_postfix_str(str(trainer.log()))
+                bar.set_postfix_str(describe(trainer.log(), trainer.rows))
                 write_log(trainer.rows, log_out)
             if trainer.due(settings.checkpoint_every):
                 save_checkpoint(trainer.state(), identity, checkpoint)
@@ -73,6 +75,21 @@ def train_model(
     write_log(trainer.rows, log_out)
     write_record(trainer.record(), record_out)
     checkpoint.unlink()
+
+
+def describe(row: LogRow, rows: list[LogRow]) -> str:
+    """A log's newest row and its last validation, for the progress bar."""
+    scores = [r.validation_psnr_y_db for r in rows if r.validation_psnr_y_db is not None]
+    return f"{row.objective} {row.loss:.2e}" + (f", validation {scores[-1]:.2f} dB" if scores else "")
+
+
+def moving_average(decay: float, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    """The next exponential moving average of a weight after `count` values.
+
+    It forgets faster in the beginning, min(decay, (1 + count) / (10 + count)), so that the random weights
+    of the start are gone soon (the rule of TensorFlow's ExponentialMovingAverage, `num_updates`).
+    """
+    return torch.lerp(average, current, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
 
 
 class Trainer:
@@ -86,7 +103,7 @@ class Trainer:
         self.network: Network = build_network(model)
         self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)
-        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.ema_decay))
+        self.average = AveragedModel(self.network, avg_fn=partial(moving_average, settings.ema_decay))
         self.commit = code_commit()
         self.step = 0
         self.rows: list[LogRow] = []
@@ -111,8 +128,8 @@ class Trainer:
         finite = np.isfinite(self._losses[-1]) and all(p.isfinite().all() for p in self.network.parameters())
         if not finite:
             raise UserError(
-                f"training of {self.model}: step {self.step}: expected a finite loss and finite weights, found a "
-                f"loss of {self._losses[-1]}; the last checkpoint is kept; lower learning_rate"
+                f"training of {self.model}: step {self.step}: expected a finite loss and finite weights, "
+                f"found a loss of {self._losses[-1]}; the last checkpoint is kept; lower learning_rate"
             )
 
     def due(self, every: int) -> bool:
