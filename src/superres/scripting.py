@@ -2,9 +2,9 @@
 
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import TracebackType
 from typing import TextIO
 
 from superres.device.errors import UserError
@@ -30,22 +30,30 @@ class _Tee:
         return False
 
 
-@contextmanager
-def script_log(log: str) -> Iterator[None]:
-    """Run the body with its output in `log` as well as on the terminal.
+class script_log:  # noqa: N801 (used as a function)
+    """Run the body of a script with its output in the file `log` as well as on the terminal.
 
-    A UserError ends the script with one line and exit code 1; anything else with its traceback, in both.
+    A UserError ends the script with one line and exit code 1; any other exception goes on, and leaves its
+    traceback in the log too.
     """
-    path = Path(log)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        tee = _Tee(sys.stderr, file)
-        with redirect_stderr(tee), redirect_stdout(tee):  # pyright: ignore[reportArgumentType]
-            try:
-                yield
-            except UserError as error:
-                print(f"error: {error}", file=sys.stderr)
+
+    def __init__(self, log: str):
+        self._path = Path(log)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._stack.enter_context(self._path.open("w", encoding="utf-8"))
+        tee = _Tee(sys.stderr, self._file)
+        self._stack.enter_context(redirect_stderr(tee))  # pyright: ignore[reportArgumentType]
+        self._stack.enter_context(redirect_stdout(tee))  # pyright: ignore[reportArgumentType]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            if isinstance(value, UserError):
+                print(f"error: {value}", file=sys.stderr)
                 sys.exit(1)
-            except BaseException:
-                traceback.print_exc()
-                sys.exit(1)
+            if value is not None:
+                traceback.print_exception(value, file=self._file)

@@ -56,7 +56,9 @@ def _unique(config: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
     seen: set[str] = set()
     for i, entry in enumerate(config[key]):
         if entry["name"] in seen:
-            raise UserError(f"{key}[{i}].name: expected a name of its own, found {entry['name']!r} a second time")
+            raise UserError(
+                f"{key}[{i}].name: expected a name of its own, found {entry['name']!r} a second time"
+            )
         seen.add(entry["name"])
     return config[key]
 
@@ -168,7 +170,9 @@ def _check_runtime(runtime: Mapping[str, Any], models: Sequence[str], key: str) 
         if runtime["name"] == "onnxruntime" and precision == "bf16":
             raise UserError(f"{key}.precisions: onnxruntime has no bf16 convolution on a CPU; take it out")
     if runtime["name"] == BASELINE_RUNTIME and BASELINE not in models:
-        raise UserError(f"{key}: {BASELINE_RUNTIME} runs the model {BASELINE} only, which `models` doesn't name")
+        raise UserError(
+            f"{key}: {BASELINE_RUNTIME} runs the model {BASELINE} only, which `models` doesn't name"
+        )
 
 
 def _check_references(study: Study) -> None:

@@ -42,9 +42,9 @@ def _fill(value: Any, schema: Schema, root: Schema) -> Any:
     if isinstance(value, Mapping):
         filled = dict(value)
         for key, rule in schema.get("properties", {}).items():
-            rule = _resolve(rule, root)
-            if key in filled or "default" in rule:
-                filled[key] = _fill(filled.get(key, rule.get("default")), rule, root)
+            resolved = _resolve(rule, root)
+            if key in filled or "default" in resolved:
+                filled[key] = _fill(filled.get(key, resolved.get("default")), resolved, root)
         return filled
     if isinstance(value, list) and "items" in schema:
         return [_fill(item, schema["items"], root) for item in value]
@@ -62,15 +62,22 @@ def _describe(error: Any) -> str:
         return f"{_join(key, unknown)}: unknown key{_closest(str(unknown), known)}; known here: {', '.join(known)}"
     if error.validator in ("required", "dependentRequired"):
         return f"{key or 'study'}: {error.message.replace(' is a dependency of ', ' has to stand beside ')}"
-    found = f"found {_short(error.instance)}"
-    if error.validator == "enum":
-        options = ", ".join(map(str, error.validator_value))
-        return f"{key}: expected one of {options}; {found}{_closest(error.instance, error.validator_value)}"
-    if error.validator == "type":
-        return f"{key}: expected {_article(error.validator_value)}, {found}"
-    if error.validator == "pattern":
-        return f"{key}: expected a text of the form {error.validator_value}, {found}"
-    return f"{key}: {error.message}"
+    expected = _expected(error)
+    found = _short(error.instance)
+    return f"{key}: expected {expected}, found {found}" if expected else f"{key}: {error.message}"
+
+
+def _expected(error: Any) -> str | None:
+    value = error.validator_value
+    match error.validator:
+        case "enum":
+            return f"one of {', '.join(map(str, value))}{_closest(error.instance, value)}"
+        case "type":
+            return _article(value)
+        case "pattern":
+            return f"a text of the form {value}"
+        case _:
+            return None
 
 
 def _describe_branch(error: Any) -> str:
@@ -100,7 +107,12 @@ def _short(value: Any) -> str:
 
 
 def _article(name: Any) -> str:
-    names = {"array": "a list", "object": "a mapping of keys", "integer": "a whole number", "string": "a text"}
+    names = {
+        "array": "a list",
+        "object": "a mapping of keys",
+        "integer": "a whole number",
+        "string": "a text",
+    }
     return names.get(name, f"a {name}")
 
 

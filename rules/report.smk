@@ -1,0 +1,103 @@
+rule collect_metrics:
+    input:
+        quality=arm_files("quality{of_clip}.csv"),
+        latency=arm_files("latency{of_clip}.csv"),
+        manifest=arm_files("manifest{of_clip}.json"),
+        code=code("report/metrics.py"),
+    output:
+        metrics=report(
+            f"{RESULTS}/metrics.csv",
+            caption="../workflow/report/metrics.rst",
+            category="Figures",
+        ),
+    log:
+        f"{LOGS}/collect_metrics.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    params:
+        arms=arm_clips(),
+    script:
+        "../workflow/scripts/collect_metrics.py"
+
+
+rule write_table:
+    input:
+        metrics=f"{RESULTS}/metrics.csv",
+        code=code("report/table.py", "report/paper_table1.csv"),
+    output:
+        csv=report(
+            f"{RESULTS}/table1.csv",
+            caption="../workflow/report/table1.rst",
+            category="Figures",
+        ),
+        md=f"{RESULTS}/table1.md",
+    log:
+        f"{LOGS}/write_table.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    params:
+        notes=table_notes(),
+    script:
+        "../workflow/scripts/write_table.py"
+
+
+rule plot_psnr_fps:
+    input:
+        metrics=f"{RESULTS}/metrics.csv",
+        code=code("report/plots.py"),
+    output:
+        svg=report(
+            f"{RESULTS}/plots/psnr_fps.svg",
+            caption="../workflow/report/plot_psnr_fps.rst",
+            category="Plots",
+        ),
+        png=f"{RESULTS}/plots/psnr_fps.png",
+    log:
+        f"{LOGS}/plot_psnr_fps.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    script:
+        "../workflow/scripts/plot_psnr_fps.py"
+
+
+rule plot_int8_loss:
+    input:
+        metrics=f"{RESULTS}/metrics.csv",
+        code=code("report/plots.py"),
+    output:
+        svg=report(
+            f"{RESULTS}/plots/int8_loss.svg",
+            caption="../workflow/report/plot_int8_loss.rst",
+            category="Plots",
+        ),
+        png=f"{RESULTS}/plots/int8_loss.png",
+    log:
+        f"{LOGS}/plot_int8_loss.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    script:
+        "../workflow/scripts/plot_int8_loss.py"
+
+
+rule plot_fps:
+    input:
+        metrics=f"{RESULTS}/metrics.csv",
+        code=code("report/plots.py"),
+    output:
+        svg=report(
+            f"{RESULTS}/plots/fps.svg",
+            caption="../workflow/report/plot_fps.rst",
+            category="Plots",
+        ),
+        png=f"{RESULTS}/plots/fps.png",
+    log:
+        f"{LOGS}/plot_fps.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    script:
+        "../workflow/scripts/plot_fps.py"

@@ -1,0 +1,55 @@
+"""What can be known of a study's files before any work starts: nothing is decoded, nothing heavy imported."""
+
+from collections.abc import Iterator
+from itertools import product
+
+from superres.data.check_files import check_source
+from superres.data.overlap import check_disjoint
+from superres.data.sources import Source
+from superres.device.errors import UserError
+from superres.study.model import CalibrationSet, Study, TrainingSet
+
+
+def check_study(study: Study) -> None:
+    """Raise UserError for the first file that can't be used, or clip that shares frames with other images."""
+    for where, source in _used_sources(study):
+        try:
+            check_source(source)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from error
+    _check_overlaps(study)
+
+
+def used_calibration_sets(study: Study) -> list[CalibrationSet]:
+    """The calibration sets that some arm's precision is calibrated on."""
+    calibrations = {arm.calibration for arm in study.arms if arm.calibration is not None}
+    names = {study.calibrations[name].calibration_set for name in calibrations}
+    return [images for name, images in study.calibration_sets.items() if name in names]
+
+
+def used_training_sets(study: Study) -> list[TrainingSet]:
+    """Training and validation set, if the study trains a model."""
+    if not any(model.weights == "train" for model in study.models.values()):
+        return []
+    return [study.training_sets[study.training[key]] for key in ("training_set", "validation_set")]
+
+
+def _used_sources(study: Study) -> Iterator[tuple[str, Source]]:
+    for clip in study.clips.values():
+        yield f"clip {clip.name}", clip.source
+    for images in used_calibration_sets(study):
+        yield from ((f"calibration set {images.name}", source) for source in images.sources)
+    for images in used_training_sets(study):
+        yield from ((f"training set {images.name}", source) for source in images.sources)
+
+
+def _check_overlaps(study: Study) -> None:
+    """No clip may share a frame with what ranges are measured on or weights are trained on."""
+    others = [("calibration set", images) for images in used_calibration_sets(study)]
+    others += [("training set", images) for images in used_training_sets(study)]
+    for clip, (role, images) in product(study.clips.values(), others):
+        shared = check_disjoint([clip.source], images.sources)
+        if shared is not None:
+            raise UserError(
+                f"clip {clip.name} and {role} {images.name}: expected no frame in common, found that {shared}"
+            )

@@ -1,0 +1,153 @@
+"""A study's mistakes, each in one line that names the key, what was expected and what was found."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from superres.data.sources import FrameRange, Images, TurningView, Y4m
+from superres.device.errors import UserError
+from superres.study.parse import load_study
+
+ROOT = Path(__file__).parents[3]
+SCHEMA = ROOT / "workflow/schemas/study.schema.yaml"
+DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+
+Config = dict[str, Any]
+
+
+def edited(edit: Callable[[Config], object]) -> Config:
+    config = copy.deepcopy(DEFAULT)
+    edit(config)
+    return config
+
+
+def source(config: Config) -> Config:
+    return config["clips"][0]["source"]
+
+
+def test_default_study_has_the_arms_of_the_table():
+    study = load_study(DEFAULT, SCHEMA)
+    arms = {(arm.runtime, arm.model, arm.precision) for arm in study.arms}
+    assert len(study.arms) == len(arms) == 2 * (2 + 3 + 4) + 1
+    assert ("opencv", "bicubic", "uint8") in arms
+    assert ("openvino", "espcn_ycbcr", "int8-dummy") in arms
+    assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")
+
+
+def test_default_clip_is_the_turning_view():
+    clip = load_study(DEFAULT, SCHEMA).clips["park"]
+    assert clip.downsampling == "bicubic"
+    assert isinstance(clip.source.kind, TurningView)
+    assert (clip.source.kind.width, clip.source.kind.height, clip.source.kind.frames) == (1920, 1080, 24)
+
+
+def test_defaults_are_filled_in_from_the_schema():
+    config = {
+        "study": "mine",
+        "clips": [
+            {"name": "a", "source": {"type": "y4m", "path": "a.y4m", "frames": {"first": 3}}},
+            {"name": "b", "source": {"type": "images", "path": "b"}},
+        ],
+        "models": [{"name": "espcn_rgb"}],
+        "runtimes": [{"name": "openvino", "precisions": ["fp32"]}],
+    }
+    study = load_study(config, SCHEMA)
+    assert study.clips["a"].source.kind == Y4m("a.y4m", "bt709", "limited", "auto")
+    assert study.clips["a"].source.frames == FrameRange(3, None, 1)
+    assert study.clips["b"].source.kind == Images("b", ("*",), ())
+    assert study.models["espcn_rgb"].weights == "pretrained"
+    assert study.latency["min_seconds"] == 3.0
+    assert [arm.folder for arm in study.arms] == ["local/openvino/espcn_rgb/fp32"]
+
+
+MISTAKES = {
+    "unknown key": (lambda c: c.update(modles=[]), ["modles: unknown key", "did you mean models?"]),
+    "unknown nested key": (lambda c: source(c).update(fovv=1), ["clips[0].source.fovv", "did you mean fov?"]),
+    "unknown model": (
+        lambda c: c["models"][0].update(name="espcn_rbg"),
+        ["models[0].name", "expected one of espcn_rgb", "found 'espcn_rbg'", "did you mean espcn_rgb?"],
+    ),
+    "wrong type": (
+        lambda c: source(c).update(count="many"),
+        ["clips[0].source.count", "expected a whole number", "found 'many'"],
+    ),
+    "list expected": (lambda c: c.update(clips="park"), ["clips: expected a list", "found 'park'"]),
+    "missing key": (lambda c: source(c).pop("yaw"), ["clips[0].source", "'yaw' is a required property"]),
+    "unknown source type": (
+        lambda c: source(c).update(type="film"),
+        ["clips[0].source.type", "turning-view", "y4m", "found 'film'"],
+    ),
+    "name that leaves its folder": (lambda c: c.update(study="../up"), ["study:", "found '../up'"]),
+    "odd frame size": (lambda c: source(c).update(width=1919), ["clips[0].source", "even", "1919x1080"]),
+    "unknown package": (
+        lambda c: source(c).update(package="psychpy"),
+        ["clips[0].source.package", "psychopy", "found 'psychpy'"],
+    ),
+    "version without hash": (lambda c: c["packages"][0].pop("sha256"), ["packages[0]", "sha256"]),
+    "clip named twice": (
+        lambda c: c["clips"].append(c["clips"][0]),
+        ["clips[1].name", "'park' a second time"],
+    ),
+    "precision without calibration": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-entropie"),
+        ["onnxruntime", "int8-dummy, int8-minmax", "found int8-entropie"],
+    ),
+    "calibration without its set": (
+        lambda c: c["calibrations"][1]["data"].update(name="div2k"),
+        ["calibrations: minmax: data.name", "photographs", "found 'div2k'"],
+    ),
+    "precision that a runtime lacks": (
+        lambda c: c["runtimes"][0]["precisions"].append("int8-dummy"),
+        ["runtimes[0].precisions", "pytorch", "found int8-dummy"],
+    ),
+    "bicubic without opencv": (lambda c: c["runtimes"].pop(), ["models: bicubic", "opencv"]),
+    "opencv without bicubic": (lambda c: c["models"].pop(), ["runtimes[3]", "bicubic"]),
+    "training without its set": (
+        lambda c: c["models"][0].update(weights="train"),
+        ["training.training_set", "found 'training'"],
+    ),
+}
+
+
+@pytest.mark.parametrize("edit, parts", MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistake_is_named_in_one_line(edit: Callable[[Config], object], parts: list[str]):
+    with pytest.raises(UserError) as caught:
+        load_study(edited(edit), SCHEMA)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def test_every_key_of_the_schema_is_described():
+    def keys(schema: Config, path: str = "") -> list[str]:
+        bare = []
+        for name, rule in schema.get("properties", {}).items():
+            if "description" not in rule and "$ref" not in rule and "const" not in rule:
+                bare.append(f"{path}.{name}")
+            bare += keys(rule, f"{path}.{name}")
+            bare += keys(rule.get("items", {}), f"{path}.{name}[]")
+            for branch in rule.get("oneOf", []):
+                bare += keys(branch, f"{path}.{name}")
+        return bare
+
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    assert keys(schema) + [name for rule in schema["$defs"].values() for name in keys(rule)] == []
+
+
+def test_every_object_of_the_schema_is_closed():
+    def opened(node: Any, path: str = "") -> list[str]:
+        if isinstance(node, list):
+            return [found for i, item in enumerate(node) for found in opened(item, f"{path}[{i}]")]
+        if not isinstance(node, dict):
+            return []
+        here = (
+            [path] if node.get("type") == "object" and node.get("additionalProperties") is not False else []
+        )
+        return here + [found for key, value in node.items() for found in opened(value, f"{path}.{key}")]
+
+    assert opened(yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))) == []

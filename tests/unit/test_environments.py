@@ -1,0 +1,65 @@
+"""Pins stand in several files for several installers; they have to agree."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ENVS = Path(__file__).parents[2] / "envs"
+RULES = Path(__file__).parents[2] / "rules"
+
+
+def pins(name: str) -> set[str]:
+    lines = (ENVS / name).read_text(encoding="utf-8").splitlines()
+    return {line.split(";")[0].strip() for line in lines if line and not line.startswith(("#", "-"))}
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "dev.txt", "requirements.in", "dev.in", "uv.txt"])
+def test_every_requirement_is_pinned_and_names_no_address(name: str):
+    for pin in pins(name):
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", pin), pin
+
+
+@pytest.mark.parametrize("asked, locked", [("requirements.in", "requirements.txt"), ("dev.in", "dev.txt")])
+def test_lock_holds_what_is_asked_for(asked: str, locked: str):
+    assert pins(asked) <= pins(locked)
+
+
+def test_both_locks_agree():
+    versions = dict(pin.split("==") for pin in pins("dev.txt"))
+    shared = {pin for pin in pins("requirements.txt") if pin.split("==")[0] in versions}
+    assert shared <= pins("dev.txt") | {pin for pin in shared if pin.startswith(("contourpy", "networkx"))}
+
+
+@pytest.mark.parametrize("path", sorted(ENVS.glob("*.yaml")), ids=lambda path: path.name)
+def test_conda_files_have_the_same_pins(path: Path):
+    dependencies = yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]
+    pip = next(entry["pip"] for entry in dependencies if isinstance(entry, dict))
+    assert pip
+    assert set(pip) <= pins("requirements.txt")
+
+
+def test_every_rule_with_a_script_names_its_environment():
+    for path in RULES.glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
+            if "script:" in rule:
+                named = re.search(r'conda:\s+"\.\./envs/(\w+\.yaml)"', rule)
+                assert named, rule
+                assert (ENVS / named[1]).is_file()
+
+
+def test_every_script_is_called_by_the_rule_of_its_name():
+    rules = {
+        name: body
+        for path in RULES.glob("*.smk")
+        for name, body in re.findall(
+            r"^rule (\w+):(.*?)(?=^rule |\Z)", path.read_text(encoding="utf-8"), flags=re.M | re.S
+        )
+    }
+    scripts = {path.stem for path in (RULES.parent / "workflow/scripts").glob("*.py")}
+    assert scripts == set(rules)
+    for name, body in rules.items():
+        assert f"scripts/{name}.py" in body
+        assert f"/{name}" in body.split("log:")[1]
+        assert "threads:" in body

@@ -1,0 +1,35 @@
+"""Scripts log what they print and end in one line for a user's mistake."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from superres.device.errors import UserError
+from superres.scripting import script_log
+
+
+def test_output_is_on_the_terminal_and_in_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    log = tmp_path / "logs/a.log"
+    with script_log(str(log)):
+        print("to stdout")
+        print("to stderr", file=sys.stderr)
+    assert log.read_text() == "to stdout\nto stderr\n"
+    assert capfd.readouterr().err == "to stdout\nto stderr\n"
+
+
+def test_a_users_mistake_is_one_line_and_exit_code_1(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    log = tmp_path / "a.log"
+    with pytest.raises(SystemExit) as ended, script_log(str(log)):
+        raise UserError("a.png: expected an image, found text")
+    assert ended.value.code == 1
+    assert log.read_text() == "error: a.png: expected an image, found text\n"
+    assert capfd.readouterr().err == log.read_text()
+
+
+def test_anything_else_goes_on_with_its_traceback_in_the_log(tmp_path: Path):
+    log = tmp_path / "a.log"
+    with pytest.raises(ZeroDivisionError), script_log(str(log)):
+        raise ZeroDivisionError
+    assert "Traceback" in log.read_text()
+    assert "ZeroDivisionError" in log.read_text()

@@ -1,0 +1,160 @@
+"""What a dry run promises: the right jobs, without data, without heavy imports, with one line for a mistake."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from project_copy import ROOT, Project, read_jobs
+
+STUDIES = sorted(path.name for path in (ROOT / "studies").glob("*.yaml"))
+HEAVY = ("torch", "numpy", "cv2", "polars", "matplotlib", "onnx", "onnxruntime", "openvino")
+
+
+def make_image_folders(project: Project, study: Any) -> None:
+    """Small images wherever the study names a folder of the user's."""
+    if isinstance(study, list):
+        for item in study:
+            make_image_folders(project, item)
+    elif isinstance(study, dict):
+        if study.get("type") == "images":
+            folder = project.folder / study["path"]
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in ("t1.png", "t10.png"):
+                Image.new("RGB", (64, 48)).save(folder / name)
+        for value in study.values():
+            make_image_folders(project, value)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_dry_runs(project: Project, name: str):
+    study = project.folder / "studies" / name
+    make_image_folders(project, yaml.safe_load(study.read_text(encoding="utf-8")))
+    done = project.snakemake("-n", "all", "--configfile", f"studies/{name}")
+    assert done.returncode == 0, done.stdout
+    assert read_jobs(done.stdout)["collect_metrics"] == 1
+
+
+def test_default_study_without_heavy_imports(project: Project):
+    blocked = project.folder / "blocked"
+    for name in HEAVY:
+        (blocked / name).mkdir(parents=True)
+        (blocked / name / "__init__.py").write_text(f"raise ImportError('{name} in a dry run')\n")
+    done = project.snakemake("-n", "all", environment={"PYTHONPATH": str(blocked)})
+    assert done.returncode == 0, done.stdout
+    jobs = read_jobs(done.stdout)
+    assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 19
+    assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == 4
+    assert jobs["export_onnx"] == jobs["export_program"] == 2
+    assert jobs["prepare_clip"] == jobs["prepare_calibration_set"] == 1
+    assert "train_model" not in jobs
+
+
+def test_one_file_of_an_arm_asks_for_that_arm_alone(project: Project):
+    done = project.snakemake("-n", "results/default/arms/local/openvino/espcn_rgb/int8-minmax/latency.csv")
+    jobs = read_jobs(done.stdout)
+    assert jobs["build_engine"] == jobs["measure_latency"] == jobs["quantize_onnx"] == 1
+    assert "measure_quality" not in jobs
+
+
+@pytest.mark.parametrize(
+    "group, arms", [("int8-minmax", 4), ("bf16", 4), ("openvino", 8), ("espcn_rgb", 9), ("bicubic", 1)]
+)
+def test_arms_by_name(project: Project, group: str, arms: int):
+    jobs = read_jobs(project.snakemake("-n", group).stdout)
+    assert jobs["measure_latency"] == jobs["measure_quality"] == jobs["write_manifest"] == arms
+
+
+def test_weights_are_trained_if_the_study_says_so(project: Project):
+    study = project.write_study("train_both", train_study(project))
+    jobs = read_jobs(project.snakemake("-n", "all", "--configfile", study).stdout)
+    assert jobs["train_model"] == jobs["plot_training"] == 2
+    assert jobs["prepare_clip"] == 3
+
+
+def train_study(project: Project) -> str:
+    (project.folder / "photos").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (64, 48)).save(project.folder / "photos" / name)
+    return """
+study: train_both
+models: [{name: espcn_rgb, weights: train}, {name: espcn_ycbcr, weights: train}, {name: bicubic}]
+training_sets:
+  - {name: training, sources: [{type: images, path: photos, include: [a.png]}]}
+  - {name: validation, sources: [{type: images, path: photos, include: [b.png]}]}
+"""
+
+
+def test_several_clips_have_files_of_their_own(project: Project):
+    clips = yaml.safe_load((project.folder / "config.yaml").read_text(encoding="utf-8"))["clips"]
+    clips.append({**clips[0], "name": "lake", "source": {**clips[0]["source"], "yaw": 120}})
+    study = project.write_study(
+        "two", yaml.safe_dump({"study": "two", "clips": clips, "calibration_sets": []})
+    )
+    done = project.snakemake("-n", "bicubic", "--configfile", study)
+    assert "quality.park.csv" in done.stdout, done.stdout
+    assert "latency.lake.csv" in done.stdout
+
+
+MISTAKES = {
+    "unknown key": ("cilps: []", ["cilps: unknown key", "did you mean clips?"]),
+    "missing video": (
+        "clips: [{name: a, source: {type: video, path: nowhere.mp4}}]",
+        ["clip a", "nowhere.mp4"],
+    ),
+    "truncated y4m": (
+        "clips: [{name: a, source: {type: y4m, path: cut.y4m}}]",
+        ["clip a", "cut.y4m", "1 whole"],
+    ),
+    "odd y4m": ("clips: [{name: a, source: {type: y4m, path: odd.y4m}}]", ["clip a", "odd.y4m", "15x8"]),
+    "range outside a y4m": (
+        "clips: [{name: a, source: {type: y4m, path: whole.y4m, frames: {first: 1, count: 2}}}]",
+        ["clip a", "whole.y4m", "2"],
+    ),
+    "unreadable image": (
+        "clips: [{name: a, source: {type: images, path: broken}}]",
+        ["clip a", "broken/a.png"],
+    ),
+    "empty folder": ("clips: [{name: a, source: {type: images, path: empty}}]", ["clip a", "empty"]),
+    "clip and calibration overlap": (
+        """
+calibration_sets:
+  - name: photographs
+    width: 64
+    height: 64
+    sources:
+      - {type: turning-view, package: psychopy, member: "psychopy/demos/builder/Feature Demos/panorama/panImg.jpg",
+         count: 1, width: 64, height: 64, fov: 60, yaw: YAW}
+""",
+        ["clip park", "calibration set photographs", "degrees"],
+    ),
+}
+
+
+def make_broken_files(folder: Path) -> None:
+    frame = b"FRAME\n" + bytes(16 * 8 * 3 // 2)
+    (folder / "cut.y4m").write_bytes(b"YUV4MPEG2 W16 H8 F50:1 Ip A1:1\n" + frame + frame[:-5])
+    (folder / "odd.y4m").write_bytes(b"YUV4MPEG2 W15 H8 F50:1 Ip A1:1\n" + frame)
+    (folder / "whole.y4m").write_bytes(b"YUV4MPEG2 W16 H8 F50:1 Ip A1:1\n" + frame * 2)
+    for name in ("broken", "empty"):
+        (folder / name).mkdir()
+    (folder / "broken/a.png").write_bytes(b"no picture")
+
+
+@pytest.mark.parametrize("text, parts", MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistake_gets_one_line_before_any_work(project: Project, text: str, parts: list[str]):
+    make_broken_files(project.folder)
+    yaw = yaml.safe_load((project.folder / "config.yaml").read_text(encoding="utf-8"))["clips"][0]["source"][
+        "yaw"
+    ]
+    study = project.write_study("bad", f"study: bad\n{text.replace('YAW', str(yaw))}\n")
+    done = project.snakemake("--cores", "1", "all", "--configfile", study)
+    assert done.returncode != 0
+    lines = [line for line in done.stdout.splitlines() if line.startswith("study error: ")]
+    assert len(lines) == 1, done.stdout
+    for part in parts:
+        assert part in lines[0]
+    assert "Traceback" not in done.stdout
+    assert not (project.folder / "results").exists()

@@ -1,0 +1,144 @@
+"""The tiny study, really run: its figures hang together, and only what has changed is made again."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import polars as pl
+
+from project_copy import Project, read_jobs
+
+STUDY = ("--configfile", "studies/tiny.yaml")
+RESULTS = "results/tiny"
+ARM = f"{RESULTS}/arms/local/openvino/espcn_rgb/int8-minmax"
+
+
+def read_metrics(project: Project) -> pl.DataFrame:
+    return pl.read_csv(project.folder / RESULTS / "metrics.csv")
+
+
+def test_every_arm_has_its_row_and_its_figures(tiny: Project):
+    metrics = read_metrics(tiny)
+    assert metrics.height == 19
+    assert metrics["status"].unique().to_list() == ["ok"]
+    assert metrics["fps"].min() > 0
+    assert metrics["frames"].unique().to_list() == [1]
+
+
+def test_fp32_is_the_same_in_every_runtime(tiny: Project):
+    fp32 = read_metrics(tiny).filter(pl.col("precision") == "fp32")
+    for _, rows in fp32.group_by("model"):
+        assert rows.height == 3
+        # One frame of 600 x 512: a single level in a single pixel moves the mean error by 1e-6.
+        assert rows["psnr_db"].max() - rows["psnr_db"].min() < 1e-3
+
+
+def test_int8_is_the_same_in_every_runtime_up_to_rounding(tiny: Project):
+    int8 = read_metrics(tiny).filter(pl.col("precision").str.starts_with("int8"))
+    for _, rows in int8.group_by("model", "precision"):
+        assert rows.height == 2
+        assert rows["psnr_db"].max() - rows["psnr_db"].min() < 0.05
+
+
+def test_networks_are_better_than_bicubic_and_int8_is_no_better_than_fp32(tiny: Project):
+    psnr = {
+        row["precision"]: row
+        for row in read_metrics(tiny).iter_rows(named=True)
+        if row["runtime"] == "openvino"
+    }
+    bicubic = read_metrics(tiny).filter(pl.col("model") == "bicubic")["psnr_y_db"].item()
+    assert psnr["fp32"]["psnr_y_db"] > bicubic + 1.0
+    assert psnr["int8-minmax"]["psnr_y_db"] < psnr["fp32"]["psnr_y_db"]
+
+
+def test_raw_figures_are_those_of_the_row(tiny: Project):
+    row = read_metrics(tiny).filter(
+        (pl.col("runtime") == "openvino")
+        & (pl.col("model") == "espcn_rgb")
+        & (pl.col("precision") == "int8-minmax")
+    )
+    latency = pl.read_csv(tiny.folder / ARM / "latency.csv")
+    assert row["iterations"].item() == latency.height
+    assert abs(row["fps"].item() - 1000 / latency["end_to_end_ms"].median()) < 1e-6
+    assert (latency["compute_ms"] <= latency["end_to_end_ms"]).all()
+
+
+def test_manifest_names_what_went_in(tiny: Project):
+    manifest = json.loads((tiny.folder / ARM / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["status"] == "ok"
+    text = json.dumps(manifest)
+    for part in ("openvino", "engine", "ranges", "weights", "int8-minmax"):
+        assert part in text
+    assert str(tiny.folder) not in text
+
+
+def test_table_has_the_papers_figures_beside_ours(tiny: Project):
+    table = (tiny.folder / RESULTS / "table1.md").read_text(encoding="utf-8")
+    assert "not run: needs a CUDA device" in table
+    for figure in ("30.0797", "29.7454", "28.9282", "51.95"):
+        assert figure in table
+
+
+def test_plots_are_there_twice(tiny: Project):
+    plots = tiny.folder / RESULTS / "plots"
+    names = {path.stem for path in plots.glob("*.svg")}
+    assert {"psnr_fps", "int8_loss", "fps"} <= names
+    assert names == {path.stem for path in plots.glob("*.png")}
+
+
+def test_second_call_has_nothing_to_do(tiny: Project):
+    done = tiny.snakemake("-n", *STUDY, "all")
+    assert done.returncode == 0
+    assert read_jobs(done.stdout) == {}
+    assert "Nothing to be done" in done.stdout
+
+
+def test_forced_arm_runs_alone(tiny: Project):
+    done = tiny.snakemake("-n", *STUDY, "--force", f"{ARM}/latency.csv")
+    assert read_jobs(done.stdout) == {"measure_latency": 1, "total": 1}
+
+
+def test_edited_module_reruns_what_it_concerns(tiny: Project):
+    module = tiny.folder / "src/superres/device/psnr.py"
+    before, text = module.stat(), module.read_bytes()
+    try:
+        module.write_bytes(text + b"\n")
+        later = time.time() + 5
+        os.utime(module, (later, later))
+        jobs = read_jobs(tiny.snakemake("-n", *STUDY, "all").stdout)
+    finally:
+        module.write_bytes(text)
+        os.utime(module, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert jobs["measure_quality"] == 19
+    assert not {"measure_latency", "build_engine", "prepare_clip", "calibrate_ranges"} & set(jobs)
+
+
+def test_changed_clip_reruns_what_depends_on_it(tiny: Project):
+    text = (tiny.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
+    changed = tiny.write_study(
+        "changed",
+        text.replace(
+            "    description: one photograph", "    downsampling: area\n    description: one photograph"
+        ),
+    )
+    jobs = read_jobs(tiny.snakemake("-n", "--configfile", changed, "all").stdout)
+    (tiny.folder / changed).unlink()
+    assert jobs["prepare_clip"] == 1
+    assert jobs["measure_quality"] == 19
+    assert "build_engine" not in jobs
+
+
+def test_changed_comment_reruns_nothing(tiny: Project):
+    text = (tiny.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
+    same = tiny.write_study("same", f"# another comment\n{text}")
+    jobs = read_jobs(tiny.snakemake("-n", "--configfile", same, "all").stdout)
+    (tiny.folder / same).unlink()
+    assert jobs == {}
+
+
+def test_report_is_one_file(tiny: Project, tmp_path: Path):
+    page = tmp_path / "report.html"
+    done = tiny.snakemake(*STUDY, "--report", str(page))
+    assert done.returncode == 0, done.stdout
+    assert page.stat().st_size > 100_000

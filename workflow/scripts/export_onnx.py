@@ -1,0 +1,9 @@
+"""Export a model as an FP32 ONNX file."""
+
+from pathlib import Path
+
+from superres.models.export import export_onnx
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    export_onnx(snakemake.wildcards.model, Path(snakemake.input.weights), Path(snakemake.output.onnx))

@@ -1,0 +1,9 @@
+"""Export a model as a PyTorch program."""
+
+from pathlib import Path
+
+from superres.models.export import export_program
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    export_program(snakemake.wildcards.model, Path(snakemake.input.weights), Path(snakemake.output.program))

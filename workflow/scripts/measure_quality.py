@@ -1,0 +1,21 @@
+"""Measure an arm's PSNR, frame by frame, on its target."""
+
+from superres.device.job import Job
+from superres.scripting import script_log
+from superres.targets.local import run_job
+
+with script_log(snakemake.log[0]):
+    arm = snakemake.wildcards
+    inputs = ("engine", "engine_record", "hr", "lr", "clip")
+    run_job(
+        Job(
+            task="measure_quality",
+            runtime=arm.runtime,
+            precision=arm.precision,
+            threads=snakemake.threads,
+            inputs={name: snakemake.input[name] for name in inputs},
+            outputs={"quality": snakemake.output.quality, "record": snakemake.output.record},
+            settings={},
+            label=f"measure_quality {arm.target}/{arm.runtime}/{arm.model}/{arm.precision}",
+        )
+    )

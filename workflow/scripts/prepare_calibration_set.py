@@ -1,0 +1,19 @@
+"""Write the centre crops of a calibration set, none of which is in a clip."""
+
+from pathlib import Path
+
+from superres.data.clips import prepare_calibration_set
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    [images] = snakemake.params.images
+    prepare_calibration_set(
+        name=images.name,
+        sources=images.sources,
+        width=images.width,
+        height=images.height,
+        wheels=Path(snakemake.params.wheels),
+        clips=[Path(clip) for clip in snakemake.input.clips],
+        frames_out=Path(snakemake.output.frames),
+        index_out=Path(snakemake.output.index),
+    )

@@ -1,0 +1,9 @@
+"""Turn an FP32 ONNX file and its ranges into a Q/DQ graph."""
+
+from pathlib import Path
+
+from superres.quantization.qdq import quantize_onnx
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    quantize_onnx(Path(snakemake.input.onnx), Path(snakemake.input.ranges), Path(snakemake.output.onnx))
