@@ -1,0 +1,171 @@
+"""Clips and calibration sets: frame files that everything after reads, and an index beside them."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from superres.data.overlap import sectors_overlap
+from superres.data.reading import FrameReader, Origin, open_source
+from superres.data.resampling import downsample
+from superres.data.sources import Source
+from superres.device.errors import UserError
+from superres.device.frames import FrameWriter
+from superres.device.progress import Progress
+
+
+def prepare_clip(
+    name: str,
+    sources: Sequence[Source],
+    downsampling: str,
+    *,
+    wheels: Path,
+    hr: Path,
+    lr: Path,
+    index: Path,
+) -> None:
+    """Write a clip: its high-resolution frames, their x2-downsampled twins, and the index of both.
+
+    `hr` and `lr` are frame files, `index` is JSON with names, shapes and origins; each appears under its
+    name only when it is whole, the index last. `wheels` is the folder of downloaded wheels, `downsampling`
+    one of KERNELS. One frame is in memory at a time. Raises UserError for what a source gets wrong.
+    """
+    readers = [open_source(source, wheels) for source in sources]
+    shapes = [shape for reader in readers for shape in reader.shapes]
+    halves = [(height // 2, width // 2) for height, width in shapes]
+    origins: list[Origin] = []
+    with (
+        Progress(f"prepare_clip {name}", total=len(shapes)) as progress,
+        FrameWriter(hr, shapes) as high,
+        FrameWriter(lr, halves) as low,
+    ):
+        for i, (reader, j) in enumerate(_each_frame(readers)):
+            frame = reader.read(j)
+            high[i] = frame
+            low[i] = downsample(frame, downsampling)
+            origins.append(reader.origin(j))
+            progress.update()
+    _write_index(
+        index,
+        {
+            "name": name,
+            "sources": [describe_source(source) for source in sources],
+            "downsampling": downsampling,
+            "names": [frame_name for reader in readers for frame_name in reader.names],
+            "hr_shapes": shapes,
+            "lr_shapes": halves,
+            "origins": [dataclasses.asdict(origin) for origin in origins],
+        },
+    )
+
+
+def prepare_calibration_set(
+    name: str,
+    sources: Sequence[Source],
+    width: int,
+    height: int,
+    *,
+    wheels: Path,
+    clips: Sequence[Path],
+    frames_out: Path,
+    index_out: Path,
+) -> None:
+    """Write a calibration set: the centre `width` x `height` pixels of each image, and its index.
+
+    `clips` are the indices of the clips that the set must share nothing with. Raises UserError if an image
+    is too small, occurs twice, or is in a clip.
+    """
+    readers = [open_source(source, wheels) for source in sources]
+    for reader, i in _each_frame(readers):
+        _check_size(reader, i, width, height)
+    taken = {str(clip): _read_origins(clip) for clip in clips}
+    shapes = [(height, width)] * sum(len(reader) for reader in readers)
+    origins: list[Origin] = []
+    with (
+        Progress(f"prepare_calibration_set {name}", total=len(shapes)) as progress,
+        FrameWriter(frames_out, shapes) as out,
+    ):
+        for i, (reader, j) in enumerate(_each_frame(readers)):
+            out[i] = _centre(reader.read(j), width, height)
+            origin = reader.origin(j)
+            _check_new(origin, origins, taken, name)
+            origins.append(origin)
+            progress.update()
+    _write_index(
+        index_out,
+        {
+            "name": name,
+            "sources": [describe_source(source) for source in sources],
+            "names": [frame_name for reader in readers for frame_name in reader.names],
+            "shapes": shapes,
+            "origins": [dataclasses.asdict(origin) for origin in origins],
+        },
+    )
+
+
+def describe_source(source: Source) -> dict[str, object]:
+    """A source as plain values for JSON: its kind's class name and every setting."""
+    return {
+        "kind": type(source.kind).__name__,
+        **dataclasses.asdict(source.kind),
+        "frames": dataclasses.asdict(source.frames),
+    }
+
+
+def _each_frame(readers: Sequence[FrameReader]) -> Iterator[tuple[FrameReader, int]]:
+    for reader in readers:
+        for i in range(len(reader)):
+            yield reader, i
+
+
+def _check_size(reader: FrameReader, i: int, width: int, height: int) -> None:
+    rows, columns = reader.shapes[i]
+    if rows < height or columns < width:
+        raise UserError(
+            f"calibration image {reader.names[i]}: expected at least {width}x{height}, found "
+            f"{columns}x{rows}; exclude it, or lower the set's size or the source's shrink"
+        )
+
+
+def _centre(frame: np.ndarray, width: int, height: int) -> np.ndarray:
+    top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
+    return frame[top : top + height, left : left + width]
+
+
+def _read_origins(clip: Path) -> list[Origin]:
+    return [
+        Origin(o["name"], o["sha256"], None if o["yaw_degrees"] is None else tuple(o["yaw_degrees"]))
+        for o in json.loads(clip.read_text(encoding="utf-8"))["origins"]
+    ]
+
+
+def _check_new(origin: Origin, mine: Sequence[Origin], clips: dict[str, list[Origin]], name: str) -> None:
+    for other in mine:
+        if other.sha256 == origin.sha256 and other.yaw_degrees == origin.yaw_degrees:
+            raise UserError(
+                f"calibration set {name}: expected different images, found {origin.name} to be the same as "
+                f"{other.name}; exclude one"
+            )
+    for clip, origins in clips.items():
+        for other in origins:
+            if shares_pixels(origin, other):
+                raise UserError(
+                    f"calibration set {name}: expected images that no clip has, found {origin.name} to share "
+                    f"pixels with {other.name} of {clip}; exclude it or move its view"
+                )
+
+
+def shares_pixels(a: Origin, b: Origin) -> bool:
+    """Whether two frames come from the same picture, and from sectors of it that overlap."""
+    if a.sha256 != b.sha256:
+        return False
+    return a.yaw_degrees is None or b.yaw_degrees is None or sectors_overlap(a.yaw_degrees, b.yaw_degrees)
+
+
+def _write_index(path: Path, content: dict[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,84 @@
+"""Decoding of image files with Pillow: whatever they hold, 8-bit RGB comes out.
+
+numpy comes in only where pixels are read, so that headers can be checked without it.
+"""
+
+import io
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageOps
+
+from superres.device.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_ORIENTATION = 0x0112
+# What Pillow raises for a file that is broken or no image, format by format.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+_WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+_said: set[str] = set()
+
+
+def picture_size(file: Path | bytes, name: str) -> tuple[int, int]:
+    """Height and width of an image as it will be decoded, from its header alone.
+
+    `file` is a path or the file's bytes, `name` is how messages call it. Raises UserError if the header
+    can't be read.
+    """
+    with _opened(file, name) as image:
+        turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        return image.size if turned else (image.size[1], image.size[0])
+
+
+def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
+    """Decode an image to uint8 H x W x 3, RGB, upright by its EXIF orientation.
+
+    Greyscale, palette, CMYK and 16-bit images are converted and alpha is dropped, which is said once on
+    stderr; colour profiles are left aside. Raises UserError, naming the file, if it can't be decoded.
+    """
+    import numpy as np
+
+    with _opened(file, name) as image:
+        deep = ";16" in str(getattr(image, "tile", "")) or image.mode in _WIDE_MODES
+        if image.mode != "RGB" or deep:
+            _say_once(f"{'16-bit ' if deep else ''}{image.mode}", name)
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode == "F":
+            raise UserError(
+                f"{name}: expected 8 or 16 bits a channel, found floating point; convert it to PNG"
+            )
+        if upright.mode in _WIDE_MODES:
+            return _narrow(np.asarray(upright), name)
+        return np.asarray(upright.convert("RGB"))
+
+
+def _narrow(levels: "np.ndarray", name: str) -> "np.ndarray":
+    import numpy as np
+
+    if levels.min() < 0 or levels.max() > 65535:
+        raise UserError(f"{name}: expected levels of 0 to 65535, found {levels.min()} to {levels.max()}")
+    narrow = np.rint(levels.astype(np.float64) / 257).astype(np.uint8)
+    return np.repeat(narrow[:, :, None], 3, axis=2)
+
+
+@contextmanager
+def _opened(file: Path | bytes, name: str) -> Iterator[Image.Image]:
+    try:
+        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
+            yield image
+    except _BROKEN as error:
+        raise UserError(
+            f"{name}: expected an image that can be decoded, found: {error}; replace or exclude it"
+        ) from error
+
+
+def _say_once(mode: str, name: str) -> None:
+    if mode not in _said:
+        _said.add(mode)
+        sys.stderr.write(f"{name}: {mode} image converted to 8-bit RGB, as others like it will be\n")
