@@ -1,0 +1,106 @@
+"""Calibrations: which images the ranges are measured on, and by which method."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from superres.device.errors import UserError
+from superres.device.frames import open_frames
+from superres.device.machine import sha256_file
+
+Image = tuple[str, np.ndarray]
+"""Name of an image and its tensor, float32 1 x 3 x H x W RGB in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class RandomImages:
+    """Tensors of independent random values, the dummy input of a calibration without images.
+
+    `uniform` draws from [0, 1) as float32, never rounded to 8 bits.
+    """
+
+    kind: Literal["uniform"]
+    seed: int
+    count: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class FrameFile:
+    """The first `count` images (None: all) of a calibration set, `path` with its index `.json` beside it."""
+
+    path: Path
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class CalibrationSettings:
+    """A calibration by name: a method of `superres.quantization.ranges.METHODS` and its images."""
+
+    name: str
+    method: str
+    data: RandomImages | FrameFile
+
+
+def count_images(data: RandomImages | FrameFile) -> int:
+    """Number of images; raises UserError for none or for fewer than asked."""
+    if isinstance(data, RandomImages):
+        if data.count < 1:
+            raise UserError(f"random calibration images: expected a count of 1 or more, found {data.count}")
+        return data.count
+    found = len(_read_index(data.path)["shapes"])
+    if found == 0:
+        raise UserError(f"{data.path}: expected a calibration set with images, found none; check its sources")
+    wanted = found if data.count is None else data.count
+    if not 1 <= wanted <= found:
+        raise UserError(
+            f"{data.path}: expected a count from 1 to {found}, the images there are, found {wanted}"
+        )
+    return wanted
+
+
+def read_images(data: RandomImages | FrameFile) -> Iterator[Image]:
+    """The images one by one, the same ones at every call."""
+    count = count_images(data)
+    if isinstance(data, RandomImages):
+        generator = np.random.default_rng(data.seed)
+        for index in range(count):
+            shape = (1, 3, data.height, data.width)
+            yield f"random {index}", generator.random(shape, dtype=np.float32)
+        return
+    index_of_set = _read_index(data.path)
+    frames = open_frames(data.path, index_of_set["shapes"])
+    for index in range(count):
+        planes = np.moveaxis(np.asarray(frames[index]), 2, 0)[np.newaxis]
+        yield index_of_set["names"][index], planes.astype(np.float32, order="C") / np.float32(255)
+
+
+def describe_data(data: RandomImages | FrameFile) -> dict[str, Any]:
+    """What the ranges file says about the images: the random draw, or the frame file's name and hash."""
+    if isinstance(data, RandomImages):
+        return {"type": "random", **asdict(data)}
+    return {
+        "type": "calibration-set",
+        "name": data.path.stem,
+        "count": count_images(data),
+        "sha256": sha256_file(data.path),
+    }
+
+
+def _read_index(frames: Path) -> dict[str, Any]:
+    path = frames.with_suffix(".json")
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: expected the index of {frames.name} (JSON), found: {error}") from error
+    for key in ("names", "shapes"):
+        if not isinstance(index, dict) or key not in index:
+            raise UserError(
+                f"{path}: expected `{key}` in the index of {frames.name}, found none; make the set again"
+            )
+    return index

@@ -1,0 +1,233 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import openvino as ov
+import pytest
+from onnx import numpy_helper
+
+from superres.device.errors import UserError
+from superres.quantization.calibration import CalibrationSettings, RandomImages
+from superres.quantization.qdq import channel_scales, quantize_onnx
+from superres.quantization.ranges import calibrate_ranges
+
+from .network import build_network, convolve, network_weights, to_space
+
+SETTINGS = CalibrationSettings("dummy", "minmax", RandomImages("uniform", 3, 1, 24, 20))
+
+
+@pytest.fixture
+def ranges(network: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "ranges.json"
+    calibrate_ranges(network, SETTINGS, path, model="small", threads=1)
+    return path
+
+
+@pytest.fixture
+def quantized(network: Path, ranges: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "int8.onnx"
+    quantize_onnx(network, ranges, path)
+    return path
+
+
+def fake_quantize(values: np.ndarray, scale: np.ndarray | np.float64) -> np.ndarray:
+    return np.clip(np.rint(values / scale), -128, 127) * scale
+
+
+def forward(frame: np.ndarray, amax: dict[str, float]) -> np.ndarray:
+    """The quantised network in float64 (scales are float32, as in the graph)."""
+    data = frame.astype(np.float64)
+    for name, (weights, bias) in zip(("frame", "r1", "r2"), network_weights(), strict=True):
+        data = fake_quantize(data, np.float64(np.float32(amax[name] / 127)))
+        scales = np.abs(weights.astype(np.float64)).max(axis=(1, 2, 3)) / 127
+        scales[scales == 0] = 1
+        data = convolve(data, fake_quantize(weights, scales.astype(np.float32)[:, None, None, None]), bias)
+        data = np.maximum(data, 0) if name != "r2" else data
+    return np.clip(to_space(data), 0, 1)
+
+
+def run_onnxruntime(
+    path: Path, frame: np.ndarray, optimised: Path | None = None, level: int = 99
+) -> np.ndarray:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    options.graph_optimization_level = ort.GraphOptimizationLevel(level)
+    if optimised is not None:
+        options.optimized_model_filepath = str(optimised)
+    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"frame": frame})[0])
+
+
+def some_frame(height: int = 18, width: int = 22) -> np.ndarray:
+    # On the 8-bit grid of a frame; its brightest values lie just beyond the calibrated range.
+    levels = np.random.default_rng(11).integers(0, 256, (1, 3, height, width))
+    return (levels / 255).astype(np.float32)
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_graph_equals_a_float64_quantise_dequantise(
+    network: Path, ranges: Path, tmp_path: Path, early: bool
+) -> None:
+    path = tmp_path / "int8.onnx"
+    quantize_onnx(network, ranges, path, pair_before_relu=early)
+    amax = {name: entry["amax"] for name, entry in json.loads(ranges.read_text())["tensors"].items()}
+    frame = some_frame()
+    expected = forward(frame[0], amax)
+    found = run_onnxruntime(path, frame, level=0)[0]
+    # Float32 sums may fall on the other side of a rounding: one step of r1 or r2, seen through the weights.
+    difference = np.abs(found - expected)
+    assert difference.max() < 0.02
+    assert np.mean(difference > 1e-5) < 0.01
+    # The bound means something: the float graph is much farther away.
+    assert np.abs(run_onnxruntime(network, frame)[0] - expected).mean() > 100 * difference.mean()
+
+
+def test_pairs_before_relus_change_no_value(network: Path, ranges: Path, tmp_path: Path) -> None:
+    results = []
+    for early in (True, False):
+        path = tmp_path / f"{early}.onnx"
+        quantize_onnx(network, ranges, path, pair_before_relu=early)
+        results.append(run_onnxruntime(path, some_frame(), level=0))
+    np.testing.assert_array_equal(results[0], results[1])
+
+
+def test_onnxruntime_runs_integer_convolutions(quantized: Path, tmp_path: Path) -> None:
+    optimised = tmp_path / "optimised.onnx"
+    frame = some_frame()
+    found = run_onnxruntime(quantized, frame, optimised)
+    kinds = [node.op_type for node in onnx.load(optimised).graph.node]
+    # The last convolution's output stays float, and onnxruntime has no such integer convolution.
+    assert kinds.count("QLinearConv") == 2
+    assert sum(kind in ("Conv", "FusedConv") for kind in kinds) == 1
+    assert np.abs(found - run_onnxruntime(quantized, frame, level=0)).max() < 0.02
+
+
+def test_openvino_runs_integer_convolutions(quantized: Path) -> None:
+    compiled = ov.Core().compile_model(quantized, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    facts = [node.get_rt_info() for node in compiled.get_runtime_model().get_ops()]
+    precisions = [
+        fact["runtimePrecision"].astype(str)
+        for fact in facts
+        if fact["layerType"].astype(str) == "Convolution"
+    ]
+    if not any("avx512_vnni" in flag or "avx2" in flag for flag in _cpu_flags()):
+        pytest.skip("this processor has no integer convolution in OpenVINO")
+    assert len(precisions) == 3
+    assert set(precisions) <= {"i8", "u8"}
+    frame = some_frame()
+    difference = np.abs(compiled(frame)[0] - run_onnxruntime(quantized, frame, level=0))
+    assert difference.max() < 0.02
+    assert difference.mean() < 1e-3
+
+
+def _cpu_flags() -> list[str]:
+    info = Path("/proc/cpuinfo")
+    return info.read_text().split() if info.exists() else []
+
+
+def test_channel_scales_in_closed_form() -> None:
+    weights = np.zeros((4, 2, 1, 1), np.float32)
+    weights[0, 0] = 127
+    weights[1, 1] = -63.5
+    weights[2] = 1e-41
+    np.testing.assert_array_equal(channel_scales(weights), np.array([1, 0.5, 1, 1], np.float32))
+
+
+def test_scales_and_types_in_the_graph(network: Path, ranges: Path, quantized: Path) -> None:
+    model = onnx.load(quantized)
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    tensors = json.loads(ranges.read_text())["tensors"]
+    pairs = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    assert {node.input[0] for node in pairs} == {"frame", "w1", "w2", "w3", "c1", "c2", "r1", "r2"}
+    for node in pairs:
+        scale, zero = stored[node.input[1]], stored[node.input[2]]
+        assert zero.dtype == np.int8 and not zero.any()
+        assert scale.dtype == np.float32
+        if node.input[0].startswith("w"):
+            assert stored[node.input[0]].dtype == np.float32
+            assert [(a.name, a.i) for a in node.attribute] == [("axis", 0)]
+            amax = np.abs(stored[node.input[0]].astype(np.float64)).max(axis=(1, 2, 3))
+            np.testing.assert_allclose(scale, np.where(amax == 0, 1, amax / 127), rtol=1e-7)
+        else:
+            measured = tensors[node.input[0].replace("c", "r")]["amax"]
+            assert scale == np.float32(measured / 127)
+    # Biases are read as they are.
+    assert [node.input[2] for node in model.graph.node if node.op_type == "Conv"] == ["b1", "b2", "b3"]
+    original = onnx.load(network)
+    assert model.opset_import == original.opset_import
+    assert model.ir_version == original.ir_version
+
+
+def test_same_inputs_give_the_same_bytes(
+    network: Path, ranges: Path, quantized: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again.onnx"
+    quantize_onnx(network, ranges, again)
+    assert again.read_bytes() == quantized.read_bytes()
+
+
+def test_a_convolution_can_stay_float(network: Path, ranges: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mixed.onnx"
+    quantize_onnx(network, ranges, path, float_convolutions=["r1", "c3"])
+    quantised = {node.input[0] for node in onnx.load(path).graph.node if node.op_type == "QuantizeLinear"}
+    assert quantised == {"r1", "w2"}
+    with pytest.raises(UserError, match="found no tensor r9"):
+        quantize_onnx(network, ranges, path, float_convolutions=["r9"])
+
+
+def test_other_readers_keep_the_float_tensor(tmp_path: Path) -> None:
+    model = build_network(network_weights())
+    # A second path from the frame: its mean over channels, added to the result of the third convolution.
+    mean = onnx.helper.make_node("ReduceMean", ["frame"], ["mean"], axes=[1])
+    last = next(node for node in model.graph.node if "c3" in node.output)
+    last.output[0] = "c3_raw"
+    model.graph.node.insert(5, mean)
+    model.graph.node.insert(6, onnx.helper.make_node("Add", ["c3_raw", "mean"], ["c3"]))
+    fp32, path = tmp_path / "skip.onnx", tmp_path / "skip.int8.onnx"
+    onnx.save(model, fp32)
+    calibrate_ranges(fp32, SETTINGS, tmp_path / "r.json", model="skip", threads=1)
+    quantize_onnx(fp32, tmp_path / "r.json", path)
+    nodes = onnx.load(path).graph.node
+    assert [list(node.input) for node in nodes if node.op_type == "ReduceMean"] == [["frame"]]
+    assert next(node.input[0] for node in nodes if node.op_type == "Conv") == "frame_dequantized"
+    assert run_onnxruntime(path, some_frame()).shape == (1, 3, 36, 44)
+
+
+def test_ranges_of_another_graph(network: Path, ranges: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.onnx"
+    onnx.save(build_network(network_weights(seed=1)), other)
+    with pytest.raises(UserError, match="found those of another graph"):
+        quantize_onnx(other, ranges, tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensors: tensors.update(extra=tensors["frame"]), "unknown or missing: extra"),
+        (lambda tensors: tensors.pop("r1"), "unknown or missing: r1"),
+        (
+            lambda tensors: tensors["r1"].update(amax=0.0),
+            "expected a positive range for tensor r1, found 0.0",
+        ),
+        (lambda tensors: tensors["r1"].pop("amax"), "expected a ranges file"),
+    ],
+)
+def test_mistakes_in_the_ranges(network: Path, ranges: Path, tmp_path: Path, change, message: str) -> None:
+    record = json.loads(ranges.read_text())
+    change(record["tensors"])
+    ranges.write_text(json.dumps(record))
+    with pytest.raises(UserError, match=message):
+        quantize_onnx(network, ranges, tmp_path / "x.onnx")
+
+
+def test_old_opsets_are_refused(tmp_path: Path) -> None:
+    model = build_network(network_weights(), opset=12)
+    path = tmp_path / "old.onnx"
+    onnx.save(model, path)
+    calibrate_ranges(path, SETTINGS, tmp_path / "r.json", model="old", threads=1)
+    with pytest.raises(UserError, match="expected opset 13 or later, found 12"):
+        quantize_onnx(path, tmp_path / "r.json", tmp_path / "x.onnx")
