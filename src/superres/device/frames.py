@@ -4,9 +4,8 @@ A file of frames of one size is an array N x H x W x 3. Frames of several sizes 
 other in a flat array, and `shapes` says where each begins.
 """
 
-import os
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
 
@@ -26,7 +25,11 @@ class Frames(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return len(self.shapes)
 
-    def __getitem__(self, index):  # pyright: ignore[reportIncompatibleMethodOverride]
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> List[np.ndarray]: ...
+    def __getitem__(self, index: Union[int, slice]) -> Union[np.ndarray, List[np.ndarray]]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
@@ -92,6 +95,6 @@ class FrameWriter:
         self._array.flush()
         del self._frames, self._array
         if kind is None:
-            os.replace(str(self._partial), str(self.path))
+            self._partial.replace(self.path)
         else:
-            os.unlink(str(self._partial))
+            self._partial.unlink()

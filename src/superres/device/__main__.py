@@ -1,0 +1,7 @@
+"""`python -m superres.device JOB.json` runs a job."""
+
+import sys
+
+from superres.device.worker import main
+
+sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,106 @@
+"""What the tasks of an arm share: threads, the engine, the clip, the common part of a record."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+from superres.device.errors import UnsupportedError, UserError
+from superres.device.frames import Frames, open_frames
+from superres.device.job import Job
+from superres.device.machine import describe_machine, sha256_file, usable_cpus
+from superres.device.runtimes import load_runtime
+from superres.device.runtimes.base import Session, Settings
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Name of a clip, the hash of its index, the names of its frames, and their sizes (height, width)."""
+
+    name: str
+    sha256: str
+    names: List[str]
+    hr_shapes: List[Tuple[int, int]]
+    lr_shapes: List[Tuple[int, int]]
+
+
+def runtime_settings(job: Job) -> Settings:
+    """Settings for the runtime; never more threads than CPUs that this process may use."""
+    return Settings(job.precision, min(job.threads, usable_cpus()), job.options)
+
+
+def open_arm(job: Job) -> Tuple[Session, Dict[str, Any]]:
+    """Open the job's engine; returns the session and what the measurement's record says of the engine.
+
+    Raises UnsupportedError with the engine's own reason where there is none, UserError where engine and
+    record do not belong together or to this job.
+    """
+    engine, path = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
+    record = _read_json(path, ("status", "runtime", "precision", "engine_sha256"))
+    for name in ("runtime", "precision"):
+        if record[name] != getattr(job, name):
+            raise UserError(f"{path}: expected {name} {getattr(job, name)}, found {record[name]}")
+    if record["status"] != "ok":
+        raise UnsupportedError(record["status"].replace("not run: ", "", 1))
+    sha256 = sha256_file(engine)
+    if sha256 != record["engine_sha256"]:
+        raise UserError(f"{engine}: it is not the engine that {path} describes; build the engine again")
+    session = load_runtime(job.runtime).open_engine(engine, runtime_settings(job))
+    return session, {"engine_sha256": sha256}
+
+
+def read_clip(path: Path) -> Clip:
+    """Read a clip's index; raises UserError if it is not one."""
+    data = _read_json(path, ("name", "names", "hr_shapes", "lr_shapes"))
+    clip = Clip(
+        data["name"],
+        sha256_file(path),
+        data["names"],
+        [(height, width) for height, width in data["hr_shapes"]],
+        [(height, width) for height, width in data["lr_shapes"]],
+    )
+    counts = {len(clip.names), len(clip.hr_shapes), len(clip.lr_shapes)}
+    if len(counts) != 1 or counts == {0}:
+        raise UserError(
+            f"{path}: expected a name and two sizes for every frame, found {sorted(counts)} of them"
+        )
+    return clip
+
+
+def open_clip_frames(path: Path, shapes: List[Tuple[int, int]]) -> Frames:
+    """Open a clip's frames; raises UserError if they are not what its index says."""
+    frames = open_frames(path, shapes)
+    if frames.shapes != shapes:
+        raise UserError(
+            f"{path}: expected {len(shapes)} frames as in the clip's index, the first {shapes[0]}, "
+            f"found {len(frames)}, the first {frames.shapes[0] if len(frames) else None}"
+        )
+    return frames
+
+
+def base_record(job: Job, seconds: float) -> Dict[str, Any]:
+    """The part that the records of all tasks share."""
+    return {
+        "task": job.task,
+        "status": "ok",
+        "label": job.label,
+        "runtime": job.runtime,
+        "precision": job.precision,
+        "threads": runtime_settings(job).threads,
+        "threads_asked": job.threads,
+        "versions": load_runtime(job.runtime).versions(),
+        "seconds": round(seconds, 3),
+        "settings": job.settings,
+        "machine": describe_machine(),
+    }
+
+
+def _read_json(path: Path, keys: Tuple[str, ...]) -> Dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: expected a JSON file, found something else: {error}") from error
+    missing = [key for key in keys if not isinstance(data, dict) or key not in data]
+    if missing:
+        raise UserError(f"{path}: expected the keys {', '.join(keys)}, missing: {', '.join(missing)}")
+    return data

@@ -1,0 +1,31 @@
+"""The task `build_engine`: make a runtime's engine from a model, for this machine."""
+
+from pathlib import Path
+from typing import Any, Dict
+
+from superres.device.arm import runtime_settings
+from superres.device.errors import UserError
+from superres.device.job import Job
+from superres.device.machine import sha256_file
+from superres.device.outputs import Outputs
+from superres.device.runtimes import load_runtime
+
+
+def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
+    """Build the engine; returns what its record says besides the common part."""
+    model = Path(job.inputs["model"]) if "model" in job.inputs else None
+    if model is not None and not model.is_file():
+        raise UserError(f"{model}: expected a model, found no file")
+    facts = load_runtime(job.runtime).build(model, outputs["engine"], runtime_settings(job))
+    return {
+        "model_sha256": sha256_file(model) if model else None,
+        "engine_sha256": sha256_file(outputs["engine"]),
+        "engine_bytes": outputs["engine"].stat().st_size,
+        "facts": facts,
+    }
+
+
+def write_empty(outputs: Outputs) -> Dict[str, Any]:
+    """Write the outputs of an arm that this machine can't run; returns their part of the record."""
+    outputs["engine"].write_bytes(b"")
+    return {"model_sha256": None, "engine_sha256": None, "engine_bytes": 0, "facts": {}}

@@ -1,0 +1,107 @@
+"""What a figure was measured on: facts of the machine, and hashes of files."""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+
+# Instruction sets that decide how fast a precision can be; the last four are ARM's.
+_TELLING_FLAGS = (
+    "avx2",
+    "avx_vnni",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+    "asimddp",
+    "i8mm",
+    "bf16",
+)
+
+
+def usable_cpus() -> int:
+    """Number of CPUs that this process may run on, which a container or a scheduler may have reduced."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def describe_machine() -> Dict[str, Any]:
+    """Facts of this machine for a record: processor, memory, system, Python; never its name."""
+    cpu = _cpu_fields()
+    flags = set((cpu.get("flags") or cpu.get("Features") or "").split())
+    return {
+        "cpu": cpu.get("model name") or platform.processor() or platform.machine(),
+        "architecture": platform.machine(),
+        "flags": [flag for flag in _TELLING_FLAGS if flag in flags],
+        "cpus": os.cpu_count(),
+        "usable_cpus": usable_cpus(),
+        "memory_bytes": _memory_bytes(),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "os": _os_name(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+def computes_bf16() -> bool:
+    """Whether this processor multiplies bf16 itself, rather than by way of float32."""
+    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(describe_machine()["flags"]))
+
+
+def describe_load() -> Dict[str, Any]:
+    """What disturbs a timing: load average, frequency governor, CPUs that this process may use."""
+    return {
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "usable_cpus": usable_cpus(),
+    }
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _read(path: str) -> Optional[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+
+
+def _lines(path: str) -> List[str]:
+    return (_read(path) or "").splitlines()
+
+
+def _cpu_fields() -> Dict[str, str]:
+    found: Dict[str, str] = {}
+    for line in _lines("/proc/cpuinfo"):
+        key, separator, value = line.partition(":")
+        if separator:
+            found.setdefault(key.strip(), value.strip())
+    return found
+
+
+def _memory_bytes() -> Optional[int]:
+    for line in _lines("/proc/meminfo"):
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _os_name() -> Optional[str]:
+    for line in _lines("/etc/os-release"):
+        if line.startswith("PRETTY_NAME="):
+            return line.split("=", 1)[1].strip('"')
+    return None

@@ -1,0 +1,44 @@
+"""From uint8 frames to float32 planes and back, in numpy, for runtimes that do not do it themselves."""
+
+from concurrent.futures import Executor
+from typing import Optional
+
+import numpy as np
+
+# Rows that are converted at a time, few enough that the intermediate values stay in the cache.
+_ROWS = 16
+
+
+def to_planes(frame: np.ndarray, planes: np.ndarray) -> None:
+    """Write a uint8 frame H x W x 3 into float32 `planes` 1 x 3 x H x W, range 0 to 1."""
+    np.divide(frame.transpose(2, 0, 1), np.float32(255), out=planes[0])
+
+
+def to_pixels(planes: np.ndarray, frame: np.ndarray, pool: Optional[Executor] = None, parts: int = 1) -> None:
+    """Write float32 `planes` 1 x 3 x H x W into a uint8 `frame` H x W x 3.
+
+    Range 0 to 1 becomes 0 to 255, rounded to nearest, values outside limited. With a
+    `pool`, the rows are shared out in `parts`.
+    """
+    height = frame.shape[0]
+    if pool is None or parts == 1:
+        _convert_rows(planes, frame, 0, height)
+        return
+    bounds = [height * part // parts for part in range(parts + 1)]
+    jobs = [pool.submit(_convert_rows, planes, frame, *pair) for pair in zip(bounds[1:-1], bounds[2:])]
+    _convert_rows(planes, frame, bounds[0], bounds[1])
+    for job in jobs:
+        job.result()
+
+
+def _convert_rows(planes: np.ndarray, frame: np.ndarray, first: int, end: int) -> None:
+    levels = np.empty((_ROWS, frame.shape[1]), np.float32)
+    for start in range(first, end, _ROWS):
+        stop = min(start + _ROWS, end)
+        block = levels[: stop - start]
+        for channel in range(3):
+            np.multiply(planes[0, channel, start:stop], np.float32(255), out=block)
+            np.rint(block, out=block)
+            np.maximum(block, 0, out=block)
+            np.minimum(block, 255, out=block)
+            np.copyto(frame[start:stop, :, channel], block, casting="unsafe")

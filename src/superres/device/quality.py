@@ -1,0 +1,75 @@
+"""The task `measure_quality`: squared errors and PSNR of every frame of a clip."""
+
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+
+from superres.device.arm import Clip, open_arm, open_clip_frames, read_clip
+from superres.device.errors import UserError
+from superres.device.frames import Frames
+from superres.device.job import Job
+from superres.device.outputs import Outputs, write_csv
+from superres.device.progress import Progress
+from superres.device.psnr import psnr, squared_errors
+from superres.device.runtimes.base import Session
+
+HEADER = ("frame", "name", "height", "width", "mse", "psnr_db", "mse_y", "psnr_y_db")
+
+
+def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
+    """Measure all frames; returns what the record says besides the common part.
+
+    `total_seconds` is the time of the whole measurement: reading frames, upscaling them, comparing them,
+    writing the figures. `runtime_seconds` is the part of it that was spent in the runtime, and
+    `open_seconds`, not in it, went into importing the runtime and opening the engine.
+    """
+    clip = read_clip(Path(job.inputs["clip"]))
+    hr = open_clip_frames(Path(job.inputs["hr"]), clip.hr_shapes)
+    lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
+    opened = time.perf_counter()
+    session, facts = open_arm(job)
+    started = time.perf_counter()
+    rows, runtime_seconds = _measure(session, clip, hr, lr, f"measure_quality {job.label}")
+    write_csv(outputs["quality"], HEADER, rows)
+    return {
+        **facts,
+        "clip": clip.name,
+        "clip_sha256": clip.sha256,
+        "frames": len(rows),
+        "open_seconds": round(started - opened, 3),
+        "runtime_seconds": round(runtime_seconds, 3),
+        "total_seconds": round(time.perf_counter() - started, 3),
+    }
+
+
+def write_empty(outputs: Outputs) -> Dict[str, Any]:
+    """Write the outputs of an arm that this machine can't run; returns their part of the record."""
+    write_csv(outputs["quality"], HEADER, [])
+    return {"frames": 0}
+
+
+def _measure(
+    session: Session, clip: Clip, hr: Frames, lr: Frames, label: str
+) -> Tuple[List[Tuple[Any, ...]], float]:
+    rows: List[Tuple[Any, ...]] = []
+    runtime_seconds = 0.0
+    with Progress(label, len(lr)) as progress:
+        for index, name in enumerate(clip.names):
+            started = time.perf_counter()
+            upscaled = session.run(lr[index])
+            runtime_seconds += time.perf_counter() - started
+            rows.append((index, name, *_compare(hr[index], upscaled, f"clip {clip.name}, frame {name}")))
+            progress.update()
+    return rows, runtime_seconds
+
+
+def _compare(hr: np.ndarray, upscaled: np.ndarray, where: str) -> Tuple[int, int, float, float, float, float]:
+    """Height, width, and the mean squared error and PSNR of Eq. 1 and of Eq. 2."""
+    if hr.shape != upscaled.shape:
+        raise UserError(f"{where}: expected {hr.shape} from the engine, found {upscaled.shape}")
+    height, width, channels = hr.shape
+    total, total_y = squared_errors(hr, upscaled)
+    mse, mse_y = total / (height * width * channels), total_y / (height * width)
+    return height, width, mse, psnr(mse), mse_y, psnr(mse_y)

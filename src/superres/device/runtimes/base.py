@@ -1,0 +1,61 @@
+"""What every runtime offers, so that jobs need not know which one they drive."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an engine is built and run: precision name, number of threads, options of one runtime."""
+
+    precision: str
+    threads: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Session(ABC):
+    """An opened engine: uint8 RGB frames H x W x 3 in, uint8 RGB frames 2H x 2W x 3 out, any H and W.
+
+    `run` is made of three steps, so that what the runtime computes can be timed apart from bringing
+    frames into and out of its form. The frame that comes out is valid until the next call.
+    """
+
+    @abstractmethod
+    def preprocess(self, frame: np.ndarray) -> Any:
+        """Bring a frame into the form that the engine takes."""
+
+    @abstractmethod
+    def execute(self, inputs: Any) -> Any:
+        """Run the engine, and wait until it is done."""
+
+    @abstractmethod
+    def postprocess(self, outputs: Any) -> np.ndarray:
+        """Bring what the engine computed into a frame."""
+
+    def run(self, frame: np.ndarray) -> np.ndarray:
+        """Upscale one frame by two."""
+        return self.postprocess(self.execute(self.preprocess(frame)))
+
+
+class Runtime(Protocol):
+    """The functions of a runtime's module."""
+
+    def build(self, model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
+        """Write the engine for this machine; returns facts for its record.
+
+        Raises UnsupportedError if this machine can't run the precision, UserError if the model is
+        missing or not what the runtime reads.
+        """
+        ...
+
+    def open_engine(self, engine: Path, settings: Settings) -> Session:
+        """Open an engine that `build` wrote on this machine with the same settings."""
+        ...
+
+    def versions(self) -> Dict[str, str]:
+        """Versions of the packages that do the work."""
+        ...

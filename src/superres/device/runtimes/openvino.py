@@ -1,0 +1,148 @@
+"""OpenVINO on the CPU: uint8 frames go in and out, their conversion is part of the compiled graph."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as ops
+
+from superres.device.errors import UnsupportedError, UserError
+from superres.device.runtimes.base import Session, Settings
+
+# What OpenVINO is asked for, and what its convolutions then have to run in.
+_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
+
+
+def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
+    """Compile an ONNX file for this processor and write the compiled blob; see `base.Runtime`."""
+    kind = _kind(settings)
+    if model is None:
+        raise UserError("openvino: expected an ONNX file as model, found none")
+    core = ov.Core()
+    try:
+        compiled = core.compile_model(_with_uint8_frames(_read(core, model)), "CPU", _properties(settings))
+    except RuntimeError as error:
+        if kind != "fp16":
+            raise
+        raise UnsupportedError(f"openvino has no fp16 on this CPU: {_first_line(error)}") from error
+    facts = _check_precision(compiled, kind)
+    facts["native"] = _CAPABILITIES[kind] in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    blob = compiled.export_model()
+    engine.write_bytes(blob if isinstance(blob, bytes) else blob.getvalue())
+    return facts
+
+
+def open_engine(engine: Path, settings: Settings) -> "OpenvinoSession":
+    """Open the engine; see `base.Runtime`."""
+    compiled = ov.Core().import_model(engine.read_bytes(), "CPU", _properties(settings))
+    return OpenvinoSession(compiled)
+
+
+def versions() -> Dict[str, str]:
+    """Version of OpenVINO."""
+    return {"openvino": ov.get_version()}
+
+
+class OpenvinoSession(Session):
+    """A compiled graph that takes and gives uint8 frames."""
+
+    def __init__(self, compiled: ov.CompiledModel):
+        self._request = compiled.create_infer_request()
+        self._input = np.empty((0, 0, 3), np.uint8)
+
+    def preprocess(self, frame: np.ndarray) -> None:
+        if frame.shape != self._input.shape:
+            # The tensor shares this array's memory and does not keep it alive: the session does.
+            self._input = np.empty(frame.shape, np.uint8)
+            self._request.set_input_tensor(ov.Tensor(self._input[np.newaxis], shared_memory=True))
+        np.copyto(self._input, frame)
+
+    def execute(self, inputs: None) -> ov.Tensor:
+        self._request.infer()
+        return self._request.get_output_tensor()
+
+    def postprocess(self, outputs: ov.Tensor) -> np.ndarray:
+        return outputs.data[0]
+
+
+def _kind(settings: Settings) -> str:
+    kind = "int8" if settings.precision.startswith("int8-") else settings.precision
+    if kind not in _CAPABILITIES:
+        raise UnsupportedError(f"openvino runs {', '.join(_CAPABILITIES)}, not {settings.precision}")
+    return kind
+
+
+def _properties(settings: Settings) -> Dict[str, Any]:
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": settings.threads,
+        # What an INT8 graph leaves in float stays in float32.
+        "INFERENCE_PRECISION_HINT": _HINTS.get(_kind(settings), "f32"),
+    }
+
+
+def _read(core: ov.Core, model: Path) -> ov.Model:
+    try:
+        network = core.read_model(str(model))
+    except RuntimeError as error:
+        raise UserError(
+            f"{model}: expected an ONNX file that openvino reads, found: {_first_line(error)}"
+        ) from error
+    found = [(node.get_any_name(), node.element_type.get_type_name()) for node in network.inputs]
+    if found != [("frame", "f32")]:
+        raise UserError(f"{model}: expected one float32 input named 'frame', found {found}; export it again")
+    return network
+
+
+def _with_uint8_frames(network: ov.Model) -> ov.Model:
+    """Put the conversion from and to uint8 1 x H x W x 3 into the graph.
+
+    OpenVINO's own conversion to uint8 truncates and wraps round, so rounding and limits are spelt out.
+    """
+
+    def to_levels(planes: ov.Output) -> ov.Output:
+        levels = ops.multiply(planes, ops.constant(np.float32(255)))
+        return ops.clamp(ops.round(levels, "half_to_even"), 0.0, 255.0).output(0)
+
+    steps = ov.preprocess.PrePostProcessor(network)
+    tensor = steps.input().tensor()
+    tensor.set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC")).set_shape([1, -1, -1, 3])
+    steps.input().preprocess().convert_element_type(ov.Type.f32).scale(255.0)
+    steps.input().model().set_layout(ov.Layout("NCHW"))
+    steps.output().model().set_layout(ov.Layout("NCHW"))
+    output = steps.output().postprocess().custom(to_levels)
+    output.convert_element_type(ov.Type.u8).convert_layout(ov.Layout("NHWC"))
+    return steps.build()
+
+
+def _check_precision(compiled: ov.CompiledModel, kind: str) -> Dict[str, Any]:
+    """Compare what the compiled graph really runs in with what was asked; returns facts for the record."""
+    hint = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    wanted = _HINTS.get(kind, "f32")
+    if hint != wanted:
+        raise UnsupportedError(f"openvino runs this graph in {hint} on this CPU, not in {wanted}")
+    found = Counter(
+        _runtime_info(node, "runtimePrecision")
+        for node in compiled.get_runtime_model().get_ordered_ops()
+        if _runtime_info(node, "layerType") == "Convolution"
+    )
+    # An INT8 graph may keep some of its convolutions in float on purpose; none at all is a failure.
+    fitting = found["i8"] + found["u8"] if kind == "int8" else found[wanted]
+    if fitting == 0 or (kind != "int8" and fitting < sum(found.values())):
+        raise UnsupportedError(
+            f"openvino runs these convolutions in {dict(found)} on this CPU, not in {kind}"
+        )
+    return {"precision_hint": hint, "convolutions": dict(found)}
+
+
+def _runtime_info(node: ov.Node, key: str) -> str:
+    value = node.get_rt_info()[key]
+    return str(getattr(value, "value", value))
+
+
+def _first_line(error: RuntimeError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
