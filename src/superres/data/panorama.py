@@ -42,13 +42,21 @@ def render_view(
             f"turning view: expected at most {_MAX_SIDE} pixels to a side, found {largest}; "
             "lower fov or supersampling, or shrink the panorama"
         )
-    # Copying out what is seen takes the seam, where yaw wraps, out of the interpolation's way.
-    seen = np.take(panorama[top:bottom], np.arange(first, first + count) % columns, axis=1)
+    seen = _unwrapped(panorama[top:bottom], first, count)
     map_x = grid_yaw * np.float32(per_degree) + np.float32((yaw + 180) * per_degree - 0.5 - first)
     view = cv2.remap(seen, map_x, grid_y - np.float32(top), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     if supersampling == 1:
         return view
     return cv2.resize(view, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _unwrapped(panorama: np.ndarray, first: int, count: int) -> np.ndarray:
+    """`count` columns from `first` on, around the circle; copied only where the seam lies among them."""
+    columns = panorama.shape[1]
+    first %= columns
+    if first + count <= columns:
+        return panorama[:, first : first + count]
+    return np.take(panorama, np.arange(first, first + count), axis=1, mode="wrap")
 
 
 @functools.lru_cache(maxsize=1)

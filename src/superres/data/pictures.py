@@ -48,14 +48,15 @@ def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
         deep = ";16" in str(getattr(image, "tile", "")) or image.mode in _WIDE_MODES
         if image.mode != "RGB" or deep:
             _say_once(f"{'16-bit ' if deep else ''}{image.mode}", name)
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode == "F":
+        # In place: a panorama is hundreds of megabytes, and every copy counts.
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.mode == "F":
             raise UserError(
                 f"{name}: expected 8 or 16 bits a channel, found floating point; convert it to PNG"
             )
-        if upright.mode in _WIDE_MODES:
-            return _narrow(np.asarray(upright), name)
-        return np.asarray(upright.convert("RGB"))
+        if image.mode in _WIDE_MODES:
+            return _narrow(np.asarray(image), name)
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _narrow(levels: "np.ndarray", name: str) -> "np.ndarray":

@@ -43,8 +43,7 @@ def test_colours_survive_the_round_trip(matrix, limited):
     """8-bit YUV holds a colour to within its own rounding: at most 2 levels."""
     rgb = np.random.default_rng(3).integers(0, 256, (32, 32, 3))
     yuv = np.rint(_to_yuv(rgb.astype(float), matrix, limited)).clip(0, 255).astype(np.uint8)
-    planes = tuple(np.ascontiguousarray(yuv[:, :, c]) for c in range(3))
-    found = yuv_to_rgb(planes, matrix, limited, "center").astype(int)
+    found = yuv_to_rgb((yuv[:, :, 0], yuv[:, :, 1], yuv[:, :, 2]), matrix, limited, "center").astype(int)
     assert np.abs(found - rgb).max() <= 2
 
 

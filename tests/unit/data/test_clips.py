@@ -1,0 +1,133 @@
+"""Clips and calibration sets: what is written, when, and what is refused."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from superres.data.clips import prepare_calibration_set, prepare_clip, shares_pixels
+from superres.data.reading import Origin
+from superres.data.resampling import downsample
+from superres.data.sources import FrameRange, Images, PackageFile, Source, TurningView
+from superres.device.errors import UserError
+from superres.device.frames import open_frames
+
+ALL = FrameRange()
+
+
+def _images(folder, *sizes, seed=0):
+    rng = np.random.default_rng(seed)
+    folder.mkdir()
+    for k, (height, width) in enumerate(sizes):
+        Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(folder / f"{k}.png")
+    return Source(Images(str(folder), (), ()), ALL)
+
+
+def _clip(folder, *sources, kernel="bicubic"):
+    paths = {"hr": folder / "c.hr.npy", "lr": folder / "c.lr.npy", "index": folder / "c.json"}
+    prepare_clip("c", sources, kernel, wheels=folder, **paths)
+    return paths
+
+
+def _calibrate(folder, *sources, width=8, height=6, clips=()):
+    frames, index = folder / "cal.npy", folder / "cal.json"
+    prepare_calibration_set(
+        "cal", sources, width, height, wheels=folder, clips=clips, frames_out=frames, index_out=index
+    )
+    return frames, index
+
+
+def _view(folder, yaw, frames=1, step=0.0):
+    panorama = np.random.default_rng(9).integers(0, 256, (64, 128, 3), dtype=np.uint8)
+    with zipfile.ZipFile(folder / "photos-1.0.whl", "w") as archive, archive.open("pano.png", "w") as file:
+        Image.fromarray(panorama).save(file, "PNG")
+    package = PackageFile("photos", "1.0", "0" * 64)
+    return Source(TurningView(package, "pano.png", frames, 32, 18, 60, yaw, step, 0, 2), ALL)
+
+
+@pytest.mark.parametrize("kernel", ["bicubic", "area"])
+def test_a_clip_of_several_sizes(tmp_path, kernel, capsys):
+    paths = _clip(
+        tmp_path,
+        _images(tmp_path / "a", (6, 8), (11, 20)),
+        _images(tmp_path / "b", (4, 6), seed=1),
+        kernel=kernel,
+    )
+    index = json.loads(paths["index"].read_text())
+    assert index["hr_shapes"] == [[6, 8], [10, 20], [4, 6]]
+    assert index["lr_shapes"] == [[3, 4], [5, 10], [2, 3]]
+    assert index["names"] == ["0.png", "1.png", "0.png"]
+    assert (index["name"], index["downsampling"]) == ("c", kernel)
+    assert [source["path"] for source in index["sources"]] == [str(tmp_path / "a"), str(tmp_path / "b")]
+    high, low = open_frames(paths["hr"], index["hr_shapes"]), open_frames(paths["lr"], index["lr_shapes"])
+    picture = np.asarray(Image.open(tmp_path / "a" / "1.png"))[:10]
+    assert np.array_equal(high[1], picture)
+    for hr, lr in zip(high, low, strict=True):
+        assert np.array_equal(lr, downsample(hr, kernel))
+    assert "prepare_clip c: 3/3" in capsys.readouterr().err
+
+
+def test_a_clip_of_one_size_is_one_array(tmp_path):
+    paths = _clip(tmp_path, _view(tmp_path, 0, frames=3, step=2))
+    assert np.load(paths["hr"]).shape == (3, 18, 32, 3)
+    assert np.load(paths["lr"]).shape == (3, 9, 16, 3)
+    origins = json.loads(paths["index"].read_text())["origins"]
+    assert [o["yaw_degrees"] for o in origins] == [pytest.approx([2 * k - 30, 2 * k + 30]) for k in range(3)]
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path):
+    source = _images(tmp_path / "a", (6, 8), (6, 8), (6, 8))
+    broken = tmp_path / "a" / "2.png"
+    broken.write_bytes(broken.read_bytes()[:-40])
+    with pytest.raises(UserError, match=r"2\.png: expected an image that can be decoded"):
+        _clip(tmp_path, source)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_calibration_set_holds_the_centres(tmp_path):
+    frames, index = _calibrate(tmp_path, _images(tmp_path / "a", (6, 8), (13, 21)))
+    written = np.load(frames)
+    assert written.shape == (2, 6, 8, 3)
+    picture = np.asarray(Image.open(tmp_path / "a" / "1.png"))
+    assert np.array_equal(written[1], picture[3:9, 6:14])
+    content = json.loads(index.read_text())
+    assert content["shapes"] == [[6, 8], [6, 8]]
+    assert content["names"] == ["0.png", "1.png"]
+
+
+def test_a_small_image_is_refused_before_anything_is_decoded(tmp_path):
+    with pytest.raises(UserError, match=r"calibration image 1\.png: expected at least 8x6, found 10x4"):
+        _calibrate(tmp_path, _images(tmp_path / "a", (6, 8), (4, 10)))
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_the_same_photograph_under_another_name_is_found(tmp_path):
+    clip = _clip(tmp_path, _images(tmp_path / "a", (6, 8), (7, 9)))["index"]
+    other = _images(tmp_path / "b", (6, 8), seed=1)
+    Image.open(tmp_path / "a" / "1.png").save(tmp_path / "b" / "renamed.bmp")
+    with pytest.raises(UserError, match=r"found renamed\.bmp to share pixels with 1\.png of .*c\.json"):
+        _calibrate(tmp_path, other, clips=[clip])
+    _calibrate(tmp_path, other)
+
+
+def test_an_image_twice_is_refused(tmp_path):
+    source = _images(tmp_path / "a", (6, 8))
+    with pytest.raises(UserError, match=r"found 0\.png to be the same as 0\.png"):
+        _calibrate(tmp_path, source, source)
+
+
+def test_views_may_share_a_panorama_but_no_sector(tmp_path):
+    clip = _clip(tmp_path, _view(tmp_path, 0))["index"]
+    size = {"width": 32, "height": 18, "clips": [clip]}
+    _calibrate(tmp_path, _view(tmp_path, 61), **size)
+    with pytest.raises(UserError, match="share pixels with pano-0000"):
+        _calibrate(tmp_path, _view(tmp_path, 59), **size)
+
+
+def test_a_whole_panorama_shares_pixels_with_every_view():
+    view, other = Origin("view", "aa", (350.0, 370.0)), Origin("view", "aa", (-15.0, 5.0))
+    assert shares_pixels(view, Origin("photo", "aa", None))
+    assert shares_pixels(view, other)
+    assert not shares_pixels(view, Origin("photo", "bb", None))
