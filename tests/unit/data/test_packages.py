@@ -11,6 +11,7 @@ from superres.data.packages import download_wheel, match_members, open_member
 from superres.data.sources import PackageFile
 from superres.device.errors import UserError
 
+WHEEL_SHA256 = hashlib.sha256(b"wheel").hexdigest()
 INSTALLED = PackageFile("matplotlib", None, None)
 
 
@@ -68,28 +69,25 @@ def _pip_that(monkeypatch, content=None, output="", code=0):
 
 
 def test_a_download_is_checked_and_moved(tmp_path, monkeypatch):
-    package = PackageFile("photos", "1.0", hashlib.sha256(b"wheel").hexdigest())
     commands = _pip_that(monkeypatch, b"wheel")
     wheel = tmp_path / "resources" / "photos-1.0.whl"
-    download_wheel(package, wheel)
+    download_wheel("photos", "1.0", WHEEL_SHA256, wheel)
     assert wheel.read_bytes() == b"wheel"
     assert [file.name for file in wheel.parent.iterdir()] == [wheel.name]
     assert {"--no-deps", "--only-binary=:all:", "--ignore-requires-python", "photos==1.0"} <= set(commands[0])
 
 
 def test_another_file_than_the_pinned_one_is_refused(tmp_path, monkeypatch):
-    package = PackageFile("photos", "1.0", hashlib.sha256(b"wheel").hexdigest())
     _pip_that(monkeypatch, b"tampered")
-    with pytest.raises(UserError, match=f"expected sha256 {package.sha256}, found [0-9a-f]{{64}}"):
-        download_wheel(package, tmp_path / "photos-1.0.whl")
+    with pytest.raises(UserError, match=f"expected sha256 {WHEEL_SHA256}, found [0-9a-f]{{64}}"):
+        download_wheel("photos", "1.0", WHEEL_SHA256, tmp_path / "photos-1.0.whl")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_pips_own_words_are_passed_on(tmp_path, monkeypatch):
-    package = PackageFile("photos", "1.0", "0" * 64)
     _pip_that(
         monkeypatch, output="Looking\nERROR: No matching distribution found for photos==1.0\n\n", code=1
     )
     with pytest.raises(UserError, match=r"photos==1\.0: .* found: ERROR: No matching distribution"):
-        download_wheel(package, tmp_path / "photos-1.0.whl")
+        download_wheel("photos", "1.0", WHEEL_SHA256, tmp_path / "photos-1.0.whl")
     assert list(tmp_path.iterdir()) == []
