@@ -163,6 +163,11 @@ def weights_of(wildcards):
     return f"{RESULTS}/weights/{wildcards.model}.safetensors"
 
 
+def network_settings(wildcards):
+    """What NetworkSettings takes."""
+    return {"chroma_upsampling": STUDY.models[wildcards.model].chroma_upsampling}
+
+
 def training_inputs(key):
     """Input function: the frame files of the training or validation set."""
     kinds = ["hr.npy", "lr.npy"]

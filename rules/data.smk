@@ -1,6 +1,4 @@
 rule download_package:
-    input:
-        code=code("data/packages.py"),
     output:
         wheel=f"{PACKAGES}/{{wheel}}",
     log:

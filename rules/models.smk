@@ -27,7 +27,7 @@ rule train_model:
 rule plot_training:
     input:
         curve=f"{RESULTS}/weights/{{model}}.csv",
-        code=code("models/curve.py"),
+        code=code("models/plots.py"),
     output:
         svg=report(
             f"{RESULTS}/plots/training.{{model}}.svg",
@@ -51,6 +51,8 @@ rule export_onnx:
         code=code("models/export.py"),
     output:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
+    params:
+        network=network_settings,
     log:
         f"{LOGS}/export_onnx/{{model}}.log",
     conda:
@@ -66,6 +68,8 @@ rule export_program:
         code=code("models/export.py"),
     output:
         program=f"{RESULTS}/programs/{{model}}.pt2",
+    params:
+        network=network_settings,
     log:
         f"{LOGS}/export_program/{{model}}.log",
     conda:

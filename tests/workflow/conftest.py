@@ -18,6 +18,6 @@ def project(tmp_path: Path) -> Project:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A copy in which the tiny study has been run; tests leave it as it is."""
     project = copy_project(tmp_path_factory.mktemp("tiny"))
-    done = project.snakemake("--cores", "4", "--configfile", "studies/tiny.yaml", "all")
+    done = project.snakemake("--cores", "4", "--configfile=studies/tiny.yaml", "all")
     assert done.returncode == 0, done.stdout[-6000:]
     yield project

@@ -10,7 +10,7 @@ import polars as pl
 
 from project_copy import Project
 
-STUDY = ("--cores", "4", "--configfile", "studies/tiny.yaml")
+STUDY = ("--cores", "4", "--configfile=studies/tiny.yaml")
 ENGINE = "results/tiny/arms/local/openvino/espcn_rgb/fp32/engine.json"
 
 

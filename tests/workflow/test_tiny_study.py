@@ -9,7 +9,7 @@ import polars as pl
 
 from project_copy import Project, read_jobs
 
-STUDY = ("--configfile", "studies/tiny.yaml")
+STUDY = ("--configfile=studies/tiny.yaml",)
 RESULTS = "results/tiny"
 ARM = f"{RESULTS}/arms/local/openvino/espcn_rgb/int8-minmax"
 
@@ -122,7 +122,7 @@ def test_changed_clip_reruns_what_depends_on_it(tiny: Project):
             "    description: one photograph", "    downsampling: area\n    description: one photograph"
         ),
     )
-    jobs = read_jobs(tiny.snakemake("-n", "--configfile", changed, "all").stdout)
+    jobs = read_jobs(tiny.snakemake("-n", f"--configfile={changed}", "all").stdout)
     (tiny.folder / changed).unlink()
     assert jobs["prepare_clip"] == 1
     assert jobs["measure_quality"] == 19
@@ -132,7 +132,7 @@ def test_changed_clip_reruns_what_depends_on_it(tiny: Project):
 def test_changed_comment_reruns_nothing(tiny: Project):
     text = (tiny.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
     same = tiny.write_study("same", f"# another comment\n{text}")
-    jobs = read_jobs(tiny.snakemake("-n", "--configfile", same, "all").stdout)
+    jobs = read_jobs(tiny.snakemake("-n", f"--configfile={same}", "all").stdout)
     (tiny.folder / same).unlink()
     assert jobs == {}
 

@@ -12,7 +12,8 @@ with script_log(snakemake.log[0]):
             runtime=arm.runtime,
             precision=arm.precision,
             threads=snakemake.threads,
-            inputs=dict(snakemake.input.items()),
+            # Bicubic has no model file.
+            inputs={"model": snakemake.input.model} if snakemake.input.model else {},
             outputs={"engine": snakemake.output.engine, "record": snakemake.output.record},
             settings={},
             label=f"build_engine {arm.target}/{arm.runtime}/{arm.model}/{arm.precision}",

@@ -3,7 +3,13 @@
 from pathlib import Path
 
 from superres.models.export import export_onnx
+from superres.models.settings import NetworkSettings
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):
-    export_onnx(snakemake.wildcards.model, Path(snakemake.input.weights), Path(snakemake.output.onnx))
+    export_onnx(
+        snakemake.wildcards.model,
+        Path(snakemake.input.weights),
+        Path(snakemake.output.onnx),
+        NetworkSettings(**snakemake.params.network),
+    )

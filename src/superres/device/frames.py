@@ -4,6 +4,7 @@ A file of frames of one size is an array N x H x W x 3. Frames of several sizes 
 other in a flat array, and `shapes` says where each begins.
 """
 
+import mmap
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple, Union, overload
 
@@ -20,7 +21,7 @@ class Frames(Sequence[np.ndarray]):
     def __init__(self, array: np.ndarray, shapes: Sequence[Shape]):
         self.shapes: List[Shape] = [(int(h), int(w)) for h, w in shapes]
         self._array = array
-        self._starts = np.concatenate([[0], np.cumsum([h * w * 3 for h, w in self.shapes])])
+        self._starts = _starts(self.shapes)
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -39,6 +40,12 @@ class Frames(Sequence[np.ndarray]):
             return self._array[index]
         flat = self._array[self._starts[index] : self._starts[index + 1]]
         return flat.reshape(*self.shapes[index], 3)
+
+    def forget(self) -> None:
+        """Give back the memory of the frames read so far; they are read again from the file when asked for."""
+        pages = getattr(self._array, "_mmap", None)
+        if pages is not None and hasattr(pages, "madvise"):
+            pages.madvise(mmap.MADV_DONTNEED)
 
 
 def open_frames(path: Path, shapes: Optional[Sequence[Shape]] = None) -> Frames:
@@ -67,21 +74,25 @@ def open_frames(path: Path, shapes: Optional[Sequence[Shape]] = None) -> Frames:
 class FrameWriter:
     """Writes a frame file frame by frame; it gets its final name only when it is whole.
 
-    Used as a context manager: an exception inside leaves nothing behind.
+    Used as a context manager: an exception inside leaves nothing behind. Plain writes, for the pages of a
+    memory map would stay in memory, and a full disk would kill the process.
     """
 
     def __init__(self, path: Path, shapes: Sequence[Shape]):
         self.path = Path(path)
         self.shapes = [(int(h), int(w)) for h, w in shapes]
+        self._starts = _starts(self.shapes)
         self._partial = self.path.with_name(self.path.name + ".part")
 
     def __enter__(self) -> "FrameWriter":
         uniform = len(set(self.shapes)) == 1
-        total = sum(h * w * 3 for h, w in self.shapes)
-        shape = (len(self.shapes), *self.shapes[0], 3) if uniform else (total,)
+        shape = (len(self.shapes), *self.shapes[0], 3) if uniform else (int(self._starts[-1]),)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._array = np.lib.format.open_memmap(str(self._partial), mode="w+", dtype=np.uint8, shape=shape)
-        self._frames = Frames(self._array, self.shapes)
+        self._file = self._partial.open("wb")
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        self._begin = self._file.tell()
+        self._file.truncate(self._begin + int(self._starts[-1]))
         return self
 
     def __setitem__(self, index: int, frame: np.ndarray) -> None:
@@ -89,12 +100,17 @@ class FrameWriter:
             raise ValueError(
                 f"frame {index}: expected uint8 {self.shapes[index]}, found {frame.dtype} {frame.shape}"
             )
-        self._frames[index][...] = frame
+        self._file.seek(self._begin + int(self._starts[index]))
+        self._file.write(np.ascontiguousarray(frame).data)
 
     def __exit__(self, kind, value, traceback) -> None:
-        self._array.flush()
-        del self._frames, self._array
+        self._file.close()
         if kind is None:
             self._partial.replace(self.path)
         else:
             self._partial.unlink()
+
+
+def _starts(shapes: Sequence[Shape]) -> np.ndarray:
+    """Where each frame begins, and where the last one ends, in bytes."""
+    return np.concatenate([[0], np.cumsum([h * w * 3 for h, w in shapes])])

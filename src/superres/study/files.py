@@ -1,7 +1,7 @@
 """Which files on this machine a source reads, so that the workflow can follow their changes."""
 
 from superres.data.check_files import image_files
-from superres.data.overlap import frame_indices
+from superres.data.frame_ranges import frame_indices
 from superres.data.sources import Images, Source, Video, Y4m
 
 

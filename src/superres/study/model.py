@@ -60,6 +60,7 @@ class Model:
 
     name: str
     weights: Literal["pretrained", "train"]
+    chroma_upsampling: str
 
 
 @dataclass(frozen=True, order=True)

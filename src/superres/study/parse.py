@@ -44,7 +44,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
         calibrations={c["name"]: _calibration(c) for c in _unique(full, "calibrations")},
         training_sets=_training_sets(full, packages),
         training=full["training"],
-        models={m["name"]: Model(m["name"], m["weights"]) for m in _unique(full, "models")},
+        models={m["name"]: Model(**m) for m in _unique(full, "models")},
         arms=_arms(full),
         latency=full["latency"],
     )

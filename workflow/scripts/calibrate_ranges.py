@@ -1,0 +1,16 @@
+"""Measure a model's ranges by one calibration."""
+
+from pathlib import Path
+
+from superres.quantization.ranges import calibrate_ranges
+from superres.scripting import script_log
+from superres.study.settings import calibration_settings
+
+with script_log(snakemake.log[0]):
+    calibrate_ranges(
+        Path(snakemake.input.onnx),
+        calibration_settings(**snakemake.params.calibration, frames=snakemake.input.frames),
+        Path(snakemake.output.ranges),
+        model=snakemake.wildcards.model,
+        threads=snakemake.threads,
+    )
