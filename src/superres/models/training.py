@@ -61,7 +61,12 @@ def train_model(
     if checkpoint.is_file():
         trainer.restore(load_checkpoint(checkpoint, identity))
     with tqdm(
-        total=settings.steps, initial=trainer.step, desc=f"train {model}", unit="step", file=sys.stderr
+        total=settings.steps,
+        initial=trainer.step,
+        desc=f"train {model}",
+        unit="step",
+        file=sys.stderr,
+        mininterval=1,
     ) as bar:
         while trainer.step < settings.steps:
             trainer.advance()

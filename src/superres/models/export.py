@@ -1,0 +1,90 @@
+"""Networks as files that runtimes read: ONNX, and torch.export programs for PyTorch itself."""
+
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch.export import Dim
+
+from superres.models.networks import Network, build_network
+from superres.models.settings import NetworkSettings
+from superres.models.weights import load_weights
+
+OPSET = 17
+INPUT, OUTPUT = "frame", "upscaled"
+# Any size serves to trace; height and width differ so that neither can stand for the other.
+_EXAMPLE_SHAPE = (1, 3, 24, 40)
+_MINIMUM_SIZE = 2  # torch.export takes sizes 0 and 1 for constants
+
+
+def export_onnx(model: str, weights: Path, onnx_out: Path, settings: NetworkSettings | None = None) -> None:
+    """Write a model with its weights as one ONNX file, opset 17, float32, weights inside.
+
+    Input `frame` 1 x 3 x H x W RGB in [0, 1], output `upscaled` 1 x 3 x 2H x 2W in [0, 1]; H and W are
+    dynamic. The same model, weights, settings and torch give the same bytes. Raises UserError for an
+    unknown model and for weights that don't fit.
+    """
+    network = load_weights(build_network(model, settings), weights)
+    onnx_out.parent.mkdir(parents=True, exist_ok=True)
+    partial = onnx_out.with_name(onnx_out.name + ".part")
+    _trace_onnx(network, partial)
+    graph_file = onnx.load_model(partial)
+    _strip(graph_file, model)
+    onnx.checker.check_model(graph_file, full_check=True)
+    partial.write_bytes(graph_file.SerializeToString(deterministic=True))
+    partial.replace(onnx_out)
+
+
+def export_program(
+    model: str, weights: Path, program_out: Path, settings: NetworkSettings | None = None
+) -> None:
+    """Write a model with its weights as a torch.export program (`.pt2`): the same input and output.
+
+    `torch.export.load(program_out).module()` runs it, for any H and W from 2 up. Raises UserError as
+    `export_onnx` does.
+    """
+    network = load_weights(build_network(model, settings), weights)
+    sizes = {2: Dim("height", min=_MINIMUM_SIZE), 3: Dim("width", min=_MINIMUM_SIZE)}
+    program = torch.export.export(network, (torch.zeros(_EXAMPLE_SHAPE),), dynamic_shapes={INPUT: sizes})
+    program_out.parent.mkdir(parents=True, exist_ok=True)
+    # torch wants the suffix .pt2, so what marks the unfinished file comes first.
+    partial = program_out.with_name("part." + program_out.name)
+    torch.export.save(program, partial)
+    partial.replace(program_out)
+
+
+def _trace_onnx(network: Network, path: Path) -> None:
+    """Trace with torch's older exporter.
+
+    The newer one (dynamo=True) needs onnxscript, a further dependency, and writes opset 18, which it then
+    has to convert down. The older one maps each operation to one node of opset 17, PixelShuffle to a single
+    DepthToSpace (CRD). It is deprecated: torch is pinned, and the tests hold the graph to PyTorch's output.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "You are using the legacy TorchScript", DeprecationWarning)
+        warnings.filterwarnings("ignore", "The feature will be removed", DeprecationWarning, r"torch\.onnx\.")
+        torch.onnx.export(
+            network,
+            (torch.zeros(_EXAMPLE_SHAPE),),
+            path,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={
+                INPUT: {2: "height", 3: "width"},
+                OUTPUT: {2: "upscaled_height", 3: "upscaled_width"},
+            },
+        )
+
+
+def _strip(graph_file: onnx.ModelProto, model: str) -> None:
+    """Keep nothing that says who wrote the file or where."""
+    for field in ("producer_name", "producer_version", "doc_string", "domain", "metadata_props"):
+        graph_file.ClearField(field)
+    graph_file.graph.name = model
+    graph_file.graph.ClearField("doc_string")
+    for node in graph_file.graph.node:
+        node.ClearField("doc_string")
+        node.ClearField("metadata_props")

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+import torch
+
+from superres.models.colour import rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
+
+
+def pixel(red: float, green: float, blue: float) -> torch.Tensor:
+    return torch.tensor([red, green, blue]).reshape(1, 3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("rgb", "expected"),
+    [
+        ((0, 0, 0), (0, 0.5, 0.5)),
+        ((1, 1, 1), (1, 0.5, 0.5)),
+        ((0.25, 0.25, 0.25), (0.25, 0.5, 0.5)),
+        # JFIF: the primaries reach the ends of their own chroma axis.
+        ((1, 0, 0), (0.299, 0.5 - 0.299 / 1.772, 1.0)),
+        ((0, 0, 1), (0.114, 1.0, 0.5 - 0.114 / 1.402)),
+        ((0, 1, 0), (0.587, 0.5 - 0.587 / 1.772, 0.5 - 0.587 / 1.402)),
+    ],
+)
+def test_closed_forms(rgb: tuple[float, float, float], expected: tuple[float, float, float]) -> None:
+    luma, chroma = rgb_to_ycbcr(pixel(*rgb))
+    assert torch.cat([luma, chroma], 1).flatten().tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_matches_jfif_matrix_in_float64() -> None:
+    frame = np.random.default_rng(1).random((2, 3, 5, 7))
+    matrix = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+    expected = np.einsum("ij,njhw->nihw", matrix, frame) + np.array([0, 0.5, 0.5])[:, None, None]
+    luma, chroma = rgb_to_ycbcr(torch.from_numpy(frame))
+    # The matrix is printed in JFIF 1.02 with six digits.
+    assert np.abs(torch.cat([luma, chroma], 1).numpy() - expected).max() < 1e-6
+
+
+def test_round_trip() -> None:
+    frame = torch.rand(2, 3, 40, 30, generator=torch.Generator().manual_seed(2))
+    restored = ycbcr_to_rgb(torch.cat(rgb_to_ycbcr(frame), dim=1))
+    assert (restored - frame).abs().max() < 1e-6
+
+
+def test_luma_alone_is_the_luma_of_the_conversion() -> None:
+    frame = torch.rand(1, 3, 8, 9, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(rgb_to_luma(frame), rgb_to_ycbcr(frame)[0])
