@@ -1,0 +1,125 @@
+"""The cells of Table 1: what a study measured, the paper's figures, and why a cell has none."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from superres.report import labels
+
+PAPER = "paper, Jetson Xavier NX, crowd_run"
+OURS = "this study"
+NEEDS_CUDA = "not run: needs a CUDA device"
+NOT_IN_STUDY = "not in this study"
+
+METRICS = {
+    "psnr_db": "PSNR [dB]",
+    "psnr_y_db": "PSNR_Y [dB]",
+    "fps": "FPS [frames/sec]",
+    "psnr_of_mean_db": "PSNR of the mean error [dB]",
+    "psnr_y_of_mean_db": "PSNR_Y of the mean error [dB]",
+}
+
+Cell = tuple[str, str, str, str]
+"""Metric, model, runtime, precision."""
+
+
+@dataclass(frozen=True)
+class TableText:
+    """What the table says besides figures.
+
+    `machine` describes the machine behind the FPS. `notes` are further lines, such as what a clip shows.
+    `dummy` says what the ranges of "INT8 w/o calibration" are measured on, and `calibrated` is the precision
+    in the column "INT8 w/ calibration". `precisions` names columns otherwise than `labels.precision_label`.
+    """
+
+    machine: str
+    notes: Sequence[str] = ()
+    dummy: str = "one random image, uniform in [0, 1)"
+    calibrated: str = "int8-minmax"
+    precisions: Mapping[str, str] = field(default_factory=dict)
+
+    def precision(self, name: str) -> str:
+        """Label of a precision's column."""
+        fixed = {labels.UNCALIBRATED: "INT8 w/o calibration", self.calibrated: "INT8 w/ calibration"}
+        return fixed.get(name) or self.precisions.get(name) or labels.precision_label(name)
+
+
+@dataclass(frozen=True)
+class Block:
+    """The table of one clip on one target: the text of every cell, ours and the paper's.
+
+    `columns` are (runtime, precision), grouped by runtime.
+    """
+
+    clip: str
+    target: str
+    models: list[str]
+    columns: list[tuple[str, str]]
+    ours: Mapping[Cell, str]
+    paper: Mapping[Cell, str]
+
+
+def read_paper(calibrated: str) -> dict[Cell, str]:
+    """The paper's figures, with its "w/ calibration" in the column of the precision `calibrated`."""
+    names = {"uncalibrated": labels.UNCALIBRATED, "calibrated": calibrated}
+    with Path(__file__).with_name("paper_table1.csv").open(encoding="utf-8", newline="") as file:
+        return {
+            (row["metric"], row["model"], row["runtime"], names.get(row["precision"], row["precision"])): (
+                _format(row["metric"], float(row["value"]))
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+def build_blocks(rows: Sequence[Mapping[str, Any]], text: TableText) -> list[Block]:
+    """A block for each clip and target of the metrics' rows, in their order."""
+    paper = read_paper(text.calibrated)
+    pairs = dict.fromkeys((row["clip"], row["target"]) for row in rows)
+    return [_block(clip, target, rows, paper, text) for clip, target in pairs]
+
+
+def _block(
+    clip: str, target: str, rows: Sequence[Mapping[str, Any]], paper: Mapping[Cell, str], text: TableText
+) -> Block:
+    mine = [row for row in rows if row["clip"] == clip and row["target"] == target]
+    columns = _columns(mine, text.calibrated)
+    models = labels.order_models([*labels.MODELS, *(row["model"] for row in mine)])
+    has_cuda = any(row["runtime"] == "tensorrt" and row["status"] == "ok" for row in mine)
+    cells: dict[Cell, str] = {}
+    for metric in METRICS:
+        for model in models:
+            for runtime, precision in columns:
+                if (model == "bicubic") == (runtime == "opencv"):
+                    cuda = runtime == "tensorrt" or (runtime, precision) == ("pytorch", "fp16")
+                    missing = NEEDS_CUDA if cuda and not has_cuda else NOT_IN_STUDY
+                    cells[metric, model, runtime, precision] = missing
+        for row in mine:
+            key = (metric, row["model"], row["runtime"], row["precision"])
+            cells[key] = _format(metric, row[metric]) if row["status"] == "ok" else row["status"]
+    return Block(clip, target, models, columns, cells, paper)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], calibrated: str) -> list[tuple[str, str]]:
+    """The paper's columns and those of the runtimes that run everywhere, then what else the study has."""
+    int8 = (labels.UNCALIBRATED, calibrated)
+    base = {
+        "pytorch": labels.FLOATS,
+        "onnxruntime": ("fp32", *int8),
+        "openvino": ("fp32", "bf16", *int8),
+        "tensorrt": ("fp32", "fp16", *int8),
+        "opencv": ("uint8",),
+    }
+    found = {(row["runtime"], row["precision"]) for row in rows}
+    return [
+        (runtime, precision)
+        for runtime in labels.order_runtimes([*base, *(runtime for runtime, _ in found)])
+        for precision in labels.order_precisions(
+            [*base.get(runtime, ()), *(p for r, p in found if r == runtime)], calibrated
+        )
+    ]
+
+
+def _format(metric: str, value: float) -> str:
+    return f"{value:.2f}" if metric == "fps" else f"{value:.4f}"

@@ -1,0 +1,60 @@
+"""Names and order of models, runtimes and precisions in the table and the plots."""
+
+from collections.abc import Iterable
+
+MODELS = {"espcn_rgb": "ESPCN_RGB", "espcn_ycbcr": "ESPCN_YCbCr", "bicubic": "Bicubic"}
+RUNTIMES = {
+    "pytorch": "PyTorch",
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "tensorrt": "TensorRT",
+    "opencv": "OpenCV",
+}
+FLOATS = ("fp32", "fp16", "bf16")
+UNCALIBRATED = "int8-dummy"
+"""The paper's "w/o calibration": ranges of one dummy input."""
+
+
+def model_label(model: str) -> str:
+    """A model as the paper writes it, any other as the study does."""
+    return MODELS.get(model, model)
+
+
+def runtime_label(runtime: str) -> str:
+    """A runtime as its makers write it."""
+    return RUNTIMES.get(runtime, runtime)
+
+
+def precision_label(precision: str) -> str:
+    """A precision in capitals, with its calibration behind: `INT8 minmax`."""
+    kind, _, calibration = precision.partition("-")
+    return f"{kind.upper()} {calibration}".strip()
+
+
+def order_models(models: Iterable[str]) -> list[str]:
+    """The paper's models first, further ones by name, bicubic last."""
+    known = list(MODELS)[:-1]
+    return sorted(
+        set(models),
+        key=lambda model: (
+            model == "bicubic",
+            known.index(model) if model in known else len(known),
+            model,
+        ),
+    )
+
+
+def order_runtimes(runtimes: Iterable[str]) -> list[str]:
+    """In the order of `RUNTIMES`, unknown ones behind."""
+    known = list(RUNTIMES)
+    return sorted(set(runtimes), key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+def order_precisions(precisions: Iterable[str], calibrated: str) -> list[str]:
+    """Floats, then INT8 without and with the headline's calibration, further INT8 by name, then the rest."""
+    first = (*FLOATS, UNCALIBRATED, calibrated)
+
+    def key(name: str) -> tuple[int, bool, str]:
+        return (first.index(name) if name in first else len(first), not name.startswith("int8-"), name)
+
+    return sorted(set(precisions), key=key)

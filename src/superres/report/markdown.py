@@ -1,0 +1,92 @@
+"""Table 1 as Markdown that also reads as plain text: one table a metric, a row a model and runtime."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from superres.report import labels
+from superres.report.cells import METRICS, NOT_IN_STUDY, PAPER, Block, TableText
+
+
+class _Marks:
+    """Letters for reasons that are too long for a cell."""
+
+    def __init__(self) -> None:
+        self.letters: dict[str, str] = {}
+
+    def shorten(self, cell: str) -> str:
+        if not cell.startswith("not run: "):
+            return "-" if cell == NOT_IN_STUDY else cell
+        letter = self.letters.setdefault(cell, chr(ord("a") + len(self.letters)))
+        return f"not run ({letter})"
+
+
+def render_markdown(blocks: Sequence[Block], rows: Sequence[Mapping[str, Any]], text: TableText) -> str:
+    """The whole file: a block for each clip and target, then the notes."""
+    marks = _Marks()
+    parts = ["# Table 1"]
+    for block in blocks:
+        parts.append(f"## Clip `{block.clip}` on `{block.target}`")
+        for metric, title in METRICS.items():
+            parts.append(f"### {title}\n\n{_table(block, metric, marks, text)}")
+    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in _notes(rows, marks, text)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(block: Block, metric: str, marks: _Marks, text: TableText) -> str:
+    precisions = labels.order_precisions((precision for _, precision in block.columns), text.calibrated)
+    lines = [["Model", "Runtime", *(text.precision(precision) for precision in precisions)]]
+    for model in block.models:
+        title = labels.model_label(model)
+        for runtime in dict.fromkeys(runtime for runtime, _ in block.columns):
+            keys = [(metric, model, runtime, precision) for precision in precisions]
+            for cells, prefix in ((block.ours, ""), (block.paper, "paper: ")):
+                if any(key in cells for key in keys):
+                    values = [marks.shorten(cells.get(key, "-")) for key in keys]
+                    lines.append([title, prefix + labels.runtime_label(runtime), *values])
+                    title = ""
+    return _align(lines)
+
+
+def _align(lines: Sequence[Sequence[str]]) -> str:
+    """Markdown rows with columns of even width: the first two to the left, figures to the right."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+
+    def row(cells: Sequence[str]) -> str:
+        padded = (
+            cell.ljust(width) if column < 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return f"| {' | '.join(padded)} |"
+
+    rule = ["-" * width if column < 2 else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
+    return "\n".join([row(lines[0]), row(rule), *(row(line) for line in lines[1:])])
+
+
+def _notes(rows: Sequence[Mapping[str, Any]], marks: _Marks, text: TableText) -> list[str]:
+    ran = [row for row in rows if row["status"] == "ok"]
+    calibrated = labels.precision_label(text.calibrated).removeprefix("INT8 ")
+    return [
+        *(f"({letter}) {reason}." for reason, letter in marks.letters.items()),
+        f"`-`: {NOT_IN_STUDY}, or not in the paper.",
+        f'"paper": the figures of Table 1 of the {PAPER}. Another clip on another machine: compare '
+        "differences between precisions, not the figures themselves.",
+        "PSNR (Eq. 1, over R, G, B) and PSNR_Y (Eq. 2, full-range BT.601 luma) are means over "
+        f"{_span(ran, 'frames')} frames of each frame's value; the mean error is averaged over frames first, "
+        "and its PSNR taken then. The paper does not say which of the two it gives.",
+        "FPS is 1000 / median milliseconds from a uint8 frame in memory to the uint8 frame of twice its size "
+        f"in memory: {_span(ran, 'iterations')} timed frames with {_span(ran, 'threads')} threads, one arm at "
+        f"a time, on {text.machine}. The paper does not say what its FPS includes.",
+        f"INT8 w/o calibration: ranges of {text.dummy}. The paper's torch2trt, where it is given no images, "
+        "calibrates on the one tensor that the model is traced with; which that was, the paper does not say.",
+        f"INT8 w/ calibration: ranges of the calibration set by the method {calibrated}; the paper's are of "
+        "TensorRT's entropy calibrator.",
+        "Bicubic is OpenCV's INTER_CUBIC (a = -0.75) on uint8 frames; the paper does not say which it used.",
+        *text.notes,
+    ]
+
+
+def _span(rows: Sequence[Mapping[str, Any]], column: str) -> str:
+    values = sorted({row[column] for row in rows})
+    if not values:
+        return "0"
+    return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"

@@ -1,0 +1,216 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from dataframely.exc import ValidationError
+
+from superres.device.errors import UserError
+from superres.report.manifest import Arm, describe_machines, write_manifest
+from superres.report.metrics import ArmFiles, aggregate, collect_metrics
+from superres.report.schema import Metrics, read_metrics
+
+from .synthetic import not_run, row
+
+ARM = Arm("local", "openvino", "espcn_rgb", "int8-minmax", "park")
+ENGINE_SHA256 = "ef" * 32
+MSE = [10.0, 40.0, 25.0]
+MSE_Y = [5.0, 20.0, 12.0]
+END_TO_END = [50.0, 40.0, 45.0, 90.0]
+
+
+def decibels(mse: float) -> float:
+    return -10 * math.log10(mse / 255**2)
+
+
+def write_arm(folder: Path, status: str = "ok", arm: Arm = ARM) -> ArmFiles:
+    """The files of an arm as its tasks write them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ok = status == "ok"
+    quality = [
+        f"{i},f{i},4,6,{mse},{decibels(mse)},{mse_y},{decibels(mse_y)}"
+        for i, (mse, mse_y) in enumerate(zip(MSE, MSE_Y, strict=True))
+    ]
+    latency = [f"{i},0,2,3,{ms - 4},{ms}" for i, ms in enumerate(END_TO_END)]
+    header = "frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db"
+    (folder / "quality.csv").write_text("\n".join([header, *(quality if ok else [])]) + "\n")
+    header = "iteration,frame,height,width,compute_ms,end_to_end_ms"
+    (folder / "latency.csv").write_text("\n".join([header, *(latency if ok else [])]) + "\n")
+    common = {"status": status, "runtime": arm.runtime, "precision": arm.precision}
+    engine = {"engine_sha256": ENGINE_SHA256 if ok else None}
+    records = {
+        "engine": {**common, **engine, "engine_bytes": 1234 if ok else 0},
+        "quality": {**common, **(engine if ok else {}), "clip": arm.clip, "frames": 3},
+        "latency": {**common, **(engine if ok else {}), "clip": arm.clip, "threads": 2}
+        | {"versions": {arm.runtime: "2026.4"}, "machine": {"cpu": "A CPU", "usable_cpus": 2}},
+    }
+    for name, record in records.items():
+        (folder / f"{name}.json").write_text(json.dumps(record))
+    (folder / "model.onnx").write_bytes(b"graph")
+    return ArmFiles(arm, folder / "quality.csv", folder / "latency.csv", folder / "manifest.json")
+
+
+def merge(files: ArmFiles) -> dict:
+    folder = files.manifest.parent
+    write_manifest(
+        files.arm,
+        *(folder / f"{name}.json" for name in ("engine", "quality", "latency")),
+        inputs={"onnx": folder / "model.onnx"},
+        study={"name": "default", "seed": 7},
+        commit="abc",
+        out=files.manifest,
+    )
+    return json.loads(files.manifest.read_text())
+
+
+def test_aggregates_in_closed_form() -> None:
+    quality = pl.DataFrame(
+        {
+            "mse": MSE,
+            "psnr_db": [decibels(mse) for mse in MSE],
+            "mse_y": MSE_Y,
+            "psnr_y_db": [decibels(mse) for mse in MSE_Y],
+        }
+    )
+    latency = pl.DataFrame({"end_to_end_ms": END_TO_END, "compute_ms": [1.0, 2.0, 3.0, 10.0]})
+    found = aggregate(quality, latency)
+    assert found["psnr_of_mean_db"] == pytest.approx(decibels(25.0), abs=1e-12)
+    # The mean of logarithms is the logarithm of the geometric mean: 10 * 40 * 25 = 10^4.
+    assert found["psnr_db"] == pytest.approx(decibels(10 ** (4 / 3)), abs=1e-12)
+    assert found["psnr_y_of_mean_db"] == pytest.approx(decibels(37 / 3), abs=1e-12)
+    assert found["psnr_y_db"] == pytest.approx(decibels((5 * 20 * 12) ** (1 / 3)), abs=1e-12)
+    assert found["latency_p50_ms"] == 47.5
+    assert found["fps"] == 1000 / 47.5
+    assert found["latency_p90_ms"] == pytest.approx(np.percentile(END_TO_END, 90))
+    assert found["latency_p99_ms"] == pytest.approx(np.percentile(END_TO_END, 99))
+    assert found["compute_p50_ms"] == 2.5
+    assert (found["frames"], found["iterations"]) == (3, 4)
+
+
+def test_perfect_frames_have_infinite_psnr(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    rows = [row("openvino", "espcn_rgb", "fp32", math.inf, 40.0)]
+    Metrics.validate(pl.DataFrame(rows, schema=Metrics.create_empty().schema)).write_csv(path)
+    assert read_metrics(path)["psnr_db"].to_list() == [math.inf]
+
+
+def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
+    ran = write_arm(tmp_path / "ran")
+    other = Arm("local", "tensorrt", "espcn_rgb", "fp16", "park")
+    missing = write_arm(tmp_path / "missing", "not run: needs a CUDA device", other)
+    merge(ran)
+    merge(missing)
+    out = tmp_path / "metrics.csv"
+    collect_metrics([ran, missing], out)
+    header = out.read_text().splitlines()[0]
+    assert header == (
+        "target,runtime,model,precision,clip,frames,psnr_db,psnr_y_db,psnr_of_mean_db,psnr_y_of_mean_db,fps,"
+        "latency_p50_ms,latency_p90_ms,latency_p99_ms,compute_p50_ms,iterations,threads,engine_bytes,"
+        "engine_sha256,onnx_sha256,seed,runtime_version,status"
+    )
+    first, second = read_metrics(out).to_dicts()
+    assert first["fps"] == 1000 / 47.5
+    assert (first["threads"], first["engine_bytes"], first["engine_sha256"]) == (2, 1234, ENGINE_SHA256)
+    assert (first["seed"], first["runtime_version"], first["status"]) == (7, "2026.4", "ok")
+    assert second["status"] == "not run: needs a CUDA device"
+    assert second["fps"] is second["psnr_db"] is second["threads"] is second["engine_sha256"] is None
+
+
+def test_ok_without_figures_is_an_error(tmp_path: Path) -> None:
+    files = write_arm(tmp_path)
+    merge(files)
+    files.latency.write_text(files.latency.read_text().splitlines()[0] + "\n")
+    with pytest.raises(UserError, match=r"latency\.csv: expected figures"):
+        collect_metrics([files], tmp_path / "metrics.csv")
+
+
+def test_a_damaged_csv_is_an_error(tmp_path: Path) -> None:
+    files = write_arm(tmp_path)
+    merge(files)
+    text = files.quality.read_text()
+    files.quality.write_text(text + "3,f3,4,6,,,,\n")
+    with pytest.raises(UserError, match="expected a value in every cell"):
+        collect_metrics([files], tmp_path / "metrics.csv")
+    files.quality.write_text(text.replace("mse_y", "luma"))
+    with pytest.raises(UserError, match="expected the columns frame, name"):
+        collect_metrics([files], tmp_path / "metrics.csv")
+
+
+def test_the_same_arm_twice_is_an_error(tmp_path: Path) -> None:
+    files = write_arm(tmp_path)
+    merge(files)
+    with pytest.raises(UserError, match="unique rows"):
+        collect_metrics([files, files], tmp_path / "metrics.csv")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        row("openvino", "espcn_rgb", "fp32", 30.0, 40.0, psnr_db=None),
+        row("openvino", "espcn_rgb", "fp32", 30.0, 40.0, engine_sha256="short"),
+        row("openvino", "espcn_rgb", "fp32", 30.0, 40.0, fps=26.0),
+        row("openvino", "espcn_rgb", "fp32", 30.0, 40.0, status="not run: why"),
+        row("openvino", "espcn_rgb", "fp32", 30.0, 40.0, status="failed"),
+        row("openvino", "espcn_rgb", "fp32", math.nan, 40.0),
+        {**not_run("openvino", "espcn_rgb", "fp32", "why"), "status": "ok"},
+    ],
+)
+def test_the_schema_refuses(bad: dict) -> None:
+    with pytest.raises(ValidationError):
+        Metrics.validate(pl.DataFrame([bad], schema=Metrics.create_empty().schema))
+
+
+def test_something_else_is_no_metrics_file(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="expected the metrics of a study"):
+        read_metrics(path)
+
+
+def test_manifest_merges_and_hashes(tmp_path: Path) -> None:
+    manifest = merge(write_arm(tmp_path))
+    assert manifest["status"] == "ok"
+    assert manifest["study"] == {"name": "default", "seed": 7}
+    onnx = manifest["inputs"]["onnx"]
+    # printf graph | sha256sum
+    assert onnx["sha256"] == "eef93e1d14482804277fca0172464032d1a4fdbcc338524059fa1e861454ad4d"
+    assert onnx["bytes"] == 5
+    assert manifest["engine"]["engine_bytes"] == 1234
+    assert manifest["clip"] == "park" and manifest["commit"] == "abc"
+
+
+def test_machines_are_named_once(tmp_path: Path) -> None:
+    files = [write_arm(tmp_path / name) for name in ("a", "b")]
+    files.append(write_arm(tmp_path / "c", "not run: why"))
+    for each in files:
+        merge(each)
+    assert describe_machines(each.manifest for each in files) == "`local` (2 CPUs, A CPU)"
+    assert describe_machines([files[2].manifest]) == "no machine"
+
+
+@pytest.mark.parametrize("part", ["engine", "quality", "latency"])
+def test_manifest_is_not_ok_if_any_part_is_not(tmp_path: Path, part: str) -> None:
+    files = write_arm(tmp_path)
+    path = tmp_path / f"{part}.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "status": "not run: no memory"}))
+    assert merge(files)["status"] == "not run: no memory"
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "message"),
+    [
+        ("quality", {"engine_sha256": "0" * 64}, "expected engine_sha256"),
+        ("latency", {"clip": "street"}, "expected clip park"),
+        ("engine", {"precision": "fp32"}, "expected precision int8-minmax"),
+        ("latency", {"runtime": "pytorch"}, "expected runtime openvino"),
+    ],
+)
+def test_records_that_do_not_belong_together(tmp_path: Path, part: str, change: dict, message: str) -> None:
+    files = write_arm(tmp_path)
+    path = tmp_path / f"{part}.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(UserError, match=message):
+        merge(files)
+    assert not files.manifest.exists()
