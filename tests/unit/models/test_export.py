@@ -1,0 +1,149 @@
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from superres.device.errors import UserError
+from superres.models.export import export_onnx, export_program
+from superres.models.networks import MODELS, Network
+from superres.models.settings import NetworkSettings
+from superres.models.weights import save_weights
+
+MakeNetwork = Callable[..., Network]
+# The second is odd and not square; the last is the smallest that a program takes.
+SIZES = [(24, 40), (33, 17), (64, 48), (2, 2)]
+CASES = [
+    ("espcn_rgb", NetworkSettings()),
+    ("espcn_ycbcr", NetworkSettings(chroma_upsampling="bicubic")),
+    ("espcn_ycbcr", NetworkSettings(chroma_upsampling="bilinear")),
+    ("espcn_ycbcr", NetworkSettings(chroma_upsampling="nearest")),
+]
+
+
+def frame_of(height: int, width: int) -> torch.Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height))
+
+
+@pytest.fixture
+def weights(make_network: MakeNetwork, tmp_path: Path) -> Callable[[str], Path]:
+    def write(model: str) -> Path:
+        save_weights(make_network(model), tmp_path / f"{model}.safetensors")
+        return tmp_path / f"{model}.safetensors"
+
+    return write
+
+
+@pytest.mark.parametrize(("model", "settings"), CASES)
+def test_onnx_equals_pytorch(
+    make_network: MakeNetwork,
+    weights: Callable[[str], Path],
+    tmp_path: Path,
+    model: str,
+    settings: NetworkSettings,
+) -> None:
+    export_onnx(model, weights(model), tmp_path / "m.onnx", settings)
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    network = make_network(model, settings)
+    for size in SIZES:
+        frame = frame_of(*size)
+        with torch.inference_mode():
+            expected = network(frame).numpy()
+        (found,) = session.run(["upscaled"], {"frame": frame.numpy()})
+        assert np.abs(np.asarray(found) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize(("model", "settings"), CASES)
+def test_program_equals_pytorch(
+    make_network: MakeNetwork,
+    weights: Callable[[str], Path],
+    tmp_path: Path,
+    model: str,
+    settings: NetworkSettings,
+) -> None:
+    export_program(model, weights(model), tmp_path / "m.pt2", settings)
+    program = torch.export.load(tmp_path / "m.pt2").module()
+    network = make_network(model, settings)
+    for size in SIZES:
+        frame = frame_of(*size)
+        with torch.inference_mode():
+            assert (program(frame) - network(frame)).abs().max() < 1e-6
+    assert not list(tmp_path.glob("*part*"))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_onnx_keeps_the_contract(weights: Callable[[str], Path], tmp_path: Path, model: str) -> None:
+    export_onnx(model, weights(model), tmp_path / "new" / "m.onnx")
+    found = onnx.load_model(tmp_path / "new" / "m.onnx")
+    assert [(o.domain, o.version) for o in found.opset_import] == [("", 17)]
+    (source,), (result,) = found.graph.input, found.graph.output
+    assert (source.name, result.name) == ("frame", "upscaled")
+    for value in (source, result):
+        tensor = value.type.tensor_type
+        assert tensor.elem_type == onnx.TensorProto.FLOAT
+        assert [d.dim_value for d in tensor.shape.dim[:2]] == [1, 3]
+        assert all(d.dim_param for d in tensor.shape.dim[2:])
+    assert all(t.data_location == onnx.TensorProto.DEFAULT for t in found.graph.initializer)
+    assert not found.producer_name
+    assert not found.metadata_props
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["m.onnx"]
+
+
+def nodes(path: Path, kind: str) -> list[dict[str, object]]:
+    graph = onnx.load_model(path).graph
+    return [
+        {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        for node in graph.node
+        if node.op_type == kind
+    ]
+
+
+def test_onnx_graph_is_the_papers(weights: Callable[[str], Path], tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    export_onnx("espcn_rgb", weights("espcn_rgb"), path)
+    kinds = [node.op_type for node in onnx.load_model(path).graph.node if node.op_type != "Constant"]
+    assert kinds == ["Conv", "Relu", "Conv", "Relu", "Conv", "DepthToSpace", "Clip"]
+    assert nodes(path, "DepthToSpace") == [{"blocksize": 2, "mode": b"CRD"}]
+    export_onnx("espcn_ycbcr", weights("espcn_ycbcr"), path)
+    (resize,) = nodes(path, "Resize")
+    assert resize["mode"] == b"cubic"
+    assert resize["coordinate_transformation_mode"] == b"half_pixel"
+    assert resize["cubic_coeff_a"] == -0.75
+    assert len(nodes(path, "Split")) == 2
+    assert nodes(path, "DepthToSpace") == [{"blocksize": 2, "mode": b"CRD"}]
+
+
+def test_chroma_is_resized_by_constant_scales(weights: Callable[[str], Path], tmp_path: Path) -> None:
+    export_onnx("espcn_ycbcr", weights("espcn_ycbcr"), tmp_path / "m.onnx")
+    graph = onnx.load_model(tmp_path / "m.onnx").graph
+    (resize,) = [node for node in graph.node if node.op_type == "Resize"]
+    constants = {node.output[0]: node.attribute[0].t for node in graph.node if node.op_type == "Constant"}
+    assert onnx.numpy_helper.to_array(constants[resize.input[2]]).tolist() == [1, 1, 2, 2]
+    assert len(resize.input) == 3
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_same_weights_same_bytes(weights: Callable[[str], Path], tmp_path: Path, model: str) -> None:
+    path = weights(model)
+    for name in ("a.onnx", "b.onnx"):
+        export_onnx(model, path, tmp_path / name)
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_export_is_quiet(weights: Callable[[str], Path], tmp_path: Path) -> None:
+    path = weights("espcn_ycbcr")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        export_onnx("espcn_ycbcr", path, tmp_path / "m.onnx")
+        export_program("espcn_ycbcr", path, tmp_path / "m.pt2")
+
+
+def test_weights_that_do_not_fit_leave_no_file(weights: Callable[[str], Path], tmp_path: Path) -> None:
+    for export in (export_onnx, export_program):
+        with pytest.raises(UserError, match=r"trunk\.conv1\.weight"):
+            export("espcn_rgb", weights("espcn_ycbcr"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
