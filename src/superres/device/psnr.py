@@ -24,7 +24,8 @@ def squared_errors(hr: np.ndarray, recon: np.ndarray) -> Tuple[int, float]:
     Both are uint8 H x W x 3, RGB. The first sum is an exact integer in 8-bit levels squared; the second
     is exact up to one rounding to float64. Raises ValueError if the shapes or types differ.
     """
-    if hr.shape != recon.shape or hr.ndim != 3 or hr.shape[2] != 3 or hr.dtype != np.uint8 != recon.dtype:
+    frames = all(x.dtype == np.uint8 and x.ndim == 3 and x.shape[2] == 3 for x in (hr, recon))
+    if not frames or hr.shape != recon.shape:
         raise ValueError(
             f"expected two uint8 frames H x W x 3 of one size, found {hr.dtype} {hr.shape} "
             f"and {recon.dtype} {recon.shape}"

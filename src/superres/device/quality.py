@@ -39,8 +39,8 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
         "clip_sha256": clip.sha256,
         "frames": len(rows),
         "open_seconds": round(started - opened, 3),
-        "runtime_seconds": round(runtime_seconds, 3),
-        "total_seconds": round(time.perf_counter() - started, 3),
+        "runtime_seconds": round(runtime_seconds, 6),
+        "total_seconds": round(time.perf_counter() - started, 6),
     }
 
 

@@ -34,7 +34,7 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
     _check_input(model, session)
     facts = _count_convolutions(engine)
     if settings.precision.startswith("int8-") and not facts["int8_convolutions"]:
-        raise UnsupportedError("onnxruntime runs no convolution of this graph in INT8")
+        raise UnsupportedError(f"onnxruntime {ort.__version__} runs no convolution of this graph in INT8")
     return facts
 
 

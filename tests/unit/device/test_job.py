@@ -1,0 +1,58 @@
+"""Jobs: there and back, and what is wrong with one."""
+
+import dataclasses
+import json
+
+import pytest
+
+from superres.device.errors import UserError
+from superres.device.job import TASKS, Job
+
+JOB = Job(
+    task="build_engine",
+    runtime="openvino",
+    precision="fp32",
+    threads=2,
+    inputs={"model": "model.onnx"},
+    outputs={"engine": "engine.bin", "record": "engine.json"},
+    settings={"options": {"a": 1}},
+    label="local/openvino/espcn_rgb/fp32",
+)
+
+
+def test_a_job_comes_back_from_its_json():
+    assert Job.from_json(JOB.to_json()) == JOB
+    assert JOB.options == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task": "measure"}, "expected a task of build_engine, .* found 'measure'"),
+        ({"threads": 0}, "expected 1 or more threads, found 0"),
+        ({"threads": True}, "found True"),
+        ({"runtime": 3}, "expected text as runtime, found 3"),
+        ({"inputs": {"onnx": "x"}}, r"inputs: expected \[model\], found onnx"),
+        ({"outputs": {"engine": "x"}}, "outputs: expected engine, record, found engine"),
+        ({"outputs": {"engine": "x", "record": ""}}, "expected a path as record"),
+        ({"settings": {"speed": 1}}, "settings: .*found speed"),
+        ({"settings": {"options": 1}}, "options as a mapping, found 1"),
+        ({"task": "measure_latency"}, "inputs: expected engine, engine_record, lr, clip"),
+    ],
+)
+def test_a_wrong_job_says_what_was_expected(change, message):
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(JOB, **change)
+
+
+def test_settings_of_a_measurement_are_numbers():
+    text = {"warmup_seconds": "long", "min_seconds": 1, "min_iterations": 1, "max_seconds": 1}
+    inputs = dict.fromkeys(TASKS["measure_latency"]["inputs"], "x")
+    with pytest.raises(UserError, match="warmup_seconds as a number >= 0, found 'long'"):
+        Job("measure_latency", "openvino", "fp32", 1, inputs, {"latency": "x", "record": "y"}, text)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"task": "build_engine", "host": "x"})])
+def test_text_that_is_no_job_is_a_users_mistake(text):
+    with pytest.raises(UserError, match=r"^job: expected"):
+        Job.from_json(text)

@@ -1,0 +1,121 @@
+"""This machine as a target: what comes back from the worker's process, and that it never outlives its parent."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from superres.device.errors import UserError
+from superres.device.job import Job
+from superres.targets import local
+
+LABEL = "local/opencv/bicubic/uint8"
+
+
+def build_job(folder: Path, **changes) -> Job:
+    outputs = {"engine": str(folder / "engine.bin"), "record": str(folder / "engine.json")}
+    values = {"task": "build_engine", "runtime": "opencv", "precision": "uint8", "threads": 1, "inputs": {}}
+    return Job(**(values | {"outputs": outputs, "label": LABEL} | changes))
+
+
+def latency_job(folder: Path, seconds: float) -> Job:
+    """Times the bicubic baseline for so many seconds."""
+    local.run_job(build_job(folder))
+    np.save(folder / "c.lr.npy", np.zeros((2, 8, 8, 3), np.uint8))
+    index = {"name": "c", "names": ["a", "b"], "lr_shapes": [[8, 8]] * 2, "hr_shapes": [[16, 16]] * 2}
+    (folder / "c.json").write_text(json.dumps(index))
+    files = {"engine": "engine.bin", "engine_record": "engine.json", "lr": "c.lr.npy", "clip": "c.json"}
+    settings = {"warmup_seconds": 0, "min_seconds": seconds, "min_iterations": 5, "max_seconds": seconds}
+    return build_job(
+        folder,
+        task="measure_latency",
+        inputs={name: str(folder / file) for name, file in files.items()},
+        outputs={"latency": str(folder / "latency.csv"), "record": str(folder / "latency.json")},
+        settings=settings,
+    )
+
+
+def wait_until(condition, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_job_runs_and_its_lines_are_relayed(tmp_path):
+    lines: list[str] = []
+    local.run_job(latency_job(tmp_path, 0), lines.append)
+    assert json.loads((tmp_path / "latency.json").read_text())["status"] == "ok"
+    assert lines[-1].startswith(f"measure_latency {LABEL}: 5/5, ")
+    assert all(line.endswith("\n") for line in lines)
+
+
+def test_a_users_mistake_comes_back_as_one(tmp_path):
+    lines: list[str] = []
+    with pytest.raises(UserError, match=r"^runtime: expected one of .* found 'none'$"):
+        local.run_job(build_job(tmp_path, runtime="none"), lines.append)
+    assert lines == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_breaks_is_named(tmp_path, monkeypatch, capfd):
+    job = build_job(tmp_path)
+    (tmp_path / "engine.bin").mkdir()
+    with pytest.raises(RuntimeError, match=f"^build_engine {LABEL}: the worker ended with exit code 1$"):
+        local.run_job(job)
+    assert "Traceback" in capfd.readouterr().err
+    assert not list(tmp_path.glob("*.part"))
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nkill -KILL $$\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with pytest.raises(RuntimeError, match=r"the worker ended with signal SIGKILL$"):
+        local.run_job(job)
+
+
+def test_the_worker_has_the_jobs_threads_and_finds_the_package(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    environment = local._environment(7)
+    assert {environment[name] for name in local._THREAD_VARIABLES} == {"7"}
+    assert (Path(environment["PYTHONPATH"].split(os.pathsep)[0]) / "superres/targets/local.py").is_file()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_the_worker_ends_with_its_parent(number, tmp_path):
+    job = latency_job(tmp_path, 600)
+    script = (
+        "import sys\nfrom superres.device.job import Job\nfrom superres.targets.local import run_job\n"
+        "run_job(Job.from_json(sys.stdin.read()))\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with parent:
+        assert parent.stdin is not None
+        assert parent.stderr is not None
+        parent.stdin.write(job.to_json())
+        parent.stdin.close()
+        # Its first progress line says that the worker is at work.
+        assert parent.stderr.readline().startswith("measure_latency")
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        assert len(children) == 1
+        assert is_running(int(children[0]))
+        parent.send_signal(number)
+        assert parent.wait(30) != 0
+        wait_until(lambda: not is_running(int(children[0])))
+    assert not list(tmp_path.glob("*.part"))
+    assert not (tmp_path / "latency.csv").exists()
