@@ -1,7 +1,7 @@
 """One readable file that says all about an arm on a clip: what ran, where, on which files, from which study."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,20 +68,6 @@ def write_manifest(
     }
     with Outputs({"manifest": str(out)}) as outputs:
         write_json(outputs["manifest"], manifest)
-
-
-def describe_machines(manifests: Iterable[Path]) -> str:
-    """The machines behind the timed figures of some manifests, as words for a table's note.
-
-    An arm that did not run names none.
-    """
-    found: dict[str, None] = {}
-    for path in manifests:
-        manifest = read_json(path, ("status", "target", "latency"))
-        machine = manifest["latency"].get("machine")
-        if manifest["status"] == "ok" and machine:
-            found[f"`{manifest['target']}` ({machine['usable_cpus']} CPUs, {machine['cpu']})"] = None
-    return ", ".join(found) or "no machine"
 
 
 def read_json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:

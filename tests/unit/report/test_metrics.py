@@ -8,7 +8,7 @@ import pytest
 from dataframely.exc import ValidationError
 
 from superres.device.errors import UserError
-from superres.report.manifest import Arm, describe_machines, write_manifest
+from superres.report.manifest import Arm, write_manifest
 from superres.report.metrics import ArmFiles, aggregate, collect_metrics
 from superres.report.schema import Metrics, read_metrics
 
@@ -44,7 +44,7 @@ def write_arm(folder: Path, status: str = "ok", arm: Arm = ARM) -> ArmFiles:
         "engine": {**common, **engine, "engine_bytes": 1234 if ok else 0},
         "quality": {**common, **(engine if ok else {}), "clip": arm.clip, "frames": 3},
         "latency": {**common, **(engine if ok else {}), "clip": arm.clip, "threads": 2}
-        | {"versions": {arm.runtime: "2026.4"}, "machine": {"cpu": "A CPU", "usable_cpus": 2}},
+        | {"versions": {arm.runtime: "2026.4"}},
     }
     for name, record in records.items():
         (folder / f"{name}.json").write_text(json.dumps(record))
@@ -179,15 +179,6 @@ def test_manifest_merges_and_hashes(tmp_path: Path) -> None:
     assert onnx["bytes"] == 5
     assert manifest["engine"]["engine_bytes"] == 1234
     assert manifest["clip"] == "park" and manifest["commit"] == "abc"
-
-
-def test_machines_are_named_once(tmp_path: Path) -> None:
-    files = [write_arm(tmp_path / name) for name in ("a", "b")]
-    files.append(write_arm(tmp_path / "c", "not run: why"))
-    for each in files:
-        merge(each)
-    assert describe_machines(each.manifest for each in files) == "`local` (2 CPUs, A CPU)"
-    assert describe_machines([files[2].manifest]) == "no machine"
 
 
 @pytest.mark.parametrize("part", ["engine", "quality", "latency"])
