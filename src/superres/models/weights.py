@@ -32,7 +32,8 @@ def save_weights(network: nn.Module, path: Path) -> None:
     tensors = {name: tensor.detach().float().contiguous() for name, tensor in network.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
-    safetensors.torch.save_file(tensors, partial)
+    # Not save_file, which lets nobody but its owner read the file.
+    partial.write_bytes(safetensors.torch.save(tensors))
     partial.replace(path)
 
 
