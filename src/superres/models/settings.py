@@ -33,13 +33,13 @@ class TrainingSettings:
     Raises UserError for a value outside its range.
     """
 
-    steps: int = 30_000
-    batch: int = 16
+    steps: int = 22_000
+    batch: int = 4
     patch: int = 32
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 3e-3
     warmup_steps: int = 500
     final_lr_fraction: float = 0.01
-    l1_steps: int = 15_000
+    l1_steps: int = 0
     ema_decay: float = 0.999
     seed: int = 0
     log_every: int = 100
