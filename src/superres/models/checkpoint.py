@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from superres.device.errors import UserError
+from superres.device.outputs import Outputs
 from superres.models.settings import TrainingSettings
 
 # They decide when a training reports, not what it computes.
@@ -29,10 +30,8 @@ def training_identity(
 
 def save_checkpoint(state: dict[str, Any], identity: dict[str, str], path: Path) -> None:
     """Write a checkpoint; the file before it is replaced once the new one is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    torch.save({"identity": json.dumps(identity), "state": state}, partial)
-    partial.replace(path)
+    with Outputs({"checkpoint": str(path)}) as outputs:
+        torch.save({"identity": json.dumps(identity), "state": state}, outputs["checkpoint"])
 
 
 def load_checkpoint(path: Path, identity: dict[str, str]) -> dict[str, Any]:

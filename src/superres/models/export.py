@@ -7,6 +7,7 @@ import onnx
 import torch
 from torch.export import Dim
 
+from superres.device.outputs import Outputs
 from superres.models.networks import Network, build_network
 from superres.models.settings import NetworkSettings
 from superres.models.weights import load_weights
@@ -26,14 +27,12 @@ def export_onnx(model: str, weights: Path, onnx_out: Path, settings: NetworkSett
     unknown model and for weights that don't fit.
     """
     network = load_weights(build_network(model, settings), weights)
-    onnx_out.parent.mkdir(parents=True, exist_ok=True)
-    partial = onnx_out.with_name(onnx_out.name + ".part")
-    _trace_onnx(network, partial)
-    graph_file = onnx.load_model(partial)
-    _strip(graph_file, model)
-    onnx.checker.check_model(graph_file, full_check=True)
-    partial.write_bytes(graph_file.SerializeToString(deterministic=True))
-    partial.replace(onnx_out)
+    with Outputs({"onnx": str(onnx_out)}) as outputs:
+        _trace_onnx(network, outputs["onnx"])
+        graph_file = onnx.load_model(outputs["onnx"])
+        _strip(graph_file, model)
+        onnx.checker.check_model(graph_file, full_check=True)
+        outputs["onnx"].write_bytes(graph_file.SerializeToString(deterministic=True))
 
 
 def export_program(
@@ -47,11 +46,8 @@ def export_program(
     network = load_weights(build_network(model, settings), weights)
     sizes = {2: Dim("height", min=_MINIMUM_SIZE), 3: Dim("width", min=_MINIMUM_SIZE)}
     program = torch.export.export(network, (torch.zeros(_EXAMPLE_SHAPE),), dynamic_shapes={INPUT: sizes})
-    program_out.parent.mkdir(parents=True, exist_ok=True)
-    # torch wants the suffix .pt2, so what marks the unfinished file comes first.
-    partial = program_out.with_name("part." + program_out.name)
-    torch.export.save(program, partial)
-    partial.replace(program_out)
+    with Outputs({"program": str(program_out)}) as outputs, outputs["program"].open("wb") as file:
+        torch.export.save(program, file)
 
 
 def _trace_onnx(network: Network, path: Path) -> None:

@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from superres.device.errors import UserError
+from superres.device.outputs import Outputs
 from superres.models.record import COLUMNS, LogRow
 
 LOSSES = {"l1": ("0.55", "mean absolute error"), "mse": ("0.0", "mean squared error")}
@@ -48,10 +49,10 @@ def plot_training(log: Path, svg: Path, png: Path) -> None:
     above, below = figure.subplots(2, 1, sharex=True)
     _draw_loss(above, rows)
     _draw_validation(below, rows)
-    for path, kind in ((svg, "svg"), (png, "png")):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with Outputs({"svg": str(svg), "png": str(png)}) as outputs:
         # Without a date the same log gives the same file.
-        figure.savefig(path, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+        figure.savefig(outputs["svg"], format="svg", metadata={"Date": None})
+        figure.savefig(outputs["png"], format="png", dpi=150)
 
 
 def _draw_loss(axes: Axes, rows: list[LogRow]) -> None:

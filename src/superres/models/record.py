@@ -1,7 +1,5 @@
 """What a training leaves behind besides weights: its log (CSV) and its record (JSON)."""
 
-import csv
-import json
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from superres.device.outputs import Outputs, write_csv, write_json
 from superres.models.batches import Pairs
 
 COLUMNS = ("step", "learning_rate", "loss", "validation_psnr_y_db", "objective")
@@ -46,21 +45,14 @@ class TrainingRecord:
 
 def write_log(rows: Sequence[LogRow], path: Path) -> None:
     """Write the log as CSV, whole or not at all; the validation column is empty where none took place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([getattr(row, column) for column in COLUMNS] for row in rows)
-    partial.replace(path)
+    with Outputs({"log": str(path)}) as outputs:
+        write_csv(outputs["log"], COLUMNS, ([getattr(row, column) for column in COLUMNS] for row in rows))
 
 
 def write_record(record: TrainingRecord, path: Path) -> None:
     """Write the record as JSON, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with Outputs({"record": str(path)}) as outputs:
+        write_json(outputs["record"], asdict(record))
 
 
 def describe_pairs(pairs: Pairs) -> dict[str, Any]:

@@ -192,7 +192,7 @@ class Trainer:
             commit=self.commit,
             validation_psnr_y_db=validate(self.network_to_keep, self.validation),
             bicubic_psnr_y_db=validate_bicubic(self.validation),
-            seconds=round(self._seconds(), 1),
+            seconds=round(self._seconds(), 3),
             versions=versions(),
         )
 

@@ -7,6 +7,7 @@ import safetensors.torch
 from torch import nn
 
 from superres.device.errors import UserError
+from superres.device.outputs import Outputs
 from superres.models.networks import MODELS, Network
 
 PRETRAINED = Path(__file__).parent / "weights"
@@ -30,11 +31,9 @@ def pretrained(model: str) -> Path:
 def save_weights(network: nn.Module, path: Path) -> None:
     """Write a network's tensors as float32 safetensors; the file gets its name only when it is whole."""
     tensors = {name: tensor.detach().float().contiguous() for name, tensor in network.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    # Not save_file, which lets nobody but its owner read the file.
-    partial.write_bytes(safetensors.torch.save(tensors))
-    partial.replace(path)
+    with Outputs({"weights": str(path)}) as outputs:
+        # Not save_file, which lets nobody but its owner read the file.
+        outputs["weights"].write_bytes(safetensors.torch.save(tensors))
 
 
 def load_weights(network: Network, path: Path) -> Network:
