@@ -35,6 +35,7 @@ rule all:
             plot=plot_names(),
             kind=["svg", "png"],
         ),
+        samples=sample_pictures(),
 
 
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.

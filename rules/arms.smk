@@ -30,6 +30,7 @@ rule measure_quality:
     output:
         quality=f"{ARM}/quality{{of_clip}}.csv",
         record=f"{ARM}/quality{{of_clip}}.json",
+        sample=f"{ARM}/sample{{of_clip}}.npy",
     log:
         f"{LOGS}/measure_quality/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
     benchmark:
@@ -37,6 +38,8 @@ rule measure_quality:
     conda:
         "../envs/arms.yaml"
     threads: 2
+    params:
+        settings={"sample_frame": STUDY.samples["frame"]},
     script:
         "../workflow/scripts/measure_quality.py"
 
@@ -71,7 +74,7 @@ rule write_manifest:
         engine_record=f"{ARM}/engine.json",
         quality_record=f"{ARM}/quality{{of_clip}}.json",
         latency_record=f"{ARM}/latency{{of_clip}}.json",
-        code=code("report/manifest.py"),
+        code=code("report/manifest.py", "provenance.py"),
     output:
         manifest=f"{ARM}/manifest{{of_clip}}.json",
     log:
@@ -82,5 +85,6 @@ rule write_manifest:
     params:
         study=study_of_arm,
         clip=clip_name,
+        traced=lambda wildcards: sorted(traced_inputs(wildcards)),
     script:
         "../workflow/scripts/write_manifest.py"

@@ -8,8 +8,8 @@ from pathlib import Path
 # Jobs find the package also where it is not installed, as in the environments of --sdm conda.
 SOURCE = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, SOURCE)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [SOURCE, os.environ.get("PYTHONPATH")])
+os.environ.update(
+    PYTHONPATH=os.pathsep.join(filter(None, [SOURCE, os.getenv("PYTHONPATH")]))
 )
 
 from superres.device.errors import UserError
@@ -194,13 +194,8 @@ def calibration_data(wildcards):
 
 
 def calibration_settings(wildcards):
-    """A calibration without its label, which changes no range."""
-    calibration = STUDY.calibrations[wildcards.calibration]
-    return {
-        "name": calibration.name,
-        "method": calibration.method,
-        "data": dict(calibration.data),
-    }
+    """What calibration_settings of the package takes, but for the frames."""
+    return asdict(STUDY.calibrations[wildcards.calibration])
 
 
 def engine_source(wildcards):
@@ -223,38 +218,63 @@ def traced_inputs(wildcards):
     """Files whose hashes an arm's manifest holds, by name."""
     traced = {"clip": f"{RESULTS}/frames/{clip_name(wildcards)}.json"}
     if wildcards.model != BASELINE:
-        traced |= {"weights": weights_of(wildcards), "model": engine_source(wildcards)}
-        traced |= {"onnx": f"{RESULTS}/onnx/{wildcards.model}/fp32.onnx"}
+        kind = "program" if wildcards.runtime == "pytorch" else "onnx"
+        traced |= {"weights": weights_of(wildcards), kind: engine_source(wildcards)}
     if (calibration := arm_of(wildcards).calibration) is not None:
-        traced |= {"ranges": f"{RESULTS}/ranges/{wildcards.model}/{calibration}.json"}
+        traced["ranges"] = f"{RESULTS}/ranges/{wildcards.model}/{calibration}.json"
     return traced
 
 
 def study_of_arm(wildcards):
     """What the study says about an arm, for its manifest."""
+    clip = STUDY.clips[clip_name(wildcards)]
     facts = {
         "study": STUDY.name,
-        "clip": asdict(STUDY.clips[clip_name(wildcards)]),
+        "clip": asdict(clip),
         "latency": dict(STUDY.latency),
+        "seed": None,
     }
-    if (calibration := arm_of(wildcards).calibration) is not None:
-        facts |= {"calibration": asdict(STUDY.calibrations[calibration])}
+    if (name := arm_of(wildcards).calibration) is not None:
+        calibration = asdict(STUDY.calibrations[name])
+        facts |= {"calibration": calibration, "seed": calibration["data"].get("seed")}
     return facts
 
 
 def plot_names():
     """Every plot of the study, without its ending."""
     training = [f"training.{model}" for model in TRAINED]
-    return ["psnr_fps", "int8_loss", "fps", "samples", *training]
-
-
-def table_notes():
-    """What a reader of the table has to know of this study's clips, one sentence a clip."""
-    described = [
-        (clip.name, clip.description, clip.downsampling)
-        for clip in STUDY.clips.values()
-    ]
     return [
-        f"Clip `{name}`: {text or 'not described'}. LR by {kernel}."
-        for name, text, kernel in described
+        "psnr_fps",
+        *(["int8_loss"] if any(arm.calibration for arm in STUDY.arms) else []),
+        "fps",
+        *training,
     ]
+
+
+def sample_arms():
+    """Arms whose upscaled frame is shown: bicubic, and those of one runtime."""
+    return [
+        arm
+        for arm in STUDY.arms
+        if arm.runtime == STUDY.samples["runtime"] or arm.model == BASELINE
+    ]
+
+
+def sample_pictures():
+    """The pictures of samples, one a clip; none without the runtime that they are of."""
+    if all(arm.model == BASELINE for arm in sample_arms()):
+        return []
+    return [f"{RESULTS}/plots/samples{of_clip}.png" for of_clip in OF_CLIP]
+
+
+def table_text():
+    """What the table says besides figures."""
+    kernels = {
+        clip.name: (clip.description or "not described", clip.downsampling)
+        for clip in STUDY.clips.values()
+    }
+    notes = [
+        f"Clip `{name}`: {text}; LR by {kernel} downsampling."
+        for name, (text, kernel) in kernels.items()
+    ]
+    return {"notes": notes, "calibrated": f"int8-{STUDY.table['calibrated']}"}

@@ -51,13 +51,13 @@ rule export_onnx:
         code=code("models/export.py"),
     output:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
-    params:
-        network=network_settings,
     log:
         f"{LOGS}/export_onnx/{{model}}.log",
     conda:
         "../envs/models.yaml"
     threads: 1
+    params:
+        network=network_settings,
     script:
         "../workflow/scripts/export_onnx.py"
 
@@ -68,12 +68,12 @@ rule export_program:
         code=code("models/export.py"),
     output:
         program=f"{RESULTS}/programs/{{model}}.pt2",
-    params:
-        network=network_settings,
     log:
         f"{LOGS}/export_program/{{model}}.log",
     conda:
         "../envs/models.yaml"
     threads: 1
+    params:
+        network=network_settings,
     script:
         "../workflow/scripts/export_program.py"

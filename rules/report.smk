@@ -24,7 +24,8 @@ rule collect_metrics:
 rule write_table:
     input:
         metrics=f"{RESULTS}/metrics.csv",
-        code=code("report/table.py", "report/paper_table1.csv"),
+        manifests=arm_files("manifest{of_clip}.json"),
+        code=code("report/table.py", "report/machines.py", "report/paper_table1.csv"),
     output:
         csv=report(
             f"{RESULTS}/table1.csv",
@@ -38,7 +39,7 @@ rule write_table:
         "../envs/report.yaml"
     threads: 1
     params:
-        notes=table_notes(),
+        text=table_text(),
     script:
         "../workflow/scripts/write_table.py"
 
@@ -59,6 +60,8 @@ rule plot_psnr_fps:
     conda:
         "../envs/report.yaml"
     threads: 1
+    params:
+        calibrated=table_text()["calibrated"],
     script:
         "../workflow/scripts/plot_psnr_fps.py"
 
@@ -79,6 +82,8 @@ rule plot_int8_loss:
     conda:
         "../envs/report.yaml"
     threads: 1
+    params:
+        calibrated=table_text()["calibrated"],
     script:
         "../workflow/scripts/plot_int8_loss.py"
 
@@ -99,5 +104,34 @@ rule plot_fps:
     conda:
         "../envs/report.yaml"
     threads: 1
+    params:
+        calibrated=table_text()["calibrated"],
     script:
         "../workflow/scripts/plot_fps.py"
+
+
+rule plot_samples:
+    input:
+        hr=clip_file("hr.npy"),
+        clip=clip_file("json"),
+        samples=lambda wildcards: [
+            f"{RESULTS}/arms/{arm.folder}/sample{wildcards.of_clip}.npy"
+            for arm in sample_arms()
+        ],
+        code=code("report/samples.py"),
+    output:
+        png=report(
+            f"{RESULTS}/plots/samples{{of_clip}}.png",
+            caption="../workflow/report/plot_samples.rst",
+            category="Plots",
+        ),
+    log:
+        f"{LOGS}/plot_samples/samples{{of_clip}}.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    params:
+        arms=[(arm.model, arm.precision) for arm in sample_arms()],
+        frame=STUDY.samples["frame"],
+    script:
+        "../workflow/scripts/plot_samples.py"

@@ -12,7 +12,9 @@ from superres.imports import ROOT, modules_behind
 def test_all_that_python_loads_is_named(entry: str):
     name = "superres." + entry.removesuffix(".py").replace("/", ".")
     program = f"import sys, {name}; print(*[m.__file__ for n, m in sys.modules.items() if n.startswith('superres.')])"
-    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
     files = {file.removeprefix(f"{ROOT}/") for file in loaded.split() if not file.endswith("__init__.py")}
     assert entry in files
     assert files <= set(modules_behind(entry))

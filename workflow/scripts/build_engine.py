@@ -16,6 +16,6 @@ with script_log(snakemake.log[0]):
             inputs={"model": snakemake.input.model} if snakemake.input.model else {},
             outputs={"engine": snakemake.output.engine, "record": snakemake.output.record},
             settings={},
-            label=f"build_engine {arm.target}/{arm.runtime}/{arm.model}/{arm.precision}",
+            label=f"{arm.target}/{arm.runtime}/{arm.model}/{arm.precision}",
         )
     )

@@ -16,6 +16,6 @@ with script_log(snakemake.log[0]):
             inputs={name: snakemake.input[name] for name in inputs},
             outputs={"latency": snakemake.output.latency, "record": snakemake.output.record},
             settings=snakemake.params.settings,
-            label=f"measure_latency {arm.target}/{arm.runtime}/{arm.model}/{arm.precision}",
+            label=f"{arm.target}/{arm.runtime}/{arm.model}/{arm.precision}",
         )
     )

@@ -14,8 +14,8 @@ with script_log(snakemake.log[0]):
             precision=arm.precision,
             threads=snakemake.threads,
             inputs={name: snakemake.input[name] for name in inputs},
-            outputs={"quality": snakemake.output.quality, "record": snakemake.output.record},
-            settings={},
-            label=f"measure_quality {arm.target}/{arm.runtime}/{arm.model}/{arm.precision}",
+            outputs=dict(snakemake.output.items()),
+            settings=snakemake.params.settings,
+            label=f"{arm.target}/{arm.runtime}/{arm.model}/{arm.precision}",
         )
     )

@@ -7,5 +7,8 @@ from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):
     plot_psnr_fps(
-        Path(snakemake.input.metrics), svg=Path(snakemake.output.svg), png=Path(snakemake.output.png)
+        Path(snakemake.input.metrics),
+        svg=Path(snakemake.output.svg),
+        png=Path(snakemake.output.png),
+        calibrated=snakemake.params.calibrated,
     )

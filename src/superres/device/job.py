@@ -6,7 +6,7 @@ from typing import Any, Dict, Tuple
 
 from superres.device.errors import UserError
 
-# Inputs, outputs and settings of each task; an input or setting in brackets may be missing.
+# Inputs, outputs and settings of each task; one in brackets may be missing.
 TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
     "build_engine": {
         "inputs": ("[model]",),
@@ -15,8 +15,8 @@ TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
     },
     "measure_quality": {
         "inputs": ("engine", "engine_record", "hr", "lr", "clip"),
-        "outputs": ("quality", "record"),
-        "settings": ("[options]",),
+        "outputs": ("quality", "record", "[sample]"),
+        "settings": ("[sample_frame]", "[options]"),
     },
     "measure_latency": {
         "inputs": ("engine", "engine_record", "lr", "clip"),

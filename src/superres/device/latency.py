@@ -103,6 +103,7 @@ def _repeat(
         frame = np.array(lr[index])
         compute, end_to_end = _time_one(session, frame)
         rows.append((len(rows), index, frame.shape[0], frame.shape[1], compute, end_to_end))
+        lr.forget()
         show()
     return rows
 

@@ -21,6 +21,9 @@ class Outputs:
         final = self._finals[name]
         return final.with_name(final.name + ".part")
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._finals
+
     def __enter__(self) -> "Outputs":
         for final in self._finals.values():
             final.parent.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,8 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
 
     `total_seconds` is the time of the whole measurement: reading frames, upscaling them, comparing them,
     writing the figures. `runtime_seconds` is the part of it that was spent in the runtime, and
-    `open_seconds`, not in it, went into importing the runtime and opening the engine.
+    `open_seconds`, not in it, went into importing the runtime and opening the engine. The setting
+    `sample_frame` chooses the upscaled frame that is kept where the output `sample` is asked for.
     """
     clip = read_clip(Path(job.inputs["clip"]))
     hr = open_clip_frames(Path(job.inputs["hr"]), clip.hr_shapes)
@@ -32,6 +33,9 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     session, facts = open_arm(job)
     started = time.perf_counter()
     rows, runtime_seconds = _measure(session, clip, hr, lr, f"measure_quality {job.label}")
+    if "sample" in outputs:
+        index = int(job.settings.get("sample_frame", 0)) % len(lr)
+        _write_sample(outputs["sample"], session.run(lr[index]))
     write_csv(outputs["quality"], HEADER, rows)
     return {
         **facts,
@@ -47,6 +51,8 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
 def write_empty(outputs: Outputs) -> Dict[str, Any]:
     """Write the outputs of an arm that this machine can't run; returns their part of the record."""
     write_csv(outputs["quality"], HEADER, [])
+    if "sample" in outputs:
+        _write_sample(outputs["sample"], np.zeros((0, 0, 3), np.uint8))
     return {"frames": 0}
 
 
@@ -61,8 +67,17 @@ def _measure(
             upscaled = session.run(lr[index])
             runtime_seconds += time.perf_counter() - started
             rows.append((index, name, *_compare(hr[index], upscaled, f"clip {clip.name}, frame {name}")))
+            # Frames that are done with would fill the memory of a long clip.
+            hr.forget()
+            lr.forget()
             progress.update()
     return rows, runtime_seconds
+
+
+def _write_sample(path: Path, upscaled: np.ndarray) -> None:
+    """Keep one upscaled frame, uint8 H x W x 3, for people to look at."""
+    with path.open("wb") as file:
+        np.save(file, upscaled)
 
 
 def _compare(hr: np.ndarray, upscaled: np.ndarray, where: str) -> Tuple[int, int, float, float, float, float]:

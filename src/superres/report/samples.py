@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from superres.device.frames import open_frames
 from superres.device.outputs import Outputs
 from superres.device.psnr import psnr, squared_errors
-from superres.report import figures
+from superres.report import figures, labels
+from superres.report.manifest import read_json
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,29 @@ def plot_samples(samples: Sequence[Sample], png: Path, *, crop: tuple[int, int] 
                 axes.set_title(f"{name}\n{title}", fontsize=8)
         with Outputs({"png": str(png)}) as outputs:
             figure.savefig(outputs["png"], format="png", dpi=160, metadata={"Software": None})
+
+
+def read_samples(hr: Path, index: Path, frame: int, upscaled: Mapping[tuple[str, str], Path]) -> list[Sample]:
+    """A sample for each model, from files: frame `frame` (counted around) of a clip and what arms made of it.
+
+    `hr` and `index` are a clip's HR frames and index; `upscaled` has a `.npy` file for every (model,
+    precision). Bicubic stands in every sample; an arm that did not run, whose file is empty, in none.
+    """
+    clip = read_json(index, ("hr_shapes", "names"))
+    number = frame % len(clip["names"])
+    original = np.array(open_frames(hr, clip["hr_shapes"])[number])
+    images = {arm: np.load(path, allow_pickle=False) for arm, path in upscaled.items()}
+    ran = {arm: image for arm, image in images.items() if image.size}
+    bicubic = {labels.model_label(model): image for (model, _), image in ran.items() if model == "bicubic"}
+    models = dict.fromkeys(model for model, _ in ran if model != "bicubic")
+    return [
+        Sample(
+            labels.model_label(model),
+            original,
+            {**bicubic, **{labels.precision_label(p): image for (m, p), image in ran.items() if m == model}},
+        )
+        for model in models
+    ]
 
 
 def find_detail(image: np.ndarray, crop: tuple[int, int]) -> tuple[int, int]:

@@ -44,7 +44,6 @@ class Calibration:
     """
 
     name: str
-    label: str
     method: str
     data: Mapping[str, Any]
 
@@ -98,3 +97,5 @@ class Study:
     models: Mapping[str, Model]
     arms: tuple[Arm, ...]
     latency: Mapping[str, Any]
+    table: Mapping[str, Any]
+    samples: Mapping[str, Any]

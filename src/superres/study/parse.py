@@ -47,6 +47,8 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
         models={m["name"]: Model(**m) for m in _unique(full, "models")},
         arms=_arms(full),
         latency=full["latency"],
+        table=full["table"],
+        samples=full["samples"],
     )
     _check_references(study)
     return study
@@ -92,8 +94,7 @@ def _training_sets(full: Mapping[str, Any], packages: Packages) -> dict[str, Tra
 
 
 def _calibration(entry: Mapping[str, Any]) -> Calibration:
-    label = entry.get("label", f"INT8 ({entry['name']})")
-    return Calibration(entry["name"], label, entry["method"], entry["data"])
+    return Calibration(entry["name"], entry["method"], entry["data"])
 
 
 def _sources(entries: Sequence[Mapping[str, Any]], key: str, packages: Packages) -> tuple[Source, ...]:

@@ -1,10 +1,16 @@
 """OpenVINO on the CPU: uint8 frames go in and out, their conversion is part of the compiled graph."""
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, Optional
 
 import numpy as np
+
+# OpenVINO calls home whenever it is imported, from a forked process that can hang for good. Where the package
+# that does so can't be imported, OpenVINO puts a stub in its place.
+sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
+
 import openvino as ov
 from openvino import opset13 as ops
 

@@ -1,0 +1,17 @@
+"""Write the paper's Table 1 with this study's figures."""
+
+from pathlib import Path
+
+from superres.report.cells import TableText
+from superres.report.machines import describe_machines
+from superres.report.table import write_table
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    machine = describe_machines([Path(path) for path in snakemake.input.manifests])
+    write_table(
+        Path(snakemake.input.metrics),
+        csv_out=Path(snakemake.output.csv),
+        md_out=Path(snakemake.output.md),
+        text=TableText(machine=machine, **snakemake.params.text),
+    )
