@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -49,8 +50,9 @@ def plot_training(log: Path, svg: Path, png: Path) -> None:
     above, below = figure.subplots(2, 1, sharex=True)
     _draw_loss(above, rows)
     _draw_validation(below, rows)
-    with Outputs({"svg": str(svg), "png": str(png)}) as outputs:
-        # Without a date the same log gives the same file.
+    # Without a date and with named ids, the same log gives the same file.
+    named_ids = matplotlib.rc_context({"svg.hashsalt": "superres"})
+    with Outputs({"svg": str(svg), "png": str(png)}) as outputs, named_ids:
         figure.savefig(outputs["svg"], format="svg", metadata={"Date": None})
         figure.savefig(outputs["png"], format="png", dpi=150)
 

@@ -34,6 +34,14 @@ def test_plot_is_written_in_grey(tmp_path: Path) -> None:
     assert "dc:date" not in text
 
 
+def test_same_log_same_files(tmp_path: Path) -> None:
+    write_log(ROWS, tmp_path / "log.csv")
+    for name in ("a", "b"):
+        plot_training(tmp_path / "log.csv", tmp_path / f"{name}.svg", tmp_path / f"{name}.png")
+    for kind in ("svg", "png"):
+        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
 def test_plot_of_a_log_without_validation(tmp_path: Path) -> None:
     log, svg, png = (tmp_path / f"plot.{kind}" for kind in ("csv", "svg", "png"))
     write_log(ROWS[:1], log)
