@@ -49,10 +49,11 @@ def train_model(
     """Train a model and write its weights (safetensors), record (JSON) and log (CSV).
 
     `training` and `validation` are indices (`{clip}.json`) of pairs of frame files. A training that was
-    interrupted goes on from `checkpoint`, which is deleted once the outputs are written; the weights are
-    the same to the bit as without the interruption. `espcn_ycbcr` trains on luma, `espcn_rgb` on RGB. The
-    weights kept are the average over the steps. Raises UserError for an unknown model, sets that don't
-    fit, a checkpoint of another training, and a training that diverges.
+    interrupted goes on from `checkpoint`, which is deleted once the outputs are written; with one thread the
+    weights are the same to the bit as without the interruption (see `TrainingSettings`). `espcn_ycbcr`
+    trains on luma, `espcn_rgb` on RGB. The weights kept are the average over the steps. Raises UserError
+    for an unknown model, sets that don't fit, a checkpoint of another training, and a training that
+    diverges.
     """
     torch.set_num_threads(settings.threads)
     keep_freed_memory()
