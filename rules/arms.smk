@@ -26,6 +26,7 @@ rule measure_quality:
         hr=clip_file("hr.npy"),
         lr=clip_file("lr.npy"),
         clip=clip_file("json"),
+        disjoint=disjoint_images,
         code=code("device/quality.py"),
     output:
         quality=f"{ARM}/quality{{of_clip}}.csv",

@@ -209,6 +209,20 @@ def engine_source(wildcards):
     return f"{RESULTS}/onnx/{wildcards.model}/{graph}.onnx"
 
 
+def disjoint_images(wildcards):
+    """Proof that what an arm was trained and calibrated on shows nothing of a clip: its PSNR would mean nothing."""
+    names = []
+    if wildcards.model in TRAINED:
+        names += [
+            f"training/{STUDY.training[key]}"
+            for key in ("training_set", "validation_set")
+        ]
+    calibration = STUDY.calibrations.get(arm_of(wildcards).calibration)
+    if calibration is not None and calibration.calibration_set is not None:
+        names.append(f"frames/calibration/{calibration.calibration_set}")
+    return [f"{RESULTS}/{name}.disjoint.json" for name in names]
+
+
 def build_code(wildcards):
     """Modules behind an engine: its runtime is one of them, so what is measured on the engine follows too."""
     return code("device/build.py", f"device/runtimes/{wildcards.runtime}.py")

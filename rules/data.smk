@@ -43,7 +43,6 @@ rule prepare_calibration_set:
     input:
         packages=lambda wildcards: wheels_of(calibration_sources(wildcards)),
         files=lambda wildcards: files_of(calibration_sources(wildcards)),
-        clips=expand(f"{RESULTS}/frames/{{clip}}.json", clip=STUDY.clips),
         code=code("data/clips.py"),
     output:
         frames=f"{RESULTS}/frames/calibration/{{images}}.npy",
@@ -61,3 +60,21 @@ rule prepare_calibration_set:
         wheels=PACKAGES,
     script:
         "../workflow/scripts/prepare_calibration_set.py"
+
+
+rule check_disjoint_images:
+    input:
+        images=f"{RESULTS}/{{images}}.json",
+        clips=expand(f"{RESULTS}/frames/{{clip}}.json", clip=STUDY.clips),
+        code=code("data/disjoint.py"),
+    output:
+        record=f"{RESULTS}/{{images}}.disjoint.json",
+    log:
+        f"{LOGS}/check_disjoint_images/{{images}}.log",
+    wildcard_constraints:
+        images="(frames/calibration|training)/[a-z0-9_]+",
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    script:
+        "../workflow/scripts/check_disjoint_images.py"

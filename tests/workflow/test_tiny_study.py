@@ -4,6 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
+from statistics import median
 
 import polars as pl
 
@@ -18,11 +19,15 @@ def read_metrics(project: Project) -> pl.DataFrame:
     return pl.read_csv(project.folder / RESULTS / "metrics.csv")
 
 
+def spread(values: pl.Series) -> float:
+    return max(values.to_list()) - min(values.to_list())
+
+
 def test_every_arm_has_its_row_and_its_figures(tiny: Project):
     metrics = read_metrics(tiny)
-    assert metrics.height == 19
+    assert metrics.height == 13
     assert metrics["status"].unique().to_list() == ["ok"]
-    assert metrics["fps"].min() > 0
+    assert min(metrics["fps"].to_list()) > 0
     assert metrics["frames"].unique().to_list() == [1]
 
 
@@ -31,14 +36,14 @@ def test_fp32_is_the_same_in_every_runtime(tiny: Project):
     for _, rows in fp32.group_by("model"):
         assert rows.height == 3
         # One frame of 600 x 512: a single level in a single pixel moves the mean error by 1e-6.
-        assert rows["psnr_db"].max() - rows["psnr_db"].min() < 1e-3
+        assert spread(rows["psnr_db"]) < 1e-3
 
 
 def test_int8_is_the_same_in_every_runtime_up_to_rounding(tiny: Project):
     int8 = read_metrics(tiny).filter(pl.col("precision").str.starts_with("int8"))
-    for _, rows in int8.group_by("model", "precision"):
+    for _, rows in int8.filter(pl.col("precision") == "int8-minmax").group_by("model"):
         assert rows.height == 2
-        assert rows["psnr_db"].max() - rows["psnr_db"].min() < 0.05
+        assert spread(rows["psnr_db"]) < 0.05
 
 
 def test_networks_are_better_than_bicubic_and_int8_is_no_better_than_fp32(tiny: Project):
@@ -60,7 +65,7 @@ def test_raw_figures_are_those_of_the_row(tiny: Project):
     )
     latency = pl.read_csv(tiny.folder / ARM / "latency.csv")
     assert row["iterations"].item() == latency.height
-    assert abs(row["fps"].item() - 1000 / latency["end_to_end_ms"].median()) < 1e-6
+    assert abs(row["fps"].item() - 1000 / median(latency["end_to_end_ms"].to_list())) < 1e-6
     assert (latency["compute_ms"] <= latency["end_to_end_ms"]).all()
 
 
@@ -84,7 +89,7 @@ def test_plots_are_there_twice(tiny: Project):
     plots = tiny.folder / RESULTS / "plots"
     names = {path.stem for path in plots.glob("*.svg")}
     assert {"psnr_fps", "int8_loss", "fps"} <= names
-    assert names == {path.stem for path in plots.glob("*.png")}
+    assert names | {"samples"} == {path.stem for path in plots.glob("*.png")}
 
 
 def test_second_call_has_nothing_to_do(tiny: Project):
@@ -110,7 +115,7 @@ def test_edited_module_reruns_what_it_concerns(tiny: Project):
     finally:
         module.write_bytes(text)
         os.utime(module, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert jobs["measure_quality"] == 19
+    assert jobs["measure_quality"] == 13
     assert not {"measure_latency", "build_engine", "prepare_clip", "calibrate_ranges"} & set(jobs)
 
 
@@ -125,8 +130,9 @@ def test_changed_clip_reruns_what_depends_on_it(tiny: Project):
     jobs = read_jobs(tiny.snakemake("-n", f"--configfile={changed}", "all").stdout)
     (tiny.folder / changed).unlink()
     assert jobs["prepare_clip"] == 1
-    assert jobs["measure_quality"] == 19
-    assert "build_engine" not in jobs
+    assert jobs["measure_quality"] == 13
+    assert jobs["check_disjoint_images"] == 1
+    assert not {"build_engine", "calibrate_ranges", "prepare_calibration_set"} & set(jobs)
 
 
 def test_changed_comment_reruns_nothing(tiny: Project):

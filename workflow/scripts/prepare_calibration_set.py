@@ -13,7 +13,6 @@ with script_log(snakemake.log[0]):
         width=images.width,
         height=images.height,
         wheels=Path(snakemake.params.wheels),
-        clips=[Path(clip) for clip in snakemake.input.clips],
         frames_out=Path(snakemake.output.frames),
         index_out=Path(snakemake.output.index),
     )

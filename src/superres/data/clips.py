@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from superres.data.overlap import sectors_overlap
-from superres.data.reading import FrameReader, Origin, open_source
+from superres.data.disjoint import Origin
+from superres.data.reading import FrameReader, open_source
 from superres.data.resampling import downsample
 from superres.data.sources import Source
 from superres.device.errors import UserError
@@ -68,19 +68,17 @@ def prepare_calibration_set(
     height: int,
     *,
     wheels: Path,
-    clips: Sequence[Path],
     frames_out: Path,
     index_out: Path,
 ) -> None:
     """Write a calibration set: the centre `width` x `height` pixels of each image, and its index.
 
-    `clips` are the indices of the clips that the set must share nothing with. Raises UserError if an image
-    is too small, occurs twice, or is in a clip.
+    Raises UserError if an image is too small or occurs twice. That no clip has it is checked apart, by
+    `check_disjoint_images`.
     """
     readers = [open_source(source, wheels) for source in sources]
     for reader, i in _each_frame(readers):
         _check_size(reader, i, width, height)
-    taken = {str(clip): _read_origins(clip) for clip in clips}
     shapes = [(height, width)] * sum(len(reader) for reader in readers)
     origins: list[Origin] = []
     with (
@@ -90,7 +88,7 @@ def prepare_calibration_set(
         for i, (reader, j) in enumerate(_each_frame(readers)):
             out[i] = _centre(reader.read(j), width, height)
             origin = reader.origin(j)
-            _check_new(origin, origins, taken, name)
+            _check_new(origin, origins, name)
             origins.append(origin)
             progress.update()
     _write_index(
@@ -134,34 +132,13 @@ def _centre(frame: np.ndarray, width: int, height: int) -> np.ndarray:
     return frame[top : top + height, left : left + width]
 
 
-def _read_origins(clip: Path) -> list[Origin]:
-    return [
-        Origin(o["name"], o["sha256"], None if o["yaw_degrees"] is None else tuple(o["yaw_degrees"]))
-        for o in json.loads(clip.read_text(encoding="utf-8"))["origins"]
-    ]
-
-
-def _check_new(origin: Origin, mine: Sequence[Origin], clips: dict[str, list[Origin]], name: str) -> None:
-    for other in mine:
+def _check_new(origin: Origin, others: Sequence[Origin], name: str) -> None:
+    for other in others:
         if other.sha256 == origin.sha256 and other.yaw_degrees == origin.yaw_degrees:
             raise UserError(
                 f"calibration set {name}: expected different images, found {origin.name} to be the same as "
                 f"{other.name}; exclude one"
             )
-    for clip, origins in clips.items():
-        for other in origins:
-            if shares_pixels(origin, other):
-                raise UserError(
-                    f"calibration set {name}: expected images that no clip has, found {origin.name} to share "
-                    f"pixels with {other.name} of {clip}; exclude it or move its view"
-                )
-
-
-def shares_pixels(a: Origin, b: Origin) -> bool:
-    """Whether two frames come from the same picture, and from sectors of it that overlap."""
-    if a.sha256 != b.sha256:
-        return False
-    return a.yaw_degrees is None or b.yaw_degrees is None or sectors_overlap(a.yaw_degrees, b.yaw_degrees)
 
 
 def _write_index(path: Path, content: dict[str, object]) -> None:

@@ -7,15 +7,15 @@ import functools
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from superres.data.check_files import check_file, check_view, image_files
+from superres.data.disjoint import Origin
 from superres.data.frame_ranges import last_index, select_frames
-from superres.data.overlap import Sector, frame_sector
+from superres.data.overlap import frame_sector
 from superres.data.packages import match_members, open_member
 from superres.data.panorama import render_view
 from superres.data.pictures import picture_size, read_picture
@@ -35,19 +35,6 @@ from superres.data.yuv import yuv_to_rgb
 from superres.device.errors import UserError
 
 Shape = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a frame's pixels come from, so that the same photograph is found under another name.
-
-    `sha256` is over the decoded RGB picture, before anything is cropped or shrunk. For a view it is over
-    the whole panorama, and `yaw_degrees` says which sector of it the frame sees; None means all of it.
-    """
-
-    name: str
-    sha256: str
-    yaw_degrees: Sector | None
 
 
 class FrameReader(ABC):

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from superres.data.clips import prepare_calibration_set, prepare_clip, shares_pixels
-from superres.data.reading import Origin
+from superres.data.clips import prepare_calibration_set, prepare_clip
 from superres.data.resampling import downsample
 from superres.data.sources import FrameRange, Images, PackageFile, Source, TurningView
 from superres.device.errors import UserError
@@ -31,11 +30,9 @@ def _clip(folder, *sources, kernel="bicubic"):
     return paths
 
 
-def _calibrate(folder, *sources, width=8, height=6, clips=()):
+def _calibrate(folder, *sources, width=8, height=6):
     frames, index = folder / "cal.npy", folder / "cal.json"
-    prepare_calibration_set(
-        "cal", sources, width, height, wheels=folder, clips=clips, frames_out=frames, index_out=index
-    )
+    prepare_calibration_set("cal", sources, width, height, wheels=folder, frames_out=frames, index_out=index)
     return frames, index
 
 
@@ -103,31 +100,7 @@ def test_a_small_image_is_refused_before_anything_is_decoded(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_the_same_photograph_under_another_name_is_found(tmp_path):
-    clip = _clip(tmp_path, _images(tmp_path / "a", (6, 8), (7, 9)))["index"]
-    other = _images(tmp_path / "b", (6, 8), seed=1)
-    Image.open(tmp_path / "a" / "1.png").save(tmp_path / "b" / "renamed.bmp")
-    with pytest.raises(UserError, match=r"found renamed\.bmp to share pixels with 1\.png of .*c\.json"):
-        _calibrate(tmp_path, other, clips=[clip])
-    _calibrate(tmp_path, other)
-
-
 def test_an_image_twice_is_refused(tmp_path):
     source = _images(tmp_path / "a", (6, 8))
     with pytest.raises(UserError, match=r"found 0\.png to be the same as 0\.png"):
         _calibrate(tmp_path, source, source)
-
-
-def test_views_may_share_a_panorama_but_no_sector(tmp_path):
-    clip = _clip(tmp_path, _view(tmp_path, 0))["index"]
-    size = {"width": 32, "height": 18, "clips": [clip]}
-    _calibrate(tmp_path, _view(tmp_path, 61), **size)
-    with pytest.raises(UserError, match="share pixels with pano-0000"):
-        _calibrate(tmp_path, _view(tmp_path, 59), **size)
-
-
-def test_a_whole_panorama_shares_pixels_with_every_view():
-    view, other = Origin("view", "aa", (350.0, 370.0)), Origin("view", "aa", (-15.0, 5.0))
-    assert shares_pixels(view, Origin("photo", "aa", None))
-    assert shares_pixels(view, other)
-    assert not shares_pixels(view, Origin("photo", "bb", None))

@@ -1,0 +1,67 @@
+"""Do a clip and other images show the same pixels? Answered from their indices, once both are prepared.
+
+What a study names twice is found before any work starts (`superres.data.overlap`); this finds the same
+picture under two names as well, by the hash of its pixels.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from superres.data.overlap import sectors_overlap
+from superres.device.errors import UserError
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a frame's pixels come from, so that the same photograph is found under another name.
+
+    `sha256` is over the decoded RGB picture, before anything is cropped or shrunk. For a view it is over
+    the whole panorama, and `yaw_degrees` says which sector of it the frame sees; None means all of it.
+    """
+
+    name: str
+    sha256: str
+    yaw_degrees: tuple[float, float] | None
+
+
+def check_disjoint_images(images: Path, clips: Sequence[Path], out: Path) -> None:
+    """Write to `out` (JSON) that the images of one index share no pixel with the clips of others.
+
+    Raises UserError, and writes nothing, for the first image that does.
+    """
+    name, origins = _read(images)
+    taken = {clip: _read(clip)[1] for clip in clips}
+    for clip, frames in taken.items():
+        for origin in origins:
+            for frame in frames:
+                if shares_pixels(origin, frame):
+                    raise UserError(
+                        f"{name}: expected images that no clip has, found {origin.name} to share pixels with "
+                        f"{frame.name} of {clip}; exclude it or move its view"
+                    )
+    content = {
+        "images": name,
+        "number": len(origins),
+        "clips": {clip.as_posix(): len(frames) for clip, frames in taken.items()},
+        "shared": 0,
+    }
+    partial = out.with_name(out.name + ".part")
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    partial.replace(out)
+
+
+def shares_pixels(a: Origin, b: Origin) -> bool:
+    """Whether two frames come from the same picture, and from sectors of it that overlap."""
+    if a.sha256 != b.sha256:
+        return False
+    return a.yaw_degrees is None or b.yaw_degrees is None or sectors_overlap(a.yaw_degrees, b.yaw_degrees)
+
+
+def _read(index: Path) -> tuple[str, list[Origin]]:
+    content = json.loads(index.read_text(encoding="utf-8"))
+    origins = content["origins"]
+    return content["name"], [
+        Origin(o["name"], o["sha256"], tuple(o["yaw_degrees"]) if o["yaw_degrees"] else None) for o in origins
+    ]

@@ -1,0 +1,13 @@
+"""Check that calibration or training images share no pixel with the clips."""
+
+from pathlib import Path
+
+from superres.data.disjoint import check_disjoint_images
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    check_disjoint_images(
+        Path(snakemake.input.images),
+        [Path(clip) for clip in snakemake.input.clips],
+        Path(snakemake.output.record),
+    )
