@@ -38,7 +38,7 @@ class TrainingSettings:
     steps: int = 22_000
     batch: int = 4
     patch: int = 32
-    learning_rate: float = 3e-3
+    learning_rate: float = 1.5e-3
     warmup_steps: int = 500
     final_lr_fraction: float = 0.01
     l1_steps: int = 0
