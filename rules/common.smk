@@ -203,7 +203,7 @@ def engine_source(wildcards):
     if wildcards.model == BASELINE:
         return []
     if wildcards.runtime == "pytorch":
-        return f"{RESULTS}/programs/{wildcards.model}.pt2"
+        return f"{RESULTS}/programs/{wildcards.model}.pt"
     arm = arm_of(wildcards)
     graph = arm.precision if arm.calibration else "fp32"
     return f"{RESULTS}/onnx/{wildcards.model}/{graph}.onnx"

@@ -67,7 +67,7 @@ rule export_program:
         weights=weights_of,
         code=code("models/export.py"),
     output:
-        program=f"{RESULTS}/programs/{{model}}.pt2",
+        program=f"{RESULTS}/programs/{{model}}.pt",
     log:
         f"{LOGS}/export_program/{{model}}.log",
     conda:

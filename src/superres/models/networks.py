@@ -118,10 +118,6 @@ class EspcnYcbcr(Network):
 
     def _double(self, chroma: Tensor) -> Tensor:
         align = None if self.chroma_upsampling == "nearest" else False
-        if torch.compiler.is_exporting():
-            # torch.export can't prove of a float scale that it doubles every size. The values are the same.
-            size = [SCALE * chroma.shape[2], SCALE * chroma.shape[3]]
-            return functional.interpolate(chroma, size, mode=self.chroma_upsampling, align_corners=align)
         # ONNX gets a Resize by constant scales, which every runtime takes with dynamic sizes.
         scale = float(SCALE)
         return functional.interpolate(

@@ -1,6 +1,7 @@
 """A small real network in every form that a runtime reads, and a tiny clip."""
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,13 +125,12 @@ def exported(tmp_path_factory) -> Exported:
         network.third.weight *= 0.25 / upscaled.std(dim=(0, 2, 3))[:, None, None, None]
         network.get_parameter("third.bias").add_(0.5 - network.activations(frame)[-1].mean(dim=(0, 2, 3)))
         ranges = [float(x.abs().max()) for x in network.activations(frame)]
-    files = Exported(network, ranges, folder / "fp32.onnx", folder / "int8.onnx", folder / "network.pt2")
+    files = Exported(network, ranges, folder / "fp32.onnx", folder / "int8.onnx", folder / "network.pt")
     export_onnx(network, files.fp32, None)
     export_onnx(network, files.int8, ranges)
-    dynamic = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-    torch.export.save(
-        torch.export.export(network, (frame,), dynamic_shapes={"frame": dynamic}), files.program
-    )
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.trace(network, frame), files.program)
     return files
 
 

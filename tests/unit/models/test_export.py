@@ -65,8 +65,8 @@ def test_program_equals_pytorch(
     model: str,
     settings: NetworkSettings,
 ) -> None:
-    export_program(model, weights(model), tmp_path / "m.pt2", settings)
-    program = torch.export.load(tmp_path / "m.pt2").module()
+    export_program(model, weights(model), tmp_path / "m.pt", settings)
+    program = torch.jit.load(tmp_path / "m.pt")
     network = make_network(model, settings)
     for size in SIZES:
         frame = frame_of(*size)
@@ -139,7 +139,7 @@ def test_export_is_quiet(weights: Callable[[str], Path], tmp_path: Path) -> None
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         export_onnx("espcn_ycbcr", path, tmp_path / "m.onnx")
-        export_program("espcn_ycbcr", path, tmp_path / "m.pt2")
+        export_program("espcn_ycbcr", path, tmp_path / "m.pt")
     assert not raised
 
 

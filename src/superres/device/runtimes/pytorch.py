@@ -1,4 +1,4 @@
-"""PyTorch: an exported program run by eager kernels, on the GPU where there is one."""
+"""PyTorch: a TorchScript program run by its own kernels, on the GPU where there is one."""
 
 import shutil
 import warnings
@@ -8,7 +8,6 @@ from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 import torch
-from torch.export.passes import move_to_device_pass
 
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.machine import computes_bf16
@@ -18,14 +17,14 @@ _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
-    """Copy the exported program: eager kernels need no building; see `base.Runtime`."""
+    """Copy the program: its kernels need no building; see `base.Runtime`."""
     if settings.precision not in _TYPES:
         raise UnsupportedError(f"pytorch runs {', '.join(_TYPES)}, not {settings.precision}")
     device = _device()
     if settings.precision == "fp16" and device.type != "cuda":
         raise UnsupportedError("needs a CUDA device")
     if model is None or not zipfile.is_zipfile(str(model)):
-        raise UserError(f"{model}: expected a program that torch.export saved (.pt2), found none")
+        raise UserError(f"{model}: expected a TorchScript program, found none")
     shutil.copyfile(str(model), str(engine))
     _load(engine, device)
     return {"device": _device_name(device), "native": _is_native(settings.precision, device)}
@@ -103,11 +102,6 @@ def _is_native(precision: str, device: torch.device) -> bool:
 
 def _load(path: Path, device: torch.device) -> torch.nn.Module:
     with warnings.catch_warnings():
-        # It warns of its own use of pickle and of buffers that can't be written; neither is ours to change.
-        warnings.simplefilter("ignore")
-        # Opened here, because PyTorch complains of any name that does not end in .pt2.
-        with path.open("rb") as file:
-            program = torch.export.load(file)
-        if device.type == "cuda":
-            program = move_to_device_pass(program, device)
-    return program.module()
+        # TorchScript is no longer developed, and newer versions of PyTorch say so.
+        warnings.filterwarnings("ignore", r"`?torch\.jit\.\w+`? is")
+        return torch.jit.load(str(path), map_location=device).eval()
