@@ -16,7 +16,7 @@ from superres.device.errors import UserError
 from superres.imports import modules_behind
 from superres.study.check import check_study
 from superres.study.files import source_files
-from superres.study.model import Arm
+from superres.study.model import TRAINING_ROLES, Arm
 from superres.study.parse import BASELINE, load_study
 
 try:
@@ -168,23 +168,17 @@ def network_settings(wildcards):
     return {"chroma_upsampling": STUDY.models[wildcards.model].chroma_upsampling}
 
 
-def training_inputs(key):
-    """Input function: the frame files of the training or validation set."""
-    kinds = ["hr.npy", "lr.npy"]
-    return lambda wildcards: [
-        f"{RESULTS}/training/{STUDY.training[key]}.{kind}" for kind in kinds
-    ]
-
-
-def training_index(key):
-    return lambda wildcards: f"{RESULTS}/training/{STUDY.training[key]}.json"
+def training_set(role, kind):
+    """Input function: a file (hr.npy, lr.npy, json) of the set that a model is trained or validated on."""
+    return (
+        lambda wildcards: f"{RESULTS}/training/{STUDY.models[wildcards.model].training[role]}.{kind}"
+    )
 
 
 def training_settings(wildcards):
     """What TrainingSettings takes."""
-    return {
-        key: value for key, value in STUDY.training.items() if not key.endswith("_set")
-    }
+    training = STUDY.models[wildcards.model].training
+    return {key: value for key, value in training.items() if key not in TRAINING_ROLES}
 
 
 def calibration_data(wildcards):
@@ -214,8 +208,8 @@ def disjoint_images(wildcards):
     names = []
     if wildcards.model in TRAINED:
         names += [
-            f"training/{STUDY.training[key]}"
-            for key in ("training_set", "validation_set")
+            f"training/{STUDY.models[wildcards.model].training[role]}"
+            for role in TRAINING_ROLES
         ]
     calibration = STUDY.calibrations.get(arm_of(wildcards).calibration)
     if calibration is not None and calibration.calibration_set is not None:

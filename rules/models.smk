@@ -1,9 +1,11 @@
 rule train_model:
     input:
-        training=training_index("training_set"),
-        training_frames=training_inputs("training_set"),
-        validation=training_index("validation_set"),
-        validation_frames=training_inputs("validation_set"),
+        training=training_set("training_set", "json"),
+        training_hr=training_set("training_set", "hr.npy"),
+        training_lr=training_set("training_set", "lr.npy"),
+        validation=training_set("validation_set", "json"),
+        validation_hr=training_set("validation_set", "hr.npy"),
+        validation_lr=training_set("validation_set", "lr.npy"),
         code=code("models/training.py"),
     output:
         weights=f"{RESULTS}/weights/{{model}}.safetensors",
@@ -15,7 +17,7 @@ rule train_model:
         f"{BENCHMARKS}/train_model/{{model}}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: workflow.cores
+    threads: lambda wildcards: training_settings(wildcards)["threads"]
     params:
         settings=training_settings,
         # No output: Snakemake deletes outputs before a job starts, and a checkpoint is there to go on from.

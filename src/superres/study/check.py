@@ -7,7 +7,7 @@ from superres.data.check_files import check_source
 from superres.data.overlap import check_disjoint
 from superres.data.sources import Source
 from superres.device.errors import UserError
-from superres.study.model import CalibrationSet, Study, TrainingSet
+from superres.study.model import TRAINING_ROLES, CalibrationSet, Study, TrainingSet
 
 
 def check_study(study: Study) -> None:
@@ -28,10 +28,10 @@ def used_calibration_sets(study: Study) -> list[CalibrationSet]:
 
 
 def used_training_sets(study: Study) -> list[TrainingSet]:
-    """Training and validation set, if the study trains a model."""
-    if not any(model.weights == "train" for model in study.models.values()):
-        return []
-    return [study.training_sets[study.training[key]] for key in ("training_set", "validation_set")]
+    """Training and validation sets of the models that the study trains."""
+    trained = [model for model in study.models.values() if model.weights == "train"]
+    names = {model.training[role] for model in trained for role in TRAINING_ROLES}
+    return [images for name, images in study.training_sets.items() if name in names]
 
 
 def _used_sources(study: Study) -> Iterator[tuple[str, Source]]:
@@ -44,7 +44,10 @@ def _used_sources(study: Study) -> Iterator[tuple[str, Source]]:
 
 
 def _check_overlaps(study: Study) -> None:
-    """No clip may share a frame with what ranges are measured on or weights are trained on."""
+    """No clip may share a frame with what ranges are measured on or weights are trained on.
+
+    Nor may a validation set with the training set beside it: its PSNR would say nothing.
+    """
     others = [("calibration set", images) for images in used_calibration_sets(study)]
     others += [("training set", images) for images in used_training_sets(study)]
     for clip, (role, images) in product(study.clips.values(), others):
@@ -53,3 +56,12 @@ def _check_overlaps(study: Study) -> None:
             raise UserError(
                 f"clip {clip.name} and {role} {images.name}: expected no frame in common, found that {shared}"
             )
+    for model in study.models.values():
+        if model.weights == "train":
+            training, validation = (study.training_sets[model.training[role]] for role in TRAINING_ROLES)
+            shared = check_disjoint(training.sources, validation.sources)
+            if shared is not None:
+                raise UserError(
+                    f"training set {training.name} and validation set {validation.name}: expected no image in "
+                    f"common, found that {shared}"
+                )

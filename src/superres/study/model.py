@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from superres.data.sources import PackageFile, Source
 
+TRAINING_ROLES = ("training_set", "validation_set")
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -55,11 +57,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Model:
-    """An architecture and where its weights come from."""
+    """An architecture and where its weights come from; `training` says how they are trained."""
 
     name: str
     weights: Literal["pretrained", "train"]
     chroma_upsampling: str
+    training: Mapping[str, Any]
 
 
 @dataclass(frozen=True, order=True)
@@ -93,7 +96,6 @@ class Study:
     calibration_sets: Mapping[str, CalibrationSet]
     calibrations: Mapping[str, Calibration]
     training_sets: Mapping[str, TrainingSet]
-    training: Mapping[str, Any]
     models: Mapping[str, Model]
     arms: tuple[Arm, ...]
     latency: Mapping[str, Any]

@@ -17,7 +17,16 @@ from superres.data.sources import (
     Y4m,
 )
 from superres.device.errors import UserError
-from superres.study.model import Arm, Calibration, CalibrationSet, Clip, Model, Study, TrainingSet
+from superres.study.model import (
+    TRAINING_ROLES,
+    Arm,
+    Calibration,
+    CalibrationSet,
+    Clip,
+    Model,
+    Study,
+    TrainingSet,
+)
 from superres.study.schema import complete_study
 
 Packages = Mapping[str, PackageFile]
@@ -43,8 +52,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
         calibration_sets=_calibration_sets(full, packages),
         calibrations={c["name"]: _calibration(c) for c in _unique(full, "calibrations")},
         training_sets=_training_sets(full, packages),
-        training=full["training"],
-        models={m["name"]: Model(**m) for m in _unique(full, "models")},
+        models=_models(full),
         arms=_arms(full),
         latency=full["latency"],
         table=full["table"],
@@ -91,6 +99,13 @@ def _training_sets(full: Mapping[str, Any], packages: Packages) -> dict[str, Tra
         sources = _sources(entry["sources"], f"training_sets[{i}].sources", packages)
         sets[entry["name"]] = TrainingSet(entry["name"], sources, entry["downsampling"])
     return sets
+
+
+def _models(full: Mapping[str, Any]) -> dict[str, Model]:
+    return {
+        entry["name"]: Model(**{**entry, "training": {**full["training"], **entry.get("training", {})}})
+        for entry in _unique(full, "models")
+    }
 
 
 def _calibration(entry: Mapping[str, Any]) -> Calibration:
@@ -192,10 +207,10 @@ def _check_references(study: Study) -> None:
                 f"calibrations: {calibration.name}: data.name: expected a name from `calibration_sets` ({known}), "
                 f"found {name!r}"
             )
-    if any(model.weights == "train" for model in study.models.values()):
-        for key in ("training_set", "validation_set"):
-            if study.training[key] not in study.training_sets:
+    for model in study.models.values():
+        for key in TRAINING_ROLES if model.weights == "train" else ():
+            if model.training[key] not in study.training_sets:
                 known = ", ".join(study.training_sets) or "none"
                 raise UserError(
-                    f"training.{key}: expected a name from `training_sets` ({known}), found {study.training[key]!r}"
+                    f"training.{key}: expected a name from `training_sets` ({known}), found {model.training[key]!r}"
                 )

@@ -39,6 +39,9 @@ def _fill(value: Any, schema: Schema, root: Schema) -> Any:
     for branch in schema.get("oneOf", ()):
         if branch["properties"]["type"]["const"] == value["type"]:
             schema = branch
+    if schema.get("x-partial"):
+        # It is laid over values that have their defaults already.
+        return value
     if isinstance(value, Mapping):
         filled = dict(value)
         for key, rule in schema.get("properties", {}).items():

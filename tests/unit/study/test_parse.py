@@ -10,6 +10,7 @@ import yaml
 
 from superres.data.sources import FrameRange, Images, TurningView, Y4m
 from superres.device.errors import UserError
+from superres.models.settings import TrainingSettings
 from superres.study.parse import load_study
 
 ROOT = Path(__file__).parents[3]
@@ -151,3 +152,24 @@ def test_every_object_of_the_schema_is_closed():
         return here + [found for key, value in node.items() for found in opened(value, f"{path}.{key}")]
 
     assert opened(yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))) == []
+
+
+def test_a_models_training_is_laid_over_the_studys():
+    def train(config: Config) -> None:
+        folder = {"type": "images", "path": "a"}
+        config["training_sets"] = [{"name": name, "sources": [folder]} for name in ("training", "validation")]
+        config["training"] = {"steps": 7}
+        config["models"][0] |= {"weights": "train", "training": {"learning_rate": 0.5}}
+
+    models = load_study(edited(train), SCHEMA).models
+    assert (models["espcn_rgb"].training["steps"], models["espcn_rgb"].training["learning_rate"]) == (7, 0.5)
+    assert (models["espcn_ycbcr"].training["steps"], models["espcn_ycbcr"].training["learning_rate"]) == (
+        7,
+        0.0015,
+    )
+
+
+def test_defaults_of_training_are_those_of_the_package():
+    training = dict(load_study(DEFAULT, SCHEMA).models["espcn_rgb"].training)
+    del training["training_set"], training["validation_set"]
+    assert TrainingSettings(**training) == TrainingSettings()
