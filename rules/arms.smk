@@ -38,7 +38,7 @@ rule measure_quality:
         f"{BENCHMARKS}/measure_quality/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
     conda:
         "../envs/arms.yaml"
-    threads: 2
+    threads: max(1, workflow.cores // 2)
     params:
         settings={"sample_frame": STUDY.samples["frame"]},
     script:

@@ -11,7 +11,7 @@ rule calibrate_ranges:
         f"{BENCHMARKS}/calibrate_ranges/{{model}}/{{calibration}}.tsv"
     conda:
         "../envs/quantization.yaml"
-    threads: 2
+    threads: max(1, workflow.cores // 2)
     params:
         calibration=calibration_settings,
     script:

@@ -32,7 +32,11 @@ rule write_table:
             caption="../workflow/report/table1.rst",
             category="Figures",
         ),
-        md=f"{RESULTS}/table1.md",
+        md=report(
+            f"{RESULTS}/table1.md",
+            caption="../workflow/report/table1.rst",
+            category="Figures",
+        ),
     log:
         f"{LOGS}/write_table.log",
     conda:

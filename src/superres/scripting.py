@@ -8,6 +8,15 @@ from types import TracebackType
 from typing import TextIO
 
 from superres.device.errors import UserError
+from superres.device.machine import usable_cpus
+
+
+def threads_side_by_side(threads: int) -> int:
+    """The threads that one of two heavy jobs side by side should use, of those that Snakemake gave it.
+
+    Half of the processors at most: more threads than processors wait for each other.
+    """
+    return min(threads, max(1, usable_cpus() // 2))
 
 
 class _Tee:

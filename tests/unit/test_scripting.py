@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from superres import scripting
 from superres.device.errors import UserError
-from superres.scripting import script_log
+from superres.scripting import script_log, threads_side_by_side
 
 
 def test_output_is_on_the_terminal_and_in_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
@@ -33,3 +34,11 @@ def test_anything_else_goes_on_with_its_traceback_in_the_log(tmp_path: Path):
         raise ZeroDivisionError
     assert "Traceback" in log.read_text()
     assert "ZeroDivisionError" in log.read_text()
+
+
+@pytest.mark.parametrize(("given", "processors", "used"), [(2, 2, 1), (4, 16, 4), (8, 8, 4), (1, 1, 1)])
+def test_two_jobs_side_by_side_share_the_processors(
+    monkeypatch: pytest.MonkeyPatch, given: int, processors: int, used: int
+):
+    monkeypatch.setattr(scripting, "usable_cpus", lambda: processors)
+    assert threads_side_by_side(given) == used

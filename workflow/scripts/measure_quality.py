@@ -1,7 +1,7 @@
 """Measure an arm's PSNR, frame by frame, on its target."""
 
 from superres.device.job import Job
-from superres.scripting import script_log
+from superres.scripting import script_log, threads_side_by_side
 from superres.targets.local import run_job
 
 with script_log(snakemake.log[0]):
@@ -12,7 +12,7 @@ with script_log(snakemake.log[0]):
             task="measure_quality",
             runtime=arm.runtime,
             precision=arm.precision,
-            threads=snakemake.threads,
+            threads=threads_side_by_side(snakemake.threads),
             inputs={name: snakemake.input[name] for name in inputs},
             outputs=dict(snakemake.output.items()),
             settings=snakemake.params.settings,

@@ -19,7 +19,7 @@ from superres.device.progress import Progress
 from superres.device.runtimes.base import Session
 
 HEADER = ("iteration", "frame", "height", "width", "compute_ms", "end_to_end_ms")
-WARMUP_ITERATIONS = 3
+WARMUP_ITERATIONS = 2
 LEAST_ITERATIONS = 5
 
 Row = Tuple[int, int, int, int, float, float]
@@ -29,7 +29,7 @@ Row = Tuple[int, int, int, int, float, float]
 class Plan:
     """How long to measure.
 
-    Warm-up lasts `warmup_seconds` and at least 3 frames. Then at least `min_seconds` and at least
+    Warm-up lasts `warmup_seconds` and at least 2 frames. Then at least `min_seconds` and at least
     `min_iterations`, whichever is longer, but once 5 frames are done never beyond `max_seconds`.
     """
 

@@ -61,9 +61,9 @@ FRAMES = Frames(np.zeros(3 * (6 + 12), np.uint8), [(2, 3), (3, 4)])
         (Plan(0.5, 1.0, 10, 60.0), 97, 5, 10),  # as many in the time as are asked for
         (Plan(0.5, 1.0, 50, 60.0), 97, 5, 50),  # the number takes longer than the time
         (Plan(0.5, 3.0, 10, 60.0), 97, 5, 30),  # the time takes longer than the number
-        (Plan(0.0, 0.0, 7, 60.0), 97, 3, 7),  # a warm-up has 3 frames at least
-        (Plan(0.0, 1.0, 100, 2.0), 97, 3, 20),  # the most that is allowed
-        (Plan(0.0, 1.0, 100, 2.0), 997, 3, 5),  # 5 frames whatever they take
+        (Plan(0.0, 0.0, 7, 60.0), 97, 2, 7),  # a warm-up has 2 frames at least
+        (Plan(0.0, 1.0, 100, 2.0), 97, 2, 20),  # the most that is allowed
+        (Plan(0.0, 1.0, 100, 2.0), 997, 2, 5),  # 5 frames whatever they take
     ],
 )
 def test_how_many_frames_are_timed(plan, compute_ms, warmup, iterations, clock):
