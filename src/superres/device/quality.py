@@ -2,11 +2,11 @@
 
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 import numpy as np
 
-from superres.device.arm import Clip, open_arm, open_clip_frames, read_clip
+from superres.device.arm import open_arm, open_clip_frames, read_clip
 from superres.device.errors import UserError
 from superres.device.frames import Frames
 from superres.device.job import Job
@@ -32,10 +32,16 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     opened = time.perf_counter()
     session, facts = open_arm(job)
     started = time.perf_counter()
-    rows, runtime_seconds = _measure(session, clip, hr, lr, f"measure_quality {job.label}")
-    if "sample" in outputs:
-        index = int(job.settings.get("sample_frame", 0)) % len(lr)
-        _write_sample(outputs["sample"], session.run(lr[index]))
+    kept = int(job.settings.get("sample_frame", 0)) % len(lr) if "sample" in outputs else -1
+    rows: List[Tuple[Any, ...]] = []
+    runtime_seconds = 0.0
+    for index, upscaled, seconds in _upscale(session, lr, f"measure_quality {job.label}"):
+        runtime_seconds += seconds
+        name = clip.names[index]
+        rows.append((index, name, *_compare(hr[index], upscaled, f"clip {clip.name}, frame {name}")))
+        hr.forget()
+        if index == kept:
+            _write_sample(outputs["sample"], upscaled)
     write_csv(outputs["quality"], HEADER, rows)
     return {
         **facts,
@@ -56,22 +62,16 @@ def write_empty(outputs: Outputs) -> Dict[str, Any]:
     return {"frames": 0}
 
 
-def _measure(
-    session: Session, clip: Clip, hr: Frames, lr: Frames, label: str
-) -> Tuple[List[Tuple[Any, ...]], float]:
-    rows: List[Tuple[Any, ...]] = []
-    runtime_seconds = 0.0
+def _upscale(session: Session, lr: Frames, label: str) -> Iterator[Tuple[int, np.ndarray, float]]:
+    """Each frame's index, what the session makes of it, and the seconds that took."""
     with Progress(label, len(lr)) as progress:
-        for index, name in enumerate(clip.names):
+        for index in range(len(lr)):
             started = time.perf_counter()
             upscaled = session.run(lr[index])
-            runtime_seconds += time.perf_counter() - started
-            rows.append((index, name, *_compare(hr[index], upscaled, f"clip {clip.name}, frame {name}")))
+            yield index, upscaled, time.perf_counter() - started
             # Frames that are done with would fill the memory of a long clip.
-            hr.forget()
             lr.forget()
             progress.update()
-    return rows, runtime_seconds
 
 
 def _write_sample(path: Path, upscaled: np.ndarray) -> None:

@@ -124,8 +124,6 @@ def _open_observed(graph: onnx.ModelProto, names: Sequence[str], threads: int) -
             observed.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    # The arena keeps the largest buffers of every image size it has seen.
-    options.enable_cpu_mem_arena = False
     return ort.InferenceSession(observed.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
