@@ -22,7 +22,7 @@ def make_image_folders(project: Project, study: Any) -> None:
         if study.get("type") == "images":
             folder = project.folder / study["path"]
             folder.mkdir(parents=True, exist_ok=True)
-            for name in ("t1.png", "t10.png"):
+            for name in ("t1.png", "t10.png", "a.jpg"):
                 Image.new("RGB", (64, 48)).save(folder / name)
         for value in study.values():
             make_image_folders(project, value)

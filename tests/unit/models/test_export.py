@@ -57,6 +57,7 @@ def test_onnx_equals_pytorch(
         assert np.abs(np.asarray(found) - expected).max() < 1e-5
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.load. is deprecated:DeprecationWarning")
 @pytest.mark.parametrize(("model", "settings"), CASES)
 def test_program_equals_pytorch(
     make_network: MakeNetwork,
