@@ -27,3 +27,8 @@ def test_commit_with_and_without_changes(tmp_path: Path, monkeypatch: pytest.Mon
     assert provenance.code_commit() == commit
     module.write_text("changed")
     assert provenance.code_commit() == f"{commit}+changes"
+
+
+def test_commit_without_git_installed_is_unknown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", "")
+    assert provenance.code_commit() == "unknown"

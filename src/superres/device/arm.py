@@ -1,6 +1,5 @@
 """What the tasks of an arm share: threads, the engine, the clip, the common part of a record."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
@@ -9,6 +8,7 @@ from superres.device.errors import UnsupportedError, UserError
 from superres.device.frames import Frames, open_frames
 from superres.device.job import Job
 from superres.device.machine import describe_machine, sha256_file, usable_cpus
+from superres.device.outputs import read_json
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Session, Settings
 
@@ -36,7 +36,7 @@ def open_arm(job: Job) -> Tuple[Session, Dict[str, Any]]:
     record do not belong together or to this job.
     """
     engine, path = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
-    record = _read_json(path, ("status", "runtime", "precision", "engine_sha256"))
+    record = read_json(path, ("status", "runtime", "precision", "engine_sha256"))
     for name in ("runtime", "precision"):
         if record[name] != getattr(job, name):
             raise UserError(f"{path}: expected {name} {getattr(job, name)}, found {record[name]}")
@@ -51,7 +51,7 @@ def open_arm(job: Job) -> Tuple[Session, Dict[str, Any]]:
 
 def read_clip(path: Path) -> Clip:
     """Read a clip's index; raises UserError if it is not one."""
-    data = _read_json(path, ("name", "names", "hr_shapes", "lr_shapes"))
+    data = read_json(path, ("name", "names", "hr_shapes", "lr_shapes"))
     clip = Clip(
         data["name"],
         sha256_file(path),
@@ -93,14 +93,3 @@ def base_record(job: Job, seconds: float) -> Dict[str, Any]:
         "settings": job.settings,
         "machine": describe_machine(),
     }
-
-
-def _read_json(path: Path, keys: Tuple[str, ...]) -> Dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: expected a JSON file, found something else: {error}") from error
-    missing = [key for key in keys if not isinstance(data, dict) or key not in data]
-    if missing:
-        raise UserError(f"{path}: expected the keys {', '.join(keys)}, missing: {', '.join(missing)}")
-    return data

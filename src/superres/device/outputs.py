@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Type
 
+from superres.device.errors import UserError
+
 
 class Outputs:
     """Temporary paths for the outputs of a task, by name.
@@ -43,6 +45,18 @@ class Outputs:
         finally:
             for name in self._finals:
                 self[name].unlink(missing_ok=True)
+
+
+def read_json(path: Path, keys: Sequence[str]) -> Dict[str, Any]:
+    """Read a JSON object; raises UserError if it is none or lacks one of `keys`."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: expected a JSON file, found something else: {error}") from error
+    missing = [key for key in keys if not isinstance(data, dict) or key not in data]
+    if missing:
+        raise UserError(f"{path}: expected the keys {', '.join(keys)}, missing: {', '.join(missing)}")
+    return data
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """What a training leaves behind besides weights: its log (CSV) and its record (JSON)."""
 
 import platform
-import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -63,20 +62,3 @@ def describe_pairs(pairs: Pairs) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Versions of what the weights' bits depend on."""
     return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
-
-
-def code_commit() -> str:
-    """The git commit of this code, `+changes` behind it if these modules differ, `unknown` outside git."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--", "*.py")
-        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

@@ -23,7 +23,6 @@ from superres.models.networks import Network, build_network
 from superres.models.record import (
     LogRow,
     TrainingRecord,
-    code_commit,
     describe_pairs,
     versions,
     write_log,
@@ -33,6 +32,7 @@ from superres.models.schedule import learning_rate_at, objective_at
 from superres.models.settings import TrainingSettings
 from superres.models.validation import validate, validate_bicubic
 from superres.models.weights import save_weights
+from superres.provenance import code_commit
 
 
 def train_model(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from superres.report.manifest import read_json
+from superres.device.outputs import read_json
 
 # Processor features that decide how fast a precision is.
 TELLING = ("avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm")

@@ -1,6 +1,5 @@
 """One readable file that says all about an arm on a clip: what ran, where, on which files, from which study."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from superres.device.errors import UserError
 from superres.device.machine import sha256_file
-from superres.device.outputs import Outputs, write_json
+from superres.device.outputs import Outputs, read_json, write_json
 
 
 @dataclass(frozen=True, order=True)
@@ -68,18 +67,6 @@ def write_manifest(
     }
     with Outputs({"manifest": str(out)}) as outputs:
         write_json(outputs["manifest"], manifest)
-
-
-def read_json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
-    """Read a JSON object; raises UserError if it is none or lacks one of `keys`."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: expected a JSON file, found something else: {error}") from error
-    missing = [key for key in keys if not isinstance(data, dict) or key not in data]
-    if missing:
-        raise UserError(f"{path}: expected the keys {', '.join(keys)}, missing: {', '.join(missing)}")
-    return data
 
 
 def _read_record(path: Path) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import polars as pl
 from dataframely.exc import ValidationError
 
 from superres.device.errors import UserError
-from superres.device.outputs import Outputs
+from superres.device.outputs import Outputs, read_json
 from superres.device.psnr import psnr
-from superres.report.manifest import Arm, read_json
+from superres.report.manifest import Arm
 from superres.report.schema import Metrics
 
 _QUALITY = {

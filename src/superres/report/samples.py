@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from superres.device.frames import open_frames
-from superres.device.outputs import Outputs
+from superres.device.outputs import Outputs, read_json
 from superres.device.psnr import psnr, squared_errors
 from superres.report import figures, labels
-from superres.report.manifest import read_json
 
 
 @dataclass(frozen=True)
