@@ -49,12 +49,14 @@ def train_model(
     """Train a model and write its weights (safetensors), record (JSON) and log (CSV).
 
     `training` and `validation` are indices (`{clip}.json`) of pairs of frame files. A training that was
-    interrupted goes on from `checkpoint`, which is deleted once the outputs are written; with one thread the
+    interrupted goes on from `checkpoint`, beside which its log grows; both are deleted once the outputs are
+    written. With one thread the
     weights are the same to the bit as without the interruption (see `TrainingSettings`). `espcn_ycbcr`
     trains on luma, `espcn_rgb` on RGB. The weights kept are the average over the steps. Raises UserError
     for an unknown model, sets that don't fit, a checkpoint of another training, and a training that
     diverges.
     """
+    unfinished_log = checkpoint.with_suffix(".csv")
     torch.set_num_threads(settings.threads)
     keep_freed_memory()
     trainer = Trainer(model, settings, open_pairs(training), open_pairs(validation))
@@ -74,13 +76,14 @@ def train_model(
             bar.update()
             if trainer.due(settings.log_every) or trainer.due(settings.validate_every):
                 bar.set_postfix_str(describe(trainer.log(), trainer.rows))
-                write_log(trainer.rows, log_out)
+                write_log(trainer.rows, unfinished_log)
             if trainer.due(settings.checkpoint_every):
                 save_checkpoint(trainer.state(), identity, checkpoint)
     save_weights(trainer.average.module, weights_out)
     write_log(trainer.rows, log_out)
     write_record(trainer.record(), record_out)
-    checkpoint.unlink()
+    checkpoint.unlink(missing_ok=True)
+    unfinished_log.unlink(missing_ok=True)
 
 
 def describe(row: LogRow, rows: list[LogRow]) -> str:
