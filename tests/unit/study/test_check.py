@@ -1,0 +1,82 @@
+"""What is known of a study's files before any work starts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from superres.device.errors import UserError
+from superres.study.check import check_study, used_calibration_sets
+from superres.study.files import source_files
+from superres.study.parse import load_study
+
+SCHEMA = Path(__file__).parents[3] / "workflow/schemas/study.schema.yaml"
+
+
+def images(folder: Path, *names: str) -> dict[str, Any]:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        Image.new("RGB", (64, 48)).save(folder / name)
+    return {"type": "images", "path": str(folder)}
+
+
+def study_of(folder: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "study": "mine",
+        "clips": [{"name": "a", "source": images(folder / "clip", "1.png", "2.png")}],
+        "models": [{"name": "espcn_rgb"}],
+        "runtimes": [{"name": "openvino", "precisions": ["fp32"]}],
+        **changes,
+    }
+
+
+def calibrated(source: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "calibration_sets": [{"name": "cal", "width": 16, "height": 16, "sources": [source]}],
+        "calibrations": [{"name": "minmax", "data": {"type": "calibration-set", "name": "cal"}}],
+    }
+
+
+def test_a_sound_study_passes(tmp_path: Path):
+    changes = calibrated(images(tmp_path / "cal", "3.png"))
+    changes["runtimes"] = [{"name": "openvino", "precisions": ["int8-minmax"]}]
+    study = load_study(study_of(tmp_path, **changes), SCHEMA)
+    check_study(study)
+    assert [images.name for images in used_calibration_sets(study)] == ["cal"]
+    assert source_files(study.clips["a"].source) == [str(tmp_path / f"clip/{n}.png") for n in (1, 2)]
+
+
+def test_a_calibration_set_in_the_clip_is_named(tmp_path: Path):
+    changes = calibrated(images(tmp_path / "clip", "2.png"))
+    changes["runtimes"] = [{"name": "openvino", "precisions": ["int8-minmax"]}]
+    study = load_study(study_of(tmp_path, **changes), SCHEMA)
+    with pytest.raises(UserError, match=r"^clip a and calibration set cal: .*both take .*clip/1\.png$"):
+        check_study(study)
+
+
+def test_what_no_arm_uses_is_not_asked_for(tmp_path: Path):
+    study = load_study(study_of(tmp_path, **calibrated({"type": "images", "path": "nowhere"})), SCHEMA)
+    check_study(study)
+    assert used_calibration_sets(study) == []
+
+
+@pytest.mark.parametrize(
+    ("training", "validation", "message"),
+    [
+        ("clip", "c", "clip a and training set training"),
+        ("b", "clip", "clip a and training set validation"),
+        ("b", "b", "training set training and validation set validation"),
+    ],
+)
+def test_training_shares_nothing_with_clip_or_validation(
+    tmp_path: Path, training: str, validation: str, message: str
+):
+    sets = [
+        {"name": name, "sources": [images(tmp_path / folder, "1.png")]}
+        for name, folder in (("training", training), ("validation", validation))
+    ]
+    models = [{"name": "espcn_rgb", "weights": "train"}]
+    study = load_study(study_of(tmp_path, training_sets=sets, models=models), SCHEMA)
+    with pytest.raises(UserError, match=f"^{message}: expected no"):
+        check_study(study)
