@@ -277,12 +277,8 @@ def sample_pictures():
 
 def table_text():
     """What the table says besides figures."""
-    kernels = {
-        clip.name: (clip.description or "not described", clip.downsampling)
-        for clip in STUDY.clips.values()
-    }
     notes = [
-        f"Clip `{name}`: {text}; LR by {kernel} downsampling."
-        for name, (text, kernel) in kernels.items()
+        f"Clip `{clip.name}`: {clip.description or 'not described'}; LR by {clip.downsampling} downsampling."
+        for clip in STUDY.clips.values()
     ]
     return {"notes": notes, "calibrated": f"int8-{STUDY.table['calibrated']}"}

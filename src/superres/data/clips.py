@@ -1,7 +1,6 @@
 """Clips and calibration sets: frame files that everything after reads, and an index beside them."""
 
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from superres.data.resampling import downsample
 from superres.data.sources import Source
 from superres.device.errors import UserError
 from superres.device.frames import FrameWriter
+from superres.device.outputs import Outputs, write_json
 from superres.device.progress import Progress
 
 
@@ -142,7 +142,5 @@ def _check_new(origin: Origin, others: Sequence[Origin], name: str) -> None:
 
 
 def _write_index(path: Path, content: dict[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with Outputs({"index": str(path)}) as outputs:
+        write_json(outputs["index"], content)

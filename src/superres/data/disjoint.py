@@ -11,6 +11,7 @@ from pathlib import Path
 
 from superres.data.overlap import sectors_overlap
 from superres.device.errors import UserError
+from superres.device.outputs import Outputs, write_json
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,8 @@ def check_disjoint_images(images: Path, clips: Sequence[Path], out: Path) -> Non
         "clips": {clip.as_posix(): len(frames) for clip, frames in taken.items()},
         "shared": 0,
     }
-    partial = out.with_name(out.name + ".part")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(out)
+    with Outputs({"record": str(out)}) as outputs:
+        write_json(outputs["record"], content)
 
 
 def shares_pixels(a: Origin, b: Origin) -> bool:
