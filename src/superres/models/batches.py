@@ -1,6 +1,7 @@
 """Training data: pairs of frame files with their index, and the random batches drawn from them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,24 +53,30 @@ def open_pairs(index: Path) -> Pairs:
     return Pairs(index, name, names, frames["lr"], frames["hr"])
 
 
-def check_patch(pairs: Pairs, patch: int) -> None:
-    """Raise UserError, naming the image, if a patch of `patch` LR pixels is larger than an image."""
+def check_patches(pairs: Pairs, patches: Sequence[int]) -> None:
+    """Raise UserError, naming the image, if the largest of the patches (LR pixels) is larger than an image."""
+    patch = max(patches)
     for image, (height, width) in zip(pairs.names, pairs.lr.shapes, strict=True):
         if min(height, width) < patch:
             raise UserError(
-                f"{pairs.index}: {image}: expected at least {patch}x{patch} LR pixels (training: patch), "
-                f"found {height}x{width}; leave the image out or make the patch smaller"
+                f"{pairs.index}: {image}: expected at least {patch}x{patch} LR pixels (training: patches), "
+                f"found {height}x{width}; leave the image out or make the patches smaller"
             )
 
 
-def draw_batch(pairs: Pairs, seed: int, step: int, batch: int, patch: int) -> tuple[np.ndarray, np.ndarray]:
-    """The batch of one training step: random images, places and orientations.
+def draw_batch(
+    pairs: Pairs, seed: int, step: int, batch: int, patches: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The batch of one training step: a random size of patch, then random images, places and orientations.
 
     A function of its arguments alone, so that a resumed training sees the batches that it would have seen.
     Every image is as likely as any other, every place in it too, and each of the eight flips and quarter
-    turns. Returns LR patches N x P x P x 3 and HR patches N x 2P x 2P x 3, uint8 RGB.
+    turns. There are `batch` patches of the smallest size, fewer of a larger one, so that every step sees about
+    as many pixels. Returns LR patches N x P x P x 3 and HR patches N x 2P x 2P x 3, uint8 RGB.
     """
     random = np.random.default_rng([seed, step])
+    patch = patches[int(random.integers(len(patches)))]
+    batch = max(1, round(batch * (min(patches) / patch) ** 2))
     low = np.empty((batch, patch, patch, 3), np.uint8)
     high = np.empty((batch, 2 * patch, 2 * patch, 3), np.uint8)
     for i in range(batch):

@@ -13,20 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.device.errors import UserError
-from superres.models.colour import rgb_to_ycbcr, ycbcr_to_rgb
+from superres.models.colour import rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
+from superres.models.interpolation import SCALE, double, doubling_kernels
 from superres.models.settings import NetworkSettings
 
-SCALE = 2
 IMAGE_GAIN = 4.0
-
-
-def bilinear_phases() -> Tensor:
-    """The 3 x 3 kernels of the four sub-pixels (2i + j) of a bilinear doubling, 4 x 3 x 3.
-
-    Half-pixel centres: each sub-pixel lies a quarter of a pixel from its own pixel's centre.
-    """
-    towards = torch.tensor([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
-    return torch.einsum("iy,jx->ijyx", towards, towards).reshape(SCALE**2, 3, 3)
 
 
 class Espcn(nn.Module):
@@ -64,9 +55,11 @@ class Espcn(nn.Module):
                 nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
                 nn.init.dirac_(conv.weight[:channels]).mul_(gain)
             nn.init.zeros_(self.conv3.weight)
+            # A bilinear kernel is 3 x 3 in the middle of the 5 x 5 that `doubling_kernels` gives.
+            bilinear = doubling_kernels("bilinear")[:, 1:-1, 1:-1]
             for channel in range(channels):
                 phases = slice(channel * SCALE**2, (channel + 1) * SCALE**2)
-                self.conv3.weight[phases, channel] = bilinear_phases() / IMAGE_GAIN
+                self.conv3.weight[phases, channel] = bilinear.float() / IMAGE_GAIN
             for conv in (self.conv1, self.conv2, self.conv3):
                 conv.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
 
@@ -74,6 +67,31 @@ class Espcn(nn.Module):
         features = functional.relu(self.conv1(image))
         features = functional.relu(self.conv2(features))
         return self.depth_to_space(self.conv3(features))
+
+
+class AnchoredEspcn(Espcn):
+    """The same convolutions, which predict only what bicubic interpolation misses: bicubic(image) + residual.
+
+    The skip around the network is that of VDSR (Kim et al., CVPR 2016) at ESPCN's cost. Bicubic is Keys' kernel
+    with a = -0.5, which made the LR images; its borders are repeated, those of the convolutions zero.
+    """
+
+    kernels: Tensor
+
+    def __init__(self, channels: int):
+        super().__init__(channels)
+        self.register_buffer("kernels", doubling_kernels("keys").float(), persistent=False)
+
+    def initialise(self) -> None:
+        """Begin close to bicubic interpolation: features as in `Espcn`, a last layer of nearly zero."""
+        for conv in (self.conv1, self.conv2):
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        nn.init.normal_(self.conv3.weight, std=1e-3)
+        for conv in (self.conv1, self.conv2, self.conv3):
+            nn.init.zeros_(conv.bias)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, image: Tensor) -> Tensor:
+        return double(image, self.kernels) + super().forward(image)
 
 
 class Network(nn.Module):
@@ -125,9 +143,28 @@ class EspcnYcbcr(Network):
         )
 
 
+class EspcnAnchor(Network):
+    """RGB_out = bicubic(RGB) + residual(luma): the same residual for all three colours, through 1 -> 96 -> 48 -> 4.
+
+    Written here as it is trained and defined; it is exported in its folded form (`superres.models.folding`).
+    """
+
+    trained_on = "luma"
+
+    def __init__(self, settings: NetworkSettings):
+        super().__init__()
+        del settings  # nothing about it is left open
+        self.trunk = AnchoredEspcn(1)
+
+    def forward(self, frame: Tensor) -> Tensor:
+        residual = Espcn.forward(self.trunk, rgb_to_luma(frame))
+        return torch.clamp(double(frame, self.trunk.kernels) + residual, 0.0, 1.0)
+
+
 MODELS: dict[str, Callable[[NetworkSettings], Network]] = {
     "espcn_rgb": EspcnRgb,
     "espcn_ycbcr": EspcnYcbcr,
+    "espcn_anchor": EspcnAnchor,
 }
 
 

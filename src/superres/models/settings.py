@@ -3,6 +3,7 @@
 Light on purpose: the workflow may import it without torch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -25,7 +26,8 @@ class NetworkSettings:
 class TrainingSettings:
     """Every hyperparameter of a training; the same settings, data, code and processor give the same weights.
 
-    `patch` is in LR pixels. The learning rate rises linearly over `warmup_steps`, then follows a cosine
+    A step draws one of the `patches`' sizes (in LR pixels) at random, and `batch` patches of the smallest size
+    or as many larger ones as have the same number of pixels. The optimizer is SOAP. The learning rate rises linearly over `warmup_steps`, then follows a cosine
     down to `final_lr_fraction` of its peak (Loshchilov and Hutter, arXiv:1608.03983). The loss is L1 for
     the first `l1_steps` steps, mean squared error after. `ema_decay` is that of the averaged weights, which
     are validated and kept. Steps are counted from 1; `log_every`, `validate_every` and `checkpoint_every`
@@ -35,10 +37,10 @@ class TrainingSettings:
     Raises UserError for a value outside its range.
     """
 
-    steps: int = 22_000
-    batch: int = 4
-    patch: int = 32
-    learning_rate: float = 1.5e-3
+    steps: int = 40_000
+    batch: int = 16
+    patches: Sequence[int] = (32,)
+    learning_rate: float = 3e-3
     warmup_steps: int = 500
     final_lr_fraction: float = 0.01
     l1_steps: int = 0
@@ -50,14 +52,18 @@ class TrainingSettings:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        counts = ("steps", "batch", "patch", "log_every", "checkpoint_every", "validate_every", "threads")
+        object.__setattr__(self, "patches", tuple(self.patches))
+        if not self.patches:
+            raise UserError("training: patches: expected at least one size, found none")
+        counts = ("steps", "batch", "patches", "log_every", "checkpoint_every", "validate_every", "threads")
         for field in fields(self):
             value = getattr(self, field.name)
             low = 1 if field.name in counts else 0
-            if not low <= value < float("inf"):
-                raise UserError(
-                    f"training: {field.name}: expected a finite number from {low} up, found {value}"
-                )
+            for number in value if isinstance(value, tuple) else (value,):
+                if not low <= number < float("inf"):
+                    raise UserError(
+                        f"training: {field.name}: expected a finite number from {low} up, found {number}"
+                    )
         if self.ema_decay >= 1 or self.final_lr_fraction > 1:
             raise UserError(
                 "training: expected ema_decay below 1 and final_lr_fraction at most 1, "

@@ -15,11 +15,12 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from superres.device.errors import UserError
-from superres.models.batches import Pairs, check_patch, draw_batch, open_pairs
+from superres.models.batches import Pairs, check_patches, draw_batch, open_pairs
 from superres.models.checkpoint import load_checkpoint, save_checkpoint, training_identity
 from superres.models.colour import rgb_to_luma
 from superres.models.memory import keep_freed_memory
 from superres.models.networks import Network, build_network
+from superres.models.optimizer import MatrixSoap
 from superres.models.record import (
     LogRow,
     TrainingRecord,
@@ -51,8 +52,8 @@ def train_model(
     `training` and `validation` are indices (`{clip}.json`) of pairs of frame files. A training that was
     interrupted goes on from `checkpoint`, beside which its log grows; both are deleted once the outputs are
     written. With one thread the
-    weights are the same to the bit as without the interruption (see `TrainingSettings`). `espcn_ycbcr`
-    trains on luma, `espcn_rgb` on RGB. The weights kept are the average over the steps. Raises UserError
+    weights are the same to the bit as without the interruption (see `TrainingSettings`). Networks for luma
+    train on luma, `espcn_rgb` on RGB. The weights kept are the average over the steps. Raises UserError
     for an unknown model, sets that don't fit, a checkpoint of another training, and a training that
     diverges.
     """
@@ -105,13 +106,13 @@ class Trainer:
     """A network, its optimizer and its averaged twin, moved one step at a time."""
 
     def __init__(self, model: str, settings: TrainingSettings, training: Pairs, validation: Pairs):
-        check_patch(training, settings.patch)
+        check_patches(training, settings.patches)
         torch.manual_seed(settings.seed)
         self.model, self.settings = model, settings
         self.training, self.validation = training, validation
         self.network: Network = build_network(model)
         self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)
+        self.optimizer = MatrixSoap(self.network.parameters(), settings.learning_rate)
         self.average = AveragedModel(self.network, avg_fn=partial(moving_average, settings.ema_decay))
         self.commit = code_commit()
         self.step = 0
@@ -123,8 +124,7 @@ class Trainer:
     def advance(self) -> None:
         """Take one step. Raises UserError if its loss or the weights after it are not finite."""
         self.step += 1
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate_at(self.step, self.settings)
+        self.optimizer.set_learning_rate(learning_rate_at(self.step, self.settings))
         low, high = self._draw()
         objective = objective_at(self.step, self.settings)
         loss_of = functional.l1_loss if objective == "l1" else functional.mse_loss
@@ -205,7 +205,7 @@ class Trainer:
 
     def _draw(self) -> tuple[Tensor, Tensor]:
         settings = self.settings
-        pair = draw_batch(self.training, settings.seed, self.step, settings.batch, settings.patch)
+        pair = draw_batch(self.training, settings.seed, self.step, settings.batch, settings.patches)
         low, high = (torch.from_numpy(patches).permute(0, 3, 1, 2).float().div(255) for patches in pair)
         if self.network.trained_on == "luma":
             low, high = rgb_to_luma(low), rgb_to_luma(high)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from superres.device.errors import UserError
-from superres.models.batches import check_patch, draw_batch, open_pairs, orient
+from superres.models.batches import check_patches, draw_batch, open_pairs, orient
 
 MakePairs = Callable[..., Path]
 SHAPES = [(12, 20), (16, 9), (30, 24)]
 
 
 def test_hr_patch_covers_the_lr_patch(make_pairs: MakePairs) -> None:
-    low, high = draw_batch(open_pairs(make_pairs("set", SHAPES)), seed=1, step=1, batch=32, patch=8)
+    low, high = draw_batch(open_pairs(make_pairs("set", SHAPES)), seed=1, step=1, batch=32, patches=[8])
     assert (low.shape, high.shape) == ((32, 8, 8, 3), (32, 16, 16, 3))
     # The fixture's LR is the mean of 2 x 2 HR pixels; a patch from elsewhere or turned otherwise is not.
     means = high.reshape(32, 8, 2, 8, 2, 3).mean((2, 4))
@@ -22,19 +22,19 @@ def test_hr_patch_covers_the_lr_patch(make_pairs: MakePairs) -> None:
 
 def test_batch_depends_on_seed_and_step_alone(make_pairs: MakePairs) -> None:
     pairs = open_pairs(make_pairs("set", SHAPES))
-    first, _ = draw_batch(pairs, seed=1, step=5, batch=4, patch=8)
-    draw_batch(pairs, seed=1, step=6, batch=4, patch=8)
+    first, _ = draw_batch(pairs, seed=1, step=5, batch=4, patches=[8])
+    draw_batch(pairs, seed=1, step=6, batch=4, patches=[8])
     np.random.seed(0)
-    again, _ = draw_batch(pairs, seed=1, step=5, batch=4, patch=8)
+    again, _ = draw_batch(pairs, seed=1, step=5, batch=4, patches=[8])
     assert np.array_equal(first, again)
     for seed, step in ((1, 6), (2, 5)):
-        other, _ = draw_batch(pairs, seed=seed, step=step, batch=4, patch=8)
+        other, _ = draw_batch(pairs, seed=seed, step=step, batch=4, patches=[8])
         assert not np.array_equal(first, other)
 
 
 def test_a_patch_as_large_as_an_image_is_drawn_whole(make_pairs: MakePairs) -> None:
     pairs = open_pairs(make_pairs("set", [(8, 8)]))
-    low, _ = draw_batch(pairs, seed=0, step=1, batch=16, patch=8)
+    low, _ = draw_batch(pairs, seed=0, step=1, batch=16, patches=[8])
     turns = {orient(pairs.lr[0], turn).tobytes() for turn in range(8)}
     assert {patch.tobytes() for patch in low} <= turns
 
@@ -48,9 +48,9 @@ def test_orientations_are_the_eight_of_a_square() -> None:
 
 def test_a_patch_larger_than_an_image_names_the_image(make_pairs: MakePairs) -> None:
     pairs = open_pairs(make_pairs("set", SHAPES))
-    check_patch(pairs, 9)
+    check_patches(pairs, [9, 4])
     with pytest.raises(UserError, match=r"set\.json: image1: expected at least 10x10 LR pixels.*found 16x9"):
-        check_patch(pairs, 10)
+        check_patches(pairs, [4, 10])
 
 
 def test_no_index(tmp_path: Path) -> None:
@@ -76,3 +76,10 @@ def test_an_index_that_does_not_fit(make_pairs: MakePairs, changes: dict[str, ob
     index = change(make_pairs("set", [(8, 8)]), **changes)
     with pytest.raises(UserError, match=r"set\.json: expected"):
         open_pairs(index)
+
+
+def test_patches_of_every_size_with_as_many_pixels(make_pairs: MakePairs) -> None:
+    pairs = open_pairs(make_pairs("set", [(30, 24)]))
+    shapes = {draw_batch(pairs, 0, step, batch=16, patches=[6, 9, 12])[0].shape for step in range(40)}
+    # 16 x 6 x 6 = 576 pixels, 7 x 9 x 9 = 567, 4 x 12 x 12 = 576
+    assert shapes == {(16, 6, 6, 3), (7, 9, 9, 3), (4, 12, 12, 3)}

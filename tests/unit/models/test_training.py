@@ -10,7 +10,7 @@ import torch
 
 from superres.device.errors import UserError
 from superres.models import training
-from superres.models.networks import build_network
+from superres.models.networks import MODELS, build_network
 from superres.models.settings import TrainingSettings
 from superres.models.training import moving_average, train_model
 from superres.models.validation import validate, validate_bicubic
@@ -21,7 +21,7 @@ MakePairs = Callable[..., Path]
 SETTINGS = TrainingSettings(
     steps=12,
     batch=2,
-    patch=8,
+    patches=(8, 6),
     learning_rate=1e-3,
     warmup_steps=2,
     l1_steps=5,
@@ -65,16 +65,16 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Make the batch of a step raise, as Ctrl-C would, the first time that it is drawn."""
     draw, left = training.draw_batch, [step]
 
-    def draw_or_raise(pairs: Any, seed: int, now: int, batch: int, patch: int) -> Any:
+    def draw_or_raise(pairs: Any, seed: int, now: int, batch: int, patches: Any) -> Any:
         if left == [now]:
             left.clear()
             raise KeyboardInterrupt
-        return draw(pairs, seed, now, batch, patch)
+        return draw(pairs, seed, now, batch, patches)
 
     monkeypatch.setattr(training, "draw_batch", draw_or_raise)
 
 
-@pytest.mark.parametrize("model", ["espcn_rgb", "espcn_ycbcr"])
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("step", [2, 7, 12])
 def test_resumed_training_is_the_same_to_the_bit(
     case: Case, monkeypatch: pytest.MonkeyPatch, model: str, step: int
@@ -92,7 +92,7 @@ def test_resumed_training_is_the_same_to_the_bit(
 
 def test_it_learns(case: Case) -> None:
     out = case.run(
-        "long", "espcn_rgb", TrainingSettings(steps=60, batch=4, patch=8, warmup_steps=5, threads=1)
+        "long", "espcn_rgb", TrainingSettings(steps=60, batch=4, patches=(8,), warmup_steps=5, threads=1)
     )
     rows = list(csv.DictReader((out / "log.csv").open(newline="")))
     record = json.loads((out / "record.json").read_text())
@@ -160,7 +160,7 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(
 
 def test_a_patch_larger_than_an_image(case: Case) -> None:
     with pytest.raises(UserError, match=r"image1: expected at least 10x10 LR pixels"):
-        case.run("large", settings=TrainingSettings(patch=10))
+        case.run("large", settings=TrainingSettings(patches=(8, 10)))
 
 
 def test_moving_average_forgets_the_start() -> None:
