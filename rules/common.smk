@@ -14,6 +14,7 @@ os.environ.update(
 
 from superres.device.errors import UserError
 from superres.imports import modules_behind
+from superres.models.settings import weights_name
 from superres.study.check import check_study
 from superres.study.files import source_files
 from superres.study.model import TRAINING_ROLES, Arm
@@ -38,11 +39,14 @@ OF_CLIP = (
     if len(STUDY.clips) == 1
     else {f".{name}": name for name in STUDY.clips}
 )
-TRAINED = [
-    name
-    for name, model in STUDY.models.items()
-    if model.weights == "train" and name != BASELINE
-]
+# Folded models have the weights of another, which is trained even if the study doesn't compare it.
+TRAINED = sorted(
+    {
+        weights_name(name)
+        for name, model in STUDY.models.items()
+        if model.weights == "train" and name != BASELINE
+    }
+)
 
 
 wildcard_constraints:
@@ -158,9 +162,10 @@ def package_of(wildcards):
 
 def weights_of(wildcards):
     """A model's weights: those that come with the package, or those that this study trains."""
+    name = weights_name(wildcards.model)
     if STUDY.models[wildcards.model].weights == "pretrained":
-        return f"src/superres/models/weights/{wildcards.model}.safetensors"
-    return f"{RESULTS}/weights/{wildcards.model}.safetensors"
+        return f"src/superres/models/weights/{name}.safetensors"
+    return f"{RESULTS}/weights/{name}.safetensors"
 
 
 def network_settings(wildcards):
@@ -206,7 +211,7 @@ def engine_source(wildcards):
 def disjoint_images(wildcards):
     """Proof that what an arm was trained and calibrated on shows nothing of a clip: its PSNR would mean nothing."""
     names = []
-    if wildcards.model in TRAINED:
+    if weights_name(wildcards.model) in TRAINED:
         names += [
             f"training/{STUDY.models[wildcards.model].training[role]}"
             for role in TRAINING_ROLES

@@ -1,17 +1,23 @@
 """Networks as files that runtimes read: ONNX, and TorchScript programs for PyTorch itself."""
 
+import json
 import warnings
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
+from onnx.reference import ReferenceEvaluator
 
 from superres.device.outputs import Outputs
+from superres.models.folding import KEPT_FLOAT, fold
 from superres.models.networks import Network, build_network
-from superres.models.settings import NetworkSettings
+from superres.models.settings import FOLDED_FROM, NetworkSettings, weights_name
 from superres.models.weights import load_weights
+from superres.quantization.graph import KEPT_FLOAT_PROPERTY
 
 OPSET = 17
+DEPLOYED_FOLDED = ("espcn_anchor", *FOLDED_FROM)
 INPUT, OUTPUT = "frame", "upscaled"
 # Any size serves to trace; height and width differ so that neither can stand for the other.
 _EXAMPLE_SHAPE = (1, 3, 24, 40)
@@ -24,11 +30,13 @@ def export_onnx(model: str, weights: Path, onnx_out: Path, settings: NetworkSett
     dynamic. The same model, weights, settings and torch give the same bytes. Raises UserError for an
     unknown model and for weights that don't fit.
     """
-    network = load_weights(build_network(model, settings), weights)
+    network = load_deployed(model, weights, settings)
     with Outputs({"onnx": str(onnx_out)}) as outputs:
         _trace_onnx(network, outputs["onnx"])
         graph_file = onnx.load_model(outputs["onnx"])
         _strip(graph_file, model)
+        _fold_constants(graph_file.graph)
+        _name_kept_float(graph_file)
         onnx.checker.check_model(graph_file, full_check=True)
         outputs["onnx"].write_bytes(graph_file.SerializeToString(deterministic=True))
 
@@ -42,7 +50,7 @@ def export_program(
     milliseconds, where a torch.export program imports PyTorch's compiler first (9 s and more), runs just as
     fast, and older PyTorch, such as a Jetson's, reads it too. Raises UserError as `export_onnx` does.
     """
-    network = load_weights(build_network(model, settings), weights)
+    network = load_deployed(model, weights, settings)
     with warnings.catch_warnings(), torch.inference_mode():
         # TorchScript is no longer developed; torch is pinned, and tests hold the program to the network.
         warnings.filterwarnings("ignore", r"`?torch\.jit\.\w+`? is", DeprecationWarning)
@@ -50,6 +58,15 @@ def export_program(
         program = torch.jit.trace(network, torch.zeros(_EXAMPLE_SHAPE))
         with Outputs({"program": str(program_out)}) as outputs:
             torch.jit.save(program, str(outputs["program"]))
+
+
+def load_deployed(model: str, weights: Path, settings: NetworkSettings | None = None) -> Network:
+    """A model with its weights in the form that is exported, in evaluation mode.
+
+    `espcn_anchor` and `espcn_ycbcr_folded` are folded, the others are as they were trained.
+    """
+    network = load_weights(build_network(weights_name(model), settings), weights)
+    return fold(network) if model in DEPLOYED_FOLDED else network
 
 
 def _trace_onnx(network: Network, path: Path) -> None:
@@ -62,6 +79,8 @@ def _trace_onnx(network: Network, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "You are using the legacy TorchScript", DeprecationWarning)
         warnings.filterwarnings("ignore", "The feature will be removed", DeprecationWarning, r"torch\.onnx\.")
+        # What it leaves, `_fold_constants` folds.
+        warnings.filterwarnings("ignore", "Constant folding - Only steps=1", UserWarning)
         torch.onnx.export(
             network,
             (torch.zeros(_EXAMPLE_SHAPE),),
@@ -75,6 +94,44 @@ def _trace_onnx(network: Network, path: Path) -> None:
                 OUTPUT: {2: "upscaled_height", 3: "upscaled_width"},
             },
         )
+
+
+def _fold_constants(graph: onnx.GraphProto) -> None:
+    """Put constants in the place of nodes that only constants go into.
+
+    The exporter leaves such nodes behind for the widths of a padding, which TensorRT wants constant.
+    """
+    fixed = {tensor.name for tensor in graph.initializer}
+    computing: list[onnx.NodeProto] = []
+    for node in graph.node:
+        if all(name in fixed for name in node.input):
+            computing.append(node)
+            fixed.update(node.output)
+    used = {name for node in graph.node if node not in computing for name in node.input}
+    given = {node.output[0] for node in computing if node.op_type == "Constant"}
+    results = [name for node in computing for name in node.output if name in used - given]
+    outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in results]
+    part = onnx.helper.make_graph(computing, "constants", [], outputs, graph.initializer)
+    opset = [onnx.helper.make_opsetid("", OPSET)]
+    values = ReferenceEvaluator(onnx.helper.make_model(part, opset_imports=opset)).run(results, {})
+    graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.asarray(value), name)
+        for name, value in zip(results, values, strict=True)
+    )
+    kept = [node for node in graph.node if node not in computing or node.output[0] in used & given]
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+def _name_kept_float(graph_file: onnx.ModelProto) -> None:
+    """Say in the file which convolutions stay in float when it is quantised (`quantization.graph` reads it)."""
+    kept = [
+        node.output[0]
+        for node in graph_file.graph.node
+        if node.op_type == "Conv" and KEPT_FLOAT in node.name.split("/")
+    ]
+    if kept:
+        onnx.helper.set_model_props(graph_file, {KEPT_FLOAT_PROPERTY: json.dumps(kept)})
 
 
 def _strip(graph_file: onnx.ModelProto, model: str) -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from superres.device.errors import UserError
 from superres.models.colour import rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
 from superres.models.interpolation import SCALE, double, doubling_kernels
+from superres.models.noisy import NoisyConv2d
 from superres.models.settings import NetworkSettings
 
 IMAGE_GAIN = 4.0
@@ -30,9 +31,9 @@ class Espcn(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, 96, 5, padding=2)
-        self.conv2 = nn.Conv2d(96, 48, 3, padding=1)
-        self.conv3 = nn.Conv2d(48, channels * SCALE**2, 3, padding=1)
+        self.conv1 = NoisyConv2d(channels, 96, 5, padding=2)
+        self.conv2 = NoisyConv2d(96, 48, 3, padding=1)
+        self.conv3 = NoisyConv2d(48, channels * SCALE**2, 3, padding=1)
         self.depth_to_space = nn.PixelShuffle(SCALE)
         self.initialise()
 

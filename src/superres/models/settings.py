@@ -11,6 +11,14 @@ from superres.device.errors import UserError
 
 ChromaUpsampling = Literal["bicubic", "bilinear", "nearest"]
 
+FOLDED_FROM = {"espcn_ycbcr_folded": "espcn_ycbcr"}
+"""Models that are another model with the same weights, folded; they are never trained themselves."""
+
+
+def weights_name(model: str) -> str:
+    """The model whose weights a model has: its own, or those that it is folded from."""
+    return FOLDED_FROM.get(model, model)
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
@@ -29,7 +37,8 @@ class TrainingSettings:
     A step draws one of the `patches`' sizes (in LR pixels) at random, and `batch` patches of the smallest size
     or as many larger ones as have the same number of pixels. The optimizer is SOAP. The learning rate rises linearly over `warmup_steps`, then follows a cosine
     down to `final_lr_fraction` of its peak (Loshchilov and Hutter, arXiv:1608.03983). The loss is L1 for
-    the first `l1_steps` steps, mean squared error after. `ema_decay` is that of the averaged weights, which
+    the first `l1_steps` steps, mean squared error after. `int8_noise` is how much noise the convolutions feel, in
+    steps of symmetric INT8 (see `superres.models.noisy`). `ema_decay` is that of the averaged weights, which
     are validated and kept. Steps are counted from 1; `log_every`, `validate_every` and `checkpoint_every`
     are in steps. `threads` is the number of torch's threads: the last bits of the weights depend on it, and
     with more than one, torch itself now and then adds in another order (seen in one of eight runs with 2),
@@ -44,6 +53,7 @@ class TrainingSettings:
     warmup_steps: int = 500
     final_lr_fraction: float = 0.01
     l1_steps: int = 0
+    int8_noise: float = 1.0
     ema_decay: float = 0.999
     seed: int = 0
     log_every: int = 100

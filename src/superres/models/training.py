@@ -20,6 +20,7 @@ from superres.models.checkpoint import load_checkpoint, save_checkpoint, trainin
 from superres.models.colour import rgb_to_luma
 from superres.models.memory import keep_freed_memory
 from superres.models.networks import Network, build_network
+from superres.models.noisy import set_noise
 from superres.models.optimizer import MatrixSoap
 from superres.models.record import (
     LogRow,
@@ -112,6 +113,7 @@ class Trainer:
         self.training, self.validation = training, validation
         self.network: Network = build_network(model)
         self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        set_noise(self.network, settings.int8_noise, settings.seed)
         self.optimizer = MatrixSoap(self.network.parameters(), settings.learning_rate)
         self.average = AveragedModel(self.network, avg_fn=partial(moving_average, settings.ema_decay))
         self.commit = code_commit()
@@ -125,6 +127,8 @@ class Trainer:
         """Take one step. Raises UserError if its loss or the weights after it are not finite."""
         self.step += 1
         self.optimizer.set_learning_rate(learning_rate_at(self.step, self.settings))
+        # As the batch, the noise is a function of seed and step alone.
+        torch.manual_seed(self.settings.seed << 32 | self.step)
         low, high = self._draw()
         objective = objective_at(self.step, self.settings)
         loss_of = functional.l1_loss if objective == "l1" else functional.mse_loss

@@ -9,6 +9,7 @@ from torch import nn
 from superres.device.errors import UserError
 from superres.device.outputs import Outputs
 from superres.models.networks import MODELS, Network
+from superres.models.settings import weights_name
 
 PRETRAINED = Path(__file__).parent / "weights"
 
@@ -18,8 +19,8 @@ def pretrained(model: str) -> Path:
 
     Raises UserError if there are none.
     """
-    path = PRETRAINED / f"{model}.safetensors"
-    if model not in MODELS or not path.is_file():
+    path = PRETRAINED / f"{weights_name(model)}.safetensors"
+    if weights_name(model) not in MODELS or not path.is_file():
         found = ", ".join(sorted(p.stem for p in PRETRAINED.glob("*.safetensors"))) or "none"
         raise UserError(
             f"weights: pretrained: expected a model that has shipped weights ({found}), found '{model}'; "

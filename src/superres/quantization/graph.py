@@ -1,5 +1,6 @@
 """What the quantisation looks at in an ONNX graph: its convolutions and the tensors around them."""
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,10 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from superres.device.errors import UserError
+
+
+KEPT_FLOAT_PROPERTY = "superres.kept_float"
+"""Key of an ONNX file's metadata: a JSON list of outputs of convolutions that stay in float in every INT8 graph."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,25 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     return model
 
 
+def kept_float(model: onnx.ModelProto) -> list[str]:
+    """Outputs of the convolutions that the file itself keeps in float (`KEPT_FLOAT_PROPERTY`); often none.
+
+    Raises UserError if one of them is no output of a convolution.
+    """
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    kept = json.loads(properties.get(KEPT_FLOAT_PROPERTY, "[]"))
+    found = [node.output[0] for node in model.graph.node if node.op_type == "Conv"]
+    if unknown := sorted(set(kept) - set(found)):
+        raise UserError(
+            f"ONNX metadata {KEPT_FLOAT_PROPERTY}: expected outputs of convolutions ({', '.join(found)}), "
+            f"found {', '.join(unknown)}; export the model again"
+        )
+    return kept
+
+
 def find_convolutions(model: onnx.ModelProto) -> list[Convolution]:
-    """All Conv nodes of a graph in its (topological) order."""
+    """The Conv nodes of a graph in its (topological) order, but for those that it keeps in float."""
+    float_outputs = kept_float(model)
     readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
     for node in model.graph.node:
         for name in node.input:
@@ -53,7 +75,7 @@ def find_convolutions(model: onnx.ModelProto) -> list[Convolution]:
     return [
         Convolution(node.input[0], node.input[1], node.output[0], after_relu(node.output[0]))
         for node in model.graph.node
-        if node.op_type == "Conv"
+        if node.op_type == "Conv" and node.output[0] not in float_outputs
     ]
 
 

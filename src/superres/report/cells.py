@@ -85,7 +85,8 @@ def _block(
 ) -> Block:
     mine = [row for row in rows if row["clip"] == clip and row["target"] == target]
     columns = _columns(mine, text.calibrated)
-    models = labels.order_models([*labels.MODELS, *(row["model"] for row in mine)])
+    papers = (model for _, model, _, _ in paper)
+    models = labels.order_models([*papers, *(row["model"] for row in mine)])
     has_cuda = any(row["runtime"] == "tensorrt" and row["status"] == "ok" for row in mine)
     cells: dict[Cell, str] = {}
     for metric in METRICS:

@@ -2,7 +2,13 @@
 
 from collections.abc import Iterable
 
-MODELS = {"espcn_rgb": "ESPCN_RGB", "espcn_ycbcr": "ESPCN_YCbCr", "bicubic": "Bicubic"}
+MODELS = {
+    "espcn_rgb": "ESPCN_RGB",
+    "espcn_ycbcr": "ESPCN_YCbCr",
+    "espcn_ycbcr_folded": "ESPCN_YCbCr folded",
+    "espcn_anchor": "ESPCN anchor",
+    "bicubic": "Bicubic",
+}
 RUNTIMES = {
     "pytorch": "PyTorch",
     "onnxruntime": "ONNX Runtime",

@@ -1,6 +1,7 @@
 """Turns a completed configuration into a Study, and finds what the schema can't."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from superres.data.sources import (
     Y4m,
 )
 from superres.device.errors import UserError
+from superres.models.settings import FOLDED_FROM
 from superres.study.model import (
     TRAINING_ROLES,
     Arm,
@@ -52,7 +54,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
         calibration_sets=_calibration_sets(full, packages),
         calibrations={c["name"]: _calibration(c) for c in _unique(full, "calibrations")},
         training_sets=_training_sets(full, packages),
-        models=_models(full),
+        models=_models(full, config["models"]),
         arms=_arms(full),
         latency=full["latency"],
         table=full["table"],
@@ -101,11 +103,22 @@ def _training_sets(full: Mapping[str, Any], packages: Packages) -> dict[str, Tra
     return sets
 
 
-def _models(full: Mapping[str, Any]) -> dict[str, Model]:
-    return {
+def _models(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]]) -> dict[str, Model]:
+    """The models; `written` are their entries as the study has them, without defaults."""
+    models = {
         entry["name"]: Model(**{**entry, "training": {**full["training"], **entry.get("training", {})}})
         for entry in _unique(full, "models")
     }
+    for i, entry in enumerate(written):
+        origin = FOLDED_FROM.get(entry["name"])
+        if origin is not None:
+            if surplus := sorted(entry.keys() - {"name"}):
+                raise UserError(
+                    f"models[{i}].{surplus[0]}: expected no such key for {entry['name']}: it is {origin} folded, "
+                    f"with the weights and settings of that; write it there"
+                )
+            models[entry["name"]] = replace(models.get(origin, models[entry["name"]]), name=entry["name"])
+    return models
 
 
 def _calibration(entry: Mapping[str, Any]) -> Calibration:

@@ -11,10 +11,12 @@ import torch
 from superres.device.errors import UserError
 from superres.models.export import export_onnx, export_program
 from superres.models.networks import MODELS, Network
-from superres.models.settings import NetworkSettings
+from superres.models.settings import FOLDED_FROM, NetworkSettings, weights_name
 from superres.models.weights import save_weights
+from superres.quantization.graph import KEPT_FLOAT_PROPERTY, find_convolutions, kept_float
 
 MakeNetwork = Callable[..., Network]
+EVERY_MODEL = [*MODELS, *FOLDED_FROM]
 # The second is odd and not square; the last is the smallest that a program takes.
 SIZES = [(24, 40), (33, 17), (64, 48), (2, 2)]
 CASES = [
@@ -22,6 +24,9 @@ CASES = [
     ("espcn_ycbcr", NetworkSettings(chroma_upsampling="bicubic")),
     ("espcn_ycbcr", NetworkSettings(chroma_upsampling="bilinear")),
     ("espcn_ycbcr", NetworkSettings(chroma_upsampling="nearest")),
+    ("espcn_ycbcr_folded", NetworkSettings(chroma_upsampling="bicubic")),
+    ("espcn_ycbcr_folded", NetworkSettings(chroma_upsampling="nearest")),
+    ("espcn_anchor", NetworkSettings()),
 ]
 
 
@@ -32,7 +37,7 @@ def frame_of(height: int, width: int) -> torch.Tensor:
 @pytest.fixture
 def weights(make_network: MakeNetwork, tmp_path: Path) -> Callable[[str], Path]:
     def write(model: str) -> Path:
-        save_weights(make_network(model), tmp_path / f"{model}.safetensors")
+        save_weights(make_network(weights_name(model)), tmp_path / f"{model}.safetensors")
         return tmp_path / f"{model}.safetensors"
 
     return write
@@ -48,7 +53,7 @@ def test_onnx_equals_pytorch(
 ) -> None:
     export_onnx(model, weights(model), tmp_path / "m.onnx", settings)
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
-    network = make_network(model, settings)
+    network = make_network(weights_name(model), settings)
     for size in SIZES:
         frame = frame_of(*size)
         with torch.inference_mode():
@@ -68,7 +73,7 @@ def test_program_equals_pytorch(
 ) -> None:
     export_program(model, weights(model), tmp_path / "m.pt", settings)
     program = torch.jit.load(tmp_path / "m.pt")
-    network = make_network(model, settings)
+    network = make_network(weights_name(model), settings)
     for size in SIZES:
         frame = frame_of(*size)
         with torch.inference_mode():
@@ -76,7 +81,7 @@ def test_program_equals_pytorch(
     assert not list(tmp_path.glob("*part*"))
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", EVERY_MODEL)
 def test_onnx_keeps_the_contract(weights: Callable[[str], Path], tmp_path: Path, model: str) -> None:
     export_onnx(model, weights(model), tmp_path / "new" / "m.onnx")
     found = onnx.load_model(tmp_path / "new" / "m.onnx")
@@ -90,7 +95,7 @@ def test_onnx_keeps_the_contract(weights: Callable[[str], Path], tmp_path: Path,
         assert all(d.dim_param for d in tensor.shape.dim[2:])
     assert all(t.data_location == onnx.TensorProto.DEFAULT for t in found.graph.initializer)
     assert not found.producer_name
-    assert not found.metadata_props
+    assert {entry.key for entry in found.metadata_props} <= {KEPT_FLOAT_PROPERTY}
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["m.onnx"]
 
 
@@ -127,7 +132,36 @@ def test_chroma_is_resized_by_constant_scales(weights: Callable[[str], Path], tm
     assert len(resize.input) == 3
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["espcn_ycbcr_folded", "espcn_anchor"])
+def test_folded_graph_has_convolutions_and_one_of_all_else(
+    weights: Callable[[str], Path], tmp_path: Path, model: str
+) -> None:
+    path = tmp_path / "m.onnx"
+    export_onnx(model, weights(model), path)
+    graph = onnx.load_model(path)
+    kinds = [node.op_type for node in graph.graph.node if node.op_type != "Constant"]
+    assert kinds == [*["Conv", "Relu"] * 2, "Conv", "Pad", "Conv", "Add", "DepthToSpace", "Clip"]
+    (pad,) = (node for node in graph.graph.node if node.op_type == "Pad")
+    constants = {t.name: onnx.numpy_helper.to_array(t).tolist() for t in graph.graph.initializer}
+    assert constants[pad.input[1]] == [0, 0, 2, 2, 0, 0, 2, 2]
+    assert nodes(path, "Pad") == [{"mode": b"edge"}]
+
+
+def test_folded_graph_says_that_its_skip_stays_in_float(
+    weights: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "m.onnx"
+    export_onnx("espcn_anchor", weights("espcn_anchor"), path)
+    graph = onnx.load_model(path)
+    (skip,) = (node for node in graph.graph.node if "skip.weight" in node.input)
+    assert kept_float(graph) == [skip.output[0]]
+    assert [conv.weights for conv in find_convolutions(graph)] == [f"conv{i}.weight" for i in (1, 2, 3)]
+    onnx.helper.set_model_props(graph, {KEPT_FLOAT_PROPERTY: '["nothing"]'})
+    with pytest.raises(UserError, match=r"superres\.kept_float: expected outputs of conv.*found nothing"):
+        find_convolutions(graph)
+
+
+@pytest.mark.parametrize("model", EVERY_MODEL)
 def test_same_weights_same_bytes(weights: Callable[[str], Path], tmp_path: Path, model: str) -> None:
     path = weights(model)
     for name in ("a.onnx", "b.onnx"):

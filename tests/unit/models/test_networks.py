@@ -30,6 +30,7 @@ def run(network: Network, frame: np.ndarray) -> np.ndarray:
     [
         ("espcn_rgb", 96 * 75 + 96 + 48 * 864 + 48 + 12 * 432 + 12),
         ("espcn_ycbcr", 96 * 25 + 96 + 48 * 864 + 48 + 4 * 432 + 4),
+        ("espcn_anchor", 96 * 25 + 96 + 48 * 864 + 48 + 4 * 432 + 4),
     ],
 )
 def test_number_of_parameters(model: str, parameters: int) -> None:
@@ -54,6 +55,23 @@ def test_espcn_ycbcr_matches_float64_numpy(
     frame = np.random.default_rng(1).random((3, 11, 14), np.float32)
     expected = oracle.espcn_ycbcr(frame.astype(np.float64), tensors(network), kernel)
     assert np.abs(run(network, frame) - expected).max() < 1e-5
+
+
+def test_espcn_anchor_matches_float64_numpy(make_network: MakeNetwork) -> None:
+    network = make_network("espcn_anchor")
+    frame = np.random.default_rng(2).random((3, 9, 14), np.float32)
+    luma = np.einsum("c,chw->hw", [0.299, 0.587, 0.114], frame.astype(np.float64))[None]
+    residual = oracle.espcn(luma, tensors(network))
+    assert 0.02 < np.abs(residual).mean()
+    expected = np.clip(oracle.upsample(frame.astype(np.float64), "bicubic", a=-0.5) + residual, 0, 1)
+    assert np.abs(run(network, frame) - expected).max() < 1e-5
+
+
+def test_anchor_begins_close_to_bicubic() -> None:
+    torch.manual_seed(0)
+    frame = np.random.default_rng(3).random((3, 8, 8), np.float32)
+    expected = oracle.upsample(frame.astype(np.float64), "bicubic", a=-0.5)
+    assert np.abs(run(build_network("espcn_anchor"), frame) - np.clip(expected, 0, 1)).max() < 0.05
 
 
 def test_chroma_is_bicubic_by_default(make_network: MakeNetwork) -> None:
