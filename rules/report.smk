@@ -137,5 +137,6 @@ rule plot_samples:
     params:
         arms=[(arm.model, arm.precision) for arm in sample_arms()],
         frame=STUDY.samples["frame"],
+        quality=dict(STUDY.quality),
     script:
         "../workflow/scripts/plot_samples.py"

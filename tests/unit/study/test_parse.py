@@ -62,6 +62,8 @@ def test_defaults_are_filled_in_from_the_schema():
     assert study.clips["b"].source.kind == Images("b", ("*",), ())
     assert study.models["espcn_rgb"].weights == "pretrained"
     assert study.latency["min_seconds"] == 3.0
+    # The paper's Eq. 1 and 2.
+    assert study.quality == {"luma": "full-range", "border": 0}
     assert [arm.folder for arm in study.arms] == ["local/openvino/espcn_rgb/fp32"]
 
 
@@ -107,6 +109,14 @@ MISTAKES = {
     ),
     "bicubic without opencv": (lambda c: c["runtimes"].pop(), ["models: bicubic", "opencv"]),
     "opencv without bicubic": (lambda c: c["models"].pop(), ["runtimes[3]", "bicubic"]),
+    "kernel of a network": (
+        lambda c: c["models"][0].update(kernel="matlab"),
+        ["models[0].kernel", "bicubic only", "found it with espcn_rgb"],
+    ),
+    "unknown luma": (
+        lambda c: c.update(quality={"luma": "studio_swing"}),
+        ["quality.luma", "did you mean studio-swing?"],
+    ),
     "training without its set": (
         lambda c: c["models"][0].update(weights="train"),
         ["training.training_set", "found 'training'"],
