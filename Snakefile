@@ -19,6 +19,7 @@ include: "rules/report.smk"
 
 localrules:
     all,
+    evaluate,
 
 
 onstart:
@@ -36,6 +37,13 @@ rule all:
             kind=["svg", "png"],
         ),
         samples=sample_pictures(),
+
+
+# PSNR alone: no arm is timed.
+rule evaluate:
+    input:
+        csv=f"{RESULTS}/evaluation.csv",
+        md=f"{RESULTS}/evaluation.md",
 
 
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.

@@ -15,6 +15,8 @@ rule build_engine:
     conda:
         "../envs/arms.yaml"
     threads: 2
+    params:
+        settings=engine_settings,
     script:
         "../workflow/scripts/build_engine.py"
 
@@ -40,7 +42,7 @@ rule measure_quality:
         "../envs/arms.yaml"
     threads: max(1, workflow.cores // 2)
     params:
-        settings={"sample_frame": STUDY.samples["frame"]},
+        settings={**STUDY.quality, "sample_frame": STUDY.samples["frame"]},
     script:
         "../workflow/scripts/measure_quality.py"
 

@@ -15,14 +15,14 @@ os.environ.update(
 from superres.device.errors import UserError
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
-from superres.study.check import check_study
+from superres.study.check import check_study, leave_out_missing, place_of
 from superres.study.files import source_files
 from superres.study.model import TRAINING_ROLES, Arm
 from superres.study.parse import BASELINE, load_study
 
 try:
-    STUDY = load_study(
-        config, Path(workflow.basedir, "workflow/schemas/study.schema.yaml")
+    STUDY = leave_out_missing(
+        load_study(config, Path(workflow.basedir, "workflow/schemas/study.schema.yaml"))
     )
     check_study(STUDY)
 except UserError as error:
@@ -33,10 +33,10 @@ RESULTS = f"results/{STUDY.name}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 PACKAGES = "resources/packages"
-# What a file of an arm carries in its name for each clip: nothing if there is only one.
+# What a file of an arm carries in its name for each clip: nothing if the study names only one.
 OF_CLIP = (
     {"": next(iter(STUDY.clips))}
-    if len(STUDY.clips) == 1
+    if len(STUDY.clips) + len(STUDY.left_out) == 1
     else {f".{name}": name for name in STUDY.clips}
 )
 # Folded models have the weights of another, which is trained even if the study doesn't compare it.
@@ -197,6 +197,13 @@ def calibration_settings(wildcards):
     return asdict(STUDY.calibrations[wildcards.calibration])
 
 
+def engine_settings(wildcards):
+    """What a runtime is told when it builds an engine: the kernel of bicubic, nothing for a network."""
+    if wildcards.model != BASELINE:
+        return {}
+    return {"options": {"kernel": STUDY.models[BASELINE].kernel}}
+
+
 def engine_source(wildcards):
     """What an engine is built from: an ONNX file, PyTorch's own program, or nothing for bicubic."""
     if wildcards.model == BASELINE:
@@ -244,6 +251,7 @@ def study_of_arm(wildcards):
     facts = {
         "study": STUDY.name,
         "clip": asdict(clip),
+        "quality": dict(STUDY.quality),
         "latency": dict(STUDY.latency),
         "seed": None,
     }
@@ -280,10 +288,28 @@ def sample_pictures():
     return [f"{RESULTS}/plots/samples{of_clip}.png" for of_clip in OF_CLIP]
 
 
+def left_out_notes():
+    """A line for each clip that the study goes on without."""
+    return [
+        f"Clip `{clip.name}` is left out: {place_of(clip)} isn't there."
+        for clip in STUDY.left_out.values()
+    ]
+
+
 def table_text():
-    """What the table says besides figures."""
+    """What a table says besides figures."""
     notes = [
         f"Clip `{clip.name}`: {clip.description or 'not described'}; LR by {clip.downsampling} downsampling."
         for clip in STUDY.clips.values()
     ]
-    return {"notes": notes, "calibrated": f"int8-{STUDY.table['calibrated']}"}
+    return {
+        "notes": notes + left_out_notes(),
+        "calibrated": f"int8-{STUDY.table['calibrated']}",
+        "kernel": STUDY.models[BASELINE].kernel if BASELINE in STUDY.models else None,
+    }
+
+
+# Jobs read this file too, in processes of their own: it is said once.
+if workflow.is_main_process:
+    for note in left_out_notes():
+        print(f"study {STUDY.name}: {note}", file=sys.stderr)

@@ -48,6 +48,51 @@ rule write_table:
         "../workflow/scripts/write_table.py"
 
 
+rule collect_evaluation:
+    input:
+        quality=arm_files("quality{of_clip}.csv"),
+        record=arm_files("quality{of_clip}.json"),
+        code=code("report/evaluation.py"),
+    output:
+        evaluation=report(
+            f"{RESULTS}/evaluation.csv",
+            caption="../workflow/report/evaluation.rst",
+            category="Figures",
+        ),
+    log:
+        f"{LOGS}/collect_evaluation.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    params:
+        arms=arm_clips(),
+        downsampling={clip.name: clip.downsampling for clip in STUDY.clips.values()},
+    script:
+        "../workflow/scripts/collect_evaluation.py"
+
+
+rule write_evaluation:
+    input:
+        evaluation=f"{RESULTS}/evaluation.csv",
+        code=code("report/evaluation_table.py", "report/published.csv"),
+    output:
+        md=report(
+            f"{RESULTS}/evaluation.md",
+            caption="../workflow/report/evaluation.rst",
+            category="Figures",
+        ),
+    log:
+        f"{LOGS}/write_evaluation.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    params:
+        study=STUDY.name,
+        text=table_text(),
+    script:
+        "../workflow/scripts/write_evaluation.py"
+
+
 rule plot_psnr_fps:
     input:
         metrics=f"{RESULTS}/metrics.csv",
@@ -137,5 +182,6 @@ rule plot_samples:
     params:
         arms=[(arm.model, arm.precision) for arm in sample_arms()],
         frame=STUDY.samples["frame"],
+        quality=dict(STUDY.quality),
     script:
         "../workflow/scripts/plot_samples.py"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from superres.device.psnr import PsnrProtocol
 from superres.report.samples import plot_samples, read_samples
 from superres.scripting import script_log
 
@@ -12,4 +13,4 @@ with script_log(snakemake.log[0]):
         snakemake.params.frame,
         dict(zip(snakemake.params.arms, map(Path, snakemake.input.samples), strict=True)),
     )
-    plot_samples(samples, Path(snakemake.output.png))
+    plot_samples(samples, Path(snakemake.output.png), PsnrProtocol(**snakemake.params.quality))

@@ -45,10 +45,12 @@ def _taps(kernel: Callable[[float], float], stretch: int, count: int) -> np.ndar
 # Stretching a kernel by the factor of reduction is what keeps it from aliasing.
 _TAPS = {
     "bicubic": _taps(keys_cubic, 2, 8),
+    "bicubic-matlab": _taps(keys_cubic, 2, 8),
     "area": np.array([0.5, 0.5]),
     "lanczos": _taps(lanczos3, 2, 12),
     "bicubic-aliased": _taps(keys_cubic, 1, 4),
 }
+_KEEP = np.ones(1)
 
 
 def downsample_float(frame: np.ndarray, kernel: str) -> np.ndarray:
@@ -57,8 +59,29 @@ def downsample_float(frame: np.ndarray, kernel: str) -> np.ndarray:
     `frame` is uint8 H x W x 3, H and W even; the result is float32 H/2 x W/2 x 3 in levels of 0 to 255,
     which the negative lobes of a kernel may leave. `kernel` is one of KERNELS: `bicubic` (8 taps, MATLAB
     imresize's antialiased bicubic), `area` (mean of 2 x 2), `lanczos` (12 taps, antialiased) and
-    `bicubic-aliased` (4 taps, not stretched). Raises UserError for an unknown kernel or an odd size.
+    `bicubic-aliased` (4 taps, not stretched); `bicubic-matlab` is `bicubic` where nothing is rounded. Raises
+    UserError for an unknown kernel or an odd size.
     """
+    taps = _checked_taps(frame, kernel)
+    return _filter(frame, taps, taps)[::2, ::2]
+
+
+def downsample(frame: np.ndarray, kernel: str) -> np.ndarray:
+    """Downsample a frame by two to 8 bits.
+
+    `frame` is uint8 H x W x 3, H and W even; the result is uint8 H/2 x W/2 x 3. Values are rounded once, at
+    the end, halves to even. `bicubic-matlab` rounds twice, halves up, as MATLAB's imresize does when it is
+    handed an 8-bit picture: after the columns are halved and again after the rows. Kernels and errors: see
+    `downsample_float`.
+    """
+    if kernel == "bicubic-matlab":
+        taps = _checked_taps(frame, kernel)
+        halved = _to_levels(np.floor(_filter(frame, _KEEP, taps)[::2] + 0.5))
+        return _to_levels(np.floor(_filter(halved, taps, _KEEP)[:, ::2] + 0.5))
+    return _to_levels(np.rint(downsample_float(frame, kernel)))
+
+
+def _checked_taps(frame: np.ndarray, kernel: str) -> np.ndarray:
     if kernel not in _TAPS:
         raise UserError(f"downsampling: expected one of {', '.join(KERNELS)}, found {kernel!r}")
     height, width = frame.shape[:2]
@@ -66,20 +89,14 @@ def downsample_float(frame: np.ndarray, kernel: str) -> np.ndarray:
         raise UserError(
             f"downsampling: expected an even width and height, found {width}x{height}; crop the frame"
         )
-    taps = _TAPS[kernel]
-    anchor = len(taps) // 2 - 1
-    filtered = cv2.sepFilter2D(
-        frame, cv2.CV_32F, taps, taps, anchor=(anchor, anchor), borderType=cv2.BORDER_REFLECT
-    )
-    return filtered[::2, ::2]
+    return _TAPS[kernel]
 
 
-def downsample(frame: np.ndarray, kernel: str) -> np.ndarray:
-    """Downsample a frame by two, rounding once, at the end (halves to even).
+def _filter(frame: np.ndarray, across: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """Filter in both directions, in float32; what belongs between pixels 2i and 2i + 1 stands at 2i."""
+    anchor = (max(len(across) // 2 - 1, 0), max(len(down) // 2 - 1, 0))
+    return cv2.sepFilter2D(frame, cv2.CV_32F, across, down, anchor=anchor, borderType=cv2.BORDER_REFLECT)
 
-    `frame` is uint8 H x W x 3, H and W even; the result is uint8 H/2 x W/2 x 3. MATLAB itself rounds
-    after each of the two directions, so its pictures differ from these by a level here and there.
-    Kernels and errors: see `downsample_float`.
-    """
-    levels = np.rint(downsample_float(frame, kernel))
-    return np.clip(levels, 0, 255, out=levels).astype(np.uint8)
+
+def _to_levels(whole: np.ndarray) -> np.ndarray:
+    return np.clip(whole, 0, 255, out=whole).astype(np.uint8)

@@ -16,7 +16,7 @@ TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
     "measure_quality": {
         "inputs": ("engine", "engine_record", "hr", "lr", "clip"),
         "outputs": ("quality", "record", "[sample]"),
-        "settings": ("[sample_frame]", "[options]"),
+        "settings": ("luma", "border", "[sample_frame]", "[options]"),
     },
     "measure_latency": {
         "inputs": ("engine", "engine_record", "lr", "clip"),
@@ -65,6 +65,9 @@ class Job:
             if name == "options":
                 if not isinstance(value, dict):
                     raise UserError(f"job {self.task}: expected options as a mapping, found {value!r}")
+            elif name == "luma":
+                if not isinstance(value, str):
+                    raise UserError(f"job {self.task}: expected text as luma, found {value!r}")
             elif isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
                 raise UserError(f"job {self.task}: expected {name} as a number >= 0, found {value!r}")
 

@@ -1,25 +1,75 @@
-"""PSNR as the paper defines it, from exact sums of squared errors.
+"""PSNR as the paper and as the super-resolution literature define it, from exact sums of squared errors.
 
 Eq. 1: PSNR = -10 log10(SSE / (255^2 H W 3)) over R, G and B.
 Eq. 2: PSNR_Y = -10 log10(SSE_Y / (255^2 H W)) over luma (BT.601, full range):
 Y = 0.299 R + 0.587 G + 0.114 B.
+
+The literature takes the luma of MATLAB's rgb2ycbcr (BT.601, studio swing) with the same peak of 255 and leaves
+a border out: Y = (65.481 R + 128.553 G + 24.966 B) / 255 + 16, whose offset cancels in a difference.
 """
 
 import math
-from typing import List, Tuple
+from dataclasses import dataclass
+from typing import Dict, List, Tuple
 
 import numpy as np
+
+from superres.device.errors import UserError
 
 # Products of two differences are at most 255^2; sums of up to 258 of them stay below 2^24, where float32
 # still holds every integer. So each column of a block is summed exactly, and at the speed of float32.
 _ROWS = 256
 _COLUMNS = 768
 _BLOCK = _ROWS * _COLUMNS
-_LUMA = (299, 587, 114)
+# Whole-number weights of R, G and B, and what they are to be divided by.
+_LUMAS: Dict[str, Tuple[Tuple[int, int, int], int]] = {
+    "full-range": ((299, 587, 114), 1_000),
+    "studio-swing": ((65_481, 128_553, 24_966), 255_000),
+}
+LUMAS = tuple(_LUMAS)
 
 
-def squared_errors(hr: np.ndarray, recon: np.ndarray) -> Tuple[int, float]:
-    """Sums of squared errors between two frames: over R, G, B, and over unrounded luma.
+@dataclass(frozen=True)
+class PsnrProtocol:
+    """How PSNR is measured: one of LUMAS, and how many HR pixels at each side are left out.
+
+    Raises UserError for an unknown luma.
+    """
+
+    luma: str
+    border: int
+
+    def __post_init__(self) -> None:
+        if self.luma not in LUMAS:
+            raise UserError(f"quality: expected {' or '.join(LUMAS)} as luma, found {self.luma!r}")
+
+
+PAPER = PsnrProtocol("full-range", 0)
+LITERATURE = PsnrProtocol("studio-swing", 2)
+
+
+def mean_squared_errors(
+    hr: np.ndarray, recon: np.ndarray, protocol: PsnrProtocol = PAPER
+) -> Tuple[float, float]:
+    """Mean squared errors between two frames inside the border: over R, G, B, and over unrounded luma.
+
+    Both are uint8 H x W x 3, RGB. Raises ValueError if the shapes or types differ, or if the border leaves
+    nothing.
+    """
+    border = protocol.border
+    height, width = (size - 2 * border for size in hr.shape[:2])
+    if height < 1 or width < 1:
+        raise ValueError(
+            f"expected frames larger than a border of {border} pixels at each side, found "
+            f"{hr.shape[1]}x{hr.shape[0]}"
+        )
+    inside = (slice(border, border + height), slice(border, border + width))
+    total, total_y = squared_errors(hr[inside], recon[inside], protocol.luma)
+    return total / (height * width * 3), total_y / (height * width)
+
+
+def squared_errors(hr: np.ndarray, recon: np.ndarray, luma: str = PAPER.luma) -> Tuple[int, float]:
+    """Sums of squared errors between two frames: over R, G, B, and over unrounded luma, one of LUMAS.
 
     Both are uint8 H x W x 3, RGB. The first sum is an exact integer in 8-bit levels squared; the second
     is exact up to one rounding to float64. Raises ValueError if the shapes or types differ.
@@ -31,9 +81,9 @@ def squared_errors(hr: np.ndarray, recon: np.ndarray) -> Tuple[int, float]:
             f"and {recon.dtype} {recon.shape}"
         )
     rr, gg, bb, rg, gb, rb = _products(hr.reshape(-1), recon.reshape(-1))
-    r, g, b = _LUMA
-    luma = r * r * rr + g * g * gg + b * b * bb + 2 * (r * g * rg + g * b * gb + r * b * rb)
-    return rr + gg + bb, luma / 1_000_000
+    (r, g, b), unit = _LUMAS[luma]
+    total_y = r * r * rr + g * g * gg + b * b * bb + 2 * (r * g * rg + g * b * gb + r * b * rb)
+    return rr + gg + bb, total_y / unit**2
 
 
 def psnr(mse: float, peak: float = 255) -> float:

@@ -12,7 +12,7 @@ from superres.device.frames import Frames
 from superres.device.job import Job
 from superres.device.outputs import Outputs, write_csv
 from superres.device.progress import Progress
-from superres.device.psnr import psnr, squared_errors
+from superres.device.psnr import PsnrProtocol, mean_squared_errors, psnr
 from superres.device.runtimes.base import Session
 
 HEADER = ("frame", "name", "height", "width", "mse", "psnr_db", "mse_y", "psnr_y_db")
@@ -23,9 +23,11 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
 
     `total_seconds` is the time of the whole measurement: reading frames, upscaling them, comparing them,
     writing the figures. `runtime_seconds` is the part of it that was spent in the runtime, and
-    `open_seconds`, not in it, went into importing the runtime and opening the engine. The setting
-    `sample_frame` chooses the upscaled frame that is kept where the output `sample` is asked for.
+    `open_seconds`, not in it, went into importing the runtime and opening the engine. The settings `luma`
+    and `border` say how PSNR is measured (see `PsnrProtocol`), `sample_frame` chooses the upscaled frame
+    that is kept where the output `sample` is asked for.
     """
+    protocol = PsnrProtocol(job.settings["luma"], int(job.settings["border"]))
     clip = read_clip(Path(job.inputs["clip"]))
     hr = open_clip_frames(Path(job.inputs["hr"]), clip.hr_shapes)
     lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
@@ -38,7 +40,8 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     for index, upscaled, seconds in _upscale(session, lr, f"measure_quality {job.label}"):
         runtime_seconds += seconds
         name = clip.names[index]
-        rows.append((index, name, *_compare(hr[index], upscaled, f"clip {clip.name}, frame {name}")))
+        where = f"clip {clip.name}, frame {name}"
+        rows.append((index, name, *_compare(hr[index], upscaled, protocol, where)))
         hr.forget()
         if index == kept:
             _write_sample(outputs["sample"], upscaled)
@@ -80,11 +83,14 @@ def _write_sample(path: Path, upscaled: np.ndarray) -> None:
         np.save(file, upscaled)
 
 
-def _compare(hr: np.ndarray, upscaled: np.ndarray, where: str) -> Tuple[int, int, float, float, float, float]:
-    """Height, width, and the mean squared error and PSNR of Eq. 1 and of Eq. 2."""
+def _compare(
+    hr: np.ndarray, upscaled: np.ndarray, protocol: PsnrProtocol, where: str
+) -> Tuple[int, int, float, float, float, float]:
+    """Height and width of the frame, and the mean squared error and PSNR of R, G, B and of luma."""
     if hr.shape != upscaled.shape:
         raise UserError(f"{where}: expected {hr.shape} from the engine, found {upscaled.shape}")
-    height, width, channels = hr.shape
-    total, total_y = squared_errors(hr, upscaled)
-    mse, mse_y = total / (height * width * channels), total_y / (height * width)
-    return height, width, mse, psnr(mse), mse_y, psnr(mse_y)
+    try:
+        mse, mse_y = mean_squared_errors(hr, upscaled, protocol)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}; lower the study's quality.border") from error
+    return hr.shape[0], hr.shape[1], mse, psnr(mse), mse_y, psnr(mse_y)

@@ -36,6 +36,7 @@ def export_onnx(model: str, weights: Path, onnx_out: Path, settings: NetworkSett
         graph_file = onnx.load_model(outputs["onnx"])
         _strip(graph_file, model)
         _fold_constants(graph_file.graph)
+        _state_output_shape(graph_file.graph)
         _name_kept_float(graph_file)
         onnx.checker.check_model(graph_file, full_check=True)
         outputs["onnx"].write_bytes(graph_file.SerializeToString(deterministic=True))
@@ -89,10 +90,7 @@ def _trace_onnx(network: Network, path: Path) -> None:
             opset_version=OPSET,
             input_names=[INPUT],
             output_names=[OUTPUT],
-            dynamic_axes={
-                INPUT: {2: "height", 3: "width"},
-                OUTPUT: {2: "upscaled_height", 3: "upscaled_width"},
-            },
+            dynamic_axes={INPUT: {2: "height", 3: "width"}, OUTPUT: {2: "any_height", 3: "any_width"}},
         )
 
 
@@ -121,6 +119,15 @@ def _fold_constants(graph: onnx.GraphProto) -> None:
     kept = [node for node in graph.node if node not in computing or node.output[0] in used & given]
     del graph.node[:]
     graph.node.extend(kept)
+
+
+def _state_output_shape(graph: onnx.GraphProto) -> None:
+    """Give the output the shape that it has; behind a padding the exporter loses sight of it."""
+    graph.output[0].CopyFrom(
+        onnx.helper.make_tensor_value_info(
+            OUTPUT, onnx.TensorProto.FLOAT, [1, 3, "upscaled_height", "upscaled_width"]
+        )
+    )
 
 
 def _name_kept_float(graph_file: onnx.ModelProto) -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from superres.device.errors import UserError
 from superres.models.colour import BLUE, GREEN, RED
 from superres.models.interpolation import RADIUS, SCALE, doubling_kernels
-from superres.models.networks import Espcn, EspcnAnchor, EspcnYcbcr, Network
+from superres.models.networks import EspcnAnchor, EspcnYcbcr, Network
 
 COLOURS = 3
 KEPT_FLOAT = "skip"
@@ -69,7 +69,6 @@ def fold(network: Network) -> FoldedEspcn:
             "it has no colour conversion to fold"
         )
     trunk = network.trunk
-    assert isinstance(trunk, Espcn)
     folded = FoldedEspcn().to(trunk.conv1.weight.dtype)
     with torch.no_grad():
         luma = _luma_row().reshape(1, COLOURS, 1, 1)

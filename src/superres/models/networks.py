@@ -16,7 +16,7 @@ from superres.device.errors import UserError
 from superres.models.colour import rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
 from superres.models.interpolation import SCALE, double, doubling_kernels
 from superres.models.noisy import NoisyConv2d
-from superres.models.settings import NetworkSettings
+from superres.models.settings import ChromaUpsampling, NetworkSettings
 
 IMAGE_GAIN = 4.0
 
@@ -91,8 +91,12 @@ class AnchoredEspcn(Espcn):
         for conv in (self.conv1, self.conv2, self.conv3):
             nn.init.zeros_(conv.bias)  # pyright: ignore[reportArgumentType]
 
+    def residual(self, image: Tensor) -> Tensor:
+        """What is added to bicubic interpolation."""
+        return super().forward(image)
+
     def forward(self, image: Tensor) -> Tensor:
-        return double(image, self.kernels) + super().forward(image)
+        return double(image, self.kernels) + self.residual(image)
 
 
 class Network(nn.Module):
@@ -124,6 +128,8 @@ class EspcnYcbcr(Network):
     """
 
     trained_on = "luma"
+    trunk: Espcn
+    chroma_upsampling: ChromaUpsampling
 
     def __init__(self, settings: NetworkSettings):
         super().__init__()
@@ -151,6 +157,7 @@ class EspcnAnchor(Network):
     """
 
     trained_on = "luma"
+    trunk: AnchoredEspcn
 
     def __init__(self, settings: NetworkSettings):
         super().__init__()
@@ -158,8 +165,8 @@ class EspcnAnchor(Network):
         self.trunk = AnchoredEspcn(1)
 
     def forward(self, frame: Tensor) -> Tensor:
-        residual = Espcn.forward(self.trunk, rgb_to_luma(frame))
-        return torch.clamp(double(frame, self.trunk.kernels) + residual, 0.0, 1.0)
+        bicubic = double(frame, self.trunk.kernels)
+        return torch.clamp(bicubic + self.trunk.residual(rgb_to_luma(frame)), 0.0, 1.0)
 
 
 MODELS: dict[str, Callable[[NetworkSettings], Network]] = {

@@ -21,7 +21,7 @@ class NoisyConv2d(nn.Conv2d):
     noise: float = 0.0
     pool: Tensor | None = None
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (the name in torch)
+    def forward(self, input: Tensor) -> Tensor:
         if not (self.training and self.noise):
             return super().forward(input)
         step = input.detach().abs().amax() * (self.noise / LEVELS)

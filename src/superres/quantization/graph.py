@@ -11,7 +11,6 @@ from google.protobuf.message import DecodeError
 
 from superres.device.errors import UserError
 
-
 KEPT_FLOAT_PROPERTY = "superres.kept_float"
 """Key of an ONNX file's metadata: a JSON list of outputs of convolutions that stay in float in every INT8 graph."""
 

@@ -32,13 +32,15 @@ class TableText:
     `machine` describes the machine behind the FPS. `notes` are further lines, such as what a clip shows.
     `dummy` says what the ranges of "INT8 w/o calibration" are measured on, and `calibrated` is the precision
     in the column "INT8 w/ calibration". `precisions` names columns otherwise than `labels.precision_label`.
+    `kernel` is how bicubic interpolates, one of `labels.KERNELS`; None without bicubic.
     """
 
-    machine: str
+    machine: str = ""
     notes: Sequence[str] = ()
     dummy: str = "one random image, uniform in [0, 1)"
     calibrated: str = "int8-minmax"
     precisions: Mapping[str, str] = field(default_factory=dict)
+    kernel: str | None = "opencv"
 
     def precision(self, name: str) -> str:
         """Label of a precision's column."""

@@ -17,6 +17,14 @@ RUNTIMES = {
     "opencv": "OpenCV",
 }
 FLOATS = ("fp32", "fp16", "bf16")
+KERNELS = {
+    "opencv": "OpenCV's INTER_CUBIC (a = -0.75, borders repeated)",
+    "matlab": "that of MATLAB's imresize (a = -0.5, borders mirrored)",
+}
+LUMAS = {
+    "full-range": "full-range BT.601 luma",
+    "studio-swing": "studio-swing BT.601 luma, as MATLAB's rgb2ycbcr",
+}
 UNCALIBRATED = "int8-dummy"
 """The paper's "w/o calibration": ranges of one dummy input."""
 
@@ -29,6 +37,11 @@ def model_label(model: str) -> str:
 def runtime_label(runtime: str) -> str:
     """A runtime as its makers write it."""
     return RUNTIMES.get(runtime, runtime)
+
+
+def border_label(border: int) -> str:
+    """What is left out of PSNR, as the end of a clause; empty for nothing."""
+    return f", {border} pixels at each side left out" if border else ""
 
 
 def precision_label(precision: str) -> str:

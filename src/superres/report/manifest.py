@@ -53,7 +53,7 @@ def write_manifest(
     }
     status = next((r["status"] for r in records.values() if r["status"] != "ok"), "ok")
     for name, path in (("engine", engine_record), ("quality", quality_record), ("latency", latency_record)):
-        _check(arm, path, records[name], records["engine"])
+        check_record(arm, path, records[name], records["engine"])
     manifest = {
         "status": status,
         **asdict(arm),
@@ -73,7 +73,8 @@ def _read_record(path: Path) -> dict[str, Any]:
     return read_json(path, ("status", "runtime", "precision"))
 
 
-def _check(arm: Arm, path: Path, record: Mapping[str, Any], engine: Mapping[str, Any]) -> None:
+def check_record(arm: Arm, path: Path, record: Mapping[str, Any], engine: Mapping[str, Any]) -> None:
+    """Raise UserError if a task's record, read from `path`, is not of this arm, its clip and its engine."""
     expected: dict[str, Any] = {"runtime": arm.runtime, "precision": arm.precision, "clip": arm.clip}
     if record["status"] == "ok":
         expected["engine_sha256"] = engine.get("engine_sha256")

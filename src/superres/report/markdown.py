@@ -7,7 +7,7 @@ from superres.report import labels
 from superres.report.cells import METRICS, NOT_IN_STUDY, PAPER, Block, TableText
 
 
-class _Marks:
+class Marks:
     """Letters for reasons that are too long for a cell."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class _Marks:
 
 def render_markdown(blocks: Sequence[Block], rows: Sequence[Mapping[str, Any]], text: TableText) -> str:
     """The whole file: a block for each clip and target, then the notes."""
-    marks = _Marks()
+    marks = Marks()
     parts = ["# Table 1"]
     for block in blocks:
         parts.append(f"## Clip `{block.clip}` on `{block.target}`")
@@ -32,7 +32,7 @@ def render_markdown(blocks: Sequence[Block], rows: Sequence[Mapping[str, Any]], 
     return "\n\n".join(parts) + "\n"
 
 
-def _table(block: Block, metric: str, marks: _Marks, text: TableText) -> str:
+def _table(block: Block, metric: str, marks: Marks, text: TableText) -> str:
     precisions = labels.order_precisions((precision for _, precision in block.columns), text.calibrated)
     lines = [["Model", "Runtime", *(text.precision(precision) for precision in precisions)]]
     for model in block.models:
@@ -44,34 +44,36 @@ def _table(block: Block, metric: str, marks: _Marks, text: TableText) -> str:
                     values = [marks.shorten(cells.get(key, "-")) for key in keys]
                     lines.append([title, prefix + labels.runtime_label(runtime), *values])
                     title = ""
-    return _align(lines)
+    return align(lines, left=2)
 
 
-def _align(lines: Sequence[Sequence[str]]) -> str:
-    """Markdown rows with columns of even width: the first two to the left, figures to the right."""
+def align(lines: Sequence[Sequence[str]], left: int) -> str:
+    """Markdown rows with columns of even width: the first `left` to the left, figures to the right."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
 
     def row(cells: Sequence[str]) -> str:
         padded = (
-            cell.ljust(width) if column < 2 else cell.rjust(width)
+            cell.ljust(width) if column < left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
         )
         return f"| {' | '.join(padded)} |"
 
-    rule = ["-" * width if column < 2 else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
+    rule = ["-" * width if column < left else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
     return "\n".join([row(lines[0]), row(rule), *(row(line) for line in lines[1:])])
 
 
-def _notes(rows: Sequence[Mapping[str, Any]], marks: _Marks, text: TableText) -> list[str]:
+def _notes(rows: Sequence[Mapping[str, Any]], marks: Marks, text: TableText) -> list[str]:
     ran = [row for row in rows if row["status"] == "ok"]
     calibrated = labels.precision_label(text.calibrated).removeprefix("INT8 ")
+    # One study, one way to measure.
+    luma, border = rows[0]["luma"], rows[0]["border"]
     return [
         *(f"({letter}) {reason}." for reason, letter in marks.letters.items()),
         f"`-`: {NOT_IN_STUDY}, or not in the paper.",
         f'"paper": the figures of Table 1 of the {PAPER}. Another clip on another machine: compare '
         "differences between precisions, not the figures themselves.",
-        "PSNR (Eq. 1, over R, G, B) and PSNR_Y (Eq. 2, full-range BT.601 luma) are means over "
-        f"{_span(ran, 'frames')} frames of each frame's value; the mean error is averaged over frames first, "
+        f"PSNR (Eq. 1, over R, G, B) and PSNR_Y (Eq. 2, {labels.LUMAS[luma]}){labels.border_label(border)} are "
+        f"means over {_span(ran, 'frames')} frames of each frame's value; the mean error is averaged over frames first, "
         "and its PSNR taken then. The paper does not say which of the two it gives.",
         "FPS is 1000 / median milliseconds from a uint8 frame in memory to the uint8 frame of twice its size "
         f"in memory: {_span(ran, 'iterations')} timed frames with {_span(ran, 'threads')} threads, one arm at "
@@ -80,9 +82,16 @@ def _notes(rows: Sequence[Mapping[str, Any]], marks: _Marks, text: TableText) ->
         "calibrates on the one tensor that the model is traced with; which that was, the paper does not say.",
         f"INT8 w/ calibration: ranges of the calibration set by the method {calibrated}; the paper's are of "
         "TensorRT's entropy calibrator.",
-        "Bicubic is OpenCV's INTER_CUBIC (a = -0.75) on uint8 frames; the paper does not say which it used.",
+        *bicubic_note(text, "; the paper does not say which it used"),
         *text.notes,
     ]
+
+
+def bicubic_note(text: TableText, ending: str = "") -> list[str]:
+    """What the baseline is; nothing without it."""
+    if text.kernel is None:
+        return []
+    return [f"Bicubic is {labels.KERNELS[text.kernel]} on uint8 frames{ending}."]
 
 
 def _span(rows: Sequence[Mapping[str, Any]], column: str) -> str:

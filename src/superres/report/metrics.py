@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from dataframely.exc import ValidationError
 
 from superres.device.errors import UserError
-from superres.device.outputs import Outputs, read_json
+from superres.device.outputs import read_json
 from superres.device.psnr import psnr
 from superres.report.manifest import Arm
-from superres.report.schema import Metrics
+from superres.report.schema import Metrics, write_rows
 
 _QUALITY = {
     "frame": pl.Int64,
@@ -49,15 +48,12 @@ def collect_metrics(arms: Sequence[ArmFiles], out: Path) -> None:
 
     Raises UserError if a file is damaged, or if the figures and the manifest's status do not agree.
     """
-    rows = [_row(files) for files in arms]
-    frame = pl.DataFrame(rows, schema=Metrics.create_empty().schema)
-    try:
-        checked = Metrics.validate(frame)
-    except ValidationError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{out}: expected whole and unique rows from the arms, found: {reason}") from error
-    with Outputs({"metrics": str(out)}) as outputs:
-        checked.write_csv(outputs["metrics"])
+    write_rows(Metrics, [_row(files) for files in arms], out)
+
+
+def aggregate_quality(quality: pl.DataFrame) -> dict[str, float]:
+    """Means over frames of PSNR and of luma's, from the rows of `quality.csv`."""
+    return {column: _number(quality[column].mean()) for column in ("psnr_db", "psnr_y_db")}
 
 
 def aggregate(quality: pl.DataFrame, latency: pl.DataFrame) -> dict[str, float | int]:
@@ -74,8 +70,7 @@ def aggregate(quality: pl.DataFrame, latency: pl.DataFrame) -> dict[str, float |
     median = percentile(0.5)
     return {
         "frames": quality.height,
-        "psnr_db": _number(quality["psnr_db"].mean()),
-        "psnr_y_db": _number(quality["psnr_y_db"].mean()),
+        **aggregate_quality(quality),
         "psnr_of_mean_db": psnr(_number(quality["mse"].mean())),
         "psnr_y_of_mean_db": psnr(_number(quality["mse_y"].mean())),
         "fps": 1000 / median,
@@ -88,12 +83,13 @@ def aggregate(quality: pl.DataFrame, latency: pl.DataFrame) -> dict[str, float |
 
 
 def _row(files: ArmFiles) -> dict[str, Any]:
-    manifest = read_json(files.manifest, ("status", "study", "inputs", "engine", "latency"))
-    quality = _read_rows(files.quality, _QUALITY)
+    manifest = read_json(files.manifest, ("status", "study", "inputs", "engine", "quality", "latency"))
+    quality = read_quality(files.quality)
     latency = _read_rows(files.latency, _LATENCY)
     row = {
         **asdict(files.arm),
         "onnx_sha256": manifest["inputs"].get("onnx", {}).get("sha256"),
+        **protocol_of(manifest["quality"], files.manifest),
         "seed": manifest["study"].get("seed"),
         "status": manifest["status"],
     }
@@ -105,6 +101,14 @@ def _row(files: ArmFiles) -> dict[str, Any]:
     if manifest["status"] != "ok":
         return row
     return row | aggregate(quality, latency) | _provenance(files, manifest)
+
+
+def protocol_of(record: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """How PSNR was measured, from the record of `measure_quality` that `path` holds."""
+    settings = record.get("settings", {})
+    if not {"luma", "border"} <= settings.keys():
+        raise UserError(f"{path}: expected luma and border in the settings, found {settings}; measure again")
+    return {name: settings[name] for name in ("luma", "border")}
 
 
 def _provenance(files: ArmFiles, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,6 +124,11 @@ def _provenance(files: ArmFiles, manifest: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(
             f"{files.manifest}: expected the key {error}, found none; build the arm again"
         ) from error
+
+
+def read_quality(path: Path) -> pl.DataFrame:
+    """Read an arm's `quality.csv`; raises UserError if it is damaged."""
+    return _read_rows(path, _QUALITY)
 
 
 def _read_rows(path: Path, schema: Mapping[str, Any]) -> pl.DataFrame:

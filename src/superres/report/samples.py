@@ -8,7 +8,7 @@ import numpy as np
 
 from superres.device.frames import open_frames
 from superres.device.outputs import Outputs, read_json
-from superres.device.psnr import psnr, squared_errors
+from superres.device.psnr import PsnrProtocol, mean_squared_errors, psnr
 from superres.report import figures, labels
 
 
@@ -24,10 +24,12 @@ class Sample:
     upscaled: Mapping[str, np.ndarray]
 
 
-def plot_samples(samples: Sequence[Sample], png: Path, *, crop: tuple[int, int] = (160, 120)) -> None:
+def plot_samples(
+    samples: Sequence[Sample], png: Path, protocol: PsnrProtocol, *, crop: tuple[int, int] = (160, 120)
+) -> None:
     """Draw a row a sample: its most detailed region (`crop`: width, height), under each name its PSNR.
 
-    PSNR is that of the whole frame (Eq. 1), as in the tables. Pixels are enlarged without smoothing.
+    PSNR is that of the whole frame (Eq. 1, inside the border of `protocol`), as in the tables. Pixels are enlarged without smoothing.
     Raises ValueError without samples or if images differ in size.
     """
     if not samples:
@@ -45,7 +47,7 @@ def plot_samples(samples: Sequence[Sample], png: Path, *, crop: tuple[int, int] 
             for axes, (name, image) in zip(line, images.items(), strict=False):
                 region = image[top : top + height, left : left + width]
                 axes.imshow(region, interpolation="nearest")
-                title = sample.name if name == "HR" else f"{_psnr(sample.hr, image):.2f} dB"
+                title = sample.name if name == "HR" else f"{_psnr(sample.hr, image, protocol):.2f} dB"
                 axes.set_title(f"{name}\n{title}", fontsize=8)
         with Outputs({"png": str(png)}) as outputs:
             figure.savefig(outputs["png"], format="png", dpi=160, metadata={"Software": None})
@@ -93,6 +95,5 @@ def find_detail(image: np.ndarray, crop: tuple[int, int]) -> tuple[int, int]:
     return int(top), int(left)
 
 
-def _psnr(hr: np.ndarray, image: np.ndarray) -> float:
-    total, _ = squared_errors(hr, image)
-    return psnr(total / hr.size)
+def _psnr(hr: np.ndarray, image: np.ndarray, protocol: PsnrProtocol) -> float:
+    return psnr(mean_squared_errors(hr, image, protocol)[0])

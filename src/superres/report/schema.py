@@ -1,12 +1,16 @@
-"""The schema of `metrics.csv`: one row is one arm on one clip."""
+"""The schemas of `metrics.csv` and `evaluation.csv`: one row is one arm on one clip."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import dataframely as dy
 import polars as pl
 from dataframely.exc import ValidationError
 
 from superres.device.errors import UserError
+from superres.device.outputs import Outputs
+from superres.device.psnr import LUMAS
 
 IDENTITY = ("target", "runtime", "model", "precision", "clip")
 FIGURES = (
@@ -28,7 +32,12 @@ FIGURES = (
 )
 """What an arm that ran has, all of it, and one that did not run has none of."""
 
+EVALUATED = ("images", "psnr_y_db", "psnr_db", "engine_sha256", "runtime_version")
+"""The same of an arm that is evaluated only."""
+
+_S = TypeVar("_S", bound=dy.Schema)
 _SHA256 = r"^[0-9a-f]{64}$"
+_STATUS = r"^(ok|not run: .+)$"
 
 
 def _psnr(description: str) -> dy.Float64:
@@ -41,6 +50,14 @@ def _positive(description: str) -> dy.Float64:
 
 def _count(description: str) -> dy.Int64:
     return dy.Int64(nullable=True, min=1, description=description)
+
+
+def _luma() -> dy.String:
+    return dy.String(regex=f"^({'|'.join(LUMAS)})$", description="what PSNR_Y is measured on")
+
+
+def _border() -> dy.Int64:
+    return dy.Int64(min=0, description="HR pixels at each side that are left out of PSNR and PSNR_Y")
 
 
 class Metrics(dy.Schema):
@@ -56,6 +73,8 @@ class Metrics(dy.Schema):
     psnr_y_db = _psnr("mean over frames of the PSNR of luma (Eq. 2)")
     psnr_of_mean_db = _psnr("PSNR of the squared error's mean over frames")
     psnr_y_of_mean_db = _psnr("the same of luma")
+    luma = _luma()
+    border = _border()
     fps = _positive("1000 / latency_p50_ms")
     latency_p50_ms = _positive("median from uint8 frame in memory to uint8 frame in memory")
     latency_p90_ms = _positive("its 90th percentile")
@@ -68,7 +87,7 @@ class Metrics(dy.Schema):
     onnx_sha256 = dy.String(nullable=True, regex=_SHA256, description="SHA-256 of the ONNX file behind it")
     seed = dy.Int64(nullable=True, description="seed of the study")
     runtime_version = dy.String(nullable=True, description="version of the runtime")
-    status = dy.String(regex=r"^(ok|not run: .+)$", description="ok, or why the arm did not run")
+    status = dy.String(regex=_STATUS, description="ok, or why the arm did not run")
 
     @dy.rule()
     def ok_means_all_figures(self) -> pl.Expr:
@@ -86,11 +105,61 @@ class Metrics(dy.Schema):
         return ((pl.col("fps") * pl.col("latency_p50_ms") / 1000) - 1).abs() < 1e-9
 
 
+class Evaluation(dy.Schema):
+    """PSNR of all arms of a study on all its clips; the columns' order is the file's."""
+
+    target = dy.String(primary_key=True, description="machine that ran the arm")
+    runtime = dy.String(primary_key=True, description="what executed the engine")
+    model = dy.String(primary_key=True, description="architecture with weights, or bicubic")
+    precision = dy.String(primary_key=True, description="fp32, fp16, bf16, uint8 or int8-<calibration>")
+    clip = dy.String(primary_key=True, description="images that were evaluated")
+    images = _count("evaluated images")
+    psnr_y_db = _psnr("mean over images of the PSNR of luma")
+    psnr_db = _psnr("mean over images of the PSNR over R, G, B")
+    luma = _luma()
+    border = _border()
+    downsampling = dy.String(description="kernel that made LR from HR")
+    engine_sha256 = dy.String(nullable=True, regex=_SHA256, description="SHA-256 of the engine's file")
+    runtime_version = dy.String(nullable=True, description="version of the runtime")
+    status = dy.String(regex=_STATUS, description="ok, or why the arm did not run")
+
+    @dy.rule()
+    def ok_means_all_figures(self) -> pl.Expr:
+        """An arm that ran has every figure."""
+        return (pl.col("status") != "ok") | pl.all_horizontal(pl.col(EVALUATED).is_not_null())
+
+    @dy.rule()
+    def not_run_means_no_figure(self) -> pl.Expr:
+        """An arm that did not run has no figure."""
+        return (pl.col("status") == "ok") | pl.all_horizontal(pl.col(EVALUATED).is_null())
+
+
 def read_metrics(path: Path) -> dy.DataFrame[Metrics]:
     """Read and check `metrics.csv`; raises UserError if it is not one."""
+    return _read(Metrics, path, "the metrics of a study")
+
+
+def read_evaluation(path: Path) -> dy.DataFrame[Evaluation]:
+    """Read and check `evaluation.csv`; raises UserError if it is not one."""
+    return _read(Evaluation, path, "the evaluation of a study")
+
+
+def write_rows(schema: type[dy.Schema], rows: Sequence[Mapping[str, Any]], out: Path) -> None:
+    """Check rows against a schema and write them as CSV; raises UserError, and writes nothing, if they don't fit."""
+    frame = pl.DataFrame(list(rows), schema=schema.create_empty().schema)
     try:
-        frame = pl.read_csv(path, schema_overrides=Metrics.create_empty().schema)
-        return Metrics.validate(frame.select(Metrics.column_names()))
+        checked = schema.validate(frame)
+    except ValidationError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{out}: expected whole and unique rows from the arms, found: {reason}") from error
+    with Outputs({"rows": str(out)}) as outputs:
+        checked.write_csv(outputs["rows"])
+
+
+def _read(schema: type[_S], path: Path, what: str) -> dy.DataFrame[_S]:
+    try:
+        frame = pl.read_csv(path, schema_overrides=schema.create_empty().schema)
+        return schema.validate(frame.select(schema.column_names()))
     except (OSError, pl.exceptions.PolarsError, ValidationError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{path}: expected the metrics of a study, found something else: {reason}") from error
+        raise UserError(f"{path}: expected {what}, found something else: {reason}") from error

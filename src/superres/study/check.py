@@ -1,13 +1,40 @@
 """What can be known of a study's files before any work starts: nothing is decoded, nothing heavy imported."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 from superres.data.check_files import check_source
 from superres.data.overlap import check_disjoint
 from superres.data.sources import Source
 from superres.device.errors import UserError
-from superres.study.model import TRAINING_ROLES, CalibrationSet, Study, TrainingSet
+from superres.study.model import TRAINING_ROLES, CalibrationSet, Clip, Study, TrainingSet
+
+
+def leave_out_missing(study: Study) -> Study:
+    """The study without its optional clips whose file or folder isn't there, which are its `left_out`.
+
+    Raises UserError if no clip is left.
+    """
+    missing = {name: clip for name, clip in study.clips.items() if clip.optional and not _is_there(clip)}
+    if len(missing) == len(study.clips):
+        places = ", ".join(str(place_of(clip)) for clip in missing.values())
+        raise UserError(
+            f"clips: expected at least one of {places}, found none; put one there, or correct its path"
+        )
+    present = {name: clip for name, clip in study.clips.items() if name not in missing}
+    return replace(study, clips=present, left_out=missing)
+
+
+def place_of(clip: Clip) -> str | None:
+    """The file or folder that a clip is read from; None for what lies in a package."""
+    return getattr(clip.source.kind, "path", None)
+
+
+def _is_there(clip: Clip) -> bool:
+    place = place_of(clip)
+    return place is None or Path(place).exists()
 
 
 def check_study(study: Study) -> None:

@@ -11,12 +11,16 @@ TRAINING_ROLES = ("training_set", "validation_set")
 
 @dataclass(frozen=True)
 class Clip:
-    """What is evaluated: a source of HR frames and the kernel that makes their LR twins."""
+    """What is evaluated: a source of HR frames and the kernel that makes their LR twins.
+
+    An `optional` clip is left out of the study where its file or folder isn't there.
+    """
 
     name: str
     description: str
     source: Source
     downsampling: str
+    optional: bool
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,15 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Model:
-    """An architecture and where its weights come from; `training` says how they are trained."""
+    """An architecture and where its weights come from; `training` says how they are trained.
+
+    `kernel` is how the model bicubic interpolates.
+    """
 
     name: str
     weights: Literal["pretrained", "train"]
     chroma_upsampling: str
+    kernel: str
     training: Mapping[str, Any]
 
 
@@ -87,17 +95,19 @@ class Arm:
 
 @dataclass(frozen=True)
 class Study:
-    """A study with all defaults filled in."""
+    """A study with all defaults filled in; `left_out` are clips that it goes on without."""
 
     name: str
     description: str
     packages: Mapping[str, PackageFile]
     clips: Mapping[str, Clip]
+    left_out: Mapping[str, Clip]
     calibration_sets: Mapping[str, CalibrationSet]
     calibrations: Mapping[str, Calibration]
     training_sets: Mapping[str, TrainingSet]
     models: Mapping[str, Model]
     arms: tuple[Arm, ...]
+    quality: Mapping[str, Any]
     latency: Mapping[str, Any]
     table: Mapping[str, Any]
     samples: Mapping[str, Any]

@@ -51,11 +51,13 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
         description=full["description"],
         packages=packages,
         clips=clips,
+        left_out={},
         calibration_sets=_calibration_sets(full, packages),
         calibrations={c["name"]: _calibration(c) for c in _unique(full, "calibrations")},
         training_sets=_training_sets(full, packages),
         models=_models(full, config["models"]),
         arms=_arms(full),
+        quality=full["quality"],
         latency=full["latency"],
         table=full["table"],
         samples=full["samples"],
@@ -84,7 +86,7 @@ def _clip(entry: Mapping[str, Any], index: int, packages: Packages) -> Clip:
     if isinstance(source.kind, TurningView) and (source.kind.width % 2 or source.kind.height % 2):
         size = f"{source.kind.width}x{source.kind.height}"
         raise UserError(f"clips[{index}].source: expected an even width and height, found {size}")
-    return Clip(entry["name"], entry["description"], source, entry["downsampling"])
+    return Clip(entry["name"], entry["description"], source, entry["downsampling"], entry["optional"])
 
 
 def _calibration_sets(full: Mapping[str, Any], packages: Packages) -> dict[str, CalibrationSet]:
@@ -105,6 +107,11 @@ def _training_sets(full: Mapping[str, Any], packages: Packages) -> dict[str, Tra
 
 def _models(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]]) -> dict[str, Model]:
     """The models; `written` are their entries as the study has them, without defaults."""
+    for i, entry in enumerate(full["models"]):
+        if entry["name"] != BASELINE and entry["kernel"] != "opencv":
+            raise UserError(
+                f"models[{i}].kernel: expected it with the model {BASELINE} only, found it with {entry['name']}"
+            )
     models = {
         entry["name"]: Model(**{**entry, "training": {**full["training"], **entry.get("training", {})}})
         for entry in _unique(full, "models")

@@ -27,6 +27,7 @@ def _box(x):
 
 ORACLES = {
     "bicubic": (_cubic, 2, 2.0),
+    "bicubic-matlab": (_cubic, 2, 2.0),
     "area": (_box, 2, 0.5),
     "lanczos": (_lanczos, 2, 3.0),
     "bicubic-aliased": (_cubic, 1, 2.0),
@@ -62,11 +63,40 @@ def test_matches_the_kernels_definition(kernel, size):
     expected = _oracle(frame, kernel)
     assert np.abs(downsample_float(frame, kernel) - expected).max() < 1e-3
 
+
+@pytest.mark.parametrize("kernel", [kernel for kernel in KERNELS if kernel != "bicubic-matlab"])
+@pytest.mark.parametrize("size", [(40, 66), (4, 2), (6, 128)])
+def test_rounds_once_to_the_nearest_level(kernel, size):
+    frame = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+    expected = _oracle(frame, kernel)
     found = downsample(frame, kernel).astype(int)
     rounded = np.clip(np.rint(expected), 0, 255)
     ties = np.abs(expected - np.floor(expected) - 0.5) < 1e-3
     assert np.array_equal(found[~ties], rounded[~ties])
     assert np.abs(found - rounded).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(40, 66), (4, 2), (6, 128)])
+def test_matlab_rounds_after_the_columns_and_after_the_rows(size):
+    # Few levels, so that overshoots and exact halves occur often; the weights are multiples of 1/256.
+    frame = np.random.default_rng(3).choice([0, 1, 128, 254, 255], (*size, 3)).astype(np.uint8)
+    down, across = (np.rint(_matrix(n, "bicubic") * 256) / 256 for n in size)
+    columns = np.clip(np.floor(np.einsum("ih,hwc->iwc", down, frame.astype(float)) + 0.5), 0, 255)
+    expected = np.clip(np.floor(np.einsum("jw,iwc->ijc", across, columns) + 0.5), 0, 255)
+    assert np.array_equal(downsample(frame, "bicubic-matlab"), expected)
+    once = np.abs(downsample(frame, "bicubic").astype(int) - expected)
+    # Clipping in between matters most: these are the extremes of what a picture can hold.
+    assert once.max() > 1
+
+
+def test_matlabs_second_rounding_is_a_level_here_and_there():
+    # A smooth picture stays away from the limits of 8 bits.
+    y, x = np.mgrid[:64, :96]
+    waves = 128 + 60 * np.sin(y / 5)[..., None] * np.cos(x / 7)[..., None] * np.array([1.0, 0.8, 0.6])
+    frame = np.rint(waves).astype(np.uint8)
+    difference = np.abs(downsample(frame, "bicubic").astype(int) - downsample(frame, "bicubic-matlab"))
+    assert difference.max() == 1
+    assert 0.01 < difference.mean() < 0.3
 
 
 def test_bicubic_taps_are_imresizes():
@@ -92,7 +122,8 @@ def test_reads_a_read_only_view():
 def test_mistakes_are_named():
     frame = np.zeros((4, 6, 3), np.uint8)
     with pytest.raises(
-        UserError, match="expected one of bicubic, area, lanczos, bicubic-aliased, found 'cubic'"
+        UserError,
+        match="expected one of bicubic, bicubic-matlab, area, lanczos, bicubic-aliased, found 'cubic'",
     ):
         downsample(frame, "cubic")
     with pytest.raises(UserError, match="even width and height, found 5x4"):

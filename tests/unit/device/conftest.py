@@ -160,8 +160,9 @@ class TinyArm:
         inputs = {} if self.model is None else {"model": str(self.model)}
         return self._job("build_engine", inputs, "engine", "engine.bin", {})
 
-    def measure_quality(self) -> Job:
-        return self._job("measure_quality", self._inputs("hr", "lr"), "quality", "quality.csv", {})
+    def measure_quality(self, luma: str = "full-range", border: int = 0) -> Job:
+        settings = {"luma": luma, "border": border}
+        return self._job("measure_quality", self._inputs("hr", "lr"), "quality", "quality.csv", settings)
 
     def measure_latency(self) -> Job:
         settings = {"warmup_seconds": 0, "min_seconds": 0, "min_iterations": 7, "max_seconds": 30}

@@ -52,6 +52,21 @@ def test_settings_of_a_measurement_are_numbers():
         Job("measure_latency", "openvino", "fp32", 1, inputs, {"latency": "x", "record": "y"}, text)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"luma": 2, "border": 2}, "expected text as luma, found 2"),
+        ({"luma": "studio-swing", "border": -1}, "expected border as a number >= 0, found -1"),
+        ({"luma": "studio-swing"}, "settings: expected luma, border, .*found luma"),
+    ],
+)
+def test_how_psnr_is_measured_has_to_be_said(settings, message):
+    inputs = dict.fromkeys(TASKS["measure_quality"]["inputs"], "x")
+    outputs = {"quality": "x", "record": "y"}
+    with pytest.raises(UserError, match=message):
+        Job("measure_quality", "openvino", "fp32", 1, inputs, outputs, settings)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"task": "build_engine", "host": "x"})])
 def test_text_that_is_no_job_is_a_users_mistake(text):
     with pytest.raises(UserError, match=r"^job: expected"):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from superres.device.psnr import psnr, squared_errors
+from superres.device.psnr import LITERATURE, PAPER, PsnrProtocol, mean_squared_errors, psnr, squared_errors
 
 
 def pair(shape: tuple[int, int], seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -59,6 +59,51 @@ def test_one_channel_alone_counts_by_its_weight_in_luma():
         recon = hr.copy()
         recon[..., channel] = 10
         assert squared_errors(hr, recon) == (1600, pytest.approx(16 * (10 * weight) ** 2, rel=1e-14))
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (37, 53), (300, 401)])
+@pytest.mark.parametrize("border", [0, 2])
+def test_studio_swing_and_border_against_rgb2ycbcr(shape, border):
+    hr, recon = pair(shape, 3)
+
+    def luma(frame: np.ndarray) -> np.ndarray:
+        inside = frame.astype(np.float64)[border : shape[0] - border, border : shape[1] - border] / 255
+        return 16 + inside @ np.array([65.481, 128.553, 24.966])
+
+    mse, mse_y = mean_squared_errors(hr, recon, PsnrProtocol("studio-swing", border))
+    assert mse_y == pytest.approx(((luma(hr) - luma(recon)) ** 2).mean(), rel=1e-12)
+    inside = (hr.astype(float) - recon)[border : shape[0] - border, border : shape[1] - border]
+    assert mse == pytest.approx((inside**2).mean(), rel=1e-12)
+
+
+def test_black_against_white_is_219_levels_of_studio_swing():
+    hr = np.full((1080, 1920, 3), 255, np.uint8)
+    assert squared_errors(hr, np.zeros_like(hr), "studio-swing")[1] == 219**2 * 1080 * 1920
+
+
+def test_studio_swing_gives_the_same_decibels_more_for_any_frame():
+    hr, recon = pair((40, 50), 4)
+    paper, studio = (
+        psnr(mean_squared_errors(hr, recon, PsnrProtocol(luma, 0))[1])
+        for luma in ("full-range", "studio-swing")
+    )
+    assert studio - paper == pytest.approx(20 * math.log10(255 / 219), abs=1e-4)
+
+
+def test_what_lies_in_the_border_does_not_count():
+    hr = np.full((10, 12, 3), 100, np.uint8)
+    recon = hr.copy()
+    recon[:2], recon[-2:], recon[:, :2], recon[:, -2:] = 0, 0, 0, 0
+    assert mean_squared_errors(hr, recon, LITERATURE) == (0, 0)
+    assert min(mean_squared_errors(hr, recon, PAPER)) > 0
+    recon[2, 2] = 0
+    assert mean_squared_errors(hr, recon, LITERATURE)[0] == pytest.approx(100**2 / (6 * 8))
+
+
+def test_a_border_that_leaves_nothing_is_refused():
+    frame = np.zeros((4, 9, 3), np.uint8)
+    with pytest.raises(ValueError, match="larger than a border of 2 pixels at each side, found 9x4"):
+        mean_squared_errors(frame, frame, LITERATURE)
 
 
 def test_agrees_with_opencv():

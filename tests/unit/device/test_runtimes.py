@@ -11,6 +11,7 @@ import onnx
 import pytest
 import torch
 
+from superres.device.bicubic import upscale_bicubic
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.runtimes import RUNTIMES, load_runtime
 from superres.device.runtimes.base import Session, Settings
@@ -136,6 +137,16 @@ def test_opencv_is_bicubic_with_a_of_minus_three_quarters(frames, make):
         assert np.abs(session.run(frame) - oracle).max() <= 1.0
     assert facts["a"] == -0.75
     assert cv2.getNumThreads() == 2
+
+
+def test_opencv_with_the_kernel_of_matlab(frames, tmp_path):
+    module, settings = load_runtime("opencv"), Settings("uint8", 2, {"kernel": "matlab"})
+    assert module.build(None, tmp_path / "engine.bin", settings)["a"] == -0.5
+    session = module.open_engine(tmp_path / "engine.bin", Settings("uint8", 2))
+    for frame in frames:
+        assert np.array_equal(session.run(frame), upscale_bicubic(frame))
+    with pytest.raises(UserError, match="expected a kernel of opencv, matlab, found 'keys'"):
+        module.build(None, tmp_path / "engine.bin", Settings("uint8", 2, {"kernel": "keys"}))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")

@@ -64,12 +64,39 @@ def test_an_arm_from_model_to_figures(runtime, precision, tiny_arm):
     rows = read_csv(arm.path("latency.csv"))
     assert [int(row["frame"]) for row in rows] == [0, 1, 2, 0, 1, 2, 0]
     assert all(0 < float(row["compute_ms"]) <= float(row["end_to_end_ms"]) for row in rows)
-    check_quality(arm)
+    check_quality(arm, np.array([0.299, 0.587, 0.114]), border=0)
     assert not list(arm.folder.glob("*.part"))
 
 
-def check_quality(arm) -> None:
-    """Compare the CSV with the paper's formulas in float64, on what the session itself gives."""
+def test_quality_by_the_literatures_protocol(tiny_arm):
+    arm = tiny_arm("opencv", "uint8")
+    assert run(arm.build_engine(), arm.folder) == 0
+    assert run(arm.measure_quality("studio-swing", 2), arm.folder) == 0
+    check_quality(arm, np.array([65.481, 128.553, 24.966]) / 255, border=2)
+    settings = read_json(arm.path("quality.json"))["settings"]
+    assert (settings["luma"], settings["border"]) == ("studio-swing", 2)
+
+
+def test_an_unknown_luma_is_a_users_mistake(tiny_arm, capsys):
+    arm = tiny_arm("opencv", "uint8")
+    assert run(arm.build_engine(), arm.folder) == 0
+    assert run(arm.measure_quality("studio"), arm.folder) == worker.USER_ERROR
+    assert "expected full-range or studio-swing as luma, found 'studio'" in capsys.readouterr().err
+
+
+def test_a_border_that_leaves_nothing_is_a_users_mistake(tiny_arm, capsys):
+    arm = tiny_arm("opencv", "uint8")
+    assert run(arm.build_engine(), arm.folder) == 0
+    assert run(arm.measure_quality(border=12), arm.folder) == worker.USER_ERROR
+    error = capsys.readouterr().err
+    assert (
+        "clip c, frame a: expected frames larger than a border of 12 pixels at each side, found 32x24"
+        in error
+    )
+
+
+def check_quality(arm, weights: np.ndarray, border: int) -> None:
+    """Compare the CSV with the formulas in float64, on what the session itself gives."""
     clip = read_json(arm.path("c.json"))
     hr, lr = (open_frames(arm.path(f"c.{kind}.npy"), clip[f"{kind}_shapes"]) for kind in ("hr", "lr"))
     session = load_runtime(arm.runtime).open_engine(arm.path("engine.bin"), Settings(arm.precision, 2))
@@ -78,7 +105,8 @@ def check_quality(arm) -> None:
     for index, row in enumerate(rows):
         assert [int(row["height"]), int(row["width"])] == clip["hr_shapes"][index]
         difference = hr[index].astype(np.float64) - session.run(lr[index])
-        luma = difference @ np.array([0.299, 0.587, 0.114])
+        difference = difference[border : len(difference) - border, border : difference.shape[1] - border]
+        luma = difference @ weights
         for key, squares in (("", (difference**2).mean()), ("_y", (luma**2).mean())):
             assert float(row[f"mse{key}"]) == pytest.approx(squares, rel=1e-12)
             decibels = -10 * math.log10(squares / 255**2)

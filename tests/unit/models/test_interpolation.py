@@ -32,9 +32,7 @@ def test_double_is_torchs_interpolation(kind: Interpolation) -> None:
 
 
 @pytest.mark.parametrize(("kind", "kernel", "a"), KINDS)
-def test_kernels_are_exact_in_float32_and_keep_a_constant(
-    kind: Interpolation, kernel: str, a: float
-) -> None:
+def test_kernels_are_exact_in_float32_and_keep_a_constant(kind: Interpolation, kernel: str, a: float) -> None:
     kernels = doubling_kernels(kind)
     assert torch.equal(kernels.float().double(), kernels)
     assert torch.equal(kernels.sum((1, 2)), torch.ones(4, dtype=torch.float64))

@@ -11,7 +11,9 @@ from superres.models.settings import TrainingSettings
     ("changes", "message"),
     [
         ({"steps": 0}, "steps: expected a finite number from 1 up, found 0"),
-        ({"patch": -3}, "patch: expected a finite number from 1 up, found -3"),
+        ({"patches": [32, -3]}, "patches: expected a finite number from 1 up, found -3"),
+        ({"patches": []}, "patches: expected at least one size, found none"),
+        ({"int8_noise": -1}, "int8_noise: expected a finite number from 0 up, found -1"),
         ({"learning_rate": math.nan}, "learning_rate: expected a finite number from 0 up, found nan"),
         ({"learning_rate": math.inf}, "learning_rate: .* found inf"),
         ({"ema_decay": 1.0}, "ema_decay below 1"),

@@ -7,11 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from superres.device.bicubic import upscale_bicubic
 from superres.models.batches import open_pairs
 from superres.models.networks import Network
-from superres.models.validation import psnr_y_db, upscale, upscale_bicubic, validate, validate_bicubic
-
-from . import oracle
+from superres.models.validation import psnr_y_db, upscale, validate, validate_bicubic
 
 MakePairs = Callable[..., Path]
 
@@ -39,21 +38,6 @@ def test_border_of_two_pixels_does_not_count() -> None:
     assert psnr_y_db(upscaled, reference) == math.inf
     upscaled[2, 2] = 0
     assert psnr_y_db(upscaled, reference) < 60
-
-
-def test_bicubic_is_keys_with_a_half() -> None:
-    frame = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
-    levels = oracle.upsample(frame.transpose(2, 0, 1).astype(np.float64), "bicubic", a=-0.5)
-    expected = np.clip(np.rint(levels.transpose(1, 2, 0)), 0, 255)
-    # Inside, where mirroring and repeating the border's pixels are the same.
-    inside = slice(3, -3)
-    assert np.array_equal(upscale_bicubic(frame)[inside, inside], expected[inside, inside])
-
-
-def test_bicubic_mirrors_the_border() -> None:
-    frame = np.random.default_rng(1).integers(0, 256, (6, 5, 3), np.uint8)
-    mirrored = np.pad(frame, ((6, 6), (5, 5), (0, 0)), mode="symmetric")
-    assert np.array_equal(upscale_bicubic(frame), upscale_bicubic(mirrored)[12:-12, 10:-10])
 
 
 class Repeat(Network):

@@ -35,6 +35,8 @@ def row(runtime: str, model: str, precision: str, psnr: float, milliseconds: flo
         "psnr_y_db": psnr + 0.4,
         "psnr_of_mean_db": psnr - 0.02,
         "psnr_y_of_mean_db": psnr + 0.38,
+        "luma": "full-range",
+        "border": 0,
         "fps": 1000 / milliseconds,
         "latency_p50_ms": milliseconds,
         "latency_p90_ms": milliseconds * 1.05,
@@ -55,7 +57,8 @@ def row(runtime: str, model: str, precision: str, psnr: float, milliseconds: flo
 def not_run(runtime: str, model: str, precision: str, reason: str) -> dict:
     """One row of an arm that did not run."""
     arm = {"target": "local", "runtime": runtime, "model": model, "precision": precision, "clip": "park"}
-    return {**arm, "seed": 0, "status": f"not run: {reason}"}
+    protocol = {"luma": "full-range", "border": 0}
+    return {**arm, **protocol, "seed": 0, "status": f"not run: {reason}"}
 
 
 def default_rows() -> list[dict]:

@@ -39,6 +39,7 @@ def write_arm(folder: Path, status: str = "ok", arm: Arm = ARM) -> ArmFiles:
     header = "iteration,frame,height,width,compute_ms,end_to_end_ms"
     (folder / "latency.csv").write_text("\n".join([header, *(latency if ok else [])]) + "\n")
     common = {"status": status, "runtime": arm.runtime, "precision": arm.precision}
+    common |= {"settings": {"luma": "studio-swing", "border": 2}}
     engine = {"engine_sha256": ENGINE_SHA256 if ok else None}
     records = {
         "engine": {**common, **engine, "engine_bytes": 1234 if ok else 0},
@@ -106,8 +107,8 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     collect_metrics([ran, missing], out)
     header = out.read_text().splitlines()[0]
     assert header == (
-        "target,runtime,model,precision,clip,frames,psnr_db,psnr_y_db,psnr_of_mean_db,psnr_y_of_mean_db,fps,"
-        "latency_p50_ms,latency_p90_ms,latency_p99_ms,compute_p50_ms,iterations,threads,engine_bytes,"
+        "target,runtime,model,precision,clip,frames,psnr_db,psnr_y_db,psnr_of_mean_db,psnr_y_of_mean_db,luma,"
+        "border,fps,latency_p50_ms,latency_p90_ms,latency_p99_ms,compute_p50_ms,iterations,threads,engine_bytes,"
         "engine_sha256,onnx_sha256,seed,runtime_version,status"
     )
     first, second = read_metrics(out).to_dicts()
@@ -115,7 +116,17 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     assert (first["threads"], first["engine_bytes"], first["engine_sha256"]) == (2, 1234, ENGINE_SHA256)
     assert (first["seed"], first["runtime_version"], first["status"]) == (7, "2026.4", "ok")
     assert second["status"] == "not run: needs a CUDA device"
+    assert {(line["luma"], line["border"]) for line in (first, second)} == {("studio-swing", 2)}
     assert second["fps"] is second["psnr_db"] is second["threads"] is second["engine_sha256"] is None
+
+
+def test_a_row_has_to_say_how_it_was_measured(tmp_path: Path) -> None:
+    files = write_arm(tmp_path)
+    record = tmp_path / "quality.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "settings": {"luma": "full-range"}}))
+    merge(files)
+    with pytest.raises(UserError, match="expected luma and border in the settings"):
+        collect_metrics([files], tmp_path / "metrics.csv")
 
 
 def test_ok_without_figures_is_an_error(tmp_path: Path) -> None:

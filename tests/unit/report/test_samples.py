@@ -5,6 +5,7 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
+from superres.device.psnr import PAPER, PsnrProtocol
 from superres.report.samples import Sample, find_detail, plot_samples
 
 
@@ -39,17 +40,30 @@ def test_the_picture_names_psnr_of_the_whole_frame(tmp_path: Path, monkeypatch: 
     draw = Text.set_text
     monkeypatch.setattr(Text, "set_text", lambda self, s: (titles.append(str(s)), draw(self, s))[1])
     path = tmp_path / "samples.png"
-    plot_samples([Sample("frame 3", hr, {"Bicubic": hr + 1, "OpenVINO INT8": hr + 5})], path, crop=(40, 30))
+    upscaled = {"Bicubic": hr + 1, "OpenVINO INT8": hr + 5}
+    plot_samples([Sample("frame 3", hr, upscaled)], path, PAPER, crop=(40, 30))
     # A difference of 1 everywhere is 20 log10(255) = 48.13 dB, one of 5 is 13.98 dB less.
     assert {"HR\nframe 3", "Bicubic\n48.13 dB", "OpenVINO INT8\n34.15 dB"} <= set(titles)
     with Image.open(path) as picture:
         assert picture.width > picture.height
 
 
+def test_psnr_in_the_picture_leaves_the_border_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hr = np.full((20, 30, 3), 100, np.uint8)
+    upscaled = hr + 1
+    upscaled[:3] = 0
+    titles: list[str] = []
+    draw = Text.set_text
+    monkeypatch.setattr(Text, "set_text", lambda self, s: (titles.append(str(s)), draw(self, s))[1])
+    protocol = PsnrProtocol("studio-swing", 3)
+    plot_samples([Sample("f", hr, {"Bicubic": upscaled})], tmp_path / "a.png", protocol)
+    assert "Bicubic\n48.13 dB" in titles
+
+
 def test_mistakes(tmp_path: Path) -> None:
     image = np.zeros((8, 8, 3), np.uint8)
     with pytest.raises(ValueError, match="found none"):
-        plot_samples([], tmp_path / "a.png")
+        plot_samples([], tmp_path / "a.png", PAPER)
     with pytest.raises(ValueError, match="one size"):
-        plot_samples([Sample("f", image, {"x": image[:4]})], tmp_path / "a.png")
+        plot_samples([Sample("f", image, {"x": image[:4]})], tmp_path / "a.png", PAPER)
     assert not list(tmp_path.iterdir())

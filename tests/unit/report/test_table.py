@@ -109,6 +109,20 @@ def test_markdown_reads_as_plain_text(metrics: Path, tmp_path: Path) -> None:
     assert text.rstrip().endswith("- Clip `park` is a turning view.")
 
 
+def test_another_way_to_measure_is_said(tmp_path: Path) -> None:
+    rows = [{**line, "luma": "studio-swing", "border": 2} for line in default_rows()]
+    _, default = write(write_metrics(tmp_path / "default.csv", default_rows()), tmp_path)
+    text = TableText(machine="m", kernel="matlab")
+    _, other = write(write_metrics(tmp_path / "other.csv", rows), tmp_path, text)
+    assert "(Eq. 2, full-range BT.601 luma) are means over" in default
+    assert (
+        "(Eq. 2, studio-swing BT.601 luma, as MATLAB's rgb2ycbcr), 2 pixels at each side left out are"
+        in other
+    )
+    assert "INTER_CUBIC (a = -0.75" in default
+    assert "MATLAB's imresize (a = -0.5" in other
+
+
 def test_several_clips_give_a_block_each(tmp_path: Path) -> None:
     rows = default_rows()
     both = [*rows, *({**line, "clip": "street"} for line in rows)]

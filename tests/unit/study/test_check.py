@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from superres.device.errors import UserError
-from superres.study.check import check_study, used_calibration_sets
+from superres.study.check import check_study, leave_out_missing, used_calibration_sets
 from superres.study.files import source_files
 from superres.study.parse import load_study
 
@@ -59,6 +59,45 @@ def test_what_no_arm_uses_is_not_asked_for(tmp_path: Path):
     study = load_study(study_of(tmp_path, **calibrated({"type": "images", "path": "nowhere"})), SCHEMA)
     check_study(study)
     assert used_calibration_sets(study) == []
+
+
+def optional_clips(folder: Path, *names: str) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "optional": True, "source": {"type": "images", "path": str(folder / name)}}
+        for name in names
+    ]
+
+
+def test_optional_clips_that_are_missing_are_left_out(tmp_path: Path):
+    images(tmp_path / "b", "1.png")
+    study = leave_out_missing(
+        load_study(study_of(tmp_path, clips=optional_clips(tmp_path, "a", "b", "c")), SCHEMA)
+    )
+    assert list(study.clips) == ["b"]
+    assert list(study.left_out) == ["a", "c"]
+    check_study(study)
+
+
+def test_no_clip_at_all_names_every_place(tmp_path: Path):
+    study = load_study(study_of(tmp_path, clips=optional_clips(tmp_path, "a", "b")), SCHEMA)
+    with pytest.raises(UserError, match=r"^clips: expected at least one of .*/a, .*/b, found none") as caught:
+        leave_out_missing(study)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_optional_clip_without_a_readable_image_is_still_a_mistake(tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/notes.txt").write_text("no image")
+    study = leave_out_missing(load_study(study_of(tmp_path, clips=optional_clips(tmp_path, "a")), SCHEMA))
+    with pytest.raises(UserError, match=r"^clip a: .*/a: expected at least one image .*found none"):
+        check_study(study)
+
+
+def test_a_clip_that_is_not_optional_has_to_be_there(tmp_path: Path):
+    clips = [{"name": "a", "source": {"type": "images", "path": str(tmp_path / "gone")}}]
+    study = leave_out_missing(load_study(study_of(tmp_path, clips=clips), SCHEMA))
+    with pytest.raises(UserError, match=r"^clip a: images: expected a folder at .*gone, found nothing"):
+        check_study(study)
 
 
 @pytest.mark.parametrize(

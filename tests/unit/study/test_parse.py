@@ -33,7 +33,7 @@ def source(config: Config) -> Config:
 def test_default_study_has_the_arms_of_the_table():
     study = load_study(DEFAULT, SCHEMA)
     arms = {(arm.runtime, arm.model, arm.precision) for arm in study.arms}
-    assert len(study.arms) == len(arms) == 2 * (2 + 3 + 4) + 1
+    assert len(study.arms) == len(arms) == 4 * (2 + 3 + 4) + 1
     assert ("opencv", "bicubic", "uint8") in arms
     assert ("openvino", "espcn_ycbcr", "int8-dummy") in arms
     assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")
@@ -62,6 +62,8 @@ def test_defaults_are_filled_in_from_the_schema():
     assert study.clips["b"].source.kind == Images("b", ("*",), ())
     assert study.models["espcn_rgb"].weights == "pretrained"
     assert study.latency["min_seconds"] == 3.0
+    # The paper's Eq. 1 and 2.
+    assert study.quality == {"luma": "full-range", "border": 0}
     assert [arm.folder for arm in study.arms] == ["local/openvino/espcn_rgb/fp32"]
 
 
@@ -107,6 +109,18 @@ MISTAKES = {
     ),
     "bicubic without opencv": (lambda c: c["runtimes"].pop(), ["models: bicubic", "opencv"]),
     "opencv without bicubic": (lambda c: c["models"].pop(), ["runtimes[3]", "bicubic"]),
+    "kernel of a network": (
+        lambda c: c["models"][0].update(kernel="matlab"),
+        ["models[0].kernel", "bicubic only", "found it with espcn_rgb"],
+    ),
+    "weights of a folded model": (
+        lambda c: c["models"][2].update(weights="train"),
+        ["models[2].weights", "espcn_ycbcr_folded", "it is espcn_ycbcr folded"],
+    ),
+    "unknown luma": (
+        lambda c: c.update(quality={"luma": "studio_swing"}),
+        ["quality.luma", "did you mean studio-swing?"],
+    ),
     "training without its set": (
         lambda c: c["models"][0].update(weights="train"),
         ["training.training_set", "found 'training'"],
@@ -165,8 +179,36 @@ def test_a_models_training_is_laid_over_the_studys():
     assert (models["espcn_rgb"].training["steps"], models["espcn_rgb"].training["learning_rate"]) == (7, 0.5)
     assert (models["espcn_ycbcr"].training["steps"], models["espcn_ycbcr"].training["learning_rate"]) == (
         7,
-        0.0015,
+        0.003,
     )
+
+
+def test_a_folded_model_is_what_its_origin_is():
+    def train(config: Config) -> None:
+        config["models"] = [
+            {"name": "espcn_ycbcr_folded"},
+            {"name": "espcn_ycbcr", "weights": "train", "chroma_upsampling": "nearest"},
+        ]
+        config["training_sets"] = [
+            {"name": name, "sources": [{"type": "images", "path": name}]}
+            for name in ("training", "validation")
+        ]
+        config["runtimes"] = config["runtimes"][:-1]
+
+    folded = load_study(edited(train), SCHEMA).models["espcn_ycbcr_folded"]
+    assert (folded.name, folded.weights, folded.chroma_upsampling) == (
+        "espcn_ycbcr_folded",
+        "train",
+        "nearest",
+    )
+
+
+def test_a_folded_model_alone_has_the_shipped_weights():
+    def alone(config: Config) -> None:
+        config["models"] = [{"name": "espcn_ycbcr_folded"}]
+        config["runtimes"] = config["runtimes"][:-1]
+
+    assert load_study(edited(alone), SCHEMA).models["espcn_ycbcr_folded"].weights == "pretrained"
 
 
 def test_defaults_of_training_are_those_of_the_package():

@@ -1,25 +1,35 @@
-"""OpenCV: the bicubic baseline in fixed point on uint8 frames. It needs no model."""
+"""OpenCV: the bicubic baseline on uint8 frames, with OpenCV's own kernel or MATLAB's. It needs no model."""
 
 import json
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 import cv2
 import numpy as np
 
+from superres.device.bicubic import upscale_bicubic
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.runtimes.base import Session, Settings
 
-# Fixed in OpenCV's source; written down for whoever compares it with another bicubic.
-_ENGINE = {"interpolation": "cubic", "a": -0.75, "scale": 2}
+# What `a` is in OpenCV is fixed in its source; written down for whoever compares it with another bicubic.
+_ENGINES: Dict[str, Dict[str, Any]] = {
+    "opencv": {"interpolation": "cubic", "kernel": "opencv", "a": -0.75, "scale": 2},
+    "matlab": {"interpolation": "cubic", "kernel": "matlab", "a": -0.5, "scale": 2},
+}
 
 
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
-    """Write the engine, a small JSON file that names the interpolation; see `base.Runtime`."""
+    """Write the engine, a small JSON file that names the interpolation; see `base.Runtime`.
+
+    The option `kernel` is `opencv` (cv2.resize in fixed point; the default) or `matlab` (`upscale_bicubic`).
+    """
     if settings.precision != "uint8":
         raise UnsupportedError(f"opencv interpolates in uint8 only, not in {settings.precision}")
-    engine.write_text(json.dumps(_ENGINE) + "\n", encoding="utf-8")
-    return dict(_ENGINE)
+    kernel = settings.options.get("kernel", "opencv")
+    if kernel not in _ENGINES:
+        raise UserError(f"opencv: expected a kernel of {', '.join(_ENGINES)}, found {kernel!r}")
+    engine.write_text(json.dumps(_ENGINES[kernel]) + "\n", encoding="utf-8")
+    return dict(_ENGINES[kernel])
 
 
 def open_engine(engine: Path, settings: Settings) -> "OpencvSession":
@@ -28,9 +38,10 @@ def open_engine(engine: Path, settings: Settings) -> "OpencvSession":
         found = json.loads(engine.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{engine}: expected an engine of the opencv runtime, found no JSON") from error
-    if found != _ENGINE:
-        raise UserError(f"{engine}: expected {_ENGINE}, found {found}; build the engine again")
-    return OpencvSession(settings)
+    if found not in _ENGINES.values():
+        expected = " or ".join(map(str, _ENGINES.values()))
+        raise UserError(f"{engine}: expected {expected}, found {found}; build the engine again")
+    return OpencvSession(upscale_bicubic if found["kernel"] == "matlab" else _resize, settings)
 
 
 def versions() -> Dict[str, str]:
@@ -39,10 +50,11 @@ def versions() -> Dict[str, str]:
 
 
 class OpencvSession(Session):
-    """Bicubic interpolation by two (a = -0.75) of uint8 frames."""
+    """Bicubic interpolation by two of uint8 frames; `upscale` writes what it makes of one into another."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, upscale: Callable[[np.ndarray, np.ndarray], object], settings: Settings):
         cv2.setNumThreads(settings.threads)
+        self._upscale = upscale
         self._output = np.empty((0, 0, 3), np.uint8)
 
     def preprocess(self, frame: np.ndarray) -> np.ndarray:
@@ -52,8 +64,12 @@ class OpencvSession(Session):
         height, width, _ = inputs.shape
         if self._output.shape[:2] != (2 * height, 2 * width):
             self._output = np.empty((2 * height, 2 * width, 3), np.uint8)
-        cv2.resize(inputs, (2 * width, 2 * height), dst=self._output, interpolation=cv2.INTER_CUBIC)
+        self._upscale(inputs, self._output)
         return self._output
 
     def postprocess(self, outputs: np.ndarray) -> np.ndarray:
         return outputs
+
+
+def _resize(frame: np.ndarray, out: np.ndarray) -> None:
+    cv2.resize(frame, out.shape[1::-1], dst=out, interpolation=cv2.INTER_CUBIC)

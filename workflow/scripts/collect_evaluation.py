@@ -1,0 +1,15 @@
+"""Collect the PSNR of every arm in one file."""
+
+from pathlib import Path
+
+from superres.report.evaluation import ArmQuality, collect_evaluation
+from superres.report.manifest import Arm
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    arms = zip(snakemake.params.arms, snakemake.input.quality, snakemake.input.record, strict=True)
+    collect_evaluation(
+        [ArmQuality(Arm(*arm), *map(Path, files)) for arm, *files in arms],
+        snakemake.params.downsampling,
+        Path(snakemake.output.evaluation),
+    )

@@ -1,0 +1,15 @@
+"""Write the table of an evaluation, with published figures beside it."""
+
+from pathlib import Path
+
+from superres.report.cells import TableText
+from superres.report.evaluation_table import write_evaluation
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    write_evaluation(
+        snakemake.params.study,
+        Path(snakemake.input.evaluation),
+        TableText(**snakemake.params.text),
+        Path(snakemake.output.md),
+    )
