@@ -128,7 +128,7 @@ class EspcnYcbcr(Network):
     """
 
     trained_on = "luma"
-    trunk: Espcn
+    trunk: Espcn  # pyright: ignore[reportIncompatibleVariableOverride]
     chroma_upsampling: ChromaUpsampling
 
     def __init__(self, settings: NetworkSettings):
@@ -157,7 +157,7 @@ class EspcnAnchor(Network):
     """
 
     trained_on = "luma"
-    trunk: AnchoredEspcn
+    trunk: AnchoredEspcn  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, settings: NetworkSettings):
         super().__init__()
