@@ -128,12 +128,12 @@ class EspcnYcbcr(Network):
     """
 
     trained_on = "luma"
-    trunk: Espcn  # pyright: ignore[reportIncompatibleVariableOverride]
+    trunk: Espcn
     chroma_upsampling: ChromaUpsampling
 
     def __init__(self, settings: NetworkSettings):
         super().__init__()
-        self.trunk = Espcn(1)
+        self.trunk = Espcn(1)  # pyright: ignore[reportIncompatibleVariableOverride]
         self.chroma_upsampling = settings.chroma_upsampling
 
     def forward(self, frame: Tensor) -> Tensor:
@@ -157,12 +157,12 @@ class EspcnAnchor(Network):
     """
 
     trained_on = "luma"
-    trunk: AnchoredEspcn  # pyright: ignore[reportIncompatibleVariableOverride]
+    trunk: AnchoredEspcn
 
     def __init__(self, settings: NetworkSettings):
         super().__init__()
         del settings  # nothing about it is left open
-        self.trunk = AnchoredEspcn(1)
+        self.trunk = AnchoredEspcn(1)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def forward(self, frame: Tensor) -> Tensor:
         bicubic = double(frame, self.trunk.kernels)
