@@ -23,7 +23,7 @@ def make_image_folders(project: Project, study: Any) -> None:
             folder = project.folder / study["path"]
             folder.mkdir(parents=True, exist_ok=True)
             for name in ("t1.png", "t10.png", "a.jpg"):
-                Image.new("RGB", (64, 48)).save(folder / name)
+                Image.new("RGB", (96, 96)).save(folder / name)
         for value in study.values():
             make_image_folders(project, value)
 
@@ -77,7 +77,7 @@ def test_weights_are_trained_if_the_study_says_so(project: Project):
 def train_study(project: Project) -> str:
     (project.folder / "photos").mkdir()
     for name in ("a.png", "b.png"):
-        Image.new("RGB", (64, 48)).save(project.folder / "photos" / name)
+        Image.new("RGB", (64, 64)).save(project.folder / "photos" / name)
     return """
 study: train_both
 models: [{name: espcn_rgb, weights: train}, {name: espcn_ycbcr, weights: train}, {name: bicubic}]

@@ -61,9 +61,10 @@ def check_file(path: str, what: str) -> Path:
     return file
 
 
-def check_source(source: Source) -> None:
+def check_source(source: Source, smallest: int = 2) -> None:
     """Raise UserError for what is wrong with a source as far as names and headers tell.
 
+    Images of a folder must be at least `smallest` pixels wide and high.
     A wheel that is yet to be downloaded and the frames of a video are left for when they are read.
     """
     kind = source.kind
@@ -80,7 +81,7 @@ def check_source(source: Source) -> None:
         case Images():
             files = image_files(kind)
             for index in select_frames(source.frames, len(files), str(kind.path)):
-                _check_image_header(files[index])
+                _check_image_header(files[index], smallest)
         case Y4m():
             header = read_header(check_file(kind.path, "y4m"))
             select_frames(source.frames, header.frames, kind.path)
@@ -104,10 +105,15 @@ def check_view(view: TurningView) -> None:
         )
 
 
-def _check_image_header(file: Path) -> None:
+def _check_image_header(file: Path, smallest: int) -> None:
     from superres.data.pictures import picture_size
 
-    picture_size(file, str(file))
+    height, width = picture_size(file, str(file))
+    if min(height, width) < smallest:
+        raise UserError(
+            f"{file}: expected at least {smallest}x{smallest} pixels, found {width}x{height}; exclude it"
+            + (" or make the training's patches smaller" if smallest > 2 else "")
+        )
 
 
 def _what_is_there(path: Path) -> str:

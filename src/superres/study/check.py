@@ -39,9 +39,9 @@ def _is_there(clip: Clip) -> bool:
 
 def check_study(study: Study) -> None:
     """Raise UserError for the first file that can't be used, or clip that shares frames with other images."""
-    for where, source in _used_sources(study):
+    for where, source, smallest in _used_sources(study):
         try:
-            check_source(source)
+            check_source(source, smallest)
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
     _check_overlaps(study)
@@ -61,13 +61,25 @@ def used_training_sets(study: Study) -> list[TrainingSet]:
     return [images for name, images in study.training_sets.items() if name in names]
 
 
-def _used_sources(study: Study) -> Iterator[tuple[str, Source]]:
+def _used_sources(study: Study) -> Iterator[tuple[str, Source, int]]:
+    """Every source with the role that it has, and the width and height that its images need at least."""
     for clip in study.clips.values():
-        yield f"clip {clip.name}", clip.source
+        yield f"clip {clip.name}", clip.source, 2
     for images in used_calibration_sets(study):
-        yield from ((f"calibration set {images.name}", source) for source in images.sources)
+        yield from ((f"calibration set {images.name}", source, 2) for source in images.sources)
     for images in used_training_sets(study):
-        yield from ((f"training set {images.name}", source) for source in images.sources)
+        smallest = _largest_patch(study, images)
+        yield from ((f"training set {images.name}", source, smallest) for source in images.sources)
+
+
+def _largest_patch(study: Study, images: TrainingSet) -> int:
+    """Width of the largest HR patch that some model's training draws from a set; 2 if it is for validation only."""
+    patches = [
+        2 * max(model.training["patches"])
+        for model in study.models.values()
+        if model.weights == "train" and model.training[TRAINING_ROLES[0]] == images.name
+    ]
+    return max(patches, default=2)
 
 
 def _check_overlaps(study: Study) -> None:

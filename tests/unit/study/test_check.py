@@ -115,7 +115,19 @@ def test_training_shares_nothing_with_clip_or_validation(
         {"name": name, "sources": [images(tmp_path / folder, "1.png")]}
         for name, folder in (("training", training), ("validation", validation))
     ]
-    models = [{"name": "espcn_rgb", "weights": "train"}]
+    models = [{"name": "espcn_rgb", "weights": "train", "training": {"patches": [24]}}]
     study = load_study(study_of(tmp_path, training_sets=sets, models=models), SCHEMA)
     with pytest.raises(UserError, match=f"^{message}: expected no"):
+        check_study(study)
+
+
+def test_a_training_image_smaller_than_the_largest_patch_is_named(tmp_path: Path):
+    sets = [
+        {"name": name, "sources": [images(tmp_path / name, f"{name}.png")]}
+        for name in ("training", "validation")
+    ]
+    models = [{"name": "espcn_rgb", "weights": "train", "training": {"patches": [16, 25]}}]
+    study = load_study(study_of(tmp_path, training_sets=sets, models=models), SCHEMA)
+    # The images are 64 x 48, and 25 LR pixels are 50 HR pixels; a validation image may be as small as it likes.
+    with pytest.raises(UserError, match=r"training/training\.png: expected at least 50x50 pixels, found 64x48"):
         check_study(study)
