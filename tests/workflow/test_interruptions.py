@@ -6,7 +6,9 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from PIL import Image
 
 from project_copy import Project
 
@@ -56,3 +58,40 @@ def test_second_run_of_a_study_is_refused_while_the_first_goes_on(project: Proje
     assert second.returncode != 0
     assert "study error: tiny is being run by another call" in second.stdout
     assert "Traceback" not in second.stdout
+
+
+TRAINING = """
+study: {name}
+clips: [{{name: clip, source: {{type: images, path: photos, include: [c.png]}}}}]
+training_sets:
+  - {{name: training, sources: [{{type: images, path: photos, include: [a.png]}}]}}
+  - {{name: validation, sources: [{{type: images, path: photos, include: [b.png]}}]}}
+models: [{{name: espcn_ycbcr, weights: train}}, {{name: bicubic}}]
+training: {{steps: 300, batch: 2, patches: [8, 12], l1_steps: 100, warmup_steps: 10, checkpoint_every: 50}}
+"""
+
+
+def test_killed_training_ends_with_the_same_weights(project: Project):
+    (project.folder / "photos").mkdir()
+    for seed, name in enumerate("abc"):
+        noise = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), np.uint8)
+        Image.fromarray(noise).resize((96, 72), Image.Resampling.BICUBIC).save(
+            project.folder / f"photos/{name}.png"
+        )
+    weights = {name: f"results/{name}/weights/espcn_ycbcr.safetensors" for name in ("whole", "killed")}
+    studies = {name: project.write_study(name, TRAINING.format(name=name)) for name in weights}
+    calls = {name: ("--cores", "1", weights[name], "--configfile", studies[name]) for name in weights}
+    assert project.snakemake(*calls["whole"]).returncode == 0
+
+    checkpoint = project.folder / "results/killed/weights/checkpoints/espcn_ycbcr.pt"
+    run = project.start(*calls["killed"])
+    wait_for(checkpoint, run)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert not (project.folder / weights["killed"]).exists()
+    done = project.snakemake(*calls["killed"])
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert (project.folder / weights["killed"]).read_bytes() == (
+        project.folder / weights["whole"]
+    ).read_bytes()
+    assert not checkpoint.exists()
