@@ -1,0 +1,66 @@
+"""How much faster is one arm than another? Times arms that a study has built, frame by frame in turn.
+
+    .venv/bin/python benchmarks/compare_latency.py results/default local/openvino/{espcn_rgb,espcn_ycbcr}/int8-minmax
+
+The first arm is the reference. Each round upscales one frame with every arm, in an order that changes, so that a
+busy machine slows all of them alike; the ratio is the median over the rounds' own ratios, with its quartiles.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median, quantiles
+
+import numpy as np
+
+from superres.device.frames import Frames, open_frames
+from superres.device.machine import usable_cpus
+from superres.device.runtimes import load_runtime
+from superres.device.runtimes.base import Session, Settings
+
+
+def open_arm(results: Path, arm: str, threads: int) -> Session:
+    """Open the engine of an arm, `target/runtime/model/precision`."""
+    folder = results / "arms" / arm
+    record = json.loads((folder / "engine.json").read_text(encoding="utf-8"))
+    if record["status"] != "ok":
+        raise SystemExit(f"{folder}: expected an engine, found: {record['status']}")
+    options = record["settings"].get("options", {})
+    settings = Settings(record["precision"], threads, options)
+    return load_runtime(record["runtime"]).open_engine(folder / "engine.bin", settings)
+
+
+def time_rounds(sessions: Sequence[Session], frames: Frames, rounds: int) -> np.ndarray:
+    """Milliseconds end to end, rounds x arms."""
+    times = np.empty((rounds, len(sessions)))
+    for i in range(-2, rounds):
+        frame = np.array(frames[i % len(frames)])
+        for k in np.random.default_rng(i + 2).permutation(len(sessions)):
+            started = time.perf_counter()
+            sessions[k].run(frame)
+            # The first two rounds warm up.
+            times[max(i, 0), k] = (time.perf_counter() - started) * 1000
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time arms of a study against the first of them.")
+    parser.add_argument("results", type=Path, help="a study's folder, such as results/default")
+    parser.add_argument("arms", nargs="+", help="target/runtime/model/precision, the reference first")
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--clip", default="park")
+    chosen = parser.parse_args()
+    frames = open_frames(chosen.results / f"frames/{chosen.clip}.lr.npy")
+    sessions = [open_arm(chosen.results, arm, usable_cpus()) for arm in chosen.arms]
+    times = time_rounds(sessions, frames, chosen.rounds)
+    print(f"{'arm':58} {'ms':>8} {'times as fast':>14} {'quartiles':>13}")
+    for arm, column in zip(chosen.arms, times.T, strict=True):
+        ratios = (times[:, 0] / column).tolist()
+        low, _, high = quantiles(ratios, n=4)
+        print(f"{arm:58} {median(column.tolist()):8.1f} {median(ratios):14.2f} {low:6.2f}-{high:.2f}")
+
+
+if __name__ == "__main__":
+    main()
