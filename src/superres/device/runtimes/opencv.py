@@ -18,6 +18,8 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
     """Write the engine, a small JSON file that names the interpolation; see `base.Runtime`."""
     if settings.precision != "uint8":
         raise UnsupportedError(f"opencv interpolates in uint8 only, not in {settings.precision}")
+    if settings.frames != "uint8":
+        raise UnsupportedError(f"opencv takes and gives uint8 frames only, not {settings.frames}")
     engine.write_text(json.dumps(_ENGINE) + "\n", encoding="utf-8")
     return dict(_ENGINE)
 
