@@ -200,7 +200,17 @@ def engine_source(wildcards):
         return f"{RESULTS}/programs/{wildcards.model}.pt"
     arm = arm_of(wildcards)
     graph = arm.precision if arm.calibration else "fp32"
-    return f"{RESULTS}/onnx/{wildcards.model}/{graph}.onnx"
+    # OpenVINO puts the conversion of frames into the graph itself.
+    folded = arm.runtime == "onnxruntime" and STUDY.frames[arm.runtime] == "uint8"
+    return f"{RESULTS}/onnx/{wildcards.model}/{graph}{'.uint8' if folded else ''}.onnx"
+
+
+def job_settings(**settings):
+    """Params function: settings of an arm's job, and the options that its runtime gets."""
+    return lambda wildcards: {
+        **settings,
+        "options": {"frames": STUDY.frames[wildcards.runtime]},
+    }
 
 
 def disjoint_images(wildcards):

@@ -15,7 +15,7 @@ with script_log(snakemake.log[0]):
             # Bicubic has no model file.
             inputs={"model": snakemake.input.model} if snakemake.input.model else {},
             outputs={"engine": snakemake.output.engine, "record": snakemake.output.record},
-            settings={},
+            settings=snakemake.params.settings,
             label=f"{arm.target}/{arm.runtime}/{arm.model}/{arm.precision}",
         )
     )

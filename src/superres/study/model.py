@@ -87,7 +87,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Study:
-    """A study with all defaults filled in."""
+    """A study with all defaults filled in; `frames` says what the engines of each runtime take and give."""
 
     name: str
     description: str
@@ -98,6 +98,7 @@ class Study:
     training_sets: Mapping[str, TrainingSet]
     models: Mapping[str, Model]
     arms: tuple[Arm, ...]
+    frames: Mapping[str, Literal["uint8", "float32"]]
     latency: Mapping[str, Any]
     table: Mapping[str, Any]
     samples: Mapping[str, Any]

@@ -39,6 +39,11 @@ def test_default_study_has_the_arms_of_the_table():
     assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")
 
 
+def test_frames_are_chosen_for_each_runtime():
+    chosen = load_study(edited(lambda c: c["runtimes"][1].update(frames="float32")), SCHEMA).frames
+    assert chosen == {"pytorch": "uint8", "onnxruntime": "float32", "openvino": "uint8", "opencv": "uint8"}
+
+
 def test_default_clip_is_the_turning_view():
     clip = load_study(DEFAULT, SCHEMA).clips["park"]
     assert clip.downsampling == "bicubic"
@@ -106,6 +111,14 @@ MISTAKES = {
         ["runtimes[0].precisions", "pytorch", "found int8-dummy"],
     ),
     "bicubic without opencv": (lambda c: c["runtimes"].pop(), ["models: bicubic", "opencv"]),
+    "planes for opencv": (
+        lambda c: c["runtimes"][3].update(frames="float32"),
+        ["runtimes[3].frames", "expected uint8 for opencv", "found float32"],
+    ),
+    "unknown kind of frames": (
+        lambda c: c["runtimes"][1].update(frames="uint16"),
+        ["runtimes[1].frames", "uint8, float32", "found 'uint16'"],
+    ),
     "opencv without bicubic": (lambda c: c["models"].pop(), ["runtimes[3]", "bicubic"]),
     "training without its set": (
         lambda c: c["models"][0].update(weights="train"),
