@@ -1,6 +1,21 @@
 ARM = f"{RESULTS}/arms/{{target}}/{{runtime}}/{{model}}/{{precision}}"
 
 
+rule fold_frames:
+    input:
+        onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.onnx",
+        code=code("models/fold_frames.py"),
+    output:
+        onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.uint8.onnx",
+    log:
+        f"{LOGS}/fold_frames/{{model}}/{{precision}}.log",
+    conda:
+        "../envs/quantization.yaml"
+    threads: 1
+    script:
+        "../workflow/scripts/fold_frames.py"
+
+
 rule build_engine:
     input:
         model=engine_source,
@@ -16,7 +31,7 @@ rule build_engine:
         "../envs/arms.yaml"
     threads: 2
     params:
-        settings=engine_settings,
+        settings=job_settings(),
     script:
         "../workflow/scripts/build_engine.py"
 
@@ -42,7 +57,7 @@ rule measure_quality:
         "../envs/arms.yaml"
     threads: max(1, workflow.cores // 2)
     params:
-        settings={**STUDY.quality, "sample_frame": STUDY.samples["frame"]},
+        settings=job_settings(**STUDY.quality, sample_frame=STUDY.samples["frame"]),
     script:
         "../workflow/scripts/measure_quality.py"
 
@@ -66,7 +81,7 @@ rule measure_latency:
     # All cores: nothing else runs while an arm is timed.
     threads: workflow.cores
     params:
-        settings=dict(STUDY.latency),
+        settings=job_settings(**STUDY.latency),
     script:
         "../workflow/scripts/measure_latency.py"
 

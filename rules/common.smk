@@ -197,13 +197,6 @@ def calibration_settings(wildcards):
     return asdict(STUDY.calibrations[wildcards.calibration])
 
 
-def engine_settings(wildcards):
-    """What a runtime is told when it builds an engine: the kernel of bicubic, nothing for a network."""
-    if wildcards.model != BASELINE:
-        return {}
-    return {"options": {"kernel": STUDY.models[BASELINE].kernel}}
-
-
 def engine_source(wildcards):
     """What an engine is built from: an ONNX file, PyTorch's own program, or nothing for bicubic."""
     if wildcards.model == BASELINE:
@@ -212,7 +205,22 @@ def engine_source(wildcards):
         return f"{RESULTS}/programs/{wildcards.model}.pt"
     arm = arm_of(wildcards)
     graph = arm.precision if arm.calibration else "fp32"
-    return f"{RESULTS}/onnx/{wildcards.model}/{graph}.onnx"
+    # OpenVINO puts the conversion of frames into the graph itself.
+    folded = arm.runtime == "onnxruntime" and STUDY.frames[arm.runtime] == "uint8"
+    return f"{RESULTS}/onnx/{wildcards.model}/{graph}{'.uint8' if folded else ''}.onnx"
+
+
+def job_settings(**settings):
+    """Params function: settings of an arm's job, and the options that its runtime gets."""
+    return lambda wildcards: {**settings, "options": runtime_options(wildcards)}
+
+
+def runtime_options(wildcards):
+    """What an arm's runtime is told: the form of frames, and the kernel of bicubic."""
+    options = {"frames": STUDY.frames[wildcards.runtime]}
+    if wildcards.model == BASELINE:
+        options["kernel"] = STUDY.models[BASELINE].kernel
+    return options
 
 
 def disjoint_images(wildcards):

@@ -47,9 +47,20 @@ def test_default_study_without_heavy_imports(project: Project):
     jobs = read_jobs(done.stdout)
     assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 37
     assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == 8
+    assert jobs["fold_frames"] == 12
     assert jobs["export_onnx"] == jobs["export_program"] == 4
     assert jobs["prepare_clip"] == jobs["prepare_calibration_set"] == 1
     assert "train_model" not in jobs
+
+
+def test_frames_are_folded_only_where_they_are_asked_for(project: Project):
+    text = (project.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
+    study = project.write_study(
+        "planes", text.replace("{name: onnxruntime,", "{name: onnxruntime, frames: float32,")
+    )
+    jobs = read_jobs(project.snakemake("-n", "all", f"--configfile={study}").stdout)
+    assert "fold_frames" not in jobs
+    assert jobs["build_engine"] == 13
 
 
 def test_one_file_of_an_arm_asks_for_that_arm_alone(project: Project):

@@ -14,6 +14,7 @@ from project_copy import Project
 
 STUDY = ("--cores", "4", "--configfile=studies/tiny.yaml")
 ENGINE = "results/tiny/arms/local/openvino/espcn_rgb/fp32/engine.json"
+READER_LOG = "results/tiny/logs/measure_quality/local/openvino/espcn_rgb/fp32.log"
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
@@ -26,8 +27,8 @@ def wait_for(path: Path, process: subprocess.Popen[bytes], seconds: float = 120)
 
 def test_killed_run_goes_on_where_it_stopped(project: Project):
     run = project.start(*STUDY, "openvino")
-    wait_for(project.folder / ENGINE, run)
-    time.sleep(0.3)
+    # Once a job that reads the engine begins, Snakemake has noted that the engine's own job is done.
+    wait_for(project.folder / READER_LOG, run)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     engine = (project.folder / ENGINE).stat().st_mtime_ns

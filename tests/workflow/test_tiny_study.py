@@ -78,6 +78,26 @@ def test_manifest_names_what_went_in(tiny: Project):
     assert str(tiny.folder) not in text
 
 
+def test_manifest_says_in_which_form_frames_went_in(tiny: Project):
+    for runtime, model in (("onnxruntime", "int8-minmax.uint8.onnx"), ("openvino", "int8-minmax.onnx")):
+        path = tiny.folder / ARM.replace("openvino", runtime) / "manifest.json"
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        for task in ("engine", "quality", "latency"):
+            assert manifest[task]["settings"]["options"] == {"frames": "uint8"}
+        assert manifest["inputs"]["onnx"]["path"].endswith(f"espcn_rgb/{model}")
+
+
+def test_changed_frames_rerun_the_arms_of_that_runtime(tiny: Project):
+    text = (tiny.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
+    changed = tiny.write_study(
+        "changed", text.replace("{name: openvino,", "{name: openvino, frames: float32,")
+    )
+    jobs = read_jobs(tiny.snakemake("-n", f"--configfile={changed}", "all").stdout)
+    (tiny.folder / changed).unlink()
+    assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 6
+    assert not {"fold_frames", "quantize_onnx", "prepare_clip"} & set(jobs)
+
+
 def test_table_has_the_papers_figures_beside_ours(tiny: Project):
     table = (tiny.folder / RESULTS / "table1.md").read_text(encoding="utf-8")
     assert "not run: needs a CUDA device" in table

@@ -36,10 +36,11 @@ def open_arm(job: Job) -> Tuple[Session, Dict[str, Any]]:
     record do not belong together or to this job.
     """
     engine, path = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
-    record = read_json(path, ("status", "runtime", "precision", "engine_sha256"))
-    for name in ("runtime", "precision"):
-        if record[name] != getattr(job, name):
-            raise UserError(f"{path}: expected {name} {getattr(job, name)}, found {record[name]}")
+    record = read_json(path, ("status", "runtime", "precision", "settings", "engine_sha256"))
+    found = {**record, "options": record["settings"].get("options", {})}
+    for name in ("runtime", "precision", "options"):
+        if found[name] != getattr(job, name):
+            raise UserError(f"{path}: expected {name} {getattr(job, name)}, found {found[name]}")
     if record["status"] != "ok":
         raise UnsupportedError(record["status"].replace("not run: ", "", 1))
     sha256 = sha256_file(engine)

@@ -95,7 +95,10 @@ class Arm:
 
 @dataclass(frozen=True)
 class Study:
-    """A study with all defaults filled in; `left_out` are clips that it goes on without."""
+    """A study with all defaults filled in.
+
+    `left_out` are clips that it goes on without; `frames` says what the engines of each runtime take and give.
+    """
 
     name: str
     description: str
@@ -108,6 +111,7 @@ class Study:
     models: Mapping[str, Model]
     arms: tuple[Arm, ...]
     quality: Mapping[str, Any]
+    frames: Mapping[str, Literal["uint8", "float32"]]
     latency: Mapping[str, Any]
     table: Mapping[str, Any]
     samples: Mapping[str, Any]

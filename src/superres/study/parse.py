@@ -58,6 +58,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
         models=_models(full, config["models"]),
         arms=_arms(full),
         quality=full["quality"],
+        frames={runtime["name"]: runtime["frames"] for runtime in full["runtimes"]},
         latency=full["latency"],
         table=full["table"],
         samples=full["samples"],
@@ -205,6 +206,10 @@ def _check_runtime(runtime: Mapping[str, Any], models: Sequence[str], key: str) 
             )
         if runtime["name"] == "onnxruntime" and precision == "bf16":
             raise UserError(f"{key}.precisions: onnxruntime has no bf16 convolution on a CPU; take it out")
+    if runtime["name"] == BASELINE_RUNTIME and runtime["frames"] != "uint8":
+        raise UserError(
+            f"{key}.frames: expected uint8 for {BASELINE_RUNTIME}, which knows no other, found {runtime['frames']}"
+        )
     if runtime["name"] == BASELINE_RUNTIME and BASELINE not in models:
         raise UserError(
             f"{key}: {BASELINE_RUNTIME} runs the model {BASELINE} only, which `models` doesn't name"

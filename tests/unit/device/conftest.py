@@ -13,6 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.job import Job
+from superres.models.fold_frames import fold_frames
 
 
 class Network(torch.nn.Module):
@@ -48,6 +49,16 @@ class Exported:
     fp32: Path
     int8: Path
     program: Path
+
+    def model(self, runtime: str, precision: str = "fp32", frames: str = "uint8") -> Path | None:
+        """The file that a runtime builds its engine from."""
+        if runtime == "opencv":
+            return None
+        if runtime == "pytorch":
+            return self.program
+        onnx_file = self.int8 if precision.startswith("int8-") else self.fp32
+        folded = runtime == "onnxruntime" and frames == "uint8"
+        return onnx_file.with_suffix(".uint8.onnx") if folded else onnx_file
 
 
 class GraphBuilder:
@@ -128,6 +139,8 @@ def exported(tmp_path_factory) -> Exported:
     files = Exported(network, ranges, folder / "fp32.onnx", folder / "int8.onnx", folder / "network.pt")
     export_onnx(network, files.fp32, None)
     export_onnx(network, files.int8, ranges)
+    for path in (files.fp32, files.int8):
+        fold_frames(path, path.with_suffix(".uint8.onnx"))
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.save(torch.jit.trace(network, frame), files.program)
@@ -151,6 +164,7 @@ class TinyArm:
     folder: Path
     runtime: str
     precision: str
+    frames: str
     model: Path | None
 
     def path(self, name: str) -> Path:
@@ -175,13 +189,14 @@ class TinyArm:
 
     def _job(self, task: str, inputs: dict[str, str], output: str, file: str, settings: dict) -> Job:
         outputs = {output: str(self.path(file)), "record": str(self.path(file).with_suffix(".json"))}
+        settings = {**settings, "options": {"frames": self.frames}}
         label = f"local/{self.runtime}/network/{self.precision}"
         return Job(task, self.runtime, self.precision, 2, inputs, outputs, settings, label)
 
 
 @pytest.fixture
 def tiny_arm(tmp_path, exported):
-    """Makes a `TinyArm` of a runtime and a precision."""
+    """Makes a `TinyArm` of a runtime, a precision and what its engine takes."""
     lr_shapes = [(12, 16), (10, 14), (12, 16)]
     hr_shapes = [(2 * height, 2 * width) for height, width in lr_shapes]
     rng = np.random.default_rng(11)
@@ -191,13 +206,7 @@ def tiny_arm(tmp_path, exported):
     index = {"name": "c", "names": ["a", "b", "c"], "hr_shapes": hr_shapes, "lr_shapes": lr_shapes}
     (tmp_path / "c.json").write_text(json.dumps(index))
 
-    def make(runtime: str, precision: str) -> TinyArm:
-        if runtime == "opencv":
-            model = None
-        elif runtime == "pytorch":
-            model = exported.program
-        else:
-            model = exported.int8 if precision.startswith("int8-") else exported.fp32
-        return TinyArm(tmp_path, runtime, precision, model)
+    def make(runtime: str, precision: str, frames: str = "uint8") -> TinyArm:
+        return TinyArm(tmp_path, runtime, precision, frames, exported.model(runtime, precision, frames))
 
     return make

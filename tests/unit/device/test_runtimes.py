@@ -14,7 +14,7 @@ import torch
 from superres.device.bicubic import upscale_bicubic
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.runtimes import RUNTIMES, load_runtime
-from superres.device.runtimes.base import Session, Settings
+from superres.device.runtimes.base import FRAMES, Session, Settings
 
 
 def to_tensor(frame: np.ndarray) -> torch.Tensor:
@@ -49,11 +49,13 @@ def expected_int8(network: Any, ranges: list[float], frame: np.ndarray) -> np.nd
 
 
 @pytest.fixture
-def make(tmp_path) -> Callable[[str, str, Path | None], tuple[Session, dict[str, Any]]]:
+def make(tmp_path) -> Callable[..., tuple[Session, dict[str, Any]]]:
     """Builds a model for a runtime in a precision, and opens it."""
 
-    def build_and_open(runtime: str, precision: str, model: Path | None) -> tuple[Session, dict[str, Any]]:
-        module, settings = load_runtime(runtime), Settings(precision, 2)
+    def build_and_open(
+        runtime: str, precision: str, model: Path | None, frames: str = "uint8"
+    ) -> tuple[Session, dict[str, Any]]:
+        module, settings = load_runtime(runtime), Settings(precision, 2, {"frames": frames})
         facts = module.build(model, tmp_path / "engine.bin", settings)
         return module.open_engine(tmp_path / "engine.bin", settings), facts
 
@@ -61,6 +63,7 @@ def make(tmp_path) -> Callable[[str, str, Path | None], tuple[Session, dict[str,
 
 
 # Largest difference from unrounded float64 levels: half a level is rounding itself, bf16 has 8 bits.
+UINT8 = {"frames": "uint8"}
 CASES = [
     ("pytorch", "fp32", 0.51),
     ("pytorch", "bf16", 4.0),
@@ -70,11 +73,11 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize("form", FRAMES)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[1]}")
-def test_agrees_with_pytorch_on_frames_of_any_size(case, exported, frames, make):
+def test_agrees_with_pytorch_on_frames_of_any_size(case, form, exported, frames, make):
     runtime, precision, tolerance = case
-    model = exported.program if runtime == "pytorch" else exported.fp32
-    session, _ = make(runtime, precision, model)
+    session, _ = make(runtime, precision, exported.model(runtime, precision, form), form)
     for frame in frames:
         upscaled = session.run(frame)
         assert upscaled.dtype == np.uint8
@@ -82,9 +85,10 @@ def test_agrees_with_pytorch_on_frames_of_any_size(case, exported, frames, make)
         assert np.abs(upscaled - expected(exported.network, frame)).max() <= tolerance
 
 
+@pytest.mark.parametrize("form", FRAMES)
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
-def test_int8_is_the_arithmetic_that_the_graph_means(runtime, exported, frames, make):
-    session, facts = make(runtime, "int8-minmax", exported.int8)
+def test_int8_is_the_arithmetic_that_the_graph_means(runtime, form, exported, frames, make):
+    session, facts = make(runtime, "int8-minmax", exported.model(runtime, "int8-minmax", form), form)
     if runtime == "onnxruntime":
         assert facts == {"int8_convolutions": 3, "float_convolutions": 0}
     else:
@@ -109,22 +113,27 @@ def test_bf16_is_not_fp32_in_disguise(runtime, exported, frames, make):
     assert np.abs(session.run(frames[0]) - expected(exported.network, frames[0])).max() > 0.6
 
 
-def test_steps_of_a_session_make_up_its_run(exported, frames, make):
-    for runtime, file in (("pytorch", "program"), ("onnxruntime", "fp32"), ("openvino", "fp32")):
-        session, _ = make(runtime, "fp32", getattr(exported, file))
-        whole = session.run(frames[0]).copy()
-        steps = session.postprocess(session.execute(session.preprocess(frames[0])))
-        np.testing.assert_array_equal(steps, whole)
+@pytest.mark.parametrize("form", FRAMES)
+@pytest.mark.parametrize("runtime", ["pytorch", "onnxruntime", "openvino"])
+def test_steps_of_a_session_make_up_its_run(runtime, form, exported, frames, make):
+    session, _ = make(runtime, "fp32", exported.model(runtime, "fp32", form), form)
+    whole = session.run(frames[0]).copy()
+    steps = session.postprocess(session.execute(session.preprocess(frames[0])))
+    np.testing.assert_array_equal(steps, whole)
 
 
-def test_values_outside_the_range_are_limited_not_wrapped(exported, make):
+@pytest.mark.parametrize("form", FRAMES)
+@pytest.mark.parametrize("runtime", ["pytorch", "onnxruntime", "openvino"])
+def test_values_outside_the_range_are_limited_not_wrapped(runtime, form, exported, make):
     # The network's own clip keeps to 0..1; white and black frames reach both ends of it.
+    session, _ = make(runtime, "fp32", exported.model(runtime, "fp32", form), form)
     for value in (0, 255):
         frame = np.full((16, 16, 3), value, np.uint8)
         levels = expected(exported.network, frame)
-        for runtime, file in (("pytorch", "program"), ("onnxruntime", "fp32"), ("openvino", "fp32")):
-            session, _ = make(runtime, "fp32", getattr(exported, file))
-            assert np.abs(session.run(frame) - levels).max() <= 0.51
+        with torch.no_grad():
+            unlimited = exported.network.activations(to_tensor(frame))[-1]
+        assert unlimited.min() < -0.05 or unlimited.max() > 1.05
+        assert np.abs(session.run(frame) - levels).max() <= 0.51
 
 
 def test_opencv_is_bicubic_with_a_of_minus_three_quarters(frames, make):
@@ -140,13 +149,13 @@ def test_opencv_is_bicubic_with_a_of_minus_three_quarters(frames, make):
 
 
 def test_opencv_with_the_kernel_of_matlab(frames, tmp_path):
-    module, settings = load_runtime("opencv"), Settings("uint8", 2, {"kernel": "matlab"})
+    module, settings = load_runtime("opencv"), Settings("uint8", 2, {**UINT8, "kernel": "matlab"})
     assert module.build(None, tmp_path / "engine.bin", settings)["a"] == -0.5
-    session = module.open_engine(tmp_path / "engine.bin", Settings("uint8", 2))
+    session = module.open_engine(tmp_path / "engine.bin", Settings("uint8", 2, UINT8))
     for frame in frames:
         assert np.array_equal(session.run(frame), upscale_bicubic(frame))
     with pytest.raises(UserError, match="expected a kernel of opencv, matlab, found 'keys'"):
-        module.build(None, tmp_path / "engine.bin", Settings("uint8", 2, {"kernel": "keys"}))
+        module.build(None, tmp_path / "engine.bin", Settings("uint8", 2, {**UINT8, "kernel": "keys"}))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
@@ -167,7 +176,7 @@ def test_a_precision_that_a_runtime_lacks_is_unsupported(runtime, precision, exp
 def test_an_int8_arm_of_a_float_graph_is_refused(exported, make):
     for runtime in ("onnxruntime", "openvino"):
         with pytest.raises(UnsupportedError, match="convolution"):
-            make(runtime, "int8-minmax", exported.fp32)
+            make(runtime, "int8-minmax", exported.model(runtime))
 
 
 @pytest.mark.parametrize("runtime", ["pytorch", "onnxruntime", "openvino"])
@@ -181,11 +190,28 @@ def test_a_file_that_is_no_model_is_a_users_mistake(runtime, make, tmp_path):
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_the_input_has_to_be_called_frame(runtime, exported, make, tmp_path):
-    model = onnx.load(exported.fp32)
+    model = onnx.load(exported.model(runtime))
     model.graph.input[0].name = model.graph.node[0].input[0] = "picture"
     onnx.save(model, tmp_path / "other.onnx")
     with pytest.raises(UserError, match=r"'frame'.*picture"):
         make(runtime, "fp32", tmp_path / "other.onnx")
+
+
+@pytest.mark.parametrize(("form", "file"), [("uint8", "fp32.onnx"), ("float32", "fp32.uint8.onnx")])
+def test_a_graph_in_the_other_form_is_a_users_mistake(form, file, exported, make):
+    with pytest.raises(UserError, match=rf"expected one {form} input named 'frame'"):
+        make("onnxruntime", "fp32", exported.fp32.with_name(file), form)
+
+
+def test_opencv_takes_no_planes(make):
+    with pytest.raises(UnsupportedError, match="uint8 frames only, not float32"):
+        make("opencv", "uint8", None, "float32")
+
+
+@pytest.mark.parametrize("options", [{}, {"frames": "uint16"}])
+def test_what_an_engine_takes_has_to_be_said(options):
+    with pytest.raises(UserError, match="expected frames as uint8 or float32, found"):
+        _ = Settings("fp32", 1, options).frames
 
 
 def test_every_runtime_says_its_version():

@@ -18,12 +18,13 @@ from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Settings
 
 ARMS = [
-    ("opencv", "uint8"),
-    ("pytorch", "fp32"),
-    ("onnxruntime", "fp32"),
-    ("onnxruntime", "int8-minmax"),
-    ("openvino", "fp32"),
-    ("openvino", "int8-minmax"),
+    ("opencv", "uint8", "uint8"),
+    ("pytorch", "fp32", "uint8"),
+    ("pytorch", "fp32", "float32"),
+    ("onnxruntime", "fp32", "uint8"),
+    ("onnxruntime", "int8-minmax", "float32"),
+    ("openvino", "fp32", "float32"),
+    ("openvino", "int8-minmax", "uint8"),
 ]
 
 
@@ -45,9 +46,9 @@ def read_json(path) -> dict:
     return json.loads(path.read_text())
 
 
-@pytest.mark.parametrize(("runtime", "precision"), ARMS)
-def test_an_arm_from_model_to_figures(runtime, precision, tiny_arm):
-    arm = tiny_arm(runtime, precision)
+@pytest.mark.parametrize(("runtime", "precision", "frames"), ARMS)
+def test_an_arm_from_model_to_figures(runtime, precision, frames, tiny_arm):
+    arm = tiny_arm(runtime, precision, frames)
     for job in (arm.build_engine(), arm.measure_quality(), arm.measure_latency()):
         assert run(job, arm.folder) == 0
     engine, quality = read_json(arm.path("engine.json")), read_json(arm.path("quality.json"))
@@ -57,6 +58,7 @@ def test_an_arm_from_model_to_figures(runtime, precision, tiny_arm):
         assert 1 <= record["threads"] <= record["threads_asked"] == 2
         assert record["engine_sha256"] == sha256_file(arm.path("engine.bin"))
         assert record["versions"]
+        assert record["settings"]["options"] == {"frames": frames}
         assert record["machine"]["numpy"] == np.__version__
     assert engine["model_sha256"] == (sha256_file(arm.model) if arm.model else None)
     assert 0 < quality["runtime_seconds"] <= quality["total_seconds"]
@@ -99,7 +101,8 @@ def check_quality(arm, weights: np.ndarray, border: int) -> None:
     """Compare the CSV with the formulas in float64, on what the session itself gives."""
     clip = read_json(arm.path("c.json"))
     hr, lr = (open_frames(arm.path(f"c.{kind}.npy"), clip[f"{kind}_shapes"]) for kind in ("hr", "lr"))
-    session = load_runtime(arm.runtime).open_engine(arm.path("engine.bin"), Settings(arm.precision, 2))
+    settings = Settings(arm.precision, 2, {"frames": arm.frames})
+    session = load_runtime(arm.runtime).open_engine(arm.path("engine.bin"), settings)
     rows = read_csv(arm.path("quality.csv"))
     assert [row["name"] for row in rows] == clip["names"]
     for index, row in enumerate(rows):
@@ -160,12 +163,21 @@ def change_runtime(arm) -> str:
     return "engine.json: expected runtime opencv, found openvino"
 
 
+def change_options(arm) -> str:
+    record = read_json(arm.path("engine.json"))
+    record["settings"]["options"]["frames"] = "float32"
+    arm.path("engine.json").write_text(json.dumps(record))
+    return "engine.json: expected options .*uint8.*, found .*float32"
+
+
 def spoil_index(arm) -> str:
     arm.path("c.json").write_text("{}")
     return "c.json: expected the keys .* missing: name"
 
 
-@pytest.mark.parametrize("fault", [damage_engine, remove_frame, swap_sizes, change_runtime, spoil_index])
+@pytest.mark.parametrize(
+    "fault", [damage_engine, remove_frame, swap_sizes, change_runtime, change_options, spoil_index]
+)
 def test_a_users_mistake_is_one_line_and_leaves_nothing(fault, tiny_arm, capsys):
     arm = tiny_arm("opencv", "uint8")
     assert run(arm.build_engine(), arm.folder) == 0

@@ -46,7 +46,7 @@ def test_skip_reads_floats_and_the_others_int8(quantized: Path) -> None:
 
 
 def test_runtimes_execute_them_so(quantized: Path, tmp_path: Path) -> None:
-    settings = Settings("int8-dummy", 1)
+    settings = Settings("int8-dummy", 1, {"frames": "float32"})
     facts = openvino.build(quantized, tmp_path / "openvino.bin", settings)
     assert sum(n for kind, n in facts["convolutions"].items() if kind in ("i8", "u8")) == 3
     assert facts["convolutions"]["f32"] == 1

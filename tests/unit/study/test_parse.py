@@ -39,6 +39,11 @@ def test_default_study_has_the_arms_of_the_table():
     assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")
 
 
+def test_frames_are_chosen_for_each_runtime():
+    chosen = load_study(edited(lambda c: c["runtimes"][1].update(frames="float32")), SCHEMA).frames
+    assert chosen == {"pytorch": "uint8", "onnxruntime": "float32", "openvino": "uint8", "opencv": "uint8"}
+
+
 def test_default_clip_is_the_turning_view():
     clip = load_study(DEFAULT, SCHEMA).clips["park"]
     assert clip.downsampling == "bicubic"
@@ -108,6 +113,14 @@ MISTAKES = {
         ["runtimes[0].precisions", "pytorch", "found int8-dummy"],
     ),
     "bicubic without opencv": (lambda c: c["runtimes"].pop(), ["models: bicubic", "opencv"]),
+    "planes for opencv": (
+        lambda c: c["runtimes"][3].update(frames="float32"),
+        ["runtimes[3].frames", "expected uint8 for opencv", "found float32"],
+    ),
+    "unknown kind of frames": (
+        lambda c: c["runtimes"][1].update(frames="uint16"),
+        ["runtimes[1].frames", "uint8, float32", "found 'uint16'"],
+    ),
     "opencv without bicubic": (lambda c: c["models"].pop(), ["runtimes[3]", "bicubic"]),
     "kernel of a network": (
         lambda c: c["models"][0].update(kernel="matlab"),

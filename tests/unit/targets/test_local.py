@@ -16,12 +16,14 @@ from superres.device.job import Job
 from superres.targets import local
 
 LABEL = "local/opencv/bicubic/uint8"
+OPTIONS = {"options": {"frames": "uint8"}}
 
 
 def build_job(folder: Path, **changes) -> Job:
     outputs = {"engine": str(folder / "engine.bin"), "record": str(folder / "engine.json")}
     values = {"task": "build_engine", "runtime": "opencv", "precision": "uint8", "threads": 1, "inputs": {}}
-    return Job(**(values | {"outputs": outputs, "label": LABEL} | changes))
+    values |= {"outputs": outputs, "settings": OPTIONS, "label": LABEL}
+    return Job(**(values | changes))
 
 
 def latency_job(folder: Path, seconds: float) -> Job:
@@ -32,6 +34,7 @@ def latency_job(folder: Path, seconds: float) -> Job:
     (folder / "c.json").write_text(json.dumps(index))
     files = {"engine": "engine.bin", "engine_record": "engine.json", "lr": "c.lr.npy", "clip": "c.json"}
     settings = {"warmup_seconds": 0, "min_seconds": seconds, "min_iterations": 5, "max_seconds": seconds}
+    settings |= OPTIONS
     return build_job(
         folder,
         task="measure_latency",

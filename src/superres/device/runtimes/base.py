@@ -7,6 +7,10 @@ from typing import Any, Dict, Mapping, Optional, Protocol
 
 import numpy as np
 
+from superres.device.errors import UserError
+
+FRAMES = ("uint8", "float32")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -15,6 +19,18 @@ class Settings:
     precision: str
     threads: int
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def frames(self) -> str:
+        """The option `frames`: what the engine itself takes and gives.
+
+        `uint8`: frames, their conversion is part of the engine. `float32`: planes, the session converts.
+        Raises UserError for anything else.
+        """
+        frames = self.options.get("frames")
+        if frames not in FRAMES:
+            raise UserError(f"options: expected frames as {' or '.join(FRAMES)}, found {frames!r}")
+        return frames
 
 
 class Session(ABC):

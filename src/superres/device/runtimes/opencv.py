@@ -25,6 +25,8 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
     """
     if settings.precision != "uint8":
         raise UnsupportedError(f"opencv interpolates in uint8 only, not in {settings.precision}")
+    if settings.frames != "uint8":
+        raise UnsupportedError(f"opencv takes and gives uint8 frames only, not {settings.frames}")
     kernel = settings.options.get("kernel", "opencv")
     if kernel not in _ENGINES:
         raise UserError(f"opencv: expected a kernel of {', '.join(_ENGINES)}, found {kernel!r}")

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: uint8 frames go in and out, their conversion is part of the compiled graph."""
+"""OpenVINO on the CPU: the conversion of uint8 frames is part of the compiled graph, if that is asked for."""
 
 import sys
 from collections import Counter
@@ -15,7 +15,8 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from superres.device.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import Session, Settings
+from superres.device.runtimes.base import Settings
+from superres.device.runtimes.bound import BoundSession
 
 # What OpenVINO is asked for, and what its convolutions then have to run in.
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
@@ -29,7 +30,11 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
         raise UserError("openvino: expected an ONNX file as model, found none")
     core = ov.Core()
     try:
-        compiled = core.compile_model(_with_uint8_frames(_read(core, model)), "CPU", _properties(settings))
+        network = _read(core, model)
+        _drop_last_clip(network)
+        if settings.frames == "uint8":
+            network = _with_uint8_frames(network)
+        compiled = core.compile_model(network, "CPU", _properties(settings))
     except RuntimeError as error:
         if kind != "fp16":
             raise
@@ -44,7 +49,7 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
 def open_engine(engine: Path, settings: Settings) -> "OpenvinoSession":
     """Open the engine; see `base.Runtime`."""
     compiled = ov.Core().import_model(engine.read_bytes(), "CPU", _properties(settings))
-    return OpenvinoSession(compiled)
+    return OpenvinoSession(compiled, settings)
 
 
 def versions() -> Dict[str, str]:
@@ -52,26 +57,20 @@ def versions() -> Dict[str, str]:
     return {"openvino": ov.get_version()}
 
 
-class OpenvinoSession(Session):
-    """A compiled graph that takes and gives uint8 frames."""
+class OpenvinoSession(BoundSession):
+    """A compiled graph with frames or planes in and out."""
 
-    def __init__(self, compiled: ov.CompiledModel):
+    def __init__(self, compiled: ov.CompiledModel, settings: Settings):
+        super().__init__(settings)
         self._request = compiled.create_infer_request()
-        self._input = np.empty((0, 0, 3), np.uint8)
 
-    def preprocess(self, frame: np.ndarray) -> None:
-        if frame.shape != self._input.shape:
-            # The tensor shares this array's memory and does not keep it alive: the session does.
-            self._input = np.empty(frame.shape, np.uint8)
-            self._request.set_input_tensor(ov.Tensor(self._input[np.newaxis], shared_memory=True))
-        np.copyto(self._input, frame)
+    def bind(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
+        # The tensors share the arrays' memory and do not keep them alive: the session does.
+        self._request.set_input_tensor(ov.Tensor(inputs, shared_memory=True))
+        self._request.set_output_tensor(ov.Tensor(outputs, shared_memory=True))
 
-    def execute(self, inputs: None) -> ov.Tensor:
+    def infer(self) -> None:
         self._request.infer()
-        return self._request.get_output_tensor()
-
-    def postprocess(self, outputs: ov.Tensor) -> np.ndarray:
-        return outputs.data[0]
 
 
 def _kind(settings: Settings) -> str:
@@ -113,7 +112,6 @@ def _with_uint8_frames(network: ov.Model) -> ov.Model:
         levels = ops.multiply(planes, ops.constant(np.float32(255)))
         return ops.clamp(ops.round(levels, "half_to_even"), 0.0, 255.0).output(0)
 
-    _drop_last_clip(network)
     steps = ov.preprocess.PrePostProcessor(network)
     tensor = steps.input().tensor()
     tensor.set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC")).set_shape([1, -1, -1, 3])
@@ -127,6 +125,8 @@ def _with_uint8_frames(network: ov.Model) -> ov.Model:
 
 def _drop_last_clip(network: ov.Model) -> None:
     """Take the network's own clip to 0..1 away, which the limits of the levels make superfluous.
+
+    Those limits are in the graph of uint8 frames, and in `to_pixels` for float32 planes.
 
     In INT8 it does harm: OpenVINO 2026.4 clips before it scales, at the whole number of steps below the
     limit, so that white comes out up to one step too dark (240 for 255 in a test).

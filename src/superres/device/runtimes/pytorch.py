@@ -3,8 +3,9 @@
 import shutil
 import warnings
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 import numpy as np
 import torch
@@ -16,8 +17,19 @@ from superres.device.runtimes.base import Session, Settings
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+class Uint8Frames(torch.nn.Module):
+    """A program on float32 planes as one on uint8 frames: 1 x H x W x 3 in, 1 x 2H x 2W x 3 out."""
+
+    def __init__(self, program: torch.nn.Module):
+        super().__init__()
+        self.program = program
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        return _to_frames(self.program(_to_planes(frames)))
+
+
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
-    """Copy the program: its kernels need no building; see `base.Runtime`."""
+    """Copy the program, whose kernels need no building, or put frames around it; see `base.Runtime`."""
     if settings.precision not in _TYPES:
         raise UnsupportedError(f"pytorch runs {', '.join(_TYPES)}, not {settings.precision}")
     device = _device()
@@ -26,7 +38,9 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
     if model is None or not zipfile.is_zipfile(str(model)):
         raise UserError(f"{model}: expected a TorchScript program, found none")
     shutil.copyfile(str(model), str(engine))
-    _load(engine, device)
+    program = _load(engine, device)
+    if settings.frames == "uint8":
+        _put_frames_around(program, engine)
     return {"device": _device_name(device), "native": _is_native(settings.precision, device)}
 
 
@@ -34,7 +48,7 @@ def open_engine(engine: Path, settings: Settings) -> "PytorchSession":
     """Open the engine; see `base.Runtime`."""
     torch.set_num_threads(settings.threads)
     device = _device()
-    return PytorchSession(_load(engine, device), device, _TYPES[settings.precision])
+    return PytorchSession(_load(engine, device), device, settings)
 
 
 def versions() -> Dict[str, str]:
@@ -43,12 +57,13 @@ def versions() -> Dict[str, str]:
 
 
 class PytorchSession(Session):
-    """A program on float32 planes; lower precisions by automatic casting."""
+    """A program on frames or planes; lower precisions by automatic casting."""
 
-    def __init__(self, program: torch.nn.Module, device: torch.device, dtype: torch.dtype):
+    def __init__(self, program: torch.nn.Module, device: torch.device, settings: Settings):
         self._program = program
         self._device = device
-        self._dtype = dtype
+        self._dtype = _TYPES[settings.precision]
+        self._planar = settings.frames == "float32"
         self._pixels = torch.empty((0, 0, 3), dtype=torch.uint8)
         self._frame = torch.empty((0, 0, 3), dtype=torch.uint8)
 
@@ -58,8 +73,8 @@ class PytorchSession(Session):
             self._allocate((frame.shape[0], frame.shape[1]))
         # Frames are read-only views of a file, and PyTorch knows only memory that can be written.
         np.copyto(self._pixels.numpy(), frame)
-        pixels = self._pixels.to(self._device, non_blocking=True)
-        return pixels.permute(2, 0, 1).unsqueeze(0).to(torch.float32).contiguous().div_(255)
+        frames = self._pixels.to(self._device, non_blocking=True).unsqueeze(0)
+        return _to_planes(frames) if self._planar else frames
 
     @torch.inference_mode()
     def execute(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -72,8 +87,7 @@ class PytorchSession(Session):
 
     @torch.inference_mode()
     def postprocess(self, outputs: torch.Tensor) -> np.ndarray:
-        levels = outputs[0].to(torch.float32).mul(255).round_().clamp_(0, 255)
-        self._frame.copy_(levels.to(torch.uint8).permute(1, 2, 0))
+        self._frame.copy_((_to_frames(outputs) if self._planar else outputs)[0])
         return self._frame.numpy()
 
     def _allocate(self, size: Tuple[int, int]) -> None:
@@ -81,6 +95,19 @@ class PytorchSession(Session):
         pinned = self._device.type == "cuda"
         self._pixels = torch.empty((height, width, 3), dtype=torch.uint8, pin_memory=pinned)
         self._frame = torch.empty((2 * height, 2 * width, 3), dtype=torch.uint8, pin_memory=pinned)
+
+
+def _to_planes(frames: torch.Tensor) -> torch.Tensor:
+    """From uint8 frames N x H x W x 3 to float32 planes N x 3 x H x W, range 0 to 1."""
+    # Contiguous, or the planes' strides would choose other kernels.
+    return frames.permute(0, 3, 1, 2).to(torch.float32).contiguous().div_(255)
+
+
+def _to_frames(planes: torch.Tensor) -> torch.Tensor:
+    """From planes, range 0 to 1, to uint8 frames, rounded to nearest, values outside limited."""
+    # What comes in a lower precision has too few bits for levels that are to be rounded.
+    levels = planes.to(torch.float32).mul_(255).round_().clamp_(0, 255)
+    return levels.to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def _device() -> torch.device:
@@ -101,7 +128,18 @@ def _is_native(precision: str, device: torch.device) -> bool:
 
 
 def _load(path: Path, device: torch.device) -> torch.nn.Module:
-    with warnings.catch_warnings():
-        # TorchScript is no longer developed, and newer versions of PyTorch say so.
-        warnings.filterwarnings("ignore", r"`?torch\.jit\.\w+`? is")
+    with _no_deprecation():
         return torch.jit.load(str(path), map_location=device).eval()
+
+
+def _put_frames_around(program: torch.nn.Module, path: Path) -> None:
+    with _no_deprecation():
+        torch.jit.save(torch.jit.script(Uint8Frames(program)), str(path))
+
+
+@contextmanager
+def _no_deprecation() -> Iterator[None]:
+    """TorchScript is no longer developed, and newer versions of PyTorch say so."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`?torch\.jit\.\w+`? is")
+        yield
