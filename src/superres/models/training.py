@@ -20,7 +20,7 @@ from superres.models.checkpoint import load_checkpoint, save_checkpoint, trainin
 from superres.models.colour import rgb_to_luma
 from superres.models.memory import keep_freed_memory
 from superres.models.networks import Network, build_network
-from superres.models.noisy import set_noise
+from superres.models.noisy import magnitudes, set_magnitudes, set_noise
 from superres.models.optimizer import MatrixSoap
 from superres.models.record import (
     LogRow,
@@ -177,6 +177,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "rows": [asdict(row) for row in self.rows],
             "losses": self._losses,
+            "magnitudes": magnitudes(self.network),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -185,6 +186,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self._losses = state["step"], state["losses"]
+        set_magnitudes(self.network, state["magnitudes"])
         self.rows = [LogRow(**row) for row in state["rows"]]
         self._seconds_before, self._started = state["seconds"], time.monotonic()
 
