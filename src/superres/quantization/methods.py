@@ -66,28 +66,26 @@ def percentile(seen: Statistics, settings: CalibrationSettings) -> Choice:
 def entropy(seen: Statistics, settings: CalibrationSettings) -> Choice:
     """TensorRT's entropy calibration: the range whose 128 levels keep the most information about 2048 bins.
 
-    S. Migacz, "8-bit Inference with TensorRT", GTC 2017, pseudocode: for each i from 128 to 2047, P is the
+    S. Migacz, "8-bit Inference with TensorRT", GTC 2017, pseudocode: for each i from 128 to 2048, P is the
     first i bins of |x| with everything beyond added to the last one, Q the same bins without that, merged
     into 128 levels and spread out again over the bins that aren't empty; the range is (i + 1/2) bins for the
     least KL divergence of Q from P. Bin k belongs to level floor(128 k / i). As in NVIDIA's
     pytorch-quantization, the first bin counts as much as the second: after a ReLU it holds all the zeros,
     which every range represents exactly. Of equal divergences the widest range is taken.
 
+    The pseudocode's `range(128, 2048)` would leave 2048 out; TensorRT doesn't: its caches are full of the scale
+    3c010a14, which is 2048.5 / 2048 / 127, for tensors that reach 1.0.
+
     The 2048 bins come from the fine ones, each of them whole: at an edge that isn't also a fine one, up to a
     1/64 of a bin's width counts on the wrong side of it.
     """
     bins = _coarse_bins(seen)
     bins[0] = bins[1]
-    beyond = np.cumsum(bins[::-1])[::-1]
-    least, best = math.inf, None
-    for size in range(ENTROPY_LEVELS, ENTROPY_BINS):
-        divergence = _divergence(bins[:size], beyond[size])
-        if divergence <= least and divergence < math.inf:
-            least, best = divergence, size
-    if best is None:
-        return Choice(
-            seen.amax, "the largest magnitude, as in min-max: no narrower range keeps any bin beside it"
-        )
+    beyond = np.append(np.cumsum(bins[::-1])[::-1], 0.0)
+    sizes = range(ENTROPY_LEVELS, ENTROPY_BINS + 1)
+    # Never infinite for the last one, whose last bin holds the largest magnitude.
+    divergences = [_divergence(bins[:size], beyond[size]) for size in sizes]
+    best = ENTROPY_BINS - int(np.argmin(divergences[::-1]))
     return Choice((best + 0.5) * seen.amax / ENTROPY_BINS)
 
 
@@ -139,8 +137,6 @@ def _divergence(bins: np.ndarray, beyond: float) -> float:
     reference = bins.copy()
     reference[-1] += beyond
     filled = bins > 0
-    if not filled.any():
-        return math.inf
     # Ceiling of size * level / 128: the first bin of every level.
     starts = -(-size * np.arange(ENTROPY_LEVELS) // ENTROPY_LEVELS)
     lengths = np.diff(starts, append=size)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 from superres.device.errors import UserError
 from superres.device.machine import sha256_file
 from superres.device.outputs import Outputs
-from superres.quantization.cache import format_cache, read_cache, select_ranges
+from superres.quantization.cache import LEVELS, format_cache, read_cache, select_ranges
 from superres.quantization.calibration import CalibrationSettings
 from superres.quantization.graph import find_convolutions, load_onnx, observed_tensors
 from superres.quantization.methods import METHODS
@@ -99,8 +100,8 @@ def _measured(seen: Observed, names: Sequence[str], settings: CalibrationSetting
             notes[name] = f"{statistics.low} everywhere, as the data is"
         elif choice.note is not None:
             notes[name] = choice.note
-        elif choice.amax == 1.0:
-            notes[name] = "exactly 1.0, as for any images with a white pixel"
+        elif np.float32(choice.amax / LEVELS) == np.float32(1 / LEVELS):
+            notes[name] = "the scale of 1.0, as for any images with a white pixel"
     return Ranges(tensors, seen.data, seen.images, notes)
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from superres.quantization.cache import format_cache
 from superres.quantization.calibration import CalibrationSettings
 from superres.quantization.histogram import Statistics, measure
 from superres.quantization.methods import METHODS, Choice
@@ -38,7 +39,7 @@ def entropy_oracle(values: np.ndarray) -> tuple[list[float], int]:
     bins = [float(n) for n in np.diff(np.concatenate([[0], places, [len(magnitudes)]]))]
     bins[0] = bins[1]
     divergences = []
-    for size in range(128, 2048):
+    for size in range(128, 2049):
         reference = bins[:size]
         reference[-1] += sum(bins[size:])
         levels: list[list[int]] = [[] for _ in range(128)]
@@ -86,9 +87,8 @@ def test_entropy_is_as_good_as_the_pseudocode(name: str) -> None:
     largest = float(np.abs(SAMPLES[name]).max())
     found = choose(SAMPLES[name], "entropy").amax / largest * 2048 - 0.5
     assert found == pytest.approx(round(found), abs=1e-9)
-    # A fine bin at the edge of a coarse one may count on the other side: near ties can be decided otherwise.
-    assert divergences[round(found) - 128] <= divergences[best - 128] * 1.02 + 1e-6
-    assert abs(round(found) - best) <= 16
+    # A fine bin at the edge of a coarse one may count on the other side, which decides near ties otherwise.
+    assert divergences[round(found) - 128] <= divergences[best - 128] * 1.02
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -127,6 +127,12 @@ def test_a_range_like_min_max_says_why() -> None:
     spikes = np.array([0.0, 1.0, -1.0, 0.5] * 9, np.float32)
     assert choose(spikes, "percentile", 60.0).note is not None
     one = np.array([1.0, 1.0], np.float32)
-    for method in ("entropy", "mse"):
-        assert choose(one, method).amax == 1.0
-        assert "as in min-max" in (choose(one, method).note or "")
+    assert choose(one, "mse").amax == 1.0
+    assert "as in min-max" in (choose(one, "mse").note or "")
+
+
+def test_entropy_gives_scales_that_tensorrts_caches_have() -> None:
+    # 3c010a14 is everywhere, for outputs that reach 1.0; 3c008912 is the 8-bit input ("data") of sampleINT8's README.
+    assert format_cache({"prob": choose(np.ones(9, np.float32), "entropy").amax}).split()[-1] == "3c010a14"
+    rare_white = np.append((np.arange(255).repeat(400) / 255), 1).astype(np.float32)
+    assert format_cache({"data": choose(rare_white, "entropy").amax}).split()[-1] == "3c008912"

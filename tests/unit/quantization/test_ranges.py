@@ -131,7 +131,7 @@ def test_no_two_methods_agree_without_a_note(network: Path, tmp_path: Path) -> N
         for same in by_range.values():
             assert len(same) == 1 or all(name in r["notes"] for r in same if r["method"] != "minmax")
     # A pixel of 255 is there, and it is white.
-    assert records[0]["notes"] == {"frame": "exactly 1.0, as for any images with a white pixel"}
+    assert records[0]["notes"] == {"frame": "the scale of 1.0, as for any images with a white pixel"}
 
 
 def test_fixed_ranges_are_trtexecs_and_need_no_images(network: Path, tmp_path: Path) -> None:
