@@ -186,14 +186,41 @@ def training_settings(wildcards):
     return {key: value for key, value in training.items() if key not in TRAINING_ROLES}
 
 
-def calibration_data(wildcards):
-    """Frames of the calibration set behind a calibration; none for random data."""
-    name = STUDY.calibrations[wildcards.calibration].calibration_set
+def observing_calibrations(wildcards):
+    """The calibrations that share one pass of images through the FP32 graph."""
+    return [c for c in STUDY.calibrations.values() if c.observed == wildcards.images]
+
+
+def observed_frames(wildcards):
+    """Frames of the calibration set that a graph is fed with; none for random data."""
+    name = observing_calibrations(wildcards)[0].calibration_set
     return f"{RESULTS}/frames/calibration/{name}.npy" if name else []
 
 
+def observed_images(wildcards):
+    """What observe_activations takes: the images (as many as any calibration uses), and each number used."""
+    calibrations = observing_calibrations(wildcards)
+    used = [c.data.get("images") for c in calibrations]
+    most = {} if None in used else {"images": max(used)}
+    data = {
+        key: value for key, value in calibrations[0].data.items() if key != "images"
+    }
+    return {"data": data | most, "prefixes": sorted({n for n in used if n is not None})}
+
+
+def observed_activations(wildcards):
+    """The statistics that a calibration reads; none for a method that looks at no image."""
+    name = STUDY.calibrations[wildcards.calibration].observed
+    return f"{RESULTS}/ranges/{wildcards.model}/observed/{name}.npz" if name else []
+
+
+def replayed_cache(wildcards):
+    """The TensorRT calibration cache that a calibration replays; none for other methods."""
+    return STUDY.calibrations[wildcards.calibration].settings.get("path", [])
+
+
 def calibration_settings(wildcards):
-    """What calibration_settings of the package takes, but for the frames."""
+    """What calibration_settings of the package takes."""
     return asdict(STUDY.calibrations[wildcards.calibration])
 
 
@@ -265,7 +292,10 @@ def study_of_arm(wildcards):
     }
     if (name := arm_of(wildcards).calibration) is not None:
         calibration = asdict(STUDY.calibrations[name])
-        facts |= {"calibration": calibration, "seed": calibration["data"].get("seed")}
+        facts |= {
+            "calibration": calibration,
+            "seed": (calibration["data"] or {}).get("seed"),
+        }
     return facts
 
 

@@ -46,7 +46,7 @@ def test_default_study_without_heavy_imports(project: Project):
     assert done.returncode == 0, done.stdout
     jobs = read_jobs(done.stdout)
     assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 37
-    assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == 8
+    assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == jobs["observe_activations"] == 8
     assert jobs["fold_frames"] == 12
     assert jobs["export_onnx"] == jobs["export_program"] == 4
     assert jobs["prepare_clip"] == jobs["prepare_calibration_set"] == 1
@@ -61,6 +61,34 @@ def test_frames_are_folded_only_where_they_are_asked_for(project: Project):
     jobs = read_jobs(project.snakemake("-n", "all", f"--configfile={study}").stdout)
     assert "fold_frames" not in jobs
     assert jobs["build_engine"] == 13
+
+
+def test_calibrations_on_the_same_images_share_a_pass(project: Project):
+    study = (project.folder / "studies/int8.yaml").read_text(encoding="utf-8")
+    models = study[study.index("models:") : study.index("runtimes:")]
+    one = project.write_study("one", study.replace(models, "models: [{name: espcn_rgb}]\n"))
+    jobs = read_jobs(project.snakemake("-n", "evaluate", "--configfile", one).stdout)
+    assert jobs["calibrate_ranges"] == jobs["quantize_onnx"] == 15
+    # The photographs, five seeds, and two more kinds of dummy; fixed ranges need no image.
+    assert jobs["observe_activations"] == 8
+
+
+def test_a_cache_is_read_before_anything_starts(project: Project):
+    study = """
+study: jetson
+calibrations: [{name: jetson, method: cache, path: jetson.cache}]
+models: [{name: espcn_rgb}]
+runtimes: [{name: openvino, precisions: [int8-jetson]}]
+"""
+    path = project.write_study("jetson", study)
+    done = project.snakemake("-n", "all", "--configfile", path)
+    assert done.returncode != 0 and "calibration jetson: jetson.cache: expected a TensorRT" in done.stdout
+    (project.folder / "jetson.cache").write_text("TRT-8502-EntropyCalibration2\nframe: 3c010a14\n")
+    done = project.snakemake("-n", "all", "--configfile", path)
+    assert done.returncode == 0, done.stdout
+    jobs = read_jobs(done.stdout)
+    assert jobs["calibrate_ranges"] == 1
+    assert "observe_activations" not in jobs and "prepare_calibration_set" not in jobs
 
 
 def test_one_file_of_an_arm_asks_for_that_arm_alone(project: Project):

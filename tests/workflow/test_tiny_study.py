@@ -136,7 +136,13 @@ def test_edited_module_reruns_what_it_concerns(tiny: Project):
         module.write_bytes(text)
         os.utime(module, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert jobs["measure_quality"] == 13
-    assert not {"measure_latency", "build_engine", "prepare_clip", "calibrate_ranges"} & set(jobs)
+    assert not {
+        "measure_latency",
+        "build_engine",
+        "prepare_clip",
+        "observe_activations",
+        "calibrate_ranges",
+    } & set(jobs)
 
 
 def test_changed_clip_reruns_what_depends_on_it(tiny: Project):
@@ -152,7 +158,9 @@ def test_changed_clip_reruns_what_depends_on_it(tiny: Project):
     assert jobs["prepare_clip"] == 1
     assert jobs["measure_quality"] == 13
     assert jobs["check_disjoint_images"] == 1
-    assert not {"build_engine", "calibrate_ranges", "prepare_calibration_set"} & set(jobs)
+    assert not {"build_engine", "observe_activations", "calibrate_ranges", "prepare_calibration_set"} & set(
+        jobs
+    )
 
 
 def test_changed_comment_reruns_nothing(tiny: Project):

@@ -1,16 +1,18 @@
-"""Measure a model's ranges by one calibration."""
+"""Turn what was observed of a model's activations into ranges, by one calibration."""
 
 from pathlib import Path
 
 from superres.quantization.ranges import calibrate_ranges
-from superres.scripting import script_log, threads_side_by_side
+from superres.scripting import script_log
 from superres.study.settings import calibration_settings
 
 with script_log(snakemake.log[0]):
     calibrate_ranges(
         Path(snakemake.input.onnx),
-        calibration_settings(**snakemake.params.calibration, frames=snakemake.input.frames),
-        Path(snakemake.output.ranges),
+        calibration_settings(**snakemake.params.calibration),
+        ranges_out=Path(snakemake.output.ranges),
+        cache_out=Path(snakemake.output.cache),
         model=snakemake.wildcards.model,
-        threads=threads_side_by_side(snakemake.threads),
+        observed=Path(snakemake.input.observed) if snakemake.input.observed else None,
+        cache=Path(snakemake.input.replayed) if snakemake.input.replayed else None,
     )

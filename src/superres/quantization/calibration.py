@@ -1,4 +1,4 @@
-"""Calibrations: which images the ranges are measured on, and by which method."""
+"""Calibrations: by which method ranges are found, and on which images."""
 
 import json
 from collections.abc import Iterator
@@ -20,10 +20,11 @@ Image = tuple[str, np.ndarray]
 class RandomImages:
     """Tensors of independent random values, the dummy input of a calibration without images.
 
-    `uniform` draws from [0, 1) as float32, never rounded to 8 bits.
+    `uniform` draws from [0, 1) and `normal` from the standard normal distribution, as float32, never clipped
+    nor rounded to 8 bits; `ones` is 1 everywhere.
     """
 
-    kind: Literal["uniform"]
+    kind: Literal["uniform", "normal", "ones"]
     seed: int
     count: int
     height: int
@@ -40,11 +41,20 @@ class FrameFile:
 
 @dataclass(frozen=True)
 class CalibrationSettings:
-    """A calibration by name: a method of `superres.quantization.ranges.METHODS` and its images."""
+    """A calibration by name: how a range follows from what was observed, or from what else.
+
+    `method` is one of `superres.quantization.methods.METHODS`, which look at the first `images` observed ones
+    (None: all), or `fixed`, or `cache`. `percentile`, in percent, belongs to the method of that name;
+    `input_range` and `output_range`, the largest magnitudes of the graph's input and of every other tensor,
+    belong to `fixed`.
+    """
 
     name: str
     method: str
-    data: RandomImages | FrameFile
+    images: int | None = None
+    percentile: float = 99.99
+    input_range: float = 2.0
+    output_range: float = 4.0
 
 
 def count_images(data: RandomImages | FrameFile) -> int:
@@ -70,14 +80,24 @@ def read_images(data: RandomImages | FrameFile) -> Iterator[Image]:
     if isinstance(data, RandomImages):
         generator = np.random.default_rng(data.seed)
         for index in range(count):
-            shape = (1, 3, data.height, data.width)
-            yield f"random {index}", generator.random(shape, dtype=np.float32)
+            yield f"{data.kind} {index}", _draw(data, generator)
         return
     index_of_set = _read_index(data.path)
     frames = open_frames(data.path, index_of_set["shapes"])
     for index in range(count):
         planes = np.moveaxis(np.asarray(frames[index]), 2, 0)[np.newaxis]
         yield index_of_set["names"][index], planes.astype(np.float32, order="C") / np.float32(255)
+
+
+def _draw(data: RandomImages, generator: np.random.Generator) -> np.ndarray:
+    shape = (1, 3, data.height, data.width)
+    match data.kind:
+        case "uniform":
+            return generator.random(shape, dtype=np.float32)
+        case "normal":
+            return generator.standard_normal(shape, dtype=np.float32)
+        case "ones":
+            return np.ones(shape, np.float32)
 
 
 def describe_data(data: RandomImages | FrameFile) -> dict[str, Any]:

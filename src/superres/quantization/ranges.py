@@ -1,155 +1,137 @@
-"""Measure the ranges of activations that a calibration gives: from an FP32 graph and images to a small JSON.
-
-A method is a function that reads the observed activations, once or more, and returns a range for each
-tensor; `METHODS` names them all.
-"""
+"""Write the ranges of activations that a calibration gives: a small JSON, and TensorRT's cache beside it."""
 
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 
 from superres.device.errors import UserError
 from superres.device.machine import sha256_file
 from superres.device.outputs import Outputs
-from superres.device.progress import Progress
-from superres.quantization.calibration import (
-    CalibrationSettings,
-    Image,
-    count_images,
-    describe_data,
-    read_images,
-)
+from superres.quantization.cache import LEVELS, format_cache, read_cache, select_ranges
+from superres.quantization.calibration import CalibrationSettings
 from superres.quantization.graph import find_convolutions, load_onnx, observed_tensors
+from superres.quantization.methods import METHODS
+from superres.quantization.observation import Observed, read_observed
+
+WITHOUT_IMAGES = ("fixed", "cache")
+"""Methods that look at no image."""
 
 
 @dataclass(frozen=True)
-class Activation:
-    """One tensor for one image: its values (float32) and their finite extremes."""
+class Ranges:
+    """What a calibration says: per tensor min, max (None where nothing was measured) and amax, and what it rests on."""
 
-    values: np.ndarray
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class TensorRange:
-    """Smallest and largest value seen, and the symmetric range [-amax, amax] that is quantised."""
-
-    min: float
-    max: float
-    amax: float
-
-
-Activations = Mapping[str, Activation]
-Observe = Callable[[], Iterator[Activations]]
-Method = Callable[[Observe], dict[str, TensorRange]]
-
-
-def minmax(observe: Observe) -> dict[str, TensorRange]:
-    """The extremes over all images; amax = max(|min|, |max|)."""
-    extremes: dict[str, tuple[float, float]] = {}
-    for activations in observe():
-        lows_and_highs = {name: (seen.low, seen.high) for name, seen in activations.items()}
-        # The next image is computed while this loop waits: let its activations take these ones' place.
-        del activations
-        for name, (low, high) in lows_and_highs.items():
-            lowest, highest = extremes.get(name, (low, high))
-            extremes[name] = (min(lowest, low), max(highest, high))
-    return {name: TensorRange(low, high, max(abs(low), abs(high))) for name, (low, high) in extremes.items()}
-
-
-METHODS: dict[str, Method] = {
-    "minmax": minmax,
-}
+    tensors: Mapping[str, Mapping[str, float | None]]
+    data: Mapping[str, Any]
+    images: int
+    notes: Mapping[str, str]
 
 
 def calibrate_ranges(
-    onnx_path: Path, settings: CalibrationSettings, out: Path, *, model: str, threads: int = 0
+    onnx_path: Path,
+    settings: CalibrationSettings,
+    *,
+    ranges_out: Path,
+    cache_out: Path,
+    model: str,
+    observed: Path | None = None,
+    cache: Path | None = None,
 ) -> None:
-    """Measure the range of what every convolution reads and writes, and write them as JSON.
+    """Write the range [-amax, amax] of what every convolution of an FP32 graph reads and writes.
 
-    `onnx_path` is an FP32 graph with one image input (float32 1 x 3 x H x W in [0, 1]). The output of a
-    convolution is taken after its ReLU. Images stream through one at a time, so memory does not grow with
-    their number. `threads` 0 leaves the number to onnxruntime. Raises UserError for an unknown method, an
-    empty calibration set, activations that are not finite, and tensors that are constant.
+    `observed` is the file of `observe_activations` that the methods of METHODS read, `cache` the TensorRT
+    calibration cache that the method `cache` replays; `fixed` needs neither. Both outputs appear together.
+    Raises UserError for an unknown method, statistics of another graph, tensors that are constant, and a
+    cache that lacks a tensor.
     """
-    if settings.method not in METHODS:
+    if settings.method not in (*METHODS, *WITHOUT_IMAGES):
         raise UserError(
-            f"calibration {settings.name}: expected a method among {', '.join(METHODS)}, "
+            f"calibration {settings.name}: expected a method among {', '.join((*METHODS, *WITHOUT_IMAGES))}, "
             f"found {settings.method}"
         )
     graph = load_onnx(onnx_path)
     names = observed_tensors(find_convolutions(graph))
-    if not names:
-        raise UserError(f"{onnx_path}: expected a graph with convolutions to calibrate, found none")
-    total = count_images(settings.data)
-    session = _open_observed(graph, names, threads)
-
-    def observe() -> Iterator[Activations]:
-        with Progress(f"calibrate {model} {settings.name}", total=total) as progress:
-            for image in read_images(settings.data):
-                yield _run(session, names, image)
-                progress.update()
-
-    ranges = METHODS[settings.method](observe)
-    for name, measured in ranges.items():
-        _require_spread(name, measured, settings.name)
+    digest = sha256_file(onnx_path)
+    if settings.method == "fixed":
+        ranges = _fixed(graph, names, settings)
+    elif settings.method == "cache":
+        ranges = _replayed(_required(cache, settings), names)
+    else:
+        path = _required(observed, settings)
+        seen = read_observed(path, settings.images)
+        if seen.onnx_sha256 != digest or set(seen.tensors) != set(names):
+            raise UserError(
+                f"{path}: expected statistics of {onnx_path}, found those of another graph; "
+                "observe the activations again"
+            )
+        ranges = _measured(seen, names, settings)
     record = {
         "model": model,
         "calibration": settings.name,
         "method": settings.method,
-        "data": describe_data(settings.data),
-        "images": total,
-        "onnx_sha256": sha256_file(onnx_path),
-        "tensors": {name: asdict(measured) for name, measured in ranges.items()},
+        "settings": _method_settings(settings),
+        "data": ranges.data,
+        "images": ranges.images,
+        "seed": ranges.data.get("seed"),
+        "onnx_sha256": digest,
+        "tensors": ranges.tensors,
+        "notes": ranges.notes,
     }
-    with Outputs({"ranges": str(out)}) as outputs:
-        text = json.dumps(record, indent=2, sort_keys=True, allow_nan=False)
-        outputs["ranges"].write_text(text + "\n", encoding="utf-8")
+    text = json.dumps(record, indent=2, sort_keys=True, allow_nan=False)
+    amax = {name: float(entry["amax"] or 0) for name, entry in ranges.tensors.items()}
+    with Outputs({"record": str(ranges_out), "cache": str(cache_out)}) as outputs:
+        outputs["record"].write_text(text + "\n", encoding="utf-8")
+        outputs["cache"].write_text(format_cache(amax), encoding="utf-8")
 
 
-def _open_observed(graph: onnx.ModelProto, names: Sequence[str], threads: int) -> ort.InferenceSession:
-    """A session that gives every observed tensor as an output."""
-    observed = onnx.ModelProto()
-    observed.CopyFrom(graph)
-    present = {value.name for value in (*observed.graph.input, *observed.graph.output)}
+def _measured(seen: Observed, names: Sequence[str], settings: CalibrationSettings) -> Ranges:
+    seen.require_spread(f"calibration {settings.name}")
+    tensors, notes = {}, {}
     for name in names:
-        if name not in present:
-            observed.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    return ort.InferenceSession(observed.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        statistics = seen.tensors[name]
+        choice = METHODS[settings.method](statistics, settings)
+        tensors[name] = {"min": statistics.low, "max": statistics.high, "amax": choice.amax}
+        if statistics.low == statistics.high:
+            notes[name] = f"{statistics.low} everywhere, as the data is"
+        elif choice.note is not None:
+            notes[name] = choice.note
+        elif np.float32(choice.amax / LEVELS) == np.float32(1 / LEVELS):
+            notes[name] = "the scale of 1.0, as for any images with a white pixel"
+    return Ranges(tensors, seen.data, seen.images, notes)
 
 
-def _run(session: ort.InferenceSession, names: Sequence[str], image: Image) -> dict[str, Activation]:
-    label, tensor = image
-    entry = session.get_inputs()[0].name
-    computed = [name for name in names if name != entry]
-    values = dict(zip(computed, session.run(computed, {entry: tensor}), strict=True))
-    values[entry] = tensor
-    return {name: _activation(name, np.asarray(values[name]), label) for name in names}
+def _fixed(graph: onnx.ModelProto, names: Sequence[str], settings: CalibrationSettings) -> Ranges:
+    """What trtexec assumes without a calibration cache (TensorRT samples, sampleEngines.cpp, setTensorScales)."""
+    inputs = {value.name for value in graph.graph.input}
+    tensors = {
+        name: _unmeasured(settings.input_range if name in inputs else settings.output_range) for name in names
+    }
+    return Ranges(tensors, {"type": "none"}, 0, {})
 
 
-def _activation(name: str, values: np.ndarray, image: str) -> Activation:
-    # numpy's min and max hand a NaN on, so both are finite only if every value is.
-    low, high = float(values.min()), float(values.max())
-    if not (math.isfinite(low) and math.isfinite(high)):
+def _replayed(cache: Path, names: list[str]) -> Ranges:
+    amax = select_ranges(read_cache(cache), names, cache)
+    data = {"type": "cache", "name": cache.name, "sha256": sha256_file(cache)}
+    return Ranges({name: _unmeasured(value) for name, value in amax.items()}, data, 0, {})
+
+
+def _unmeasured(amax: float) -> dict[str, float | None]:
+    return {"min": None, "max": None, "amax": amax}
+
+
+def _method_settings(settings: CalibrationSettings) -> dict[str, float]:
+    keys = {"percentile": ["percentile"], "fixed": ["input_range", "output_range"]}
+    return {key: getattr(settings, key) for key in keys.get(settings.method, [])}
+
+
+def _required(path: Path | None, settings: CalibrationSettings) -> Path:
+    if path is None:
         raise UserError(
-            f"tensor {name}, image {image}: expected finite activations, found {low} to {high}; "
-            "check the weights of the model"
+            f"calibration {settings.name}: expected a file for the method {settings.method}, found none"
         )
-    return Activation(values, low, high)
-
-
-def _require_spread(name: str, measured: TensorRange, calibration: str) -> None:
-    if measured.amax == 0 or measured.min == measured.max:
-        raise UserError(
-            f"tensor {name}: expected values that vary over calibration {calibration}, "
-            f"found {measured.min} everywhere; check its images and the weights of the model"
-        )
+    return path

@@ -9,7 +9,8 @@ from superres.data.check_files import check_source
 from superres.data.overlap import check_disjoint
 from superres.data.sources import Source
 from superres.device.errors import UserError
-from superres.study.model import TRAINING_ROLES, CalibrationSet, Clip, Study, TrainingSet
+from superres.quantization.cache import read_cache
+from superres.study.model import TRAINING_ROLES, Calibration, CalibrationSet, Clip, Study, TrainingSet
 
 
 def leave_out_missing(study: Study) -> Study:
@@ -44,13 +45,24 @@ def check_study(study: Study) -> None:
             check_source(source, smallest)
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
+    for calibration in used_calibrations(study):
+        if calibration.method == "cache":
+            try:
+                read_cache(Path(calibration.settings["path"]))
+            except UserError as error:
+                raise UserError(f"calibration {calibration.name}: {error}") from error
     _check_overlaps(study)
+
+
+def used_calibrations(study: Study) -> list[Calibration]:
+    """The calibrations that some arm's precision names."""
+    names = {arm.calibration for arm in study.arms}
+    return [calibration for name, calibration in study.calibrations.items() if name in names]
 
 
 def used_calibration_sets(study: Study) -> list[CalibrationSet]:
     """The calibration sets that some arm's precision is calibrated on."""
-    calibrations = {arm.calibration for arm in study.arms if arm.calibration is not None}
-    names = {study.calibrations[name].calibration_set for name in calibrations}
+    names = {calibration.calibration_set for calibration in used_calibrations(study)}
     return [images for name, images in study.calibration_sets.items() if name in names]
 
 

@@ -46,17 +46,34 @@ class TrainingSet:
 class Calibration:
     """A way to get INT8 ranges; it makes the precision `int8-{name}`.
 
-    `data` holds the settings of a random tensor (`type: random`) or of a calibration set.
+    `data` holds the settings of a random tensor (`type: random`) or of a calibration set, None for a method
+    that looks at no image; `settings` are those of the method.
     """
 
     name: str
     method: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] | None
+    settings: Mapping[str, Any]
 
     @property
     def calibration_set(self) -> str | None:
-        """Name of the calibration set that is used, None for random data."""
-        return self.data["name"] if self.data["type"] == "calibration-set" else None
+        """Name of the calibration set that is used, None for random data and without images."""
+        if self.data is None or self.data["type"] != "calibration-set":
+            return None
+        return self.data["name"]
+
+    @property
+    def observed(self) -> str | None:
+        """Name of the images that the FP32 graph is fed with, the same for all calibrations that share a pass.
+
+        How many of them a calibration uses doesn't matter. Random tensors have a hyphen in theirs, which no
+        calibration set can have. None without images.
+        """
+        if self.data is None:
+            return None
+        if self.data["type"] == "random":
+            return "random-{kind}-{seed}-{width}x{height}".format(**self.data)
+        return self.data["name"]
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,16 @@ Packages = Mapping[str, PackageFile]
 # Bicubic upsampling is no network: it has no ONNX file, and only OpenCV runs it, on uint8 frames.
 BASELINE, BASELINE_RUNTIME, BASELINE_PRECISION = "bicubic", "opencv", "uint8"
 
+# What each method of calibration is told.
+CALIBRATION_KEYS = {
+    "minmax": ("data",),
+    "entropy": ("data",),
+    "percentile": ("data", "percentile"),
+    "mse": ("data",),
+    "fixed": ("input_range", "output_range"),
+    "cache": ("path",),
+}
+
 
 def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
     """Validate a configuration and return the study.
@@ -53,7 +63,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
         clips=clips,
         left_out={},
         calibration_sets=_calibration_sets(full, packages),
-        calibrations={c["name"]: _calibration(c) for c in _unique(full, "calibrations")},
+        calibrations=_calibrations(full, config.get("calibrations", [])),
         training_sets=_training_sets(full, packages),
         models=_models(full, config["models"]),
         arms=_arms(full),
@@ -129,8 +139,23 @@ def _models(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]]) -> di
     return models
 
 
-def _calibration(entry: Mapping[str, Any]) -> Calibration:
-    return Calibration(entry["name"], entry["method"], entry["data"])
+def _calibrations(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]]) -> dict[str, Calibration]:
+    """The calibrations; `written` are their entries as the study has them, without defaults."""
+    calibrations = {}
+    for i, entry in enumerate(_unique(full, "calibrations")):
+        keys = CALIBRATION_KEYS[entry["method"]]
+        if surplus := sorted(written[i].keys() - {"name", "method", *keys}):
+            raise UserError(
+                f"calibrations[{i}].{surplus[0]}: expected no such key for the method {entry['method']}, "
+                f"which has {', '.join(keys)}; take it out, or correct the method"
+            )
+        if missing := [key for key in keys if key not in entry]:
+            raise UserError(
+                f"calibrations[{i}]: expected {missing[0]} beside the method {entry['method']}, found none"
+            )
+        settings = {key: entry[key] for key in keys if key != "data"}
+        calibrations[entry["name"]] = Calibration(entry["name"], entry["method"], entry.get("data"), settings)
+    return calibrations
 
 
 def _sources(entries: Sequence[Mapping[str, Any]], key: str, packages: Packages) -> tuple[Source, ...]:

@@ -7,10 +7,18 @@ from typing import Any
 from superres.quantization.calibration import CalibrationSettings, FrameFile, RandomImages
 
 
-def calibration_settings(name: str, method: str, data: Mapping[str, Any], frames: str) -> CalibrationSettings:
-    """Settings of a calibration: on random tensors, or on the frame file `frames` of its calibration set."""
+def image_settings(data: Mapping[str, Any], frames: str) -> RandomImages | FrameFile:
+    """The images of a calibration: random tensors, or those of the frame file `frames` of its calibration set."""
     if data["type"] == "random":
-        images = RandomImages(data["kind"], data["seed"], data["images"], data["height"], data["width"])
-    else:
-        images = FrameFile(Path(frames), data.get("images"))
-    return CalibrationSettings(name, method, images)
+        return RandomImages(data["kind"], data["seed"], data["images"], data["height"], data["width"])
+    return FrameFile(Path(frames), data.get("images"))
+
+
+def calibration_settings(
+    name: str, method: str, data: Mapping[str, Any] | None, settings: Mapping[str, Any]
+) -> CalibrationSettings:
+    """Settings of a calibration, but for the path of a cache, which the workflow hands over as an input."""
+    images = None if data is None else data.get("images")
+    return CalibrationSettings(
+        name, method, images, **{key: value for key, value in settings.items() if key != "path"}
+    )

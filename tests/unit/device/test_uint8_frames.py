@@ -16,11 +16,12 @@ from superres.models.networks import MODELS
 from superres.models.settings import FOLDED_FROM
 from superres.models.weights import pretrained
 from superres.quantization.calibration import CalibrationSettings, RandomImages
+from superres.quantization.observation import observe_activations
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges import calibrate_ranges
 
 PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-DUMMY = CalibrationSettings("dummy", "minmax", RandomImages("uniform", 0, 1, 96, 128))
+DUMMY = RandomImages("uniform", 0, 1, 96, 128)
 # Which part of the values may differ by a level, and which by more.
 # Floats on the edge of a level are rare. Where the last convolution is quantised too, onnxruntime runs it in
 # INT8 only in a graph that writes levels, its bias rounded to int32. In an INT8 graph with colour conversion a luma
@@ -42,7 +43,15 @@ def files(request, tmp_path_factory) -> Path:
     folder, weights = tmp_path_factory.mktemp(request.param), pretrained(request.param)
     export_program(request.param, weights, folder / "program.pt")
     export_onnx(request.param, weights, folder / "fp32.onnx")
-    calibrate_ranges(folder / "fp32.onnx", DUMMY, folder / "dummy.json", model=request.param, threads=2)
+    observe_activations(folder / "fp32.onnx", DUMMY, folder / "seen.npz", model=request.param, threads=2)
+    calibrate_ranges(
+        folder / "fp32.onnx",
+        CalibrationSettings("dummy", "minmax"),
+        ranges_out=folder / "dummy.json",
+        cache_out=folder / "dummy.cache",
+        model=request.param,
+        observed=folder / "seen.npz",
+    )
     quantize_onnx(folder / "fp32.onnx", folder / "dummy.json", folder / "int8-dummy.onnx")
     for precision in ("fp32", "int8-dummy"):
         fold_frames(folder / f"{precision}.onnx", folder / f"{precision}.uint8.onnx")

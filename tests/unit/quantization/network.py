@@ -2,10 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from superres.quantization.calibration import CalibrationSettings, FrameFile, RandomImages
+from superres.quantization.observation import observe_activations
+from superres.quantization.ranges import calibrate_ranges
 
 CHANNELS = ((3, 8, 5), (8, 6, 3), (6, 12, 3))
 
@@ -63,6 +68,27 @@ def write_set(folder: Path, images: list[np.ndarray]) -> Path:
     names = [f"image-{index}" for index in range(len(images))]
     path.with_suffix(".json").write_text(json.dumps({"name": "set", "names": names, "shapes": shapes}))
     return path
+
+
+def calibrate(
+    network: Path, data: FrameFile | RandomImages | None, out: Path, method: str = "minmax", **settings: Any
+) -> dict[str, Any]:
+    """Both steps to the ranges file `out`, with its cache beside it; gives what was written."""
+    observed = None
+    if data is not None:
+        observed = out.with_suffix(".npz")
+        observe_activations(network, data, observed, model="small", threads=1)
+    cache = settings.pop("cache", None)
+    calibrate_ranges(
+        network,
+        CalibrationSettings("some", method, **settings),
+        ranges_out=out,
+        cache_out=out.with_suffix(".cache"),
+        model="small",
+        observed=observed,
+        cache=cache,
+    )
+    return json.loads(out.read_text())
 
 
 def convolve(data: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:

@@ -11,9 +11,10 @@ from superres.device.runtimes.base import Settings
 from superres.models.export import export_onnx
 from superres.models.networks import build_network
 from superres.models.weights import save_weights
-from superres.quantization.calibration import CalibrationSettings, RandomImages
+from superres.quantization.calibration import RandomImages
 from superres.quantization.qdq import quantize_onnx
-from superres.quantization.ranges import calibrate_ranges
+
+from .network import calibrate
 
 MODELS = {"espcn_anchor": "espcn_anchor", "espcn_ycbcr_folded": "espcn_ycbcr"}
 
@@ -27,8 +28,7 @@ def quantized(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         network.get_parameter("trunk.conv3.weight").add_(torch.randn(4, 48, 3, 3) * 0.02)
     save_weights(network, tmp_path / "w.safetensors")
     export_onnx(request.param, tmp_path / "w.safetensors", tmp_path / "fp32.onnx")
-    settings = CalibrationSettings("dummy", "minmax", RandomImages("uniform", 0, 1, 32, 48))
-    calibrate_ranges(tmp_path / "fp32.onnx", settings, tmp_path / "ranges.json", model=request.param)
+    calibrate(tmp_path / "fp32.onnx", RandomImages("uniform", 0, 1, 32, 48), tmp_path / "ranges.json")
     quantize_onnx(tmp_path / "fp32.onnx", tmp_path / "ranges.json", tmp_path / "int8.onnx")
     return tmp_path / "int8.onnx"
 

@@ -9,19 +9,18 @@ import pytest
 from onnx import numpy_helper
 
 from superres.device.errors import UserError
-from superres.quantization.calibration import CalibrationSettings, RandomImages
+from superres.quantization.calibration import RandomImages
 from superres.quantization.qdq import channel_scales, quantize_onnx
-from superres.quantization.ranges import calibrate_ranges
 
-from .network import build_network, convolve, network_weights, to_space
+from .network import build_network, calibrate, convolve, network_weights, to_space
 
-SETTINGS = CalibrationSettings("dummy", "minmax", RandomImages("uniform", 3, 1, 24, 20))
+DATA = RandomImages("uniform", 3, 1, 24, 20)
 
 
 @pytest.fixture
 def ranges(network: Path, tmp_path: Path) -> Path:
     path = tmp_path / "ranges.json"
-    calibrate_ranges(network, SETTINGS, path, model="small", threads=1)
+    calibrate(network, DATA, path)
     return path
 
 
@@ -188,7 +187,7 @@ def test_other_readers_keep_the_float_tensor(tmp_path: Path) -> None:
     model.graph.node.insert(6, onnx.helper.make_node("Add", ["c3_raw", "mean"], ["c3"]))
     fp32, path = tmp_path / "skip.onnx", tmp_path / "skip.int8.onnx"
     onnx.save(model, fp32)
-    calibrate_ranges(fp32, SETTINGS, tmp_path / "r.json", model="skip", threads=1)
+    calibrate(fp32, DATA, tmp_path / "r.json")
     quantize_onnx(fp32, tmp_path / "r.json", path)
     nodes = onnx.load(path).graph.node
     assert [list(node.input) for node in nodes if node.op_type == "ReduceMean"] == [["frame"]]
@@ -228,6 +227,6 @@ def test_old_opsets_are_refused(tmp_path: Path) -> None:
     model = build_network(network_weights(), opset=12)
     path = tmp_path / "old.onnx"
     onnx.save(model, path)
-    calibrate_ranges(path, SETTINGS, tmp_path / "r.json", model="old", threads=1)
+    calibrate(path, DATA, tmp_path / "r.json")
     with pytest.raises(UserError, match="expected opset 13 or later, found 12"):
         quantize_onnx(path, tmp_path / "r.json", tmp_path / "x.onnx")

@@ -9,20 +9,16 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod
 from onnxruntime.quantization.calibrate import create_calibrator
 
 from superres.device.errors import UserError
+from superres.quantization.cache import read_cache
 from superres.quantization.calibration import CalibrationSettings, FrameFile, RandomImages
 from superres.quantization.ranges import calibrate_ranges
 
-from .network import build_network, convolve, network_weights, write_set
+from .network import build_network, calibrate, convolve, network_weights, write_set
 
 
 def images(count: int = 3, size: tuple[int, int] = (12, 17)) -> list[np.ndarray]:
     rng = np.random.default_rng(5)
     return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for _ in range(count)]
-
-
-def calibrate(network: Path, data: FrameFile | RandomImages, out: Path) -> dict:
-    calibrate_ranges(network, CalibrationSettings("some", "minmax", data), out, model="small", threads=1)
-    return json.loads(out.read_text())
 
 
 def test_ranges_are_those_of_a_float64_forward_pass(network: Path, tmp_path: Path) -> None:
@@ -45,7 +41,7 @@ def test_ranges_are_those_of_a_float64_forward_pass(network: Path, tmp_path: Pat
         assert found["amax"] == max(abs(found["min"]), abs(found["max"]))
     assert record["images"] == 3
     assert record["onnx_sha256"] == hashlib.sha256(network.read_bytes()).hexdigest()
-    assert record["model"] == "small" and record["calibration"] == "some"
+    assert record["model"] == "small" and record["calibration"] == "some" and record["seed"] is None
 
 
 def test_ranges_equal_those_of_onnxruntimes_own_calibrator(network: Path, tmp_path: Path) -> None:
@@ -75,14 +71,8 @@ def test_the_dummy_input_is_drawn_as_float32_by_its_seed(network: Path, tmp_path
     tensor = np.random.default_rng(7).random((1, 3, 10, 14), dtype=np.float32)
     assert record["tensors"]["frame"]["min"] == float(tensor.min())
     assert record["tensors"]["frame"]["max"] == float(tensor.max())
-    assert record["data"] == {
-        "type": "random",
-        "kind": "uniform",
-        "seed": 7,
-        "count": 1,
-        "height": 10,
-        "width": 14,
-    }
+    expected = {"type": "random", "kind": "uniform", "seed": 7, "count": 1, "height": 10, "width": 14}
+    assert record["data"] == expected and record["seed"] == 7
 
 
 def test_same_inputs_give_the_same_bytes(network: Path, tmp_path: Path) -> None:
@@ -116,18 +106,93 @@ def test_black_images_are_an_error(network: Path, tmp_path: Path) -> None:
         calibrate(network, FrameFile(path), tmp_path / "ranges.json")
 
 
-@pytest.mark.parametrize(
-    ("data", "method", "message"),
-    [
-        (RandomImages("uniform", 0, 0, 8, 8), "minmax", "count of 1 or more, found 0"),
-        (RandomImages("uniform", 0, 1, 8, 8), "guess", "expected a method among minmax, found guess"),
-    ],
-)
-def test_mistakes_in_the_settings(
-    network: Path, tmp_path: Path, data: RandomImages, method: str, message: str
-) -> None:
-    with pytest.raises(UserError, match=message):
-        calibrate_ranges(network, CalibrationSettings("some", method, data), tmp_path / "r.json", model="m")
+def test_kinds_of_dummy_input(network: Path, tmp_path: Path) -> None:
+    normal = calibrate(network, RandomImages("normal", 7, 2, 10, 14), tmp_path / "n.json")["tensors"]["frame"]
+    draws = np.random.default_rng(7).standard_normal((2, 3, 10, 14), dtype=np.float32)
+    assert (normal["min"], normal["max"]) == (float(draws.min()), float(draws.max()))
+    ones = calibrate(network, RandomImages("ones", 0, 1, 10, 14), tmp_path / "o.json")
+    assert ones["tensors"]["frame"] == {"min": 1.0, "max": 1.0, "amax": 1.0}
+    assert ones["notes"]["frame"] == "1.0 everywhere, as the data is"
+
+
+def test_no_two_methods_agree_without_a_note(network: Path, tmp_path: Path) -> None:
+    frames = images(4, (40, 50))
+    data = FrameFile(write_set(tmp_path, frames))
+    settings = [("minmax", {}), ("entropy", {}), ("mse", {}), ("fixed", {})]
+    settings += [("percentile", {"percentile": share}) for share in (99.0, 99.9, 99.99)]
+    records = [
+        calibrate(network, data, tmp_path / f"{i}.json", method, **more)
+        for i, (method, more) in enumerate(settings)
+    ]
+    for name in records[0]["tensors"]:
+        by_range: dict[float, list[dict]] = {}
+        for record in records:
+            by_range.setdefault(record["tensors"][name]["amax"], []).append(record)
+        for same in by_range.values():
+            assert len(same) == 1 or all(name in r["notes"] for r in same if r["method"] != "minmax")
+    # A pixel of 255 is there, and it is white.
+    assert records[0]["notes"] == {"frame": "the scale of 1.0, as for any images with a white pixel"}
+
+
+def test_fixed_ranges_are_trtexecs_and_need_no_images(network: Path, tmp_path: Path) -> None:
+    record = calibrate(network, None, tmp_path / "r.json", "fixed")
+    assert {name: entry["amax"] for name, entry in record["tensors"].items()} == {
+        "frame": 2.0,
+        "r1": 4.0,
+        "r2": 4.0,
+        "c3": 4.0,
+    }
+    assert record["images"] == 0 and record["data"] == {"type": "none"}
+    other = calibrate(network, None, tmp_path / "r.json", "fixed", input_range=1.0, output_range=0.5)
+    assert other["tensors"]["frame"]["amax"] == 1.0 and other["tensors"]["c3"]["amax"] == 0.5
+    assert other["settings"] == {"input_range": 1.0, "output_range": 0.5}
+
+
+def test_a_cache_replays_to_the_last_bit(network: Path, tmp_path: Path) -> None:
+    data = RandomImages("uniform", 7, 1, 30, 40)
+    first = calibrate(network, data, tmp_path / "first.json", "entropy")
+    cache = tmp_path / "first.cache"
+    again = calibrate(network, None, tmp_path / "again.json", "cache", cache=cache)
+    assert set(read_cache(cache)) == set(first["tensors"])
+    for name, entry in first["tensors"].items():
+        scale = np.float32(entry["amax"] / 127)
+        assert again["tensors"][name]["amax"] == 127 * float(scale)
+        assert np.float32(again["tensors"][name]["amax"] / 127) == scale
+    assert (tmp_path / "again.cache").read_bytes() == cache.read_bytes()
+    assert again["data"]["sha256"] == hashlib.sha256(cache.read_bytes()).hexdigest()
+
+
+def test_a_cache_of_another_graph(network: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "jetson.cache"
+    cache.write_text("TRT-8502-EntropyCalibration2\nframe: 3c010a14\nr1: 3c010a14\nconv_7: 3c010a14\n")
+    with pytest.raises(UserError, match=r"found none of r2, c3 \(it has frame, r1, conv_7\)"):
+        calibrate(network, None, tmp_path / "ranges.json", "cache", cache=cache)
+    assert not list(tmp_path.glob("ranges*"))
+
+
+def test_statistics_of_another_graph(network: Path, tmp_path: Path) -> None:
+    calibrate(network, RandomImages("uniform", 0, 1, 8, 8), tmp_path / "r.json")
+    other = tmp_path / "other.onnx"
+    onnx.save(build_network(network_weights(seed=1)), other)
+    with pytest.raises(UserError, match="found those of another graph"):
+        calibrate_ranges(
+            other,
+            CalibrationSettings("some", "minmax"),
+            ranges_out=tmp_path / "o.json",
+            cache_out=tmp_path / "o.cache",
+            model="small",
+            observed=tmp_path / "r.npz",
+        )
+    assert not (tmp_path / "o.json").exists() and not (tmp_path / "o.cache").exists()
+
+
+def test_mistakes_in_the_settings(network: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="count of 1 or more, found 0"):
+        calibrate(network, RandomImages("uniform", 0, 0, 8, 8), tmp_path / "r.json")
+    with pytest.raises(UserError, match=r"expected a method among minmax, .*cache, found guess"):
+        calibrate(network, None, tmp_path / "r.json", "guess")
+    with pytest.raises(UserError, match="expected a file for the method mse, found none"):
+        calibrate(network, None, tmp_path / "r.json", "mse")
 
 
 def test_an_empty_set_and_too_few_images(network: Path, tmp_path: Path) -> None:

@@ -44,6 +44,35 @@ def test_frames_are_chosen_for_each_runtime():
     assert chosen == {"pytorch": "uint8", "onnxruntime": "float32", "openvino": "uint8", "opencv": "uint8"}
 
 
+def test_calibrations_on_the_same_images_share_a_pass():
+    def add(config: Config) -> None:
+        first = config["calibrations"][0]["data"]
+        photographs = config["calibrations"][1]["data"]
+        config["calibrations"] += [
+            {"name": "five", "data": {**first, "images": 5}},
+            {"name": "other", "data": {**first, "seed": 1}},
+            {"name": "p", "method": "percentile", "data": {**photographs, "images": 7}},
+            {"name": "fixed", "method": "fixed", "output_range": 3},
+            {"name": "jetson", "method": "cache", "path": "a.cache"},
+        ]
+
+    calibrations = load_study(edited(add), SCHEMA).calibrations
+    assert {name: c.observed for name, c in calibrations.items()} == {
+        "dummy": "random-uniform-0-960x540",
+        "minmax": "photographs",
+        "entropy": "photographs",
+        "five": "random-uniform-0-960x540",
+        "other": "random-uniform-1-960x540",
+        "p": "photographs",
+        "fixed": None,
+        "jetson": None,
+    }
+    assert calibrations["p"].settings == {"percentile": 99.99}
+    assert calibrations["fixed"].settings == {"input_range": 2.0, "output_range": 3}
+    assert calibrations["jetson"].settings == {"path": "a.cache"}
+    assert calibrations["minmax"].settings == {}
+
+
 def test_default_clip_is_the_turning_view():
     clip = load_study(DEFAULT, SCHEMA).clips["park"]
     assert clip.downsampling == "bicubic"
@@ -107,6 +136,30 @@ MISTAKES = {
     "calibration without its set": (
         lambda c: c["calibrations"][1]["data"].update(name="div2k"),
         ["calibrations: minmax: data.name", "photographs", "found 'div2k'"],
+    ),
+    "percentile of another method": (
+        lambda c: c["calibrations"][2].update(percentile=99.9),
+        ["calibrations[2].percentile", "no such key for the method entropy, which has data"],
+    ),
+    "percentile beyond all values": (
+        lambda c: c["calibrations"][2].update(method="percentile", percentile=101),
+        ["calibrations[2].percentile", "101", "maximum of 100"],
+    ),
+    "fixed ranges with images": (
+        lambda c: c["calibrations"][0].update(method="fixed"),
+        ["calibrations[0].data", "the method fixed", "input_range, output_range"],
+    ),
+    "calibration without data": (
+        lambda c: c["calibrations"][2].pop("data"),
+        ["calibrations[2]", "expected data beside the method entropy"],
+    ),
+    "cache without a path": (
+        lambda c: c["calibrations"].append({"name": "jetson", "method": "cache"}),
+        ["calibrations[3]", "expected path beside the method cache"],
+    ),
+    "unknown method": (
+        lambda c: c["calibrations"][2].update(method="entropie"),
+        ["calibrations[2].method", "percentile, mse, fixed, cache", "did you mean entropy?"],
     ),
     "precision that a runtime lacks": (
         lambda c: c["runtimes"][0]["precisions"].append("int8-dummy"),

@@ -1,0 +1,91 @@
+"""How often each magnitude occurs in a tensor: a fine histogram whose range doubles by merging bins."""
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+BINS = 1 << 18
+"""Bins over a power-of-two range below which all magnitudes lie: a bin is at most 2^-17 of the largest one."""
+
+# Below this every value falls into the first bin; the factor to bins is still a float32.
+_LEAST_EXPONENT = -100
+# Values that one thread bins at a time: what it needs for them stays near the processor.
+_BLOCK = 1 << 19
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is kept of a tensor's values: their extremes, and a histogram of their magnitudes.
+
+    `counts` (int64, BINS) is over [0, 2^exponent), and bin i holds the |x| in [i, i + 1) * width. Nothing in
+    it depends on the order in which values came, nor on how they were shared out among threads.
+    """
+
+    low: float
+    high: float
+    exponent: int
+    counts: np.ndarray
+
+    @property
+    def amax(self) -> float:
+        """Largest magnitude, exact."""
+        return max(abs(self.low), abs(self.high))
+
+    @property
+    def width(self) -> float:
+        """Width of a bin."""
+        return 2.0**self.exponent / BINS
+
+    @property
+    def total(self) -> int:
+        """Number of values."""
+        return int(self.counts.sum())
+
+
+def measure(values: np.ndarray, low: float, high: float, pool: Executor, workers: int) -> Statistics:
+    """Statistics of finite float32 values of any shape with their extremes, binned in `workers` parts by a pool."""
+    # frexp: 2^(exponent - 1) <= amax < 2^exponent.
+    exponent = max(math.frexp(max(abs(low), abs(high)))[1], _LEAST_EXPONENT)
+    parts = np.array_split(values.reshape(-1), workers)
+    counts = sum(pool.map(partial(_count, exponent=exponent), parts), np.zeros(BINS, np.int64))
+    return Statistics(low, high, exponent, counts)
+
+
+def merge(one: Statistics, other: Statistics) -> Statistics:
+    """Statistics of the values of both, exactly those that one pass over all of them gives."""
+    exponent = max(one.exponent, other.exponent)
+    counts = widen(one, exponent).counts + widen(other, exponent).counts
+    return Statistics(min(one.low, other.low), max(one.high, other.high), exponent, counts)
+
+
+def widen(seen: Statistics, exponent: int) -> Statistics:
+    """The same over the larger range [0, 2^exponent); exact, since the edges of wider bins are edges too."""
+    doublings = min(exponent - seen.exponent, int(math.log2(BINS)))
+    if doublings == 0:
+        return seen
+    merged = seen.counts.reshape(-1, 1 << doublings).sum(axis=1)
+    counts = np.concatenate([merged, np.zeros(BINS - merged.size, np.int64)])
+    return Statistics(seen.low, seen.high, exponent, counts)
+
+
+def _count(values: np.ndarray, exponent: int) -> np.ndarray:
+    counts = np.zeros(BINS, np.int64)
+    # A power of two: the product is exact, so the bin is the floor of the true quotient.
+    factor = np.float32(2.0 ** (int(math.log2(BINS)) - exponent))
+    scaled, indices = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.intp)
+    for block in _blocks(values):
+        part, index = scaled[: block.size], indices[: block.size]
+        np.abs(block, out=part)
+        np.multiply(part, factor, out=part)
+        index[:] = part
+        counts += np.bincount(index, minlength=BINS)
+    return counts
+
+
+def _blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, values.size, _BLOCK):
+        yield values[start : start + _BLOCK]
