@@ -22,7 +22,7 @@ def make_image_folders(project: Project, study: Any) -> None:
         if study.get("type") == "images":
             folder = project.folder / study["path"]
             folder.mkdir(parents=True, exist_ok=True)
-            for name in ("t1.png", "t10.png", "a.jpg"):
+            for name in ("t1.png", "t10.png", "a.jpg", "a0.jpg"):
                 Image.new("RGB", (96, 96)).save(folder / name)
         for value in study.values():
             make_image_folders(project, value)
@@ -60,7 +60,7 @@ def test_frames_are_folded_only_where_they_are_asked_for(project: Project):
     )
     jobs = read_jobs(project.snakemake("-n", "all", f"--configfile={study}").stdout)
     assert "fold_frames" not in jobs
-    assert jobs["build_engine"] == 13
+    assert jobs["build_engine"] == 19
 
 
 def test_calibrations_on_the_same_images_share_a_pass(project: Project):

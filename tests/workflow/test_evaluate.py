@@ -112,7 +112,7 @@ def test_figures_of_a_set_by_the_literatures_protocol(project: Project):
 
 def test_the_tiny_study_is_evaluated_without_timing(project: Project, tiny: Project):
     jobs = read_jobs(project.snakemake("-n", "evaluate", "--configfile=studies/tiny.yaml").stdout)
-    assert jobs["measure_quality"] == jobs["build_engine"] == 13
+    assert jobs["measure_quality"] == jobs["build_engine"] == 19
     assert jobs["collect_evaluation"] == jobs["write_evaluation"] == 1
     assert not {"measure_latency", "write_manifest", "collect_metrics"} & set(jobs)
 
@@ -135,7 +135,7 @@ def test_a_benchmark_set_alone_is_evaluated(project: Project):
     done = project.snakemake("-n", "evaluate", "--configfile=studies/benchmark-sets.yaml")
     assert done.returncode == 0, done.stdout
     jobs = read_jobs(done.stdout)
-    assert jobs["measure_quality"] == jobs["build_engine"] == 19
+    assert jobs["measure_quality"] == jobs["build_engine"] == 37
     # The name stays what it is when further sets appear.
     assert "quality.b100.csv" in done.stdout
     assert done.stdout.count("is left out") == 3

@@ -25,7 +25,7 @@ def spread(values: pl.Series) -> float:
 
 def test_every_arm_has_its_row_and_its_figures(tiny: Project):
     metrics = read_metrics(tiny)
-    assert metrics.height == 13
+    assert metrics.height == 19
     assert metrics["status"].unique().to_list() == ["ok"]
     assert min(metrics["fps"].to_list()) > 0
     assert metrics["frames"].unique().to_list() == [1]
@@ -94,7 +94,7 @@ def test_changed_frames_rerun_the_arms_of_that_runtime(tiny: Project):
     )
     jobs = read_jobs(tiny.snakemake("-n", f"--configfile={changed}", "all").stdout)
     (tiny.folder / changed).unlink()
-    assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 6
+    assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 9
     assert not {"fold_frames", "quantize_onnx", "prepare_clip"} & set(jobs)
 
 
@@ -135,7 +135,7 @@ def test_edited_module_reruns_what_it_concerns(tiny: Project):
     finally:
         module.write_bytes(text)
         os.utime(module, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert jobs["measure_quality"] == 13
+    assert jobs["measure_quality"] == 19
     assert not {
         "measure_latency",
         "build_engine",
@@ -156,7 +156,7 @@ def test_changed_clip_reruns_what_depends_on_it(tiny: Project):
     jobs = read_jobs(tiny.snakemake("-n", f"--configfile={changed}", "all").stdout)
     (tiny.folder / changed).unlink()
     assert jobs["prepare_clip"] == 1
-    assert jobs["measure_quality"] == 13
+    assert jobs["measure_quality"] == 19
     assert jobs["check_disjoint_images"] == 1
     assert not {"build_engine", "observe_activations", "calibrate_ranges", "prepare_calibration_set"} & set(
         jobs
