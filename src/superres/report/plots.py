@@ -18,24 +18,35 @@ FPS_NOTE = "FPS: 1000 / median ms from uint8 frame in memory to uint8 frame in m
 
 
 def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
-    """PSNR against FPS: a panel a model (and a row of panels a clip and target), bicubic as a line."""
+    """PSNR against FPS: a panel a model (and rows of panels a clip and target), bicubic as text."""
     rows, ran = _read(metrics)
     places = _places(ran)
     models = [model for model in labels.order_models(row["model"] for row in ran) if model != "bicubic"]
     precisions = labels.order_precisions((row["precision"] for row in ran), calibrated)
     _require(models, metrics)
+    # Wider than three panels, a page shows them too small to read.
+    columns = len(models) if len(models) <= 3 else 2
+    lines = -(-len(models) // columns)
     with figures.style():
-        figure = figures.new_figure(5.2 * len(models), 3.9 * len(places) + 0.5)
-        panels = figure.subplots(len(places), len(models), squeeze=False, sharex="row", sharey="row")
-        for line, place in zip(panels, places, strict=True):
+        figure = figures.new_figure(5.2 * columns, 3.9 * lines * len(places) + 0.5)
+        grid = figure.subplots(len(places) * lines, columns, squeeze=False, sharex=True)
+        panels = {
+            (place, model): grid[i * lines + j // columns][j % columns]
+            for i, place in enumerate(places)
+            for j, model in enumerate(models)
+        }
+        for place in places:
+            first, *others = (panels[place, model] for model in models)
+            for axes in others:
+                axes.sharey(first)
+        for axes in set(grid.flat) - set(panels.values()):
+            axes.set_axis_off()
+        for (place, model), axes in panels.items():
             here = [row for row in ran if _place(row) == place]
-            for axes, model in zip(line, models, strict=True):
-                _draw_points(axes, [row for row in here if row["model"] == model], precisions)
-                _draw_bicubic(axes, [row for row in here if row["model"] == "bicubic"])
-                axes.set_title(
-                    _title(labels.model_label(model), place, places), loc="left", fontweight="bold"
-                )
-            line[0].set_ylabel("PSNR [dB]")
+            _draw_points(axes, [row for row in here if row["model"] == model], precisions)
+            _draw_bicubic(axes, [row for row in here if row["model"] == "bicubic"])
+            axes.set_title(_title(labels.model_label(model), place, places), loc="left", fontweight="bold")
+            axes.set_ylabel("PSNR [dB]")
         runtimes = labels.order_runtimes(row["runtime"] for row in ran if row["model"] != "bicubic")
         figure.legend(
             handles=[_marker(runtime) for runtime in runtimes],
@@ -46,11 +57,10 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
         note = "PSNR: mean over frames (Eq. 1). White marks FP32, grey 16 bits, dark INT8."
         figures.add_note(figure, [note, FPS_NOTE, figures.not_run_note(rows)])
         figure.canvas.draw()
-        for line, place in zip(panels, places, strict=True):
-            for axes, model in zip(line, models, strict=True):
-                mine = [row for row in ran if _place(row) == place and row["model"] == model]
-                names = [labels.precision_label(row["precision"]) for row in mine]
-                figures.place_labels(axes, [(row["fps"], row["psnr_db"]) for row in mine], names)
+        for (place, model), axes in panels.items():
+            mine = [row for row in ran if _place(row) == place and row["model"] == model]
+            names = [labels.precision_label(row["precision"]) for row in mine]
+            figures.place_labels(axes, [(row["fps"], row["psnr_db"]) for row in mine], names)
         figures.save(figure, svg, png)
 
 
