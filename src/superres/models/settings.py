@@ -35,7 +35,8 @@ class TrainingSettings:
     """Every hyperparameter of a training; the same settings, data, code and processor give the same weights.
 
     A step draws one of the `patches`' sizes (in LR pixels) at random, and `batch` patches of the smallest size
-    or as many larger ones as have the same number of pixels. The optimizer is SOAP. The learning rate rises linearly over `warmup_steps`, then follows a cosine
+    or as many larger ones as have the same number of pixels. The optimizer is SOAP, whose bases are brought up to date
+    every `precondition_every` steps. The learning rate rises linearly over `warmup_steps`, then follows a cosine
     down to `final_lr_fraction` of its peak (Loshchilov and Hutter, arXiv:1608.03983). The loss is L1 for
     the first `l1_steps` steps, mean squared error after. `int8_noise` is how much noise the convolutions feel, in
     steps of symmetric INT8 (see `superres.models.noisy`). `ema_decay` is that of the averaged weights, which
@@ -50,6 +51,7 @@ class TrainingSettings:
     batch: int = 16
     patches: Sequence[int] = (32,)
     learning_rate: float = 3e-3
+    precondition_every: int = 25
     warmup_steps: int = 500
     final_lr_fraction: float = 0.01
     l1_steps: int = 0
@@ -65,7 +67,8 @@ class TrainingSettings:
         object.__setattr__(self, "patches", tuple(self.patches))
         if not self.patches:
             raise UserError("training: patches: expected at least one size, found none")
-        counts = ("steps", "batch", "patches", "log_every", "checkpoint_every", "validate_every", "threads")
+        counts = ("steps", "batch", "patches", "precondition_every", "threads")
+        counts += ("log_every", "checkpoint_every", "validate_every")
         for field in fields(self):
             value = getattr(self, field.name)
             low = 1 if field.name in counts else 0

@@ -114,7 +114,9 @@ class Trainer:
         self.network: Network = build_network(model)
         self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         set_noise(self.network, settings.int8_noise, settings.seed)
-        self.optimizer = MatrixSoap(self.network.parameters(), settings.learning_rate)
+        self.optimizer = MatrixSoap(
+            self.network.parameters(), settings.learning_rate, settings.precondition_every
+        )
         self.average = AveragedModel(self.network, avg_fn=partial(moving_average, settings.ema_decay))
         self.commit = code_commit()
         self.step = 0
