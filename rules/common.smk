@@ -39,7 +39,7 @@ OF_CLIP = (
     if len(STUDY.clips) + len(STUDY.left_out) == 1
     else {f".{name}": name for name in STUDY.clips}
 )
-# Folded models have the weights of another, which is trained even if the study doesn't compare it.
+# A folded model is no training of its own: it has the weights of another.
 TRAINED = sorted(
     {
         weights_name(name)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-LEVELS = 127
+from superres.quantization.levels import LEVELS
+
 FORGETTING = 1e-3
 _POOL = 1 << 22
 

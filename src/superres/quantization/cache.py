@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from superres.device.errors import UserError
+from superres.quantization.levels import LEVELS
 
-LEVELS = 127
-"""Largest int8 level of a symmetric range."""
 VERSION = "8502"
 """TensorRT of JetPack 5.1, the last for Xavier NX; TensorRT takes a cache of its own version only."""
 

@@ -13,9 +13,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from superres.quantization.cache import LEVELS
 from superres.quantization.calibration import CalibrationSettings
 from superres.quantization.histogram import BINS, Statistics
+from superres.quantization.levels import LEVELS
 
 ENTROPY_BINS = 2048
 ENTROPY_LEVELS = 128

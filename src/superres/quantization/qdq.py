@@ -19,9 +19,7 @@ from superres.device.errors import UserError
 from superres.device.machine import sha256_file
 from superres.device.outputs import Outputs
 from superres.quantization.graph import Convolution, find_convolutions, load_onnx, observed_tensors
-
-LEVELS = 127
-"""Largest int8 level of a symmetric range; -128 is not used."""
+from superres.quantization.levels import LEVELS
 
 
 def channel_scales(weights: np.ndarray) -> np.ndarray:

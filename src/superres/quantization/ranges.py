@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import onnx
 from superres.device.errors import UserError
 from superres.device.machine import sha256_file
 from superres.device.outputs import Outputs
-from superres.quantization.cache import LEVELS, format_cache, read_cache, select_ranges
+from superres.quantization.cache import format_cache, read_cache, select_ranges
 from superres.quantization.calibration import CalibrationSettings
 from superres.quantization.graph import find_convolutions, load_onnx, observed_tensors
+from superres.quantization.levels import LEVELS
 from superres.quantization.methods import METHODS
 from superres.quantization.observation import Observed, read_observed
 
@@ -62,11 +63,10 @@ def calibrate_ranges(
     elif settings.method == "cache":
         ranges = _replayed(_required(cache, settings), names)
     else:
-        path = _required(observed, settings)
-        seen = read_observed(path, settings.images)
+        seen = read_observed(_required(observed, settings), settings.images)
         if seen.onnx_sha256 != digest or set(seen.tensors) != set(names):
             raise UserError(
-                f"{path}: expected statistics of {onnx_path}, found those of another graph; "
+                f"{observed}: expected statistics of {onnx_path}, found those of another graph; "
                 "observe the activations again"
             )
         ranges = _measured(seen, names, settings)
@@ -75,13 +75,14 @@ def calibrate_ranges(
         "calibration": settings.name,
         "method": settings.method,
         "settings": _method_settings(settings),
-        "data": ranges.data,
-        "images": ranges.images,
         "seed": ranges.data.get("seed"),
         "onnx_sha256": digest,
-        "tensors": ranges.tensors,
-        "notes": ranges.notes,
+        **asdict(ranges),
     }
+    _write(record, ranges, ranges_out, cache_out)
+
+
+def _write(record: Mapping[str, Any], ranges: Ranges, ranges_out: Path, cache_out: Path) -> None:
     text = json.dumps(record, indent=2, sort_keys=True, allow_nan=False)
     amax = {name: float(entry["amax"] or 0) for name, entry in ranges.tensors.items()}
     with Outputs({"record": str(ranges_out), "cache": str(cache_out)}) as outputs:
