@@ -15,6 +15,7 @@ os.environ.update(
 from superres.device.errors import UserError
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
+from superres.quantization.recipes import NEED_IMAGES
 from superres.study.check import check_study, leave_out_missing, place_of
 from superres.study.files import source_files
 from superres.study.model import TRAINING_ROLES, Arm
@@ -53,8 +54,11 @@ wildcard_constraints:
     target="[a-z0-9_-]+",
     runtime="[a-z]+",
     model="[a-z0-9_]+",
-    precision="[a-z0-9-]+",
+    precision="[a-z0-9+-]+",
     calibration="[a-z0-9]+",
+    quantization=r"[a-z0-9]+(\+[a-z0-9]+)*",
+    recipe=r"[a-z0-9]+(\+[a-z0-9]+)*",
+    step="[a-z0-9]+",
     images="[a-z0-9_]+",
     clip="[a-z0-9_]+",
     of_clip=r"(\.[a-z0-9_]+)?",
@@ -224,6 +228,45 @@ def calibration_settings(wildcards):
     return asdict(STUDY.calibrations[wildcards.calibration])
 
 
+def recipe_file(model, recipe, kind):
+    """The FP32 graph (onnx) or the ranges (json) that a recipe, as text, arrives at."""
+    if "+" in recipe:
+        return f"{RESULTS}/refined/{model}/{recipe}.{kind}"
+    return {
+        "onnx": f"{RESULTS}/onnx/{model}/fp32.onnx",
+        "json": f"{RESULTS}/ranges/{model}/{recipe}.json",
+    }[kind]
+
+
+def refined_file(kind):
+    """Input function: what a step starts from."""
+    return lambda wildcards: recipe_file(wildcards.model, wildcards.recipe, kind)
+
+
+def quantized_file(kind):
+    """Input function: what an INT8 graph is made of."""
+    return lambda wildcards: recipe_file(
+        wildcards.model, str(STUDY.quantizations[wildcards.quantization].recipe), kind
+    )
+
+
+def step_frames(wildcards):
+    """Frames of the calibration set that a step looks at; none for random data and for steps that need none."""
+    calibration = STUDY.calibrations[wildcards.recipe.partition("+")[0]]
+    if wildcards.step not in NEED_IMAGES or calibration.calibration_set is None:
+        return []
+    return f"{RESULTS}/frames/calibration/{calibration.calibration_set}.npy"
+
+
+def step_job(wildcards):
+    """What step_job of the package takes."""
+    calibration = STUDY.calibrations[wildcards.recipe.partition("+")[0]]
+    return {
+        "calibration": asdict(calibration),
+        "settings": dict(STUDY.steps.get(wildcards.step, {})),
+    }
+
+
 def engine_source(wildcards):
     """What an engine is built from: an ONNX file, PyTorch's own program, or nothing for bicubic."""
     if wildcards.model == BASELINE:
@@ -231,7 +274,7 @@ def engine_source(wildcards):
     if wildcards.runtime == "pytorch":
         return f"{RESULTS}/programs/{wildcards.model}.pt"
     arm = arm_of(wildcards)
-    graph = arm.precision if arm.calibration else "fp32"
+    graph = arm.precision if arm.int8 else "fp32"
     # OpenVINO puts the conversion of frames into the graph itself.
     folded = arm.runtime == "onnxruntime" and STUDY.frames[arm.runtime] == "uint8"
     return f"{RESULTS}/onnx/{wildcards.model}/{graph}{'.uint8' if folded else ''}.onnx"
@@ -258,7 +301,7 @@ def disjoint_images(wildcards):
             f"training/{STUDY.models[wildcards.model].training[role]}"
             for role in TRAINING_ROLES
         ]
-    calibration = STUDY.calibrations.get(arm_of(wildcards).calibration)
+    calibration = STUDY.calibration_of(arm_of(wildcards))
     if calibration is not None and calibration.calibration_set is not None:
         names.append(f"frames/calibration/{calibration.calibration_set}")
     return [f"{RESULTS}/{name}.disjoint.json" for name in names]
@@ -275,8 +318,9 @@ def traced_inputs(wildcards):
     if wildcards.model != BASELINE:
         kind = "program" if wildcards.runtime == "pytorch" else "onnx"
         traced |= {"weights": weights_of(wildcards), kind: engine_source(wildcards)}
-    if (calibration := arm_of(wildcards).calibration) is not None:
-        traced["ranges"] = f"{RESULTS}/ranges/{wildcards.model}/{calibration}.json"
+    if (name := arm_of(wildcards).int8) is not None:
+        recipe = str(STUDY.quantizations[name].recipe)
+        traced["ranges"] = recipe_file(wildcards.model, recipe, "json")
     return traced
 
 
@@ -290,11 +334,12 @@ def study_of_arm(wildcards):
         "latency": dict(STUDY.latency),
         "seed": None,
     }
-    if (name := arm_of(wildcards).calibration) is not None:
-        calibration = asdict(STUDY.calibrations[name])
+    if (found := STUDY.calibration_of(arm_of(wildcards))) is not None:
+        calibration = asdict(found)
         facts |= {
             "calibration": calibration,
             "seed": (calibration["data"] or {}).get("seed"),
+            "recipe": str(STUDY.quantizations[arm_of(wildcards).int8].recipe),
         }
     return facts
 
@@ -304,7 +349,7 @@ def plot_names():
     training = [f"training.{model}" for model in TRAINED]
     return [
         "psnr_fps",
-        *(["int8_loss"] if any(arm.calibration for arm in STUDY.arms) else []),
+        *(["int8_loss"] if any(arm.int8 for arm in STUDY.arms) else []),
         "fps",
         *training,
     ]

@@ -42,17 +42,45 @@ rule calibrate_ranges:
         "../workflow/scripts/calibrate_ranges.py"
 
 
+rule refine_onnx:
+    input:
+        onnx=refined_file("onnx"),
+        ranges=refined_file("json"),
+        frames=step_frames,
+        code=lambda wildcards: code(
+            "quantization/refine.py", f"quantization/steps/{wildcards.step}.py"
+        ),
+    output:
+        onnx=f"{RESULTS}/refined/{{model}}/{{recipe}}+{{step}}.onnx",
+        ranges=f"{RESULTS}/refined/{{model}}/{{recipe}}+{{step}}.json",
+    log:
+        f"{LOGS}/refine_onnx/{{model}}/{{recipe}}+{{step}}.log",
+    benchmark:
+        f"{BENCHMARKS}/refine_onnx/{{model}}/{{recipe}}+{{step}}.tsv"
+    conda:
+        "../envs/quantization.yaml"
+    threads: max(1, workflow.cores // 2)
+    params:
+        job=step_job,
+    script:
+        "../workflow/scripts/refine_onnx.py"
+
+
 rule quantize_onnx:
     input:
-        onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
-        ranges=f"{RESULTS}/ranges/{{model}}/{{calibration}}.json",
+        onnx=quantized_file("onnx"),
+        ranges=quantized_file("json"),
         code=code("quantization/qdq.py"),
     output:
-        onnx=f"{RESULTS}/onnx/{{model}}/int8-{{calibration}}.onnx",
+        onnx=f"{RESULTS}/onnx/{{model}}/int8-{{quantization}}.onnx",
     log:
-        f"{LOGS}/quantize_onnx/{{model}}/{{calibration}}.log",
+        f"{LOGS}/quantize_onnx/{{model}}/{{quantization}}.log",
     conda:
         "../envs/quantization.yaml"
     threads: 1
+    params:
+        float_layers=lambda wildcards: list(
+            STUDY.quantizations[wildcards.quantization].float_layers
+        ),
     script:
         "../workflow/scripts/quantize_onnx.py"

@@ -73,6 +73,29 @@ def test_calibrations_on_the_same_images_share_a_pass(project: Project):
     assert jobs["observe_activations"] == 8
 
 
+def test_a_step_is_taken_once_for_all_recipes_that_go_on_from_it(project: Project):
+    study = project.write_study(
+        "steps",
+        """
+study: steps
+quantizations: [{name: head, recipe: minmax+center, float_layers: [conv3]}]
+models: [{name: espcn_rgb}]
+runtimes:
+  - name: openvino
+    precisions: [int8-minmax, int8-minmax+center, int8-minmax+center+asymmetric, int8-head]
+""",
+    )
+    done = project.snakemake("-n", "evaluate", "--configfile", study)
+    jobs = read_jobs(done.stdout)
+    assert jobs["calibrate_ranges"] == jobs["observe_activations"] == 1
+    assert jobs["refine_onnx"] == 2
+    assert jobs["quantize_onnx"] == jobs["build_engine"] == 4
+    assert "results/steps/refined/espcn_rgb/minmax+center+asymmetric.onnx" in done.stdout
+    # A precision with steps can be asked for by its name, like any other.
+    jobs = read_jobs(project.snakemake("-n", "int8-minmax+center", f"--configfile={study}").stdout)
+    assert jobs["refine_onnx"] == jobs["quantize_onnx"] == jobs["measure_latency"] == 1
+
+
 def test_a_cache_is_read_before_anything_starts(project: Project):
     study = """
 study: jetson

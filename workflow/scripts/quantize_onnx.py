@@ -6,4 +6,9 @@ from superres.quantization.qdq import quantize_onnx
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):
-    quantize_onnx(Path(snakemake.input.onnx), Path(snakemake.input.ranges), Path(snakemake.output.onnx))
+    quantize_onnx(
+        Path(snakemake.input.onnx),
+        Path(snakemake.input.ranges),
+        Path(snakemake.output.onnx),
+        float_layers=snakemake.params.float_layers,
+    )

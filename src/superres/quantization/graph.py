@@ -28,6 +28,12 @@ class Convolution:
     result: str
     output: str
 
+    @property
+    def layer(self) -> str:
+        """The layer's name: that of the module whose `weight` the weights are, or that of the result."""
+        *modules, parameter = self.weights.split(".")
+        return modules[-1] if modules and parameter == "weight" else self.result
+
 
 def load_onnx(path: Path) -> onnx.ModelProto:
     """Load an ONNX file; raises UserError if it is none."""

@@ -2,137 +2,144 @@
 
 What TensorRT 8.5's parser takes, and with it every later one and the other runtimes: symmetric int8 with
 zero-point 0, FP32 scales, weights as FP32 initializer -> QuantizeLinear -> DequantizeLinear along their
-output channels, biases in float.
+output channels, biases in float. Asymmetric activations are uint8, which TensorRT doesn't take.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
 from superres.device.errors import UserError
-from superres.device.machine import sha256_file
 from superres.device.outputs import Outputs
-from superres.quantization.graph import Convolution, find_convolutions, load_onnx, observed_tensors
-from superres.quantization.levels import LEVELS
+from superres.quantization.graph import Convolution, find_convolutions, load_onnx
+from superres.quantization.grids import Grid, asymmetric_grid, symmetric_grid
+from superres.quantization.record import Ranges, TensorRange, read_ranges
 
+Part = Literal["activations", "weights"]
+"""What of a convolution is quantised: the data that it reads, its weights."""
 
-def channel_scales(weights: np.ndarray) -> np.ndarray:
-    """Scale of each output channel: max |w| / 127, float32; 1 for a channel of zeros.
-
-    `weights` is O x I x kh x kw, finite.
-    """
-    amax = np.abs(weights.reshape(weights.shape[0], -1)).max(axis=1)
-    scales = (amax.astype(np.float64) / LEVELS).astype(np.float32)
-    # Below the smallest normal float a quotient w / scale says nothing: such a channel is zero.
-    return np.where(scales < np.finfo(np.float32).tiny, np.float32(1), scales)
+BOTH: frozenset[Part] = frozenset(("activations", "weights"))
 
 
 def quantize_onnx(
     onnx_path: Path,
-    ranges: Path,
+    ranges_path: Path,
     out: Path,
     *,
-    float_convolutions: Collection[str] = (),
+    float_layers: Collection[str] = (),
     pair_before_relu: bool = True,
 ) -> None:
-    """Write the Q/DQ graph of an FP32 ONNX file and its ranges.
+    """Write the Q/DQ graph of an FP32 ONNX file and its ranges; see `quantize_graph`.
 
-    Every convolution reads its data through one Q/DQ pair a tensor and its weights through another, per
-    output channel. Whatever else reads such a tensor still gets the float one, and a tensor that no
-    convolution reads gets no pair: the output of the last convolution stays float. A convolution whose
-    output (or the output of its ReLU) is named in `float_convolutions` stays FP32.
+    Layers in `float_layers` stay in float, as those do which the ranges say. The same inputs give the same bytes. Raises
+    UserError if the ranges belong to another graph, and for a layer that it has not.
+    """
+    ranges, graph = read_ranges(ranges_path, onnx_path), load_onnx(onnx_path)
+    kept = (*ranges.float_convolutions, *_results_of(graph, float_layers, onnx_path))
+    ranges = replace(ranges, float_convolutions=kept)
+    quantized = quantize_graph(graph, ranges, onnx_path, pair_before_relu=pair_before_relu)
+    onnx.checker.check_model(quantized, full_check=True)
+    with Outputs({"onnx": str(out)}) as outputs:
+        outputs["onnx"].write_bytes(quantized.SerializeToString(deterministic=True))
+
+
+def quantize_graph(
+    graph: onnx.ModelProto,
+    ranges: Ranges,
+    path: Path,
+    *,
+    parts: Mapping[str, Collection[Part]] | None = None,
+    pair_before_relu: bool = True,
+) -> onnx.ModelProto:
+    """The Q/DQ form of an FP32 graph; `path` is where the graph comes from.
+
+    Every convolution reads its data through one Q/DQ pair a tensor and its weights through another. Whatever
+    else reads such a tensor still gets the float one, and a tensor that no convolution reads gets no pair:
+    the output of the last convolution stays float. `parts` says what of a convolution (by the name of its result) is
+    quantised, nothing of one that it leaves out; by default that is both of all but `ranges.float_convolutions`.
 
     `pair_before_relu` repeats the pair of a ReLU's output at its input. That changes no value, since a ReLU
-    maps the int8 grid to itself, but onnxruntime runs a convolution in INT8 only if a QuantizeLinear
-    follows it directly. It does so where nothing but quantised convolutions reads the ReLU.
-
-    The same inputs give the same bytes. Raises UserError if the ranges belong to another graph or name
-    tensors that it has not.
+    maps the grid to itself, but onnxruntime runs a convolution in INT8 only if a QuantizeLinear follows
+    it directly. It does so where nothing but quantised convolutions reads the ReLU.
     """
-    model = load_onnx(onnx_path)
-    convolutions = find_convolutions(model)
-    chosen = _choose(convolutions, float_convolutions, onnx_path)
+    model = onnx.ModelProto()
+    model.CopyFrom(graph)
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if opset < 13:
-        raise UserError(f"{onnx_path}: expected opset 13 or later, found {opset}; export the model again")
-    amax = _read_ranges(ranges, onnx_path, observed_tensors(convolutions))
-    scales = _scales(model, chosen, amax, onnx_path)
-    early = _relus_with_pair(model, chosen) if pair_before_relu else {}
-    _insert(model, chosen, scales, early)
-    onnx.checker.check_model(model, full_check=True)
-    with Outputs({"onnx": str(out)}) as outputs:
-        outputs["onnx"].write_bytes(model.SerializeToString(deterministic=True))
+        raise UserError(f"{path}: expected opset 13 or later, found {opset}; export the model again")
+    convolutions = find_convolutions(model)
+    if parts is None:
+        left = set(ranges.float_convolutions)
+        parts = {c.result: BOTH for c in convolutions if not {c.result, c.output} & left}
+    chosen = {c.result: c for c in convolutions if parts.get(c.result)}
+    grids = _grids(model, chosen, parts, ranges, path)
+    early = _relus_with_pair(model, chosen, grids) if pair_before_relu else {}
+    _insert(model, chosen, grids, early)
+    return model
 
 
-def _choose(
-    convolutions: list[Convolution], float_convolutions: Collection[str], path: Path
-) -> dict[str, Convolution]:
-    """The convolutions to quantise by the name of their result."""
-    known = {name for convolution in convolutions for name in (convolution.result, convolution.output)}
-    for name in float_convolutions:
-        if name not in known:
+def _results_of(graph: onnx.ModelProto, layers: Collection[str], path: Path) -> list[str]:
+    """The results of the convolutions of some layers."""
+    results = {convolution.layer: convolution.result for convolution in find_convolutions(graph)}
+    for layer in layers:
+        if layer not in results:
             raise UserError(
-                f"{path}: expected the output of a convolution to keep in float, found no tensor {name}"
+                f"{path}: expected layers to keep in float among {', '.join(results)}, found {layer}"
             )
-    return {
-        convolution.result: convolution
-        for convolution in convolutions
-        if not {convolution.result, convolution.output} & set(float_convolutions)
-    }
+    return [results[layer] for layer in layers]
 
 
-def _read_ranges(path: Path, onnx_path: Path, names: list[str]) -> dict[str, float]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        tensors: Mapping[str, Any] = record["tensors"]
-        made_for = record["onnx_sha256"]
-        amax = {name: float(entry["amax"]) for name, entry in tensors.items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: expected a ranges file, found something else: {error!r}") from error
-    found = sha256_file(onnx_path)
-    if made_for != found:
-        raise UserError(
-            f"{path}: expected ranges of {onnx_path} (sha256 {found[:12]}), "
-            f"found those of another graph ({made_for[:12]}); calibrate again"
-        )
-    if set(amax) != set(names):
-        odd = sorted(set(amax) ^ set(names))
-        raise UserError(
-            f"{path}: expected ranges of {', '.join(names)}, "
-            f"found unknown or missing: {', '.join(odd)}; calibrate again"
-        )
-    for name, value in amax.items():
-        if not np.finfo(np.float32).tiny <= np.float32(value / LEVELS) < np.inf:
-            raise UserError(
-                f"{path}: expected a positive range for tensor {name}, found {value}; calibrate again"
-            )
-    return amax
+def weight_grid(weights: np.ndarray, ranges: Ranges, name: str) -> Grid:
+    """Grid of the weights O x I x kh x kw of the initializer `name`, finite: a value per output channel, or one.
+
+    Its range is what `ranges.weight_amax` says, or the largest magnitude of each channel (of all channels).
+    """
+    if name in ranges.weight_amax:
+        amax = np.asarray(ranges.weight_amax[name], np.float64)
+        return symmetric_grid(amax[0] if ranges.weights == "per-tensor" else amax)
+    channels = np.abs(weights.reshape(weights.shape[0], -1)).max(axis=1)
+    return symmetric_grid(channels.max() if ranges.weights == "per-tensor" else channels)
 
 
-def _scales(
-    model: onnx.ModelProto, chosen: Mapping[str, Convolution], amax: Mapping[str, float], path: Path
-) -> dict[str, np.ndarray]:
-    """Scale of every tensor that the chosen convolutions read: a scalar for data, a vector for weights."""
+def activation_grid(tensor: TensorRange, ranges: Ranges) -> Grid:
+    """Grid of a tensor that a convolution reads."""
+    if ranges.activation == "asymmetric":
+        return asymmetric_grid(tensor.min, tensor.max, tensor.amax)
+    return symmetric_grid(tensor.amax)
+
+
+def _grids(
+    model: onnx.ModelProto,
+    chosen: Mapping[str, Convolution],
+    parts: Mapping[str, Collection[Part]],
+    ranges: Ranges,
+    path: Path,
+) -> dict[str, Grid]:
+    """Grid of every tensor that gets a pair, by its name."""
     constants = _constants(model)
-    scales: dict[str, np.ndarray] = {}
+    grids: dict[str, Grid] = {}
     for convolution in chosen.values():
         if convolution.weights not in constants:
             raise UserError(f"{path}: expected constant weights {convolution.weights}, found computed ones")
         weights = constants[convolution.weights]
         if not np.isfinite(weights).all():
             raise UserError(f"{path}: expected finite weights {convolution.weights}, found NaN or infinity")
-        scales[convolution.data] = np.asarray(amax[convolution.data] / LEVELS, np.float32)
-        scales[convolution.weights] = channel_scales(weights)
-    return scales
+        if "activations" in parts[convolution.result]:
+            grids[convolution.data] = activation_grid(ranges.tensors[convolution.data], ranges)
+        if "weights" in parts[convolution.result]:
+            grids[convolution.weights] = weight_grid(weights, ranges, convolution.weights)
+    return grids
 
 
-def _relus_with_pair(model: onnx.ModelProto, chosen: Mapping[str, Convolution]) -> dict[str, str]:
+def _relus_with_pair(
+    model: onnx.ModelProto, chosen: Mapping[str, Convolution], grids: Mapping[str, Grid]
+) -> dict[str, str]:
     """ReLUs between convolutions that take a pair at their input too: from output to input tensor."""
     readers: dict[str, list[bool]] = defaultdict(list)
     for node in model.graph.node:
@@ -143,7 +150,9 @@ def _relus_with_pair(model: onnx.ModelProto, chosen: Mapping[str, Convolution]) 
     return {
         convolution.output: convolution.result
         for convolution in chosen.values()
-        if convolution.output != convolution.result and _only_true(readers[convolution.output])
+        if convolution.output != convolution.result
+        and convolution.output in grids
+        and _only_true(readers[convolution.output])
     }
 
 
@@ -154,7 +163,7 @@ def _only_true(values: Sequence[bool]) -> bool:
 def _insert(
     model: onnx.ModelProto,
     chosen: Mapping[str, Convolution],
-    scales: Mapping[str, np.ndarray],
+    grids: Mapping[str, Grid],
     early: Mapping[str, str],
 ) -> None:
     """Rewrite the graph in place, each pair right before the first node that reads it."""
@@ -164,29 +173,30 @@ def _insert(
         result = node.output[0]
         if node.op_type == "Conv" and result in chosen:
             for position, name in enumerate((chosen[result].data, chosen[result].weights)):
-                if name not in dequantized:
-                    dequantized[name] = _add_pair(model, nodes, name, scales[name])
-                node.input[position] = dequantized[name]
+                if name in grids:
+                    if name not in dequantized:
+                        dequantized[name] = _add_pair(model, nodes, name, grids[name])
+                    node.input[position] = dequantized[name]
         elif result in early:
-            node.input[0] = _add_pair(model, nodes, early[result], scales[result])
+            node.input[0] = _add_pair(model, nodes, early[result], grids[result])
         nodes.append(node)
     del model.graph.node[:]
     model.graph.node.extend(nodes)
 
 
-def _add_pair(model: onnx.ModelProto, nodes: list[onnx.NodeProto], name: str, scale: np.ndarray) -> str:
+def _add_pair(model: onnx.ModelProto, nodes: list[onnx.NodeProto], name: str, grid: Grid) -> str:
     """Append the Q/DQ pair of a tensor (axis 0 where the scale is a vector); gives the name of its output."""
     scale_name, zero_name, quantized, result = (
         f"{name}_{suffix}" for suffix in ("scale", "zero_point", "quantized", "dequantized")
     )
-    model.graph.initializer.append(numpy_helper.from_array(scale, scale_name))
-    model.graph.initializer.append(numpy_helper.from_array(np.zeros(scale.shape, np.int8), zero_name))
+    model.graph.initializer.append(numpy_helper.from_array(grid.scale, scale_name))
+    model.graph.initializer.append(numpy_helper.from_array(grid.zero_point, zero_name))
     for kind, source, target in (
         ("QuantizeLinear", name, quantized),
         ("DequantizeLinear", quantized, result),
     ):
         node = helper.make_node(kind, [source, scale_name, zero_name], [target], name=f"{target}/{kind}")
-        if scale.ndim:
+        if grid.scale.ndim:
             node.attribute.append(helper.make_attribute("axis", 0))
         nodes.append(node)
     return result

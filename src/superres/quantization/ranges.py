@@ -1,8 +1,7 @@
 """Write the ranges of activations that a calibration gives: a small JSON, and TensorRT's cache beside it."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,10 @@ from superres.quantization.graph import find_convolutions, load_onnx, observed_t
 from superres.quantization.levels import LEVELS
 from superres.quantization.methods import METHODS
 from superres.quantization.observation import Observed, read_observed
+from superres.quantization.record import Ranges, TensorRange, ranges_text
 
 WITHOUT_IMAGES = ("fixed", "cache")
 """Methods that look at no image."""
-
-
-@dataclass(frozen=True)
-class Ranges:
-    """What a calibration says: per tensor min, max (None where nothing was measured) and amax, and what it rests on."""
-
-    tensors: Mapping[str, Mapping[str, float | None]]
-    data: Mapping[str, Any]
-    images: int
-    notes: Mapping[str, str]
 
 
 def calibrate_ranges(
@@ -61,7 +51,7 @@ def calibrate_ranges(
     if settings.method == "fixed":
         ranges = _fixed(graph, names, settings)
     elif settings.method == "cache":
-        ranges = _replayed(_required(cache, settings), names)
+        ranges = _replayed(_required(cache, settings), names, settings)
     else:
         seen = read_observed(_required(observed, settings), settings.images)
         if seen.onnx_sha256 != digest or set(seen.tensors) != set(names):
@@ -69,60 +59,66 @@ def calibrate_ranges(
                 f"{observed}: expected statistics of {onnx_path}, found those of another graph; "
                 "observe the activations again"
             )
-        ranges = _measured(seen, names, settings)
-    record = {
-        "model": model,
-        "calibration": settings.name,
-        "method": settings.method,
-        "settings": _method_settings(settings),
-        "seed": ranges.data.get("seed"),
-        "onnx_sha256": digest,
-        **asdict(ranges),
-    }
-    _write(record, ranges, ranges_out, cache_out)
+        ranges = measured_ranges(seen, settings)
+    _write(replace(ranges, origin={"model": model, **ranges.origin}), digest, ranges_out, cache_out)
 
 
-def _write(record: Mapping[str, Any], ranges: Ranges, ranges_out: Path, cache_out: Path) -> None:
-    text = json.dumps(record, indent=2, sort_keys=True, allow_nan=False)
-    amax = {name: float(entry["amax"] or 0) for name, entry in ranges.tensors.items()}
+def _write(ranges: Ranges, digest: str, ranges_out: Path, cache_out: Path) -> None:
+    amax = {name: tensor.amax for name, tensor in ranges.tensors.items()}
     with Outputs({"record": str(ranges_out), "cache": str(cache_out)}) as outputs:
-        outputs["record"].write_text(text + "\n", encoding="utf-8")
+        outputs["record"].write_text(ranges_text(ranges, digest), encoding="utf-8")
         outputs["cache"].write_text(format_cache(amax), encoding="utf-8")
 
 
-def _measured(seen: Observed, names: Sequence[str], settings: CalibrationSettings) -> Ranges:
+def measured_ranges(seen: Observed, settings: CalibrationSettings) -> Ranges:
+    """What a method of METHODS makes of what was observed of a graph; raises UserError for constant tensors."""
     seen.require_spread(f"calibration {settings.name}")
     tensors, notes = {}, {}
-    for name in names:
-        statistics = seen.tensors[name]
+    for name, statistics in seen.tensors.items():
         choice = METHODS[settings.method](statistics, settings)
-        tensors[name] = {"min": statistics.low, "max": statistics.high, "amax": choice.amax}
+        tensors[name] = TensorRange(statistics.low, statistics.high, choice.amax)
         if statistics.low == statistics.high:
             notes[name] = f"{statistics.low} everywhere, as the data is"
         elif choice.note is not None:
             notes[name] = choice.note
         elif np.float32(choice.amax / LEVELS) == np.float32(1 / LEVELS):
             notes[name] = "the scale of 1.0, as for any images with a white pixel"
-    return Ranges(tensors, seen.data, seen.images, notes)
+    return Ranges(tensors, _origin(settings, seen.data, seen.images, notes))
 
 
 def _fixed(graph: onnx.ModelProto, names: Sequence[str], settings: CalibrationSettings) -> Ranges:
     """What trtexec assumes without a calibration cache (TensorRT samples, sampleEngines.cpp, setTensorScales)."""
     inputs = {value.name for value in graph.graph.input}
     tensors = {
-        name: _unmeasured(settings.input_range if name in inputs else settings.output_range) for name in names
+        name: TensorRange(None, None, settings.input_range if name in inputs else settings.output_range)
+        for name in names
     }
-    return Ranges(tensors, {"type": "none"}, 0, {})
+    return Ranges(tensors, _origin(settings, {"type": "none"}))
 
 
-def _replayed(cache: Path, names: list[str]) -> Ranges:
+def _replayed(cache: Path, names: list[str], settings: CalibrationSettings) -> Ranges:
     amax = select_ranges(read_cache(cache), names, cache)
     data = {"type": "cache", "name": cache.name, "sha256": sha256_file(cache)}
-    return Ranges({name: _unmeasured(value) for name, value in amax.items()}, data, 0, {})
+    tensors = {name: TensorRange(None, None, value) for name, value in amax.items()}
+    return Ranges(tensors, _origin(settings, data))
 
 
-def _unmeasured(amax: float) -> dict[str, float | None]:
-    return {"min": None, "max": None, "amax": amax}
+def _origin(
+    settings: CalibrationSettings,
+    data: Mapping[str, Any],
+    images: int = 0,
+    notes: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """What the record says about a calibration."""
+    return {
+        "calibration": settings.name,
+        "method": settings.method,
+        "settings": _method_settings(settings),
+        "seed": data.get("seed"),
+        "data": data,
+        "images": images,
+        "notes": notes or {},
+    }
 
 
 def _method_settings(settings: CalibrationSettings) -> dict[str, float]:

@@ -56,7 +56,7 @@ def check_study(study: Study) -> None:
 
 def used_calibrations(study: Study) -> list[Calibration]:
     """The calibrations that some arm's precision names."""
-    names = {arm.calibration for arm in study.arms}
+    names = {quantization.recipe.calibration for quantization in study.quantizations.values()}
     return [calibration for name, calibration in study.calibrations.items() if name in names]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from superres.data.sources import PackageFile, Source
+from superres.quantization.recipes import Recipe
 
 TRAINING_ROLES = ("training_set", "validation_set")
 
@@ -77,6 +78,14 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Quantization:
+    """What an INT8 precision stands for: a recipe, and the layers whose convolutions stay in float."""
+
+    recipe: Recipe
+    float_layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Model:
     """An architecture and where its weights come from; `training` says how they are trained.
 
@@ -105,8 +114,8 @@ class Arm:
         return f"{self.target}/{self.runtime}/{self.model}/{self.precision}"
 
     @property
-    def calibration(self) -> str | None:
-        """Name of the calibration behind an INT8 precision, None for any other."""
+    def int8(self) -> str | None:
+        """What stands behind `int8-`: a recipe, or a name for one; None for any other precision."""
         return self.precision.removeprefix("int8-") if self.precision.startswith("int8-") else None
 
 
@@ -115,6 +124,7 @@ class Study:
     """A study with all defaults filled in.
 
     `left_out` are clips that it goes on without; `frames` says what the engines of each runtime take and give.
+    `quantizations` has those of all INT8 arms, by what stands behind `int8-`; `steps` are the settings of their steps.
     """
 
     name: str
@@ -124,6 +134,8 @@ class Study:
     left_out: Mapping[str, Clip]
     calibration_sets: Mapping[str, CalibrationSet]
     calibrations: Mapping[str, Calibration]
+    quantizations: Mapping[str, Quantization]
+    steps: Mapping[str, Mapping[str, Any]]
     training_sets: Mapping[str, TrainingSet]
     models: Mapping[str, Model]
     arms: tuple[Arm, ...]
@@ -132,3 +144,9 @@ class Study:
     latency: Mapping[str, Any]
     table: Mapping[str, Any]
     samples: Mapping[str, Any]
+
+    def calibration_of(self, arm: Arm) -> Calibration | None:
+        """The calibration behind an INT8 arm, None for any other."""
+        return (
+            None if arm.int8 is None else self.calibrations[self.quantizations[arm.int8].recipe.calibration]
+        )

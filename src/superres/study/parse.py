@@ -29,6 +29,7 @@ from superres.study.model import (
     Study,
     TrainingSet,
 )
+from superres.study.quantizations import used_quantizations
 from superres.study.schema import complete_study
 
 Packages = Mapping[str, PackageFile]
@@ -64,6 +65,8 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
         left_out={},
         calibration_sets=_calibration_sets(full, packages),
         calibrations=_calibrations(full, config.get("calibrations", [])),
+        quantizations=used_quantizations(full),
+        steps=full["steps"],
         training_sets=_training_sets(full, packages),
         models=_models(full, config["models"]),
         arms=_arms(full),
@@ -242,13 +245,6 @@ def _check_runtime(runtime: Mapping[str, Any], models: Sequence[str], key: str) 
 
 
 def _check_references(study: Study) -> None:
-    for arm in study.arms:
-        if arm.calibration is not None and arm.calibration not in study.calibrations:
-            known = ", ".join(f"int8-{name}" for name in study.calibrations) or "none"
-            raise UserError(
-                f"runtimes: {arm.runtime}: expected a precision whose calibration is in `calibrations` ({known}), "
-                f"found {arm.precision}"
-            )
     for calibration in study.calibrations.values():
         name = calibration.calibration_set
         if name is not None and name not in study.calibration_sets:

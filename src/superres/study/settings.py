@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from superres.quantization.calibration import CalibrationSettings, FrameFile, RandomImages
+from superres.quantization.steps.base import StepJob
 
 
 def image_settings(data: Mapping[str, Any], frames: str) -> RandomImages | FrameFile:
@@ -12,6 +13,20 @@ def image_settings(data: Mapping[str, Any], frames: str) -> RandomImages | Frame
     if data["type"] == "random":
         return RandomImages(data["kind"], data["seed"], data["images"], data["height"], data["width"])
     return FrameFile(Path(frames), data.get("images"))
+
+
+def step_job(
+    model: str,
+    calibration: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    frames: str,
+    threads: int,
+) -> StepJob:
+    """What a step of a recipe is told; `frames` is the frame file of the calibration set, empty without one."""
+    data = calibration["data"]
+    images = image_settings(data, frames) if data and (frames or data["type"] == "random") else None
+    return StepJob(model, calibration_settings(**calibration), images, settings, threads)
 
 
 def calibration_settings(

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from onnx import numpy_helper
 
 from superres.device.errors import UserError
 from superres.quantization.calibration import RandomImages
-from superres.quantization.qdq import channel_scales, quantize_onnx
+from superres.quantization.grids import asymmetric_grid
+from superres.quantization.qdq import Part, quantize_graph, quantize_onnx, weight_grid
+from superres.quantization.record import Ranges, read_ranges
 
 from .network import build_network, calibrate, convolve, network_weights, to_space
 
@@ -127,12 +130,55 @@ def _cpu_flags() -> list[str]:
     return info.read_text().split() if info.exists() else []
 
 
-def test_channel_scales_in_closed_form() -> None:
+def test_grids_of_weights_in_closed_form() -> None:
     weights = np.zeros((4, 2, 1, 1), np.float32)
     weights[0, 0] = 127
     weights[1, 1] = -63.5
     weights[2] = 1e-41
-    np.testing.assert_array_equal(channel_scales(weights), np.array([1, 0.5, 1, 1], np.float32))
+    ranges = Ranges({}, {})
+    np.testing.assert_array_equal(
+        weight_grid(weights, ranges, "w").scale, np.array([1, 0.5, 1, 1], np.float32)
+    )
+    assert weight_grid(weights, replace(ranges, weights="per-tensor"), "w").scale == 1
+    narrow = replace(ranges, weight_amax={"w": [63.5, 127, 254, 1]})
+    np.testing.assert_array_equal(
+        weight_grid(weights, narrow, "w").scale, np.divide([63.5, 127, 254, 1], 127, dtype=np.float32)
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "amax", "scale", "zero_point"),
+    [
+        (0.0, 2.55, 2.55, 0.01, 0),
+        (0.0, 4.0, 2.55, 0.01, 0),  # clipped
+        (0.5, 2.5, 2.55, 0.01, 0),  # a method may go beyond what was seen; 0 is always held
+        (-0.55, 2.0, 2.0, 0.01, 55),
+        (-4.0, 0.25, 2.3, 0.01, 230),
+        (-4.0, -0.25, 2.55, 0.01, 255),
+        (None, None, 1.275, 0.01, 128),
+    ],
+)
+def test_asymmetric_grids_in_closed_form(
+    low: float | None, high: float | None, amax: float, scale: float, zero_point: int
+) -> None:
+    grid = asymmetric_grid(low, high, amax)
+    assert grid.zero_point.dtype == np.uint8 and grid.scale.dtype == np.float32
+    assert grid.scale == pytest.approx(scale, rel=1e-6)
+    assert grid.zero_point == zero_point
+
+
+def test_parts_of_a_convolution_are_quantised_alone(network: Path, ranges: Path) -> None:
+    graph, found = onnx.load(network), read_ranges(ranges, network)
+
+    def pairs(parts: dict[str, set[Part]]) -> set[str]:
+        nodes = quantize_graph(graph, found, network, parts=parts).graph.node
+        return {node.input[0] for node in nodes if node.op_type == "QuantizeLinear"}
+
+    assert pairs({"c1": {"weights"}}) == {"w1"}
+    assert pairs({"c3": {"activations"}}) == {"r2"}
+    assert pairs({"c3": {"activations"}, "c2": {"weights"}}) == {"r2", "c2", "w2"}
+    assert pairs({"c2": {"activations", "weights"}, "c1": {"weights"}}) == {"r1", "c1", "w2", "w1"}
+    assert pairs({}) == set()
 
 
 def test_scales_and_types_in_the_graph(network: Path, ranges: Path, quantized: Path) -> None:
@@ -170,11 +216,20 @@ def test_same_inputs_give_the_same_bytes(
 
 def test_a_convolution_can_stay_float(network: Path, ranges: Path, tmp_path: Path) -> None:
     path = tmp_path / "mixed.onnx"
-    quantize_onnx(network, ranges, path, float_convolutions=["r1", "c3"])
+    quantize_onnx(network, ranges, path, float_layers=["c1", "c3"])
     quantised = {node.input[0] for node in onnx.load(path).graph.node if node.op_type == "QuantizeLinear"}
     assert quantised == {"r1", "w2"}
-    with pytest.raises(UserError, match="found no tensor r9"):
-        quantize_onnx(network, ranges, path, float_convolutions=["r9"])
+    with pytest.raises(UserError, match="expected layers to keep in float among c1, c2, c3, found c9"):
+        quantize_onnx(network, ranges, path, float_layers=["c9"])
+    record = json.loads(ranges.read_text())
+    for name, mistake in (("r1", None), ("r9", "found no tensor r9")):
+        ranges.write_text(json.dumps(record | {"float_convolutions": [name, "c3"]}))
+        if mistake is None:
+            quantize_onnx(network, ranges, tmp_path / "again.onnx")
+            assert (tmp_path / "again.onnx").read_bytes() == path.read_bytes()
+        else:
+            with pytest.raises(UserError, match=mistake):
+                quantize_onnx(network, ranges, path)
 
 
 def test_other_readers_keep_the_float_tensor(tmp_path: Path) -> None:

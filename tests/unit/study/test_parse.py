@@ -11,6 +11,8 @@ import yaml
 from superres.data.sources import FrameRange, Images, TurningView, Y4m
 from superres.device.errors import UserError
 from superres.models.settings import TrainingSettings
+from superres.quantization.recipes import Recipe
+from superres.study.model import Quantization
 from superres.study.parse import load_study
 
 ROOT = Path(__file__).parents[3]
@@ -37,6 +39,31 @@ def test_default_study_has_the_arms_of_the_table():
     assert ("opencv", "bicubic", "uint8") in arms
     assert ("openvino", "espcn_ycbcr", "int8-dummy") in arms
     assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")
+
+
+def test_an_int8_precision_is_a_recipe_or_a_name_for_one():
+    def add(config: Config) -> None:
+        config["quantizations"] = [
+            {"name": "head", "recipe": "entropy+center", "float_layers": ["conv3"]},
+            {"name": "idle", "recipe": "minmax"},
+        ]
+        config["runtimes"][1]["precisions"] = [
+            "fp32",
+            "int8-head",
+            "int8-dummy+asymmetric+pertensor",
+            "int8-minmax",
+        ]
+        config["runtimes"][2]["precisions"] = ["int8-minmax"]
+
+    study = load_study(edited(add), SCHEMA)
+    assert study.quantizations == {
+        "head": Quantization(Recipe("entropy", ("center",)), ("conv3",)),
+        "dummy+asymmetric+pertensor": Quantization(Recipe("dummy", ("asymmetric", "pertensor"))),
+        "minmax": Quantization(Recipe("minmax")),
+    }
+    arms = {arm.precision: arm for arm in study.arms if arm.runtime == "onnxruntime"}
+    assert study.calibration_of(arms["int8-head"]) == study.calibrations["entropy"]
+    assert study.calibration_of(arms["fp32"]) is None
 
 
 def test_frames_are_chosen_for_each_runtime():
@@ -131,7 +158,38 @@ MISTAKES = {
     ),
     "precision without calibration": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-entropie"),
-        ["onnxruntime", "int8-dummy, int8-minmax", "found int8-entropie"],
+        ["runtimes[1].precisions", "`calibrations` (dummy, minmax, entropy)", "found 'entropie'"],
+    ),
+    "unknown step": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-entropy+centre"),
+        ["runtimes[1].precisions", "steps among", "center", "found 'centre' in 'entropy+centre'"],
+    ),
+    "step taken twice": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-entropy+center+center"),
+        ["runtimes[1].precisions", "each step once", "found center 2 times"],
+    ),
+    "quantization with the name of a calibration": (
+        lambda c: c.update(quantizations=[{"name": "minmax", "recipe": "entropy"}]),
+        ["quantizations[0].name", "found 'minmax' in `calibrations` too"],
+    ),
+    "quantization named twice": (
+        lambda c: c.update(
+            quantizations=[{"name": "a", "recipe": "entropy"}, {"name": "a", "recipe": "dummy"}]
+        ),
+        ["quantizations[1].name", "found 'a' in `quantizations` too"],
+    ),
+    "quantization of another one": (
+        lambda c: c.update(
+            quantizations=[{"name": "a", "recipe": "dummy"}, {"name": "b", "recipe": "a+center"}]
+        ),
+        ["quantizations[1].recipe", "`calibrations` (dummy, minmax, entropy)", "found 'a+center'"],
+    ),
+    "unknown quantization": (
+        lambda c: (
+            c.update(quantizations=[{"name": "best", "recipe": "entropy"}]),
+            c["runtimes"][1]["precisions"].append("int8-bets"),
+        ),
+        ["runtimes[1].precisions", "or `quantizations` (dummy, minmax, entropy, best)", "found 'bets'"],
     ),
     "calibration without its set": (
         lambda c: c["calibrations"][1]["data"].update(name="div2k"),

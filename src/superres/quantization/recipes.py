@@ -1,0 +1,37 @@
+"""Recipes: a calibration, and the steps that follow it. Light on purpose: the workflow imports it."""
+
+from dataclasses import dataclass
+
+from superres.device.errors import UserError
+
+STEPS = {
+    "center": "int8 that holds the 256 levels of a frame",
+    "asymmetric": "uint8 activations",
+    "pertensor": "one scale for all weights of a convolution",
+}
+"""Every step with what it gives; each is a module of superres.quantization.steps."""
+
+NEED_IMAGES: tuple[str, ...] = ()
+"""Steps that look at the images of their calibration."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A calibration by name, and steps in the order in which they are taken: `minmax`, `entropy+bias`."""
+
+    calibration: str
+    steps: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "+".join((self.calibration, *self.steps))
+
+
+def parse_recipe(text: str) -> Recipe:
+    """The recipe in a text such as `entropy+bias`; raises UserError for a step that doesn't exist or comes twice."""
+    calibration, *steps = text.split("+")
+    for step in steps:
+        if step not in STEPS:
+            raise UserError(f"expected steps among {', '.join(STEPS)} behind a +, found {step!r} in {text!r}")
+        if steps.count(step) > 1:
+            raise UserError(f"expected each step once, found {step} {steps.count(step)} times in {text!r}")
+    return Recipe(calibration, tuple(steps))

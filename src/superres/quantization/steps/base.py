@@ -1,0 +1,73 @@
+"""What all steps share: the state that goes in and comes out, and what a step is told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from superres.device.errors import UserError
+from superres.quantization.calibration import CalibrationSettings, FrameFile, RandomImages
+from superres.quantization.record import Ranges
+
+
+@dataclass(frozen=True)
+class State:
+    """An FP32 graph, and how it is to be quantised; `facts` is what the last step has to say, for the record."""
+
+    graph: onnx.ModelProto
+    ranges: Ranges
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepJob:
+    """What a step is told: model, calibration, images (None for a calibration without), settings, threads."""
+
+    model: str
+    calibration: CalibrationSettings
+    data: RandomImages | FrameFile | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    threads: int = 1
+
+    def images(self, step: str) -> RandomImages | FrameFile:
+        """The images; raises UserError without any."""
+        if self.data is None:
+            raise UserError(
+                f"step {step}: expected a calibration with images, found {self.calibration.name}, "
+                f"whose method {self.calibration.method} has none"
+            )
+        return self.data
+
+
+class Step(Protocol):
+    """A module of this package."""
+
+    def apply(self, state: State, job: StepJob) -> State:
+        """A new state; the one that it is given stays as it is."""
+        ...
+
+
+def copy_graph(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy that may be changed."""
+    copied = onnx.ModelProto()
+    copied.CopyFrom(graph)
+    return copied
+
+
+def read_initializers(graph: onnx.ModelProto) -> dict[str, np.ndarray]:
+    """Every initializer of a graph by name."""
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
+
+
+def replace_initializers(graph: onnx.ModelProto, values: Mapping[str, np.ndarray]) -> None:
+    """Put other values, of the same shape and type, in the place of some initializers."""
+    for tensor in graph.graph.initializer:
+        if tensor.name in values:
+            old = numpy_helper.to_array(tensor)
+            new = np.asarray(values[tensor.name], old.dtype)
+            if new.shape != old.shape:
+                raise ValueError(f"{tensor.name}: expected the shape {old.shape}, found {new.shape}")
+            tensor.CopyFrom(numpy_helper.from_array(new, tensor.name))
