@@ -35,7 +35,7 @@ def source(config: Config) -> Config:
 def test_default_study_has_the_arms_of_the_table():
     study = load_study(DEFAULT, SCHEMA)
     arms = {(arm.runtime, arm.model, arm.precision) for arm in study.arms}
-    assert len(study.arms) == len(arms) == 4 * (2 + 3 + 4) + 1
+    assert len(study.arms) == len(arms) == 4 * (2 + 3 + 5) + 1
     assert ("opencv", "bicubic", "uint8") in arms
     assert ("openvino", "espcn_ycbcr", "int8-dummy") in arms
     assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")
