@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,6 +91,11 @@ def read_images(data: RandomImages | FrameFile) -> Iterator[Image]:
 def open_images(data: FrameFile) -> list[np.ndarray]:
     """The images of a calibration set as they are, uint8 H x W x 3 RGB, memory-mapped; errors as `count_images`."""
     return open_frames(data.path, _read_index(data.path)["shapes"])[: count_images(data)]
+
+
+def first_images(data: RandomImages | FrameFile, count: int) -> RandomImages | FrameFile:
+    """The first `count` images of some, or all of them where there are fewer."""
+    return replace(data, count=min(count, count_images(data)))
 
 
 def _draw(data: RandomImages, generator: np.random.Generator) -> np.ndarray:

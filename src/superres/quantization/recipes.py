@@ -8,11 +8,14 @@ STEPS = {
     "center": "int8 that holds the 256 levels of a frame",
     "asymmetric": "uint8 activations",
     "pertensor": "one scale for all weights of a convolution",
+    "equalize": "channels scaled so that neighbouring convolutions use their levels equally well",
+    "bias": "biases that take back the mean error of rounding",
+    "adaround": "weights rounded by what it does to a layer's output",
     "qat": "fine-tuning with the rounding of INT8 in the network",
 }
 """Every step with what it gives; each is a module of superres.quantization.steps."""
 
-NEED_IMAGES = ("qat",)
+NEED_IMAGES = ("equalize", "bias", "adaround", "qat")
 """Steps that look at the images of their calibration."""
 
 NEED_PHOTOGRAPHS = ("qat",)

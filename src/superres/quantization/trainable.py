@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from superres.device.errors import UserError
 from superres.quantization.fake import fake_quantize
-from superres.quantization.graph import Convolution, find_convolutions
+from superres.quantization.graph import Convolution
 from superres.quantization.levels import LEVELS
-from superres.quantization.qdq import activation_grid, weight_grid
-from superres.quantization.record import Ranges, TensorRange
+from superres.quantization.qdq import activation_grid, quantized_convolutions, weight_grid
+from superres.quantization.record import TensorRange
 from superres.quantization.steps.base import State, copy_graph, read_initializers, replace_initializers
 
 
@@ -102,8 +102,7 @@ class TrainableChain(nn.Module):
     def __init__(self, state: State):
         super().__init__()
         self.state = state
-        left = set(state.ranges.float_convolutions)
-        found = [c for c in find_convolutions(state.graph) if not {c.result, c.output} & left]
+        found = quantized_convolutions(state.graph, state.ranges)
         _check_chain(state.graph, found)
         # The first one's data is the frame, whose levels no other range holds better.
         self.layers = nn.ModuleList(

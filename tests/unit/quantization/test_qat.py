@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 import torch
 
@@ -22,6 +21,7 @@ from superres.quantization.record import read_ranges
 from superres.quantization.refine import refine_onnx
 from superres.quantization.steps import asymmetric, center, pertensor, qat
 from superres.quantization.steps.base import State, StepJob, read_initializers
+from superres.quantization.taps import Taps
 from superres.quantization.trainable import TrainableChain
 
 from .network import build_network, calibrate, network_weights, to_space, write_set
@@ -64,18 +64,8 @@ def job(photographs: Path, **settings: Any) -> StepJob:
     )
 
 
-def run(graph: onnx.ModelProto, frame: np.ndarray, name: str | None = None) -> np.ndarray:
-    """The output of a graph, or another of its tensors, unfused."""
-    tapped = onnx.ModelProto()
-    tapped.CopyFrom(graph)
-    if name is not None:
-        tapped.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(tapped.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return np.asarray(session.run([name or graph.graph.output[0].name], {"frame": frame})[0])
+def run(graph: onnx.ModelProto, frame: np.ndarray, name: str = "upscaled") -> np.ndarray:
+    return Taps(graph, [name], 1).run(frame)[name]
 
 
 def quantized(state: State) -> onnx.ModelProto:
@@ -145,9 +135,7 @@ def test_the_graph_computes_what_was_trained(
 
 
 @pytest.mark.parametrize("model", ["espcn_rgb", "espcn_ycbcr", "espcn_anchor", "espcn_ycbcr_folded"])
-def test_models_keep_all_but_their_quantised_layers(
-    model: str, photographs: Path, tmp_path: Path
-) -> None:
+def test_models_keep_all_but_their_quantised_layers(model: str, photographs: Path, tmp_path: Path) -> None:
     path, record = tmp_path / "fp32.onnx", tmp_path / "r.json"
     export_onnx(model, pretrained(model), path)
     calibrate(path, FrameFile(photographs), record)
@@ -186,9 +174,7 @@ def test_the_same_inputs_give_the_same_bytes(
         torch.set_num_threads(count)
         outputs = (tmp_path / f"{run_of}.onnx", tmp_path / f"{run_of}.json")
         some = replace(job(photographs, steps=20), threads=count)
-        refine_onnx(
-            network, tmp_path / "r.json", "qat", some, onnx_out=outputs[0], ranges_out=outputs[1]
-        )
+        refine_onnx(network, tmp_path / "r.json", "qat", some, onnx_out=outputs[0], ranges_out=outputs[1])
         # The number of threads is the caller's own again.
         assert torch.get_num_threads() == count
         written.append([output.read_bytes() for output in outputs])
@@ -248,7 +234,10 @@ def one_sided(layers: list[tuple[np.ndarray, np.ndarray]]) -> onnx.ModelProto:
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
-        (with_frames_between, "expected convolutions that follow each other .*, found c2 behind c1 with more"),
+        (
+            with_frames_between,
+            "expected convolutions that follow each other .*, found c2 behind c1 with more",
+        ),
         (one_sided, "convolution c2: expected the same padding on opposite sides"),
     ],
 )

@@ -76,7 +76,9 @@ def _photographs(job: StepJob, patch: int) -> Sequence[np.ndarray]:
     return photographs
 
 
-def _train(chain: TrainableChain, photographs: Sequence[np.ndarray], settings: QatSettings, model: str) -> None:
+def _train(
+    chain: TrainableChain, photographs: Sequence[np.ndarray], settings: QatSettings, model: str
+) -> None:
     """Move the chain's parameters by Adam, `settings.steps` times."""
     parameters = [(name, p) for name, p in chain.named_parameters() if p.requires_grad]
     groups = [
