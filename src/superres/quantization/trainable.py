@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import onnx
@@ -192,7 +194,7 @@ def _check_chain(graph: onnx.ModelProto, convolutions: list[Convolution]) -> Non
     for node in graph.graph.node:
         for name in node.input:
             readers[name] += 1
-    for before, after in zip(convolutions, convolutions[1:], strict=False):
+    for before, after in pairwise(convolutions):
         if after.data != before.output or readers[before.output] > 1:
             raise UserError(
                 "step qat: expected convolutions that follow each other with nothing but a ReLU between them, "
@@ -200,7 +202,7 @@ def _check_chain(graph: onnx.ModelProto, convolutions: list[Convolution]) -> Non
             )
 
 
-def _options(node: onnx.NodeProto, convolution: Convolution) -> dict[str, object]:
+def _options(node: onnx.NodeProto, convolution: Convolution) -> dict[str, Any]:
     """A Conv node's attributes as torch takes them; raises UserError for paddings that it doesn't take."""
     found = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
     top, left, bottom, right = found.get("pads", [0, 0, 0, 0])
