@@ -117,13 +117,13 @@ def test_the_graph_computes_what_was_trained(
         state = step.apply(state, job(photographs))
     # The network as it is when the training ends, before anything is exported.
     seen: list[TrainableChain] = []
-    train = qat._train
+    run_training = qat._Training.run
 
-    def keep(chain: TrainableChain, *arguments: Any) -> None:
-        train(chain, *arguments)
-        seen.append(chain)
+    def keep(training: Any) -> None:
+        run_training(training)
+        seen.append(training.chain)
 
-    monkeypatch.setattr(qat, "_train", keep)
+    monkeypatch.setattr(qat._Training, "run", keep)
     after = qat.apply(state, job(photographs, steps=40))
     frame = tensor(picture(100))
     with torch.no_grad():
@@ -165,7 +165,8 @@ def test_models_keep_all_but_their_quantised_layers(model: str, photographs: Pat
         chain = TrainableChain(after)
         simulated = chain(chain.enter(frame)).numpy()
     difference = np.abs(simulated - run(quantized(after), frame, last)) * 255
-    assert difference.max() <= 1 and np.mean(difference > 0.01) < 0.02
+    # Ranges are as wide as min-max left them: one of their levels is more than one of the frame's.
+    assert difference.max() <= 2 and np.mean(difference > 0.01) < 0.02
 
 
 def test_the_same_inputs_give_the_same_bytes(
@@ -270,7 +271,11 @@ def test_graphs_that_it_cannot_train_are_said(
         ({"data": RandomImages("uniform", 0, 1, 24, 24)}, {}, "on photographs, found some, whose images"),
         ({"data": None}, {}, "a calibration with images, found some"),
         ({}, {"patch": 41}, "image 0: expected at least 41x41 pixels .*, found 40x48"),
-        ({}, {"learning_rate": 1e30}, "step [0-9]+: expected a finite error.*lower steps.qat.learning_rate"),
+        (
+            {},
+            {"learning_rate": 1e30},
+            "of small: patches [0-9]+: expected a finite error.*lower steps.qat.learning_rate",
+        ),
     ],
 )
 def test_what_it_cannot_train_with_is_said(

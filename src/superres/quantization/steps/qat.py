@@ -1,6 +1,5 @@
 """Fine-tuning with the rounding of INT8 in the network: quantisation-aware training, by distillation."""
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -51,11 +50,11 @@ def apply(state: State, job: StepJob) -> State:
     photographs = _photographs(job, settings.patch)
     keep_freed_memory()
     with _one_thread():
-        chain = TrainableChain(state)
-        before = _error(chain, photographs, settings)
-        _train(chain, photographs, settings, job.model)
-        trained = chain.export()
-        after = _error(chain, photographs, settings)
+        training = _Training(TrainableChain(state), photographs, settings, job.model)
+        before = training.error()
+        training.run()
+        after = training.error()
+        trained = training.chain.export()
     return replace(trained, facts={"squared_error": {"before": before, "after": after}})
 
 
@@ -76,47 +75,57 @@ def _photographs(job: StepJob, patch: int) -> Sequence[np.ndarray]:
     return photographs
 
 
-def _train(
-    chain: TrainableChain, photographs: Sequence[np.ndarray], settings: QatSettings, model: str
-) -> None:
-    """Move the chain's parameters by Adam, `settings.steps` times."""
-    parameters = [(name, p) for name, p in chain.named_parameters() if p.requires_grad]
-    groups = [
-        ([p for name, p in parameters if name.endswith("stretch")], settings.range_learning_rate),
-        ([p for name, p in parameters if not name.endswith("stretch")], settings.learning_rate),
-    ]
-    optimizer = torch.optim.Adam([{"params": members, "lr": rate} for members, rate in groups])
-    # A rate that rises for a twentieth of the steps, then falls to 0, as a share of its peak.
-    schedule = TrainingSettings(
-        steps=settings.steps, learning_rate=1.0, warmup_steps=settings.steps // 20, final_lr_fraction=0.0
-    )
-    with Progress(f"qat {model}", total=settings.steps) as progress:
-        for step in range(1, settings.steps + 1):
-            for group, (_, rate) in zip(optimizer.param_groups, groups, strict=True):
-                group["lr"] = rate * learning_rate_at(step, schedule)
-            loss = _loss(chain, photographs, settings, step, settings.batch)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if not math.isfinite(loss.item()):
-                raise UserError(
-                    f"step qat of {model}: training step {step}: expected a finite error, found {loss.item()}; "
-                    "lower steps.qat.learning_rate"
-                )
-            progress.update()
+@dataclass(frozen=True)
+class _Training:
+    """A chain on its way from what the calibration left to what the float network gives."""
 
+    chain: TrainableChain
+    photographs: Sequence[np.ndarray]
+    settings: QatSettings
+    model: str
 
-def _loss(
-    chain: TrainableChain, photographs: Sequence[np.ndarray], settings: QatSettings, step: int, batch: int
-) -> Tensor:
-    """Mean squared difference to the float result on the patches of a step, in squared levels of a frame."""
-    data = chain.enter(_draw(photographs, settings.seed, step, batch, settings.patch))
-    return functional.mse_loss(chain(data), chain.forward_float(data)) * UINT8_LEVELS**2
+    def run(self) -> None:
+        """Move the chain's parameters by Adam, `settings.steps` times."""
+        settings = self.settings
+        parameters = [(name, p) for name, p in self.chain.named_parameters() if p.requires_grad]
+        groups = [
+            ([p for name, p in parameters if name.endswith("stretch")], settings.range_learning_rate),
+            ([p for name, p in parameters if not name.endswith("stretch")], settings.learning_rate),
+        ]
+        optimizer = torch.optim.Adam([{"params": members, "lr": rate} for members, rate in groups])
+        # A share of the peaks, which would be 0 at a step behind the last.
+        schedule = TrainingSettings(
+            steps=settings.steps + 1,
+            learning_rate=1.0,
+            warmup_steps=settings.steps // 20,
+            final_lr_fraction=0.0,
+        )
+        with Progress(f"qat {self.model}", total=settings.steps) as progress:
+            for step in range(1, settings.steps + 1):
+                for group, (_, rate) in zip(optimizer.param_groups, groups, strict=True):
+                    group["lr"] = rate * learning_rate_at(step, schedule)
+                loss = self._loss(step, settings.batch)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                progress.update()
 
+    @torch.no_grad()
+    def error(self) -> float:
+        """The objective on patches that no step draws."""
+        return float(self._loss(0, _JUDGED))
 
-@torch.no_grad()
-def _error(chain: TrainableChain, photographs: Sequence[np.ndarray], settings: QatSettings) -> float:
-    return float(_loss(chain, photographs, settings, 0, _JUDGED))
+    def _loss(self, step: int, batch: int) -> Tensor:
+        """Mean squared difference to the float result on the patches of a step, in squared levels of a frame."""
+        settings = self.settings
+        data = self.chain.enter(_draw(self.photographs, settings.seed, step, batch, settings.patch))
+        loss = functional.mse_loss(self.chain(data), self.chain.forward_float(data)) * UINT8_LEVELS**2
+        if not loss.isfinite():
+            raise UserError(
+                f"step qat of {self.model}: patches {step}: expected a finite error, found {float(loss)}; "
+                "lower steps.qat.learning_rate or steps.qat.range_learning_rate"
+            )
+        return loss
 
 
 def _draw(photographs: Sequence[np.ndarray], seed: int, step: int, batch: int, patch: int) -> np.ndarray:
