@@ -15,7 +15,7 @@ os.environ.update(
 from superres.device.errors import UserError
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
-from superres.quantization.recipes import NEED_IMAGES
+from superres.quantization.recipes import NEED_IMAGES, ONE_THREAD
 from superres.study.check import check_study, leave_out_missing, place_of
 from superres.study.files import source_files
 from superres.study.model import TRAINING_ROLES, Arm
@@ -256,6 +256,11 @@ def step_frames(wildcards):
     if wildcards.step not in NEED_IMAGES or calibration.calibration_set is None:
         return []
     return f"{RESULTS}/frames/calibration/{calibration.calibration_set}.npy"
+
+
+def step_threads(wildcards):
+    """How many threads a step gets."""
+    return 1 if wildcards.step in ONE_THREAD else max(1, workflow.cores // 2)
 
 
 def step_job(wildcards):

@@ -96,6 +96,26 @@ runtimes:
     assert jobs["refine_onnx"] == jobs["quantize_onnx"] == jobs["measure_latency"] == 1
 
 
+def test_a_training_with_rounding_takes_photographs_and_one_thread(project: Project):
+    study = project.write_study(
+        "tuned",
+        """
+study: tuned
+models: [{name: espcn_rgb}]
+runtimes: [{name: openvino, precisions: [int8-minmax+center+qat]}]
+""",
+    )
+    done = project.snakemake("-n", "evaluate", "--cores", "6", "--configfile", study)
+    by_step = {
+        step: next(block for block in done.stdout.split("\nrule ") if f", step={step}\n" in block)
+        for step in ("center", "qat")
+    }
+    photographs = "results/tuned/frames/calibration/photographs.npy"
+    assert photographs in by_step["qat"] and photographs not in by_step["center"]
+    assert "src/superres/quantization/trainable.py" in by_step["qat"]
+    assert "threads: 3" in by_step["center"] and "threads:" not in by_step["qat"]
+
+
 def test_a_cache_is_read_before_anything_starts(project: Project):
     study = """
 study: jetson

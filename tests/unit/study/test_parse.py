@@ -168,6 +168,15 @@ MISTAKES = {
         lambda c: c["runtimes"][1]["precisions"].append("int8-entropy+center+center"),
         ["runtimes[1].precisions", "each step once", "found center 2 times"],
     ),
+    "training behind a step that changes what the float graph computes": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+center+bias+qat"),
+        ["runtimes[1].precisions", "center, equalize", "before the step qat, found bias"],
+    ),
+    "training without photographs": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-dummy+qat"),
+        ["runtimes[1].precisions", "on photographs before the step qat", "found dummy", "random"],
+    ),
+    "no step of a training": (lambda c: c.update(steps={"qat": {"steps": 0}}), ["steps.qat.steps", "0"]),
     "quantization with the name of a calibration": (
         lambda c: c.update(quantizations=[{"name": "minmax", "recipe": "entropy"}]),
         ["quantizations[0].name", "found 'minmax' in `calibrations` too"],
