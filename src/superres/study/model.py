@@ -7,6 +7,7 @@ from typing import Any, Literal
 from superres.data.sources import PackageFile, Source
 
 TRAINING_ROLES = ("training_set", "validation_set")
+IMPLICIT = "int8-trt-"
 
 
 @dataclass(frozen=True)
@@ -107,14 +108,22 @@ class Arm:
     @property
     def calibration(self) -> str | None:
         """Name of the calibration behind an INT8 precision, None for any other."""
+        if self.implicit:
+            return self.precision.removeprefix(IMPLICIT)
         return self.precision.removeprefix("int8-") if self.precision.startswith("int8-") else None
+
+    @property
+    def implicit(self) -> bool:
+        """Whether TensorRT finds the ranges of this INT8 precision itself, on the images of its calibration."""
+        return self.precision.startswith(IMPLICIT)
 
 
 @dataclass(frozen=True)
 class Study:
     """A study with all defaults filled in.
 
-    `left_out` are clips that it goes on without; `frames` says what the engines of each runtime take and give.
+    `left_out` are clips that it goes on without; `frames` says what the engines of each runtime take and give,
+    `builds` how TensorRT's are built.
     """
 
     name: str
@@ -129,6 +138,7 @@ class Study:
     arms: tuple[Arm, ...]
     quality: Mapping[str, Any]
     frames: Mapping[str, Literal["uint8", "float32"]]
+    builds: Mapping[str, Mapping[str, Any]]
     latency: Mapping[str, Any]
     table: Mapping[str, Any]
     samples: Mapping[str, Any]
