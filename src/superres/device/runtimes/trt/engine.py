@@ -117,7 +117,7 @@ def _parse(trt: Any, network: tensorrt.INetworkDefinition, log: Any, model: Path
         raise UserError(
             f"{model}: TensorRT {trt.__version__} refuses it: {_parser_error(parser)}; export it again"
         )
-    expected = _frame_type(trt, settings.frames)
+    expected = frame_type(trt, settings.frames)
     found = [(network.get_input(i).name, network.get_input(i).dtype) for i in range(network.num_inputs)]
     if found != [("frame", expected)]:
         raise UserError(
@@ -125,14 +125,15 @@ def _parse(trt: Any, network: tensorrt.INetworkDefinition, log: Any, model: Path
         )
 
 
-def _frame_type(trt: Any, frames: str) -> Any:
+def frame_type(trt: Any, frames: str) -> Any:
+    """TensorRT's type of what an engine takes and gives; raises UnsupportedError for one that it hasn't."""
     if frames == "float32":
-        return trt.float32
-    if not hasattr(trt, "uint8"):
+        return trt.DataType.FLOAT
+    if not hasattr(trt.DataType, "UINT8"):
         raise UnsupportedError(
             f"TensorRT {trt.__version__} takes no uint8 frames, 8.5 was the first; set frames: float32 for it"
         )
-    return trt.uint8
+    return trt.DataType.UINT8
 
 
 def _parser_error(parser: tensorrt.OnnxParser) -> str:

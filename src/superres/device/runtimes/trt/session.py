@@ -11,6 +11,7 @@ from superres.device.errors import UserError
 from superres.device.runtimes.base import LayerTime, Settings
 from superres.device.runtimes.bound import BoundSession
 from superres.device.runtimes.trt.cuda import Cuda, Device, DeviceMemory
+from superres.device.runtimes.trt.engine import frame_type
 from superres.device.runtimes.trt.layers import Layer, read_inspector
 from superres.device.runtimes.trt.library import make_log
 
@@ -154,7 +155,7 @@ class TensorrtSession(BoundSession):
 
 def _check_tensors(trt: Any, engine: tensorrt.ICudaEngine, frames: str, where: str) -> None:
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
-    expected = trt.float32 if frames == "float32" else trt.uint8
+    expected = frame_type(trt, frames)
     if sorted(names) != sorted((INPUT, OUTPUT)) or any(engine.get_tensor_dtype(n) != expected for n in names):
         raise UserError(
             f"{where}: expected {frames} tensors {INPUT} and {OUTPUT}, found {names}; build it again"
