@@ -297,7 +297,9 @@ def traced_inputs(wildcards):
         kind = "program" if wildcards.runtime == "pytorch" else "onnx"
         traced |= {"weights": weights_of(wildcards), kind: engine_source(wildcards)}
     arm = arm_of(wildcards)
-    if arm.calibration is not None and not arm.implicit:
+    if arm.implicit and (frames := implicit_frames(wildcards)):
+        traced["calibration"] = frames
+    elif arm.calibration is not None and not arm.implicit:
         traced["ranges"] = f"{RESULTS}/ranges/{wildcards.model}/{arm.calibration}.json"
     return traced
 

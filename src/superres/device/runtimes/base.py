@@ -71,6 +71,10 @@ class Session(ABC):
         """Upscale one frame by two."""
         return self.postprocess(self.execute(self.preprocess(frame)))
 
+    def facts(self) -> Dict[str, Any]:
+        """What a record should say of how frames were run, besides the settings."""
+        return {}
+
     def profile(self, frame: np.ndarray, runs: int) -> List[LayerTime]:
         """Time of every layer in some runs; raises UnsupportedError where the runtime doesn't tell."""
         raise UnsupportedError("this runtime doesn't tell the times of its layers")

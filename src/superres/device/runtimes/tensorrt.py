@@ -26,15 +26,17 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
         raise UserError("tensorrt: expected an ONNX file as model, found none")
     built = build_engine(trt, NAME, model, settings, device)
     log = make_log(trt)
-    inspected = inspect(trt, deserialize(trt, built.plan, log, str(model)))
+    runtime = trt.Runtime(log)
+    inspected = inspect(trt, deserialize(trt, runtime, built.plan, log=log, where=str(model)))
+    facts = dict(built.facts)
     try:
-        convolutions = count_convolutions(read_inspector(inspected))
+        facts["convolutions"] = count_convolutions(read_inspector(inspected))
     except UserError as error:
         # A version that describes its layers otherwise still runs them.
-        convolutions = {str(error): 0}
-    check_int8(convolutions, settings.precision)
+        facts["inspector"] = str(error)
+    check_int8(facts["convolutions"], settings.precision)
     engine.write_bytes(built.plan)
-    return {**built.facts, "convolutions": convolutions}
+    return facts
 
 
 def open_engine(engine: Path, settings: Settings) -> TensorrtSession:

@@ -125,7 +125,7 @@ def cache_key(*parts: Any) -> str:
 def make_calibrator(trt: Any, method: str, batches: Batches, cache: CalibrationCache, cuda: Cuda) -> Any:
     """TensorRT's calibrator of a method, fed from `batches`.
 
-    An error inside a callback ends the process's C++ side silently, so it is kept in `failure` and ends the batches.
+    TensorRT swallows what a callback raises, so that is kept in `failure`, and ends the batches.
     """
 
     class Calibrator(getattr(trt, CALIBRATORS[method])):  # type: ignore[misc]

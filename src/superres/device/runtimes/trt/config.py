@@ -44,7 +44,7 @@ def set_precision(
     if hasattr(trt.BuilderFlag, "TF32"):
         config.clear_flag(trt.BuilderFlag.TF32)
     if is_strongly_typed(trt):
-        if fp16_fallback:
+        if fp16_fallback and kind == "int8":
             raise UnsupportedError(
                 f"TensorRT {trt.__version__} takes every type from the ONNX file: it has no fallback to FP16; "
                 "take fp16_fallback out of the study"

@@ -164,6 +164,11 @@ class Stream:
         self._cuda.call("cudaGraphDestroy", graph)
         return int(executable.value or 0)
 
+    def discard(self, graph: int) -> None:
+        """Free a graph; 0 is none."""
+        if graph:
+            self._cuda.call("cudaGraphExecDestroy", ctypes.c_void_p(graph))
+
     def launch(self, graph: int) -> None:
         """Do what was recorded."""
         self._cuda.call("cudaGraphLaunch", ctypes.c_void_p(graph), self._pointer)

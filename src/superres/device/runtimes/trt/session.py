@@ -40,9 +40,14 @@ def check_origin(facts: Mapping[str, Any], name: str, version: str, device: Devi
             )
 
 
-def deserialize(trt: Any, plan: bytes, log: Any, where: str) -> tensorrt.ICudaEngine:
-    """An engine from its serialised form; raises UserError with TensorRT's own words if it takes none."""
-    engine = trt.Runtime(log).deserialize_cuda_engine(plan)
+def deserialize(
+    trt: Any, runtime: tensorrt.Runtime, plan: bytes, *, log: Any, where: str
+) -> tensorrt.ICudaEngine:
+    """An engine from its serialised form; raises UserError with TensorRT's own words if it takes none.
+
+    The runtime and its log have to live as long as the engine.
+    """
+    engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         reason = " ".join((log.errors[-1] if log.errors else "no reason given").split())
         raise UserError(
@@ -66,27 +71,26 @@ class TensorrtSession(BoundSession):
     """An engine between two arrays in pinned memory, with the device's memory of each beside it.
 
     `preprocess` ends when the frame is on the device, `execute` when the device has computed: what is timed as the
-    runtime alone holds no transfer. The engine's work is recorded as a CUDA graph where it can be
-    (`uses_graph`), and launched as one.
+    runtime alone holds no transfer. The engine's work is recorded as a CUDA graph where it can be,
+    and launched as one.
     """
 
     def __init__(self, trt: Any, path: Path, settings: Settings):
         super().__init__(settings)
         self._trt = trt
-        # Objects of TensorRT don't keep alive what they were made from.
+        # Not every version's objects keep alive what they were made from.
         self._log = make_log(trt)
+        self._runtime = trt.Runtime(self._log)
         self._cuda = Cuda()
         self._stream = self._cuda.stream()
-        self._engine = deserialize(trt, path.read_bytes(), self._log, str(path))
+        self._engine = deserialize(trt, self._runtime, path.read_bytes(), log=self._log, where=str(path))
         self._context: tensorrt.IExecutionContext = self._engine.create_execution_context()
         self._graph = 0
         self._memory: tuple[DeviceMemory, ...] = ()
         _check_tensors(trt, self._engine, settings.frames, str(path))
 
-    @property
-    def uses_graph(self) -> bool:
-        """Whether the engine runs as a CUDA graph for the frames of this size."""
-        return self._graph != 0
+    def facts(self) -> dict[str, Any]:
+        return {"cuda_graph": self._graph != 0}
 
     def empty(self, shape: Sequence[int], dtype: Any) -> np.ndarray:
         return self._cuda.host_array(shape, dtype)
@@ -98,6 +102,7 @@ class TensorrtSession(BoundSession):
                 f"expected frames from {smallest} to {largest}, as the engine was built for, "
                 f"found {inputs.shape}; build the engine again"
             )
+        self._stream.discard(self._graph)
         self._graph = 0
         self._memory = (self._cuda.allocate(inputs.nbytes), self._cuda.allocate(outputs.nbytes))
         for name, memory in zip((INPUT, OUTPUT), self._memory):
