@@ -240,3 +240,30 @@ def test_mistake_gets_one_line_before_any_work(project: Project, text: str, part
         assert part in lines[0]
     assert "Traceback" not in done.stdout
     assert not (project.folder / "results").exists()
+
+
+TENSORRT = """
+study: tensorrt
+models: [{name: espcn_rgb}, {name: espcn_anchor}]
+runtimes:
+  - {name: tensorrt, precisions: [fp32, fp16, int8-minmax, int8-trt-entropy], build: {workspace_mib: 1024}}
+  - {name: tensorrt_rtx, precisions: [fp16], frames: float32}
+"""
+
+
+def test_tensorrt_gets_the_graphs_that_it_reads(project: Project):
+    study = project.write_study("tensorrt", TENSORRT)
+    jobs = read_jobs(project.snakemake("-n", "all", "--configfile", study).stdout)
+    assert jobs["build_engine"] == 10
+    # RTX's arms of this study convert frames outside the graph; TensorRT finds its own ranges on planes.
+    assert jobs["convert_fp16"] == 2
+    assert jobs["fold_casts"] == 6
+    assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == 2
+    assert jobs["prepare_calibration_set"] == 1
+    assert "fold_frames" not in jobs and "profile_layers" not in jobs
+    arm = "results/tensorrt/arms/local/tensorrt/espcn_rgb"
+    done = project.snakemake("-n", f"{arm}/int8-trt-entropy/profile.csv", "--configfile", study)
+    jobs = read_jobs(done.stdout)
+    assert jobs["profile_layers"] == jobs["build_engine"] == jobs["prepare_calibration_set"] == 1
+    assert not {"quantize_onnx", "calibrate_ranges", "fold_casts", "convert_fp16"} & set(jobs)
+    assert "measure_quality" not in jobs

@@ -5,7 +5,9 @@ from typing import Any
 
 from superres.device.errors import UserError
 from superres.quantization.recipes import NEED_IMAGES, NEED_PHOTOGRAPHS, Recipe, parse_recipe
-from superres.study.model import Quantization
+from superres.study.model import IMPLICIT, Quantization
+
+TENSORRT_OWN = IMPLICIT.removeprefix("int8-")
 
 
 def used_quantizations(full: Mapping[str, Any]) -> dict[str, Quantization]:
@@ -22,7 +24,10 @@ def used_quantizations(full: Mapping[str, Any]) -> dict[str, Quantization]:
             kind, _, text = precision.partition("-")
             if kind == "int8" and text not in used:
                 key = f"runtimes[{i}].precisions"
-                used[text] = named.get(text) or Quantization(_recipe(text, key, calibrations, named))
+                # TensorRT's own ranges are of a calibration alone.
+                own = text.removeprefix(TENSORRT_OWN)
+                names = {} if own != text else named
+                used[text] = names.get(text) or Quantization(_recipe(own, key, calibrations, names))
     return used
 
 
