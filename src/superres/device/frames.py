@@ -98,8 +98,13 @@ class FrameWriter:
             self._file = self._partial.open("r+b", buffering=0)
         else:
             self._file = self._partial.open("w+b", buffering=0)
-            self._file.write(header)
-            self._file.truncate(self._size)
+            try:
+                self._file.write(header)
+                self._file.truncate(self._size)
+            except OSError:
+                self._file.close()
+                self._partial.unlink()
+                raise
         return self
 
     def __setitem__(self, index: int, frame: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,34 @@ def test_an_error_leaves_nothing(tmp_path: Path):
     with pytest.raises(UserError, match="expected one of"):
         prepare_clip("c", [source(path)], "nearest", wheels=folder, threads=2, **paths)
     assert list(folder.iterdir()) == []
+
+
+def test_room_for_the_frames_is_asked_for_first(tmp_path: Path):
+    """A file of holes, whose frames are larger than the disk."""
+    side = 1 << 14
+    frames = shutil.disk_usage(tmp_path).free // (3 * side * side) + 1
+    path = tmp_path / "a.y4m"
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{side} H{side} F50:1 Ip A1:1\n".encode())
+        for _ in range(frames):
+            file.write(b"FRAME\n")
+            file.truncate(file.seek(side * side * 3 // 2, os.SEEK_CUR))
+    with pytest.raises(
+        UserError, match=r"frames of c: expected [\d,]+ MB of free disk space at .*, found [\d,]+ MB; free"
+    ):
+        prepare(tmp_path / "made", source(path))
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_a_disk_that_is_full_after_all_gets_one_line(tmp_path: Path):
+    """A limit of the file's size is met where a full disk is."""
+    limited = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n" + PROGRAM
+    path = video(tmp_path / "a.y4m", 30)
+    (tmp_path / "made").mkdir()
+    command = [sys.executable, "-c", limited, str(tmp_path / "made"), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "UserError: " in done.stderr and "c.hr.npy: expected room for it, found" in done.stderr
+    assert list((tmp_path / "made").iterdir()) == []
 
 
 def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path):

@@ -27,7 +27,13 @@ def study_of(**changes: Any) -> dict[str, Any]:
     return {
         "study": "mine",
         "files": [CLIP, ZIP],
-        "clips": [{"name": "run", "source": {"type": "y4m", "file": "run.y4m", "frames": {"stride": 2}}}],
+        "clips": [
+            {
+                "name": "run",
+                "optional": True,
+                "source": {"type": "y4m", "file": "run.y4m", "frames": {"stride": 2}},
+            }
+        ],
         "calibration_sets": [
             {
                 "name": "cal",
