@@ -3,6 +3,7 @@
 import random
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -142,36 +143,38 @@ class _Transfer:
             raise RefusedError(
                 f"{self.where}: expected the file as it is, found it compressed on the way; use another address"
             )
-        total = self._begin_part(response) if response.status_code == 206 else self._begin_whole(response)
+        part = response.status_code == 206
+        found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "")) if part else None
+        total = found[2] if found else "" if part else response.headers.get("Content-Length", "")
         if total.isdigit() and int(total) != self.file.bytes:
             raise RefusedError(
                 f"{self.where}: expected {self.file.bytes} bytes, found {total}: another file than the study pins; "
                 "correct the study or the address"
             )
+        if part:
+            self._begin_part(int(found[1]) if found else None, response.headers.get("ETag"))
+        else:
+            self._begin_whole(response.headers)
 
-    def _begin_whole(self, response: requests.Response) -> str:
-        """Prepare for a body that begins at the file's start; its length."""
+    def _begin_whole(self, headers: Mapping[str, str]) -> None:
+        """Prepare for a body that begins at the file's start."""
         if self.partial.size:
             self.progress.say(f"{self.where}: it comes from the start, and what was there is dropped")
             self.partial.restart()
-        self.partial.note_version(response.headers)
-        return response.headers.get("Content-Length", "")
+        self.partial.note_version(headers)
 
-    def _begin_part(self, response: requests.Response) -> str:
-        """Prepare for a body that goes on where the partial file stands; the whole file's length."""
+    def _begin_part(self, first: int | None, etag: str | None) -> None:
+        """Prepare for a body that begins at byte `first`, which should go on where the partial file stands."""
         stands = self.partial.size
-        found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if found is None or int(found[1]) != stands:
+        if first != stands:
             self.partial.restart()
             raise PassingError(f"no part that begins at byte {stands}")
-        etag = response.headers.get("ETag")
         if self.partial.etag and etag and etag != self.partial.etag:
             # A server that sends a part although If-Range doesn't hold.
             self.partial.restart()
             raise PassingError("the file has changed on the server")
         self.partial.resumed = stands > 0
         self.progress.say(f"{self.where}: goes on at byte {stands} of {self.file.bytes}")
-        return found[2]
 
     def _read(self, raw: urllib3.BaseHTTPResponse) -> None:
         started, size = time.monotonic(), self.partial.size

@@ -83,7 +83,8 @@ def frames_made_of(study: Study, name: str) -> Iterator[tuple[str, int]]:
     """Frame files, relative to the study's folder, that are made of a fetched file, and at most how large each gets.
 
     Before the file is there, its size is all that is known: photographs in an archive are taken to be PNGs that
-    are no smaller than planes of video.
+    are no smaller than planes of video, and nothing can be said of so many frames of a file. What is exact is
+    checked again before frames are written.
     """
     for clip in study.clips.values():
         yield f"frames/{clip.name}.hr.npy", _frame_bytes([clip.source], name, _RGB_WITH_TWIN)
@@ -95,4 +96,8 @@ def frames_made_of(study: Study, name: str) -> Iterator[tuple[str, int]]:
 
 def _frame_bytes(sources: Sequence[Source], name: str, growth: float) -> int:
     pinned = [(source, file) for source in sources if (file := pinned_file(source)) and file.name == name]
-    return sum(int(file.bytes * growth / source.frames.stride) for source, file in pinned)
+    return sum(
+        int(file.bytes * growth / source.frames.stride)
+        for source, file in pinned
+        if source.frames.count is None
+    )

@@ -220,6 +220,15 @@ def test_what_cannot_pass_is_refused_at_once(
     assert left(tmp_path) == set()
 
 
+@pytest.mark.parametrize("name", ["too short", "a web page", "404", "compressed"])
+def test_what_is_refused_costs_nothing_of_what_came(tmp_path: Path, server: Served, name: str):
+    """As where a network asks for a login in between."""
+    server.faults = [cut(1_000_000), REFUSALS[name][0]]
+    refused(tmp_path, server.url)
+    assert fetch(tmp_path, server.url).read_bytes() == CONTENT
+    assert server.asked[-1]["Range"] == "bytes=1000000-"
+
+
 def test_redirects_are_followed_and_loops_end(tmp_path: Path, server: Served):
     server.faults = [redirect("/elsewhere/clip.bin")]
     assert fetch(tmp_path, server.url).read_bytes() == CONTENT

@@ -100,6 +100,9 @@ def test_room_for_what_is_made_of_a_file():
     # 4:2:0 to RGB doubles, a quarter of it comes on top as LR; every second frame.
     assert made == {"frames/run.hr.npy": 1250, "frames/calibration/cal.npy": 0}
     assert dict(frames_made_of(study, "images.zip"))["frames/calibration/cal.npy"] == 800
+    source = {"type": "y4m", "file": "run.y4m", "frames": {"count": 3}}
+    few = load_study(study_of(clips=[{"name": "run", "source": source}]), SCHEMA)
+    assert dict(frames_made_of(few, "run.y4m"))["frames/run.hr.npy"] == 0
 
 
 def with_url(url: Any) -> dict[str, Any]:
