@@ -268,13 +268,15 @@ def step_job(wildcards):
 
 
 def engine_source(wildcards):
-    """What an engine is built from: an ONNX file, PyTorch's own program, or nothing for bicubic."""
+    """What an engine is built from: an ONNX file, PyTorch's own program, tables of whole numbers, or nothing for bicubic."""
     if wildcards.model == BASELINE:
         return []
     if wildcards.runtime == "pytorch":
         return f"{RESULTS}/programs/{wildcards.model}.pt"
     arm = arm_of(wildcards)
     graph = arm.precision if arm.int8 else "fp32"
+    if arm.runtime == "fixedpoint":
+        return f"{RESULTS}/onnx/{wildcards.model}/{graph}.tables.npz"
     # OpenVINO puts the conversion of frames into the graph itself.
     folded = arm.runtime == "onnxruntime" and STUDY.frames[arm.runtime] == "uint8"
     return f"{RESULTS}/onnx/{wildcards.model}/{graph}{'.uint8' if folded else ''}.onnx"
@@ -316,7 +318,8 @@ def traced_inputs(wildcards):
     """Files whose hashes an arm's manifest holds, by name."""
     traced = {"clip": f"{RESULTS}/frames/{clip_name(wildcards)}.json"}
     if wildcards.model != BASELINE:
-        kind = "program" if wildcards.runtime == "pytorch" else "onnx"
+        kinds = {"pytorch": "program", "fixedpoint": "tables"}
+        kind = kinds.get(wildcards.runtime, "onnx")
         traced |= {"weights": weights_of(wildcards), kind: engine_source(wildcards)}
     if (name := arm_of(wildcards).int8) is not None:
         recipe = str(STUDY.quantizations[name].recipe)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from superres.device.errors import UserError
-from superres.quantization.graph import Convolution, find_convolutions
 from superres.quantization.levels import LEVELS, UINT8_LEVELS
+from superres.quantization.qdq import quantized_convolutions
 from superres.quantization.record import Ranges
 from superres.quantization.steps.base import State, copy_graph, read_initializers, replace_initializers
 
@@ -59,7 +59,7 @@ def bits_by_range(state: State, step: str) -> FractionBits:
         raise UserError(
             f"step {step}: expected it before any step that chooses scales of weights, found {taken} before it"
         )
-    convolutions = quantized(state)
+    convolutions = quantized_convolutions(state.graph, state.ranges)
     whole = _whole(ranges)
     tensors: dict[str, int] = {}
     for name in dict.fromkeys(convolution.data for convolution in convolutions):
@@ -92,7 +92,7 @@ def with_bits(state: State, bits: FractionBits, facts: Mapping[str, Any]) -> Sta
     used: dict[str, Any] = {}
     weight_amax: dict[str, list[float]] = {}
     biases: dict[str, np.ndarray] = {}
-    for convolution in quantized(state):
+    for convolution in quantized_convolutions(state.graph, state.ranges):
         node = next(node for node in graph.graph.node if convolution.result in node.output)
         bias = values[node.input[2]] if len(node.input) > 2 else np.zeros(len(values[convolution.weights]))
         sums = _Sums(bits.tensors[convolution.data], steps, values[convolution.weights], bias)
@@ -106,12 +106,6 @@ def with_bits(state: State, bits: FractionBits, facts: Mapping[str, Any]) -> Sta
     fractions = {"tensors": dict(bits.tensors), "weights": used}
     ranges = replace(state.ranges, tensors=tensors, weight_amax=weight_amax)
     return State(graph, ranges, {**facts, "fraction_bits": fractions})
-
-
-def quantized(state: State) -> list[Convolution]:
-    """The convolutions of a state that its ranges have quantised."""
-    left = set(state.ranges.float_convolutions)
-    return [c for c in find_convolutions(state.graph) if not {c.result, c.output} & left]
 
 
 @dataclass(frozen=True)

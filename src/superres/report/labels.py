@@ -14,6 +14,7 @@ RUNTIMES = {
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
     "tensorrt": "TensorRT",
+    "fixedpoint": "Fixed point",
     "opencv": "OpenCV",
 }
 FLOATS = ("fp32", "fp16", "bf16")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import onnxruntime as ort
 
 from superres.device.errors import UserError
 from superres.device.progress import Progress
-from superres.quantization.calibration import Image, read_images
+from superres.quantization.calibration import Image, first_images, read_images
 from superres.quantization.fraction_bits import FractionBits, bits_by_range, with_bits
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.steps.base import State, StepJob
@@ -29,7 +28,7 @@ def apply(state: State, job: StepJob) -> State:
     Raises UserError as `pow2` does, and for a calibration without images.
     """
     start = bits_by_range(state, "pow2search")
-    images = list(islice(read_images(job.images("pow2search")), job.settings["images"]))
+    images = list(read_images(first_images(job.images("pow2search"), job.settings["images"])))
     search = _Search(state, start, _references(state.graph, images, job.threads), job)
     best: Choice = (0,) * (len(start.tensors) + len(start.weights))
     first = search.error(best, None)
