@@ -72,7 +72,7 @@ def read_tables(path: Path) -> Tables:
         if head["format"] != _FORMAT or any(step.operation not in _OPERATIONS for step in program):
             raise ValueError(head["format"])
         return Tables(program, int(head["fraction_bits"]))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, BadZipFile) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, BadZipFile) as error:
         raise UserError(
             f"{path}: expected the tables of a fixed-point network, found something else: {error!r}"
         ) from error
