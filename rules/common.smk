@@ -15,8 +15,9 @@ os.environ.update(
 from superres.device.errors import UserError
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
-from superres.quantization.recipes import NEED_IMAGES
+from superres.quantization.recipes import NEED_IMAGES, ONE_THREAD
 from superres.study.check import check_study, leave_out_missing, place_of
+from superres.study.engines import TENSORRT, build_settings, frames_of, graph_of
 from superres.study.files import source_files
 from superres.study.model import TRAINING_ROLES, Arm
 from superres.study.parse import BASELINE, load_study
@@ -52,7 +53,7 @@ TRAINED = sorted(
 
 wildcard_constraints:
     target="[a-z0-9_-]+",
-    runtime="[a-z]+",
+    runtime="[a-z_]+",
     model="[a-z0-9_]+",
     precision="[a-z0-9+-]+",
     calibration="[a-z0-9]+",
@@ -258,6 +259,11 @@ def step_frames(wildcards):
     return f"{RESULTS}/frames/calibration/{calibration.calibration_set}.npy"
 
 
+def step_threads(wildcards):
+    """How many threads a step gets."""
+    return 1 if wildcards.step in ONE_THREAD else max(1, workflow.cores // 2)
+
+
 def step_job(wildcards):
     """What step_job of the package takes."""
     calibration = STUDY.calibrations[wildcards.recipe.partition("+")[0]]
@@ -273,13 +279,25 @@ def engine_source(wildcards):
         return []
     if wildcards.runtime == "pytorch":
         return f"{RESULTS}/programs/{wildcards.model}.pt"
+    if wildcards.runtime == "fixedpoint":
+        return f"{RESULTS}/onnx/{wildcards.model}/{wildcards.precision}.tables.npz"
+    return f"{RESULTS}/onnx/{wildcards.model}/{graph_of(STUDY, arm_of(wildcards))}.onnx"
+
+
+def sized_clips(wildcards):
+    """The clips whose frames' sizes an engine is built for; none for runtimes whose engines take any."""
+    if wildcards.runtime not in TENSORRT:
+        return []
+    return [f"{RESULTS}/frames/{name}.json" for name in STUDY.clips]
+
+
+def implicit_frames(wildcards):
+    """The images that TensorRT calibrates on itself; none for other precisions and for random data."""
     arm = arm_of(wildcards)
-    graph = arm.precision if arm.int8 else "fp32"
-    if arm.runtime == "fixedpoint":
-        return f"{RESULTS}/onnx/{wildcards.model}/{graph}.tables.npz"
-    # OpenVINO puts the conversion of frames into the graph itself.
-    folded = arm.runtime == "onnxruntime" and STUDY.frames[arm.runtime] == "uint8"
-    return f"{RESULTS}/onnx/{wildcards.model}/{graph}{'.uint8' if folded else ''}.onnx"
+    calibration = STUDY.calibration_of(arm)
+    if not arm.implicit or calibration.calibration_set is None:
+        return []
+    return f"{RESULTS}/frames/calibration/{calibration.calibration_set}.npy"
 
 
 def job_settings(**settings):
@@ -287,9 +305,17 @@ def job_settings(**settings):
     return lambda wildcards: {**settings, "options": runtime_options(wildcards)}
 
 
+def engine_settings(wildcards):
+    """Settings of the job that builds an engine."""
+    settings = build_settings(STUDY, arm_of(wildcards))
+    return job_settings(**settings)(wildcards)
+
+
 def runtime_options(wildcards):
-    """What an arm's runtime is told: the form of frames, and the kernel of bicubic."""
-    options = {"frames": STUDY.frames[wildcards.runtime]}
+    """What an arm's runtime is told: the form of frames, the kernel of bicubic, how TensorRT builds."""
+    options = {"frames": frames_of(STUDY, arm_of(wildcards))}
+    if wildcards.runtime in TENSORRT:
+        options["build"] = dict(STUDY.builds[wildcards.runtime])
     if wildcards.model == BASELINE:
         options["kernel"] = STUDY.models[BASELINE].kernel
     return options
@@ -321,8 +347,11 @@ def traced_inputs(wildcards):
         kinds = {"pytorch": "program", "fixedpoint": "tables"}
         kind = kinds.get(wildcards.runtime, "onnx")
         traced |= {"weights": weights_of(wildcards), kind: engine_source(wildcards)}
-    if (name := arm_of(wildcards).int8) is not None:
-        recipe = str(STUDY.quantizations[name].recipe)
+    arm = arm_of(wildcards)
+    if arm.implicit and (frames := implicit_frames(wildcards)):
+        traced["calibration"] = frames
+    elif arm.int8 is not None and not arm.implicit:
+        recipe = str(STUDY.quantizations[arm.int8].recipe)
         traced["ranges"] = recipe_file(wildcards.model, recipe, "json")
     return traced
 

@@ -72,6 +72,7 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
         "clip_sha256": clip.sha256,
         "iterations": len(rows),
         "warmup_iterations": warmup,
+        "session": session.facts(),
         "load_before": before,
         "load_after": describe_load(),
     }

@@ -82,11 +82,15 @@ def read_images(data: RandomImages | FrameFile) -> Iterator[Image]:
         for index in range(count):
             yield f"{data.kind} {index}", _draw(data, generator)
         return
-    index_of_set = _read_index(data.path)
-    frames = open_frames(data.path, index_of_set["shapes"])
+    names, frames = _read_index(data.path)["names"], open_images(data)
     for index in range(count):
         planes = np.moveaxis(np.asarray(frames[index]), 2, 0)[np.newaxis]
-        yield index_of_set["names"][index], planes.astype(np.float32, order="C") / np.float32(255)
+        yield names[index], planes.astype(np.float32, order="C") / np.float32(255)
+
+
+def open_images(data: FrameFile) -> list[np.ndarray]:
+    """The images of a calibration set as they are, uint8 H x W x 3 RGB, memory-mapped; errors as `count_images`."""
+    return open_frames(data.path, _read_index(data.path)["shapes"])[: count_images(data)]
 
 
 def first_images(data: RandomImages | FrameFile, count: int) -> RandomImages | FrameFile:

@@ -19,6 +19,7 @@ from superres.data.sources import (
 )
 from superres.device.errors import UserError
 from superres.models.settings import FOLDED_FROM
+from superres.study.engines import TENSORRT, check_tensorrt, check_tensorrt_arms
 from superres.study.model import (
     TRAINING_ROLES,
     Arm,
@@ -69,14 +70,16 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
         steps=full["steps"],
         training_sets=_training_sets(full, packages),
         models=_models(full, config["models"]),
-        arms=_arms(full),
+        arms=_arms(full, config["runtimes"]),
         quality=full["quality"],
         frames={runtime["name"]: runtime["frames"] for runtime in full["runtimes"]},
+        builds={r["name"]: r["build"] for r in full["runtimes"] if r["name"] in TENSORRT},
         latency=full["latency"],
         table=full["table"],
         samples=full["samples"],
     )
     _check_references(study)
+    check_tensorrt_arms(study)
     return study
 
 
@@ -196,13 +199,17 @@ def _find_package(entry: Mapping[str, Any], key: str, packages: Packages) -> Pac
     return packages[name]
 
 
-def _arms(full: Mapping[str, Any]) -> tuple[Arm, ...]:
-    """Every target with every runtime, model and precision; bicubic with its own runtime only."""
+def _arms(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]]) -> tuple[Arm, ...]:
+    """Every target with every runtime, model and precision; bicubic with its own runtime only.
+
+    `written` are the runtimes as the study has them, without defaults.
+    """
     models = [m["name"] for m in full["models"]]
     arms = []
     for i, runtime in enumerate(_unique(full, "runtimes")):
         baseline = runtime["name"] == BASELINE_RUNTIME
         _check_runtime(runtime, models, f"runtimes[{i}]")
+        check_tensorrt(runtime, written[i], f"runtimes[{i}]")
         runs = [m for m in models if (m == BASELINE) == baseline]
         arms += [
             Arm(target, runtime["name"], model, precision)

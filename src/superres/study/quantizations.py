@@ -4,14 +4,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from superres.device.errors import UserError
-from superres.quantization.recipes import FIXED_POINT, NEED_IMAGES, Recipe, parse_recipe
-from superres.study.model import Quantization
+from superres.quantization.recipes import (
+    FIXED_POINT,
+    NEED_IMAGES,
+    NEED_PHOTOGRAPHS,
+    Recipe,
+    parse_recipe,
+)
+from superres.study.model import IMPLICIT, Quantization
+
+TENSORRT_OWN = IMPLICIT.removeprefix("int8-")
 
 
 def used_quantizations(full: Mapping[str, Any]) -> dict[str, Quantization]:
     """The quantisation behind every INT8 precision that a completed configuration names, by what follows `int8-`.
 
-    Raises UserError for a recipe of an unknown calibration or step, a step that needs images behind a
+    Raises UserError for a recipe of an unknown calibration or step, a step that needs images or photographs behind a
     calibration without, and a name that is given twice or to a calibration as well.
     """
     calibrations = {entry["name"]: entry for entry in full["calibrations"]}
@@ -22,7 +30,10 @@ def used_quantizations(full: Mapping[str, Any]) -> dict[str, Quantization]:
             kind, _, text = precision.partition("-")
             if kind == "int8" and text not in used:
                 key = f"runtimes[{i}].precisions"
-                used[text] = named.get(text) or Quantization(_recipe(text, key, calibrations, named))
+                # TensorRT's own ranges are of a calibration alone.
+                own = text.removeprefix(TENSORRT_OWN)
+                names = {} if own != text else named
+                used[text] = names.get(text) or Quantization(_recipe(own, key, calibrations, names))
         if runtime["name"] == "fixedpoint":
             _check_fixed_point(runtime, used, f"runtimes[{i}]")
     return used
@@ -69,5 +80,10 @@ def _recipe(text: str, key: str, calibrations: Mapping[str, Any], named: Mapping
             raise UserError(
                 f"{key}: expected a calibration with images before the step {step}, found {recipe.calibration} in "
                 f"{text!r}, whose method {calibration['method']} has none"
+            )
+        if step in NEED_PHOTOGRAPHS and calibration["data"]["type"] == "random":
+            raise UserError(
+                f"{key}: expected a calibration on photographs before the step {step}, found {recipe.calibration} in "
+                f"{text!r}, whose images are random"
             )
     return recipe

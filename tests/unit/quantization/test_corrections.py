@@ -35,7 +35,9 @@ def images(tmp_path: Path) -> FrameFile:
         * [1, 0.8, 0.6]
         for i in range(4)
     ]
-    frames = [np.uint8(np.clip(128 + 60 * wave + random.normal(0, 6, wave.shape), 0, 255)) for wave in waves]
+    frames = [
+        np.clip(128 + 60 * wave + random.normal(0, 6, wave.shape), 0, 255).astype(np.uint8) for wave in waves
+    ]
     frames[0][0, 0] = 255
     return FrameFile(write_set(tmp_path, frames), 3)
 

@@ -35,7 +35,7 @@ def source(config: Config) -> Config:
 def test_default_study_has_the_arms_of_the_table():
     study = load_study(DEFAULT, SCHEMA)
     arms = {(arm.runtime, arm.model, arm.precision) for arm in study.arms}
-    assert len(study.arms) == len(arms) == 4 * (2 + 3 + 4) + 1
+    assert len(study.arms) == len(arms) == 4 * (2 + 3 + 5) + 1
     assert ("opencv", "bicubic", "uint8") in arms
     assert ("openvino", "espcn_ycbcr", "int8-dummy") in arms
     assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")
@@ -168,9 +168,22 @@ MISTAKES = {
         lambda c: c["runtimes"][1]["precisions"].append("int8-entropy+center+center"),
         ["runtimes[1].precisions", "each step once", "found center 2 times"],
     ),
-    "step that moves scales behind pow2": (
+    "training behind a step that changes what the float graph computes": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+center+bias+qat"),
+        ["runtimes[1].precisions", "center, equalize", "before the step qat, found bias"],
+    ),
+    "training without photographs": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-dummy+qat"),
+        ["runtimes[1].precisions", "on photographs before the step qat", "found dummy", "random"],
+    ),
+    "no step of a training": (lambda c: c.update(steps={"qat": {"steps": 0}}), ["steps.qat.steps", "0"]),
+    "step that moves scales behind the step pow2": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+pow2+center"),
         ["runtimes[1].precisions", "nothing but bias, adaround behind pow2", "'minmax+pow2+center'"],
+    ),
+    "pow2 behind a step that has rounded weights": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+adaround+pow2"),
+        ["runtimes[1].precisions", "center, equalize", "before the step pow2, found adaround"],
     ),
     "pow2search without images": (
         lambda c: (

@@ -3,22 +3,26 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Protocol
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Tuple
 
 import numpy as np
 
-from superres.device.errors import UserError
+from superres.device.errors import UnsupportedError, UserError
 
 FRAMES = ("uint8", "float32")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How an engine is built and run: precision name, number of threads, options of one runtime."""
+    """How an engine is built and run: precision name, number of threads, options of one runtime.
+
+    `facts` are what `build` returned, when the engine is opened.
+    """
 
     precision: str
     threads: int
     options: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def frames(self) -> str:
@@ -31,6 +35,17 @@ class Settings:
         if frames not in FRAMES:
             raise UserError(f"options: expected frames as {' or '.join(FRAMES)}, found {frames!r}")
         return frames
+
+
+class LayerTime(NamedTuple):
+    """How long a layer of an engine took in one run; `type` is that of its data, `nodes` those of the ONNX file."""
+
+    run: int
+    layer: str
+    kind: str
+    type: str
+    nodes: Tuple[str, ...]
+    ms: float
 
 
 class Session(ABC):
@@ -58,6 +73,14 @@ class Session(ABC):
     def run(self, frame: np.ndarray) -> np.ndarray:
         """Upscale one frame by two."""
         return self.postprocess(self.execute(self.preprocess(frame)))
+
+    def facts(self) -> Dict[str, Any]:
+        """What a record should say of how frames were run, besides the settings."""
+        return {}
+
+    def profile(self, frame: np.ndarray, runs: int) -> List[LayerTime]:
+        """Time of every layer in some runs; raises UnsupportedError where the runtime doesn't tell."""
+        raise UnsupportedError("this runtime doesn't tell the times of its layers")
 
 
 class Runtime(Protocol):
