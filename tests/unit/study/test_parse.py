@@ -177,9 +177,9 @@ MISTAKES = {
         ["runtimes[1].precisions", "on photographs before the step qat", "found dummy", "random"],
     ),
     "no step of a training": (lambda c: c.update(steps={"qat": {"steps": 0}}), ["steps.qat.steps", "0"]),
-    "step that moves scales behind the step pow2": (
+    "step that moves scales behind pow2": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+pow2+center"),
-        ["runtimes[1].precisions", "nothing but bias, adaround behind pow2", "'minmax+pow2+center'"],
+        ["runtimes[1].precisions", "nothing but bias, adaround behind the step pow2", "'minmax+pow2+center'"],
     ),
     "pow2 behind a step that has rounded weights": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+adaround+pow2"),
