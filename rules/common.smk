@@ -287,11 +287,13 @@ def step_job(wildcards):
 
 
 def engine_source(wildcards):
-    """What an engine is built from: an ONNX file, PyTorch's own program, or nothing for bicubic."""
+    """What an engine is built from: an ONNX file, PyTorch's own program, tables of whole numbers, or nothing for bicubic."""
     if wildcards.model == BASELINE:
         return []
     if wildcards.runtime == "pytorch":
         return f"{RESULTS}/programs/{wildcards.model}.pt"
+    if wildcards.runtime == "fixedpoint":
+        return f"{RESULTS}/onnx/{wildcards.model}/{wildcards.precision}.tables.npz"
     return f"{RESULTS}/onnx/{wildcards.model}/{graph_of(STUDY, arm_of(wildcards))}.onnx"
 
 
@@ -355,7 +357,8 @@ def traced_inputs(wildcards):
     """Files whose hashes an arm's manifest holds, by name."""
     traced = {"clip": f"{RESULTS}/frames/{clip_name(wildcards)}.json"}
     if wildcards.model != BASELINE:
-        kind = "program" if wildcards.runtime == "pytorch" else "onnx"
+        kinds = {"pytorch": "program", "fixedpoint": "tables"}
+        kind = kinds.get(wildcards.runtime, "onnx")
         traced |= {"weights": weights_of(wildcards), kind: engine_source(wildcards)}
     arm = arm_of(wildcards)
     if arm.implicit and (frames := implicit_frames(wildcards)):

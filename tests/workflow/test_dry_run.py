@@ -119,6 +119,26 @@ runtimes: [{name: openvino, precisions: [int8-minmax+center+qat]}]
     assert "threads: 3" in by_step["center"] and "threads:" not in by_step["qat"]
 
 
+def test_whole_numbers_are_made_of_the_graph_that_other_runtimes_run(project: Project):
+    study = project.write_study(
+        "whole",
+        """
+study: whole
+models: [{name: espcn_rgb}]
+runtimes:
+  - name: onnxruntime
+    precisions: [int8-minmax+pow2, int8-minmax+pow2search]
+  - name: fixedpoint
+    precisions: [int8-minmax+pow2]
+""",
+    )
+    done = project.snakemake("-n", "evaluate", "--configfile", study)
+    jobs = read_jobs(done.stdout)
+    assert jobs["refine_onnx"] == jobs["quantize_onnx"] == jobs["fold_frames"] == 2
+    assert jobs["tabulate_onnx"] == 1 and jobs["build_engine"] == 3
+    assert "results/whole/onnx/espcn_rgb/int8-minmax+pow2.tables.npz" in done.stdout
+
+
 def test_a_cache_is_read_before_anything_starts(project: Project):
     study = """
 study: jetson

@@ -15,6 +15,7 @@ RUNTIMES = {
     "openvino": "OpenVINO",
     "tensorrt": "TensorRT",
     "tensorrt_rtx": "TensorRT-RTX",
+    "fixedpoint": "Fixed point",
     "opencv": "OpenCV",
 }
 FLOATS = ("fp32", "fp16", "bf16")

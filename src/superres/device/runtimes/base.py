@@ -52,8 +52,11 @@ class Session(ABC):
     """An opened engine: uint8 RGB frames H x W x 3 in, uint8 RGB frames 2H x 2W x 3 out, any H and W.
 
     `run` is made of three steps, so that what the runtime computes can be timed apart from bringing
-    frames into and out of its form. The frame that comes out is valid until the next call.
+    frames into and out of its form. The frame that comes out is valid until the next call. A `reference` says what
+    the right result is, however long that takes: it isn't timed.
     """
+
+    reference: bool = False
 
     @abstractmethod
     def preprocess(self, frame: np.ndarray) -> Any:
