@@ -63,7 +63,7 @@ def count_images(data: RandomImages | FrameFile) -> int:
         if data.count < 1:
             raise UserError(f"random calibration images: expected a count of 1 or more, found {data.count}")
         return data.count
-    found = len(_read_index(data.path)["shapes"])
+    found = len(read_index(data.path)["shapes"])
     if found == 0:
         raise UserError(f"{data.path}: expected a calibration set with images, found none; check its sources")
     wanted = found if data.count is None else data.count
@@ -82,7 +82,7 @@ def read_images(data: RandomImages | FrameFile) -> Iterator[Image]:
         for index in range(count):
             yield f"{data.kind} {index}", _draw(data, generator)
         return
-    index_of_set = _read_index(data.path)
+    index_of_set = read_index(data.path)
     frames = open_frames(data.path, index_of_set["shapes"])
     for index in range(count):
         planes = np.moveaxis(np.asarray(frames[index]), 2, 0)[np.newaxis]
@@ -112,7 +112,11 @@ def describe_data(data: RandomImages | FrameFile) -> dict[str, Any]:
     }
 
 
-def _read_index(frames: Path) -> dict[str, Any]:
+def read_index(frames: Path) -> dict[str, Any]:
+    """The index beside the frame file of a calibration set: its images' `names` and `shapes`.
+
+    Raises UserError if it is none.
+    """
     path = frames.with_suffix(".json")
     try:
         index = json.loads(path.read_text(encoding="utf-8"))

@@ -8,11 +8,15 @@ STEPS = {
     "center": "int8 that holds the 256 levels of a frame",
     "asymmetric": "uint8 activations",
     "pertensor": "one scale for all weights of a convolution",
+    "mixed": "layers in float within a budget of dB",
 }
 """Every step with what it gives; each is a module of superres.quantization.steps."""
 
 NEED_IMAGES: tuple[str, ...] = ()
 """Steps that look at the images of their calibration."""
+
+MEASURED = {"mixed": "frontier/{model}/{recipe}.csv"}
+"""Steps that follow a measurement of what they start from: its file, in the study's folder, for the recipe so far."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,10 @@ class Recipe:
 
     def __str__(self) -> str:
         return "+".join((self.calibration, *self.steps))
+
+    def before(self, step: str) -> str:
+        """The recipe up to a step that it has, as text."""
+        return str(Recipe(self.calibration, self.steps[: self.steps.index(step)]))
 
 
 def parse_recipe(text: str) -> Recipe:

@@ -63,10 +63,10 @@ def measure_sensitivity(
     graph, ranges = load_onnx(onnx_path), read_ranges(ranges_path, onnx_path)
     variants = sensitivity_variants(quantized_layers(graph, ranges, onnx_path, float_layers))
     graphs = [quantize_graph(graph, ranges, onnx_path, parts=variant.parts) for variant in variants]
-    opened = [_Clip(files) for files in clips]
+    opened = [_Clip(files, protocol) for files in clips]
     label = f"measure_sensitivity {model} {recipe}"
     pairs = list(zip(graphs, variants, strict=True))
-    reference, measured = _measure(load_onnx(fp32), pairs, opened, executor, protocol, label)
+    reference, measured = _measure(load_onnx(fp32), pairs, opened, executor, label)
     facts: dict[str, Any] = {
         "model": model,
         "recipe": recipe,
@@ -97,19 +97,20 @@ def measure_sensitivity(
 
 
 class _Clip:
-    """An opened clip."""
+    """An opened clip, and how PSNR is measured on it."""
 
-    def __init__(self, files: ClipFiles):
+    def __init__(self, files: ClipFiles, protocol: PsnrProtocol):
+        self._protocol = protocol
         self.index: Clip = read_clip(files.index)
         self.hr: Frames = open_clip_frames(files.hr, self.index.hr_shapes)
         self.lr: Frames = open_clip_frames(files.lr, self.index.lr_shapes)
 
-    def psnr(self, session: Session, protocol: PsnrProtocol, progress: Progress) -> float:
+    def psnr(self, session: Session, progress: Progress) -> float:
         """Mean over the clip's frames of their PSNR, in dB."""
         values = []
         for i, name in enumerate(self.index.names):
             where = f"clip {self.index.name}, frame {name}"
-            values.append(compare_frame(self.hr[i], session.run(self.lr[i]), protocol, where)[3])
+            values.append(compare_frame(self.hr[i], session.run(self.lr[i]), self._protocol, where)[3])
             self.hr.forget()
             self.lr.forget()
             progress.update()
@@ -121,7 +122,6 @@ def _measure(
     variants: Sequence[tuple[onnx.ModelProto, Variant]],
     clips: Sequence[_Clip],
     executor: Executor,
-    protocol: PsnrProtocol,
     label: str,
 ) -> tuple[_Measured, list[_Measured]]:
     """Measure the model and each variant on each clip; the same graph only once."""
@@ -135,6 +135,6 @@ def _measure(
     with Progress(label, len(different) * sum(len(clip.lr) for clip in clips)) as progress:
         for key, (graph, simulated) in different.items():
             opened = open_graph(graph, executor, simulated=simulated)
-            psnrs = [clip.psnr(opened.session, protocol, progress) for clip in clips]
+            psnrs = [clip.psnr(opened.session, progress) for clip in clips]
             found[key] = _Measured(psnrs, opened.int8_convolutions)
     return found[reference], [found[key] for key in keys]
