@@ -120,6 +120,15 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Sensitivity:
+    """Models whose layers' sensitivity is measured, what stands behind `int8-` there, and the runtime that executes it."""
+
+    recipe: str
+    runtime: str
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Study:
     """A study with all defaults filled in.
 
@@ -136,6 +145,7 @@ class Study:
     calibrations: Mapping[str, Calibration]
     quantizations: Mapping[str, Quantization]
     steps: Mapping[str, Mapping[str, Any]]
+    sensitivity: Sensitivity | None
     training_sets: Mapping[str, TrainingSet]
     models: Mapping[str, Model]
     arms: tuple[Arm, ...]

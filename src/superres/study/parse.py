@@ -31,6 +31,7 @@ from superres.study.model import (
 )
 from superres.study.quantizations import used_quantizations
 from superres.study.schema import complete_study
+from superres.study.sensitivity import check_measured_steps, parse_sensitivity
 
 Packages = Mapping[str, PackageFile]
 
@@ -57,6 +58,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
     full = complete_study(config, schema_file)
     packages = {p["name"]: _package(p) for p in _unique(full, "packages")}
     clips = {c["name"]: _clip(c, i, packages) for i, c in enumerate(_unique(full, "clips"))}
+    arms = _arms(full)
     study = Study(
         name=full["study"],
         description=full["description"],
@@ -67,9 +69,10 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
         calibrations=_calibrations(full, config.get("calibrations", [])),
         quantizations=used_quantizations(full),
         steps=full["steps"],
+        sensitivity=parse_sensitivity(full, arms),
         training_sets=_training_sets(full, packages),
         models=_models(full, config["models"]),
-        arms=_arms(full),
+        arms=arms,
         quality=full["quality"],
         frames={runtime["name"]: runtime["frames"] for runtime in full["runtimes"]},
         latency=full["latency"],
@@ -77,6 +80,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
         samples=full["samples"],
     )
     _check_references(study)
+    check_measured_steps(full, study.quantizations, study.calibrations)
     return study
 
 
