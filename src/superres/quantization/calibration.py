@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -87,6 +87,11 @@ def read_images(data: RandomImages | FrameFile) -> Iterator[Image]:
     for index in range(count):
         planes = np.moveaxis(np.asarray(frames[index]), 2, 0)[np.newaxis]
         yield index_of_set["names"][index], planes.astype(np.float32, order="C") / np.float32(255)
+
+
+def first_images(data: RandomImages | FrameFile, count: int) -> RandomImages | FrameFile:
+    """The first `count` images of some, or all of them where there are fewer."""
+    return replace(data, count=min(count, count_images(data)))
 
 
 def _draw(data: RandomImages, generator: np.random.Generator) -> np.ndarray:

@@ -8,8 +8,7 @@ from typing import Literal
 import onnx
 
 from superres.device.errors import UserError
-from superres.quantization.graph import find_convolutions
-from superres.quantization.qdq import BOTH, Part
+from superres.quantization.qdq import BOTH, Part, quantized_convolutions
 from superres.quantization.record import Ranges
 
 ALL, NONE = "all", "none"
@@ -48,11 +47,10 @@ def quantized_layers(
     Those in `float_layers` aren't, nor those which the ranges keep in float. Raises UserError if none is left, and if two
     layers have one name.
     """
-    kept = set(ranges.float_convolutions)
     chosen = [
         convolution
-        for convolution in find_convolutions(graph)
-        if not {convolution.result, convolution.output} & kept and convolution.layer not in float_layers
+        for convolution in quantized_convolutions(graph, ranges)
+        if convolution.layer not in float_layers
     ]
     layers = {convolution.layer: convolution.result for convolution in chosen}
     if not layers:

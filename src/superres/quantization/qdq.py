@@ -73,15 +73,19 @@ def quantize_graph(
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if opset < 13:
         raise UserError(f"{path}: expected opset 13 or later, found {opset}; export the model again")
-    convolutions = find_convolutions(model)
     if parts is None:
-        left = set(ranges.float_convolutions)
-        parts = {c.result: BOTH for c in convolutions if not {c.result, c.output} & left}
-    chosen = {c.result: c for c in convolutions if parts.get(c.result)}
+        parts = {convolution.result: BOTH for convolution in quantized_convolutions(model, ranges)}
+    chosen = {c.result: c for c in find_convolutions(model) if parts.get(c.result)}
     grids = _grids(model, chosen, parts, ranges, path)
     early = _relus_with_pair(model, chosen, grids) if pair_before_relu else {}
     _insert(model, chosen, grids, early)
     return model
+
+
+def quantized_convolutions(graph: onnx.ModelProto, ranges: Ranges) -> list[Convolution]:
+    """The convolutions of an FP32 graph that these ranges have quantised, in its order."""
+    left = set(ranges.float_convolutions)
+    return [c for c in find_convolutions(graph) if not {c.result, c.output} & left]
 
 
 def _results_of(graph: onnx.ModelProto, layers: Collection[str], path: Path) -> list[str]:

@@ -8,11 +8,14 @@ STEPS = {
     "center": "int8 that holds the 256 levels of a frame",
     "asymmetric": "uint8 activations",
     "pertensor": "one scale for all weights of a convolution",
+    "equalize": "channels scaled so that neighbouring convolutions use their levels equally well",
+    "bias": "biases that take back the mean error of rounding",
+    "adaround": "weights rounded by what it does to a layer's output",
     "mixed": "layers in float within a budget of dB",
 }
 """Every step with what it gives; each is a module of superres.quantization.steps."""
 
-NEED_IMAGES: tuple[str, ...] = ()
+NEED_IMAGES = ("equalize", "bias", "adaround")
 """Steps that look at the images of their calibration."""
 
 MEASURED = {"mixed": "frontier/{model}/{recipe}.csv"}

@@ -32,9 +32,10 @@ _BELOW = 128
 
 
 def apply(state: State, job: StepJob) -> State:
-    """Center the data of the first convolution: what it reads, [low, high], takes all levels from -128 to 127.
+    """Center the data of the first convolution: what it reads, [0, high], takes all levels from -128 to 127.
 
-    One step is (high - low) / 255, so that for [0, 1] they are the levels of a frame themselves. Raises UserError where
+    One step is high / 255, so that for [0, 1] they are the levels of a frame themselves. `high` is the largest value
+    that was seen, whatever less the calibration made of it: its choice was one among 127 levels. Raises UserError where
     nothing was measured, where the first convolution isn't quantised or where it reads negative values already.
     """
     first = find_convolutions(state.graph)[0]
@@ -45,7 +46,7 @@ def apply(state: State, job: StepJob) -> State:
             f"{'nothing measured' if seen.min is None else f'a smallest value of {seen.min}'}; "
             "take another calibration, or this step out"
         )
-    step = min(seen.max, seen.amax) / UINT8_LEVELS
+    step = seen.max / UINT8_LEVELS
     middle = np.float32(_BELOW * step)
     graph = copy_graph(state.graph)
     name = _shift_data(graph, first, middle)

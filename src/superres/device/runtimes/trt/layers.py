@@ -1,0 +1,145 @@
+"""The layers of an engine, and the ONNX nodes that each of them came from.
+
+TensorRT tells of them in two forms: the engine inspector's JSON, which needs a device, and the builder's own
+verbose log, which is all there is where an engine is built without one.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, Iterable, List, Mapping, Tuple
+
+from superres.device.errors import UserError
+
+LOG_START = "Layers:\n"
+"""How the message of the builder's log begins that names every layer."""
+
+_FIELDS = re.compile(
+    r"(?:^|, )(Name|LayerType|Inputs|Constants|Outputs|TacticName|StreamId|Metadata): (?![^{]*\})"
+)
+_TENSOR = re.compile(
+    r"\{ Name: (?P<name>[^{}]*?), Dimensions: \[(?P<shape>[\d,]*)\], [^{}]*?Datatype: (?P<type>\w+)"
+)
+_NODE = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
+# Words in the inspector's descriptions of formats, in all versions; a longer word stands before one that it contains.
+_WORDS = {
+    "uint8": "UInt8",
+    "int8": "Int8",
+    "bfloat16": "BFloat16",
+    "bf16": "BFloat16",
+    "fp16": "Half",
+    "half": "Half",
+    "fp32": "Float",
+    "float": "Float",
+}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor or constant that a layer reads or writes; `type` as TensorRT writes it: Float, Half, Int8, ..."""
+
+    name: str
+    type: str
+    shape: Tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of an engine; `nodes` are the names of the ONNX nodes that it computes, wholly or in part."""
+
+    name: str
+    kind: str
+    inputs: Tuple[Tensor, ...]
+    constants: Tuple[Tensor, ...]
+    outputs: Tuple[Tensor, ...]
+    nodes: Tuple[str, ...]
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether the layer multiplies: its arithmetic is then in the type of what it reads."""
+        return "conv" in self.kind.lower() or self.kind == "correlation"
+
+    @property
+    def type(self) -> str:
+        """Type of the layer's first input."""
+        return self.inputs[0].type if self.inputs else ""
+
+
+def read_build_log(text: str) -> List[Layer]:
+    """The layers that the builder's verbose message `Layers:` names.
+
+    Raises UserError if a line of it can't be read, which a new version could bring about.
+    """
+    block = text[len(LOG_START) :].split("\n\n", 1)[0] if text.startswith(LOG_START) else text
+    return [_from_log(line.strip()) for line in block.splitlines()]
+
+
+def _from_log(line: str) -> Layer:
+    # A split at the names of fields gives what precedes the first, then names and values in turn.
+    parts = _FIELDS.split(line)
+    fields = dict(zip(parts[1::2], parts[2::2]))
+    if not {"Name", "LayerType", "Inputs", "Outputs"} <= set(fields):
+        raise UserError(f"TensorRT's build log: expected a layer, found {line[:80]!r}")
+    return Layer(
+        fields["Name"],
+        fields["LayerType"],
+        _read_tensors(fields["Inputs"]),
+        _read_tensors(fields.get("Constants", "")),
+        _read_tensors(fields["Outputs"]),
+        tuple(_NODE.findall(fields.get("Metadata", ""))),
+    )
+
+
+def _read_tensors(text: str) -> Tuple[Tensor, ...]:
+    return tuple(
+        Tensor(found["name"], found["type"], tuple(int(size) for size in found["shape"].split(",") if size))
+        for found in _TENSOR.finditer(text)
+    )
+
+
+def read_inspector(text: str) -> List[Layer]:
+    """The layers in the engine inspector's JSON, of an engine that was built with detailed verbosity.
+
+    Raises UserError for anything else, such as the names alone that other engines give.
+    """
+    try:
+        entries = json.loads(text)["Layers"]
+        return [_from_inspector(entry) for entry in entries]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"TensorRT's engine inspector: expected the layers in detail, found {text[:80]!r}; "
+            "build the engine again"
+        ) from error
+
+
+def _from_inspector(entry: Mapping[str, Any]) -> Layer:
+    nodes = _NODE.findall(str(entry.get("Metadata", "")))
+    # Before TensorRT 8.6 there is no metadata; a layer's name then joins those of its nodes.
+    nodes = nodes or [name.strip() for name in entry["Name"].split(" + ")]
+    return Layer(
+        entry["Name"],
+        entry.get("ParameterType") or entry["LayerType"],
+        tuple(_inspected_tensor(tensor) for tensor in entry["Inputs"]),
+        tuple(
+            Tensor(key.lower(), str(entry[key].get("Type", "")), ())
+            for key in ("Weights", "Bias")
+            if isinstance(entry.get(key), dict)
+        ),
+        tuple(_inspected_tensor(tensor) for tensor in entry["Outputs"]),
+        tuple(nodes),
+    )
+
+
+def _inspected_tensor(entry: Mapping[str, Any]) -> Tensor:
+    described = str(entry.get("Format/Datatype") or entry.get("Datatype") or "").lower()
+    known = (name for word, name in _WORDS.items() if word in described)
+    return Tensor(entry["Name"], next(known, described), tuple(entry.get("Dimensions", ())))
+
+
+def count_convolutions(layers: Iterable[Layer]) -> Dict[str, int]:
+    """How many layers convolve in each type."""
+    counts: Dict[str, int] = {}
+    for layer in layers:
+        if layer.is_convolution:
+            counts[layer.type] = counts.get(layer.type, 0) + 1
+    return counts

@@ -1,0 +1,234 @@
+"""Rounding of weights up or down by what it does to a layer's output, instead of to the nearest level."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from superres.device.errors import UserError
+from superres.device.progress import Progress
+from superres.quantization.calibration import (
+    FrameFile,
+    RandomImages,
+    count_images,
+    first_images,
+    read_images,
+)
+from superres.quantization.graph import Convolution
+from superres.quantization.levels import LEVELS
+from superres.quantization.qdq import quantize_graph, quantized_convolutions, weight_grid
+from superres.quantization.steps.base import (
+    State,
+    StepJob,
+    copy_graph,
+    read_initializers,
+    replace_initializers,
+)
+from superres.quantization.steps.bias import bias_name, refuse_behind
+from superres.quantization.taps import Taps
+
+_RIDGE = 1e-4
+"""Share of an input's mean variance that a weight's distance from the float one counts with."""
+
+
+def apply(state: State, job: StepJob) -> State:
+    """Choose the levels of each quantised convolution's weights, and its bias, layer by layer.
+
+    What is minimised is the mean squared difference between the float result of a convolution and its INT8 result, at
+    `pixels` pixels of each of the first `images` calibration images, with the INT8 input that it really gets (the
+    layers before it rounded already): M. Nagel and others, "Up or Down? Adaptive Rounding for Post-Training Quantization",
+    arXiv:2004.10568, equations 20 and 21 without the activation function. There the choice is relaxed and
+    trained. Here the quadratic form is written down; the levels of each output channel start from the nearest ones
+    and from those rounded in turn, descend one level at a time, and the better end is taken: nothing is random
+    but the pixels (`seed`). Raises UserError
+    behind a step that has rounded weights already, and for a convolution that isn't plain.
+    """
+    refuse_behind(state, "adaround", ("adaround", "qat"))
+    images = first_images(job.images("adaround"), job.settings["images"])
+    graph = copy_graph(state.graph)
+    ranges = state.ranges
+    path = Path(job.model)
+    convolutions = quantized_convolutions(graph, ranges)
+    # What can't be rounded is said before any work.
+    windows = {convolution.result: _Window.of(graph, convolution) for convolution in convolutions}
+    biases = {convolution.result: bias_name(graph, convolution) for convolution in convolutions}
+    gains: dict[str, float] = {}
+    with Progress(f"adaround {job.model}", total=len(convolutions) * count_images(images)) as progress:
+        for index, convolution in enumerate(convolutions):
+            random = np.random.default_rng([job.settings["seed"], index])
+            normal = _Normal()
+            for wanted, seen in _results(
+                state.graph, quantize_graph(graph, ranges, path), convolution, images, job
+            ):
+                where = _draw(random, wanted.shape[1:], job.settings["pixels"])
+                normal.add(windows[convolution.result].patches(seen, where), wanted[:, where[0], where[1]].T)
+                progress.update()
+            weights = read_initializers(graph)[convolution.weights]
+            grid = weight_grid(weights, ranges, convolution.weights)
+            scale = np.broadcast_to(grid.scale, weights.shape[:1]).astype(np.float64)
+            levels, gains[convolution.layer] = normal.round(
+                weights.reshape(len(weights), -1).astype(np.float64), scale
+            )
+            rounded = levels * scale[:, None]
+            values = {
+                convolution.weights: rounded.reshape(weights.shape),
+                biases[convolution.result]: normal.bias(rounded),
+            }
+            replace_initializers(graph, values)
+            amax = [float(value) * LEVELS for value in grid.scale.reshape(-1)]
+            ranges = replace(ranges, weight_amax={**ranges.weight_amax, convolution.weights: amax})
+    return State(graph, ranges, {"error_against_nearest": gains})
+
+
+def _results(
+    graph: onnx.ModelProto,
+    quantized: onnx.ModelProto,
+    convolution: Convolution,
+    images: RandomImages | FrameFile,
+    job: StepJob,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each image what the convolution gives in the float graph, O x H x W, and what it reads in the INT8 graph."""
+    reads = next(node for node in quantized.graph.node if convolution.result in node.output).input[0]
+    floats = Taps(graph, [convolution.result], job.threads)
+    int8 = Taps(quantized, [reads], job.threads)
+    for _, image in read_images(images):
+        yield floats.run(image)[convolution.result][0], int8.run(image)[reads][0]
+
+
+def _draw(random: np.random.Generator, size: tuple[int, ...], pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of some pixels, each at most once; sorted, so that reading them is fast."""
+    height, width = size
+    count = min(pixels, height * width)
+    flat = np.sort(random.choice(height * width, count, replace=False, shuffle=False))
+    return flat // width, flat % width
+
+
+@dataclass(frozen=True)
+class _Window:
+    """What of its input a convolution looks at for one pixel."""
+
+    height: int
+    width: int
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @classmethod
+    def of(cls, graph: onnx.ModelProto, convolution: Convolution) -> "_Window":
+        """The window of a convolution; raises UserError for strides, dilations, groups."""
+        node = next(node for node in graph.graph.node if convolution.result in node.output)
+        found = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        plain = {"strides": [1, 1], "dilations": [1, 1], "group": 1, "auto_pad": b"NOTSET"}
+        for name, value in plain.items():
+            if found.get(name, value) != value:
+                raise UserError(
+                    f"step adaround: convolution {convolution.layer}: expected {name} {value}, found {found[name]}"
+                )
+        kernel = read_initializers(graph)[convolution.weights].shape[2:]
+        return cls(*kernel, *found.get("pads", [0, 0, 0, 0]))
+
+    def patches(self, data: np.ndarray, where: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """The windows of I x H x W at some output pixels, N x (I * kh * kw), float64."""
+        padded = np.pad(data, ((0, 0), (self.top, self.bottom), (self.left, self.right)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (self.height, self.width), axis=(1, 2))
+        return windows[:, where[0], where[1]].swapaxes(0, 1).reshape(len(where[0]), -1).astype(np.float64)
+
+
+class _Normal:
+    """Sums behind the quadratic form: of inputs x (D of them), wanted outputs y (O) and their products."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._sums: Mapping[str, np.ndarray] = {}
+
+    def add(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Add pixels: x N x D, y N x O."""
+        y = y.astype(np.float64)
+        new = {"x": x.sum(axis=0), "y": y.sum(axis=0), "xx": x.T @ x, "xy": x.T @ y}
+        self._sums = {key: self._sums.get(key, 0) + value for key, value in new.items()}
+        self._count += len(x)
+
+    def bias(self, weights: np.ndarray) -> np.ndarray:
+        """The biases that go best with weights O x D: the mean difference is zero."""
+        return (self._sums["y"] - weights @ self._sums["x"]) / self._count
+
+    def round(self, weights: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, float]:
+        """Levels O x D for weights O x D, and their error as a share of that of the nearest levels.
+
+        `scale` O is the width of a level of each output channel.
+        """
+        mean_x, mean_y = self._sums["x"] / self._count, self._sums["y"] / self._count
+        variance = self._sums["xx"] / self._count - np.outer(mean_x, mean_x)
+        covariance = (self._sums["xy"] / self._count - np.outer(mean_x, mean_y)).T
+        # Directions that the images hardly have are held to the weights as they were.
+        ridge = _RIDGE * np.trace(variance) / len(variance)
+        variance[np.diag_indices_from(variance)] += ridge
+        form = _Form(variance, covariance + ridge * weights, scale)
+        nearest = np.clip(np.rint(weights / scale[:, None]), -LEVELS, LEVELS)
+        starts = (nearest, form.round_in_turn())
+        ends = [form.descend(levels) for levels in starts]
+        errors = [form.excess(levels) for levels in ends]
+        better = errors[1] < errors[0]
+        chosen = np.where(better[:, None], ends[1], ends[0])
+        return chosen, float(form.excess(chosen).sum() / form.excess(nearest).sum())
+
+
+@dataclass(frozen=True)
+class _Form:
+    """The error of levels l: w^T V w - 2 c^T w for w = scale * l, a row for each output channel.
+
+    `variance` D x D is positive definite, `covariance` O x D, `scale` O.
+    """
+
+    variance: np.ndarray
+    covariance: np.ndarray
+    scale: np.ndarray
+
+    def excess(self, levels: np.ndarray) -> np.ndarray:
+        """Error of levels O x D above that of the best real numbers, O."""
+        off = levels * self.scale[:, None] - self._best()
+        return np.einsum("od,de,oe->o", off, self.variance, off, optimize=True)
+
+    def _best(self) -> np.ndarray:
+        return np.linalg.solve(self.variance, self.covariance.T).T
+
+    def round_in_turn(self) -> np.ndarray:
+        """Levels rounded one after the other, the later ones moved to make up for the earlier ones.
+
+        Babai's nearest plane; with the inverse's Cholesky factor, as E. Frantar and others, "GPTQ", arXiv:2210.17323,
+        equations 2 and 3. Inputs that vary most come first: their error is the dearest to make up for.
+        """
+        order = np.argsort(-np.diag(self.variance), kind="stable")
+        inverse = np.linalg.inv(self.variance[np.ix_(order, order)])
+        upper = np.linalg.cholesky(inverse).T
+        left = self._best()[:, order]
+        levels = np.empty_like(left)
+        for i in range(left.shape[1]):
+            level = np.clip(np.rint(left[:, i] / self.scale), -LEVELS, LEVELS)
+            missed = (left[:, i] - level * self.scale) / upper[i, i]
+            left[:, i + 1 :] -= missed[:, None] * upper[i, i + 1 :]
+            levels[:, order[i]] = level
+        return levels
+
+    def descend(self, levels: np.ndarray) -> np.ndarray:
+        """Levels that no change of a single one by one improves: from `levels` on, the best change first."""
+        levels = levels.copy()
+        rows = np.arange(len(levels))
+        slope = (levels @ self.variance) * self.scale[:, None] - self.covariance
+        curvature = np.diag(self.variance) * self.scale[:, None] ** 2
+        for _ in range(8 * levels.shape[1]):
+            direction = -np.sign(slope)
+            gain = 2 * np.abs(slope) * self.scale[:, None] - curvature
+            gain[np.abs(levels + direction) > LEVELS] = 0
+            best = gain.argmax(axis=1)
+            moving = gain[rows, best] > 1e-9 * curvature[rows, best]
+            if not moving.any():
+                break
+            steps = np.where(moving, direction[rows, best], 0)
+            levels[rows, best] += steps
+            slope += (steps * self.scale)[:, None] * self.variance[best]
+        return levels

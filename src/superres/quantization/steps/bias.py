@@ -1,0 +1,88 @@
+"""Bias correction: take back the shift that rounding puts on the mean of every output channel."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from superres.device.errors import UserError
+from superres.device.progress import Progress
+from superres.quantization.calibration import FrameFile, RandomImages, first_images, read_images
+from superres.quantization.graph import Convolution
+from superres.quantization.qdq import quantize_graph, quantized_convolutions
+from superres.quantization.steps.base import (
+    State,
+    StepJob,
+    copy_graph,
+    read_initializers,
+    replace_initializers,
+)
+from superres.quantization.taps import Taps
+
+
+def apply(state: State, job: StepJob) -> State:
+    """Correct the bias of each quantised convolution by the mean of (float result - INT8 result), layer by layer.
+
+    Means are over all pixels of the first `images` calibration images; a layer is measured with those before it
+    corrected already (M. Nagel and others, "Data-Free Quantization Through Weight Equalization and Bias
+    Correction", arXiv:1906.04721, section 4.2, with measured means). Raises UserError behind a step that has
+    no float graph left to compare with, and for a convolution without a bias.
+    """
+    refuse_behind(state, "bias", ("adaround", "qat"))
+    images = first_images(job.images("bias"), job.settings["images"])
+    graph = copy_graph(state.graph)
+    convolutions = quantized_convolutions(graph, state.ranges)
+    shifts: dict[str, float] = {}
+    with Progress(f"bias {job.model}", total=(len(convolutions) + 1)) as progress:
+        wanted = _means(state.graph, convolutions, images, job.threads)
+        progress.update()
+        for convolution in convolutions:
+            quantized = quantize_graph(graph, state.ranges, Path(job.model))
+            found = _means(quantized, [convolution], images, job.threads)
+            shift = wanted[convolution.result] - found[convolution.result]
+            name = bias_name(graph, convolution)
+            replace_initializers(graph, {name: read_initializers(graph)[name].astype(np.float64) + shift})
+            shifts[convolution.layer] = float(np.sqrt(np.mean(shift**2)))
+            progress.update()
+    return State(graph, replace(state.ranges), {"rms_shift": shifts})
+
+
+def refuse_behind(state: State, step: str, others: tuple[str, ...]) -> None:
+    """Raise UserError if one of the other steps was taken before this one."""
+    for taken in state.ranges.steps:
+        if taken["step"] in others:
+            raise UserError(
+                f"step {step}: expected it before {taken['step']}, which does what it does and more, found it behind; "
+                "take it out"
+            )
+
+
+def bias_name(graph: onnx.ModelProto, convolution: Convolution) -> str:
+    """Name of a convolution's bias; raises UserError for one without."""
+    node = next(node for node in graph.graph.node if convolution.result in node.output)
+    if len(node.input) != 3 or node.input[2] not in read_initializers(graph):
+        raise UserError(f"convolution {convolution.layer}: expected a constant bias, found none")
+    return node.input[2]
+
+
+def _means(
+    graph: onnx.ModelProto, convolutions: list[Convolution], images: RandomImages | FrameFile, threads: int
+) -> dict[str, np.ndarray]:
+    """Mean of every channel of the convolutions' results, over all pixels of the images, float64."""
+    names = [convolution.result for convolution in convolutions]
+    taps = Taps(graph, names, threads)
+    sums = {name: np.zeros(0) for name in names}
+    pixels = 0
+    for image in _tensors(images):
+        values = taps.run(image)
+        pixels += image.shape[2] * image.shape[3]
+        for name in names:
+            channels = values[name][0].sum(axis=(1, 2), dtype=np.float64)
+            sums[name] = channels if not sums[name].size else sums[name] + channels
+    return {name: total / pixels for name, total in sums.items()}
+
+
+def _tensors(images: RandomImages | FrameFile) -> Iterator[np.ndarray]:
+    return (tensor for _, tensor in read_images(images))
