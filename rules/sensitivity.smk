@@ -75,8 +75,8 @@ rule measure_subsets:
     threads: max(1, workflow.cores // 2)
     params:
         executor=lambda wildcards: graph_executor(STUDY.steps["mixed"]["runtime"]),
-        images=recipe_images,
-        downsampling=STUDY.steps.get("mixed", {}).get("downsampling"),
+        images=lambda wildcards: recipe_calibration(wildcards).data.get("images"),
+        downsampling=STUDY.steps["mixed"]["downsampling"],
         quality=dict(STUDY.quality),
     script:
         "../workflow/scripts/measure_subsets.py"
@@ -103,7 +103,6 @@ rule time_subsets:
     threads: workflow.cores
     params:
         executor=lambda wildcards: graph_executor(STUDY.steps["mixed"]["runtime"]),
-        images=recipe_images,
         latency=dict(STUDY.latency),
     script:
         "../workflow/scripts/time_subsets.py"
@@ -148,6 +147,6 @@ rule plot_frontier:
         "../envs/report.yaml"
     threads: 1
     params:
-        budget_db=STUDY.steps.get("mixed", {}).get("budget_db"),
+        budget_db=STUDY.steps["mixed"]["budget_db"],
     script:
         "../workflow/scripts/plot_frontier.py"

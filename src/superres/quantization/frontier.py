@@ -8,8 +8,7 @@ from typing import Any
 import polars as pl
 
 from superres.device.errors import UserError
-from superres.quantization.layers import NONE
-from superres.quantization.subsets import parse_subset
+from superres.quantization.layers import NONE, parse_subset
 from superres.quantization.tables import Frontier, read_subset_losses, read_subset_times
 from superres.tables import write_rows
 

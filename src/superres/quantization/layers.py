@@ -14,6 +14,9 @@ from superres.quantization.record import Ranges
 ALL, NONE = "all", "none"
 """What stands in the place of a layer's name for all of them, and for none of them."""
 
+Subset = tuple[str, ...]
+"""Layers that stay in float, in the graph's order."""
+
 PARTS: Mapping[str, frozenset[Part]] = {
     "weights": frozenset(("weights",)),
     "activations": frozenset(("activations",)),
@@ -81,3 +84,13 @@ def kept_in_float(layers: Mapping[str, str], subset: Iterable[str]) -> dict[str,
     """What is quantised of each convolution if a subset of the layers stays in float."""
     left = set(subset)
     return {result: BOTH for layer, result in layers.items() if layer not in left}
+
+
+def subset_text(subset: Subset) -> str:
+    """A subset as tables write it: names of layers with a space between, or none."""
+    return " ".join(subset) or NONE
+
+
+def parse_subset(text: str) -> Subset:
+    """The subset behind `subset_text`."""
+    return () if text == NONE else tuple(text.split(" "))

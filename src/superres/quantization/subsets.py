@@ -19,15 +19,12 @@ from superres.device.psnr import PsnrProtocol, psnr
 from superres.device.quality import compare_frame
 from superres.quantization.calibration import FrameFile, count_images, read_index
 from superres.quantization.graph import load_onnx
-from superres.quantization.layers import NONE, kept_in_float, quantized_layers
+from superres.quantization.layers import Subset, kept_in_float, parse_subset, quantized_layers, subset_text
 from superres.quantization.opened import Executor, OpenedGraph, open_graph
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.record import read_ranges
 from superres.quantization.tables import SubsetLosses, SubsetTimes, read_subset_losses
 from superres.tables import write_rows
-
-Subset = tuple[str, ...]
-"""Layers that stay in float, in the graph's order."""
 
 EXHAUSTIVE_LAYERS = 4
 """Up to so many layers every subset is measured, beyond it those of a greedy search."""
@@ -142,17 +139,18 @@ def measure_subsets(
 
 
 def time_subsets(
-    state: RecipeState, losses: Path, images: FrameFile, out: Path, *, executor: Executor, plan: Plan
+    state: RecipeState, losses: Path, images: Path, out: Path, *, executor: Executor, plan: Plan
 ) -> None:
     """Write how long a frame takes with each subset of `losses` in float, a row a round and subset.
 
-    All of them take turns, so that their ratios can be trusted where the machine can't; the plan is that of each.
+    All of them take turns on the calibration images, so that their ratios can be trusted where the machine can't; the plan
+    is that of each.
     Raises UserError for files that don't belong together.
     """
     _, quantized = state.variants()
     subsets = read_subset_losses(losses)["float_layers"].to_list()
     sessions = [open_graph(quantized(parse_subset(text)), executor).session for text in subsets]
-    frames = open_frames(images.path, read_index(images.path)["shapes"])
+    frames = open_frames(images, read_index(images)["shapes"])
     rounds = measure_in_turn(sessions, frames, plan, f"time_subsets {state.model} {state.recipe}")
     facts = state.facts(executor)
     rows = [
@@ -161,16 +159,6 @@ def time_subsets(
         for subset, milliseconds in zip(subsets, row, strict=True)
     ]
     write_rows(SubsetTimes, rows, out)
-
-
-def subset_text(subset: Subset) -> str:
-    """A subset as tables write it: names of layers with a space between, or none."""
-    return " ".join(subset) or NONE
-
-
-def parse_subset(text: str) -> Subset:
-    """The subset behind `subset_text`."""
-    return () if text == NONE else tuple(text.split(" "))
 
 
 class _ImagePairs:

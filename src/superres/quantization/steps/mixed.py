@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 from superres.quantization.frontier import choose_subset
-from superres.quantization.layers import quantized_layers
+from superres.quantization.layers import parse_subset, quantized_layers
 from superres.quantization.steps.base import State, StepJob
-from superres.quantization.subsets import parse_subset
 from superres.quantization.tables import read_frontier
 
 
