@@ -30,6 +30,7 @@ rule measure_sensitivity:
     params:
         executor=lambda wildcards: graph_executor(STUDY.sensitivity.runtime),
         float_layers=float_layers,
+        frames=STUDY.sensitivity.frames if STUDY.sensitivity else None,
         quality=dict(STUDY.quality),
     script:
         "../workflow/scripts/measure_sensitivity.py"

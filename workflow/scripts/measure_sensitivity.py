@@ -20,4 +20,5 @@ with script_log(snakemake.log[0]):
         float_layers=snakemake.params.float_layers,
         executor=Executor(**snakemake.params.executor, threads=threads_side_by_side(snakemake.threads)),
         protocol=PsnrProtocol(**snakemake.params.quality),
+        frames=snakemake.params.frames,
     )

@@ -53,17 +53,18 @@ def measure_sensitivity(
     float_layers: Collection[str] = (),
     executor: Executor,
     protocol: PsnrProtocol,
+    frames: int | None = None,
 ) -> None:
     """Write `sensitivity.csv` of a model under a recipe: a row a clip, layer and part (see `tables.Sensitivity`).
 
     `onnx_path` and `ranges_path` are the state that is quantised, `fp32` is the model's graph, which losses are against.
-    Every graph is executed by a runtime, and its 8-bit frames are compared with HR, as an arm's are. Raises UserError for
+    Every graph is executed by a runtime, and its 8-bit frames are compared with HR, as an arm's are; `frames` is how many of each clip, evenly spread (None: all). Raises UserError for
     files that don't belong together.
     """
     graph, ranges = load_onnx(onnx_path), read_ranges(ranges_path, onnx_path)
     variants = sensitivity_variants(quantized_layers(graph, ranges, onnx_path, float_layers))
     graphs = [quantize_graph(graph, ranges, onnx_path, parts=variant.parts) for variant in variants]
-    opened = [_Clip(files, protocol) for files in clips]
+    opened = [_Clip(files, protocol, frames) for files in clips]
     label = f"measure_sensitivity {model} {recipe}"
     pairs = list(zip(graphs, variants, strict=True))
     reference, measured = _measure(load_onnx(fp32), pairs, opened, executor, label)
@@ -81,7 +82,7 @@ def measure_sensitivity(
         {
             **facts,
             "clip": clip.index.name,
-            "frames": len(clip.lr),
+            "frames": len(clip.chosen),
             "layer": variant.layer,
             "part": variant.part,
             "quantized": variant.quantized,
@@ -99,17 +100,19 @@ def measure_sensitivity(
 class _Clip:
     """An opened clip, and how PSNR is measured on it."""
 
-    def __init__(self, files: ClipFiles, protocol: PsnrProtocol):
+    def __init__(self, files: ClipFiles, protocol: PsnrProtocol, frames: int | None):
         self._protocol = protocol
         self.index: Clip = read_clip(files.index)
         self.hr: Frames = open_clip_frames(files.hr, self.index.hr_shapes)
         self.lr: Frames = open_clip_frames(files.lr, self.index.lr_shapes)
+        count = len(self.lr) if frames is None else min(frames, len(self.lr))
+        self.chosen = [i * len(self.lr) // count for i in range(count)]
 
     def psnr(self, session: Session, progress: Progress) -> float:
-        """Mean over the clip's frames of their PSNR, in dB."""
+        """Mean over the chosen frames of their PSNR, in dB."""
         values = []
-        for i, name in enumerate(self.index.names):
-            where = f"clip {self.index.name}, frame {name}"
+        for i in self.chosen:
+            where = f"clip {self.index.name}, frame {self.index.names[i]}"
             values.append(compare_frame(self.hr[i], session.run(self.lr[i]), self._protocol, where)[3])
             self.hr.forget()
             self.lr.forget()
@@ -132,7 +135,7 @@ def _measure(
         key: (graph, variant.simulated) for key, (graph, variant) in zip(keys, variants, strict=True)
     }
     found: dict[bytes, _Measured] = {}
-    with Progress(label, len(different) * sum(len(clip.lr) for clip in clips)) as progress:
+    with Progress(label, len(different) * sum(len(clip.chosen) for clip in clips)) as progress:
         for key, (graph, simulated) in different.items():
             opened = open_graph(graph, executor, simulated=simulated)
             psnrs = [clip.psnr(opened.session, progress) for clip in clips]

@@ -49,7 +49,7 @@ def plot_sensitivity(tables: Sequence[Path], svg: Path, png: Path) -> None:
             figure,
             [
                 f"INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}. PSNR: mean over "
-                f"{first['frames']} frames of {first['clip']}, in dB, against FP32. Each panel has a scale of its own."
+                f"{first['frames']} frames of {' and '.join(dict.fromkeys(clip for clip, _ in panels_of))}, in dB, against FP32. Each panel has a scale of its own."
             ],
         )
         figures.save(figure, svg, png)

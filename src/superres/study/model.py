@@ -121,11 +121,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Models whose layers' sensitivity is measured, what stands behind `int8-` there, and the runtime that executes it."""
+    """Models whose layers' sensitivity is measured, what stands behind `int8-` there, and the runtime that executes it.
+
+    `frames` is how many frames of each clip, None for all.
+    """
 
     recipe: str
     runtime: str
     models: tuple[str, ...]
+    frames: int | None = None
 
 
 @dataclass(frozen=True)

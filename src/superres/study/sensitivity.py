@@ -34,7 +34,7 @@ def parse_sensitivity(full: Mapping[str, Any], arms: Sequence[Arm]) -> Sensitivi
                 f"sensitivity.models[{i}]: expected a model that {entry['runtime']} runs in {precision} "
                 f"({', '.join(dict.fromkeys(runs))}), found {model!r}"
             )
-    return Sensitivity(entry["recipe"], entry["runtime"], tuple(models))
+    return Sensitivity(entry["recipe"], entry["runtime"], tuple(models), entry.get("frames"))
 
 
 def check_measured_steps(
