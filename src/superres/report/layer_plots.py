@@ -28,7 +28,7 @@ def plot_sensitivity(tables: Sequence[Path], svg: Path, png: Path) -> None:
     ]
     several = len({clip for clip, _ in panels_of}) > 1
     most = max(len(sensitivity_bars(rows)) for _, rows in panels_of)
-    columns = min(len(panels_of), 3)
+    columns = len(panels_of) if len(panels_of) <= 3 else 2
     lines = -(-len(panels_of) // columns)
     with figures.style():
         figure = figures.new_figure(1.1 + 3.3 * columns, (0.36 * most + 0.9) * lines + 0.8)
@@ -43,13 +43,13 @@ def plot_sensitivity(tables: Sequence[Path], svg: Path, png: Path) -> None:
             Patch(**_LOST, label="lost if only this is in INT8"),
             Patch(**_WON, label="won back if only this is in float"),
         ]
-        figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False)
+        figure.legend(handles=handles, loc="outside upper right", ncols=min(columns, 2), frameon=False)
         first = panels_of[0][1][0]
         figures.add_note(
             figure,
             [
-                f"INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}. PSNR: mean over "
-                f"{first['frames']} frames of {' and '.join(dict.fromkeys(clip for clip, _ in panels_of))}, in dB, against FP32. Each panel has a scale of its own."
+                f"INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}. Mean over "
+                f"{first['frames']} frames of {' and '.join(dict.fromkeys(clip for clip, _ in panels_of))}, against FP32. Each panel has a scale of its own."
             ],
         )
         figures.save(figure, svg, png)
@@ -77,14 +77,15 @@ def _draw_sensitivity(axes: Axes, rows: Sequence[Row]) -> None:
     for i, (layer, part, lost, won) in enumerate(bars):
         place += 1.5 if i and layer != bars[i - 1][0] else 1.0
         places.append(place)
-        names.append(f"{layer}  {part}" if part == "both" else part)
+        names.append(f"{layer}  {part}" if not i or layer != bars[i - 1][0] else part)
         for value, shift, style in ((lost, -0.2, _LOST), (won, 0.2, _WON)):
             if value is None:
                 continue
             y = place + (shift if won is not None else 0)
             axes.barh(y, value, height=0.38, **style)
             axes.annotate(
-                f"{value:.3f}",
+                # Without the sign of a rounded zero.
+                f"{round(value, 3) + 0.0:.3f}",
                 (max(value, 0), y),
                 (3, 0),
                 textcoords="offset points",
@@ -94,6 +95,7 @@ def _draw_sensitivity(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_yticks(places, names)
     axes.tick_params(axis="y", length=0)
     axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_xlabel("PSNR [dB]")
     axes.margins(x=0.17, y=0.02)
     axes.locator_params(axis="x", nbins=5)
     axes.grid(axis="x", color="0.92")
