@@ -15,7 +15,7 @@ os.environ.update(
 from superres.device.errors import UserError
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
-from superres.quantization.recipes import MEASURED, NEED_IMAGES
+from superres.quantization.recipes import MEASURED, NEED_IMAGES, ONE_THREAD
 from superres.study.check import check_study, leave_out_missing, place_of
 from superres.study.files import source_files
 from superres.study.model import TRAINING_ROLES, Arm
@@ -274,6 +274,11 @@ def step_measured(wildcards):
     """What was measured of the state that a step starts from; nothing for most steps."""
     file = MEASURED.get(wildcards.step)
     return f"{RESULTS}/{file.format(**wildcards)}" if file else []
+
+
+def step_threads(wildcards):
+    """How many threads a step gets."""
+    return 1 if wildcards.step in ONE_THREAD else max(1, workflow.cores // 2)
 
 
 def step_job(wildcards):

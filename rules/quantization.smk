@@ -60,7 +60,7 @@ rule refine_onnx:
         f"{BENCHMARKS}/refine_onnx/{{model}}/{{recipe}}+{{step}}.tsv"
     conda:
         "../envs/quantization.yaml"
-    threads: max(1, workflow.cores // 2)
+    threads: step_threads
     params:
         job=step_job,
     script:

@@ -45,8 +45,8 @@ def test_default_study_without_heavy_imports(project: Project):
     done = project.snakemake("-n", "all", environment={"PYTHONPATH": str(blocked)})
     assert done.returncode == 0, done.stdout
     jobs = read_jobs(done.stdout)
-    assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 37
-    assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == jobs["observe_activations"] == 8
+    assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 41
+    assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == 12 and jobs["observe_activations"] == 8
     assert jobs["fold_frames"] == 12
     assert jobs["export_onnx"] == jobs["export_program"] == 4
     assert jobs["prepare_clip"] == jobs["prepare_calibration_set"] == 1
@@ -94,6 +94,26 @@ runtimes:
     # A precision with steps can be asked for by its name, like any other.
     jobs = read_jobs(project.snakemake("-n", "int8-minmax+center", f"--configfile={study}").stdout)
     assert jobs["refine_onnx"] == jobs["quantize_onnx"] == jobs["measure_latency"] == 1
+
+
+def test_a_training_with_rounding_takes_photographs_and_one_thread(project: Project):
+    study = project.write_study(
+        "tuned",
+        """
+study: tuned
+models: [{name: espcn_rgb}]
+runtimes: [{name: openvino, precisions: [int8-minmax+center+qat]}]
+""",
+    )
+    done = project.snakemake("-n", "evaluate", "--cores", "6", "--configfile", study)
+    by_step = {
+        step: next(block for block in done.stdout.split("\nrule ") if f", step={step}\n" in block)
+        for step in ("center", "qat")
+    }
+    photographs = "results/tuned/frames/calibration/photographs.npy"
+    assert photographs in by_step["qat"] and photographs not in by_step["center"]
+    assert "src/superres/quantization/trainable.py" in by_step["qat"]
+    assert "threads: 3" in by_step["center"] and "threads:" not in by_step["qat"]
 
 
 LAYERS = """
@@ -154,7 +174,7 @@ def test_one_file_of_an_arm_asks_for_that_arm_alone(project: Project):
 
 
 @pytest.mark.parametrize(
-    "group, arms", [("int8-minmax", 8), ("bf16", 8), ("openvino", 16), ("espcn_rgb", 9), ("bicubic", 1)]
+    "group, arms", [("int8-entropy", 8), ("bf16", 8), ("openvino", 20), ("espcn_rgb", 10), ("bicubic", 1)]
 )
 def test_arms_by_name(project: Project, group: str, arms: int):
     jobs = read_jobs(project.snakemake("-n", group).stdout)

@@ -93,7 +93,7 @@ def measure(session: Session, lr: Frames, plan: Plan, label: str) -> Tuple[int, 
 
 
 def measure_in_turn(
-    sessions: Sequence[Session], lr: Frames, plan: Plan, label: str
+    sessions: Sequence[Session], lr: Sequence[np.ndarray], plan: Plan, label: str
 ) -> List[Tuple[int, List[float]]]:
     """Time several sessions against each other: a row a round, with the frame and each session's milliseconds.
 
@@ -118,7 +118,7 @@ def measure_in_turn(
 
 def time_rounds(
     sessions: Sequence[Session],
-    lr: Frames,
+    lr: Sequence[np.ndarray],
     enough: Callable[[int, float], bool],
     show: Callable[[], None] = lambda: None,
 ) -> List[Tuple[int, List[float]]]:
@@ -132,7 +132,6 @@ def time_rounds(
         for k in np.random.default_rng(len(rows)).permutation(len(sessions)):
             row[k] = _time_one(sessions[k], frame)[1]
         rows.append((index, row))
-        lr.forget()
         show()
     return rows
 

@@ -63,7 +63,7 @@ def count_images(data: RandomImages | FrameFile) -> int:
         if data.count < 1:
             raise UserError(f"random calibration images: expected a count of 1 or more, found {data.count}")
         return data.count
-    found = len(read_index(data.path)["shapes"])
+    found = len(_read_index(data.path)["shapes"])
     if found == 0:
         raise UserError(f"{data.path}: expected a calibration set with images, found none; check its sources")
     wanted = found if data.count is None else data.count
@@ -82,11 +82,15 @@ def read_images(data: RandomImages | FrameFile) -> Iterator[Image]:
         for index in range(count):
             yield f"{data.kind} {index}", _draw(data, generator)
         return
-    index_of_set = read_index(data.path)
-    frames = open_frames(data.path, index_of_set["shapes"])
+    names, frames = _read_index(data.path)["names"], open_images(data)
     for index in range(count):
         planes = np.moveaxis(np.asarray(frames[index]), 2, 0)[np.newaxis]
-        yield index_of_set["names"][index], planes.astype(np.float32, order="C") / np.float32(255)
+        yield names[index], planes.astype(np.float32, order="C") / np.float32(255)
+
+
+def open_images(data: FrameFile) -> list[np.ndarray]:
+    """The images of a calibration set as they are, uint8 H x W x 3 RGB, memory-mapped; errors as `count_images`."""
+    return open_frames(data.path, _read_index(data.path)["shapes"])[: count_images(data)]
 
 
 def first_images(data: RandomImages | FrameFile, count: int) -> RandomImages | FrameFile:
@@ -117,11 +121,7 @@ def describe_data(data: RandomImages | FrameFile) -> dict[str, Any]:
     }
 
 
-def read_index(frames: Path) -> dict[str, Any]:
-    """The index beside the frame file of a calibration set: its images' `names` and `shapes`.
-
-    Raises UserError if it is none.
-    """
+def _read_index(frames: Path) -> dict[str, Any]:
     path = frames.with_suffix(".json")
     try:
         index = json.loads(path.read_text(encoding="utf-8"))

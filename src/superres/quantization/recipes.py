@@ -11,12 +11,22 @@ STEPS = {
     "equalize": "channels scaled so that neighbouring convolutions use their levels equally well",
     "bias": "biases that take back the mean error of rounding",
     "adaround": "weights rounded by what it does to a layer's output",
+    "qat": "fine-tuning with the rounding of INT8 in the network",
     "mixed": "layers in float within a budget of dB",
 }
 """Every step with what it gives; each is a module of superres.quantization.steps."""
 
-NEED_IMAGES = ("equalize", "bias", "adaround")
+NEED_IMAGES = ("equalize", "bias", "adaround", "qat", "mixed")
 """Steps that look at the images of their calibration."""
+
+NEED_PHOTOGRAPHS = ("qat", "mixed")
+"""Steps that these must be photographs for."""
+
+ONE_THREAD = ("qat",)
+"""Steps that run on one thread, whatever there is."""
+
+BEHIND = {"qat": ("center", "equalize", "asymmetric", "pertensor")}
+"""What alone may come before a step: here those that leave what the float graph computes, which is its aim."""
 
 MEASURED = {"mixed": "frontier/{model}/{recipe}.csv"}
 """Steps that follow a measurement of what they start from: its file, in the study's folder, for the recipe so far."""
@@ -38,11 +48,17 @@ class Recipe:
 
 
 def parse_recipe(text: str) -> Recipe:
-    """The recipe in a text such as `entropy+bias`; raises UserError for a step that doesn't exist or comes twice."""
+    """The recipe in a text such as `entropy+bias`; raises UserError for a step that doesn't exist, comes twice or too late."""
     calibration, *steps = text.split("+")
     for step in steps:
         if step not in STEPS:
             raise UserError(f"expected steps among {', '.join(STEPS)} behind a +, found {step!r} in {text!r}")
         if steps.count(step) > 1:
             raise UserError(f"expected each step once, found {step} {steps.count(step)} times in {text!r}")
+    for step, allowed in BEHIND.items():
+        for before in steps[: steps.index(step)] if step in steps else ():
+            if before not in allowed:
+                raise UserError(
+                    f"expected nothing but {', '.join(allowed)} before the step {step}, found {before} in {text!r}"
+                )
     return Recipe(calibration, tuple(steps))

@@ -1,6 +1,6 @@
 """Which layers stay in float: the subsets that are tried, what each loses on calibration images, and how long each takes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -11,13 +11,12 @@ import numpy as np
 import onnx
 
 from superres.data.resampling import downsample
-from superres.device.frames import open_frames
 from superres.device.latency import Plan, measure_in_turn
 from superres.device.machine import sha256_file
 from superres.device.progress import Progress
 from superres.device.psnr import PsnrProtocol, psnr
 from superres.device.quality import compare_frame
-from superres.quantization.calibration import FrameFile, count_images, read_index
+from superres.quantization.calibration import FrameFile, open_images
 from superres.quantization.graph import load_onnx
 from superres.quantization.layers import Subset, kept_in_float, parse_subset, quantized_layers, subset_text
 from superres.quantization.opened import Executor, OpenedGraph, open_graph
@@ -150,7 +149,7 @@ def time_subsets(
     _, quantized = state.variants()
     subsets = read_subset_losses(losses)["float_layers"].to_list()
     sessions = [open_graph(quantized(parse_subset(text)), executor).session for text in subsets]
-    frames = open_frames(images, read_index(images)["shapes"])
+    frames = open_images(FrameFile(images))
     rounds = measure_in_turn(sessions, frames, plan, f"time_subsets {state.model} {state.recipe}")
     facts = state.facts(executor)
     rows = [
@@ -165,13 +164,11 @@ class _ImagePairs:
     """Calibration images as HR, with their LR twins, one at a time."""
 
     def __init__(self, images: FrameFile, downsampling: str):
-        self._index: Mapping[str, Any] = read_index(images.path)
-        self._frames = open_frames(images.path, self._index["shapes"])
-        self._count = count_images(images)
+        self._images = open_images(images)
         self._downsampling = downsampling
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._images)
 
     def psnr(self, opened: OpenedGraph, protocol: PsnrProtocol, progress: Progress) -> float:
         """PSNR of the images' mean squared error, in dB.
@@ -179,16 +176,10 @@ class _ImagePairs:
         A mean of PSNRs would be that of the smoothest images: where FP32 reaches 45 dB, INT8's noise is all there is.
         """
         errors = []
-        for name, hr, lr in self._pairs():
-            upscaled = opened.session.run(lr)
-            errors.append(compare_frame(hr, upscaled, protocol, f"calibration image {name}")[2])
-            progress.update()
-        return psnr(fmean(errors))
-
-    def _pairs(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-        for i in range(self._count):
-            image = np.asarray(self._frames[i])
+        for i, image in enumerate(self._images):
             height, width = (size // 2 * 2 for size in image.shape[:2])
             hr = np.ascontiguousarray(image[:height, :width])
-            yield self._index["names"][i], hr, downsample(hr, self._downsampling)
-            self._frames.forget()
+            upscaled = opened.session.run(downsample(hr, self._downsampling))
+            errors.append(compare_frame(hr, upscaled, protocol, f"calibration image {i}")[2])
+            progress.update()
+        return psnr(fmean(errors))

@@ -80,7 +80,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
         samples=full["samples"],
     )
     _check_references(study)
-    check_measured_steps(full, study.quantizations, study.calibrations)
+    check_measured_steps(full, study.quantizations)
     return study
 
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from superres.device.errors import UserError
-from superres.quantization.recipes import NEED_IMAGES, Recipe, parse_recipe
+from superres.quantization.recipes import NEED_IMAGES, NEED_PHOTOGRAPHS, Recipe, parse_recipe
 from superres.study.model import Quantization
 
 
 def used_quantizations(full: Mapping[str, Any]) -> dict[str, Quantization]:
     """The quantisation behind every INT8 precision that a completed configuration names, by what follows `int8-`.
 
-    Raises UserError for a recipe of an unknown calibration or step, a step that needs images behind a
+    Raises UserError for a recipe of an unknown calibration or step, a step that needs images or photographs behind a
     calibration without, and a name that is given twice or to a calibration as well.
     """
     calibrations = {entry["name"]: entry for entry in full["calibrations"]}
@@ -55,5 +55,10 @@ def _recipe(text: str, key: str, calibrations: Mapping[str, Any], named: Mapping
             raise UserError(
                 f"{key}: expected a calibration with images before the step {step}, found {recipe.calibration} in "
                 f"{text!r}, whose method {calibration['method']} has none"
+            )
+        if step in NEED_PHOTOGRAPHS and calibration["data"]["type"] == "random":
+            raise UserError(
+                f"{key}: expected a calibration on photographs before the step {step}, found {recipe.calibration} in "
+                f"{text!r}, whose images are random"
             )
     return recipe

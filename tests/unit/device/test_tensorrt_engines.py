@@ -55,13 +55,7 @@ def test_a_graph_without_pairs_is_no_int8_graph(model):
 
 
 def test_a_convolution_that_was_left_in_float_is_found(model):
-    second = list(convolution_types(model / "fp32.onnx"))[1]
-    quantize_onnx(
-        model / "fp32.onnx",
-        model / "ranges.json",
-        model / "two.onnx",
-        # The file itself doesn't mark it as kept in float.
-        float_convolutions=[f"{second}_output_0"],
-    )
+    # The file itself doesn't mark it as kept in float.
+    quantize_onnx(model / "fp32.onnx", model / "ranges.json", model / "two.onnx", float_layers=["conv2"])
     with pytest.raises(AssertionError, match="conv2"):
         assert_int8_convolutions(model / "two.onnx")

@@ -36,7 +36,7 @@ def source(config: Config) -> Config:
 def test_default_study_has_the_arms_of_the_table():
     study = load_study(DEFAULT, SCHEMA)
     arms = {(arm.runtime, arm.model, arm.precision) for arm in study.arms}
-    assert len(study.arms) == len(arms) == 4 * (2 + 3 + 4) + 1
+    assert len(study.arms) == len(arms) == 4 * (2 + 3 + 5) + 1
     assert ("opencv", "bicubic", "uint8") in arms
     assert ("openvino", "espcn_ycbcr", "int8-dummy") in arms
     assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")
@@ -198,6 +198,15 @@ MISTAKES = {
         lambda c: c["runtimes"][1]["precisions"].append("int8-entropy+center+center"),
         ["runtimes[1].precisions", "each step once", "found center 2 times"],
     ),
+    "training behind a step that changes what the float graph computes": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+center+bias+qat"),
+        ["runtimes[1].precisions", "center, equalize", "before the step qat, found bias"],
+    ),
+    "training without photographs": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-dummy+qat"),
+        ["runtimes[1].precisions", "on photographs before the step qat", "found dummy", "random"],
+    ),
+    "no step of a training": (lambda c: c.update(steps={"qat": {"steps": 0}}), ["steps.qat.steps", "0"]),
     "quantization with the name of a calibration": (
         lambda c: c.update(quantizations=[{"name": "minmax", "recipe": "entropy"}]),
         ["quantizations[0].name", "found 'minmax' in `calibrations` too"],
@@ -292,7 +301,7 @@ MISTAKES = {
     ),
     "mixed without photographs": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-dummy+mixed"),
-        ["recipe dummy+mixed", "calibration on photographs", "found dummy"],
+        ["runtimes[1].precisions", "calibration on photographs before the step mixed", "found dummy"],
     ),
     "no budget": (
         lambda c: c.update(steps={"mixed": {"budget_db": 0}}),

@@ -1,0 +1,152 @@
+"""Fine-tuning with the rounding of INT8 in the network: quantisation-aware training, by distillation."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from superres.device.errors import UserError
+from superres.device.progress import Progress
+from superres.models.batches import orient
+from superres.models.memory import keep_freed_memory
+from superres.models.schedule import learning_rate_at
+from superres.models.settings import TrainingSettings
+from superres.quantization.calibration import FrameFile, open_images
+from superres.quantization.levels import UINT8_LEVELS
+from superres.quantization.steps.base import State, StepJob
+from superres.quantization.trainable import TrainableChain
+
+_JUDGED = 64
+"""Patches that the error is measured on before and after; no step of a training draws them."""
+
+
+@dataclass(frozen=True)
+class QatSettings:
+    """What a study can set: see the schema. Learning rates are peaks of a cosine that ends at 0."""
+
+    steps: int
+    batch: int
+    patch: int
+    learning_rate: float
+    range_learning_rate: float
+    seed: int
+
+
+def apply(state: State, job: StepJob) -> State:
+    """Train the weights, biases and ranges of the quantised convolutions to give what they give in float.
+
+    The objective is the mean squared difference between the last convolution's results in INT8 and in float, on random
+    patches of the calibration's photographs: what follows that convolution is the same linear map for both, so that
+    it is the error of the unclipped frame. No high-resolution twin is looked at, and the float network stays what it is:
+    what is won is loss of quantisation alone. One thread, whatever `job` allows: the same inputs give the same bytes.
+    Raises UserError for a calibration without photographs or with one smaller than a patch, for convolutions that
+    don't follow each other, and for a training that diverges.
+    """
+    settings = QatSettings(**job.settings)
+    photographs = _photographs(job, settings.patch)
+    keep_freed_memory()
+    with _one_thread():
+        training = _Training(TrainableChain(state), photographs, settings, job.model)
+        before = training.error()
+        training.run()
+        after = training.error()
+        trained = training.chain.export()
+    return replace(trained, facts={"squared_error": {"before": before, "after": after}})
+
+
+def _photographs(job: StepJob, patch: int) -> Sequence[np.ndarray]:
+    data = job.images("qat")
+    if not isinstance(data, FrameFile):
+        raise UserError(
+            f"step qat: expected a calibration on photographs, found {job.calibration.name}, whose images are random"
+        )
+    photographs = open_images(data)
+    for index, photograph in enumerate(photographs):
+        height, width = photograph.shape[:2]
+        if min(height, width) < patch:
+            raise UserError(
+                f"{data.path}: image {index}: expected at least {patch}x{patch} pixels (steps: qat: patch), "
+                f"found {height}x{width}; make the patch smaller or leave the image out"
+            )
+    return photographs
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A chain on its way from what the calibration left to what the float network gives."""
+
+    chain: TrainableChain
+    photographs: Sequence[np.ndarray]
+    settings: QatSettings
+    model: str
+
+    def run(self) -> None:
+        """Move the chain's parameters by Adam, `settings.steps` times."""
+        settings = self.settings
+        parameters = [(name, p) for name, p in self.chain.named_parameters() if p.requires_grad]
+        groups = [
+            ([p for name, p in parameters if name.endswith("stretch")], settings.range_learning_rate),
+            ([p for name, p in parameters if not name.endswith("stretch")], settings.learning_rate),
+        ]
+        optimizer = torch.optim.Adam([{"params": members, "lr": rate} for members, rate in groups])
+        # A share of the peaks, which would be 0 at a step behind the last.
+        schedule = TrainingSettings(
+            steps=settings.steps + 1,
+            learning_rate=1.0,
+            warmup_steps=settings.steps // 20,
+            final_lr_fraction=0.0,
+        )
+        with Progress(f"qat {self.model}", total=settings.steps) as progress:
+            for step in range(1, settings.steps + 1):
+                for group, (_, rate) in zip(optimizer.param_groups, groups, strict=True):
+                    group["lr"] = rate * learning_rate_at(step, schedule)
+                loss = self._loss(step, settings.batch)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                progress.update()
+
+    @torch.no_grad()
+    def error(self) -> float:
+        """The objective on patches that no step draws."""
+        return float(self._loss(0, _JUDGED))
+
+    def _loss(self, step: int, batch: int) -> Tensor:
+        """Mean squared difference to the float result on the patches of a step, in squared levels of a frame."""
+        settings = self.settings
+        data = self.chain.enter(_draw(self.photographs, settings.seed, step, batch, settings.patch))
+        loss = functional.mse_loss(self.chain(data), self.chain.forward_float(data)) * UINT8_LEVELS**2
+        if not loss.isfinite():
+            raise UserError(
+                f"step qat of {self.model}: patches {step}: expected a finite error, found {float(loss)}; "
+                "lower steps.qat.learning_rate or steps.qat.range_learning_rate"
+            )
+        return loss
+
+
+def _draw(photographs: Sequence[np.ndarray], seed: int, step: int, batch: int, patch: int) -> np.ndarray:
+    """Random patches in random orientations, N x 3 x P x P, float32 in [0, 1]; a function of the arguments alone."""
+    random = np.random.default_rng([seed, step])
+    patches = np.empty((batch, patch, patch, 3), np.uint8)
+    for i in range(batch):
+        photograph = photographs[int(random.integers(len(photographs)))]
+        height, width = photograph.shape[:2]
+        y, x = int(random.integers(height - patch + 1)), int(random.integers(width - patch + 1))
+        patches[i] = orient(photograph[y : y + patch, x : x + patch], int(random.integers(8)))
+    planes = np.ascontiguousarray(np.moveaxis(patches, 3, 1))
+    return planes.astype(np.float32) / np.float32(UINT8_LEVELS)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """With more, torch now and then adds in another order, and the last bits of the weights follow."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
