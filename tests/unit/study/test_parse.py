@@ -285,8 +285,8 @@ MISTAKES = {
         ["quality.luma", "did you mean studio-swing?"],
     ),
     "sensitivity of no arm": (
-        lambda c: c.update(sensitivity={"recipe": "entropy"}),
-        ["sensitivity.recipe", "(int8-dummy, int8-minmax), found 'entropy'", "add int8-entropy"],
+        lambda c: c.update(sensitivity={"recipe": "mse"}),
+        ["sensitivity.recipe", "(int8-dummy, int8-entropy, int8-minmax), found 'mse'", "add int8-mse"],
     ),
     "sensitivity of a model that isn't there": (
         lambda c: c.update(sensitivity={"recipe": "minmax", "models": ["espcn_rgb", "bicubic"]}),
