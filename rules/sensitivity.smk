@@ -50,7 +50,7 @@ rule plot_sensitivity:
     log:
         f"{LOGS}/plot_sensitivity.log",
     conda:
-        "../envs/report.yaml"
+        "../envs/sensitivity.yaml"
     threads: 1
     script:
         "../workflow/scripts/plot_sensitivity.py"
@@ -145,7 +145,7 @@ rule plot_frontier:
     log:
         f"{LOGS}/plot_frontier/{{recipe}}.log",
     conda:
-        "../envs/report.yaml"
+        "../envs/sensitivity.yaml"
     threads: 1
     params:
         budget_db=STUDY.steps["mixed"]["budget_db"],

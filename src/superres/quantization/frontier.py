@@ -34,16 +34,13 @@ def find_frontier(losses: Path, times: Path, out: Path) -> None:
     if NONE not in subsets:
         raise UserError(f"{losses}: expected a row without layers in float, found none; measure again")
     rounds = timed.pivot("float_layers", index="round", values="milliseconds").sort("round")
-    facts = dict.fromkeys(("threads", "runtime_version"))
-    facts = {key: timed[key][0] for key in facts}
-    rows = [
-        {**row, **_time_of(rounds, row["float_layers"]), "rounds": rounds.height, **facts}
-        for row in lost.to_dicts()
+    timed_by = {"rounds": rounds.height, "threads": timed["threads"][0]}
+    rows = [{**row, **_time_of(rounds, row["float_layers"]), **timed_by} for row in lost.to_dicts()]
+    marked = [
+        {**row, "on_frontier": on_frontier} for row, on_frontier in zip(rows, frontier(rows), strict=True)
     ]
-    kept = Frontier.column_names()
-    marked = zip(rows, frontier(rows), strict=True)
-    checked = [{**row, "on_frontier": on_frontier} for row, on_frontier in marked]
-    write_rows(Frontier, [{key: row[key] for key in kept} for row in checked], out)
+    columns = Frontier.column_names()
+    write_rows(Frontier, [{name: row[name] for name in columns} for row in marked], out)
 
 
 def _time_of(rounds: pl.DataFrame, subset: str) -> dict[str, float]:
