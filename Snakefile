@@ -13,6 +13,7 @@ include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/quantization.smk"
+include: "rules/sensitivity.smk"
 include: "rules/arms.smk"
 include: "rules/report.smk"
 
@@ -44,6 +45,11 @@ rule evaluate:
     input:
         csv=f"{RESULTS}/evaluation.csv",
         md=f"{RESULTS}/evaluation.md",
+        layers=expand(
+            f"{RESULTS}/plots/{{plot}}.{{kind}}",
+            plot=layer_plots(),
+            kind=["svg", "png"],
+        ),
 
 
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.

@@ -8,14 +8,13 @@ busy machine slows all of them alike; the ratio is the median over the rounds' o
 
 import argparse
 import json
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
 
 import numpy as np
 
-from superres.device.frames import Frames, open_frames
+from superres.device.frames import open_frames
+from superres.device.latency import WARMUP_ITERATIONS, time_rounds
 from superres.device.machine import usable_cpus
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Session, Settings
@@ -32,19 +31,6 @@ def open_arm(results: Path, arm: str, threads: int) -> Session:
     return load_runtime(record["runtime"]).open_engine(folder / "engine.bin", settings)
 
 
-def time_rounds(sessions: Sequence[Session], frames: Frames, rounds: int) -> np.ndarray:
-    """Milliseconds end to end, rounds x arms."""
-    times = np.empty((rounds, len(sessions)))
-    for i in range(-2, rounds):
-        frame = np.array(frames[i % len(frames)])
-        for k in np.random.default_rng(i + 2).permutation(len(sessions)):
-            started = time.perf_counter()
-            sessions[k].run(frame)
-            # The first two rounds warm up.
-            times[max(i, 0), k] = (time.perf_counter() - started) * 1000
-    return times
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time arms of a study against the first of them.")
     parser.add_argument("results", type=Path, help="a study's folder, such as results/default")
@@ -54,7 +40,8 @@ def main() -> None:
     chosen = parser.parse_args()
     frames = open_frames(chosen.results / f"frames/{chosen.clip}.lr.npy")
     sessions = [open_arm(chosen.results, arm, usable_cpus()) for arm in chosen.arms]
-    times = time_rounds(sessions, frames, chosen.rounds)
+    time_rounds(sessions, frames, lambda done, _: done >= WARMUP_ITERATIONS)
+    times = np.array([row for _, row in time_rounds(sessions, frames, lambda done, _: done >= chosen.rounds)])
     print(f"{'arm':58} {'ms':>8} {'times as fast':>14} {'quartiles':>13}")
     for arm, column in zip(chosen.arms, times.T, strict=True):
         ratios = (times[:, 0] / column).tolist()

@@ -16,12 +16,13 @@ from superres.data.sources import FILES, read_in_any_order
 from superres.device.errors import UserError
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
-from superres.quantization.recipes import NEED_IMAGES, ONE_THREAD
+from superres.quantization.recipes import MEASURED, NEED_IMAGES, ONE_THREAD
 from superres.study.check import check_study, leave_out_missing, place_of
 from superres.study.engines import TENSORRT, build_settings, frames_of, graph_of
 from superres.study.files import frames_made_of, source_files
 from superres.study.model import TRAINING_ROLES, Arm
 from superres.study.parse import BASELINE, load_study
+from superres.study.sensitivity import measured_recipes
 
 try:
     STUDY = leave_out_missing(
@@ -264,12 +265,29 @@ def quantized_file(kind):
     )
 
 
+def float_layers(wildcards):
+    return list(STUDY.quantizations[wildcards.quantization].float_layers)
+
+
+def recipe_calibration(wildcards):
+    return STUDY.calibrations[wildcards.recipe.partition("+")[0]]
+
+
+def recipe_frames(wildcards):
+    """Frames of the calibration set of a recipe; none for random data."""
+    name = recipe_calibration(wildcards).calibration_set
+    return f"{RESULTS}/frames/calibration/{name}.npy" if name else []
+
+
 def step_frames(wildcards):
     """Frames of the calibration set that a step looks at; none for random data and for steps that need none."""
-    calibration = STUDY.calibrations[wildcards.recipe.partition("+")[0]]
-    if wildcards.step not in NEED_IMAGES or calibration.calibration_set is None:
-        return []
-    return f"{RESULTS}/frames/calibration/{calibration.calibration_set}.npy"
+    return recipe_frames(wildcards) if wildcards.step in NEED_IMAGES else []
+
+
+def step_measured(wildcards):
+    """What was measured of the state that a step starts from; nothing for most steps."""
+    file = MEASURED.get(wildcards.step)
+    return f"{RESULTS}/{file.format(**wildcards)}" if file else []
 
 
 def step_threads(wildcards):
@@ -279,11 +297,54 @@ def step_threads(wildcards):
 
 def step_job(wildcards):
     """What step_job of the package takes."""
-    calibration = STUDY.calibrations[wildcards.recipe.partition("+")[0]]
     return {
-        "calibration": asdict(calibration),
+        "calibration": asdict(recipe_calibration(wildcards)),
         "settings": dict(STUDY.steps.get(wildcards.step, {})),
     }
+
+
+def folds_frames(runtime):
+    """Whether the conversion of frames is folded into the graphs of a runtime; OpenVINO does it by itself."""
+    return runtime == "onnxruntime" and STUDY.frames[runtime] == "uint8"
+
+
+def graph_executor(runtime):
+    """What Executor takes, but for the threads."""
+    return {
+        "runtime": runtime,
+        "frames": STUDY.frames[runtime],
+        "folded": folds_frames(runtime),
+    }
+
+
+def measuring_code(module, runtime):
+    """Modules behind figures of graphs that a runtime executes."""
+    return code(module, f"device/runtimes/{runtime}.py")
+
+
+def sensitivity_tables():
+    """The sensitivity of every model that the study wants it of."""
+    wanted = STUDY.sensitivity
+    models = wanted.models if wanted else ()
+    return [f"{RESULTS}/sensitivity/{model}/{wanted.recipe}.csv" for model in models]
+
+
+def frontier_tables(wildcards):
+    """The frontiers of all models behind a recipe."""
+    return [
+        f"{RESULTS}/frontier/{model}/{recipe}.csv"
+        for model, recipe in measured_recipes(STUDY.arms, STUDY.quantizations)
+        if recipe == wildcards.recipe
+    ]
+
+
+def layer_plots():
+    """Plots of what the study wants to know of its models' layers, without their endings."""
+    recipes = measured_recipes(STUDY.arms, STUDY.quantizations)
+    return [
+        *(["sensitivity"] if STUDY.sensitivity else []),
+        *dict.fromkeys(f"frontier.{recipe}" for _, recipe in recipes),
+    ]
 
 
 def engine_source(wildcards):
@@ -336,13 +397,22 @@ def runtime_options(wildcards):
 
 def disjoint_images(wildcards):
     """Proof that what an arm was trained and calibrated on shows nothing of a clip: its PSNR would mean nothing."""
-    names = []
-    if weights_name(wildcards.model) in TRAINED:
-        names += [
-            f"training/{STUDY.models[wildcards.model].training[role]}"
-            for role in TRAINING_ROLES
-        ]
     calibration = STUDY.calibration_of(arm_of(wildcards))
+    return disjoint_files(wildcards.model, calibration)
+
+
+def disjoint_from_quantized(wildcards):
+    """The same for what stands behind an INT8 precision."""
+    recipe = STUDY.quantizations[wildcards.quantization].recipe
+    return disjoint_files(wildcards.model, STUDY.calibrations[recipe.calibration])
+
+
+def disjoint_files(model, calibration):
+    names = []
+    if weights_name(model) in TRAINED:
+        names += [
+            f"training/{STUDY.models[model].training[role]}" for role in TRAINING_ROLES
+        ]
     if calibration is not None and calibration.calibration_set is not None:
         names.append(f"frames/calibration/{calibration.calibration_set}")
     return [f"{RESULTS}/{name}.disjoint.json" for name in names]
@@ -396,6 +466,7 @@ def plot_names():
         "psnr_fps",
         *(["int8_loss"] if any(arm.int8 for arm in STUDY.arms) else []),
         "fps",
+        *layer_plots(),
         *training,
     ]
 

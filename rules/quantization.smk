@@ -47,6 +47,7 @@ rule refine_onnx:
         onnx=refined_file("onnx"),
         ranges=refined_file("json"),
         frames=step_frames,
+        measured=step_measured,
         code=lambda wildcards: code(
             "quantization/refine.py", f"quantization/steps/{wildcards.step}.py"
         ),
@@ -79,9 +80,7 @@ rule quantize_onnx:
         "../envs/quantization.yaml"
     threads: 1
     params:
-        float_layers=lambda wildcards: list(
-            STUDY.quantizations[wildcards.quantization].float_layers
-        ),
+        float_layers=float_layers,
     script:
         "../workflow/scripts/quantize_onnx.py"
 

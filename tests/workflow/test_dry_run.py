@@ -71,7 +71,7 @@ def test_calibrations_on_the_same_images_share_a_pass(project: Project):
     models = study[study.index("models:") : study.index("runtimes:")]
     one = project.write_study("one", study.replace(models, "models: [{name: espcn_rgb}]\n"))
     jobs = read_jobs(project.snakemake("-n", "evaluate", "--configfile", one).stdout)
-    assert jobs["calibrate_ranges"] == jobs["quantize_onnx"] == 15
+    assert (jobs["calibrate_ranges"], jobs["quantize_onnx"]) == (15, 16)
     # The photographs, five seeds, and two more kinds of dummy; fixed ranges need no image.
     assert jobs["observe_activations"] == 8
 
@@ -137,6 +137,38 @@ runtimes:
     assert jobs["refine_onnx"] == jobs["quantize_onnx"] == jobs["fold_frames"] == 2
     assert jobs["tabulate_onnx"] == 1 and jobs["build_engine"] == 3
     assert "results/whole/onnx/espcn_rgb/int8-minmax+pow2.tables.npz" in done.stdout
+
+
+LAYERS = """
+study: layers
+models: [{name: espcn_rgb}, {name: espcn_anchor}]
+sensitivity: {recipe: minmax, models: [espcn_anchor]}
+runtimes:
+  - {name: onnxruntime, precisions: [int8-entropy+center+mixed]}
+  - {name: openvino, precisions: [int8-minmax, int8-entropy+mixed, int8-entropy+mixed+asymmetric]}
+"""
+
+
+def test_layers_are_measured_where_a_study_asks_for_it(project: Project):
+    study = project.write_study("layers", LAYERS)
+    done = project.snakemake("-n", "evaluate", "--configfile", study)
+    jobs = read_jobs(done.stdout)
+    assert jobs["measure_sensitivity"] == jobs["plot_sensitivity"] == 1
+    # Two models behind entropy and behind entropy+center; what comes after mixed is none of its business.
+    assert jobs["measure_subsets"] == jobs["time_subsets"] == jobs["find_frontier"] == 4
+    assert jobs["plot_frontier"] == 2
+    # center, mixed behind it, mixed, asymmetric behind it: of two models.
+    assert jobs["refine_onnx"] == 8
+    assert "measure_latency" not in jobs
+    for file in ("sensitivity/espcn_anchor/minmax.csv", "frontier/espcn_rgb/entropy+center.csv"):
+        assert f"results/layers/{file}" in done.stdout
+    jobs = read_jobs(project.snakemake("-n", "all", "--configfile", study).stdout)
+    assert (jobs["measure_sensitivity"], jobs["plot_frontier"]) == (1, 2)
+
+
+def test_no_layer_is_measured_unless_a_study_asks_for_it(project: Project):
+    jobs = read_jobs(project.snakemake("-n", "all").stdout)
+    assert not {"measure_sensitivity", "measure_subsets", "time_subsets", "plot_frontier"} & jobs.keys()
 
 
 def test_a_cache_is_read_before_anything_starts(project: Project):

@@ -15,6 +15,7 @@ with script_log(snakemake.log[0]):
             snakemake.wildcards.model,
             **snakemake.params.job,
             frames=snakemake.input.frames,
+            measured=snakemake.input.measured,
             threads=threads_side_by_side(snakemake.threads),
         ),
         onnx_out=Path(snakemake.output.onnx),

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
@@ -94,6 +94,50 @@ def measure(session: Session, lr: Frames, plan: Plan, label: str) -> Tuple[int, 
             rows = _repeat(session, lr, plan.finished, progress.update)
             progress.total = len(rows)
     return warmup, rows
+
+
+def measure_in_turn(
+    sessions: Sequence[Session], lr: Sequence[np.ndarray], plan: Plan, label: str
+) -> List[Tuple[int, List[float]]]:
+    """Time several sessions against each other: a row a round, with the frame and each session's milliseconds.
+
+    Each round upscales one frame, in memory to in memory, with every session, in an order that changes: a busy
+    machine slows all of them alike. The plan is that of each session.
+    """
+    count = len(sessions)
+    with _no_garbage_collection():
+        started = time.perf_counter()
+        warmup = time_rounds(sessions, lr, lambda rounds, seconds: plan.warmed_up(rounds, seconds / count))
+        each = (time.perf_counter() - started) / len(warmup) / count
+        with Progress(label, count * plan.expected_iterations(each)) as progress:
+            rows = time_rounds(
+                sessions,
+                lr,
+                lambda rounds, seconds: plan.finished(rounds, seconds / count),
+                lambda: progress.update(count),
+            )
+            progress.total = count * len(rows)
+    return rows
+
+
+def time_rounds(
+    sessions: Sequence[Session],
+    lr: Sequence[np.ndarray],
+    enough: Callable[[int, float], bool],
+    show: Callable[[], None] = lambda: None,
+) -> List[Tuple[int, List[float]]]:
+    """Rounds, as in `measure_in_turn`, until `enough` of their number and the seconds that they took says so."""
+    rows: List[Tuple[int, List[float]]] = []
+    started = time.perf_counter()
+    while not enough(len(rows), time.perf_counter() - started):
+        index = len(rows) % len(lr)
+        frame = np.array(lr[index])
+        row = [0.0] * len(sessions)
+        for k in np.random.default_rng(len(rows)).permutation(len(sessions)):
+            row[k] = _time_one(sessions[k], frame)[1]
+        rows.append((index, row))
+        show()
+    return rows
 
 
 def _repeat(

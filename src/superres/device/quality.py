@@ -41,7 +41,7 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
         runtime_seconds += seconds
         name = clip.names[index]
         where = f"clip {clip.name}, frame {name}"
-        rows.append((index, name, *_compare(hr[index], upscaled, protocol, where)))
+        rows.append((index, name, *compare_frame(hr[index], upscaled, protocol, where)))
         hr.forget()
         if index == kept:
             _write_sample(outputs["sample"], upscaled)
@@ -83,10 +83,13 @@ def _write_sample(path: Path, upscaled: np.ndarray) -> None:
         np.save(file, upscaled)
 
 
-def _compare(
+def compare_frame(
     hr: np.ndarray, upscaled: np.ndarray, protocol: PsnrProtocol, where: str
 ) -> Tuple[int, int, float, float, float, float]:
-    """Height and width of the frame, and the mean squared error and PSNR of R, G, B and of luma."""
+    """Height and width of the frame, and the mean squared error and PSNR of R, G, B and of luma.
+
+    Raises UserError, which begins with `where`, if the engine gave another size, or the border leaves nothing.
+    """
     if hr.shape != upscaled.shape:
         raise UserError(f"{where}: expected {hr.shape} from the engine, found {upscaled.shape}")
     try:

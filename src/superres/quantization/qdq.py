@@ -77,8 +77,15 @@ def quantize_graph(
         parts = {convolution.result: BOTH for convolution in quantized_convolutions(model, ranges)}
     chosen = {c.result: c for c in find_convolutions(model) if parts.get(c.result)}
     grids = _grids(model, chosen, parts, ranges, path)
-    early = _relus_with_pair(model, chosen, grids) if pair_before_relu else {}
-    _insert(model, chosen, grids, early)
+    read = {result for result in chosen if "activations" in parts[result]}
+    early = _relus_with_pair(model, chosen, grids, read) if pair_before_relu else {}
+    names = {
+        result: [
+            name for name, part in ((c.data, "activations"), (c.weights, "weights")) if part in parts[result]
+        ]
+        for result, c in chosen.items()
+    }
+    _insert(model, names, grids, early)
     return model
 
 
@@ -142,13 +149,19 @@ def _grids(
 
 
 def _relus_with_pair(
-    model: onnx.ModelProto, chosen: Mapping[str, Convolution], grids: Mapping[str, Grid]
+    model: onnx.ModelProto,
+    chosen: Mapping[str, Convolution],
+    grids: Mapping[str, Grid],
+    read: Collection[str],
 ) -> dict[str, str]:
-    """ReLUs between convolutions that take a pair at their input too: from output to input tensor."""
+    """ReLUs between convolutions that take a pair at their input too: from output to input tensor.
+
+    `read` are the results of the convolutions whose data is quantised.
+    """
     readers: dict[str, list[bool]] = defaultdict(list)
     for node in model.graph.node:
         for name in node.input:
-            readers[name].append(node.op_type == "Conv" and node.output[0] in chosen)
+            readers[name].append(node.op_type == "Conv" and node.output[0] in read)
     for output in model.graph.output:
         readers[output.name].append(False)
     return {
@@ -166,18 +179,21 @@ def _only_true(values: Sequence[bool]) -> bool:
 
 def _insert(
     model: onnx.ModelProto,
-    chosen: Mapping[str, Convolution],
+    quantized: Mapping[str, Collection[str]],
     grids: Mapping[str, Grid],
     early: Mapping[str, str],
 ) -> None:
-    """Rewrite the graph in place, each pair right before the first node that reads it."""
+    """Rewrite the graph in place, each pair right before the first node that reads it.
+
+    `quantized` has the tensors that each convolution, by its result, reads through a pair.
+    """
     nodes: list[onnx.NodeProto] = []
     dequantized: dict[str, str] = {}
     for node in model.graph.node:
         result = node.output[0]
-        if node.op_type == "Conv" and result in chosen:
-            for position, name in enumerate((chosen[result].data, chosen[result].weights)):
-                if name in grids:
+        if node.op_type == "Conv" and result in quantized:
+            for position, name in enumerate(node.input):
+                if name in quantized[result]:
                     if name not in dequantized:
                         dequantized[name] = _add_pair(model, nodes, name, grids[name])
                     node.input[position] = dequantized[name]

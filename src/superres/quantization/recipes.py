@@ -15,13 +15,14 @@ STEPS = {
     "qat": "fine-tuning with the rounding of INT8 in the network",
     "pow2": "power-of-two scales by range: fixed point",
     "pow2search": "power-of-two scales by search for the least error of the picture",
+    "mixed": "layers in float within a budget of dB",
 }
 """Every step with what it gives; each is a module of superres.quantization.steps."""
 
-NEED_IMAGES = ("equalize", "balance", "bias", "adaround", "qat", "pow2search")
+NEED_IMAGES = ("equalize", "balance", "bias", "adaround", "qat", "pow2search", "mixed")
 """Steps that look at the images of their calibration."""
 
-NEED_PHOTOGRAPHS = ("qat",)
+NEED_PHOTOGRAPHS = ("qat", "mixed")
 """Steps that these must be photographs for."""
 
 ONE_THREAD = ("qat",)
@@ -38,6 +39,9 @@ BEHIND = {"qat": _SAME_FLOAT, **dict.fromkeys(FIXED_POINT, (*_SAME_FLOAT, "bias"
 """What alone may come before a step. The aim of qat is what the float graph computes, which these steps leave; a new
 choice of scales would undo what was fitted to the old ones, but for the means of channels."""
 
+MEASURED = {"mixed": "frontier/{model}/{recipe}.csv"}
+"""Steps that follow a measurement of what they start from: its file, in the study's folder, for the recipe so far."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -48,6 +52,10 @@ class Recipe:
 
     def __str__(self) -> str:
         return "+".join((self.calibration, *self.steps))
+
+    def before(self, step: str) -> str:
+        """The recipe up to a step that it has, as text."""
+        return str(Recipe(self.calibration, self.steps[: self.steps.index(step)]))
 
 
 def parse_recipe(text: str) -> Recipe:

@@ -9,7 +9,8 @@ from superres.device.errors import UserError
 from superres.device.outputs import read_json
 from superres.report.manifest import Arm, check_record
 from superres.report.metrics import aggregate_quality, protocol_of, read_quality
-from superres.report.schema import Evaluation, write_rows
+from superres.report.schema import Evaluation
+from superres.tables import write_rows
 
 
 @dataclass(frozen=True)

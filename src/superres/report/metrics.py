@@ -11,7 +11,8 @@ from superres.device.errors import UserError
 from superres.device.outputs import read_json
 from superres.device.psnr import psnr
 from superres.report.manifest import Arm
-from superres.report.schema import Metrics, write_rows
+from superres.report.schema import Metrics
+from superres.tables import write_rows
 
 _QUALITY = {
     "frame": pl.Int64,

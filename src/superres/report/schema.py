@@ -1,16 +1,12 @@
 """The schemas of `metrics.csv` and `evaluation.csv`: one row is one arm on one clip."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import dataframely as dy
 import polars as pl
-from dataframely.exc import ValidationError
 
-from superres.device.errors import UserError
-from superres.device.outputs import Outputs
 from superres.device.psnr import LUMAS
+from superres.tables import read_rows
 
 IDENTITY = ("target", "runtime", "model", "precision", "clip")
 FIGURES = (
@@ -35,7 +31,6 @@ FIGURES = (
 EVALUATED = ("images", "psnr_y_db", "psnr_db", "engine_sha256", "runtime_version")
 """The same of an arm that is evaluated only."""
 
-_S = TypeVar("_S", bound=dy.Schema)
 _SHA256 = r"^[0-9a-f]{64}$"
 _STATUS = r"^(ok|not run: .+)$"
 
@@ -136,30 +131,9 @@ class Evaluation(dy.Schema):
 
 def read_metrics(path: Path) -> dy.DataFrame[Metrics]:
     """Read and check `metrics.csv`; raises UserError if it is not one."""
-    return _read(Metrics, path, "the metrics of a study")
+    return read_rows(Metrics, path, "the metrics of a study")
 
 
 def read_evaluation(path: Path) -> dy.DataFrame[Evaluation]:
     """Read and check `evaluation.csv`; raises UserError if it is not one."""
-    return _read(Evaluation, path, "the evaluation of a study")
-
-
-def write_rows(schema: type[dy.Schema], rows: Sequence[Mapping[str, Any]], out: Path) -> None:
-    """Check rows against a schema and write them as CSV; raises UserError, and writes nothing, if they don't fit."""
-    frame = pl.DataFrame(list(rows), schema=schema.create_empty().schema)
-    try:
-        checked = schema.validate(frame)
-    except ValidationError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{out}: expected whole and unique rows from the arms, found: {reason}") from error
-    with Outputs({"rows": str(out)}) as outputs:
-        checked.write_csv(outputs["rows"])
-
-
-def _read(schema: type[_S], path: Path, what: str) -> dy.DataFrame[_S]:
-    try:
-        frame = pl.read_csv(path, schema_overrides=schema.create_empty().schema)
-        return schema.validate(frame.select(schema.column_names()))
-    except (OSError, pl.exceptions.PolarsError, ValidationError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: expected {what}, found something else: {reason}") from error
+    return read_rows(Evaluation, path, "the evaluation of a study")

@@ -126,6 +126,19 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Sensitivity:
+    """Models whose layers' sensitivity is measured, what stands behind `int8-` there, and the runtime that executes it.
+
+    `frames` is how many frames of each clip, None for all.
+    """
+
+    recipe: str
+    runtime: str
+    models: tuple[str, ...]
+    frames: int | None = None
+
+
+@dataclass(frozen=True)
 class Study:
     """A study with all defaults filled in.
 
@@ -144,6 +157,7 @@ class Study:
     calibrations: Mapping[str, Calibration]
     quantizations: Mapping[str, Quantization]
     steps: Mapping[str, Mapping[str, Any]]
+    sensitivity: Sensitivity | None
     training_sets: Mapping[str, TrainingSet]
     models: Mapping[str, Model]
     arms: tuple[Arm, ...]

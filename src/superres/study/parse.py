@@ -35,6 +35,7 @@ from superres.study.model import (
 )
 from superres.study.quantizations import used_quantizations
 from superres.study.schema import complete_study
+from superres.study.sensitivity import check_measured_steps, parse_sensitivity
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         packages, parse_files(_unique(full, "files"), {"SUPERRES_DATA": data, "mirror": full.get("mirror")})
     )
     clips = {c["name"]: _clip(c, i, named) for i, c in enumerate(_unique(full, "clips"))}
+    arms = _arms(full, config["runtimes"])
     study = Study(
         name=full["study"],
         description=full["description"],
@@ -83,9 +85,10 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         calibrations=_calibrations(full, config.get("calibrations", [])),
         quantizations=used_quantizations(full),
         steps=full["steps"],
+        sensitivity=parse_sensitivity(full, arms),
         training_sets=_training_sets(full, named),
         models=_models(full, config["models"]),
-        arms=_arms(full, config["runtimes"]),
+        arms=arms,
         quality=full["quality"],
         frames={runtime["name"]: runtime["frames"] for runtime in full["runtimes"]},
         builds={r["name"]: r["build"] for r in full["runtimes"] if r["name"] in TENSORRT},
@@ -95,6 +98,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
     )
     _check_references(study)
     check_tensorrt_arms(study)
+    check_measured_steps(full, study.quantizations)
     return study
 
 

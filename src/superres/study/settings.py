@@ -21,12 +21,23 @@ def step_job(
     settings: Mapping[str, Any],
     *,
     frames: str,
+    measured: str,
     threads: int,
 ) -> StepJob:
-    """What a step of a recipe is told; `frames` is the frame file of the calibration set, empty without one."""
+    """What a step of a recipe is told.
+
+    `frames` is the frame file of the calibration set, `measured` that of what was measured before it; empty without one.
+    """
     data = calibration["data"]
     images = image_settings(data, frames) if data and (frames or data["type"] == "random") else None
-    return StepJob(model, calibration_settings(**calibration), images, settings, threads)
+    return StepJob(
+        model,
+        calibration_settings(**calibration),
+        images,
+        settings,
+        threads,
+        Path(measured) if measured else None,
+    )
 
 
 def calibration_settings(

@@ -7,7 +7,7 @@ import pytest
 
 from superres.device import latency
 from superres.device.frames import Frames
-from superres.device.latency import Plan, measure
+from superres.device.latency import Plan, measure, measure_in_turn
 from superres.device.runtimes.base import Session
 
 
@@ -91,3 +91,29 @@ def test_real_time_is_measured_in_milliseconds():
 
     _, rows = measure(Sleeping(Clock(), 0), FRAMES, Plan(0, 0, 5, 60), "x")
     assert all(20 <= compute <= end_to_end < 2000 for *_, compute, end_to_end in rows)
+
+
+def test_sessions_take_turns_in_an_order_that_changes(clock):
+    order: list[float] = []
+
+    class Noted(SlowSession):
+        def execute(self, inputs: np.ndarray) -> np.ndarray:
+            order.append(self.compute_ms)
+            return super().execute(inputs)
+
+    sessions = [Noted(clock, compute_ms) for compute_ms in (7, 17, 27)]
+    rows = measure_in_turn(sessions, FRAMES, Plan(0, 0, 6, 60), "x")
+    assert [frame for frame, _ in rows] == [0, 1, 0, 1, 0, 1]
+    for _, row in rows:
+        assert row == pytest.approx([10, 20, 30], abs=1e-5)
+    rounds = [tuple(order[i : i + 3]) for i in range(0, len(order), 3)]
+    # Two to warm up.
+    assert len(rounds) == 8 and all(sorted(turn) == [7, 17, 27] for turn in rounds)
+    assert len({*rounds}) > 2
+
+
+def test_rounds_last_as_long_as_the_plan_of_each_session(clock):
+    sessions = [SlowSession(clock, compute_ms) for compute_ms in (97, 197)]
+    # 0.3 s a round of two: 2 s each are 4 s.
+    rows = measure_in_turn(sessions, FRAMES, Plan(0, 2.0, 5, 60), "x")
+    assert len(rows) in (14, 15)

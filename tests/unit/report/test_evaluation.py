@@ -10,7 +10,8 @@ from superres.report.cells import TableText
 from superres.report.evaluation import ArmQuality, collect_evaluation
 from superres.report.evaluation_table import read_published, write_evaluation
 from superres.report.manifest import Arm
-from superres.report.schema import Evaluation, read_evaluation, write_rows
+from superres.report.schema import Evaluation, read_evaluation
+from superres.tables import write_rows
 
 ARM = Arm("local", "openvino", "espcn_rgb", "int8-minmax", "set5")
 TEXT = TableText(notes=["Clip `set5`: five images."], kernel="matlab")

@@ -12,8 +12,9 @@ from superres.data.sources import FrameRange, Images, TurningView, Y4m
 from superres.device.errors import UserError
 from superres.models.settings import TrainingSettings
 from superres.quantization.recipes import Recipe
-from superres.study.model import Quantization
+from superres.study.model import Quantization, Sensitivity
 from superres.study.parse import load_study
+from superres.study.sensitivity import measured_recipes
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = ROOT / "workflow/schemas/study.schema.yaml"
@@ -64,6 +65,35 @@ def test_an_int8_precision_is_a_recipe_or_a_name_for_one():
     arms = {arm.precision: arm for arm in study.arms if arm.runtime == "onnxruntime"}
     assert study.calibration_of(arms["int8-head"]) == study.calibrations["entropy"]
     assert study.calibration_of(arms["fp32"]) is None
+
+
+def test_sensitivity_is_that_of_the_runtimes_arms():
+    assert load_study(DEFAULT, SCHEMA).sensitivity is None
+    wanted = {"recipe": "minmax", "frames": 6}
+    study = load_study(edited(lambda c: c.update(sensitivity=wanted)), SCHEMA)
+    networks = ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor")
+    assert study.sensitivity == Sensitivity("minmax", "openvino", networks, 6)
+    one = {"recipe": "dummy", "runtime": "onnxruntime", "models": ["espcn_anchor"]}
+    study = load_study(edited(lambda c: c.update(sensitivity=one)), SCHEMA)
+    assert study.sensitivity == Sensitivity("dummy", "onnxruntime", ("espcn_anchor",), None)
+
+
+def test_a_measured_step_is_measured_behind_what_comes_before_it():
+    def add(config: Config) -> None:
+        config["runtimes"][1]["precisions"] = [
+            "int8-minmax+center+mixed",
+            "int8-minmax+center+mixed+asymmetric",
+        ]
+        config["runtimes"][2]["precisions"] = ["int8-entropy+mixed", "int8-minmax+center+mixed"]
+        config["models"] = [{"name": "espcn_rgb"}]
+        config["runtimes"] = config["runtimes"][1:3]
+
+    study = load_study(edited(add), SCHEMA)
+    assert measured_recipes(study.arms, study.quantizations) == [
+        ("espcn_rgb", "minmax+center"),
+        ("espcn_rgb", "entropy"),
+    ]
+    assert study.steps["mixed"] == {"budget_db": 0.05, "runtime": "openvino", "downsampling": "bicubic"}
 
 
 def test_frames_are_chosen_for_each_runtime():
@@ -282,6 +312,29 @@ MISTAKES = {
     "unknown luma": (
         lambda c: c.update(quality={"luma": "studio_swing"}),
         ["quality.luma", "did you mean studio-swing?"],
+    ),
+    "sensitivity of no arm": (
+        lambda c: c.update(sensitivity={"recipe": "mse"}),
+        ["sensitivity.recipe", "(int8-dummy, int8-entropy, int8-minmax), found 'mse'", "add int8-mse"],
+    ),
+    "sensitivity of a model that isn't there": (
+        lambda c: c.update(sensitivity={"recipe": "minmax", "models": ["espcn_rgb", "bicubic"]}),
+        ["sensitivity.models[1]", "openvino runs in int8-minmax", "found 'bicubic'"],
+    ),
+    "mixed without its runtime": (
+        lambda c: (
+            c["runtimes"][1]["precisions"].append("int8-minmax+mixed"),
+            c["runtimes"].pop(2),
+        ),
+        ["steps.mixed.runtime", "from `runtimes` (onnxruntime), found 'openvino'"],
+    ),
+    "mixed without photographs": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-dummy+mixed"),
+        ["runtimes[1].precisions", "calibration on photographs before the step mixed", "found dummy"],
+    ),
+    "no budget": (
+        lambda c: c.update(steps={"mixed": {"budget_db": 0}}),
+        ["steps.mixed.budget_db"],
     ),
     "training without its set": (
         lambda c: c["models"][0].update(weights="train"),

@@ -11,6 +11,12 @@ from superres.device.errors import UnsupportedError, UserError
 
 FRAMES = ("uint8", "float32")
 
+AS_WRITTEN = "qdq"
+"""Precision of a graph with any Q/DQ pairs or none: of its convolutions, none has to run in INT8 nor in float.
+
+With the option `simulated` its pairs must not be made into INT8 arithmetic where that would change what it computes.
+"""
+
 
 @dataclass(frozen=True)
 class Settings:

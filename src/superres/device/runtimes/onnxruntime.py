@@ -8,7 +8,7 @@ import onnxruntime as ort
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
 
 from superres.device.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import Settings
+from superres.device.runtimes.base import AS_WRITTEN, Settings
 from superres.device.runtimes.bound import BoundSession
 
 _PROVIDER = "CPUExecutionProvider"
@@ -21,7 +21,7 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
     Measured, such a file gives the same bits as the original optimised on opening, and runs as fast;
     but it can be looked at, and opening it is quicker.
     """
-    if settings.precision != "fp32" and not settings.precision.startswith("int8-"):
+    if settings.precision not in ("fp32", AS_WRITTEN) and not settings.precision.startswith("int8-"):
         raise UnsupportedError(
             f"onnxruntime has no fast {settings.precision} on a CPU; it runs fp32 and int8"
         )
@@ -75,6 +75,9 @@ def _session_options(settings: Settings) -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     # Level 2 warns that an optimised file belongs to one processor, which is what an engine is.
     options.log_severity_level = 3
+    if settings.options.get("simulated"):
+        # Where a convolution reads an INT8 tensor and writes one, onnxruntime would quantise float weights too.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     return options
 
 

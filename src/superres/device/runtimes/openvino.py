@@ -15,12 +15,12 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from superres.device.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import Settings
+from superres.device.runtimes.base import AS_WRITTEN, Settings
 from superres.device.runtimes.bound import BoundSession
 
 # What OpenVINO is asked for, and what its convolutions then have to run in.
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
-_CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
+_CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8", AS_WRITTEN: "FP32"}
 
 
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
@@ -164,12 +164,13 @@ def _check_precision(compiled: ov.CompiledModel, kind: str) -> Dict[str, Any]:
         if _runtime_info(node, "layerType") == "Convolution"
     )
     # An INT8 graph may keep some of its convolutions in float on purpose; none at all is a failure.
-    fitting = found["i8"] + found["u8"] if kind == "int8" else found[wanted]
-    if fitting == 0 or (kind != "int8" and fitting < sum(found.values())):
+    int8 = found["i8"] + found["u8"]
+    fitting = int8 if kind == "int8" else found[wanted]
+    if kind != AS_WRITTEN and (fitting == 0 or (kind != "int8" and fitting < sum(found.values()))):
         raise UnsupportedError(
             f"openvino runs these convolutions in {dict(found)} on this CPU, not in {kind}"
         )
-    return {"precision_hint": hint, "convolutions": dict(found)}
+    return {"precision_hint": hint, "convolutions": dict(found), "int8_convolutions": int8}
 
 
 def _runtime_info(node: ov.Node, key: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,13 +25,23 @@ class State:
 
 @dataclass(frozen=True)
 class StepJob:
-    """What a step is told: model, calibration, images (None for a calibration without), settings, threads."""
+    """What a step is told: model, calibration, images (None for a calibration without), settings, threads.
+
+    `measured` is the file of what was measured of the state that the step starts from, for steps that follow one.
+    """
 
     model: str
     calibration: CalibrationSettings
     data: RandomImages | FrameFile | None
     settings: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 1
+    measured: Path | None = None
+
+    def measurement(self, step: str) -> Path:
+        """The file of what was measured; raises UserError without one."""
+        if self.measured is None:
+            raise UserError(f"step {step}: expected a file of what was measured before it, found none")
+        return self.measured
 
     def images(self, step: str) -> RandomImages | FrameFile:
         """The images; raises UserError without any."""

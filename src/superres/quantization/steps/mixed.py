@@ -1,0 +1,25 @@
+"""Mixed precision: the cheapest layers stay in float that bring the loss within a budget."""
+
+from dataclasses import replace
+
+from superres.quantization.frontier import choose_subset
+from superres.quantization.layers import parse_subset, quantized_layers
+from superres.quantization.steps.base import State, StepJob
+from superres.quantization.tables import read_frontier
+
+
+def apply(state: State, job: StepJob) -> State:
+    """Keep those layers in float that the measured frontier of this very state names for `budget_db`.
+
+    Loss and time were measured by the runtime that the settings name, on calibration images, never on a clip.
+    Raises UserError if no subset of the layers is within the budget.
+    """
+    path = job.measurement("mixed")
+    row = choose_subset(read_frontier(path).to_dicts(), job.settings["budget_db"], path)
+    layers = quantized_layers(state.graph, state.ranges, path)
+    chosen = parse_subset(row["float_layers"])
+    kept = (*state.ranges.float_convolutions, *(layers[layer] for layer in chosen))
+    facts = {key: row[key] for key in ("loss_db", "time_ratio", "images", "runtime_version")}
+    return State(
+        state.graph, replace(state.ranges, float_convolutions=kept), {"float_layers": list(chosen), **facts}
+    )

@@ -1,0 +1,21 @@
+"""Measure what a model loses with each subset of its layers in float."""
+
+from pathlib import Path
+
+from superres.device.psnr import PsnrProtocol
+from superres.quantization.calibration import FrameFile
+from superres.quantization.opened import Executor
+from superres.quantization.subsets import RecipeState, measure_subsets
+from superres.scripting import script_log, threads_side_by_side
+
+with script_log(snakemake.log[0]):
+    files = (Path(snakemake.input.onnx), Path(snakemake.input.ranges))
+    measure_subsets(
+        RecipeState(snakemake.wildcards.model, snakemake.wildcards.recipe, *files),
+        Path(snakemake.input.fp32),
+        FrameFile(Path(snakemake.input.frames), snakemake.params.images),
+        Path(snakemake.output.losses),
+        executor=Executor(**snakemake.params.executor, threads=threads_side_by_side(snakemake.threads)),
+        downsampling=snakemake.params.downsampling,
+        protocol=PsnrProtocol(**snakemake.params.quality),
+    )

@@ -1,0 +1,20 @@
+"""Time a model with each subset of its layers in float, all of them in turn."""
+
+from pathlib import Path
+
+from superres.device.latency import Plan
+from superres.device.machine import usable_cpus
+from superres.quantization.opened import Executor
+from superres.quantization.subsets import RecipeState, time_subsets
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    files = (Path(snakemake.input.onnx), Path(snakemake.input.ranges))
+    time_subsets(
+        RecipeState(snakemake.wildcards.model, snakemake.wildcards.recipe, *files),
+        Path(snakemake.input.losses),
+        Path(snakemake.input.frames),
+        Path(snakemake.output.times),
+        executor=Executor(**snakemake.params.executor, threads=min(snakemake.threads, usable_cpus())),
+        plan=Plan(**snakemake.params.latency),
+    )
