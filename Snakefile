@@ -44,6 +44,7 @@ rule evaluate:
     input:
         csv=f"{RESULTS}/evaluation.csv",
         md=f"{RESULTS}/evaluation.md",
+        comparisons=evaluation_comparisons(),
 
 
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.

@@ -1,5 +1,6 @@
 import fcntl
 import os
+import re
 import sys
 from collections import defaultdict
 from dataclasses import asdict
@@ -16,14 +17,18 @@ from superres.device.errors import UserError
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
 from superres.quantization.recipes import NEED_IMAGES
-from superres.study.check import check_study, leave_out_missing, place_of
+from superres.study.check import check_study, leave_out_missing, left_out_notes
+from superres.study.comparisons import compared_arms, differing_in
 from superres.study.files import source_files
 from superres.study.model import TRAINING_ROLES, Arm
 from superres.study.parse import BASELINE, load_study
 
 try:
     STUDY = leave_out_missing(
-        load_study(config, Path(workflow.basedir, "workflow/schemas/study.schema.yaml"))
+        load_study(
+            config, Path(workflow.basedir, "workflow/schemas/study.schema.yaml")
+        ),
+        own_environments=bool(workflow.deployment_settings.deployment_method),
     )
     check_study(STUDY)
 except UserError as error:
@@ -48,6 +53,21 @@ TRAINED = sorted(
         if model.weights == "train" and name != BASELINE
     }
 )
+
+
+# What the target evaluate measures.
+EVALUATED = (*STUDY.arms, *STUDY.swept)
+# Arms that others' tools are compared in, and the model and precision of the graphs behind them.
+COMPARED = compared_arms(STUDY)
+COMPARED_GRAPHS = [*dict.fromkeys((arm.model, arm.precision) for arm in COMPARED)]
+# INT8 precisions whose graphs others' tools make.
+OF_TOOLS = sorted(
+    name
+    for name, quantization in STUDY.quantizations.items()
+    if STUDY.calibrations[quantization.recipe.calibration].tool
+)
+# A pattern that no name fits.
+NO_NAME = "(?!)"
 
 
 wildcard_constraints:
@@ -99,20 +119,24 @@ def arm_groups():
     return groups
 
 
-def arm_files(name):
+def arm_files(name, arms=STUDY.arms):
     """The file `name` (with {of_clip} in it) of every arm and clip, in the table's order."""
     return [
         f"{RESULTS}/arms/{arm.folder}/{name.format(of_clip=of_clip)}"
-        for arm in STUDY.arms
+        for arm in arms
         for of_clip in OF_CLIP
     ]
 
 
-def arm_clips():
+def arm_clips(arms=STUDY.arms):
     """Every arm with every clip, in the order of `arm_files`."""
-    return [
-        (*asdict(arm).values(), clip) for arm in STUDY.arms for clip in OF_CLIP.values()
-    ]
+    return [(*asdict(arm).values(), clip) for arm in arms for clip in OF_CLIP.values()]
+
+
+def names_but(excluded):
+    """Pattern of the names of INT8 quantisations, as a wildcard takes it, but for some."""
+    known = [name for name in STUDY.quantizations if name not in excluded]
+    return "|".join(map(re.escape, known)) or NO_NAME
 
 
 def clip_name(wildcards):
@@ -223,6 +247,12 @@ def replayed_cache(wildcards):
     return STUDY.calibrations[wildcards.calibration].settings.get("path", [])
 
 
+def tool_frames(wildcards):
+    """Frames of the calibration set that a tool looks at; none for random data."""
+    name = STUDY.calibrations[wildcards.calibration].calibration_set
+    return f"{RESULTS}/frames/calibration/{name}.npy" if name else []
+
+
 def calibration_settings(wildcards):
     """What calibration_settings of the package takes."""
     return asdict(STUDY.calibrations[wildcards.calibration])
@@ -318,7 +348,9 @@ def traced_inputs(wildcards):
     if wildcards.model != BASELINE:
         kind = "program" if wildcards.runtime == "pytorch" else "onnx"
         traced |= {"weights": weights_of(wildcards), kind: engine_source(wildcards)}
-    if (name := arm_of(wildcards).int8) is not None:
+    if (name := arm_of(wildcards).int8) in OF_TOOLS:
+        traced["tool"] = f"{RESULTS}/onnx/{wildcards.model}/int8-{name}.json"
+    elif name is not None:
         recipe = str(STUDY.quantizations[name].recipe)
         traced["ranges"] = recipe_file(wildcards.model, recipe, "json")
     return traced
@@ -355,6 +387,27 @@ def plot_names():
     ]
 
 
+def series_of(setting, with_values=False):
+    """INT8 precisions that differ in one setting alone, by the label of what they share; with its values if asked."""
+    return [
+        (
+            series.label,
+            [*(series.precisions if with_values else dict(series.precisions).values())],
+        )
+        for series in differing_in(STUDY, setting)
+    ]
+
+
+def evaluation_comparisons():
+    """What else the target evaluate makes of its figures: a plot over numbers of images, a table of others' tools."""
+    images = [
+        f"{RESULTS}/plots/images.{kind}"
+        for kind in ("svg", "png")
+        if differing_in(STUDY, "images")
+    ]
+    return images + [f"{RESULTS}/tools.{kind}" for kind in ("csv", "md") if OF_TOOLS]
+
+
 def sample_arms():
     """Arms whose upscaled frame is shown: bicubic, and those of one runtime."""
     return [
@@ -371,14 +424,6 @@ def sample_pictures():
     return [f"{RESULTS}/plots/samples{of_clip}.png" for of_clip in OF_CLIP]
 
 
-def left_out_notes():
-    """A line for each clip that the study goes on without."""
-    return [
-        f"Clip `{clip.name}` is left out: {place_of(clip)} isn't there."
-        for clip in STUDY.left_out.values()
-    ]
-
-
 def table_text():
     """What a table says besides figures."""
     notes = [
@@ -386,7 +431,7 @@ def table_text():
         for clip in STUDY.clips.values()
     ]
     return {
-        "notes": notes + left_out_notes(),
+        "notes": notes + left_out_notes(STUDY),
         "calibrated": f"int8-{STUDY.table['calibrated']}",
         "kernel": STUDY.models[BASELINE].kernel if BASELINE in STUDY.models else None,
     }
@@ -394,5 +439,5 @@ def table_text():
 
 # Jobs read this file too, in processes of their own: it is said once.
 if workflow.is_main_process:
-    for note in left_out_notes():
+    for note in left_out_notes(STUDY):
         print(f"study {STUDY.name}: {note}", file=sys.stderr)

@@ -19,6 +19,7 @@ from superres.data.sources import (
 )
 from superres.device.errors import UserError
 from superres.models.settings import FOLDED_FROM
+from superres.quantization.tools.presets import TOOLS
 from superres.study.model import (
     TRAINING_ROLES,
     Arm,
@@ -31,6 +32,7 @@ from superres.study.model import (
 )
 from superres.study.quantizations import used_quantizations
 from superres.study.schema import complete_study
+from superres.study.sweep import with_sweep
 
 Packages = Mapping[str, PackageFile]
 
@@ -45,6 +47,8 @@ CALIBRATION_KEYS = {
     "mse": ("data",),
     "fixed": ("input_range", "output_range"),
     "cache": ("path",),
+    "onnxruntime": ("data", "preset"),
+    "nncf": ("data", "preset", "optional"),
 }
 
 
@@ -54,7 +58,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
     Raises UserError in one line for the first mistake: an unknown or mistyped key, a name that is given
     twice or not at all, a precision without its calibration, an arm that no runtime has.
     """
-    full = complete_study(config, schema_file)
+    full = with_sweep(complete_study(config, schema_file))
     packages = {p["name"]: _package(p) for p in _unique(full, "packages")}
     clips = {c["name"]: _clip(c, i, packages) for i, c in enumerate(_unique(full, "clips"))}
     study = Study(
@@ -69,7 +73,9 @@ def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
         steps=full["steps"],
         training_sets=_training_sets(full, packages),
         models=_models(full, config["models"]),
-        arms=_arms(full),
+        arms=_arms(full, "precisions"),
+        swept=_arms(full, "swept"),
+        missing={},
         quality=full["quality"],
         frames={runtime["name"]: runtime["frames"] for runtime in full["runtimes"]},
         latency=full["latency"],
@@ -143,11 +149,12 @@ def _models(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]]) -> di
 
 
 def _calibrations(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]]) -> dict[str, Calibration]:
-    """The calibrations; `written` are their entries as the study has them, without defaults."""
+    """The calibrations; `written` are their entries as the study has them, without defaults and its sweep's."""
     calibrations = {}
     for i, entry in enumerate(_unique(full, "calibrations")):
         keys = CALIBRATION_KEYS[entry["method"]]
-        if surplus := sorted(written[i].keys() - {"name", "method", *keys}):
+        given = written[i].keys() if i < len(written) else set()
+        if surplus := sorted(given - {"name", "method", *keys}):
             raise UserError(
                 f"calibrations[{i}].{surplus[0]}: expected no such key for the method {entry['method']}, "
                 f"which has {', '.join(keys)}; take it out, or correct the method"
@@ -157,8 +164,16 @@ def _calibrations(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]])
                 f"calibrations[{i}]: expected {missing[0]} beside the method {entry['method']}, found none"
             )
         settings = {key: entry[key] for key in keys if key != "data"}
+        _check_preset(settings, entry["method"], f"calibrations[{i}].preset")
         calibrations[entry["name"]] = Calibration(entry["name"], entry["method"], entry.get("data"), settings)
     return calibrations
+
+
+def _check_preset(settings: Mapping[str, Any], method: str, key: str) -> None:
+    """Raise UserError if a tool has no such preset."""
+    if "preset" in settings and settings["preset"] not in TOOLS[method].presets:
+        expected = " or ".join(TOOLS[method].presets)
+        raise UserError(f"{key}: expected {expected} for {method}, found {settings['preset']}")
 
 
 def _sources(entries: Sequence[Mapping[str, Any]], key: str, packages: Packages) -> tuple[Source, ...]:
@@ -196,8 +211,8 @@ def _find_package(entry: Mapping[str, Any], key: str, packages: Packages) -> Pac
     return packages[name]
 
 
-def _arms(full: Mapping[str, Any]) -> tuple[Arm, ...]:
-    """Every target with every runtime, model and precision; bicubic with its own runtime only."""
+def _arms(full: Mapping[str, Any], key: str) -> tuple[Arm, ...]:
+    """Every target with every runtime, model and precision (`key` of the runtime); bicubic with its own runtime only."""
     models = [m["name"] for m in full["models"]]
     arms = []
     for i, runtime in enumerate(_unique(full, "runtimes")):
@@ -206,9 +221,9 @@ def _arms(full: Mapping[str, Any]) -> tuple[Arm, ...]:
         runs = [m for m in models if (m == BASELINE) == baseline]
         arms += [
             Arm(target, runtime["name"], model, precision)
-            for target, model, precision in product(full["targets"], runs, runtime["precisions"])
+            for target, model, precision in product(full["targets"], runs, runtime[key])
         ]
-    if BASELINE in models and not any(arm.model == BASELINE for arm in arms):
+    if BASELINE in models and BASELINE_RUNTIME not in {runtime["name"] for runtime in full["runtimes"]}:
         raise UserError(
             f"models: bicubic runs in the runtime {BASELINE_RUNTIME}, which `runtimes` doesn't name: "
             f"add {{name: {BASELINE_RUNTIME}, precisions: [{BASELINE_PRECISION}]}}"
