@@ -35,7 +35,10 @@ def _leave_out_tools(study: Study) -> Study:
     gone = {c.name: c for c in used_calibrations(study) if c.tool is not None and not TOOLS[c.tool].is_there}
     for calibration in gone.values():
         if not calibration.settings["optional"]:
-            raise UserError(f"calibration {calibration.name}: {missing_tool(calibration)}")
+            raise UserError(
+                f"calibration {calibration.name}: expected the package {calibration.method}, found it not installed; "
+                f"install it with `{INSTALL}`, or take int8-{calibration.name} out of the study"
+            )
     left = {name: q for name, q in study.quantizations.items() if q.recipe.calibration not in gone}
     arms, swept = (
         tuple(a for a in arms if a.int8 is None or a.int8 in left) for arms in (study.arms, study.swept)
@@ -47,21 +50,13 @@ def _leave_out_tools(study: Study) -> Study:
     return replace(study, quantizations=left, arms=arms, swept=swept, missing=gone)
 
 
-def missing_tool(calibration: Calibration) -> str:
-    """Why a calibration can't be had, and what to do."""
-    return (
-        f"expected the package {calibration.method}, which makes its graphs, found it not installed; "
-        f"install it with `{INSTALL}`, or take int8-{calibration.name} out of the study"
-    )
-
-
 def left_out_notes(study: Study) -> list[str]:
     """A line for each clip and each calibration that the study goes on without."""
     clips = [
         f"Clip `{clip.name}` is left out: {place_of(clip)} isn't there." for clip in study.left_out.values()
     ]
     tools = [
-        f"INT8 {calibration.name} is left out: {missing_tool(calibration)}."
+        f"INT8 {calibration.name} is left out: the package {calibration.method} isn't installed; `{INSTALL}` does it."
         for calibration in study.missing.values()
     ]
     return clips + tools
