@@ -38,15 +38,18 @@ def plot_images(evaluation: Path, series: Sequence[Series], svg: Path, png: Path
         )
     columns = min(3, len(panels)) if len(panels) != 4 else 2
     lines = -(-len(panels) // columns)
+    ticks = sorted({images for _, points in series for images, _ in points})
     with figures.style():
         figure = figures.new_figure(3.6 * columns, 3.1 * lines + 0.8)
         grid = figure.subplots(lines, columns, squeeze=False, sharex=True)
         for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
-            _draw(axes, title, curves, [label for label, _ in series])
+            _draw(axes, title, curves, [label for label, _ in series], ticks)
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
         handles, names = grid.flat[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper left", ncols=len(names), frameon=False)
+        figure.legend(
+            handles, names, loc="outside upper left", ncols=min(len(names), 2 * columns), frameon=False
+        )
         note = "PSNR over R, G, B, mean over images: FP32 less INT8 in the same runtime. The panels differ in scale."
         figures.add_note(figure, [note, figures.not_run_note(rows)])
         figures.save(figure, svg, png)
@@ -84,19 +87,23 @@ def _curve(
 
 
 def _draw(
-    axes: Axes, title: str, curves: Mapping[str, Sequence[tuple[int, float]]], names: Sequence[str]
+    axes: Axes,
+    title: str,
+    curves: Mapping[str, Sequence[tuple[int, float]]],
+    names: Sequence[str],
+    ticks: Sequence[int],
 ) -> None:
     for label, points in curves.items():
         style = _STYLES[names.index(label) % len(_STYLES)]
         axes.plot(*zip(*points, strict=True), label=label, markersize=5, linewidth=1.2, **style)
-    numbers = sorted({images for points in curves.values() for images, _ in points})
     axes.set_title(title, loc="left", fontweight="bold")
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(numbers))
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.tick_params(axis="x", labelbottom=True)
-    axes.set_ylim(bottom=0)
+    # From 0, so that losses can be compared by their height; below it where INT8 gains.
+    axes.set_ylim(bottom=min([0.0, *(loss for points in curves.values() for _, loss in points)]))
     axes.set_xlabel("calibration images")
     axes.set_ylabel("PSNR lost [dB]")
     axes.grid(color="0.92")

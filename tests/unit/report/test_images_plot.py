@@ -28,6 +28,11 @@ def write(folder: Path) -> Path:
         for model, offset in models.items()
         for precision, loss in lost.items()
     ]
+    # A panel with fewer points than the others, which has the ticks of all.
+    rows += [
+        row("openvino", name, 36 - loss, model="espcn_anchor")
+        for name, loss in {"fp32": 0.0, "int8-ten": -0.5}.items()
+    ]
     # FP32 alone: no panel.
     rows += [row("onnxruntime", "fp32", 36.0), not_run("openvino", "int8-entropy")]
     path = folder / "evaluation.csv"
@@ -42,7 +47,11 @@ def test_a_panel_a_model_and_runtime_with_what_each_point_lost(
     monkeypatch.setattr(figures, "save", lambda figure, *_: saved.append(figure))
     plot_images(write(tmp_path), SERIES, tmp_path / "a.svg", tmp_path / "a.png")
     panels = {axes.get_title(loc="left"): axes for axes in saved[0].axes if axes.lines}
-    assert list(panels) == ["ESPCN_RGB\nOpenVINO", "ESPCN_YCbCr\nOpenVINO"]
+    assert list(panels) == ["ESPCN_RGB\nOpenVINO", "ESPCN_YCbCr\nOpenVINO", "ESPCN anchor\nOpenVINO"]
+    anchor = panels.pop("ESPCN anchor\nOpenVINO")
+    assert list(anchor.get_xticks()) == [1, 10, 100]
+    # INT8 that gains is seen as well.
+    assert anchor.get_ylim()[0] <= -0.5
     for axes in panels.values():
         lines = {line.get_label(): np.asarray(line.get_xydata()) for line in axes.lines}
         np.testing.assert_allclose(lines["minmax"], [[1, 0.5], [10, 0.25], [100, 0.125]], atol=1e-9)
