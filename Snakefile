@@ -50,6 +50,7 @@ rule evaluate:
             plot=layer_plots(),
             kind=["svg", "png"],
         ),
+        comparisons=evaluation_comparisons(),
 
 
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.

@@ -1,14 +1,24 @@
 #!/bin/sh
-# Resolves requirements.in and dev.in into requirements.txt and dev.txt: names and versions, for every Python
-# from 3.11 on. torch's CUDA libraries are left out of requirements.txt: a CUDA build of torch names its own exact
-# ones, and the CPU build has none.
+# Resolves requirements.in, dev.in and others.in into requirements.txt, dev.txt and others.txt: names and versions, for every
+# Python from 3.11 on. torch's CUDA libraries are left out of requirements.txt and others.txt: a CUDA build of torch names its
+# own exact ones, and the CPU build has none.
 set -eu
 
 resolve() {
-    .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header "$1" >"$2.new"
-    mv "$2.new" "$2"
+    source=$1 locked=$2
+    shift 2
+    .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header "$@" "$source" >"$locked.new"
+    mv "$locked.new" "$locked"
+}
+
+without_cuda() {
+    sed -i -E '/^(cuda-|nvidia-|triton)/d; /^torch==/s/ ;.*//' "$1"
 }
 
 resolve envs/requirements.in envs/requirements.txt
-sed -i -E '/^(cuda-|nvidia-|triton)/d; /^torch==/s/ ;.*//' envs/requirements.txt
+without_cuda envs/requirements.txt
 resolve envs/dev.in envs/dev.txt
+grep -v '^networkx==' envs/requirements.txt >envs/others.constraints
+resolve envs/others.in envs/others.txt --constraint envs/others.constraints
+without_cuda envs/others.txt
+rm envs/others.constraints

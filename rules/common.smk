@@ -1,5 +1,6 @@
 import fcntl
 import os
+import re
 import sys
 from collections import defaultdict
 from dataclasses import asdict
@@ -17,7 +18,8 @@ from superres.device.errors import UserError
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
 from superres.quantization.recipes import MEASURED, NEED_IMAGES, ONE_THREAD
-from superres.study.check import check_study, leave_out_missing, place_of
+from superres.study.check import check_study, leave_out_missing, left_out_notes
+from superres.study.comparisons import compared_arms, differing_in
 from superres.study.engines import TENSORRT, build_settings, frames_of, graph_of
 from superres.study.files import frames_made_of, source_files
 from superres.study.model import TRAINING_ROLES, Arm
@@ -30,7 +32,8 @@ try:
             config,
             Path(workflow.basedir, "workflow/schemas/study.schema.yaml"),
             os.environ.get("SUPERRES_DATA"),
-        )
+        ),
+        own_environments=bool(workflow.deployment_settings.deployment_method),
     )
     check_study(STUDY)
 except UserError as error:
@@ -56,6 +59,21 @@ TRAINED = sorted(
         if model.weights == "train" and name != BASELINE
     }
 )
+
+
+# What the target evaluate measures.
+EVALUATED = (*STUDY.arms, *STUDY.swept)
+# Arms that others' tools are compared in, and the model and precision of the graphs behind them.
+COMPARED = compared_arms(STUDY)
+COMPARED_GRAPHS = [*dict.fromkeys((arm.model, arm.precision) for arm in COMPARED)]
+# INT8 precisions whose graphs others' tools make.
+OF_TOOLS = sorted(
+    name
+    for name, quantization in STUDY.quantizations.items()
+    if STUDY.calibrations[quantization.recipe.calibration].tool
+)
+# A pattern that no name fits.
+NO_NAME = "(?!)"
 
 
 wildcard_constraints:
@@ -108,20 +126,24 @@ def arm_groups():
     return groups
 
 
-def arm_files(name):
+def arm_files(name, arms=STUDY.arms):
     """The file `name` (with {of_clip} in it) of every arm and clip, in the table's order."""
     return [
         f"{RESULTS}/arms/{arm.folder}/{name.format(of_clip=of_clip)}"
-        for arm in STUDY.arms
+        for arm in arms
         for of_clip in OF_CLIP
     ]
 
 
-def arm_clips():
+def arm_clips(arms=STUDY.arms):
     """Every arm with every clip, in the order of `arm_files`."""
-    return [
-        (*asdict(arm).values(), clip) for arm in STUDY.arms for clip in OF_CLIP.values()
-    ]
+    return [(*asdict(arm).values(), clip) for arm in arms for clip in OF_CLIP.values()]
+
+
+def names_but(excluded):
+    """Pattern of the names of INT8 quantisations, as a wildcard takes it, but for some."""
+    known = [name for name in STUDY.quantizations if name not in excluded]
+    return "|".join(map(re.escape, known)) or NO_NAME
 
 
 def clip_name(wildcards):
@@ -236,6 +258,12 @@ def observed_activations(wildcards):
 def replayed_cache(wildcards):
     """The TensorRT calibration cache that a calibration replays; none for other methods."""
     return STUDY.calibrations[wildcards.calibration].settings.get("path", [])
+
+
+def tool_frames(wildcards):
+    """Frames of the calibration set that a tool looks at; none for random data."""
+    name = STUDY.calibrations[wildcards.calibration].calibration_set
+    return f"{RESULTS}/frames/calibration/{name}.npy" if name else []
 
 
 def calibration_settings(wildcards):
@@ -433,6 +461,8 @@ def traced_inputs(wildcards):
     arm = arm_of(wildcards)
     if arm.implicit and (frames := implicit_frames(wildcards)):
         traced["calibration"] = frames
+    elif arm.int8 in OF_TOOLS:
+        traced["tool"] = f"{RESULTS}/onnx/{wildcards.model}/int8-{arm.int8}.json"
     elif arm.int8 is not None and not arm.implicit:
         recipe = str(STUDY.quantizations[arm.int8].recipe)
         traced["ranges"] = recipe_file(wildcards.model, recipe, "json")
@@ -471,6 +501,27 @@ def plot_names():
     ]
 
 
+def series_of(setting, with_values=False):
+    """INT8 precisions that differ in one setting alone, by the label of what they share; with its values if asked."""
+    return [
+        (
+            series.label,
+            [*(series.precisions if with_values else dict(series.precisions).values())],
+        )
+        for series in differing_in(STUDY, setting)
+    ]
+
+
+def evaluation_comparisons():
+    """What else the target evaluate makes of its figures: a plot over numbers of images, a table of others' tools."""
+    images = [
+        f"{RESULTS}/plots/images.{kind}"
+        for kind in ("svg", "png")
+        if differing_in(STUDY, "images")
+    ]
+    return images + [f"{RESULTS}/tools.{kind}" for kind in ("csv", "md") if OF_TOOLS]
+
+
 def sample_arms():
     """Arms whose upscaled frame is shown: bicubic, and those of one runtime."""
     return [
@@ -487,14 +538,6 @@ def sample_pictures():
     return [f"{RESULTS}/plots/samples{of_clip}.png" for of_clip in OF_CLIP]
 
 
-def left_out_notes():
-    """A line for each clip that the study goes on without."""
-    return [
-        f"Clip `{clip.name}` is left out: {place_of(clip)} isn't there."
-        for clip in STUDY.left_out.values()
-    ]
-
-
 def table_text():
     """What a table says besides figures."""
     notes = [
@@ -502,7 +545,7 @@ def table_text():
         for clip in STUDY.clips.values()
     ]
     return {
-        "notes": notes + left_out_notes(),
+        "notes": notes + left_out_notes(STUDY),
         "calibrated": f"int8-{STUDY.table['calibrated']}",
         "kernel": STUDY.models[BASELINE].kernel if BASELINE in STUDY.models else None,
     }
@@ -510,5 +553,5 @@ def table_text():
 
 # Jobs read this file too, in processes of their own: it is said once.
 if workflow.is_main_process:
-    for note in left_out_notes():
+    for note in left_out_notes(STUDY):
         print(f"study {STUDY.name}: {note}", file=sys.stderr)

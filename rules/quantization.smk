@@ -76,6 +76,8 @@ rule quantize_onnx:
         onnx=f"{RESULTS}/onnx/{{model}}/int8-{{quantization}}.onnx",
     log:
         f"{LOGS}/quantize_onnx/{{model}}/{{quantization}}.log",
+    wildcard_constraints:
+        quantization=names_but(OF_TOOLS),
     conda:
         "../envs/quantization.yaml"
     threads: 1
@@ -98,3 +100,34 @@ rule tabulate_onnx:
     threads: 1
     script:
         "../workflow/scripts/tabulate_onnx.py"
+
+
+rule quantize_by_tool:
+    input:
+        onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
+        frames=tool_frames,
+        code=lambda wildcards: code(
+            "quantization/tools/run.py",
+            f"quantization/tools/{STUDY.calibrations[wildcards.calibration].tool}.py",
+        ),
+    output:
+        onnx=f"{RESULTS}/onnx/{{model}}/int8-{{calibration}}.onnx",
+        record=f"{RESULTS}/onnx/{{model}}/int8-{{calibration}}.json",
+    log:
+        f"{LOGS}/quantize_by_tool/{{model}}/{{calibration}}.log",
+    benchmark:
+        f"{BENCHMARKS}/quantize_by_tool/{{model}}/{{calibration}}.tsv"
+    wildcard_constraints:
+        calibration="|".join(OF_TOOLS) or NO_NAME,
+    conda:
+        "../envs/others.yaml"
+    # Neither tool can be told how many processors it may use.
+    threads: workflow.cores
+    params:
+        tool=lambda wildcards: STUDY.calibrations[wildcards.calibration].tool,
+        preset=lambda wildcards: STUDY.calibrations[wildcards.calibration].settings[
+            "preset"
+        ],
+        data=lambda wildcards: STUDY.calibrations[wildcards.calibration].data,
+    script:
+        "../workflow/scripts/quantize_by_tool.py"

@@ -50,8 +50,8 @@ rule write_table:
 
 rule collect_evaluation:
     input:
-        quality=arm_files("quality{of_clip}.csv"),
-        record=arm_files("quality{of_clip}.json"),
+        quality=arm_files("quality{of_clip}.csv", EVALUATED),
+        record=arm_files("quality{of_clip}.json", EVALUATED),
         code=code("report/evaluation.py"),
     output:
         evaluation=report(
@@ -65,7 +65,7 @@ rule collect_evaluation:
         "../envs/report.yaml"
     threads: 1
     params:
-        arms=arm_clips(),
+        arms=arm_clips(EVALUATED),
         downsampling={clip.name: clip.downsampling for clip in STUDY.clips.values()},
     script:
         "../workflow/scripts/collect_evaluation.py"
@@ -89,8 +89,62 @@ rule write_evaluation:
     params:
         study=STUDY.name,
         text=table_text(),
+        swept=sorted({arm.precision for arm in STUDY.swept}),
+        seeds=series_of("seed"),
     script:
         "../workflow/scripts/write_evaluation.py"
+
+
+rule plot_images:
+    input:
+        evaluation=f"{RESULTS}/evaluation.csv",
+        code=code("report/images_plot.py"),
+    output:
+        svg=report(
+            f"{RESULTS}/plots/images.svg",
+            caption="../workflow/report/plot_images.rst",
+            category="Plots",
+        ),
+        png=f"{RESULTS}/plots/images.png",
+    log:
+        f"{LOGS}/plot_images.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    params:
+        series=series_of("images", with_values=True),
+    script:
+        "../workflow/scripts/plot_images.py"
+
+
+rule compare_tools:
+    input:
+        evaluation=f"{RESULTS}/evaluation.csv",
+        onnx=[f"{RESULTS}/onnx/{'/'.join(graph)}.onnx" for graph in COMPARED_GRAPHS],
+        engines=[f"{RESULTS}/arms/{arm.folder}/engine.json" for arm in COMPARED],
+        code=code("report/tools_table.py"),
+    output:
+        csv=report(
+            f"{RESULTS}/tools.csv",
+            caption="../workflow/report/tools.rst",
+            category="Figures",
+        ),
+        md=report(
+            f"{RESULTS}/tools.md",
+            caption="../workflow/report/tools.rst",
+            category="Figures",
+        ),
+    log:
+        f"{LOGS}/compare_tools.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    params:
+        graphs=COMPARED_GRAPHS,
+        arms=[tuple(asdict(arm).values()) for arm in COMPARED],
+        tools={name: STUDY.calibrations[name].tool for name in OF_TOOLS},
+    script:
+        "../workflow/scripts/compare_tools.py"
 
 
 rule plot_psnr_fps:

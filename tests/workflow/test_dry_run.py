@@ -8,6 +8,7 @@ import yaml
 from PIL import Image
 
 from project_copy import ROOT, Project, read_jobs
+from superres.quantization.tools.presets import TOOLS
 
 STUDIES = sorted(path.name for path in (ROOT / "studies").glob("*.yaml"))
 HEAVY = ("torch", "numpy", "cv2", "polars", "matplotlib", "onnx", "onnxruntime", "openvino")
@@ -70,10 +71,25 @@ def test_calibrations_on_the_same_images_share_a_pass(project: Project):
     study = (project.folder / "studies/int8.yaml").read_text(encoding="utf-8")
     models = study[study.index("models:") : study.index("runtimes:")]
     one = project.write_study("one", study.replace(models, "models: [{name: espcn_rgb}]\n"))
-    jobs = read_jobs(project.snakemake("-n", "evaluate", "--configfile", one).stdout)
-    assert (jobs["calibrate_ranges"], jobs["quantize_onnx"]) == (15, 16)
+    done = project.snakemake("-n", "evaluate", "--configfile", one)
+    jobs = read_jobs(done.stdout)
+    # 15 by name; of 4 methods on 7 numbers of images those that aren't among these: 28 - 5. One more graph is mixed.
+    assert (jobs["calibrate_ranges"], jobs["quantize_onnx"]) == (15 + 23, 16 + 23)
     # The photographs, five seeds, and two more kinds of dummy; fixed ranges need no image.
     assert jobs["observe_activations"] == 8
+    assert jobs["plot_images"] == jobs["compare_tools"] == 1
+    # onnxruntime makes two graphs; NNCF as many where it is installed, and where it isn't, that is said.
+    there = TOOLS["nncf"].is_there
+    assert jobs["quantize_by_tool"] == 2 + 2 * there
+    assert ("INT8 nncf is left out: the package nncf isn't installed" in done.stdout) == (not there)
+
+
+def test_a_sweep_is_for_evaluate_alone(project: Project):
+    jobs = read_jobs(project.snakemake("-n", "all", "--configfile=studies/int8.yaml").stdout)
+    of_tools = 2 + 2 * TOOLS["nncf"].is_there
+    assert jobs["measure_latency"] == 4 * (17 + of_tools) + 4 * (3 + of_tools)
+    assert jobs["calibrate_ranges"] == 4 * 15
+    assert "plot_images" not in jobs
 
 
 def test_a_step_is_taken_once_for_all_recipes_that_go_on_from_it(project: Project):

@@ -1,9 +1,11 @@
 """The target `evaluate`: PSNR alone, by the protocol that the study names, against figures computed here."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -108,6 +110,46 @@ def test_figures_of_a_set_by_the_literatures_protocol(project: Project):
     assert f"{np.mean(bicubic):.2f}" in text
     assert "Clip `set14` is left out" in text
     assert "No published figures stand beside `set5`: they are of 5 images, these of 3." in text
+
+
+COMPARISONS = """
+study: comparisons
+clips:
+  - {name: set5, downsampling: bicubic, source: {type: images, path: Set5}}
+calibrations:
+  - {name: dummy, data: &dummy {type: random, width: 48, height: 40}}
+  - {name: other, data: {<<: *dummy, seed: 1}}
+  - {name: ort, method: onnxruntime, data: *dummy}
+sweep: {calibrations: [dummy], images: [1, 2], runtime: onnxruntime}
+models: [{name: espcn_rgb}]
+runtimes: [{name: onnxruntime, precisions: [fp32, int8-dummy, int8-other, int8-ort]}]
+"""
+
+
+def test_seeds_numbers_of_images_and_others_tools_are_compared(project: Project):
+    make_images(project.folder / "Set5")
+    study = project.write_study("comparisons", COMPARISONS)
+    done = project.snakemake("--cores", "2", "evaluate", "--configfile", study)
+    assert done.returncode == 0, done.stdout[-6000:]
+    results = project.folder / "results/comparisons"
+    psnr_y = dict(pl.read_csv(results / "evaluation.csv").select("precision", "psnr_y_db").iter_rows())
+    assert list(psnr_y) == ["fp32", "int8-dummy", "int8-other", "int8-ort", "int8-dummyof2"]
+
+    losses = [psnr_y["fp32"] - psnr_y[name] for name in ("int8-dummy", "int8-other")]
+    spread = [f"{value:.3f}" for value in (sum(losses) / 2, min(losses), max(losses))]
+    text = (results / "evaluation.md").read_text(encoding="utf-8")
+    (line,) = (line for line in text.splitlines() if "of uniform dummy data" in line)
+    assert [cell.strip() for cell in line.strip("|").split("|")][4:] == ["2", *spread]
+    assert (results / "plots/images.svg").stat().st_size > 10_000
+
+    rows = {row["precision"]: row for row in pl.read_csv(results / "tools.csv").iter_rows(named=True)}
+    assert set(rows) == {"fp32", "int8-dummy", "int8-ort"}
+    assert rows["int8-ort"]["psnr_y_loss_db"] == pytest.approx(psnr_y["fp32"] - psnr_y["int8-ort"], abs=1e-12)
+    # Theirs has INT8 weights, ours FP32 ones with Q/DQ behind them; both run in INT8.
+    assert rows["int8-ort"]["onnx_bytes"] < rows["int8-dummy"]["onnx_bytes"] / 3
+    assert rows["int8-ort"]["int8_convolutions"] == rows["int8-dummy"]["int8_convolutions"] == 3
+    record = json.loads((results / "onnx/espcn_rgb/int8-ort.json").read_text(encoding="utf-8"))
+    assert record["tool"] == "onnxruntime" and record["data"]["kind"] == "uniform"
 
 
 def test_the_tiny_study_is_evaluated_without_timing(project: Project, tiny: Project):

@@ -12,4 +12,6 @@ with script_log(snakemake.log[0]):
         Path(snakemake.input.evaluation),
         TableText(**snakemake.params.text),
         Path(snakemake.output.md),
+        swept=snakemake.params.swept,
+        seeds=snakemake.params.seeds,
     )

@@ -1,7 +1,7 @@
 """An evaluation as Markdown: a column a clip, a row an arm, published figures below where they can be compared."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,10 @@ from superres.device.outputs import Outputs
 from superres.device.psnr import LITERATURE, PsnrProtocol
 from superres.report import labels
 from superres.report.cells import NOT_IN_STUDY, TableText
+from superres.report.losses import fp32_of
 from superres.report.markdown import Marks, align, bicubic_note
 from superres.report.schema import read_evaluation
+from superres.report.spread import spread_table
 
 LITERATURE_KERNELS = ("bicubic", "bicubic-matlab")
 
@@ -39,16 +41,32 @@ def read_published() -> list[Published]:
         ]
 
 
-def write_evaluation(study: str, evaluation: Path, text: TableText, out: Path) -> None:
-    """Write `evaluation.md` from `evaluation.csv`: a table for each target, then the notes."""
-    rows = read_evaluation(evaluation).to_dicts()
+def write_evaluation(
+    study: str,
+    evaluation: Path,
+    text: TableText,
+    out: Path,
+    *,
+    swept: Collection[str] = (),
+    seeds: Sequence[tuple[str, Sequence[str]]] = (),
+) -> None:
+    """Write `evaluation.md` from `evaluation.csv`: a table for each target, the spread over seeds, then the notes.
+
+    Precisions in `swept` have no rows here. `seeds` are series (label, precisions) that differ in the seed alone.
+    """
+    every = read_evaluation(evaluation).to_dicts()
+    rows = [row for row in every if row["precision"] not in swept]
     marks = Marks()
     comparable, refused = _comparable(rows)
     parts = [f"# PSNR_Y [dB] of study `{study}`"]
     for target in dict.fromkeys(row["target"] for row in rows):
         mine = [row for row in rows if row["target"] == target]
         parts.append(f"## On `{target}`\n\n{_table(mine, comparable, marks, text)}")
+    if spread := spread_table(rows, seeds):
+        parts.append(f"## Spread over seeds: PSNR_Y lost against FP32 [dB]\n\n{spread}")
     notes = _notes(rows, comparable, marks, text) + refused
+    if len(rows) < len(every):
+        notes.append("INT8 on other numbers of images stands in `plots/images.svg` and `evaluation.csv`.")
     parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
     with Outputs({"md": str(out)}) as outputs:
         outputs["md"].write_text("\n\n".join(parts) + "\n", encoding="utf-8")
@@ -102,35 +120,32 @@ def _table(rows: Sequence[Row], published: Sequence[Published], marks: Marks, te
         lines.append([new, labels.runtime_label(runtime), labels.precision_label(precision), *cells])
     for model in dict.fromkeys(figure.model for figure in published):
         theirs = {figure.clip: figure for figure in published if figure.model == model}
-        values = [f"{theirs[clip].psnr_y_db:.2f}{_BLANK}" if clip in theirs else "-" for clip in clips]
+        blank = _blank(_change_digits(rows))
+        values = [f"{theirs[clip].psnr_y_db:.2f}{blank}" if clip in theirs else "-" for clip in clips]
         precision = next(iter(theirs.values())).precision
         lines.append([model, "published", precision.upper(), *values])
     return align(lines, left=3)
-
-
-# As wide as a change in brackets, so that figures stand below each other.
-_BLANK = " " * len(" (-0.00)")
 
 
 def _cell(row: Row, rows: Sequence[Row]) -> str:
     """PSNR_Y, and in brackets what it differs from the same model's in FP32."""
     if row["status"] != "ok":
         return row["status"]
-    reference = _reference(row, rows)
+    reference = fp32_of(row, rows, "psnr_y_db")
+    digits = _change_digits(rows)
     if reference is None or row["precision"] == "fp32":
-        return f"{row['psnr_y_db']:.2f}{_BLANK}"
-    return f"{row['psnr_y_db']:.2f} ({row['psnr_y_db'] - reference:+.2f})"
+        return f"{row['psnr_y_db']:.2f}{_blank(digits)}"
+    return f"{row['psnr_y_db']:.2f} ({row['psnr_y_db'] - reference:+.{digits}f})"
 
 
-def _reference(row: Row, rows: Sequence[Row]) -> float | None:
-    """PSNR_Y of the same model and clip in FP32: in the same runtime, or else in the first that ran it."""
-    found = {
-        other["runtime"]: other["psnr_y_db"]
-        for other in rows
-        if (other["model"], other["clip"], other["precision"]) == (row["model"], row["clip"], "fp32")
-        and other["status"] == "ok"
-    }
-    return found.get(row["runtime"], next(iter(found.values()), None))
+def _change_digits(rows: Sequence[Row]) -> int:
+    """Decimals of a change: good INT8 loses less than 0.01 dB, and two methods differ by less."""
+    return 3 if any(row["precision"].startswith("int8-") for row in rows) else 2
+
+
+def _blank(digits: int) -> str:
+    """As wide as a change in brackets, so that figures stand below each other."""
+    return " " * len(f" ({0:+.{digits}f})")
 
 
 def _arms(rows: Sequence[Row], calibrated: str) -> list[tuple[str, str, str]]:

@@ -10,14 +10,17 @@ from superres.data.overlap import check_disjoint
 from superres.data.sources import Source, pinned_file
 from superres.device.errors import UserError
 from superres.quantization.cache import read_cache
+from superres.quantization.tools.presets import INSTALL, TOOLS
 from superres.study.model import TRAINING_ROLES, Calibration, CalibrationSet, Clip, Study, TrainingSet
 
 
-def leave_out_missing(study: Study) -> Study:
+def leave_out_missing(study: Study, *, own_environments: bool = False) -> Study:
     """The study without its optional clips whose file or folder isn't there, which are its `left_out`.
 
-    Raises UserError if no clip is left.
+    Nor does it have the optional calibrations whose tool isn't installed, which are its `missing`, and their arms; with
+    `own_environments` jobs bring what they need, and none is missing. Raises UserError if no clip is left, and for such a calibration that isn't optional.
     """
+    study = study if own_environments else _leave_out_tools(study)
     missing = {name: clip for name, clip in study.clips.items() if clip.optional and not _is_there(clip)}
     if len(missing) == len(study.clips):
         places = ", ".join(str(place_of(clip)) for clip in missing.values())
@@ -26,6 +29,37 @@ def leave_out_missing(study: Study) -> Study:
         )
     present = {name: clip for name, clip in study.clips.items() if name not in missing}
     return replace(study, clips=present, left_out=missing)
+
+
+def _leave_out_tools(study: Study) -> Study:
+    gone = {c.name: c for c in used_calibrations(study) if c.tool is not None and not TOOLS[c.tool].is_there}
+    for calibration in gone.values():
+        if not calibration.settings["optional"]:
+            raise UserError(
+                f"calibration {calibration.name}: expected the package {calibration.method}, found it not installed; "
+                f"install it with `{INSTALL}`, or take int8-{calibration.name} out of the study"
+            )
+    left = {name: q for name, q in study.quantizations.items() if q.recipe.calibration not in gone}
+    arms, swept = (
+        tuple(a for a in arms if a.int8 is None or a.int8 in left) for arms in (study.arms, study.swept)
+    )
+    if not arms:
+        raise UserError(
+            f"runtimes: expected arms, found only those of {', '.join(gone)}, whose tool isn't installed"
+        )
+    return replace(study, quantizations=left, arms=arms, swept=swept, missing=gone)
+
+
+def left_out_notes(study: Study) -> list[str]:
+    """A line for each clip and each calibration that the study goes on without."""
+    clips = [
+        f"Clip `{clip.name}` is left out: {place_of(clip)} isn't there." for clip in study.left_out.values()
+    ]
+    tools = [
+        f"INT8 {calibration.name} is left out: the package {calibration.method} isn't installed; `{INSTALL}` does it."
+        for calibration in study.missing.values()
+    ]
+    return clips + tools
 
 
 def place_of(clip: Clip) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from superres.data.sources import Download, PackageFile, Source
 from superres.quantization.recipes import Recipe
+from superres.quantization.tools.presets import TOOLS
 
 TRAINING_ROLES = ("training_set", "validation_set")
 IMPLICIT = "int8-trt-"
@@ -58,6 +59,11 @@ class Calibration:
     settings: Mapping[str, Any]
 
     @property
+    def tool(self) -> str | None:
+        """The quantiser of others that makes the whole graph; None where this pipeline does."""
+        return self.method if self.method in TOOLS else None
+
+    @property
     def calibration_set(self) -> str | None:
         """Name of the calibration set that is used, None for random data and without images."""
         if self.data is None or self.data["type"] != "calibration-set":
@@ -69,9 +75,9 @@ class Calibration:
         """Name of the images that the FP32 graph is fed with, the same for all calibrations that share a pass.
 
         How many of them a calibration uses doesn't matter. Random tensors have a hyphen in theirs, which no
-        calibration set can have. None without images.
+        calibration set can have. None without images, and for tools, which look at images themselves.
         """
-        if self.data is None:
+        if self.data is None or self.tool is not None:
             return None
         if self.data["type"] == "random":
             return "random-{kind}-{seed}-{width}x{height}".format(**self.data)
@@ -142,9 +148,10 @@ class Sensitivity:
 class Study:
     """A study with all defaults filled in.
 
-    `left_out` are clips that it goes on without; `frames` says what the engines of each runtime take and give,
-    `builds` how TensorRT's are built. `quantizations` has those of all INT8 arms, by what stands behind `int8-`; `steps`
-    are the settings of their steps.
+    `left_out` are clips that it goes on without, `missing` the calibrations whose tool isn't installed. `swept` are arms of
+    the sweep, which are evaluated but neither timed nor in Table 1. `frames` says what the engines of each runtime take and
+    give, `builds` how TensorRT's are built. `quantizations` has those of all INT8 arms, by what stands behind `int8-`;
+    `steps` are the settings of their steps.
     """
 
     name: str
@@ -161,6 +168,8 @@ class Study:
     training_sets: Mapping[str, TrainingSet]
     models: Mapping[str, Model]
     arms: tuple[Arm, ...]
+    swept: tuple[Arm, ...]
+    missing: Mapping[str, Calibration]
     quality: Mapping[str, Any]
     frames: Mapping[str, Literal["uint8", "float32"]]
     builds: Mapping[str, Mapping[str, Any]]

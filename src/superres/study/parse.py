@@ -21,6 +21,7 @@ from superres.data.sources import (
 )
 from superres.device.errors import UserError
 from superres.models.settings import FOLDED_FROM
+from superres.quantization.tools.presets import TOOLS
 from superres.study.engines import TENSORRT, check_tensorrt, check_tensorrt_arms
 from superres.study.files import find_file, parse_files
 from superres.study.model import (
@@ -36,6 +37,7 @@ from superres.study.model import (
 from superres.study.quantizations import used_quantizations
 from superres.study.schema import complete_study
 from superres.study.sensitivity import check_measured_steps, parse_sensitivity
+from superres.study.sweep import with_sweep
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ CALIBRATION_KEYS = {
     "mse": ("data",),
     "fixed": ("input_range", "output_range"),
     "cache": ("path",),
+    "onnxruntime": ("data", "preset"),
+    "nncf": ("data", "preset", "optional"),
 }
 
 
@@ -67,13 +71,13 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
     Raises UserError in one line for the first mistake: an unknown or mistyped key, a name that is given
     twice or not at all, a precision without its calibration, an arm that no runtime has.
     """
-    full = complete_study(config, schema_file)
+    full = with_sweep(complete_study(config, schema_file))
     packages = {p["name"]: _package(p) for p in _unique(full, "packages")}
     named = Named(
         packages, parse_files(_unique(full, "files"), {"SUPERRES_DATA": data, "mirror": full.get("mirror")})
     )
     clips = {c["name"]: _clip(c, i, named) for i, c in enumerate(_unique(full, "clips"))}
-    arms = _arms(full, config["runtimes"])
+    arms = _arms(full, "precisions", config["runtimes"])
     study = Study(
         name=full["study"],
         description=full["description"],
@@ -89,6 +93,8 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         training_sets=_training_sets(full, named),
         models=_models(full, config["models"]),
         arms=arms,
+        swept=_arms(full, "swept", config["runtimes"]),
+        missing={},
         quality=full["quality"],
         frames={runtime["name"]: runtime["frames"] for runtime in full["runtimes"]},
         builds={r["name"]: r["build"] for r in full["runtimes"] if r["name"] in TENSORRT},
@@ -165,11 +171,12 @@ def _models(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]]) -> di
 
 
 def _calibrations(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]]) -> dict[str, Calibration]:
-    """The calibrations; `written` are their entries as the study has them, without defaults."""
+    """The calibrations; `written` are their entries as the study has them, without defaults and its sweep's."""
     calibrations = {}
     for i, entry in enumerate(_unique(full, "calibrations")):
         keys = CALIBRATION_KEYS[entry["method"]]
-        if surplus := sorted(written[i].keys() - {"name", "method", *keys}):
+        given = written[i].keys() if i < len(written) else set()
+        if surplus := sorted(given - {"name", "method", *keys}):
             raise UserError(
                 f"calibrations[{i}].{surplus[0]}: expected no such key for the method {entry['method']}, "
                 f"which has {', '.join(keys)}; take it out, or correct the method"
@@ -179,8 +186,16 @@ def _calibrations(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]])
                 f"calibrations[{i}]: expected {missing[0]} beside the method {entry['method']}, found none"
             )
         settings = {key: entry[key] for key in keys if key != "data"}
+        _check_preset(settings, entry["method"], f"calibrations[{i}].preset")
         calibrations[entry["name"]] = Calibration(entry["name"], entry["method"], entry.get("data"), settings)
     return calibrations
+
+
+def _check_preset(settings: Mapping[str, Any], method: str, key: str) -> None:
+    """Raise UserError if a tool has no such preset."""
+    if "preset" in settings and settings["preset"] not in TOOLS[method].presets:
+        expected = " or ".join(TOOLS[method].presets)
+        raise UserError(f"{key}: expected {expected} for {method}, found {settings['preset']}")
 
 
 def _sources(entries: Sequence[Mapping[str, Any]], key: str, named: Named) -> tuple[Source, ...]:
@@ -222,8 +237,8 @@ def _find_package(entry: Mapping[str, Any], key: str, packages: Mapping[str, Pac
     return packages[name]
 
 
-def _arms(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]]) -> tuple[Arm, ...]:
-    """Every target with every runtime, model and precision; bicubic with its own runtime only.
+def _arms(full: Mapping[str, Any], key: str, written: Sequence[Mapping[str, Any]]) -> tuple[Arm, ...]:
+    """Every target with every runtime, model and precision (`key` of the runtime); bicubic with its own runtime only.
 
     `written` are the runtimes as the study has them, without defaults.
     """
@@ -236,9 +251,9 @@ def _arms(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]]) -> tupl
         runs = [m for m in models if (m == BASELINE) == baseline]
         arms += [
             Arm(target, runtime["name"], model, precision)
-            for target, model, precision in product(full["targets"], runs, runtime["precisions"])
+            for target, model, precision in product(full["targets"], runs, runtime[key])
         ]
-    if BASELINE in models and not any(arm.model == BASELINE for arm in arms):
+    if BASELINE in models and BASELINE_RUNTIME not in {runtime["name"] for runtime in full["runtimes"]}:
         raise UserError(
             f"models: bicubic runs in the runtime {BASELINE_RUNTIME}, which `runtimes` doesn't name: "
             f"add {{name: {BASELINE_RUNTIME}, precisions: [{BASELINE_PRECISION}]}}"

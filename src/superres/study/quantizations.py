@@ -11,6 +11,7 @@ from superres.quantization.recipes import (
     Recipe,
     parse_recipe,
 )
+from superres.quantization.tools.presets import TOOLS
 from superres.study.model import IMPLICIT, Quantization
 
 TENSORRT_OWN = IMPLICIT.removeprefix("int8-")
@@ -26,7 +27,7 @@ def used_quantizations(full: Mapping[str, Any]) -> dict[str, Quantization]:
     named = _named(full, calibrations)
     used: dict[str, Quantization] = {}
     for i, runtime in enumerate(full["runtimes"]):
-        for precision in runtime["precisions"]:
+        for precision in (*runtime["precisions"], *runtime["swept"]):
             kind, _, text = precision.partition("-")
             if kind == "int8" and text not in used:
                 key = f"runtimes[{i}].precisions"
@@ -75,6 +76,11 @@ def _recipe(text: str, key: str, calibrations: Mapping[str, Any], named: Mapping
             f"{key}: expected a recipe that begins with a name from `calibrations`{also} ({known}), found {text!r}"
         )
     calibration = calibrations[recipe.calibration]
+    if calibration["method"] in TOOLS and (recipe.steps or key.startswith("quantizations")):
+        raise UserError(
+            f"{key}: expected a calibration with ranges of its own, found {text!r}: {calibration['method']} makes a whole "
+            f"graph; take int8-{recipe.calibration}, without a step or another name"
+        )
     for step in recipe.steps:
         if step in NEED_IMAGES and "data" not in calibration:
             raise UserError(

@@ -140,15 +140,57 @@ def test_changes_are_against_the_same_models_fp32(tmp_path: Path) -> None:
         ["ESPCN_YCbCr", "PyTorch", "FP32", "36.87"],
         ["", "PyTorch", "BF16", "not run (a)"],
         # It has no FP32 in its own runtime: PyTorch's, the first, stands in.
-        ["", "ONNX Runtime", "INT8 minmax", "36.90 (+0.03)"],
+        ["", "ONNX Runtime", "INT8 minmax", "36.90 (+0.026)"],
         ["", "OpenVINO", "FP32", "36.87"],
-        ["", "OpenVINO", "INT8 minmax", "36.27 (-0.60)"],
+        ["", "OpenVINO", "INT8 minmax", "36.27 (-0.599)"],
         ["Bicubic", "OpenCV", "UINT8", "33.66"],
     ]
     assert "- (a) not run: no such instructions." in text
     assert "2 pixels at each side left out" in text
     assert "a = -0.5" in text
     assert "- Clip `set5`: five images." in text
+
+
+def test_without_int8_a_change_has_two_decimals(tmp_path: Path) -> None:
+    lines, _ = render(tmp_path, [row("openvino", "fp32", 36.871), row("openvino", "bf16", 36.8645)])
+    assert lines[3] == ["", "OpenVINO", "BF16", "36.86 (-0.01)"]
+
+
+def test_seeds_get_their_spread_and_a_sweep_no_rows(tmp_path: Path) -> None:
+    rows = [
+        row("pytorch", "fp32", 36.0),
+        row("openvino", "fp32", 36.5),
+        row("openvino", "int8-a", 36.4),
+        row("openvino", "int8-b", 36.2),
+        row("openvino", "int8-c", 36.35),
+        # Without FP32 of its own, and alone in its runtime: nothing to spread.
+        row("onnxruntime", "int8-a", 35.0),
+        not_run("openvino", "int8-d"),
+        row("openvino", "int8-aof5", 30.0),
+    ]
+    write_rows(Evaluation, rows, tmp_path / "evaluation.csv")
+    write_evaluation(
+        "mine",
+        tmp_path / "evaluation.csv",
+        TEXT,
+        tmp_path / "evaluation.md",
+        swept=["int8-aof5"],
+        seeds=[("minmax of dummy data", ["int8-a", "int8-b", "int8-c", "int8-d"])],
+    )
+    text = (tmp_path / "evaluation.md").read_text()
+    _, _, after = text.partition("## Spread over seeds")
+    table = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in after.splitlines()
+        if line[:1] == "|"
+    ]
+    assert table[0] == ["Model", "Runtime", "Clip", "INT8", "Seeds", "Mean", "Least", "Largest"]
+    # 0.1, 0.3 and 0.15 dB less than OpenVINO's own FP32.
+    assert table[2:] == [
+        ["ESPCN_YCbCr", "OpenVINO", "set5", "minmax of dummy data", "3", "0.183", "0.100", "0.300"]
+    ]
+    assert "aof5" not in text and "30.00" not in text
+    assert "other numbers of images" in text
 
 
 def test_published_figures_stand_below_the_sets_that_they_are_of(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""OpenVINO's quantiser, `nncf.quantize`, on the ONNX graph.
+
+Its default is the preset `performance`: symmetric int8 where values are negative, uint8 behind a ReLU, min-max ranges
+(the mean over images of each image's extremes inside the graph), a scale for each output channel's weights, and
+fast bias correction. `mixed` has asymmetric activations. Both leave the output of the last convolution in float.
+"""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from superres.device.errors import UserError
+from superres.quantization.calibration import FrameFile, RandomImages, count_images, read_images
+from superres.quantization.graph import load_onnx
+from superres.quantization.tools.base import Made
+from superres.quantization.tools.presets import INSTALL
+
+# NNCF reports its use over the network. Where the package that does so can't be imported, it puts a stub in its place.
+sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
+
+_PRESETS = {"default": "performance", "mixed": "mixed"}
+
+
+def quantize(onnx_path: Path, preset: str, data: RandomImages | FrameFile) -> Made:
+    """What the tool makes of an FP32 graph. Raises UserError without NNCF."""
+    try:
+        # By its name, for type checkers take this very file for the package where that isn't installed.
+        nncf = importlib.import_module("nncf")
+    except ImportError as error:
+        raise UserError(f"expected the package nncf, found: {error}; install it with: {INSTALL}") from error
+    graph = load_onnx(onnx_path)
+    settings = {"preset": _PRESETS[preset], "subset_size": count_images(data)}
+    made = nncf.quantize(
+        graph,
+        nncf.Dataset(_Images(data, graph.graph.input[0].name)),
+        preset=nncf.QuantizationPreset(settings["preset"]),
+        subset_size=settings["subset_size"],
+    )
+    return Made(made, nncf.__version__, settings)
+
+
+class _Images:
+    """The images as often as they are asked for, one by one."""
+
+    def __init__(self, data: RandomImages | FrameFile, entry: str):
+        self._data, self._entry = data, entry
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        return ({self._entry: tensor} for _, tensor in read_images(self._data))
+
+    def __len__(self) -> int:
+        return count_images(self._data)

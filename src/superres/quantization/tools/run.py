@@ -1,0 +1,60 @@
+"""Have another tool quantise an FP32 graph, and write down what it was given."""
+
+import importlib
+from pathlib import Path
+from typing import cast
+
+import onnx
+
+from superres.device.errors import UserError
+from superres.device.machine import sha256_file
+from superres.device.outputs import Outputs, write_json
+from superres.quantization.calibration import FrameFile, RandomImages, describe_data
+from superres.quantization.graph import load_onnx
+from superres.quantization.tools.base import Quantizer
+
+
+def quantize_by_tool(
+    onnx_path: Path,
+    tool: str,
+    preset: str,
+    data: RandomImages | FrameFile,
+    *,
+    onnx_out: Path,
+    record_out: Path,
+) -> None:
+    """Write the Q/DQ graph that a tool, a module of `superres.quantization.tools`, makes of an FP32 graph.
+
+    The graph is as the tool leaves it. The record, JSON, has the tool's name, version and settings, and the images.
+    Both outputs appear together; the same inputs give the same bytes. Raises UserError for a tool that isn't
+    installed, and for a graph whose input or output the tool has changed.
+    """
+    module = cast(Quantizer, importlib.import_module(f"superres.quantization.tools.{tool}"))
+    made = module.quantize(onnx_path, preset, data)
+    _check_ends(load_onnx(onnx_path), made.graph, tool)
+    onnx.checker.check_model(made.graph, full_check=True)
+    record = {
+        "tool": tool,
+        "version": made.version,
+        "preset": preset,
+        "settings": dict(made.settings),
+        "data": describe_data(data),
+        "onnx_sha256": sha256_file(onnx_path),
+    }
+    with Outputs({"onnx": str(onnx_out), "record": str(record_out)}) as outputs:
+        outputs["onnx"].write_bytes(made.graph.SerializeToString(deterministic=True))
+        write_json(outputs["record"], record)
+
+
+def _check_ends(before: onnx.ModelProto, after: onnx.ModelProto, tool: str) -> None:
+    expected, found = (
+        [
+            (value.name, value.type.tensor_type.elem_type)
+            for value in (*model.graph.input, *model.graph.output)
+        ]
+        for model in (before, after)
+    )
+    if found != expected:
+        raise UserError(
+            f"{tool}: expected a graph with the inputs and outputs (name, element type) {expected}, found {found}"
+        )

@@ -1,0 +1,67 @@
+"""Which precisions of a study differ in one thing only, so that the effect of that can be shown."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from superres.study.model import Arm, Calibration, Study
+
+
+@dataclass(frozen=True)
+class Series:
+    """INT8 precisions that differ only in one setting of their data: the precision of each value, in rising order."""
+
+    label: str
+    precisions: tuple[tuple[int, str], ...]
+
+
+def differing_in(study: Study, setting: str) -> list[Series]:
+    """Precisions that differ only in `images` or `seed`, those of each calibration and recipe together.
+
+    A calibration that leaves the setting out takes no part. Of a single one there is nothing to show.
+    """
+    found: dict[str, dict[int, str]] = defaultdict(dict)
+    labels: dict[str, str] = {}
+    for name, quantization in study.quantizations.items():
+        calibration = study.calibrations[quantization.recipe.calibration]
+        data = dict(calibration.data or {})
+        if (value := data.pop(setting, None)) is None:
+            continue
+        rest = (calibration.method, dict(calibration.settings), data, quantization.recipe.steps)
+        key = repr((*rest, quantization.float_layers))
+        found[key].setdefault(value, f"int8-{name}")
+        steps = "".join(f"+{step}" for step in quantization.recipe.steps)
+        kept = f" with {', '.join(quantization.float_layers)} in float" if quantization.float_layers else ""
+        labels[key] = f"{_label(calibration, data)}{steps}{kept}"
+    return [
+        Series(labels[key], tuple(sorted(precisions.items())))
+        for key, precisions in found.items()
+        if len(precisions) > 1
+    ]
+
+
+def _label(calibration: Calibration, data: Mapping[str, Any]) -> str:
+    """A calibration by its method, with the settings that set it apart."""
+    dummy = f" of {data['kind']} dummy data" if data["type"] == "random" else ""
+    settings = "".join(
+        f" {calibration.settings[key]}" for key in ("percentile", "preset") if key in calibration.settings
+    )
+    return f"{calibration.method}{settings}{dummy}"
+
+
+def compared_arms(study: Study) -> list[Arm]:
+    """Arms of others' tools, those that see the same images as these, and those of the same runtimes in FP32.
+
+    None without a tool.
+    """
+    precisions = _of_same_images(study)
+    runtimes = {arm.runtime for arm in study.arms if arm.precision in precisions}
+    return [arm for arm in study.arms if arm.runtime in runtimes and arm.precision in ("fp32", *precisions)]
+
+
+def _of_same_images(study: Study) -> list[str]:
+    """INT8 precisions that others' tools make, and all that see the same images."""
+    used = {name: study.calibrations[q.recipe.calibration] for name, q in study.quantizations.items()}
+    seen = [calibration.data for calibration in used.values() if calibration.tool]
+    return [f"int8-{name}" for name, calibration in used.items() if calibration.data in seen]

@@ -1,0 +1,16 @@
+"""Lay the INT8 graphs of others' tools beside those of this pipeline."""
+
+from pathlib import Path
+
+from superres.report.tools_table import compare_tools
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    compare_tools(
+        Path(snakemake.input.evaluation),
+        dict(zip(snakemake.params.graphs, map(Path, snakemake.input.onnx), strict=True)),
+        dict(zip(snakemake.params.arms, map(Path, snakemake.input.engines), strict=True)),
+        snakemake.params.tools,
+        csv_out=Path(snakemake.output.csv),
+        md_out=Path(snakemake.output.md),
+    )
