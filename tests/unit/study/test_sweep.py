@@ -136,8 +136,8 @@ def test_tools_stand_beside_what_saw_the_same_images():
             r"sweep\.calibrations\[0\]: expected a name from `calibrations` \(dummy, ",
         ),
         (
-            {"sweep": {"calibrations": ["entropy"], "images": [2]}},
-            r"sweep\.calibrations\[0\]: expected int8-entropy among the precisions of openvino",
+            {"sweep": {"calibrations": ["entropy"], "images": [2], "runtime": "pytorch"}},
+            r"sweep\.calibrations\[0\]: expected int8-entropy among the precisions of pytorch",
         ),
         (
             {"sweep": {"calibrations": ["minmax"], "images": [2], "runtime": "tensorrt"}},
