@@ -9,14 +9,13 @@ STEPS = {
     "asymmetric": "uint8 activations",
     "pertensor": "one scale for all weights of a convolution",
     "equalize": "channels scaled so that neighbouring convolutions use their levels equally well",
-    "balance": "channels scaled so that each takes all levels of their common range",
     "bias": "biases that take back the mean error of rounding",
     "adaround": "weights rounded by what it does to a layer's output",
     "qat": "fine-tuning with the rounding of INT8 in the network",
 }
 """Every step with what it gives; each is a module of superres.quantization.steps."""
 
-NEED_IMAGES = ("equalize", "balance", "bias", "adaround", "qat")
+NEED_IMAGES = ("equalize", "bias", "adaround", "qat")
 """Steps that look at the images of their calibration."""
 
 NEED_PHOTOGRAPHS = ("qat",)
@@ -25,7 +24,7 @@ NEED_PHOTOGRAPHS = ("qat",)
 ONE_THREAD = ("qat",)
 """Steps that run on one thread, whatever there is."""
 
-BEHIND = {"qat": ("center", "equalize", "balance", "asymmetric", "pertensor")}
+BEHIND = {"qat": ("center", "equalize", "asymmetric", "pertensor")}
 """What alone may come before a step: here those that leave what the float graph computes, which is its aim."""
 
 
