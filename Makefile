@@ -9,7 +9,7 @@ LOCKED := envs/requirements.txt envs/uv.txt envs/install.sh pyproject.toml
 RUN_STAMP := .venv/.installed-$(TORCH_BACKEND)
 DEV_STAMP := .venv/.installed-dev-$(TORCH_BACKEND)
 
-.PHONY: all setup test check lock clean
+.PHONY: all setup test test-gpu check lock clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES) all
@@ -19,6 +19,10 @@ setup: $(RUN_STAMP)
 test: $(DEV_STAMP)
 	$(BIN)/python -m pytest
 
+# What needs an NVIDIA GPU, and why anything of it was skipped.
+test-gpu: $(DEV_STAMP)
+	$(BIN)/python -m pytest tests/unit/device -m gpu -vv -rs --no-header
+
 check: $(DEV_STAMP)
 	bash .ci/checks
 
@@ -26,7 +30,7 @@ $(RUN_STAMP): $(LOCKED)
 	sh envs/install.sh envs/requirements.txt
 	touch $@
 
-$(DEV_STAMP): $(LOCKED) envs/dev.txt
+$(DEV_STAMP): $(LOCKED) envs/dev.txt envs/types.txt
 	sh envs/install.sh envs/requirements.txt envs/dev.txt
 	touch $@ $(RUN_STAMP)
 

@@ -38,3 +38,6 @@ else
 fi
 # shellcheck disable=SC2086
 $install --no-deps --no-build-isolation -e .
+case " $* " in
+*" envs/dev.txt "*) $install --no-deps -r envs/types.txt ;;
+esac

@@ -16,9 +16,26 @@ rule fold_frames:
         "../workflow/scripts/fold_frames.py"
 
 
+rule fold_casts:
+    input:
+        onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.onnx",
+        code=code("models/fold_casts.py"),
+    output:
+        onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.casts.onnx",
+    log:
+        f"{LOGS}/fold_casts/{{model}}/{{precision}}.log",
+    conda:
+        "../envs/quantization.yaml"
+    threads: 1
+    script:
+        "../workflow/scripts/fold_casts.py"
+
+
 rule build_engine:
     input:
         model=engine_source,
+        clips=sized_clips,
+        calibration=implicit_frames,
         code=build_code,
     output:
         engine=f"{ARM}/engine.bin",
@@ -31,7 +48,7 @@ rule build_engine:
         "../envs/arms.yaml"
     threads: 2
     params:
-        settings=job_settings(),
+        settings=engine_settings,
     script:
         "../workflow/scripts/build_engine.py"
 
@@ -84,6 +101,31 @@ rule measure_latency:
         settings=job_settings(**STUDY.latency),
     script:
         "../workflow/scripts/measure_latency.py"
+
+
+# Asked for by its file's name; only TensorRT tells the times of its layers.
+rule profile_layers:
+    input:
+        engine=f"{ARM}/engine.bin",
+        engine_record=f"{ARM}/engine.json",
+        lr=clip_file("lr.npy"),
+        clip=clip_file("json"),
+        code=code("device/profile.py"),
+    output:
+        profile=f"{ARM}/profile{{of_clip}}.csv",
+        record=f"{ARM}/profile{{of_clip}}.json",
+    log:
+        f"{LOGS}/profile_layers/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
+    benchmark:
+        f"{BENCHMARKS}/profile_layers/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
+    conda:
+        "../envs/arms.yaml"
+    # All cores: nothing else runs while layers are timed.
+    threads: workflow.cores
+    params:
+        settings=job_settings(runs=STUDY.latency["min_iterations"]),
+    script:
+        "../workflow/scripts/profile_layers.py"
 
 
 rule write_manifest:

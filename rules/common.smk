@@ -12,18 +12,24 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join(filter(None, [SOURCE, os.getenv("PYTHONPATH")]))
 )
 
+from superres.data.sources import FILES, read_in_any_order
 from superres.device.errors import UserError
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
 from superres.quantization.recipes import NEED_IMAGES, ONE_THREAD
 from superres.study.check import check_study, leave_out_missing, place_of
-from superres.study.files import source_files
+from superres.study.engines import TENSORRT, build_settings, frames_of, graph_of
+from superres.study.files import frames_made_of, source_files
 from superres.study.model import TRAINING_ROLES, Arm
 from superres.study.parse import BASELINE, load_study
 
 try:
     STUDY = leave_out_missing(
-        load_study(config, Path(workflow.basedir, "workflow/schemas/study.schema.yaml"))
+        load_study(
+            config,
+            Path(workflow.basedir, "workflow/schemas/study.schema.yaml"),
+            os.environ.get("SUPERRES_DATA"),
+        )
     )
     check_study(STUDY)
 except UserError as error:
@@ -34,6 +40,7 @@ RESULTS = f"results/{STUDY.name}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 PACKAGES = "resources/packages"
+DOWNLOADS = "resources/downloads"
 # What a file of an arm carries in its name for each clip: nothing if the study names only one.
 OF_CLIP = (
     {"": next(iter(STUDY.clips))}
@@ -52,7 +59,7 @@ TRAINED = sorted(
 
 wildcard_constraints:
     target="[a-z0-9_-]+",
-    runtime="[a-z]+",
+    runtime="[a-z_]+",
     model="[a-z0-9_]+",
     precision="[a-z0-9+-]+",
     calibration="[a-z0-9]+",
@@ -63,6 +70,7 @@ wildcard_constraints:
     clip="[a-z0-9_]+",
     of_clip=r"(\.[a-z0-9_]+)?",
     wheel=r"[A-Za-z0-9._+!-]+\.whl",
+    file="[A-Za-z0-9][A-Za-z0-9._-]*",
 
 
 def lock_study():
@@ -162,6 +170,12 @@ def package_of(wildcards):
         "version": package.version,
         "sha256": package.sha256,
     }
+
+
+def room_for_frames(wildcards):
+    """Megabytes that the frames need which are still to be made of a fetched file."""
+    made = frames_made_of(STUDY, wildcards.file)
+    return sum(n for path, n in made if not Path(RESULTS, path).exists()) // 10**6
 
 
 def weights_of(wildcards):
@@ -273,16 +287,30 @@ def step_job(wildcards):
 
 
 def engine_source(wildcards):
-    """What an engine is built from: an ONNX file, PyTorch's own program, or nothing for bicubic."""
+    """What an engine is built from: an ONNX file, PyTorch's own program, tables of whole numbers, or nothing for bicubic."""
     if wildcards.model == BASELINE:
         return []
     if wildcards.runtime == "pytorch":
         return f"{RESULTS}/programs/{wildcards.model}.pt"
+    if wildcards.runtime == "fixedpoint":
+        return f"{RESULTS}/onnx/{wildcards.model}/{wildcards.precision}.tables.npz"
+    return f"{RESULTS}/onnx/{wildcards.model}/{graph_of(STUDY, arm_of(wildcards))}.onnx"
+
+
+def sized_clips(wildcards):
+    """The clips whose frames' sizes an engine is built for; none for runtimes whose engines take any."""
+    if wildcards.runtime not in TENSORRT:
+        return []
+    return [f"{RESULTS}/frames/{name}.json" for name in STUDY.clips]
+
+
+def implicit_frames(wildcards):
+    """The images that TensorRT calibrates on itself; none for other precisions and for random data."""
     arm = arm_of(wildcards)
-    graph = arm.precision if arm.int8 else "fp32"
-    # OpenVINO puts the conversion of frames into the graph itself.
-    folded = arm.runtime == "onnxruntime" and STUDY.frames[arm.runtime] == "uint8"
-    return f"{RESULTS}/onnx/{wildcards.model}/{graph}{'.uint8' if folded else ''}.onnx"
+    calibration = STUDY.calibration_of(arm)
+    if not arm.implicit or calibration.calibration_set is None:
+        return []
+    return f"{RESULTS}/frames/calibration/{calibration.calibration_set}.npy"
 
 
 def job_settings(**settings):
@@ -290,9 +318,17 @@ def job_settings(**settings):
     return lambda wildcards: {**settings, "options": runtime_options(wildcards)}
 
 
+def engine_settings(wildcards):
+    """Settings of the job that builds an engine."""
+    settings = build_settings(STUDY, arm_of(wildcards))
+    return job_settings(**settings)(wildcards)
+
+
 def runtime_options(wildcards):
-    """What an arm's runtime is told: the form of frames, and the kernel of bicubic."""
-    options = {"frames": STUDY.frames[wildcards.runtime]}
+    """What an arm's runtime is told: the form of frames, the kernel of bicubic, how TensorRT builds."""
+    options = {"frames": frames_of(STUDY, arm_of(wildcards))}
+    if wildcards.runtime in TENSORRT:
+        options["build"] = dict(STUDY.builds[wildcards.runtime])
     if wildcards.model == BASELINE:
         options["kernel"] = STUDY.models[BASELINE].kernel
     return options
@@ -321,10 +357,14 @@ def traced_inputs(wildcards):
     """Files whose hashes an arm's manifest holds, by name."""
     traced = {"clip": f"{RESULTS}/frames/{clip_name(wildcards)}.json"}
     if wildcards.model != BASELINE:
-        kind = "program" if wildcards.runtime == "pytorch" else "onnx"
+        kinds = {"pytorch": "program", "fixedpoint": "tables"}
+        kind = kinds.get(wildcards.runtime, "onnx")
         traced |= {"weights": weights_of(wildcards), kind: engine_source(wildcards)}
-    if (name := arm_of(wildcards).int8) is not None:
-        recipe = str(STUDY.quantizations[name].recipe)
+    arm = arm_of(wildcards)
+    if arm.implicit and (frames := implicit_frames(wildcards)):
+        traced["calibration"] = frames
+    elif arm.int8 is not None and not arm.implicit:
+        recipe = str(STUDY.quantizations[arm.int8].recipe)
         traced["ranges"] = recipe_file(wildcards.model, recipe, "json")
     return traced
 

@@ -64,6 +64,21 @@ rule export_onnx:
         "../workflow/scripts/export_onnx.py"
 
 
+rule convert_fp16:
+    input:
+        onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
+        code=code("models/half.py"),
+    output:
+        onnx=f"{RESULTS}/onnx/{{model}}/fp16.onnx",
+    log:
+        f"{LOGS}/convert_fp16/{{model}}.log",
+    conda:
+        "../envs/quantization.yaml"
+    threads: 1
+    script:
+        "../workflow/scripts/convert_fp16.py"
+
+
 rule export_program:
     input:
         weights=weights_of,

@@ -84,3 +84,18 @@ rule quantize_onnx:
         ),
     script:
         "../workflow/scripts/quantize_onnx.py"
+
+
+rule tabulate_onnx:
+    input:
+        onnx=f"{RESULTS}/onnx/{{model}}/int8-{{quantization}}.onnx",
+        code=code("quantization/fixed_point.py"),
+    output:
+        tables=f"{RESULTS}/onnx/{{model}}/int8-{{quantization}}.tables.npz",
+    log:
+        f"{LOGS}/tabulate_onnx/{{model}}/{{quantization}}.log",
+    conda:
+        "../envs/quantization.yaml"
+    threads: 1
+    script:
+        "../workflow/scripts/tabulate_onnx.py"

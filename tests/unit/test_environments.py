@@ -15,7 +15,9 @@ def pins(name: str) -> set[str]:
     return {line.split(";")[0].strip() for line in lines if line and not line.startswith(("#", "-"))}
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "dev.txt", "requirements.in", "dev.in", "uv.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "dev.txt", "requirements.in", "dev.in", "uv.txt", "types.txt", "gpu.txt"]
+)
 def test_every_requirement_is_pinned_and_names_no_address(name: str):
     for pin in pins(name):
         assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", pin), pin
@@ -24,6 +26,19 @@ def test_every_requirement_is_pinned_and_names_no_address(name: str):
 @pytest.mark.parametrize("asked, locked", [("requirements.in", "requirements.txt"), ("dev.in", "dev.txt")])
 def test_lock_holds_what_is_asked_for(asked: str, locked: str):
     assert pins(asked) <= pins(locked)
+
+
+def test_a_card_gets_what_the_tests_run():
+    assert pins("gpu.txt") <= pins("dev.txt")
+
+
+def test_nvidias_packages_are_asked_for_only_where_there_are_any():
+    for name in ("dev.in", "dev.txt"):
+        lines = (ENVS / name).read_text(encoding="utf-8").splitlines()
+        nvidia = [line for line in lines if line.startswith(("nvidia-", "tensorrt-"))]
+        assert len(nvidia) >= 2
+        for line in nvidia:
+            assert "sys_platform == 'linux'" in line and "platform_machine == 'x86_64'" in line
 
 
 def test_both_locks_agree():

@@ -34,7 +34,10 @@ def test_every_study_dry_runs(project: Project, name: str):
     make_image_folders(project, yaml.safe_load(study.read_text(encoding="utf-8")))
     done = project.snakemake("-n", "all", "--configfile", f"studies/{name}")
     assert done.returncode == 0, done.stdout
-    assert read_jobs(done.stdout)["collect_metrics"] == 1
+    jobs = read_jobs(done.stdout)
+    assert jobs["collect_metrics"] == 1
+    # The paper's clip and calibration images; DIV2K's training and validation sets.
+    assert jobs.get("fetch_file", 0) == {"paper.yaml": 2, "train-div2k.yaml": 2}.get(name, 0)
 
 
 def test_default_study_without_heavy_imports(project: Project):
@@ -114,6 +117,26 @@ runtimes: [{name: openvino, precisions: [int8-minmax+center+qat]}]
     assert photographs in by_step["qat"] and photographs not in by_step["center"]
     assert "src/superres/quantization/trainable.py" in by_step["qat"]
     assert "threads: 3" in by_step["center"] and "threads:" not in by_step["qat"]
+
+
+def test_whole_numbers_are_made_of_the_graph_that_other_runtimes_run(project: Project):
+    study = project.write_study(
+        "whole",
+        """
+study: whole
+models: [{name: espcn_rgb}]
+runtimes:
+  - name: onnxruntime
+    precisions: [int8-minmax+pow2, int8-minmax+pow2search]
+  - name: fixedpoint
+    precisions: [int8-minmax+pow2]
+""",
+    )
+    done = project.snakemake("-n", "evaluate", "--configfile", study)
+    jobs = read_jobs(done.stdout)
+    assert jobs["refine_onnx"] == jobs["quantize_onnx"] == jobs["fold_frames"] == 2
+    assert jobs["tabulate_onnx"] == 1 and jobs["build_engine"] == 3
+    assert "results/whole/onnx/espcn_rgb/int8-minmax+pow2.tables.npz" in done.stdout
 
 
 def test_a_cache_is_read_before_anything_starts(project: Project):
@@ -240,3 +263,30 @@ def test_mistake_gets_one_line_before_any_work(project: Project, text: str, part
         assert part in lines[0]
     assert "Traceback" not in done.stdout
     assert not (project.folder / "results").exists()
+
+
+TENSORRT = """
+study: tensorrt
+models: [{name: espcn_rgb}, {name: espcn_anchor}]
+runtimes:
+  - {name: tensorrt, precisions: [fp32, fp16, int8-minmax, int8-trt-entropy], build: {workspace_mib: 1024}}
+  - {name: tensorrt_rtx, precisions: [fp16], frames: float32}
+"""
+
+
+def test_tensorrt_gets_the_graphs_that_it_reads(project: Project):
+    study = project.write_study("tensorrt", TENSORRT)
+    jobs = read_jobs(project.snakemake("-n", "all", "--configfile", study).stdout)
+    assert jobs["build_engine"] == 10
+    # RTX's arms of this study convert frames outside the graph; TensorRT finds its own ranges on planes.
+    assert jobs["convert_fp16"] == 2
+    assert jobs["fold_casts"] == 6
+    assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == 2
+    assert jobs["prepare_calibration_set"] == 1
+    assert "fold_frames" not in jobs and "profile_layers" not in jobs
+    arm = "results/tensorrt/arms/local/tensorrt/espcn_rgb"
+    done = project.snakemake("-n", f"{arm}/int8-trt-entropy/profile.csv", "--configfile", study)
+    jobs = read_jobs(done.stdout)
+    assert jobs["profile_layers"] == jobs["build_engine"] == jobs["prepare_calibration_set"] == 1
+    assert not {"quantize_onnx", "calibrate_ranges", "fold_casts", "convert_fp16"} & set(jobs)
+    assert "measure_quality" not in jobs

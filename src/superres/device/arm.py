@@ -1,8 +1,8 @@
 """What the tasks of an arm share: threads, the engine, the clip, the common part of a record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.frames import Frames, open_frames
@@ -36,7 +36,7 @@ def open_arm(job: Job) -> Tuple[Session, Dict[str, Any]]:
     record do not belong together or to this job.
     """
     engine, path = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
-    record = read_json(path, ("status", "runtime", "precision", "settings", "engine_sha256"))
+    record = read_json(path, ("status", "runtime", "precision", "settings", "engine_sha256", "facts"))
     found = {**record, "options": record["settings"].get("options", {})}
     for name in ("runtime", "precision", "options"):
         if found[name] != getattr(job, name):
@@ -46,7 +46,8 @@ def open_arm(job: Job) -> Tuple[Session, Dict[str, Any]]:
     sha256 = sha256_file(engine)
     if sha256 != record["engine_sha256"]:
         raise UserError(f"{engine}: it is not the engine that {path} describes; build the engine again")
-    session = load_runtime(job.runtime).open_engine(engine, runtime_settings(job))
+    settings = replace(runtime_settings(job), facts=record["facts"])
+    session = load_runtime(job.runtime).open_engine(engine, settings)
     return session, {"engine_sha256": sha256}
 
 
@@ -66,6 +67,20 @@ def read_clip(path: Path) -> Clip:
             f"{path}: expected a name and two sizes for every frame, found {sorted(counts)} of them"
         )
     return clip
+
+
+def frame_sizes(clips: Sequence[Path]) -> Dict[str, List[int]]:
+    """Sizes [height, width] of the LR frames of some clips: `smallest` and `largest` on each side, and `tuned`, the
+    most frequent, of which the largest.
+    """
+    shapes = [shape for path in clips for shape in read_clip(path).lr_shapes]
+    heights, widths = zip(*shapes)
+    tuned = max(set(shapes), key=lambda shape: (shapes.count(shape), shape))
+    return {
+        "smallest": [min(heights), min(widths)],
+        "tuned": list(tuned),
+        "largest": [max(heights), max(widths)],
+    }
 
 
 def open_clip_frames(path: Path, shapes: List[Tuple[int, int]]) -> Frames:

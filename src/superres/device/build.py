@@ -1,5 +1,6 @@
 """The task `build_engine`: make a runtime's engine from a model, for this machine."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict
 
@@ -9,6 +10,7 @@ from superres.device.job import Job
 from superres.device.machine import sha256_file
 from superres.device.outputs import Outputs
 from superres.device.runtimes import load_runtime
+from superres.device.runtimes.base import Settings
 
 
 def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
@@ -16,13 +18,24 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     model = Path(job.inputs["model"]) if "model" in job.inputs else None
     if model is not None and not model.is_file():
         raise UserError(f"{model}: expected a model, found no file")
-    facts = load_runtime(job.runtime).build(model, outputs["engine"], runtime_settings(job))
+    facts = load_runtime(job.runtime).build(model, outputs["engine"], _build_settings(job))
     return {
         "model_sha256": sha256_file(model) if model else None,
         "engine_sha256": sha256_file(outputs["engine"]),
         "engine_bytes": outputs["engine"].stat().st_size,
         "facts": facts,
     }
+
+
+def _build_settings(job: Job) -> Settings:
+    """The runtime's settings, with what only a build is told: sizes of frames, and what to calibrate on."""
+    settings = runtime_settings(job)
+    options = dict(settings.options)
+    if "sizes" in job.settings:
+        options["sizes"] = job.settings["sizes"]
+    if "calibration" in job.settings:
+        options["calibration"] = {**job.settings["calibration"], "frames": job.inputs.get("calibration")}
+    return replace(settings, options=options)
 
 
 def write_empty(outputs: Outputs) -> Dict[str, Any]:

@@ -9,9 +9,9 @@ from superres.device.errors import UserError
 # Inputs, outputs and settings of each task; one in brackets may be missing.
 TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
     "build_engine": {
-        "inputs": ("[model]",),
+        "inputs": ("[model]", "[calibration]"),
         "outputs": ("engine", "record"),
-        "settings": ("[options]",),
+        "settings": ("[options]", "[sizes]", "[calibration]"),
     },
     "measure_quality": {
         "inputs": ("engine", "engine_record", "hr", "lr", "clip"),
@@ -22,6 +22,11 @@ TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
         "inputs": ("engine", "engine_record", "lr", "clip"),
         "outputs": ("latency", "record"),
         "settings": ("warmup_seconds", "min_seconds", "min_iterations", "max_seconds", "[options]"),
+    },
+    "profile_layers": {
+        "inputs": ("engine", "engine_record", "lr", "clip"),
+        "outputs": ("profile", "record"),
+        "settings": ("runs", "[options]"),
     },
 }
 
@@ -62,9 +67,9 @@ class Job:
 
     def _check_settings(self) -> None:
         for name, value in self.settings.items():
-            if name == "options":
+            if name in ("options", "sizes", "calibration"):
                 if not isinstance(value, dict):
-                    raise UserError(f"job {self.task}: expected options as a mapping, found {value!r}")
+                    raise UserError(f"job {self.task}: expected {name} as a mapping, found {value!r}")
             elif name == "luma":
                 if not isinstance(value, str):
                     raise UserError(f"job {self.task}: expected text as luma, found {value!r}")

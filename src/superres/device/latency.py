@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 import numpy as np
 
 from superres.device.arm import open_arm, open_clip_frames, read_clip
+from superres.device.errors import UnsupportedError
 from superres.device.frames import Frames
 from superres.device.job import Job
 from superres.device.machine import describe_load
@@ -59,6 +60,8 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     clip = read_clip(Path(job.inputs["clip"]))
     lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
     session, facts = open_arm(job)
+    if session.reference:
+        raise UnsupportedError(f"{job.runtime} is a reference for PSNR, not made for speed")
     plan = Plan(**{name: value for name, value in job.settings.items() if name != "options"})
     before = describe_load()
     warmup, rows = measure(session, lr, plan, f"measure_latency {job.label}")
@@ -69,6 +72,7 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
         "clip_sha256": clip.sha256,
         "iterations": len(rows),
         "warmup_iterations": warmup,
+        "session": session.facts(),
         "load_before": before,
         "load_after": describe_load(),
     }

@@ -6,8 +6,7 @@ levels and together with the step to interleaved pixels, in three transpositions
 rows. Measured for 1080 x 1920 on two cores: 1.6 ms, where DepthToSpace takes 16 ms on floats and 9.5 ms on
 bytes, and the step to pixels another 1.2 ms.
 
-TensorRT wants another form: its uint8 lives only at the network's ends, behind a Cast each, and its
-QuantizeLinear gives no uint8 (https://docs.nvidia.com/deeplearning/tensorrt, `DataType.UINT8`).
+TensorRT wants another form: `superres.models.fold_casts`.
 """
 
 from pathlib import Path
@@ -36,14 +35,15 @@ def fold_frames(onnx_path: Path, out: Path) -> None:
     The opset stays; the same file gives the same bytes. Raises UserError if it is not such a network.
     """
     model = load_onnx(onnx_path)
-    _check_ends(model, onnx_path)
+    check_ends(model, onnx_path)
     _Folding(model.graph).fold()
     onnx.checker.check_model(model, full_check=True)
     with Outputs({"onnx": str(out)}) as outputs:
         outputs["onnx"].write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _check_ends(model: onnx.ModelProto, path: Path) -> None:
+def check_ends(model: onnx.ModelProto, path: Path) -> None:
+    """Raise UserError unless a graph takes and gives float32 planes, named as all networks here name them."""
     found = [_describe(value) for value in (*model.graph.input, *model.graph.output)]
     expected = [(INPUT, TensorProto.FLOAT, 3), (OUTPUT, TensorProto.FLOAT, 3)]
     if found != expected:

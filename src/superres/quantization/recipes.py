@@ -12,10 +12,12 @@ STEPS = {
     "bias": "biases that take back the mean error of rounding",
     "adaround": "weights rounded by what it does to a layer's output",
     "qat": "fine-tuning with the rounding of INT8 in the network",
+    "pow2": "power-of-two scales by range: fixed point",
+    "pow2search": "power-of-two scales by search for the least error of the picture",
 }
 """Every step with what it gives; each is a module of superres.quantization.steps."""
 
-NEED_IMAGES = ("equalize", "bias", "adaround", "qat")
+NEED_IMAGES = ("equalize", "bias", "adaround", "qat", "pow2search")
 """Steps that look at the images of their calibration."""
 
 NEED_PHOTOGRAPHS = ("qat",)
@@ -24,8 +26,16 @@ NEED_PHOTOGRAPHS = ("qat",)
 ONE_THREAD = ("qat",)
 """Steps that run on one thread, whatever there is."""
 
-BEHIND = {"qat": ("center", "equalize", "asymmetric", "pertensor")}
-"""What alone may come before a step: here those that leave what the float graph computes, which is its aim."""
+FIXED_POINT = ("pow2", "pow2search")
+"""Steps that make all scales powers of two."""
+
+KEEP_SCALES = ("bias", "adaround")
+"""Steps that leave all scales as they are: those that can follow FIXED_POINT."""
+
+_SAME_FLOAT = ("center", "equalize", "asymmetric", "pertensor")
+BEHIND = {"qat": _SAME_FLOAT, **dict.fromkeys(FIXED_POINT, (*_SAME_FLOAT, "bias"))}
+"""What alone may come before a step. The aim of qat is what the float graph computes, which these steps leave; a new
+choice of scales would undo what was fitted to the old ones, but for the means of channels."""
 
 
 @dataclass(frozen=True)
@@ -52,5 +62,12 @@ def parse_recipe(text: str) -> Recipe:
             if before not in allowed:
                 raise UserError(
                     f"expected nothing but {', '.join(allowed)} before the step {step}, found {before} in {text!r}"
+                )
+    for step in FIXED_POINT:
+        for after in steps[steps.index(step) + 1 :] if step in steps else ():
+            if after not in KEEP_SCALES:
+                known = ", ".join(KEEP_SCALES)
+                raise UserError(
+                    f"expected nothing but {known} behind the step {step}, found {after} in {text!r}"
                 )
     return Recipe(calibration, tuple(steps))

@@ -14,6 +14,8 @@ RUNTIMES = {
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
     "tensorrt": "TensorRT",
+    "tensorrt_rtx": "TensorRT-RTX",
+    "fixedpoint": "Fixed point",
     "opencv": "OpenCV",
 }
 FLOATS = ("fp32", "fp16", "bf16")
@@ -45,9 +47,10 @@ def border_label(border: int) -> str:
 
 
 def precision_label(precision: str) -> str:
-    """A precision in capitals, with its calibration behind: `INT8 minmax`."""
+    """A precision in capitals, with its calibration behind: `INT8 minmax`, `INT8 minmax by TensorRT`."""
     kind, _, calibration = precision.partition("-")
-    return f"{kind.upper()} {calibration}".strip()
+    own = calibration.startswith("trt-")
+    return f"{kind.upper()} {calibration.removeprefix('trt-')}{' by TensorRT' if own else ''}".strip()
 
 
 def order_models(models: Iterable[str]) -> list[str]:

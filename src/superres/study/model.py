@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from superres.data.sources import PackageFile, Source
+from superres.data.sources import Download, PackageFile, Source
 from superres.quantization.recipes import Recipe
 
 TRAINING_ROLES = ("training_set", "validation_set")
+IMPLICIT = "int8-trt-"
 
 
 @dataclass(frozen=True)
@@ -115,21 +116,28 @@ class Arm:
 
     @property
     def int8(self) -> str | None:
-        """What stands behind `int8-`: a recipe, or a name for one; None for any other precision."""
+        """What stands behind `int8-`: a recipe, a name for one, or `trt-` and a calibration; None for any other precision."""
         return self.precision.removeprefix("int8-") if self.precision.startswith("int8-") else None
+
+    @property
+    def implicit(self) -> bool:
+        """Whether TensorRT finds the ranges of this INT8 precision itself, on the images of its calibration."""
+        return self.precision.startswith(IMPLICIT)
 
 
 @dataclass(frozen=True)
 class Study:
     """A study with all defaults filled in.
 
-    `left_out` are clips that it goes on without; `frames` says what the engines of each runtime take and give.
-    `quantizations` has those of all INT8 arms, by what stands behind `int8-`; `steps` are the settings of their steps.
+    `left_out` are clips that it goes on without; `frames` says what the engines of each runtime take and give,
+    `builds` how TensorRT's are built. `quantizations` has those of all INT8 arms, by what stands behind `int8-`; `steps`
+    are the settings of their steps.
     """
 
     name: str
     description: str
     packages: Mapping[str, PackageFile]
+    files: Mapping[str, Download]
     clips: Mapping[str, Clip]
     left_out: Mapping[str, Clip]
     calibration_sets: Mapping[str, CalibrationSet]
@@ -141,6 +149,7 @@ class Study:
     arms: tuple[Arm, ...]
     quality: Mapping[str, Any]
     frames: Mapping[str, Literal["uint8", "float32"]]
+    builds: Mapping[str, Mapping[str, Any]]
     latency: Mapping[str, Any]
     table: Mapping[str, Any]
     samples: Mapping[str, Any]

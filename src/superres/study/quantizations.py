@@ -4,8 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from superres.device.errors import UserError
-from superres.quantization.recipes import NEED_IMAGES, NEED_PHOTOGRAPHS, Recipe, parse_recipe
-from superres.study.model import Quantization
+from superres.quantization.recipes import (
+    FIXED_POINT,
+    NEED_IMAGES,
+    NEED_PHOTOGRAPHS,
+    Recipe,
+    parse_recipe,
+)
+from superres.study.model import IMPLICIT, Quantization
+
+TENSORRT_OWN = IMPLICIT.removeprefix("int8-")
 
 
 def used_quantizations(full: Mapping[str, Any]) -> dict[str, Quantization]:
@@ -22,8 +30,25 @@ def used_quantizations(full: Mapping[str, Any]) -> dict[str, Quantization]:
             kind, _, text = precision.partition("-")
             if kind == "int8" and text not in used:
                 key = f"runtimes[{i}].precisions"
-                used[text] = named.get(text) or Quantization(_recipe(text, key, calibrations, named))
+                # TensorRT's own ranges are of a calibration alone.
+                own = text.removeprefix(TENSORRT_OWN)
+                names = {} if own != text else named
+                used[text] = names.get(text) or Quantization(_recipe(own, key, calibrations, names))
+        if runtime["name"] == "fixedpoint":
+            _check_fixed_point(runtime, used, f"runtimes[{i}]")
     return used
+
+
+def _check_fixed_point(runtime: Mapping[str, Any], used: Mapping[str, Quantization], key: str) -> None:
+    """Whole numbers need scales that are powers of two, and frames as they are."""
+    for precision in runtime["precisions"]:
+        quantization = used.get(precision.removeprefix("int8-"))
+        if quantization is None or not {*quantization.recipe.steps} & {*FIXED_POINT}:
+            raise UserError(
+                f"{key}.precisions: expected INT8 with the step {' or '.join(FIXED_POINT)} for fixedpoint, found {precision}"
+            )
+    if runtime["frames"] != "uint8":
+        raise UserError(f"{key}.frames: expected uint8 for fixedpoint, found {runtime['frames']}")
 
 
 def _named(full: Mapping[str, Any], calibrations: Mapping[str, Any]) -> dict[str, Quantization]:

@@ -217,7 +217,8 @@ def test_what_an_engine_takes_has_to_be_said(options):
 def test_every_runtime_says_its_version():
     for name in RUNTIMES:
         found = load_runtime(name).versions()
-        assert found
+        # NVIDIA's are asked only where they are, and where that is safe.
+        assert found or name.startswith("tensorrt")
         assert all(version[0].isdigit() for version in found.values())
 
 

@@ -177,6 +177,35 @@ MISTAKES = {
         ["runtimes[1].precisions", "on photographs before the step qat", "found dummy", "random"],
     ),
     "no step of a training": (lambda c: c.update(steps={"qat": {"steps": 0}}), ["steps.qat.steps", "0"]),
+    "step that moves scales behind pow2": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+pow2+center"),
+        ["runtimes[1].precisions", "nothing but bias, adaround behind the step pow2", "'minmax+pow2+center'"],
+    ),
+    "pow2 behind a step that has rounded weights": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+adaround+pow2"),
+        ["runtimes[1].precisions", "center, equalize", "before the step pow2, found adaround"],
+    ),
+    "pow2search without images": (
+        lambda c: (
+            c["calibrations"].append({"name": "flat", "method": "fixed"}),
+            c["runtimes"][1]["precisions"].append("int8-flat+pow2search"),
+        ),
+        ["runtimes[1].precisions", "images before the step pow2search", "found flat"],
+    ),
+    "whole numbers with other scales": (
+        lambda c: c["runtimes"].append({"name": "fixedpoint", "precisions": ["int8-minmax+center"]}),
+        ["precisions", "INT8 with the step pow2 or pow2search for fixedpoint", "found int8-minmax+center"],
+    ),
+    "whole numbers with floats": (
+        lambda c: c["runtimes"].append({"name": "fixedpoint", "precisions": ["fp32"]}),
+        ["precisions", "INT8 with the step pow2 or pow2search for fixedpoint", "found fp32"],
+    ),
+    "whole numbers with planes": (
+        lambda c: c["runtimes"].append(
+            {"name": "fixedpoint", "precisions": ["int8-minmax+pow2"], "frames": "float32"}
+        ),
+        ["frames", "expected uint8 for fixedpoint, found float32"],
+    ),
     "quantization with the name of a calibration": (
         lambda c: c.update(quantizations=[{"name": "minmax", "recipe": "entropy"}]),
         ["quantizations[0].name", "found 'minmax' in `calibrations` too"],

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 # Each is imported when it is used: a machine needs only the packages of what it runs.
 RUNTIMES: dict[str, str] = {
+    "fixedpoint": "superres.device.runtimes.fixedpoint",
     "onnxruntime": "superres.device.runtimes.onnxruntime",
     "opencv": "superres.device.runtimes.opencv",
     "openvino": "superres.device.runtimes.openvino",
     "pytorch": "superres.device.runtimes.pytorch",
+    "tensorrt": "superres.device.runtimes.tensorrt",
+    "tensorrt_rtx": "superres.device.runtimes.tensorrt_rtx",
 }
 
 

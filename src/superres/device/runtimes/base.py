@@ -3,22 +3,26 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Protocol
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Tuple
 
 import numpy as np
 
-from superres.device.errors import UserError
+from superres.device.errors import UnsupportedError, UserError
 
 FRAMES = ("uint8", "float32")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How an engine is built and run: precision name, number of threads, options of one runtime."""
+    """How an engine is built and run: precision name, number of threads, options of one runtime.
+
+    `facts` are what `build` returned, when the engine is opened.
+    """
 
     precision: str
     threads: int
     options: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def frames(self) -> str:
@@ -33,12 +37,26 @@ class Settings:
         return frames
 
 
+class LayerTime(NamedTuple):
+    """How long a layer of an engine took in one run; `type` is that of its data, `nodes` those of the ONNX file."""
+
+    run: int
+    layer: str
+    kind: str
+    type: str
+    nodes: Tuple[str, ...]
+    ms: float
+
+
 class Session(ABC):
     """An opened engine: uint8 RGB frames H x W x 3 in, uint8 RGB frames 2H x 2W x 3 out, any H and W.
 
     `run` is made of three steps, so that what the runtime computes can be timed apart from bringing
-    frames into and out of its form. The frame that comes out is valid until the next call.
+    frames into and out of its form. The frame that comes out is valid until the next call. A `reference` says what
+    the right result is, however long that takes: it isn't timed.
     """
+
+    reference: bool = False
 
     @abstractmethod
     def preprocess(self, frame: np.ndarray) -> Any:
@@ -55,6 +73,14 @@ class Session(ABC):
     def run(self, frame: np.ndarray) -> np.ndarray:
         """Upscale one frame by two."""
         return self.postprocess(self.execute(self.preprocess(frame)))
+
+    def facts(self) -> Dict[str, Any]:
+        """What a record should say of how frames were run, besides the settings."""
+        return {}
+
+    def profile(self, frame: np.ndarray, runs: int) -> List[LayerTime]:
+        """Time of every layer in some runs; raises UnsupportedError where the runtime doesn't tell."""
+        raise UnsupportedError("this runtime doesn't tell the times of its layers")
 
 
 class Runtime(Protocol):

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from typing import Tuple
+from typing import Any, Sequence, Tuple
 
 import numpy as np
 
@@ -31,14 +31,18 @@ class BoundSession(Session):
     def infer(self) -> None:
         """Run the engine, and wait until it is done."""
 
+    def empty(self, shape: Sequence[int], dtype: Any) -> np.ndarray:
+        """An array for what the engine reads or writes, in the memory that suits it."""
+        return np.empty(shape, dtype)
+
     def _allocate(self, size: Tuple[int, int]) -> None:
         height, width = self._size = size
-        self._frame = np.empty((2 * height, 2 * width, 3), np.uint8)
+        self._frame = self.empty((2 * height, 2 * width, 3), np.uint8)
         if self._planar:
-            self._inputs = np.empty((1, 3, height, width), np.float32)
-            self._outputs = np.empty((1, 3, 2 * height, 2 * width), np.float32)
+            self._inputs = self.empty((1, 3, height, width), np.float32)
+            self._outputs = self.empty((1, 3, 2 * height, 2 * width), np.float32)
         else:
-            self._inputs = np.empty((1, height, width, 3), np.uint8)
+            self._inputs = self.empty((1, height, width, 3), np.uint8)
             self._outputs = self._frame[np.newaxis]
         # Bound, the output lies in memory that is there already: no 25 MB of page faults in each run.
         self.bind(self._inputs, self._outputs)

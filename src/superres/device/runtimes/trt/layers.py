@@ -18,7 +18,7 @@ _FIELDS = re.compile(
     r"(?:^|, )(Name|LayerType|Inputs|Constants|Outputs|TacticName|StreamId|Metadata): (?![^{]*\})"
 )
 _TENSOR = re.compile(
-    r"\{ Name: (?P<name>[^{}]*?), Dimensions: \[(?P<shape>[\d,]*)\], [^{}]*?Datatype: (?P<type>\w+)"
+    r"\{ Name: (?P<name>[^{}]*?), Dimensions: \[(?P<shape>[-\d,]*)\], [^{}]*?Datatype: (?P<type>\w+)"
 )
 _NODE = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
 # Words in the inspector's descriptions of formats, in all versions; a longer word stands before one that it contains.

@@ -1,0 +1,52 @@
+"""TensorRT on an NVIDIA GPU: fp32, fp16, Q/DQ graphs, and the calibration of its own that versions up to 10 have.
+
+The engine belongs to one version and one device. Not yet run on hardware: see `envs/jetson.md`.
+"""
+
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+from superres.device.errors import UserError
+from superres.device.runtimes.base import Settings
+from superres.device.runtimes.trt.config import precision_kind
+from superres.device.runtimes.trt.engine import build_engine, check_int8
+from superres.device.runtimes.trt.layers import count_convolutions, read_inspector
+from superres.device.runtimes.trt.library import find_device, load_module, make_log, module_version
+from superres.device.runtimes.trt.session import TensorrtSession, check_origin, deserialize, inspect
+
+NAME = "tensorrt"
+
+
+def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
+    """Build the engine of an ONNX file for this device; see `base.Runtime`."""
+    precision_kind(settings.precision)
+    device = find_device()
+    trt = load_module(NAME)
+    if model is None:
+        raise UserError("tensorrt: expected an ONNX file as model, found none")
+    built = build_engine(trt, NAME, model, settings, device)
+    log = make_log(trt)
+    runtime = trt.Runtime(log)
+    inspected = inspect(trt, deserialize(trt, runtime, built.plan, log=log, where=str(model)))
+    facts = dict(built.facts)
+    try:
+        facts["convolutions"] = count_convolutions(read_inspector(inspected))
+    except UserError as error:
+        # A version that describes its layers otherwise still runs them.
+        facts["inspector"] = str(error)
+    check_int8(facts["convolutions"], settings.precision)
+    engine.write_bytes(built.plan)
+    return facts
+
+
+def open_engine(engine: Path, settings: Settings) -> TensorrtSession:
+    """Open the engine; see `base.Runtime`. Raises UserError if it was built elsewhere."""
+    device = find_device()
+    trt = load_module(NAME)
+    check_origin(settings.facts, NAME, str(trt.__version__), device)
+    return TensorrtSession(trt, engine, settings)
+
+
+def versions() -> Dict[str, str]:
+    """Version of TensorRT; nothing where there is none, or no driver to ask it with."""
+    return module_version(NAME)

@@ -1,0 +1,160 @@
+"""Ranges that TensorRT finds itself, the implicit calibration of TensorRT up to 10: batches, and its cache.
+
+All but the class that TensorRT calls is plain Python. Batches hold one image, as in the paper.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Iterator, List, Mapping, Optional, Sequence, Union
+
+import numpy as np
+
+from superres.device.errors import UserError
+from superres.device.frames import open_frames
+from superres.device.outputs import read_json
+from superres.device.pixels import to_planes
+from superres.device.runtimes.trt.cuda import Cuda, DeviceMemory
+from superres.device.runtimes.trt.options import Size
+
+# TensorRT's calibrator for each method of a study's calibration.
+CALIBRATORS = {"entropy": "IInt8EntropyCalibrator2", "minmax": "IInt8MinMaxCalibrator"}
+
+
+class Batches:
+    """The images of a calibration one by one, float32 1 x 3 x H x W in [0, 1], each once.
+
+    `data` is what the study says: `type: random` with kind, seed, images, height and width, or
+    `type: calibration-set` with images (None: all), which are the first of `frames` (with its index `.json` beside
+    it). All images have the size of the first, as a batch's memory has. Raises UserError otherwise.
+    """
+
+    def __init__(self, data: Mapping[str, Any], frames: Optional[Path]):
+        self._images = _random_images(data) if data["type"] == "random" else _frame_images(data, frames)
+        first = next(self._images, None)
+        if first is None:
+            raise UserError(f"{frames}: expected images to calibrate on, found none")
+        self.size: Size = (first.shape[2], first.shape[3])
+        self.count = 0
+        self._next: Optional[np.ndarray] = first
+
+    def take(self) -> Optional[np.ndarray]:
+        """The next image; None once all are taken."""
+        image = self._next
+        if image is None:
+            return None
+        self.count += 1
+        self._next = next(self._images, None)
+        if image.shape[2:] != self.size:
+            raise UserError(
+                f"calibration images: expected all of {self.size}, found one of {image.shape[2:]}"
+            )
+        return image
+
+
+def _random_images(data: Mapping[str, Any]) -> Iterator[np.ndarray]:
+    """The same values as the ranges of a Q/DQ graph are measured on."""
+    generator = np.random.default_rng(data["seed"])
+    shape = (1, 3, data["height"], data["width"])
+    for _ in range(data["images"]):
+        if data["kind"] == "uniform":
+            yield generator.random(shape, dtype=np.float32)
+        elif data["kind"] == "normal":
+            yield generator.standard_normal(shape, dtype=np.float32)
+        else:
+            yield np.ones(shape, np.float32)
+
+
+def _frame_images(data: Mapping[str, Any], path: Optional[Path]) -> Iterator[np.ndarray]:
+    if path is None:
+        raise UserError("calibration: expected the frame file of a calibration set, found none")
+    index = read_json(path.with_suffix(".json"), ("names", "shapes"))
+    shapes = [(int(height), int(width)) for height, width in index["shapes"]]
+    frames = open_frames(path, shapes)
+    wanted = data.get("images") or len(shapes)
+    if wanted > len(shapes):
+        raise UserError(f"{path}: expected {wanted} images to calibrate on, found {len(shapes)}")
+    for number in range(wanted):
+        planes = np.empty((1, 3, *shapes[number]), np.float32)
+        to_planes(np.asarray(frames[number]), planes)
+        yield planes
+
+
+class CalibrationCache:
+    """What TensorRT wrote after a calibration, kept for the next build; `path` None keeps it in memory alone."""
+
+    def __init__(self, path: Optional[Path]):
+        self._path = path
+        self.content: Optional[bytes] = None
+        self.reused = False
+
+    def read(self) -> Optional[bytes]:
+        """The cache, None if there is none yet."""
+        if self._path is not None and self._path.is_file():
+            self.content = self._path.read_bytes()
+            self.reused = True
+        return self.content
+
+    def write(self, content: Union[bytes, memoryview]) -> None:
+        """Keep the cache; a file is whole or not there."""
+        self.content = bytes(content)
+        if self._path is not None:
+            write_whole(self._path, self.content)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that no reader ever sees a part of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def cache_key(*parts: Any) -> str:
+    """A name for what belongs to all of these; files count by their content."""
+    digest = hashlib.sha256()
+    for part in parts:
+        content = (
+            part.read_bytes() if isinstance(part, Path) else json.dumps(part, sort_keys=True).encode("utf-8")
+        )
+        digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()[:24]
+
+
+def make_calibrator(trt: Any, method: str, batches: Batches, cache: CalibrationCache, cuda: Cuda) -> Any:
+    """TensorRT's calibrator of a method, fed from `batches`.
+
+    TensorRT swallows what a callback raises, so that is kept in `failure`, and ends the batches.
+    """
+
+    class Calibrator(getattr(trt, CALIBRATORS[method])):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.failure: Optional[Exception] = None
+            self._memory: Optional[DeviceMemory] = None
+            self._stream = cuda.stream()
+
+        def get_batch_size(self) -> int:
+            return 1
+
+        def get_batch(self, names: Sequence[str]) -> Optional[List[int]]:
+            try:
+                image = batches.take()
+                if image is None:
+                    return None
+                self._memory = self._memory or cuda.allocate(image.nbytes)
+                self._stream.upload(self._memory, image)
+                self._stream.synchronize()
+            except Exception as error:  # noqa: BLE001 - raised again once TensorRT has returned
+                self.failure = error
+                return None
+            return [self._memory.address]
+
+        def read_calibration_cache(self) -> Optional[bytes]:
+            return cache.read()
+
+        def write_calibration_cache(self, content: bytes) -> None:
+            cache.write(content)
+
+    return Calibrator()

@@ -1,0 +1,117 @@
+"""How TensorRT's builder is configured, decided by what it has: an old one is told what a new one does by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from superres.device.errors import UnsupportedError
+from superres.device.runtimes.trt.options import BuildOptions, Size, Sizes
+
+if TYPE_CHECKING:
+    import tensorrt
+
+KINDS = ("fp32", "fp16", "int8")
+
+
+def precision_kind(precision: str) -> str:
+    """`fp32`, `fp16` or `int8`; raises UnsupportedError for any other precision."""
+    kind = "int8" if precision.startswith("int8-") else precision
+    if kind not in KINDS:
+        raise UnsupportedError(f"TensorRT runs {', '.join(KINDS)} here, not {precision}")
+    return kind
+
+
+def is_strongly_typed(trt: Any) -> bool:
+    """Whether every network's types are those of its ONNX file: then no flag says FP16 or INT8."""
+    return not hasattr(trt.BuilderFlag, "FP16")
+
+
+def network_flags(trt: Any) -> int:
+    """Flags of a new network: batches are explicit, which newer versions no longer say."""
+    flag = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
+    return 0 if flag is None else 1 << int(flag)
+
+
+def set_precision(
+    trt: Any, builder: tensorrt.Builder, config: tensorrt.IBuilderConfig, precision: str, fp16_fallback: bool
+) -> None:
+    """Allow what the precision needs and nothing else; TF32 never, which would be neither FP32 nor said.
+
+    Raises UnsupportedError where the device lacks it, and for a fallback that a strongly typed TensorRT
+    can't be told.
+    """
+    kind = precision_kind(precision)
+    if hasattr(trt.BuilderFlag, "TF32"):
+        config.clear_flag(trt.BuilderFlag.TF32)
+    if is_strongly_typed(trt):
+        if fp16_fallback and kind == "int8":
+            raise UnsupportedError(
+                f"TensorRT {trt.__version__} takes every type from the ONNX file: it has no fallback to FP16; "
+                "take fp16_fallback out of the study"
+            )
+        return
+    for name, wanted in (
+        ("fp16", kind == "fp16" or (kind == "int8" and fp16_fallback)),
+        ("int8", kind == "int8"),
+    ):
+        if wanted:
+            # Deprecated in 10.12, gone in 11; a flag is set all the same where the device has it by other means.
+            if not getattr(builder, f"platform_has_fast_{name}", True):
+                raise UnsupportedError(f"this device has no fast {name.upper()}")
+            config.set_flag(getattr(trt.BuilderFlag, name.upper()))
+
+
+def set_limits(trt: Any, config: tensorrt.IBuilderConfig, options: BuildOptions) -> None:
+    """Workspace, optimisation level, and layers that can be looked at; raises UnsupportedError for what is missing."""
+    if options.workspace_mib is not None:
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib << 20)
+    if options.optimization_level is not None:
+        if not hasattr(config, "builder_optimization_level"):
+            raise UnsupportedError(
+                f"TensorRT {trt.__version__} has no optimisation level, 8.6 was the first; "
+                "take optimization_level out of the study"
+            )
+        config.builder_optimization_level = options.optimization_level
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+
+
+def set_dla(
+    trt: Any,
+    builder: tensorrt.Builder,
+    config: tensorrt.IBuilderConfig,
+    *,
+    precision: str,
+    core: int,
+    sizes: Sizes,
+) -> None:
+    """Run on a DLA core what it can, the rest on the GPU; raises UnsupportedError for what DLA doesn't do."""
+    if core >= builder.num_DLA_cores:
+        raise UnsupportedError(
+            f"expected DLA core {core} on this device, found {builder.num_DLA_cores} cores; take dla_core out of the study"
+        )
+    if precision_kind(precision) == "fp32":
+        raise UnsupportedError("DLA computes in FP16 and INT8 only, not in fp32")
+    if not sizes.fixed:
+        raise UnsupportedError(
+            f"DLA takes frames of one size, found {sizes.smallest} to {sizes.largest}; name clips of one size"
+        )
+    config.default_device_type = trt.DeviceType.DLA
+    config.DLA_core = core
+    config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
+
+
+def input_shape(size: Size, frames: str) -> tuple[int, int, int, int]:
+    """Shape of the engine's input for frames of a size (height, width)."""
+    height, width = size
+    return (1, height, width, 3) if frames == "uint8" else (1, 3, height, width)
+
+
+def add_profile(
+    builder: tensorrt.Builder, config: tensorrt.IBuilderConfig, sizes: Sizes, frames: str
+) -> None:
+    """Say which sizes of frames the engine has to take, and which it is tuned for."""
+    profile = builder.create_optimization_profile()
+    # The bindings make their Dims of tuples.
+    shapes: list[Any] = [input_shape(size, frames) for size in (sizes.smallest, sizes.tuned, sizes.largest)]
+    profile.set_shape("frame", *shapes)
+    config.add_optimization_profile(profile)

@@ -1,0 +1,208 @@
+"""The CUDA runtime library through ctypes: JetPack has no Python package for it. Every return code is checked."""
+
+import ctypes
+import ctypes.util
+import importlib.util
+import weakref
+from pathlib import Path
+from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from superres.device.errors import UnsupportedError, UserError
+
+DRIVER = "libcuda.so.1"
+_OUT_OF_MEMORY, _INSUFFICIENT_DRIVER, _NO_DEVICE = 2, 35, 100
+_COMPUTE_CAPABILITY = (75, 76)  # cudaDevAttrComputeCapabilityMajor and Minor
+_TO_DEVICE, _TO_HOST = 1, 2
+_CAPTURE_THREAD_LOCAL = 1
+
+
+class Device(NamedTuple):
+    """A GPU: its name and compute capability, such as ("Orin", "8.7")."""
+
+    name: str
+    compute_capability: str
+
+
+def has_driver() -> bool:
+    """Whether NVIDIA's driver is there. Without it TensorRT ends the process with a segmentation fault."""
+    try:
+        ctypes.CDLL(DRIVER)
+    except OSError:
+        return False
+    return True
+
+
+def require_driver() -> None:
+    """Raise UnsupportedError if NVIDIA's driver isn't there."""
+    if not has_driver():
+        raise UnsupportedError(f"needs a CUDA device: found no NVIDIA driver ({DRIVER}); install it")
+
+
+class Cuda:
+    """The functions of the CUDA runtime that an engine needs, with its first device.
+
+    `path` names the library; without it, it is looked for. Raises UserError if there is none. What a function
+    returns becomes UnsupportedError where there is no driver (error 35) or no device (100), UserError where
+    memory runs out (2), RuntimeError with the error's name for all else.
+    """
+
+    def __init__(self, path: Optional[str] = None):
+        self._library = ctypes.CDLL(path) if path else _load()
+        for name in ("cudaGetErrorName", "cudaGetErrorString"):
+            getattr(self._library, name).restype = ctypes.c_char_p
+
+    def call(self, name: str, *arguments: Any) -> None:
+        """Call a function; raises what its return code means."""
+        code = getattr(self._library, name)(*arguments)
+        if code == 0:
+            return
+        error = self._library.cudaGetErrorName(code).decode("ascii")
+        text = self._library.cudaGetErrorString(code).decode("utf-8", "replace")
+        described = f"{name}: error {code}, {error}, {text}"
+        if code == _INSUFFICIENT_DRIVER:
+            raise UnsupportedError(
+                f"needs a CUDA device: the NVIDIA driver is missing, or too old for CUDA {self.version} "
+                f"({described}); install or update it"
+            )
+        if code == _NO_DEVICE:
+            raise UnsupportedError(f"needs a CUDA device: the driver sees none ({described})")
+        if code == _OUT_OF_MEMORY:
+            raise UserError(f"CUDA device: expected more free memory ({described}); end what else runs on it")
+        raise RuntimeError(f"CUDA: {described}")
+
+    @property
+    def version(self) -> str:
+        """Version of this library, such as 12.9; it needs no driver."""
+        number = ctypes.c_int()
+        self.call("cudaRuntimeGetVersion", ctypes.byref(number))
+        return f"{number.value // 1000}.{number.value % 1000 // 10}"
+
+    def device(self) -> Device:
+        """The device that engines run on; raises UnsupportedError if there is none."""
+        count = ctypes.c_int()
+        self.call("cudaGetDeviceCount", ctypes.byref(count))
+        numbers = []
+        for attribute in _COMPUTE_CAPABILITY:
+            number = ctypes.c_int()
+            self.call("cudaDeviceGetAttribute", ctypes.byref(number), attribute, 0)
+            numbers.append(str(number.value))
+        # The structure differs between versions, in its length too, but begins with the name in all of them.
+        properties = ctypes.create_string_buffer(1 << 14)
+        self.call("cudaGetDeviceProperties", properties, 0)
+        return Device(properties.value.decode("utf-8", "replace"), ".".join(numbers))
+
+    def allocate(self, size: int) -> "DeviceMemory":
+        """Memory of the device, in bytes."""
+        pointer = ctypes.c_void_p()
+        self.call("cudaMalloc", ctypes.byref(pointer), ctypes.c_size_t(size))
+        return DeviceMemory(self, int(pointer.value or 0))
+
+    def host_array(self, shape: Sequence[int], dtype: Any) -> np.ndarray:
+        """An array in pinned memory, which copies to and from the device don't stage; freed with the array."""
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        pointer = ctypes.c_void_p()
+        self.call("cudaHostAlloc", ctypes.byref(pointer), ctypes.c_size_t(size), 0)
+        memory: Any = (ctypes.c_ubyte * size).from_address(int(pointer.value or 0))
+        weakref.finalize(memory, self._library.cudaFreeHost, pointer)
+        return np.frombuffer(memory, dtype).reshape(shape)
+
+    def free(self, address: int) -> None:
+        """Give memory of the device back."""
+        self.call("cudaFree", ctypes.c_void_p(address))
+
+    def stream(self) -> "Stream":
+        """A new stream."""
+        handle = ctypes.c_void_p()
+        self.call("cudaStreamCreate", ctypes.byref(handle))
+        return Stream(self, int(handle.value or 0))
+
+
+class DeviceMemory:
+    """Memory of the device, freed with this object."""
+
+    def __init__(self, cuda: Cuda, address: int):
+        self.address = address
+        weakref.finalize(self, cuda.free, address)
+
+
+class Stream:
+    """Work on the device in order; copies are asynchronous, their arrays have to stay until `synchronize`."""
+
+    def __init__(self, cuda: Cuda, handle: int):
+        self._cuda = cuda
+        self.handle = handle
+
+    def upload(self, memory: DeviceMemory, array: np.ndarray) -> None:
+        """Copy a contiguous array to the device."""
+        self._copy(memory.address, array.ctypes.data, array.nbytes, _TO_DEVICE)
+
+    def download(self, array: np.ndarray, memory: DeviceMemory) -> None:
+        """Copy from the device into a contiguous array."""
+        self._copy(array.ctypes.data, memory.address, array.nbytes, _TO_HOST)
+
+    def _copy(self, target: int, source: int, size: int, kind: int) -> None:
+        addresses = ctypes.c_void_p(target), ctypes.c_void_p(source)
+        self._cuda.call("cudaMemcpyAsync", *addresses, ctypes.c_size_t(size), kind, self._pointer)
+
+    def synchronize(self) -> None:
+        """Wait until all work is done."""
+        self._cuda.call("cudaStreamSynchronize", self._pointer)
+
+    def begin_capture(self) -> None:
+        """Record work from now on, instead of doing it."""
+        self._cuda.call("cudaStreamBeginCapture", self._pointer, _CAPTURE_THREAD_LOCAL)
+
+    def end_capture(self) -> int:
+        """What was recorded, as a graph that can be launched; raises RuntimeError if it can't be recorded."""
+        graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
+        self._cuda.call("cudaStreamEndCapture", self._pointer, ctypes.byref(graph))
+        # Without flags the function's arguments differ between CUDA 11 and 12; with them they don't.
+        arguments = ctypes.byref(executable), graph, ctypes.c_ulonglong(0)
+        self._cuda.call("cudaGraphInstantiateWithFlags", *arguments)
+        self._cuda.call("cudaGraphDestroy", graph)
+        return int(executable.value or 0)
+
+    def discard(self, graph: int) -> None:
+        """Free a graph; 0 is none."""
+        if graph:
+            self._cuda.call("cudaGraphExecDestroy", ctypes.c_void_p(graph))
+
+    def launch(self, graph: int) -> None:
+        """Do what was recorded."""
+        self._cuda.call("cudaGraphLaunch", ctypes.c_void_p(graph), self._pointer)
+
+    @property
+    def _pointer(self) -> ctypes.c_void_p:
+        return ctypes.c_void_p(self.handle)
+
+
+def _load() -> ctypes.CDLL:
+    for name in _candidates():
+        try:
+            return ctypes.CDLL(name)
+        except OSError:
+            continue
+    raise UserError(
+        "CUDA: expected the CUDA runtime library (libcudart), found none; install CUDA, JetPack, "
+        "or the Python package nvidia-cuda-runtime-cu12"
+    )
+
+
+def _candidates() -> Iterator[str]:
+    """Names and paths of the library: the system's first, as a Jetson's belongs to its driver."""
+    found = ctypes.util.find_library("cudart")
+    if found:
+        yield found
+    yield from ("libcudart.so", "/usr/local/cuda/lib64/libcudart.so")
+    for folder in _package_folders():
+        yield from sorted(str(path) for path in Path(folder).glob("lib/libcudart.so.*"))
+
+
+def _package_folders() -> Tuple[str, ...]:
+    try:
+        spec = importlib.util.find_spec("nvidia.cuda_runtime")
+    except ModuleNotFoundError:
+        return ()
+    return tuple(spec.submodule_search_locations or ()) if spec else ()

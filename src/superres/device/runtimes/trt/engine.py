@@ -1,0 +1,237 @@
+"""From an ONNX file to an engine: parser, builder, and what is said of both."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from superres.device.errors import UnsupportedError, UserError
+from superres.device.runtimes.base import Settings
+from superres.device.runtimes.trt import config as configuration
+from superres.device.runtimes.trt import implicit
+from superres.device.runtimes.trt.calibrator import (
+    CALIBRATORS,
+    Batches,
+    CalibrationCache,
+    cache_key,
+    make_calibrator,
+    write_whole,
+)
+from superres.device.runtimes.trt.cuda import Cuda, Device
+from superres.device.runtimes.trt.layers import LOG_START, Layer, count_convolutions, read_build_log
+from superres.device.runtimes.trt.library import make_log
+from superres.device.runtimes.trt.options import build_options, frame_sizes
+
+if TYPE_CHECKING:
+    import tensorrt
+
+
+@dataclass(frozen=True)
+class Built:
+    """A serialised engine, its layers as the builder's log names them (none if it doesn't), and facts of the build."""
+
+    plan: bytes
+    layers: list[Layer]
+    facts: dict[str, Any]
+
+
+def cache_folder() -> Path:
+    """Where what belongs to this device is kept between builds: $SUPERRES_CACHE, or the user's cache folder."""
+    given = os.environ.get("SUPERRES_CACHE")
+    return (
+        Path(given)
+        if given
+        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "superres"
+    )
+
+
+def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: Device | None) -> Built:
+    """Build the engine of an ONNX file with the module `trt`, called `name`, for a device (None: any).
+
+    Raises UserError for a file that TensorRT refuses, in its own words and with the node, and for limits that
+    are too tight; UnsupportedError for what this TensorRT or this device doesn't do.
+    """
+    configuration.precision_kind(settings.precision)
+    options, sizes = build_options(settings), frame_sizes(settings)
+    log = make_log(trt)
+    builder = _make_builder(trt, log)
+    network = builder.create_network(configuration.network_flags(trt))
+    _parse(trt, network, log, model, settings)
+    config = builder.create_builder_config()
+    configuration.set_precision(trt, builder, config, settings.precision, options.fp16_fallback)
+    configuration.set_limits(trt, config, options)
+    if options.dla_core is not None:
+        core = options.dla_core
+        configuration.set_dla(trt, builder, config, precision=settings.precision, core=core, sizes=sizes)
+    configuration.add_profile(builder, config, sizes, settings.frames)
+    calibration = _Calibration.prepare(trt, name, model, settings)
+    if calibration is not None:
+        size = calibration.batches.size
+        implicit.set_calibrator(builder, config, calibration.calibrator, size, settings.frames)
+    timing = _TimingCache(trt, config, name, device) if options.timing_cache and device else None
+    plan = _serialize(builder, network, config, log=log, model=model, calibration=calibration)
+    if timing is not None:
+        timing.keep()
+    # With a device, the inspector says them better.
+    layers = [] if device else _logged_layers(log.messages)
+    facts = {
+        "module": name,
+        "version": str(trt.__version__),
+        "device": device._asdict() if device else None,
+        "strongly_typed": configuration.is_strongly_typed(trt),
+        "flags": _flag_names(trt, config),
+        "build": asdict(options),
+        "sizes": asdict(sizes),
+        "convolutions": count_convolutions(layers),
+        **(calibration.facts() if calibration else {}),
+    }
+    return Built(plan, layers, facts)
+
+
+def check_int8(convolutions: dict[str, int], precision: str) -> None:
+    """Raise UnsupportedError if no convolution of an INT8 engine is Int8, where the types of all are known."""
+    if configuration.precision_kind(precision) != "int8" or not convolutions:
+        return
+    if set(convolutions) <= {"Float", "Half"}:
+        raise UnsupportedError(
+            f"TensorRT runs these convolutions in {convolutions} on this device, none in Int8"
+        )
+
+
+def _make_builder(trt: Any, log: Any) -> tensorrt.Builder:
+    try:
+        return trt.Builder(log)
+    except TypeError as error:
+        # The bindings' way to say that the library gave none.
+        reason = log.errors[-1] if log.errors else str(error)
+        raise UnsupportedError(
+            f"TensorRT {trt.__version__} makes no builder on this machine: {_line(reason)}"
+        ) from error
+
+
+def _parse(trt: Any, network: tensorrt.INetworkDefinition, log: Any, model: Path, settings: Settings) -> None:
+    parser: tensorrt.OnnxParser = trt.OnnxParser(network, log)
+    if not parser.parse_from_file(str(model)):
+        raise UserError(
+            f"{model}: TensorRT {trt.__version__} refuses it: {_parser_error(parser)}; export it again"
+        )
+    expected = frame_type(trt, settings.frames)
+    found = [(network.get_input(i).name, network.get_input(i).dtype) for i in range(network.num_inputs)]
+    if found != [("frame", expected)]:
+        raise UserError(
+            f"{model}: expected one {settings.frames} input named 'frame', found {found}; export it again"
+        )
+
+
+def frame_type(trt: Any, frames: str) -> Any:
+    """TensorRT's type of what an engine takes and gives; raises UnsupportedError for one that it hasn't."""
+    if frames == "float32":
+        return trt.DataType.FLOAT
+    if not hasattr(trt.DataType, "UINT8"):
+        raise UnsupportedError(
+            f"TensorRT {trt.__version__} takes no uint8 frames, 8.5 was the first; set frames: float32 for it"
+        )
+    return trt.DataType.UINT8
+
+
+def _parser_error(parser: tensorrt.OnnxParser) -> str:
+    if not parser.num_errors:
+        return "no reason given"
+    error = parser.get_error(0)
+    # Versions before 8.6 know a node by its number alone.
+    name = error.node_name() if hasattr(error, "node_name") else ""
+    kind = error.node_operator() if hasattr(error, "node_operator") else ""
+    node = f"node {name or error.node()}{f' ({kind})' if kind else ''}: " if error.node() >= 0 else ""
+    return f"{node}{_line(error.desc())}"
+
+
+def _serialize(
+    builder: tensorrt.Builder,
+    network: tensorrt.INetworkDefinition,
+    config: tensorrt.IBuilderConfig,
+    *,
+    log: Any,
+    model: Path,
+    calibration: _Calibration | None,
+) -> bytes:
+    plan = builder.build_serialized_network(network, config)
+    if calibration is not None and calibration.calibrator.failure is not None:
+        raise calibration.calibrator.failure
+    if plan is not None:
+        return _content(plan)
+    text = " ".join(log.errors)
+    advice = ""
+    if "workspace" in text.lower():
+        advice = "; raise the study's build.workspace_mib, or leave it out"
+    elif "out of memory" in text.lower() or "OutOfMemory" in text:
+        advice = "; end what else runs on the device, or lower build.workspace_mib"
+    raise UserError(f"{model}: TensorRT builds no engine of it: {_line(text) or 'no reason given'}{advice}")
+
+
+def _content(memory: Any) -> bytes:
+    """TensorRT's host memory, a buffer that not every version's types declare as one, as bytes."""
+    return bytes(memory)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:400]
+
+
+def _logged_layers(messages: list[str]) -> list[Layer]:
+    found = [message for message in messages if message.startswith(LOG_START)]
+    return read_build_log(found[-1]) if found else []
+
+
+def _flag_names(trt: Any, config: tensorrt.IBuilderConfig) -> list[str]:
+    members = trt.BuilderFlag.__members__
+    return sorted(name for name, flag in members.items() if config.get_flag(flag))
+
+
+class _TimingCache:
+    """Times of kernels that earlier builds on this device measured; no version reads another's."""
+
+    def __init__(self, trt: Any, config: tensorrt.IBuilderConfig, name: str, device: Device):
+        self._config = config
+        key = cache_key(name, str(trt.__version__), list(device))
+        self._path = cache_folder() / f"timing-{key}.cache"
+        content = self._path.read_bytes() if self._path.is_file() else b""
+        config.set_timing_cache(config.create_timing_cache(content), False)
+
+    def keep(self) -> None:
+        """Write what is known now."""
+        write_whole(self._path, _content(self._config.get_timing_cache().serialize()))
+
+
+@dataclass(frozen=True)
+class _Calibration:
+    batches: Batches
+    cache: CalibrationCache
+    calibrator: Any
+
+    @classmethod
+    def prepare(cls, trt: Any, name: str, model: Path, settings: Settings) -> _Calibration | None:
+        """What feeds an implicit calibration; None for other precisions."""
+        if not implicit.is_implicit(settings.precision):
+            return None
+        given = settings.options.get("calibration")
+        if not isinstance(given, dict) or given.get("method") not in CALIBRATORS:
+            raise UserError(
+                f"{settings.precision}: expected a calibration by {' or '.join(CALIBRATORS)}, "
+                f"which TensorRT has, found {given and given.get('method')}"
+            )
+        implicit.check_implicit(trt, given["method"])
+        frames = Path(given["frames"]) if given.get("frames") else None
+        parts = [name, str(trt.__version__), given["method"], given["data"], model]
+        key = cache_key(*parts, *([frames] if frames else []))
+        cache = CalibrationCache(cache_folder() / f"calibration-{key}.cache")
+        batches = Batches(given["data"], frames)
+        return cls(batches, cache, make_calibrator(trt, given["method"], batches, cache, Cuda()))
+
+    def facts(self) -> dict[str, Any]:
+        """What the record says of the calibration: TensorRT's own cache, which a study can replay elsewhere."""
+        content = (self.cache.content or b"").decode("ascii", "replace")
+        return {
+            "calibration": {"images": self.batches.count, "reused": self.cache.reused, "cache": content},
+        }

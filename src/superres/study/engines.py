@@ -1,0 +1,80 @@
+"""What an arm's engine is built from and with: which ONNX file, in which form, and what the runtime is told."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from superres.device.errors import UserError
+from superres.study.model import Arm, Study
+
+TENSORRT = ("tensorrt", "tensorrt_rtx")
+TENSORRT_METHODS = ("entropy", "minmax")
+"""Methods of calibration that TensorRT has itself, for int8-trt-NAME."""
+
+# How the file is called whose graph has uint8 frames; OpenVINO and PyTorch put their conversion in themselves.
+_FORMS = {"onnxruntime": ".uint8", **dict.fromkeys(TENSORRT, ".casts")}
+
+
+def frames_of(study: Study, arm: Arm) -> str:
+    """What the arm's engine takes and gives: TensorRT finds ranges of its own on float32 planes only."""
+    return "float32" if arm.implicit else study.frames[arm.runtime]
+
+
+def graph_of(study: Study, arm: Arm) -> str:
+    """Name, without folder and ending, of the ONNX file of an arm of a network.
+
+    FP32 and the Q/DQ graph of an INT8 precision serve every runtime. TensorRT's FP16 is written into the file,
+    since newer versions take every type from there; where TensorRT finds ranges itself it reads FP32.
+    """
+    graph = "fp32" if arm.int8 is None or arm.implicit else arm.precision
+    if arm.runtime in TENSORRT and arm.precision == "fp16":
+        graph = "fp16"
+    return graph + (_FORMS.get(arm.runtime, "") if frames_of(study, arm) == "uint8" else "")
+
+
+def build_settings(study: Study, arm: Arm) -> dict[str, Any]:
+    """Settings of the job that builds an engine, besides the runtime's options: what TensorRT calibrates with."""
+    calibration = study.calibration_of(arm)
+    if calibration is None or not arm.implicit:
+        return {}
+    return {"calibration": {"method": calibration.method, "data": dict(calibration.data or {})}}
+
+
+def check_tensorrt(runtime: Mapping[str, Any], written: Mapping[str, Any], key: str) -> None:
+    """Raise UserError for a precision that a runtime can't have for its TensorRT or its lack of it, and for settings.
+
+    `written` is the entry as the study has it, without defaults.
+    """
+    name = runtime["name"]
+    if name not in TENSORRT and "build" in written:
+        raise UserError(f"{key}.build: expected it with {' or '.join(TENSORRT)} only, found it with {name}")
+    for precision in runtime["precisions"]:
+        if precision.startswith("int8-trt-") and name != "tensorrt":
+            raise UserError(
+                f"{key}.precisions: expected {precision} with the runtime tensorrt only, found it with {name}; "
+                f"take {precision.replace('trt-', '')}, a Q/DQ graph"
+            )
+        if name in TENSORRT and precision == "bf16":
+            raise UserError(
+                f"{key}.precisions: expected fp32, fp16 or int8 for {name}, found bf16; take it out"
+            )
+
+
+def check_tensorrt_arms(study: Study) -> None:
+    """Raise UserError for INT8 that TensorRT doesn't have.
+
+    That is an int8-trt-NAME whose calibration has a method that TensorRT lacks, and asymmetric activations: its
+    parser takes uint8 with zero-point 0 for int8, and everything above half of the range would be clipped, unsaid.
+    """
+    for arm in study.arms:
+        calibration = study.calibration_of(arm)
+        steps = study.quantizations[arm.int8].recipe.steps if arm.int8 is not None else ()
+        if arm.runtime in TENSORRT and "asymmetric" in steps:
+            raise UserError(
+                f"runtimes: {arm.runtime}: {arm.precision}: expected symmetric activations, the only ones that TensorRT "
+                "has, found the step asymmetric; take center instead"
+            )
+        if arm.implicit and calibration is not None and calibration.method not in TENSORRT_METHODS:
+            raise UserError(
+                f"runtimes: {arm.runtime}: {arm.precision}: expected a calibration by "
+                f"{' or '.join(TENSORRT_METHODS)}, which TensorRT has itself, found {calibration.method}"
+            )

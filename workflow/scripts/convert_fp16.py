@@ -1,0 +1,9 @@
+"""Write an FP32 ONNX file's network in FP16."""
+
+from pathlib import Path
+
+from superres.models.half import convert_fp16
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    convert_fp16(Path(snakemake.input.onnx), Path(snakemake.output.onnx))
