@@ -32,7 +32,6 @@ QAT = {"steps": 4, "batch": 1, "patch": 16, "learning_rate": 1e-4, "range_learni
 SETTINGS = {
     "bias": {"images": 2},
     "adaround": {"images": 2, "pixels": 400, "seed": 0},
-    "balance": {"images": 2, "percentile": 99.9},
     "qat": QAT,
     "pow2search": {"images": 1, "sweeps": 1},
 }
@@ -43,7 +42,7 @@ RECIPES = [
     "percentile+equalize",
     "mse+center+adaround",
     "minmax+pertensor+adaround",
-    "mse+center+balance+qat",
+    "mse+center+qat",
     "minmax+pow2",
     "minmax+pow2search",
     "mse+asymmetric",
