@@ -12,19 +12,24 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join(filter(None, [SOURCE, os.getenv("PYTHONPATH")]))
 )
 
+from superres.data.sources import FILES, read_in_any_order
 from superres.device.errors import UserError
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
 from superres.quantization.recipes import NEED_IMAGES, ONE_THREAD
 from superres.study.check import check_study, leave_out_missing, place_of
 from superres.study.engines import TENSORRT, build_settings, frames_of, graph_of
-from superres.study.files import source_files
+from superres.study.files import frames_made_of, source_files
 from superres.study.model import TRAINING_ROLES, Arm
 from superres.study.parse import BASELINE, load_study
 
 try:
     STUDY = leave_out_missing(
-        load_study(config, Path(workflow.basedir, "workflow/schemas/study.schema.yaml"))
+        load_study(
+            config,
+            Path(workflow.basedir, "workflow/schemas/study.schema.yaml"),
+            os.environ.get("SUPERRES_DATA"),
+        )
     )
     check_study(STUDY)
 except UserError as error:
@@ -35,6 +40,7 @@ RESULTS = f"results/{STUDY.name}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 PACKAGES = "resources/packages"
+DOWNLOADS = "resources/downloads"
 # What a file of an arm carries in its name for each clip: nothing if the study names only one.
 OF_CLIP = (
     {"": next(iter(STUDY.clips))}
@@ -64,6 +70,7 @@ wildcard_constraints:
     clip="[a-z0-9_]+",
     of_clip=r"(\.[a-z0-9_]+)?",
     wheel=r"[A-Za-z0-9._+!-]+\.whl",
+    file="[A-Za-z0-9][A-Za-z0-9._-]*",
 
 
 def lock_study():
@@ -163,6 +170,12 @@ def package_of(wildcards):
         "version": package.version,
         "sha256": package.sha256,
     }
+
+
+def room_for_frames(wildcards):
+    """Megabytes that the frames need which are still to be made of a fetched file."""
+    made = frames_made_of(STUDY, wildcards.file)
+    return sum(n for path, n in made if not Path(RESULTS, path).exists()) // 10**6
 
 
 def weights_of(wildcards):

@@ -14,6 +14,28 @@ rule download_package:
         "../workflow/scripts/download_package.py"
 
 
+# A link to the verified file: Snakemake deletes and touches outputs, and what has been downloaded stays as it is.
+rule fetch_file:
+    output:
+        link=f"{FILES}/{{file}}",
+    log:
+        f"{LOGS}/fetch_file/{{file}}.log",
+    benchmark:
+        f"{BENCHMARKS}/fetch_file/{{file}}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        # Not a parameter, for what is made of a file is no reason to fetch it again.
+        frames_mb=room_for_frames,
+    params:
+        # Behind a tuple, as below.
+        file=lambda wildcards: (STUDY.files[wildcards.file],),
+        store=DOWNLOADS,
+    script:
+        "../workflow/scripts/fetch_file.py"
+
+
 rule prepare_clip:
     input:
         packages=lambda wildcards: wheels_of(image_set(wildcards)["sources"]),
@@ -31,7 +53,7 @@ rule prepare_clip:
         role="frames|training",
     conda:
         "../envs/data.yaml"
-    threads: 1
+    threads: lambda wildcards: (4 if read_in_any_order(image_set(wildcards)["sources"]) else 1)
     params:
         images=image_set,
         wheels=PACKAGES,

@@ -34,7 +34,10 @@ def test_every_study_dry_runs(project: Project, name: str):
     make_image_folders(project, yaml.safe_load(study.read_text(encoding="utf-8")))
     done = project.snakemake("-n", "all", "--configfile", f"studies/{name}")
     assert done.returncode == 0, done.stdout
-    assert read_jobs(done.stdout)["collect_metrics"] == 1
+    jobs = read_jobs(done.stdout)
+    assert jobs["collect_metrics"] == 1
+    # The paper's clip and calibration images; DIV2K's training and validation sets.
+    assert jobs.get("fetch_file", 0) == {"paper.yaml": 2, "train-div2k.yaml": 2}.get(name, 0)
 
 
 def test_default_study_without_heavy_imports(project: Project):

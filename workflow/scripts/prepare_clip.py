@@ -12,4 +12,5 @@ with script_log(snakemake.log[0]):
         hr=Path(snakemake.output.hr),
         lr=Path(snakemake.output.lr),
         index=Path(snakemake.output.index),
+        threads=snakemake.threads,
     )

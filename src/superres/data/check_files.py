@@ -3,28 +3,25 @@
 The workflow calls this while it parses a study: numpy and OpenCV stay out, Pillow comes in for headers.
 """
 
-from fnmatch import fnmatchcase
 from pathlib import Path
 
+from superres.data.archives import is_taken, zip_members
 from superres.data.frame_ranges import check_range, select_frames
 from superres.data.packages import match_members
-from superres.data.sources import Images, PackageImages, Source, TurningView, Video, Y4m
+from superres.data.receipts import check_size
+from superres.data.sources import (
+    IMAGE_SUFFIXES,
+    Images,
+    PackageImages,
+    Source,
+    TurningView,
+    Video,
+    Y4m,
+    ZipImages,
+    pinned_file,
+)
 from superres.data.y4m import read_header
 from superres.device.errors import UserError
-
-IMAGE_SUFFIXES = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".bmp",
-    ".tif",
-    ".tiff",
-    ".webp",
-    ".jp2",
-    ".j2k",
-    ".ppm",
-    ".pgm",
-)
 
 
 def image_files(images: Images) -> list[Path]:
@@ -38,13 +35,7 @@ def image_files(images: Images) -> list[Path]:
         raise UserError(
             f"images: expected a folder at {folder}, found {_what_is_there(folder)}; correct its path"
         )
-    found = sorted(
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in IMAGE_SUFFIXES
-        and (not images.include or any(fnmatchcase(file.name, p) for p in images.include))
-        and not any(fnmatchcase(file.name, p) for p in images.exclude)
-    )
+    found = sorted(file for file in folder.iterdir() if is_taken(file.name, images))
     if not found:
         raise UserError(
             f"{folder}: expected at least one image ({', '.join(IMAGE_SUFFIXES)}) that include "
@@ -65,9 +56,16 @@ def check_source(source: Source, smallest: int = 2) -> None:
     """Raise UserError for what is wrong with a source as far as names and headers tell.
 
     Images of a folder must be at least `smallest` pixels wide and high.
-    A wheel that is yet to be downloaded and the frames of a video are left for when they are read.
+    A file that is yet to be downloaded, the frames of a video and the content of images in an archive are left for when
+    they are read.
     """
     kind = source.kind
+    pinned = pinned_file(source)
+    if pinned is not None:
+        if not Path(pinned.path).exists():
+            check_range(source.frames, pinned.path)
+            return
+        check_size(Path(pinned.path), pinned)
     match kind:
         case TurningView():
             check_view(kind)
@@ -82,6 +80,8 @@ def check_source(source: Source, smallest: int = 2) -> None:
             files = image_files(kind)
             for index in select_frames(source.frames, len(files), str(kind.path)):
                 _check_image_header(files[index], smallest)
+        case ZipImages():
+            select_frames(source.frames, len(zip_members(kind)), kind.path)
         case Y4m():
             header = read_header(check_file(kind.path, "y4m"))
             select_frames(source.frames, header.frames, kind.path)

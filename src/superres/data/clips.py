@@ -1,17 +1,23 @@
 """Clips and calibration sets: frame files that everything after reads, and an index beside them."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from superres.data.disjoint import Origin
-from superres.data.reading import FrameReader, open_source
+from superres.data.frame_journal import FrameJournal, WrittenFrame
+from superres.data.reading import FrameReader, open_source, picture_digest
 from superres.data.resampling import downsample
-from superres.data.sources import Source
+from superres.data.sources import Source, read_in_any_order
+from superres.data.space import check_space, naming_full_disk
 from superres.device.errors import UserError
 from superres.device.frames import FrameWriter
+from superres.device.machine import usable_cpus
 from superres.device.outputs import Outputs, write_json
 from superres.device.progress import Progress
 
@@ -25,40 +31,98 @@ def prepare_clip(
     hr: Path,
     lr: Path,
     index: Path,
+    threads: int = 1,
 ) -> None:
     """Write a clip: its high-resolution frames, their x2-downsampled twins, and the index of both.
 
     `hr` and `lr` are frame files, `index` is JSON with names, shapes and origins; each appears under its
     name only when it is whole, the index last. `wheels` is the folder of downloaded wheels, `downsampling`
-    one of KERNELS. One frame is in memory at a time. Raises UserError for what a source gets wrong.
+    one of KERNELS. Where the sources allow it, `threads` frames are made side by side, each holding one frame in memory.
+    A killed call leaves what the next one goes on with. Raises UserError for what a source gets wrong, and for a full disk.
     """
     readers = [open_source(source, wheels) for source in sources]
     shapes = [shape for reader in readers for shape in reader.shapes]
     halves = [(height // 2, width // 2) for height, width in shapes]
-    origins: list[Origin] = []
-    with (
-        Progress(f"prepare_clip {name}", total=len(shapes)) as progress,
-        FrameWriter(hr, shapes) as high,
-        FrameWriter(lr, halves) as low,
-    ):
-        for i, (reader, j) in enumerate(_each_frame(readers)):
-            frame = reader.read(j)
-            high[i] = frame
-            low[i] = downsample(frame, downsampling)
-            origins.append(reader.origin(j))
+    content: dict[str, object] = {
+        "name": name,
+        "sources": [describe_source(source) for source in sources],
+        "downsampling": downsampling,
+        "names": [frame_name for reader in readers for frame_name in reader.names],
+        "hr_shapes": shapes,
+        "lr_shapes": halves,
+    }
+    files = [file for reader in readers for file in reader.files]
+    journal = FrameJournal(index.with_name(f"{index.name}.journal"), content, files)
+    with naming_full_disk(hr, "and run it again"), journal:
+        if not journal.written:
+            check_space([(hr.parent, _bytes(shapes)), (lr.parent, _bytes(halves))], f"frames of {name}")
+        with (
+            FrameWriter(hr, shapes, resume=True) as high,
+            FrameWriter(lr, halves, resume=True) as low,
+            _threads(threads if read_in_any_order(sources) else 1) as pool,
+        ):
+            make = _FrameMaker(list(_each_frame(readers)), downsampling, high, low, journal)
+            made = pool.map(make, range(len(shapes)))
+            origins = _note_frames(made, journal, Progress(f"prepare_clip {name}", total=len(shapes)))
+        _write_index(index, {**content, "origins": origins})
+
+
+def _note_frames(
+    made: Iterable[WrittenFrame], journal: FrameJournal, progress: Progress
+) -> list[dict[str, object]]:
+    """Note each frame once it is written; the origins of all, for the index."""
+    origins = []
+    with progress:
+        for i, written in enumerate(made):
+            journal.note(i, written)
+            origins.append(dataclasses.asdict(written.origin))
             progress.update()
-    _write_index(
-        index,
-        {
-            "name": name,
-            "sources": [describe_source(source) for source in sources],
-            "downsampling": downsampling,
-            "names": [frame_name for reader in readers for frame_name in reader.names],
-            "hr_shapes": shapes,
-            "lr_shapes": halves,
-            "origins": [dataclasses.asdict(origin) for origin in origins],
-        },
-    )
+    return origins
+
+
+@dataclasses.dataclass(frozen=True)
+class _FrameMaker:
+    """Writes single frames and their twins, from several threads."""
+
+    frames: Sequence[tuple[FrameReader, int]]
+    downsampling: str
+    high: FrameWriter
+    low: FrameWriter
+    journal: FrameJournal
+
+    def __call__(self, index: int) -> WrittenFrame:
+        before = self.journal.written.get(index)
+        if before is not None and self._stands(index, before):
+            return before
+        reader, place = self.frames[index]
+        self.high[index] = frame = reader.read(place)
+        self.low[index] = twin = downsample(frame, self.downsampling)
+        origin = reader.origin(place)
+        return WrittenFrame(
+            origin.sha256 if reader.whole else picture_digest(frame), picture_digest(twin), origin
+        )
+
+    def _stands(self, index: int, before: WrittenFrame) -> bool:
+        """Whether what a killed call has noted is what the files hold."""
+        found = (picture_digest(self.high[index]), picture_digest(self.low[index]))
+        return found == (before.hr, before.lr)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool of threads, at most one a processor; OpenCV adds none of its own where there are several."""
+    workers = min(number, usable_cpus())
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1 if workers > 1 else before)
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                yield pool
+            finally:
+                # After an error or an interrupt, nothing more is begun.
+                pool.shutdown(cancel_futures=True)
+    finally:
+        cv2.setNumThreads(before)
 
 
 def prepare_calibration_set(
@@ -104,12 +168,16 @@ def prepare_calibration_set(
 
 
 def describe_source(source: Source) -> dict[str, object]:
-    """A source as plain values for JSON: its kind's class name and every setting."""
+    """A source as plain values for JSON: its kind's class name and every setting that it has."""
     return {
         "kind": type(source.kind).__name__,
-        **dataclasses.asdict(source.kind),
+        **{key: value for key, value in dataclasses.asdict(source.kind).items() if value is not None},
         "frames": dataclasses.asdict(source.frames),
     }
+
+
+def _bytes(shapes: Sequence[tuple[int, int]]) -> int:
+    return sum(height * width * 3 for height, width in shapes)
 
 
 def _each_frame(readers: Sequence[FrameReader]) -> Iterator[tuple[FrameReader, int]]:

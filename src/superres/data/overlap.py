@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from superres.data.archives import zip_members
 from superres.data.check_files import image_files
 from superres.data.frame_ranges import first_common_index, frame_indices
-from superres.data.sources import Images, PackageImages, Source, TurningView, Video, Y4m
+from superres.data.sources import Images, PackageImages, Source, TurningView, Video, Y4m, ZipImages
 
 Sector = tuple[float, float]
 
@@ -54,7 +55,7 @@ def check_disjoint(a: Sequence[Source], b: Sequence[Source]) -> str | None:
     """Name the first thing that two sets of sources share, in one sentence; None when they share nothing.
 
     Compared are views into the same panorama (by yaw, around the circle), frame indices of the same file,
-    files of the same folder, and patterns of the same package.
+    files of the same folder or archive, and patterns of the same package.
     """
     for first in a:
         for second in b:
@@ -77,6 +78,8 @@ def _shared(a: Source, b: Source) -> str | None:
             shared = _shared_member(view, images)
         case Images() as one, Images() as other:
             shared = _shared_file(a, one, b, other)
+        case ZipImages() as one, ZipImages() as other:
+            shared = _shared_archive(a, one, b, other)
         case (Y4m() | Video()) as one, (Y4m() | Video()) as other:
             shared = _shared_index(a, one, b, other)
         case _:
@@ -125,6 +128,23 @@ def _shared_index(a: Source, one: Y4m | Video, b: Source, other: Y4m | Video) ->
         return None
     index = first_common_index(a.frames, b.frames)
     return None if index is None else f"both take frame {index} of {one.path}"
+
+
+def _shared_archive(a: Source, one: ZipImages, b: Source, other: ZipImages) -> str | None:
+    if Path(one.path).resolve() != Path(other.path).resolve():
+        return None
+    if not Path(one.path).exists():
+        # Fetched later: what two different choices of members share is found by the pixels' hashes then.
+        if (one.include, one.exclude) != (other.include, other.exclude):
+            return None
+        index = first_common_index(a.frames, b.frames)
+        return None if index is None else f"both take image {index} of {one.path}"
+    mine, theirs = zip_members(one), zip_members(other)
+    taken = {mine[i] for i in frame_indices(a.frames, len(mine))}
+    for j in frame_indices(b.frames, len(theirs)):
+        if theirs[j] in taken:
+            return f"both take {theirs[j]} of {one.path}"
+    return None
 
 
 def _shared_file(a: Source, one: Images, b: Source, other: Images) -> str | None:

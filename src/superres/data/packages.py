@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from importlib import metadata
 from pathlib import Path
 
+from superres.data.addresses import redact
 from superres.data.sources import PackageFile
 from superres.device.errors import UserError
 
@@ -32,7 +33,7 @@ def download_wheel(package: str, version: str, sha256: str, out: Path) -> None:
         )
         if ended.returncode != 0:
             raise UserError(
-                f"download of {pinned}: expected pip to fetch its wheel, found: {_last_error(ended.stdout)}"
+                f"download of {pinned}: expected pip to fetch its wheel, found: {redact(_last_error(ended.stdout))}"
             )
         files = list(Path(folder).iterdir())
         if len(files) != 1:

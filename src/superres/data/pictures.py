@@ -7,9 +7,9 @@ import io
 import struct
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image, ImageOps
 
@@ -25,15 +25,49 @@ _WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 _said: set[str] = set()
 
 
-def picture_size(file: Path | bytes, name: str) -> tuple[int, int]:
+def picture_size(file: Path | bytes | BinaryIO, name: str) -> tuple[int, int]:
     """Height and width of an image as it will be decoded, from its header alone.
 
-    `file` is a path or the file's bytes, `name` is how messages call it. Raises UserError if the header
-    can't be read.
+    `file` is a path, the file's bytes or an open file that can seek, `name` is how messages call it. Raises
+    UserError if the header can't be read.
     """
-    with _opened(file, name) as image:
-        turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
-        return image.size if turned else (image.size[1], image.size[0])
+    with ExitStack() as stack:
+        stream = _stream(file, stack, name)
+        with _opened(stream, name) as image:
+            if image.format == "PNG" and "exif" not in image.info and not _says_more_at_its_end(stream):
+                # Pillow would decode the whole picture to see whether EXIF comes behind the pixels.
+                image.info["exif"] = b""
+            turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+            return image.size if turned else (image.size[1], image.size[0])
+
+
+def _stream(file: Path | bytes | BinaryIO, stack: ExitStack, name: str) -> BinaryIO:
+    if isinstance(file, bytes):
+        return io.BytesIO(file)
+    if not isinstance(file, Path):
+        return file
+    try:
+        return stack.enter_context(file.open("rb"))
+    except OSError as error:
+        raise UserError(
+            f"{name}: expected an image that can be read, found: {error.strerror}; replace or exclude it"
+        ) from error
+
+
+def _says_more_at_its_end(png: BinaryIO) -> bool:
+    """Whether a PNG file has EXIF or XMP (in a text) behind its pixels, by the heads of its chunks."""
+    before, behind_pixels = png.tell(), False
+    try:
+        png.seek(8)
+        while len(head := png.read(8)) == 8:
+            kind = head[4:]
+            if behind_pixels and kind in (b"eXIf", b"iTXt", b"zTXt", b"tEXt"):
+                return True
+            behind_pixels = behind_pixels or kind == b"IDAT"
+            png.seek(int.from_bytes(head[:4], "big") + 4, io.SEEK_CUR)
+        return False
+    finally:
+        png.seek(before)
 
 
 def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
@@ -69,7 +103,7 @@ def _narrow(levels: "np.ndarray", name: str) -> "np.ndarray":
 
 
 @contextmanager
-def _opened(file: Path | bytes, name: str) -> Iterator[Image.Image]:
+def _opened(file: Path | bytes | BinaryIO, name: str) -> Iterator[Image.Image]:
     try:
         with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
             yield image

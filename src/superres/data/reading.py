@@ -1,6 +1,7 @@
 """Frames of any source, one interface: names and sizes first, then frame by frame.
 
-Reading in rising order is what every source is quick at, and holds one frame (and one panorama) at a time.
+Reading in rising order is what every source is quick at, and holds one frame (and one panorama) at a time. Sources that
+`read_in_any_order` names may be read from several threads.
 """
 
 import functools
@@ -12,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from superres.data.archives import member_stream, read_member, zip_members
 from superres.data.check_files import check_file, check_view, image_files
 from superres.data.disjoint import Origin
 from superres.data.frame_ranges import last_index, select_frames
@@ -19,6 +21,7 @@ from superres.data.overlap import frame_sector
 from superres.data.packages import match_members, open_member
 from superres.data.panorama import render_view
 from superres.data.pictures import picture_size, read_picture
+from superres.data.receipts import verify_file
 from superres.data.sources import (
     FrameRange,
     Images,
@@ -28,6 +31,8 @@ from superres.data.sources import (
     TurningView,
     Video,
     Y4m,
+    ZipImages,
+    pinned_file,
 )
 from superres.data.video import VideoFrames, count_frames
 from superres.data.y4m import read_header, read_planes
@@ -38,11 +43,17 @@ Shape = tuple[int, int]
 
 
 class FrameReader(ABC):
-    """The frames of a source: `names` and `shapes` (height, width) of each, then `read`."""
+    """The frames of a source: `names` and `shapes` (height, width) of each, then `read`.
 
-    def __init__(self, names: Sequence[str], shapes: Sequence[Shape]):
+    `files` are those of the user's that it reads; `whole` says that the hash of an origin is that of the frame itself.
+    """
+
+    whole = False
+
+    def __init__(self, names: Sequence[str], shapes: Sequence[Shape], files: Sequence[Path] = ()):
         self.names = list(names)
         self.shapes = list(shapes)
+        self.files = list(files)
         self._origins: dict[int, Origin] = {}
 
     def __len__(self) -> int:
@@ -71,8 +82,11 @@ class FrameReader(ABC):
 def open_source(source: Source, wheels: Path) -> FrameReader:
     """Open a source; `wheels` is the folder of downloaded wheels.
 
-    Raises UserError if the source is missing or malformed, or its frame range reaches outside it.
+    Raises UserError if the source is missing or malformed, if its frame range reaches outside it, or if a file that
+    the study pins is another one.
     """
+    if (pinned := pinned_file(source)) is not None:
+        verify_file(Path(pinned.path), pinned, Path(pinned.receipt))
     match source.kind:
         case TurningView() as view:
             return _ViewReader(view, source.frames, wheels)
@@ -80,6 +94,8 @@ def open_source(source: Source, wheels: Path) -> FrameReader:
             return _PackageReader(images, source.frames, wheels)
         case Images() as images:
             return _FolderReader(images, source.frames)
+        case ZipImages() as images:
+            return _ZipReader(images, source.frames)
         case Y4m() as video:
             return _Y4mReader(video, source.frames)
         case Video() as video:
@@ -151,6 +167,7 @@ class _FolderReader(FrameReader):
         super().__init__(
             [file.name for file in self._files],
             [_even(*picture_size(file, str(file)), str(file)) for file in self._files],
+            self._files,
         )
 
     def _read(self, index: int) -> tuple[np.ndarray, Origin]:
@@ -159,14 +176,43 @@ class _FolderReader(FrameReader):
         return picture[:height, :width], Origin(self.names[index], picture_digest(picture), None)
 
 
+class _ZipReader(FrameReader):
+    """Images of odd sizes lose their last row or column, as those of a folder do.
+
+    The archive is opened anew for each image: no handle is shared by frames that are read side by side.
+    """
+
+    def __init__(self, images: ZipImages, frames: FrameRange):
+        self._path = Path(images.path)
+        members = zip_members(images)
+        self._members = [members[index] for index in select_frames(frames, len(members), images.path)]
+        super().__init__(
+            [Path(member).name for member in self._members],
+            [_even(*self._size(member), member) for member in self._members],
+            [self._path],
+        )
+
+    def _size(self, member: str) -> Shape:
+        with member_stream(self._path, member) as stream:
+            return picture_size(stream, f"{self._path}: {member}")
+
+    def _read(self, index: int) -> tuple[np.ndarray, Origin]:
+        member = self._members[index]
+        picture = read_picture(read_member(self._path, member), f"{self._path}: {member}")
+        height, width = self.shapes[index]
+        return picture[:height, :width], Origin(self.names[index], picture_digest(picture), None)
+
+
 class _Y4mReader(FrameReader):
+    whole = True
+
     def __init__(self, video: Y4m, frames: FrameRange):
         self._video, self._path = video, check_file(video.path, "y4m")
         self._header = read_header(self._path)
         self._indices = select_frames(frames, self._header.frames, video.path)
         self._siting = self._header.siting if video.siting == "auto" else video.siting
         shape = (self._header.height, self._header.width)
-        super().__init__(_numbered(video.path, self._indices), [shape] * len(self._indices))
+        super().__init__(_numbered(video.path, self._indices), [shape] * len(self._indices), [self._path])
 
     def _read(self, index: int) -> tuple[np.ndarray, Origin]:
         planes = read_planes(self._path, self._header, self._indices[index])
@@ -175,6 +221,8 @@ class _Y4mReader(FrameReader):
 
 
 class _VideoReader(FrameReader):
+    whole = True
+
     def __init__(self, video: Video, frames: FrameRange):
         enough = None if frames.count is None else last_index(frames) + 1
         self._indices = select_frames(frames, count_frames(video.path, enough), video.path)
@@ -184,7 +232,8 @@ class _VideoReader(FrameReader):
             raise UserError(
                 f"{video.path}: expected an even width and height, found {width}x{height}; crop it first"
             )
-        super().__init__(_numbered(video.path, self._indices), [(height, width)] * len(self._indices))
+        shapes = [(height, width)] * len(self._indices)
+        super().__init__(_numbered(video.path, self._indices), shapes, [Path(video.path)])
 
     def _read(self, index: int) -> tuple[np.ndarray, Origin]:
         frame = self._frames.read(self._indices[index])

@@ -8,6 +8,10 @@ _LUMA_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 # Whether chroma samples share a luma sample's position: horizontally, vertically.
 _COSITED = {"left": (True, False), "center": (False, False), "topleft": (True, True)}
 
+# Rows of a strip, and the narrowest frame that is cut into some.
+_STRIP = 64
+_NOTHING = np.zeros(4)
+
 
 def rgb_matrix(matrix: str, limited: bool) -> np.ndarray:
     """The 3 x 4 matrix, in float64, from (Y, Cb, Cr, 1) in levels of 0 to 255 to RGB in the same levels.
@@ -36,26 +40,41 @@ def upsample_chroma(plane: np.ndarray, width: int, height: int, siting: str) -> 
     `plane` is uint8; the result is float32, in the same levels. `siting` is `left` (as MPEG-2), `center`
     (as JPEG) or `topleft`. A direction that isn't subsampled is left alone.
     """
+    return _levels(*_upsample(plane, width, height, siting))
+
+
+def _upsample(plane: np.ndarray, width: int, height: int, siting: str) -> tuple[np.ndarray, int]:
+    """The upsampled plane in whole sixteenths or fourths of a level (int16), and how many of them make a level.
+
+    Bilinear weights are fourths, so nothing is rounded, and the arithmetic is that of floats at half their cost.
+    """
     cosited_across, cosited_down = _COSITED[siting]
-    levels = plane.astype(np.float32)
+    parts, steps = plane.astype(np.int16), 1
     if plane.shape[0] != height:
-        levels = _double_rows(levels, cosited_down)
-    if plane.shape[1] == width:
-        return levels
-    return cv2.transpose(_double_rows(cv2.transpose(levels), cosited_across))
+        parts, steps = _double_rows(parts, cosited_down), 4
+    if plane.shape[1] != width:
+        parts, steps = _double_rows(parts.T, cosited_across).T, 4 * steps
+    return parts, steps
 
 
-def _double_rows(levels: np.ndarray, cosited: bool) -> np.ndarray:
-    doubled = np.empty((2 * levels.shape[0], levels.shape[1]), np.float32)
-    after = np.concatenate([levels[1:], levels[-1:]])
+def _double_rows(parts: np.ndarray, cosited: bool) -> np.ndarray:
+    """Rows and what lies between them, in fourths of the unit of `parts`; laid out in memory as `parts` is."""
+    doubled = np.empty(
+        (2 * parts.shape[0], parts.shape[1]), np.int16, "F" if parts.flags.f_contiguous else "C"
+    )
+    after = np.concatenate([parts[1:], parts[-1:]])
     if cosited:
-        doubled[0::2] = levels
-        doubled[1::2] = (levels + after) / 2
+        doubled[0::2] = parts * 4
+        doubled[1::2] = (parts + after) * 2
     else:
-        before = np.concatenate([levels[:1], levels[:-1]])
-        doubled[0::2] = levels * 0.75 + before * 0.25
-        doubled[1::2] = levels * 0.75 + after * 0.25
+        before = np.concatenate([parts[:1], parts[:-1]])
+        doubled[0::2] = parts * 3 + before
+        doubled[1::2] = parts * 3 + after
     return doubled
+
+
+def _levels(parts: np.ndarray, steps: int) -> np.ndarray:
+    return parts.astype(np.float32) * np.float32(1 / steps)
 
 
 def yuv_to_rgb(
@@ -67,8 +86,16 @@ def yuv_to_rgb(
     """
     luma, *chroma = planes
     height, width = luma.shape
-    upsampled = [upsample_chroma(plane, width, height, siting) for plane in chroma]
-    merged = cv2.merge([luma.astype(np.float32), *upsampled])
-    levels = cv2.transform(merged, rgb_matrix(matrix, limited))
-    np.rint(levels, out=levels)
-    return np.clip(levels, 0, 255, out=levels).astype(np.uint8)
+    upsampled = [_upsample(plane, width, height, siting) for plane in chroma]
+    to_rgb = rgb_matrix(matrix, limited)
+    rgb = np.empty((height, width, 3), np.uint8)
+    # Floats of a few rows stay in the processor's cache; those of a whole frame take three times as long. A strip
+    # has one more row, which the next one writes again: OpenCV computes the last pixels of an array one by one and
+    # rounds them differently, so that a frame would depend on how it is cut.
+    step = _STRIP if width >= _STRIP else height
+    for top in range(0, height, step):
+        rows = slice(top, top + step + 1)
+        strip = [luma[rows].astype(np.float32), *(_levels(parts[rows], steps) for parts, steps in upsampled)]
+        # Adding nothing converts to 8 bits: rounded to the nearest, halves to even, and saturated.
+        cv2.add(cv2.transform(cv2.merge(strip), to_rgb), _NOTHING, dst=rgb[rows], dtype=cv2.CV_8U)
+    return rgb

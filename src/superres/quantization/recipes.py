@@ -9,6 +9,7 @@ STEPS = {
     "asymmetric": "uint8 activations",
     "pertensor": "one scale for all weights of a convolution",
     "equalize": "channels scaled so that neighbouring convolutions use their levels equally well",
+    "balance": "channels scaled so that each takes all levels of their common range",
     "bias": "biases that take back the mean error of rounding",
     "adaround": "weights rounded by what it does to a layer's output",
     "qat": "fine-tuning with the rounding of INT8 in the network",
@@ -17,7 +18,7 @@ STEPS = {
 }
 """Every step with what it gives; each is a module of superres.quantization.steps."""
 
-NEED_IMAGES = ("equalize", "bias", "adaround", "qat", "pow2search")
+NEED_IMAGES = ("equalize", "balance", "bias", "adaround", "qat", "pow2search")
 """Steps that look at the images of their calibration."""
 
 NEED_PHOTOGRAPHS = ("qat",)
@@ -32,7 +33,7 @@ FIXED_POINT = ("pow2", "pow2search")
 KEEP_SCALES = ("bias", "adaround")
 """Steps that leave all scales as they are: those that can follow FIXED_POINT."""
 
-_SAME_FLOAT = ("center", "equalize", "asymmetric", "pertensor")
+_SAME_FLOAT = ("center", "equalize", "balance", "asymmetric", "pertensor")
 BEHIND = {"qat": _SAME_FLOAT, **dict.fromkeys(FIXED_POINT, (*_SAME_FLOAT, "bias"))}
 """What alone may come before a step. The aim of qat is what the float graph computes, which these steps leave; a new
 choice of scales would undo what was fitted to the old ones, but for the means of channels."""

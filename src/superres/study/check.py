@@ -7,7 +7,7 @@ from pathlib import Path
 
 from superres.data.check_files import check_source
 from superres.data.overlap import check_disjoint
-from superres.data.sources import Source
+from superres.data.sources import Source, pinned_file
 from superres.device.errors import UserError
 from superres.quantization.cache import read_cache
 from superres.study.model import TRAINING_ROLES, Calibration, CalibrationSet, Clip, Study, TrainingSet
@@ -29,8 +29,8 @@ def leave_out_missing(study: Study) -> Study:
 
 
 def place_of(clip: Clip) -> str | None:
-    """The file or folder that a clip is read from; None for what lies in a package."""
-    return getattr(clip.source.kind, "path", None)
+    """The file or folder that a clip is read from; None for what lies in a package or is fetched."""
+    return None if pinned_file(clip.source) else getattr(clip.source.kind, "path", None)
 
 
 def _is_there(clip: Clip) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from superres.data.sources import PackageFile, Source
+from superres.data.sources import Download, PackageFile, Source
 from superres.quantization.recipes import Recipe
 
 TRAINING_ROLES = ("training_set", "validation_set")
@@ -137,6 +137,7 @@ class Study:
     name: str
     description: str
     packages: Mapping[str, PackageFile]
+    files: Mapping[str, Download]
     clips: Mapping[str, Clip]
     left_out: Mapping[str, Clip]
     calibration_sets: Mapping[str, CalibrationSet]

@@ -1,12 +1,13 @@
 """Turns a completed configuration into a Study, and finds what the schema can't."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from superres.data.sources import (
+    Download,
     FrameRange,
     Images,
     PackageFile,
@@ -16,10 +17,12 @@ from superres.data.sources import (
     TurningView,
     Video,
     Y4m,
+    ZipImages,
 )
 from superres.device.errors import UserError
 from superres.models.settings import FOLDED_FROM
 from superres.study.engines import TENSORRT, check_tensorrt, check_tensorrt_arms
+from superres.study.files import find_file, parse_files
 from superres.study.model import (
     TRAINING_ROLES,
     Arm,
@@ -33,7 +36,14 @@ from superres.study.model import (
 from superres.study.quantizations import used_quantizations
 from superres.study.schema import complete_study
 
-Packages = Mapping[str, PackageFile]
+
+@dataclass(frozen=True)
+class Named:
+    """What sources refer to by name."""
+
+    packages: Mapping[str, PackageFile]
+    files: Mapping[str, Download]
+
 
 # Bicubic upsampling is no network: it has no ONNX file, and only OpenCV runs it, on uint8 frames.
 BASELINE, BASELINE_RUNTIME, BASELINE_PRECISION = "bicubic", "opencv", "uint8"
@@ -49,26 +59,31 @@ CALIBRATION_KEYS = {
 }
 
 
-def load_study(config: Mapping[str, Any], schema_file: Path) -> Study:
+def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = None) -> Study:
     """Validate a configuration and return the study.
 
+    `data` is the folder or address that the environment names as the first place to look for the study's files in.
     Raises UserError in one line for the first mistake: an unknown or mistyped key, a name that is given
     twice or not at all, a precision without its calibration, an arm that no runtime has.
     """
     full = complete_study(config, schema_file)
     packages = {p["name"]: _package(p) for p in _unique(full, "packages")}
-    clips = {c["name"]: _clip(c, i, packages) for i, c in enumerate(_unique(full, "clips"))}
+    named = Named(
+        packages, parse_files(_unique(full, "files"), {"SUPERRES_DATA": data, "mirror": full.get("mirror")})
+    )
+    clips = {c["name"]: _clip(c, i, named) for i, c in enumerate(_unique(full, "clips"))}
     study = Study(
         name=full["study"],
         description=full["description"],
         packages=packages,
+        files=named.files,
         clips=clips,
         left_out={},
-        calibration_sets=_calibration_sets(full, packages),
+        calibration_sets=_calibration_sets(full, named),
         calibrations=_calibrations(full, config.get("calibrations", [])),
         quantizations=used_quantizations(full),
         steps=full["steps"],
-        training_sets=_training_sets(full, packages),
+        training_sets=_training_sets(full, named),
         models=_models(full, config["models"]),
         arms=_arms(full, config["runtimes"]),
         quality=full["quality"],
@@ -98,26 +113,26 @@ def _package(entry: Mapping[str, Any]) -> PackageFile:
     return PackageFile(entry["name"], entry.get("version"), entry.get("sha256"))
 
 
-def _clip(entry: Mapping[str, Any], index: int, packages: Packages) -> Clip:
-    source = _source(entry["source"], f"clips[{index}].source", packages)
+def _clip(entry: Mapping[str, Any], index: int, named: Named) -> Clip:
+    source = _source(entry["source"], f"clips[{index}].source", named)
     if isinstance(source.kind, TurningView) and (source.kind.width % 2 or source.kind.height % 2):
         size = f"{source.kind.width}x{source.kind.height}"
         raise UserError(f"clips[{index}].source: expected an even width and height, found {size}")
     return Clip(entry["name"], entry["description"], source, entry["downsampling"], entry["optional"])
 
 
-def _calibration_sets(full: Mapping[str, Any], packages: Packages) -> dict[str, CalibrationSet]:
+def _calibration_sets(full: Mapping[str, Any], named: Named) -> dict[str, CalibrationSet]:
     sets = {}
     for i, entry in enumerate(_unique(full, "calibration_sets")):
-        sources = _sources(entry["sources"], f"calibration_sets[{i}].sources", packages)
+        sources = _sources(entry["sources"], f"calibration_sets[{i}].sources", named)
         sets[entry["name"]] = CalibrationSet(entry["name"], entry["width"], entry["height"], sources)
     return sets
 
 
-def _training_sets(full: Mapping[str, Any], packages: Packages) -> dict[str, TrainingSet]:
+def _training_sets(full: Mapping[str, Any], named: Named) -> dict[str, TrainingSet]:
     sets = {}
     for i, entry in enumerate(_unique(full, "training_sets")):
-        sources = _sources(entry["sources"], f"training_sets[{i}].sources", packages)
+        sources = _sources(entry["sources"], f"training_sets[{i}].sources", named)
         sets[entry["name"]] = TrainingSet(entry["name"], sources, entry["downsampling"])
     return sets
 
@@ -164,34 +179,38 @@ def _calibrations(full: Mapping[str, Any], written: Sequence[Mapping[str, Any]])
     return calibrations
 
 
-def _sources(entries: Sequence[Mapping[str, Any]], key: str, packages: Packages) -> tuple[Source, ...]:
-    return tuple(_source(entry, f"{key}[{i}]", packages) for i, entry in enumerate(entries))
+def _sources(entries: Sequence[Mapping[str, Any]], key: str, named: Named) -> tuple[Source, ...]:
+    return tuple(_source(entry, f"{key}[{i}]", named) for i, entry in enumerate(entries))
 
 
-def _source(entry: Mapping[str, Any], key: str, packages: Packages) -> Source:
+def _source(entry: Mapping[str, Any], key: str, named: Named) -> Source:
     frames = entry.get("frames", {})
     span = FrameRange(frames.get("first", 0), frames.get("count"), frames.get("stride", 1))
-    return Source(_kind(entry, key, packages), span)
+    return Source(_kind(entry, key, named), span)
 
 
-def _kind(entry: Mapping[str, Any], key: str, packages: Packages) -> SourceKind:
+def _kind(entry: Mapping[str, Any], key: str, named: Named) -> SourceKind:
     match entry["type"]:
         case "turning-view":
             view = {name: entry[name] for name in ("width", "height", "fov", "yaw", "yaw_step", "pitch")}
             view |= {"frames": entry["count"], "supersampling": entry["supersampling"]}
-            return TurningView(_find_package(entry, key, packages), entry["member"], **view)
+            return TurningView(_find_package(entry, key, named.packages), entry["member"], **view)
         case "package-images":
-            package = _find_package(entry, key, packages)
+            package = _find_package(entry, key, named.packages)
             return PackageImages(package, tuple(entry["members"]), entry["shrink"])
         case "images":
             return Images(entry["path"], tuple(entry["include"]), tuple(entry["exclude"]))
+        case "zip-images":
+            path, pinned = find_file(entry, key, named.files)
+            return ZipImages(path, tuple(entry["include"]), tuple(entry["exclude"]), pinned)
         case "y4m":
-            return Y4m(entry["path"], entry["matrix"], entry["range"], entry["siting"])
+            path, pinned = find_file(entry, key, named.files)
+            return Y4m(path, entry["matrix"], entry["range"], entry["siting"], pinned)
         case _:
-            return Video(entry["path"])
+            return Video(*find_file(entry, key, named.files))
 
 
-def _find_package(entry: Mapping[str, Any], key: str, packages: Packages) -> PackageFile:
+def _find_package(entry: Mapping[str, Any], key: str, packages: Mapping[str, PackageFile]) -> PackageFile:
     name = entry["package"]
     if name not in packages:
         known = ", ".join(packages) or "none"

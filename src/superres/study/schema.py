@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from superres.data.addresses import redact
 from superres.device.errors import UserError
 
 Schema = Mapping[str, Any]
@@ -67,7 +68,7 @@ def _describe(error: Any) -> str:
         return f"{key or 'study'}: {error.message.replace(' is a dependency of ', ' has to stand beside ')}"
     expected = _expected(error)
     found = _short(error.instance)
-    return f"{key}: expected {expected}, found {found}" if expected else f"{key}: {error.message}"
+    return f"{key}: expected {expected}, found {found}" if expected else f"{key}: {redact(error.message)}"
 
 
 def _expected(error: Any) -> str | None:
@@ -105,7 +106,8 @@ def _join(key: str, part: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    # Whatever is wrong with it: what is secret in an address is never repeated.
+    text = redact(repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

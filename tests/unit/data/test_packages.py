@@ -91,3 +91,12 @@ def test_pips_own_words_are_passed_on(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"photos==1\.0: .* found: ERROR: No matching distribution"):
         download_wheel("photos", "1.0", WHEEL_SHA256, tmp_path / "photos-1.0.whl")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pips_words_are_passed_on_without_secrets(tmp_path, monkeypatch):
+    _pip_that(
+        monkeypatch, output="ERROR: Could not fetch URL https://me:s3cr3t@h/simple/?t=s3cr3t: refused", code=1
+    )
+    with pytest.raises(UserError, match=r"ERROR: Could not fetch URL https://h/simple/ refused") as caught:
+        download_wheel("photos", "1.0", WHEEL_SHA256, tmp_path / "photos-1.0.whl")
+    assert "s3cr3t" not in str(caught.value)

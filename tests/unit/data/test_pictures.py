@@ -90,3 +90,20 @@ def test_floating_point_is_refused():
     data = _encoded(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF")
     with pytest.raises(UserError, match="found floating point"):
         read_picture(data, "a.tif")
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_orientation_behind_the_pixels_counts_and_the_pixels_are_not_decoded(tmp_path, behind):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((64, 96, 3), np.uint8)).save(tmp_path / "a.png", exif=exif)
+    content = (tmp_path / "a.png").read_bytes()
+    start = content.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4], "big")
+    if behind:
+        content = content[:start] + content[end:-12] + content[start:end] + content[-12:]
+    assert picture_size(content, "a") == (96, 64)
+    assert read_picture(content, "a").shape == (96, 64, 3)
+    if not behind:
+        # Without its pixels there is nothing left to decode, and the header is enough.
+        assert picture_size(content[: content.index(b"IDAT") + 10], "a") == (96, 64)

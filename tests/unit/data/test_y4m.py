@@ -109,8 +109,8 @@ def test_no_y4m_at_all(tmp_path):
 
 def test_the_workflow_can_check_without_numpy():
     code = (
-        "import sys, superres.data.check_files, superres.data.overlap, superres.data.y4m;"
-        "sys.exit(', '.join({'numpy', 'cv2', 'PIL', 'torch'} & set(sys.modules)) or None)"
+        "import sys, superres.data.check_files, superres.data.overlap, superres.data.y4m, superres.study.files;"
+        "sys.exit(', '.join({'numpy', 'cv2', 'PIL', 'torch', 'requests', 'tqdm'} & set(sys.modules)) or None)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr

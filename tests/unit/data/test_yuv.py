@@ -1,5 +1,6 @@
 """YUV to RGB against the standards' equations in float64, and chroma siting by ramps."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -111,3 +112,18 @@ def test_420_against_float64(siting):
     expected = np.clip(np.stack([r, g, b], -1) * 255, 0, 255)
     found = yuv_to_rgb((luma, chroma[0], chroma[1]), "bt709", True, siting)
     assert np.abs(found - expected).max() < 0.5 + 1e-3
+
+
+@pytest.mark.parametrize("size", [(2, 2), (6, 8), (62, 64), (66, 64), (130, 66), (194, 1366), (1080, 1920)])
+@pytest.mark.parametrize("subsampled", [(1, 1), (2, 1), (2, 2)], ids=["444", "422", "420"])
+def test_a_frame_is_what_one_transform_of_the_whole_makes_of_it(size, subsampled):
+    """Strips and whole numbers are for speed: not a byte may differ, nor depend on where a frame is cut."""
+    (height, width), (across, down) = size, subsampled
+    rng = np.random.default_rng(height * width)
+    luma = rng.integers(0, 256, size, np.uint8)
+    blue, red = (rng.integers(0, 256, (height // down, width // across), np.uint8) for _ in range(2))
+    for matrix, limited in (("bt601", False), ("bt709", True)):
+        chroma = [upsample_chroma(plane, width, height, "left") for plane in (blue, red)]
+        whole = cv2.transform(cv2.merge([luma.astype(np.float32), *chroma]), rgb_matrix(matrix, limited))
+        expected = np.clip(np.rint(whole), 0, 255).astype(np.uint8)
+        assert np.array_equal(yuv_to_rgb((luma, blue, red), matrix, limited, "left"), expected)

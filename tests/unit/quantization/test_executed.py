@@ -28,7 +28,14 @@ from .network import write_set
 
 MODELS = ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor")
 WEIGHTS = Path(models.__path__[0]) / "weights"
-SETTINGS = {"bias": {"images": 2}, "adaround": {"images": 2, "pixels": 400, "seed": 0}}
+QAT = {"steps": 4, "batch": 1, "patch": 16, "learning_rate": 1e-4, "range_learning_rate": 1e-3, "seed": 0}
+SETTINGS = {
+    "bias": {"images": 2},
+    "adaround": {"images": 2, "pixels": 400, "seed": 0},
+    "balance": {"images": 2, "percentile": 99.9},
+    "qat": QAT,
+    "pow2search": {"images": 1, "sweeps": 1},
+}
 RECIPES = [
     "minmax",
     "mse+center",
@@ -36,6 +43,9 @@ RECIPES = [
     "percentile+equalize",
     "mse+center+adaround",
     "minmax+pertensor+adaround",
+    "mse+center+balance+qat",
+    "minmax+pow2",
+    "minmax+pow2search",
     "mse+asymmetric",
     "mse+asymmetric+adaround",
 ]

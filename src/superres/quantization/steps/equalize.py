@@ -41,7 +41,7 @@ def apply(state: State, job: StepJob) -> State:
             "step equalize: expected it right behind the calibration, which it repeats, "
             f"found {state.ranges.steps[-1]['step']} before it"
         )
-    pairs = list(_pairs(state.graph))
+    pairs = list(neighbours(state.graph))
     if not pairs:
         raise UserError("step equalize: expected two convolutions with a ReLU between them, found none")
     graph = copy_graph(state.graph)
@@ -62,12 +62,12 @@ def apply(state: State, job: StepJob) -> State:
     names |= {bias_name(graph, first) for first, _ in pairs}
     replace_initializers(graph, {name: values[name] for name in names})
     spread = {layer: [float(scales.min()), float(scales.max())] for layer, scales in factors.items()}
-    ranges = _measure_again(graph, job)
+    ranges = measure_again(graph, job, "equalize")
     kept = replace(state.ranges, tensors=ranges.tensors, origin={**state.ranges.origin, **ranges.origin})
     return State(graph, kept, {"scales": spread})
 
 
-def _pairs(graph: onnx.ModelProto) -> Iterator[tuple[Convolution, Convolution]]:
+def neighbours(graph: onnx.ModelProto) -> Iterator[tuple[Convolution, Convolution]]:
     """Convolutions that follow each other: the second alone reads the ReLU of the first."""
     convolutions = find_convolutions(graph)
     readers: dict[str, int] = defaultdict(int)
@@ -88,11 +88,12 @@ def _scales(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.sqrt(np.divide(before, behind, out=np.ones_like(before), where=used))
 
 
-def _measure_again(graph: onnx.ModelProto, job: StepJob) -> Ranges:
+def measure_again(graph: onnx.ModelProto, job: StepJob, step: str) -> Ranges:
+    """The ranges that the job's calibration gives for a graph that a step has changed, from its images."""
     with TemporaryDirectory(prefix="superres-") as folder:
-        path, observed = Path(folder, "equalized.onnx"), Path(folder, "observed.npz")
+        path, observed = Path(folder, "changed.onnx"), Path(folder, "observed.npz")
         path.write_bytes(graph.SerializeToString(deterministic=True))
         observe_activations(
-            path, job.images("equalize"), observed, model=f"{job.model} equalized", threads=job.threads
+            path, job.images(step), observed, model=f"{job.model} {step}d", threads=job.threads
         )
         return measured_ranges(read_observed(observed, job.calibration.images), job.calibration)

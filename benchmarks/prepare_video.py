@@ -1,0 +1,121 @@
+"""Frames per second from a y4m file to HR and LR frame files, by number of threads, interleaved; and what bounds it.
+
+    .venv/bin/python benchmarks/prepare_video.py --folder /a/fast/disk --threads 1 2 --rounds 3
+
+Writes a synthetic 1080p video of --frames frames (3.1 MB each) and frame files (7.8 MB a frame) into the folder, and
+deletes them. The second table takes one frame through each step on one thread.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from superres.data.clips import prepare_clip
+from superres.data.reading import picture_digest
+from superres.data.resampling import downsample
+from superres.data.sources import FrameRange, Source, Y4m
+from superres.data.y4m import read_header, read_planes
+from superres.data.yuv import yuv_to_rgb
+from superres.device.frames import FrameWriter
+
+WIDTH, HEIGHT = 1920, 1080
+
+
+def write_video(path: Path, frames: int) -> None:
+    """A smooth texture that moves."""
+    rng = np.random.default_rng(0)
+    texture = cv2.resize(
+        rng.integers(16, 236, (300, 520), np.uint8), (2400, 1400), interpolation=cv2.INTER_CUBIC
+    )
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F50:1 Ip A1:1\n".encode())
+        for k in range(frames):
+            x, y = 2 * k % 400, k % 300
+            luma = texture[y : y + HEIGHT, x : x + WIDTH]
+            chroma = [texture[y + c : y + c + HEIGHT // 2, x : x + WIDTH // 2] for c in (10, 90)]
+            file.write(
+                b"FRAME\n" + b"".join(np.ascontiguousarray(plane).tobytes() for plane in (luma, *chroma))
+            )
+
+
+def time_clip(folder: Path, path: Path, threads: int) -> tuple[float, float]:
+    """Seconds by the clock and by the processors."""
+    source = Source(Y4m(str(path), "bt709", "limited", "auto"), FrameRange())
+    paths = {"hr": folder / "c.hr.npy", "lr": folder / "c.lr.npy", "index": folder / "c.json"}
+    clock, processors = time.perf_counter(), time.process_time()
+    prepare_clip("c", [source], "bicubic", wheels=folder, threads=threads, **paths)
+    taken = time.perf_counter() - clock, time.process_time() - processors
+    for made in paths.values():
+        made.unlink()
+    return taken
+
+
+def step_times(folder: Path, path: Path) -> dict[str, float]:
+    """Milliseconds of a frame on one thread, by step."""
+    cv2.setNumThreads(1)
+    header = read_header(path)
+    planes = read_planes(path, header, 0)
+    frame = yuv_to_rgb(planes, "bt709", True, "left")
+    twin = downsample(frame, "bicubic")
+    with FrameWriter(folder / "steps.npy", [frame.shape[:2]] * 8) as high:  # pyright: ignore[reportArgumentType]
+        places = iter(range(10**9))
+        steps: dict[str, Callable[[], object]] = {
+            "read planes": lambda: [
+                plane.copy() for plane in read_planes(path, header, next(places) % header.frames)
+            ],
+            "YUV to RGB": lambda: yuv_to_rgb(planes, "bt709", True, "left"),
+            "downsample": lambda: downsample(frame, "bicubic"),
+            "hash HR and LR": lambda: (picture_digest(frame), picture_digest(twin)),
+            "write HR": lambda: high.__setitem__(next(places) % 8, frame),
+        }
+        times = {name: median_ms(step) for name, step in steps.items()}
+        for k in range(8):
+            high[k] = frame
+    (folder / "steps.npy").unlink()
+    return times
+
+
+def median_ms(step: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(15):
+        started = time.perf_counter()
+        step()
+        taken.append((time.perf_counter() - started) * 1000)
+    return statistics.median(taken)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--frames", type=int, default=120)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        write_video(folder / "a.y4m", arguments.frames)
+        taken = {threads: [] for threads in arguments.threads}
+        for _ in range(arguments.rounds):
+            for threads in arguments.threads:
+                taken[threads].append(time_clip(folder, folder / "a.y4m", threads))
+        print(f"{'threads':>7} {'frames/s':>9} {'best':>6} {'processor ms a frame':>21}")
+        for threads, pairs in taken.items():
+            rates = [arguments.frames / clock for clock, _ in pairs]
+            busy = statistics.median(processors for _, processors in pairs) / arguments.frames * 1000
+            print(f"{threads:>7} {statistics.median(rates):>9.1f} {max(rates):>6.1f} {busy:>21.1f}")
+        for step, milliseconds in step_times(folder, folder / "a.y4m").items():
+            print(f"{step:>16}: {milliseconds:5.1f} ms")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""A real HTTP server on loopback that serves one file, and misbehaves as a test asks."""
+
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+Fault = Callable[["Handler"], None]
+
+
+@dataclass
+class Served:
+    """The file, how it is served, what has been asked for, and the faults of the first requests, one each."""
+
+    content: bytes
+    etag: str | None = '"one"'
+    last_modified: str | None = None
+    ranges: bool = True
+    honours_if_range: bool = True
+    content_type: str = "application/octet-stream"
+    faults: list[Fault] = field(default_factory=list)
+    asked: list[dict[str, str]] = field(default_factory=list)
+    sent: int = 0
+    port: int = 0
+    scheme: str = "http"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.port}/files/clip.bin"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    served: Served
+
+    def do_GET(self) -> None:
+        self.served.asked.append({"path": self.path, **dict(self.headers.items())})
+        if self.served.faults:
+            self.served.faults.pop(0)(self)
+        else:
+            self.send_file()
+
+    def begin(self) -> bytes:
+        """Send the status and headers of a sound answer; its body."""
+        served, first = self.served, self.first_byte()
+        body = served.content[first:]
+        if first:
+            self.send_response(206)
+            whole = len(served.content)
+            self.send_header("Content-Range", f"bytes {first}-{whole - 1}/{whole}")
+        else:
+            self.send_response(200)
+        for name, value in (("ETag", served.etag), ("Last-Modified", served.last_modified)):
+            if value:
+                self.send_header(name, value)
+        self.send_header("Content-Type", served.content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        return body
+
+    def first_byte(self) -> int:
+        asked, validator = self.headers.get("Range"), self.headers.get("If-Range")
+        if not asked or not self.served.ranges:
+            return 0
+        known = (self.served.etag, self.served.last_modified)
+        if validator and self.served.honours_if_range and validator not in known:
+            return 0
+        return int(asked.removeprefix("bytes=").partition("-")[0])
+
+    def send_file(self) -> None:
+        self.write(self.begin())
+
+    def write(self, data: bytes) -> None:
+        self.wfile.write(data)
+        self.served.sent += len(data)
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client may go away; what else goes wrong in here is a test's own mistake, and is shown."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+def cut(after: int) -> Fault:
+    """The connection ends in good order, and too early."""
+
+    def fault(handler: Handler) -> None:
+        handler.write(handler.begin()[:after])
+        handler.close_connection = True
+
+    return fault
+
+
+def reset(after: int) -> Fault:
+    """The connection is reset."""
+
+    def fault(handler: Handler) -> None:
+        handler.write(handler.begin()[:after])
+        handler.wfile.flush()
+        # What is still on its way is lost with a reset, so the client is given time to read it.
+        time.sleep(0.1)
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        handler.close_connection = True
+
+    return fault
+
+
+def hang(after: int, seconds: float) -> Fault:
+    """Nothing more comes, and the connection stays."""
+
+    def fault(handler: Handler) -> None:
+        handler.write(handler.begin()[:after])
+        handler.wfile.flush()
+        time.sleep(seconds)
+        handler.close_connection = True
+
+    return fault
+
+
+def drip(after: int, seconds: float) -> Fault:
+    """A byte now and then."""
+
+    def fault(handler: Handler) -> None:
+        body = handler.begin()
+        handler.write(body[:after])
+        end = time.monotonic() + seconds
+        try:
+            for byte in body[after:]:
+                handler.write(bytes([byte]))
+                time.sleep(0.02)
+                if time.monotonic() > end:
+                    break
+        except OSError:
+            # The client has had enough of it.
+            pass
+        handler.close_connection = True
+
+    return fault
+
+
+def chunked(data: bytes, whole: bool = True) -> Fault:
+    """A body without a length in its headers; without `whole` its end is missing."""
+
+    def fault(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) + (b"0\r\n\r\n" if whole else b""))
+        handler.close_connection = True
+
+    return fault
+
+
+def status(code: int, **headers: str) -> Fault:
+    return lambda handler: handler.answer(code, b"<html>sorry</html>", Content_Type="text/html", **headers)
+
+
+def redirect(to: str) -> Fault:
+    return lambda handler: handler.answer(302, Location=to)
+
+
+@contextmanager
+def serving(content: bytes, certificate: Path | None = None) -> Iterator[Served]:
+    """A running server; with a certificate (PEM, with its key) it speaks TLS."""
+    served = Served(content)
+    handler = type("BoundHandler", (Handler,), {"served": served})
+    with Server(("127.0.0.1", 0), handler) as server:
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            served.scheme = "https"
+        served.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield served
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,257 @@
+"""Clips of y4m files: side by side, gone on with after a kill, with little memory, and of the full size of crowd_run."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from superres.data.clips import prepare_clip
+from superres.data.reading import picture_digest
+from superres.data.sources import FrameRange, PinnedFile, Source, Y4m
+from superres.data.y4m import read_header
+from superres.device.errors import UserError
+
+CROWD_RUN = (
+    1555203036,
+    "e056e01fc13906dd9a84f5cc686a36888436379476577965a0866821caaf55c8",
+)
+CROWD_RUN_HEADER = b"YUV4MPEG2 W1920 H1080 F50:1 Ip A1:1\n"
+
+
+def video(path: Path, frames: int, width: int = 64, height: int = 48, seed: int = 0) -> Path:
+    rng = np.random.default_rng(seed)
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{width} H{height} F50:1 Ip A1:1\n".encode())
+        for _ in range(frames):
+            file.write(b"FRAME\n" + rng.bytes(width * height * 3 // 2))
+    return path
+
+
+def source(path: Path | str, *frames: int, pinned: PinnedFile | None = None) -> Source:
+    return Source(Y4m(str(path), "bt709", "limited", "auto", pinned), FrameRange(*frames))
+
+
+def prepare(folder: Path, *sources: Source, threads: int = 1) -> dict[str, Path]:
+    folder.mkdir(exist_ok=True)
+    paths = {"hr": folder / "c.hr.npy", "lr": folder / "c.lr.npy", "index": folder / "c.json"}
+    prepare_clip("c", sources, "bicubic", wheels=folder, threads=threads, **paths)
+    assert {path.name for path in folder.iterdir()} == {"c.hr.npy", "c.lr.npy", "c.json"}
+    return paths
+
+
+def contents(paths: dict[str, Path]) -> list[bytes]:
+    return [path.read_bytes() for path in paths.values()]
+
+
+def test_frames_side_by_side_are_those_one_after_the_other(tmp_path: Path):
+    clip = source(video(tmp_path / "a.y4m", 40))
+    one = contents(prepare(tmp_path / "one", clip))
+    assert contents(prepare(tmp_path / "four", clip, threads=4)) == one
+    index = json.loads(one[2])
+    assert index["names"][:2] == ["a-0000", "a-0001"] and len(index["origins"]) == 40
+    assert "pinned" not in index["sources"][0]
+    high = np.load(tmp_path / "one/c.hr.npy")
+    assert [origin["sha256"] for origin in index["origins"]] == [picture_digest(frame) for frame in high]
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from superres.data.clips import prepare_clip
+from superres.data.sources import FrameRange, Source, Y4m
+
+folder, path = Path(sys.argv[1]), sys.argv[2]
+prepare_clip(
+    "c", [Source(Y4m(path, "bt709", "limited", "auto"), FrameRange())], "bicubic", wheels=folder, threads=2,
+    hr=folder / "c.hr.npy", lr=folder / "c.lr.npy", index=folder / "c.json",
+)
+import resource
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def killed(folder: Path, path: Path, at_least: int) -> Path:
+    """Kill a preparation once some frames are noted; its journal."""
+    folder.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(folder), str(path)],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    journal = folder / "c.json.journal"
+    end = time.monotonic() + 60
+    while not (journal.exists() and journal.read_bytes().count(b"\n") > at_least):
+        assert time.monotonic() < end and process.poll() is None, (
+            "the preparation ended before it could be killed"
+        )
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (folder / "c.hr.npy").exists() and not (folder / "c.json").exists()
+    return journal
+
+
+def poison(folder: Path, journal: Path, index: int, shape: tuple[int, int], note: bool) -> None:
+    """Blacken a written frame; with `note` the journal takes it for what was written."""
+    height, width = shape
+    blacks = [np.zeros((height, width, 3), np.uint8), np.zeros((height // 2, width // 2, 3), np.uint8)]
+    for name, black in zip(("hr", "lr"), blacks, strict=True):
+        part = folder / f"c.{name}.npy.part"
+        content = bytearray(part.read_bytes())
+        start = 128 + index * black.nbytes
+        content[start : start + black.nbytes] = black.tobytes()
+        part.write_bytes(content)
+    lines = journal.read_text().split("\n")
+    entry = json.loads(lines[1 + index])
+    assert entry["index"] == index
+    if note:
+        entry |= {"hr": picture_digest(blacks[0]), "lr": picture_digest(blacks[1])}
+        lines[1 + index] = json.dumps(entry)
+        journal.write_text("\n".join(lines))
+
+
+def test_a_killed_preparation_goes_on_with_the_frames_that_it_has(tmp_path: Path):
+    path = video(tmp_path / "a.y4m", 150, 640, 360)
+    whole = prepare(tmp_path / "whole", source(path))
+    folder = tmp_path / "killed"
+    journal = killed(folder, path, at_least=20)
+    # Frame 3 was spoilt behind the journal's back: it is made again. Frame 5 stands as the journal has it: it is kept.
+    poison(folder, journal, 3, (360, 640), note=False)
+    poison(folder, journal, 5, (360, 640), note=True)
+    again = prepare(folder, source(path), threads=2)
+    high, expected = np.load(again["hr"], mmap_mode="r"), np.load(whole["hr"], mmap_mode="r")
+    low, expected_low = np.load(again["lr"], mmap_mode="r"), np.load(whole["lr"], mmap_mode="r")
+    assert high[5].max() == low[5].max() == 0
+    rest = [i for i in range(150) if i != 5]
+    assert all(np.array_equal(high[i], expected[i]) and np.array_equal(low[i], expected_low[i]) for i in rest)
+    assert again["index"].read_bytes() == whole["index"].read_bytes()
+
+
+def test_what_was_made_of_another_file_is_not_gone_on_with(tmp_path: Path):
+    path = video(tmp_path / "a.y4m", 150, 640, 360)
+    folder = tmp_path / "killed"
+    journal = killed(folder, path, at_least=20)
+    poison(folder, journal, 5, (360, 640), note=True)
+    os.utime(path, ns=(1, 1))
+    again = prepare(folder, source(path))
+    assert np.load(again["hr"], mmap_mode="r")[5].max() > 0
+
+
+def test_an_error_leaves_nothing(tmp_path: Path):
+    path = video(tmp_path / "a.y4m", 30)
+    folder = tmp_path / "made"
+    folder.mkdir()
+    paths = {"hr": folder / "c.hr.npy", "lr": folder / "c.lr.npy", "index": folder / "c.json"}
+    with pytest.raises(UserError, match="expected one of"):
+        prepare_clip("c", [source(path)], "nearest", wheels=folder, threads=2, **paths)
+    assert list(folder.iterdir()) == []
+
+
+def test_room_for_the_frames_is_asked_for_first(tmp_path: Path):
+    """A file of holes, whose frames are larger than the disk."""
+    side = 1 << 14
+    frames = shutil.disk_usage(tmp_path).free // (3 * side * side) + 1
+    path = tmp_path / "a.y4m"
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{side} H{side} F50:1 Ip A1:1\n".encode())
+        for _ in range(frames):
+            file.write(b"FRAME\n")
+            file.truncate(file.seek(side * side * 3 // 2, os.SEEK_CUR))
+    with pytest.raises(
+        UserError, match=r"frames of c: expected [\d,]+ MB of free disk space at .*, found [\d,]+ MB; free"
+    ):
+        prepare(tmp_path / "made", source(path))
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_a_disk_that_is_full_after_all_gets_one_line(tmp_path: Path):
+    """A limit of the file's size is met where a full disk is."""
+    limited = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n" + PROGRAM
+    path = video(tmp_path / "a.y4m", 30)
+    (tmp_path / "made").mkdir()
+    command = [sys.executable, "-c", limited, str(tmp_path / "made"), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "UserError: " in done.stderr and "c.hr.npy: expected room for it, found" in done.stderr
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path):
+    def peak_kib(frames: int) -> int:
+        path = video(tmp_path / f"{frames}.y4m", frames, 640, 360)
+        folder = tmp_path / f"of{frames}"
+        folder.mkdir()
+        command = [sys.executable, "-c", PROGRAM, str(folder), str(path)]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    # 140 frames more are 116 MB of frame files.
+    assert peak_kib(150) - peak_kib(10) < 20_000
+
+
+def expected_pixel(planes: list[np.ndarray], row: int, column: int) -> np.ndarray:
+    """RGB of one pixel by BT.709's limited-range equations in float64, chroma sited left, away from the borders."""
+
+    def chroma(plane: np.ndarray) -> float:
+        # A row lies a quarter of a chroma row from the nearer one; an odd column lies between two.
+        near, far = row // 2, row // 2 + (1 if row % 2 else -1)
+        left, right = column // 2, column // 2 + column % 2
+        rows = 0.75 * plane[near].astype(float) + 0.25 * plane[far]
+        return (rows[left] + rows[right]) / 2
+
+    y = (planes[0][row, column] - 16) / 219
+    cb, cr = ((chroma(plane) - 128) / 224 for plane in planes[1:])
+    red, blue = y + 1.5748 * cr, y + 1.8556 * cb
+    green = (y - 0.2126 * red - 0.0722 * blue) / 0.7152
+    return np.clip(np.array([red, green, blue]) * 255, 0, 255)
+
+
+def crowd_run(path: Path, filled: dict[int, bytes]) -> Path:
+    """A file with the header, the size and the structure of crowd_run; frames that aren't filled are holes."""
+    frame_bytes = 1920 * 1080 * 3 // 2
+    with path.open("wb") as file:
+        file.write(CROWD_RUN_HEADER)
+        for k in range(500):
+            file.write(b"FRAME\n")
+            file.write(filled[k]) if k in filled else file.seek(frame_bytes, os.SEEK_CUR)
+        file.truncate(CROWD_RUN[0])
+    return path
+
+
+def test_a_file_like_crowd_run_goes_through_reader_and_downsampler(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(4)
+    filled = {k: rng.integers(16, 236, 1920 * 1080 * 3 // 2, np.uint8).tobytes() for k in (0, 499)}
+    pinned = PinnedFile("crowd_run.y4m", *CROWD_RUN, "warn", "https://media.xiph.org/")
+    Path(pinned.path).parent.mkdir(parents=True)
+    path = crowd_run(Path(pinned.path), filled)
+    assert path.stat().st_size == CROWD_RUN[0]
+    header = read_header(path)
+    assert (header.frames, header.width, header.height, header.fps) == (500, 1920, 1080, 50)
+    assert (header.chroma, header.siting) == ("420", "left")
+    paths = prepare(tmp_path / "made", source(pinned.path, 0, None, 499, pinned=pinned), threads=2)  # pyright: ignore[reportArgumentType]
+    said = capsys.readouterr().err
+    assert "warning: " in said and "500 whole frames of 1920x1080" in said and CROWD_RUN[1] in said
+    high, low = np.load(paths["hr"]), np.load(paths["lr"])
+    assert high.shape == (2, 1080, 1920, 3) and low.shape == (2, 540, 960, 3)
+    for k, frame in enumerate(filled.values()):
+        data = np.frombuffer(frame, np.uint8)
+        planes = [data[: 1920 * 1080].reshape(1080, 1920), *data[1920 * 1080 :].reshape(2, 540, 960)]
+        for row, column in ((1, 2), (540, 961), (777, 1233), (1078, 1916)):
+            assert np.abs(high[k, row, column] - expected_pixel(planes, row, column)).max() <= 0.501
+        # imresize's kernel at one pixel, in float64: cubic of a = -0.5, stretched by 2, 8 taps each way.
+        taps = np.array([-3, -9, 29, 111, 111, 29, -9, -3]) / 256
+        for row, column in ((100, 200), (377, 555)):
+            patch = high[k, 2 * row - 3 : 2 * row + 5, 2 * column - 3 : 2 * column + 5].astype(float)
+            assert (
+                np.abs(low[k, row, column] - np.clip(np.einsum("i,j,ijc", taps, taps, patch), 0, 255)).max()
+                <= 0.501
+            )
+    index = json.loads(paths["index"].read_text())
+    assert index["names"] == ["crowd_run-0000", "crowd_run-0499"]
+    assert index["sources"][0]["pinned"]["sha256"] == CROWD_RUN[1]
