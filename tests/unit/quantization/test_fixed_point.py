@@ -19,6 +19,7 @@ from superres.device import fixed_point
 from superres.device.errors import UserError
 from superres.device.fixed_point import Tables, upscale, upscale_levels
 from superres.models.export import export_onnx
+from superres.models.fold_frames import fold_frames
 from superres.models.settings import NetworkSettings, weights_name
 from superres.quantization.calibration import CalibrationSettings, FrameFile
 from superres.quantization.fixed_point import tabulate_graph, tabulate_onnx
@@ -110,6 +111,25 @@ def test_a_graph_of_plain_convolutions_is_equal_to_the_last_bit(
     tables = tabulate_graph(onnx.load(path), path)
     for optimised in (False, True):
         assert_same_picture(tables, frame, in_onnxruntime(path, frame, optimised=optimised), 0)
+
+
+@pytest.mark.parametrize("optimised", [False, True])
+def test_frames_folded_into_the_graph_differ_at_ties_alone(
+    network: Path, tmp_path: Path, optimised: bool
+) -> None:
+    path, folded, frame = make(network, ("pow2",), tmp_path), tmp_path / "uint8.onnx", picture(60, 71, 13)
+    fold_frames(path, folded)
+    options = ort.SessionOptions()
+    if not optimised:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(folded, options, providers=["CPUExecutionProvider"])
+    found = np.asarray(session.run(None, {"frame": frame[None]})[0])[0].astype(int)
+    tables = tabulate_graph(onnx.load(path), path)
+    exact, wanted = exact_levels(tables, frame).transpose(1, 2, 0), upscale(tables, frame).astype(int)
+    differs = found != wanted
+    assert np.abs(found - wanted).max() <= 1 and np.mean(differs) < 1e-3
+    # A half is 127.5 levels: QuantizeLinear by float32(1 / 255), which is above 1 / 255, finds it below the tie.
+    assert np.abs(exact - np.floor(exact) - 0.5)[differs].max(initial=0) <= 2e-5
 
 
 @pytest.mark.parametrize("model", MODELS)
