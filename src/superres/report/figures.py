@@ -108,10 +108,15 @@ def add_note(figure: Figure, lines: Sequence[str]) -> None:
         figure.supxlabel(text, x=0.01, ha="left", fontsize=7.5, color="0.25")
 
 
-def place_labels(axes: Axes, points: Sequence[tuple[float, float]], texts: Sequence[str]) -> None:
+def place_labels(
+    axes: Axes,
+    points: Sequence[tuple[float, float]],
+    texts: Sequence[str],
+    spans: Sequence[tuple[float, float]] = (),
+) -> None:
     """Label points directly so that no label covers a point, another label or the axes' edge.
 
-    Each label takes the nearest free place that is closer to its own point than to any other; a thin line
+    `spans` are the ends of horizontal lines through the points, which labels leave free too. Each label takes the nearest free place that is closer to its own point than to any other; a thin line
     joins them. The axes' limits and the figure's size must be final.
     """
     figure = axes.figure
@@ -119,6 +124,9 @@ def place_labels(axes: Axes, points: Sequence[tuple[float, float]], texts: Seque
     half = 5 * figure.dpi / 72
     pixels = [(float(x), float(y)) for x, y in axes.transData.transform(points)]
     taken = [Bbox.from_bounds(x - half, y - half, 2 * half, 2 * half) for x, y in pixels]
+    for (_, y), span in zip(points, spans, strict=False):
+        (left, height), (right, _) = axes.transData.transform([(x, y) for x in span])
+        taken.append(Bbox.from_extents(left, height - 1, right, height + 1))
     inside = axes.get_window_extent()
     for index in sorted(range(len(points)), key=lambda index: pixels[index]):
         note = axes.annotate(

@@ -117,19 +117,26 @@ def plot_frontier(tables: Sequence[Path], svg: Path, png: Path, *, budget_db: fl
         for axes in list(grid.flat)[len(panels_of) :]:
             axes.set_axis_off()
         first = panels_of[0][1][0]
+        rounds = min(rows[0]["rounds"] for _, rows in panels_of)
         figures.add_note(
             figure,
             [
                 f"Behind INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}; labels: the layers in "
                 f"float. Loss: PSNR of the mean squared error over {first['images']} calibration photographs, each taken as "
-                f"HR, against FP32. Time: median of {first['rounds']} rounds in which all took their turn, with quartiles. "
-                f"Line: the frontier. Dashes: the budget of {budget_db:g} dB. Black: what the step mixed takes."
+                f"HR, against FP32. Time: median of {rounds} rounds or more in which all took their turn, with "
+                f"quartiles. Line: the frontier. Dashes: the budget of {budget_db:g} dB, where it is in sight. Black: what "
+                f"the step mixed takes."
             ],
         )
         figure.canvas.draw()
         for axes, (_, rows) in zip(grid.flat, panels_of, strict=False):
             points = [(row["time_ratio"], row["loss_db"]) for row in rows]
-            figures.place_labels(axes, points, [_subset_label(row["float_layers"]) for row in rows])
+            spans = [(row["time_ratio_q1"], row["time_ratio_q3"]) for row in rows]
+            figures.place_labels(axes, points, [_subset_label(row) for row in rows], spans)
+            for note in axes.texts:
+                # The frontier may run below a label, not through it.
+                note.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.4})
+                note.set_zorder(2.5)
         figures.save(figure, svg, png)
 
 
@@ -161,18 +168,20 @@ def _draw_frontier(
             linestyle="none",
             zorder=3,
         )
-    axes.axhline(budget_db, color="black", linewidth=0.8, dashes=(4, 3))
+    if budget_db < 1.3 * max(row["loss_db"] for row in rows):
+        axes.axhline(budget_db, color="black", linewidth=0.8, dashes=(4, 3), zorder=1)
     int8 = next(row for row in rows if row["float_layers"] == NONE)
     axes.set_title(labels.model_label(int8["model"]), loc="left", fontweight="bold")
     axes.set_title(f"1.0 = {int8['latency_p50_ms']:.0f} ms", loc="right", fontsize=8)
-    axes.set_xlabel("time a frame, in that of INT8 throughout")
+    axes.set_xlabel("time a frame / that of INT8 throughout")
     axes.set_ylabel("PSNR lost [dB]")
     axes.grid(color="0.93")
     axes.margins(0.2, 0.15)
 
 
-def _subset_label(text: str) -> str:
-    return "+".join(parse_subset(text)) or "all INT8"
+def _subset_label(row: Row) -> str:
+    subset = parse_subset(row["float_layers"])
+    return "all float" if len(subset) == row["layers"] else "+".join(subset) or "all INT8"
 
 
 def _by_model(tables: Sequence[list[Row]]) -> list[list[Row]]:

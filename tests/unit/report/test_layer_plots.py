@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
 from PIL import Image
 
 from superres.quantization.layers import sensitivity_variants
@@ -135,7 +136,7 @@ def test_the_frontier_is_joined_and_the_choice_is_black(frontiers: list[Path], s
     points = [line for line in first.lines if line.get_marker() == "o"]
     black = [line.get_xydata() for line in points if line.get_markerfacecolor() == "black"]
     assert np.asarray(black).tolist() == [[[1.3, 0.06]]]
-    assert {"all INT8", "conv1", "conv2", "conv1+conv2"} <= {*texts(figure)}
+    assert {"all INT8", "conv1", "conv2", "all float"} <= {*texts(figure)}
 
 
 def test_without_a_choice_the_frontier_is_drawn_all_the_same(
@@ -143,7 +144,29 @@ def test_without_a_choice_the_frontier_is_drawn_all_the_same(
 ) -> None:
     plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget_db=0.01)
     lines = saved[0].axes[0].lines
+    assert any(np.asarray(line.get_ydata()).tolist() == [0.01, 0.01] for line in lines)
     assert not any(line.get_markerfacecolor() == "black" for line in lines if line.get_marker() == "o")
+
+
+def test_a_budget_out_of_sight_is_not_drawn(frontiers: list[Path], saved: list[Figure]) -> None:
+    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget_db=2.0)
+    assert saved[0].axes[0].get_ylim()[1] < 0.2
+
+
+def test_no_label_of_the_frontier_covers_a_point_or_another(
+    frontiers: list[Path], saved: list[Figure]
+) -> None:
+    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget_db=0.07)
+    (figure,) = saved
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    for axes in figure.axes:
+        notes = [note for note in axes.texts if isinstance(note, Annotation)]
+        boxes = [Text.get_window_extent(note, canvas.get_renderer()) for note in notes]
+        assert len(boxes) == 4
+        for i, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+            assert not any(box.contains(x, y) for x, y in axes.transData.transform([n.xy for n in notes]))
 
 
 def test_files_are_grey_and_the_same_at_every_run(
