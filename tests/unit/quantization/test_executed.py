@@ -100,7 +100,8 @@ def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_every_step_is_among_the_recipes() -> None:
-    assert {step for recipe in RECIPES for step in parse_recipe(recipe).steps} == set(STEPS)
+    # What mixed leaves in float is not in INT8, on purpose.
+    assert {step for recipe in RECIPES for step in parse_recipe(recipe).steps} == set(STEPS) - {"mixed"}
 
 
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if "asymmetric" not in recipe])
