@@ -1,0 +1,138 @@
+def arm_of(wildcards):
+    return Arm(
+        wildcards.target, wildcards.runtime, wildcards.model, wildcards.precision
+    )
+
+
+def arm_groups():
+    """Arms by the names that they can be asked for: precision, runtime, model."""
+    groups = defaultdict(list)
+    for arm in STUDY.arms:
+        for name in (arm.precision, arm.runtime, arm.model):
+            groups[name].append(arm)
+    return groups
+
+
+def arm_files(name, arms=STUDY.arms):
+    """The file `name` (with {of_clip} in it) of every arm and clip, in the table's order."""
+    return [
+        f"{RESULTS}/arms/{arm.folder}/{name.format(of_clip=of_clip)}"
+        for arm in arms
+        for of_clip in OF_CLIP
+    ]
+
+
+def arm_clips(arms=STUDY.arms):
+    """Every arm with every clip, in the order of `arm_files`."""
+    return [(*asdict(arm).values(), clip) for arm in arms for clip in OF_CLIP.values()]
+
+
+def clip_name(wildcards):
+    return OF_CLIP[wildcards.of_clip]
+
+
+def clip_file(kind):
+    """Input function: the file `kind` (hr.npy, lr.npy, json) of the clip that a file of an arm belongs to."""
+    return lambda wildcards: f"{RESULTS}/frames/{clip_name(wildcards)}.{kind}"
+
+
+def folds_frames(runtime):
+    """Whether the conversion of frames is folded into the graphs of a runtime; OpenVINO does it by itself."""
+    return runtime == "onnxruntime" and STUDY.frames[runtime] == "uint8"
+
+
+def engine_source(wildcards):
+    """What an engine is built from: an ONNX file, PyTorch's own program, tables of whole numbers, or nothing for bicubic."""
+    if wildcards.model == BASELINE:
+        return []
+    if wildcards.runtime == "pytorch":
+        return f"{RESULTS}/programs/{wildcards.model}.pt"
+    if wildcards.runtime == "fixedpoint":
+        return f"{RESULTS}/onnx/{wildcards.model}/{wildcards.precision}.tables.npz"
+    return f"{RESULTS}/onnx/{wildcards.model}/{graph_of(STUDY, arm_of(wildcards))}.onnx"
+
+
+def sized_clips(wildcards):
+    """The clips whose frames' sizes an engine is built for; none for runtimes whose engines take any."""
+    if wildcards.runtime not in TENSORRT:
+        return []
+    return [f"{RESULTS}/frames/{name}.json" for name in STUDY.clips]
+
+
+def implicit_frames(wildcards):
+    """The images that TensorRT calibrates on itself; none for other precisions and for random data."""
+    arm = arm_of(wildcards)
+    calibration = STUDY.calibration_of(arm)
+    if not arm.implicit or calibration.calibration_set is None:
+        return []
+    return f"{RESULTS}/frames/calibration/{calibration.calibration_set}.npy"
+
+
+def job_settings(**settings):
+    """Params function: settings of an arm's job, and the options that its runtime gets."""
+    return lambda wildcards: {**settings, "options": runtime_options(wildcards)}
+
+
+def engine_settings(wildcards):
+    """Settings of the job that builds an engine."""
+    settings = build_settings(STUDY, arm_of(wildcards))
+    return job_settings(**settings)(wildcards)
+
+
+def runtime_options(wildcards):
+    """What an arm's runtime is told: the form of frames, the kernel of bicubic, how TensorRT builds."""
+    options = {"frames": frames_of(STUDY, arm_of(wildcards))}
+    if wildcards.runtime in TENSORRT:
+        options["build"] = dict(STUDY.builds[wildcards.runtime])
+    if wildcards.model == BASELINE:
+        options["kernel"] = STUDY.models[BASELINE].kernel
+    return options
+
+
+def disjoint_images(wildcards):
+    """Proof that what an arm was trained and calibrated on shows nothing of a clip: its PSNR would mean nothing."""
+    calibration = STUDY.calibration_of(arm_of(wildcards))
+    return disjoint_files(wildcards.model, calibration)
+
+
+def build_code(wildcards):
+    """Modules behind an engine: its runtime is one of them, so what is measured on the engine follows too."""
+    return code("device/build.py", f"device/runtimes/{wildcards.runtime}.py")
+
+
+def traced_inputs(wildcards):
+    """Files whose hashes an arm's manifest holds, by name."""
+    traced = {"clip": f"{RESULTS}/frames/{clip_name(wildcards)}.json"}
+    if wildcards.model != BASELINE:
+        kinds = {"pytorch": "program", "fixedpoint": "tables"}
+        kind = kinds.get(wildcards.runtime, "onnx")
+        traced |= {"weights": weights_of(wildcards), kind: engine_source(wildcards)}
+    arm = arm_of(wildcards)
+    if arm.implicit and (frames := implicit_frames(wildcards)):
+        traced["calibration"] = frames
+    elif arm.int8 in OF_TOOLS:
+        traced["tool"] = f"{RESULTS}/onnx/{wildcards.model}/int8-{arm.int8}.json"
+    elif arm.int8 is not None and not arm.implicit:
+        recipe = str(STUDY.quantizations[arm.int8].recipe)
+        traced["ranges"] = recipe_file(wildcards.model, recipe, "json")
+    return traced
+
+
+def study_of_arm(wildcards):
+    """What the study says about an arm, for its manifest."""
+    clip = STUDY.clips[clip_name(wildcards)]
+    facts = {
+        "study": STUDY.name,
+        "clip": asdict(clip),
+        "quality": dict(STUDY.quality),
+        "latency": dict(STUDY.latency),
+        "seed": None,
+    }
+    if (found := STUDY.calibration_of(arm_of(wildcards))) is not None:
+        calibration = asdict(found)
+        facts |= {
+            "calibration": calibration,
+            "seed": (calibration["data"] or {}).get("seed"),
+            "recipe": str(STUDY.quantizations[arm_of(wildcards).int8].recipe),
+        }
+    return facts

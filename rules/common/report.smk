@@ -1,0 +1,60 @@
+def plot_names():
+    """Every plot of the study, without its ending."""
+    training = [f"training.{model}" for model in TRAINED]
+    return [
+        "psnr_fps",
+        *(["int8_loss"] if any(arm.int8 for arm in STUDY.arms) else []),
+        "fps",
+        *layer_plots(),
+        *training,
+    ]
+
+
+def series_of(setting, with_values=False):
+    """INT8 precisions that differ in one setting alone, by the label of what they share; with its values if asked."""
+    return [
+        (
+            series.label,
+            [*(series.precisions if with_values else dict(series.precisions).values())],
+        )
+        for series in differing_in(STUDY, setting)
+    ]
+
+
+def evaluation_comparisons():
+    """What else the target evaluate makes of its figures: a plot over numbers of images, a table of others' tools."""
+    images = [
+        f"{RESULTS}/plots/images.{kind}"
+        for kind in ("svg", "png")
+        if differing_in(STUDY, "images")
+    ]
+    return images + [f"{RESULTS}/tools.{kind}" for kind in ("csv", "md") if OF_TOOLS]
+
+
+def sample_arms():
+    """Arms whose upscaled frame is shown: bicubic, and those of one runtime."""
+    return [
+        arm
+        for arm in STUDY.arms
+        if arm.runtime == STUDY.samples["runtime"] or arm.model == BASELINE
+    ]
+
+
+def sample_pictures():
+    """The pictures of samples, one a clip; none without the runtime that they are of."""
+    if all(arm.model == BASELINE for arm in sample_arms()):
+        return []
+    return [f"{RESULTS}/plots/samples{of_clip}.png" for of_clip in OF_CLIP]
+
+
+def table_text():
+    """What a table says besides figures."""
+    notes = [
+        f"Clip `{clip.name}`: {clip.description or 'not described'}; LR by {clip.downsampling} downsampling."
+        for clip in STUDY.clips.values()
+    ]
+    return {
+        "notes": notes + left_out_notes(STUDY),
+        "calibrated": f"int8-{STUDY.table['calibrated']}",
+        "kernel": STUDY.models[BASELINE].kernel if BASELINE in STUDY.models else None,
+    }
