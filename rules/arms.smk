@@ -81,6 +81,7 @@ rule measure_quality:
 
 rule measure_latency:
     input:
+        unpack(reference_engine),
         engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
         lr=clip_file("lr.npy"),
@@ -98,7 +99,7 @@ rule measure_latency:
     # All cores: nothing else runs while an arm is timed.
     threads: workflow.cores
     params:
-        settings=job_settings(**STUDY.latency),
+        settings=latency_settings,
     script:
         "../workflow/scripts/measure_latency.py"
 

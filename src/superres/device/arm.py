@@ -1,8 +1,8 @@
 """What the tasks of an arm share: threads, the engine, the clip, the common part of a record."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.frames import Frames, open_frames
@@ -29,26 +29,47 @@ def runtime_settings(job: Job) -> Settings:
     return Settings(job.precision, min(job.threads, usable_cpus()), job.options)
 
 
+@dataclass(frozen=True)
+class Engine:
+    """An arm's engine: its file and record, and what it is to be opened as."""
+
+    runtime: str
+    precision: str
+    threads: int
+    options: Mapping[str, Any]
+    path: Path
+    record: Path
+
+
 def open_arm(job: Job) -> Tuple[Session, Dict[str, Any]]:
-    """Open the job's engine; returns the session and what the measurement's record says of the engine.
+    """Open the job's engine; see `open_engine`."""
+    files = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
+    return open_engine(Engine(job.runtime, job.precision, job.threads, job.options, *files))
+
+
+def open_engine(engine: Engine) -> Tuple[Session, Dict[str, Any]]:
+    """Open an engine; returns the session and what a measurement's record says of the engine.
 
     Raises UnsupportedError with the engine's own reason where there is none, UserError where engine and
-    record do not belong together or to this job.
+    record do not belong together or to this arm.
     """
-    engine, path = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
-    record = read_json(path, ("status", "runtime", "precision", "settings", "engine_sha256", "facts"))
+    keys = ("status", "runtime", "precision", "settings", "engine_sha256", "facts")
+    record = read_json(engine.record, keys)
     found = {**record, "options": record["settings"].get("options", {})}
     for name in ("runtime", "precision", "options"):
-        if found[name] != getattr(job, name):
-            raise UserError(f"{path}: expected {name} {getattr(job, name)}, found {found[name]}")
+        if found[name] != getattr(engine, name):
+            raise UserError(f"{engine.record}: expected {name} {getattr(engine, name)}, found {found[name]}")
     if record["status"] != "ok":
         raise UnsupportedError(record["status"].replace("not run: ", "", 1))
-    sha256 = sha256_file(engine)
+    sha256 = sha256_file(engine.path)
     if sha256 != record["engine_sha256"]:
-        raise UserError(f"{engine}: it is not the engine that {path} describes; build the engine again")
-    settings = replace(runtime_settings(job), facts=record["facts"])
-    session = load_runtime(job.runtime).open_engine(engine, settings)
-    return session, {"engine_sha256": sha256}
+        raise UserError(
+            f"{engine.path}: it is not the engine that {engine.record} describes; build the engine again"
+        )
+    settings = Settings(
+        engine.precision, min(engine.threads, usable_cpus()), engine.options, record["facts"]
+    )
+    return load_runtime(engine.runtime).open_engine(engine.path, settings), {"engine_sha256": sha256}
 
 
 def read_clip(path: Path) -> Clip:

@@ -132,6 +132,19 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """The arm that all others of a target are timed in turn with."""
+
+    runtime: str
+    model: str
+    precision: str
+
+    def on(self, target: str) -> Arm:
+        """The reference of a target, whether or not the study has it there."""
+        return Arm(target, self.runtime, self.model, self.precision)
+
+
+@dataclass(frozen=True)
 class Sensitivity:
     """Models whose layers' sensitivity is measured, what stands behind `int8-` there, and the runtime that executes it.
 
@@ -151,7 +164,7 @@ class Study:
     `left_out` are clips that it goes on without, `missing` the calibrations whose tool isn't installed. `swept` are arms of
     the sweep, which are evaluated but neither timed nor in Table 1. `frames` says what the engines of each runtime take and
     give, `builds` how TensorRT's are built. `quantizations` has those of all INT8 arms, by what stands behind `int8-`;
-    `steps` are the settings of their steps.
+    `steps` are the settings of their steps. `latency` says how long arms are timed, `noise` from when on that is called noisy.
     """
 
     name: str
@@ -174,8 +187,15 @@ class Study:
     frames: Mapping[str, Literal["uint8", "float32"]]
     builds: Mapping[str, Mapping[str, Any]]
     latency: Mapping[str, Any]
+    reference: Reference
+    noise: Mapping[str, float]
     table: Mapping[str, Any]
     samples: Mapping[str, Any]
+
+    def reference_of(self, arm: Arm) -> Arm | None:
+        """The arm that another is timed in turn with; None for the reference itself, and where the study has none."""
+        reference = self.reference.on(arm.target)
+        return reference if reference in self.arms and reference != arm else None
 
     def calibration_of(self, arm: Arm) -> Calibration | None:
         """The calibration behind an INT8 arm, None for any other."""

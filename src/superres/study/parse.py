@@ -31,6 +31,7 @@ from superres.study.model import (
     CalibrationSet,
     Clip,
     Model,
+    Reference,
     Study,
     TrainingSet,
 )
@@ -98,7 +99,9 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         quality=full["quality"],
         frames={runtime["name"]: runtime["frames"] for runtime in full["runtimes"]},
         builds={r["name"]: r["build"] for r in full["runtimes"] if r["name"] in TENSORRT},
-        latency=full["latency"],
+        latency={k: v for k, v in full["latency"].items() if k not in ("reference", "noise")},
+        reference=Reference(**{"model": full["models"][0]["name"], **full["latency"]["reference"]}),
+        noise=full["latency"]["noise"],
         table=full["table"],
         samples=full["samples"],
     )

@@ -59,10 +59,12 @@ class Session(ABC):
 
     `run` is made of three steps, so that what the runtime computes can be timed apart from bringing
     frames into and out of its form. The frame that comes out is valid until the next call. A `reference` says what
-    the right result is, however long that takes: it isn't timed.
+    the right result is, however long that takes: it isn't timed. A `queued` session hands its work to a device that
+    goes on by itself: there `execute` is `enqueue`, which returns at once, and `wait`.
     """
 
     reference: bool = False
+    queued: bool = False
 
     @abstractmethod
     def preprocess(self, frame: np.ndarray) -> Any:
@@ -71,6 +73,22 @@ class Session(ABC):
     @abstractmethod
     def execute(self, inputs: Any) -> Any:
         """Run the engine, and wait until it is done."""
+
+    def enqueue(self, inputs: Any) -> Any:
+        """Hand the engine its work; without a queue it is done on return."""
+        return self.execute(inputs)
+
+    def wait(self, work: Any) -> Any:
+        """Wait until what `enqueue` gave is done; returns what `execute` does."""
+        return work
+
+    def device_ms(self) -> Optional[float]:
+        """What the last `execute` took by the device's own clock; None where it has none."""
+        return None
+
+    def device_memory_bytes(self) -> Optional[int]:
+        """The most memory of the device that this session held; None where it computes in this machine's own."""
+        return None
 
     @abstractmethod
     def postprocess(self, outputs: Any) -> np.ndarray:
