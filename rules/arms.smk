@@ -104,6 +104,23 @@ rule measure_latency:
         "../workflow/scripts/measure_latency.py"
 
 
+rule measure_roofline:
+    input:
+        code=code("device/roofline.py"),
+    output:
+        record=f"{RESULTS}/roofline/{{target}}.json",
+    log:
+        f"{LOGS}/measure_roofline/{{target}}.log",
+    conda:
+        "../envs/arms.yaml"
+    # All cores: nothing else runs while a target is timed.
+    threads: workflow.cores
+    params:
+        settings={"seconds": STUDY.roofline["seconds"]},
+    script:
+        "../workflow/scripts/measure_roofline.py"
+
+
 # Asked for by its file's name; only TensorRT tells the times of its layers.
 rule profile_layers:
     input:

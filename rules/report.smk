@@ -3,6 +3,10 @@ rule collect_metrics:
         quality=arm_files("quality{of_clip}.csv"),
         latency=arm_files("latency{of_clip}.csv"),
         manifest=arm_files("manifest{of_clip}.json"),
+        roofline=expand(
+            f"{RESULTS}/roofline/{{target}}.json", target=targets_of_study()
+        ),
+        operations=operations_graphs(),
         code=code("report/metrics.py"),
     output:
         metrics=report(
@@ -17,6 +21,10 @@ rule collect_metrics:
     threads: 1
     params:
         arms=arm_clips(),
+        graphs=[operations_graph(arm) for arm in STUDY.arms for _ in OF_CLIP],
+        targets=targets_of_study(),
+        references=reference_labels(),
+        noise=dict(STUDY.noise),
     script:
         "../workflow/scripts/collect_metrics.py"
 

@@ -13,7 +13,7 @@ with script_log(snakemake.log[0]):
             runtime=arm.runtime,
             precision=arm.precision,
             threads=snakemake.threads,
-            inputs={name: snakemake.input[name] for name in inputs if name in snakemake.input.keys()},
+            inputs={name: snakemake.input[name] for name in inputs if snakemake.input.get(name)},
             outputs={"latency": snakemake.output.latency, "record": snakemake.output.record},
             settings=snakemake.params.settings,
             label=f"{arm.target}/{arm.runtime}/{arm.model}/{arm.precision}",

@@ -66,9 +66,7 @@ def open_engine(engine: Engine) -> Tuple[Session, Dict[str, Any]]:
         raise UserError(
             f"{engine.path}: it is not the engine that {engine.record} describes; build the engine again"
         )
-    settings = Settings(
-        engine.precision, min(engine.threads, usable_cpus()), engine.options, record["facts"]
-    )
+    settings = Settings(engine.precision, min(engine.threads, usable_cpus()), engine.options, record["facts"])
     return load_runtime(engine.runtime).open_engine(engine.path, settings), {"engine_sha256": sha256}
 
 
@@ -125,7 +123,7 @@ def base_record(job: Job, seconds: float) -> Dict[str, Any]:
         "precision": job.precision,
         "threads": runtime_settings(job).threads,
         "threads_asked": job.threads,
-        "versions": load_runtime(job.runtime).versions(),
+        "versions": load_runtime(job.runtime).versions() if job.runtime else {},
         "seconds": round(seconds, 3),
         "settings": job.settings,
         "machine": describe_machine(),

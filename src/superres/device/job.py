@@ -33,6 +33,11 @@ TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
             "[options]",
         ),
     },
+    "measure_roofline": {
+        "inputs": (),
+        "outputs": ("record",),
+        "settings": ("seconds",),
+    },
     "profile_layers": {
         "inputs": ("engine", "engine_record", "lr", "clip"),
         "outputs": ("profile", "record"),

@@ -41,9 +41,9 @@ class Partner:
 
     def wait(self) -> Dict[str, Any]:
         """What opening the engine gave; raises UserError or UnsupportedError as that did."""
-        if self._facts is None:
-            self._facts = self._receive()
-        return self._facts
+        facts = self._receive() if self._facts is None else self._facts
+        self._facts = facts
+        return facts
 
     def block(self, first: int, seconds: float) -> List[Timed]:
         """Time frames from the clip's frame `first` on for so long, at least one."""

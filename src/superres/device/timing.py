@@ -10,7 +10,6 @@ import numpy as np
 from superres.device.frames import Frames
 from superres.device.runtimes.base import Session
 
-
 _REST, _MOST_REST = 0.005, 0.2
 
 

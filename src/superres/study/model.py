@@ -189,6 +189,7 @@ class Study:
     latency: Mapping[str, Any]
     reference: Reference
     noise: Mapping[str, float]
+    roofline: Mapping[str, float]
     table: Mapping[str, Any]
     samples: Mapping[str, Any]
 

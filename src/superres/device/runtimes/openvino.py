@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from superres.device.runtimes.bound import BoundSession
 
 # What OpenVINO is asked for, and what its convolutions then have to run in.
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_PRODUCT_TYPES = {"fp32": {"f32"}, "bf16": {"bf16"}, "int8": {"i8", "u8"}}
 _CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8", AS_WRITTEN: "FP32"}
 
 
@@ -71,6 +72,46 @@ class OpenvinoSession(BoundSession):
 
     def infer(self) -> None:
         self._request.infer()
+
+
+def compile_product(
+    precision: str, rows: int, size: int, threads: int
+) -> Optional[Tuple[Callable[[], object], int]]:
+    """A product of matrices, rows x size and size x size, in fp32, bf16 or int8, as a call, and its multiply-adds.
+
+    In int8 it is uint8 data with int8 weights, as in a Q/DQ graph; what comes out is quantised again, for float would be four
+    times as much to write, and read by a small second product. None where OpenVINO computes in another type.
+    """
+    element = np.uint8 if precision == "int8" else np.float32
+    data = ops.parameter([rows, size], element, name="data")
+    if precision == "int8":
+        levels = _quantized_product(_scaled(data), size, size)
+        top = np.float32(255)
+        levels = ops.fake_quantize(levels, np.float32(0), top, np.float32(0), top, 256)
+        result, columns = _quantized_product(levels, 16, size), size + 16
+    else:
+        result, columns = ops.matmul(data, ops.constant(np.ones((size, size), element)), False, True), size
+    settings = Settings("int8-" if precision == "int8" else precision, threads)
+    network = ov.Model([result.output(0)], [data], "product")  # pyright: ignore[reportGeneralTypeIssues]
+    compiled = ov.Core().compile_model(network, "CPU", _properties(settings))
+    found = {
+        _runtime_info(node, "runtimePrecision")
+        for node in compiled.get_runtime_model().get_ordered_ops()
+        if _runtime_info(node, "layerType") in ("MatMul", "FullyConnected")
+    }
+    if not found or not found <= _PRODUCT_TYPES[precision]:
+        return None
+    request = compiled.create_infer_request()
+    request.set_input_tensor(ov.Tensor(np.ones((rows, size), element)))
+    return request.infer, rows * size * columns
+
+
+def _quantized_product(data: ov.Node, rows: int, size: int) -> ov.Node:
+    return ops.matmul(data, _scaled(ops.constant(np.ones((rows, size), np.int8))), False, True)
+
+
+def _scaled(levels: ov.Node) -> ov.Node:
+    return ops.multiply(ops.convert(levels, "f32"), ops.constant(np.float32(0.1)))
 
 
 def _kind(settings: Settings) -> str:
