@@ -45,7 +45,7 @@ def engine_source(wildcards):
     """What an engine is built from: an ONNX file, PyTorch's own program, tables of whole numbers, or nothing for bicubic."""
     if wildcards.model == BASELINE:
         return []
-    if wildcards.runtime == "pytorch":
+    if wildcards.runtime in PYTORCH:
         return f"{RESULTS}/programs/{wildcards.model}.pt"
     if wildcards.runtime == "fixedpoint":
         return f"{RESULTS}/onnx/{wildcards.model}/{wildcards.precision}.tables.npz"
@@ -144,7 +144,7 @@ def traced_inputs(wildcards):
     """Files whose hashes an arm's manifest holds, by name."""
     traced = {"clip": f"{RESULTS}/frames/{clip_name(wildcards)}.json"}
     if wildcards.model != BASELINE:
-        kinds = {"pytorch": "program", "fixedpoint": "tables"}
+        kinds = {**dict.fromkeys(PYTORCH, "program"), "fixedpoint": "tables"}
         kind = kinds.get(wildcards.runtime, "onnx")
         traced |= {"weights": weights_of(wildcards), kind: engine_source(wildcards)}
     arm = arm_of(wildcards)

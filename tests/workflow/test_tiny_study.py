@@ -63,10 +63,33 @@ def test_raw_figures_are_those_of_the_row(tiny: Project):
         & (pl.col("model") == "espcn_rgb")
         & (pl.col("precision") == "int8-minmax")
     )
-    latency = pl.read_csv(tiny.folder / ARM / "latency.csv")
+    rows = pl.read_csv(tiny.folder / ARM / "latency.csv")
+    latency = rows.filter(pl.col("arm") == "own")
     assert row["iterations"].item() == latency.height
     assert abs(row["fps"].item() - 1000 / median(latency["end_to_end_ms"].to_list())) < 1e-6
     assert (latency["compute_ms"] <= latency["end_to_end_ms"]).all()
+    # Ratios of medians of blocks, round by round.
+    medians = {
+        arm: [median(block["end_to_end_ms"]) for _, block in of_arm.group_by("round", maintain_order=True)]
+        for (arm,), of_arm in rows.group_by("arm")
+    }
+    ratios = sorted(r / o for r, o in zip(medians["reference"], medians["own"], strict=True))
+    assert row["rounds"].item() == len(ratios) >= 5
+    assert abs(row["speedup"].item() - median(ratios)) < 1e-9
+    assert row["reference"].item() == "local/openvino/espcn_rgb/fp32"
+
+
+def test_every_arm_knows_its_limit(tiny: Project):
+    roofline = json.loads((tiny.folder / RESULTS / "roofline/local.json").read_text(encoding="utf-8"))
+    peaks = roofline["peaks"]["cpu"]
+    rows = {(r["runtime"], r["model"], r["precision"]): r for r in read_metrics(tiny).iter_rows(named=True)}
+    # 256 x 300 pixels of 53,856 multiply-adds.
+    gmac = 256 * 300 * 53_856 / 1e9
+    for precision, kind in (("fp32", "fp32"), ("int8-minmax", "int8")):
+        row = rows["openvino", "espcn_rgb", precision]
+        assert abs(row["limit_ms"] - 1000 * gmac / peaks[kind]) < 1e-6
+        assert row["macs"] == gmac * 1e9
+    assert all(row["limit_fraction"] > 0 for row in rows.values())
 
 
 def test_manifest_names_what_went_in(tiny: Project):
@@ -94,7 +117,9 @@ def test_changed_frames_rerun_the_arms_of_that_runtime(tiny: Project):
     )
     jobs = read_jobs(tiny.snakemake("-n", f"--configfile={changed}", "all").stdout)
     (tiny.folder / changed).unlink()
-    assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 9
+    assert jobs["build_engine"] == jobs["measure_quality"] == 9
+    # The reference is one of them: every arm takes turns with it.
+    assert jobs["measure_latency"] == 19
     assert not {"fold_frames", "quantize_onnx", "prepare_clip"} & set(jobs)
 
 

@@ -48,8 +48,7 @@ class Partner:
     def block(self, first: int, seconds: float) -> List[Timed]:
         """Time frames from the clip's frame `first` on for so long, at least one."""
         self.wait()
-        self._pipe.send((first, seconds))
-        return self._receive()
+        return self._receive((first, seconds))
 
     def __enter__(self) -> "Partner":
         return self
@@ -66,10 +65,12 @@ class Partner:
             self._process.kill()
             self._process.join()
 
-    def _receive(self) -> Any:
+    def _receive(self, question: Any = None) -> Any:
         try:
+            if question is not None:
+                self._pipe.send(question)
             kind, value = self._pipe.recv()
-        except EOFError:
+        except (EOFError, BrokenPipeError, ConnectionResetError):
             self._process.join()
             code = self._process.exitcode
             raise RuntimeError(f"the process of the other arm ended with exit code {code}") from None

@@ -11,6 +11,7 @@ MODELS = {
 }
 RUNTIMES = {
     "pytorch": "PyTorch",
+    "pytorch_tuned": "PyTorch tuned",
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
     "tensorrt": "TensorRT",

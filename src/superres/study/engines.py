@@ -6,6 +6,7 @@ from typing import Any
 from superres.device.errors import UserError
 from superres.study.model import Arm, Study
 
+PYTORCH = ("pytorch", "pytorch_tuned")
 TENSORRT = ("tensorrt", "tensorrt_rtx")
 TENSORRT_METHODS = ("entropy", "minmax")
 """Methods of calibration that TensorRT has itself, for int8-trt-NAME."""

@@ -22,7 +22,7 @@ from superres.data.sources import (
 from superres.device.errors import UserError
 from superres.models.settings import FOLDED_FROM
 from superres.quantization.tools.presets import TOOLS
-from superres.study.engines import TENSORRT, check_tensorrt, check_tensorrt_arms
+from superres.study.engines import PYTORCH, TENSORRT, check_tensorrt, check_tensorrt_arms
 from superres.study.files import find_file, parse_files
 from superres.study.model import (
     TRAINING_ROLES,
@@ -271,9 +271,9 @@ def _check_runtime(runtime: Mapping[str, Any], models: Sequence[str], key: str) 
         if (precision == BASELINE_PRECISION) != baseline:
             expected = BASELINE_PRECISION if baseline else f"any precision but {BASELINE_PRECISION}"
             raise UserError(f"{key}.precisions: expected {expected} for {runtime['name']}, found {precision}")
-        if runtime["name"] == "pytorch" and precision.startswith("int8-"):
+        if runtime["name"] in PYTORCH and precision.startswith("int8-"):
             raise UserError(
-                f"{key}.precisions: expected fp32, fp16 or bf16 for pytorch, found {precision}: "
+                f"{key}.precisions: expected fp32, fp16 or bf16 for {runtime['name']}, found {precision}: "
                 "Q/DQ graphs run in onnxruntime and openvino"
             )
         if runtime["name"] in ("onnxruntime", "openvino") and precision == "fp16":

@@ -21,6 +21,7 @@ RUNTIMES: dict[str, str] = {
     "opencv": "superres.device.runtimes.opencv",
     "openvino": "superres.device.runtimes.openvino",
     "pytorch": "superres.device.runtimes.pytorch",
+    "pytorch_tuned": "superres.device.runtimes.pytorch_tuned",
     "tensorrt": "superres.device.runtimes.tensorrt",
     "tensorrt_rtx": "superres.device.runtimes.tensorrt_rtx",
 }
