@@ -21,6 +21,7 @@ include: "rules/report.smk"
 localrules:
     all,
     evaluate,
+    profile,
 
 
 onstart:
@@ -51,6 +52,13 @@ rule evaluate:
             kind=["svg", "png"],
         ),
         comparisons=evaluation_comparisons(),
+
+
+# The operations of every arm, timed apart from each other.
+rule profile:
+    input:
+        csv=f"{RESULTS}/profile.csv",
+        plot=expand(f"{RESULTS}/plots/operations.{{kind}}", kind=["svg", "png"]),
 
 
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.

@@ -121,8 +121,8 @@ rule measure_roofline:
         "../workflow/scripts/measure_roofline.py"
 
 
-# Asked for by its file's name; only TensorRT tells the times of its layers.
-rule profile_layers:
+# Not timed with the arms: counters slow an engine down.
+rule measure_profile:
     input:
         engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
@@ -133,17 +133,17 @@ rule profile_layers:
         profile=f"{ARM}/profile{{of_clip}}.csv",
         record=f"{ARM}/profile{{of_clip}}.json",
     log:
-        f"{LOGS}/profile_layers/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
+        f"{LOGS}/measure_profile/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
     benchmark:
-        f"{BENCHMARKS}/profile_layers/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
+        f"{BENCHMARKS}/measure_profile/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
     conda:
         "../envs/arms.yaml"
     # All cores: nothing else runs while layers are timed.
     threads: workflow.cores
     params:
-        settings=job_settings(runs=STUDY.latency["min_iterations"]),
+        settings=job_settings(runs=STUDY.profile["runs"]),
     script:
-        "../workflow/scripts/profile_layers.py"
+        "../workflow/scripts/measure_profile.py"
 
 
 rule write_manifest:

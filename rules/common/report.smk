@@ -55,6 +55,11 @@ def operations_graph(arm):
     return f"{RESULTS}/onnx/{arm.model}/{graph}.onnx"
 
 
+def arm_graphs():
+    """The same of every arm and clip, in the order of `arm_files`."""
+    return [operations_graph(arm) for arm in STUDY.arms for _ in OF_CLIP]
+
+
 def operations_graphs():
     """All of them, each once."""
     return sorted({graph for arm in STUDY.arms if (graph := operations_graph(arm))})

@@ -346,10 +346,10 @@ def test_tensorrt_gets_the_graphs_that_it_reads(project: Project):
     assert jobs["fold_casts"] == 6
     assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == 2
     assert jobs["prepare_calibration_set"] == 1
-    assert "fold_frames" not in jobs and "profile_layers" not in jobs
+    assert "fold_frames" not in jobs and "measure_profile" not in jobs
     arm = "results/tensorrt/arms/local/tensorrt/espcn_rgb"
     done = project.snakemake("-n", f"{arm}/int8-trt-entropy/profile.csv", "--configfile", study)
     jobs = read_jobs(done.stdout)
-    assert jobs["profile_layers"] == jobs["build_engine"] == jobs["prepare_calibration_set"] == 1
+    assert jobs["measure_profile"] == jobs["build_engine"] == jobs["prepare_calibration_set"] == 1
     assert not {"quantize_onnx", "calibrate_ranges", "fold_casts", "convert_fp16"} & set(jobs)
     assert "measure_quality" not in jobs

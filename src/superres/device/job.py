@@ -38,7 +38,7 @@ TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
         "outputs": ("record",),
         "settings": ("seconds",),
     },
-    "profile_layers": {
+    "measure_profile": {
         "inputs": ("engine", "engine_record", "lr", "clip"),
         "outputs": ("profile", "record"),
         "settings": ("runs", "[options]"),

@@ -30,7 +30,7 @@ _TASKS = {
     "measure_quality": Task(quality.run, quality.write_empty),
     "measure_latency": Task(latency.run, latency.write_empty),
     "measure_roofline": Task(roofline.run, roofline.write_empty),
-    "profile_layers": Task(profile.run, profile.write_empty),
+    "measure_profile": Task(profile.run, profile.write_empty),
 }
 
 

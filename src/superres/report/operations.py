@@ -1,6 +1,6 @@
 """What a network has to compute for a frame: multiply-adds of its convolutions, by the type that its graph asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -36,25 +36,43 @@ class Operations:
 def count_operations(path: Path) -> Operations:
     """Count what an ONNX file computes; raises UserError if a shape in it can't be found."""
     model = load_onnx(path)
-    shapes = _shapes(model)
     dequantized = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     macs = {False: 0.0, True: 0.0}
     counts = {False: 0, True: 0}
+    for node, count in _convolutions(model, path):
+        quantized = {node.input[0], node.input[1]} <= dequantized
+        counts[quantized] += 1
+        macs[quantized] += count
+    return Operations(sum(counts.values()), counts[True], sum(macs.values()), macs[True])
+
+
+def macs_by_name(path: Path) -> dict[str, float]:
+    """Multiply-adds for each LR pixel of every convolution of an ONNX file, by all names that a runtime may give it.
+
+    These are the node's own, and those of its result before and behind a ReLU.
+    """
+    model = load_onnx(path)
+    relus = {node.input[0]: node for node in model.graph.node if node.op_type == "Relu"}
+    found = {}
+    for node, count in _convolutions(model, path):
+        names = [node.name, node.output[0]]
+        if (relu := relus.get(node.output[0])) is not None:
+            names += [relu.name, relu.output[0]]
+        found |= dict.fromkeys(filter(None, names), count)
+    return found
+
+
+def _convolutions(model: onnx.ModelProto, path: Path) -> Iterator[tuple[onnx.NodeProto, float]]:
+    """Every convolution with its multiply-adds for each LR pixel."""
+    shapes = _shapes(model)
     for node in model.graph.node:
         if node.op_type != "Conv":
             continue
-        data, weights, result = (
-            shapes.get(node.input[0]),
-            shapes.get(node.input[1]),
-            shapes.get(node.output[0]),
-        )
-        if data is None or weights is None or result is None:
+        weights, result = shapes.get(node.input[1]), shapes.get(node.output[0])
+        if weights is None or result is None:
             raise UserError(f"{path}: expected shapes around {node.output[0]}, found none; export it again")
-        quantized = {node.input[0], node.input[1]} <= dequantized
-        counts[quantized] += 1
         # Each position of the result is a product with all weights, whatever the groups.
-        macs[quantized] += prod(weights) * prod(result[2:]) / _SIDE**2
-    return Operations(sum(counts.values()), counts[True], sum(macs.values()), macs[True])
+        yield node, prod(weights) * prod(result[2:]) / _SIDE**2
 
 
 def executed_convolutions(facts: Mapping[str, Any]) -> tuple[int | None, int | None]:

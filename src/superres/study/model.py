@@ -190,6 +190,7 @@ class Study:
     reference: Reference
     noise: Mapping[str, float]
     roofline: Mapping[str, float]
+    profile: Mapping[str, int]
     table: Mapping[str, Any]
     samples: Mapping[str, Any]
 

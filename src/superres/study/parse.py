@@ -103,6 +103,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         reference=Reference(**{"model": full["models"][0]["name"], **full["latency"]["reference"]}),
         noise=full["latency"]["noise"],
         roofline=full["roofline"],
+        profile=full["profile"],
         table=full["table"],
         samples=full["samples"],
     )

@@ -1,15 +1,19 @@
 """What every runtime offers, so that jobs need not know which one they drive."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 
 from superres.device.errors import UnsupportedError, UserError
 
 FRAMES = ("uint8", "float32")
+
+WARMUP_RUNS = 3
+"""Runs before layers are timed."""
 
 AS_WRITTEN = "qdq"
 """Precision of a graph with any Q/DQ pairs or none: of its convolutions, none has to run in INT8 nor in float.
@@ -44,14 +48,25 @@ class Settings:
 
 
 class LayerTime(NamedTuple):
-    """How long a layer of an engine took in one run; `type` is that of its data, `nodes` those of the ONNX file."""
+    """How long a layer of an engine took in one run.
+
+    `kind` is the runtime's own word for what it does. `type` and `shape` are those of the data that it reads first. `macs` are its
+    multiply-adds: 0 if it isn't a convolution, None where the runtime doesn't tell. `nodes` are those of the ONNX file, where it does.
+    """
 
     run: int
     layer: str
     kind: str
     type: str
+    shape: Tuple[int, ...]
+    macs: Optional[int]
     nodes: Tuple[str, ...]
     ms: float
+
+
+def convolution_macs(weights: Sequence[int], height: int, width: int) -> int:
+    """Multiply-adds of a convolution with weights of some shape and so many positions of its result, whatever the groups."""
+    return math.prod(weights) * height * width
 
 
 class Session(ABC):

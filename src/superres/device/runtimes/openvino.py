@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -15,7 +15,13 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from superres.device.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import AS_WRITTEN, Settings
+from superres.device.runtimes.base import (
+    AS_WRITTEN,
+    WARMUP_RUNS,
+    LayerTime,
+    Settings,
+    convolution_macs,
+)
 from superres.device.runtimes.bound import BoundSession
 
 # What OpenVINO is asked for, and what its convolutions then have to run in.
@@ -49,8 +55,7 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
 
 def open_engine(engine: Path, settings: Settings) -> "OpenvinoSession":
     """Open the engine; see `base.Runtime`."""
-    compiled = ov.Core().import_model(engine.read_bytes(), "CPU", _properties(settings))
-    return OpenvinoSession(compiled, settings)
+    return OpenvinoSession(engine, settings)
 
 
 def versions() -> Dict[str, str]:
@@ -61,9 +66,12 @@ def versions() -> Dict[str, str]:
 class OpenvinoSession(BoundSession):
     """A compiled graph with frames or planes in and out."""
 
-    def __init__(self, compiled: ov.CompiledModel, settings: Settings):
+    def __init__(self, engine: Path, settings: Settings, counting: bool = False):
         super().__init__(settings)
-        self._request = compiled.create_infer_request()
+        self._engine, self._settings = engine, settings
+        properties = {**_properties(settings), "PERF_COUNT": counting}
+        self._compiled = ov.Core().import_model(engine.read_bytes(), "CPU", properties)
+        self._request = self._compiled.create_infer_request()
 
     def bind(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
         # The tensors share the arrays' memory and do not keep them alive: the session does.
@@ -72,6 +80,24 @@ class OpenvinoSession(BoundSession):
 
     def infer(self) -> None:
         self._request.infer()
+
+    def profile(self, frame: np.ndarray, runs: int) -> List[LayerTime]:
+        # Counters are chosen when an engine is opened.
+        counting = OpenvinoSession(self._engine, self._settings, counting=True)
+        for _ in range(WARMUP_RUNS):
+            counting.run(frame)
+        # Only now does the graph have the sizes of this frame.
+        known = {
+            node.get_friendly_name(): node
+            for node in counting._compiled.get_runtime_model().get_ordered_ops()
+        }
+        times = []
+        for run in range(runs):
+            counting.run(frame)
+            for info in counting._request.profiling_info:
+                if info.status == ov.ProfilingInfo.Status.EXECUTED:
+                    times.append(_layer_time(run, info, known[info.node_name]))
+        return times
 
 
 def compile_product(
@@ -112,6 +138,24 @@ def _quantized_product(data: ov.Node, rows: int, size: int) -> ov.Node:
 
 def _scaled(levels: ov.Node) -> ov.Node:
     return ops.multiply(ops.convert(levels, "f32"), ops.constant(np.float32(0.1)))
+
+
+def _layer_time(run: int, info: ov.ProfilingInfo, node: ov.Node) -> LayerTime:
+    shapes = [node.get_input_partial_shape(i).get_min_shape() for i in range(node.get_input_size())]
+    macs = 0
+    if info.node_type == "Convolution":
+        result = node.get_output_partial_shape(0).get_min_shape()
+        macs = convolution_macs(tuple(shapes[1]), result[2], result[3])
+    return LayerTime(
+        run,
+        info.node_name,
+        info.node_type,
+        _runtime_info(node, "runtimePrecision"),
+        tuple(shapes[0]) if shapes else (),
+        macs,
+        tuple(filter(None, _runtime_info(node, "originalLayersNames").split(","))),
+        info.real_time.total_seconds() * 1000,
+    )
 
 
 def _kind(settings: Settings) -> str:

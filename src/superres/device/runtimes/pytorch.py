@@ -8,15 +8,16 @@ import warnings
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
 import torch
 
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.machine import computes_bf16
-from superres.device.runtimes.base import Session, Settings
+from superres.device.runtimes.base import WARMUP_RUNS, LayerTime, Session, Settings, convolution_macs
 
+_OPERATOR = "aten::"
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -133,11 +134,44 @@ class PytorchSession(Session):
         self._frame.copy_((_to_frames(outputs) if self._planar else outputs)[0])
         return self._frame.numpy()
 
+    def profile(self, frame: np.ndarray, runs: int) -> List[LayerTime]:
+        for _ in range(WARMUP_RUNS):
+            self.run(frame)
+        activities = [torch.profiler.ProfilerActivity.CPU]
+        if self.queued:
+            activities.append(torch.profiler.ProfilerActivity.CUDA)
+        times = []
+        for run in range(runs):
+            with torch.profiler.profile(activities=activities, record_shapes=True) as profiler:
+                self.execute(self.preprocess(frame))
+            times += _layer_times(run, profiler.events() or (), self.queued)
+        return times
+
     def _allocate(self, size: Tuple[int, int]) -> None:
         height, width = size
         pinned = self._device.type == "cuda"
         self._pixels = torch.empty((height, width, 3), dtype=torch.uint8, pin_memory=pinned)
         self._frame = torch.empty((2 * height, 2 * width, 3), dtype=torch.uint8, pin_memory=pinned)
+
+
+def _layer_times(run: int, events: Iterable[Any], queued: bool) -> List[LayerTime]:
+    """The outermost operators of a program in the order of their calls, each with all that it calls itself."""
+    times: List[LayerTime] = []
+    for event in events:
+        inside = event.cpu_parent is not None and event.cpu_parent.name.startswith(_OPERATOR)
+        if not event.name.startswith(_OPERATOR) or inside:
+            continue
+        shapes = [shape for shape in event.input_shapes if shape]
+        types = getattr(event, "input_dtypes", None) or [""]
+        # The result isn't told: a convolution here moves by one pixel and keeps the size.
+        convolves = "conv" in event.name and len(shapes) > 1
+        macs = convolution_macs(shapes[1], *shapes[0][2:]) if convolves else 0
+        microseconds = event.device_time_total if queued else event.cpu_time_total
+        layer = f"{len(times)} {event.name}"
+        kind = event.name[len(_OPERATOR) :]
+        shape = tuple(shapes[0]) if shapes else ()
+        times.append(LayerTime(run, layer, kind, str(types[0]), shape, macs, (), microseconds / 1000))
+    return times
 
 
 def _to_planes(frames: torch.Tensor, channels_last: bool) -> torch.Tensor:
