@@ -20,7 +20,13 @@ from superres.models.settings import weights_name
 from superres.quantization.recipes import MEASURED, NEED_IMAGES, ONE_THREAD
 from superres.study.check import check_study, leave_out_missing, left_out_notes
 from superres.study.comparisons import compared_arms, differing_in
-from superres.study.engines import PYTORCH, TENSORRT, build_settings, frames_of, graph_of
+from superres.study.engines import (
+    PYTORCH,
+    TENSORRT,
+    build_settings,
+    frames_of,
+    graph_of,
+)
 from superres.study.files import frames_made_of, source_files
 from superres.study.model import TRAINING_ROLES, Arm
 from superres.study.parse import BASELINE, load_study

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import fsum
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,16 @@ from superres.device.errors import UserError
 from superres.device.outputs import Outputs
 from superres.report import figures, labels
 from superres.report.markdown import align
-from superres.report.profiles import CONVOLUTION, GROUPS, read_profile
+from superres.report.profiles import CONVOLUTION, GROUPS, INTERPOLATION, LAYOUT, POINTWISE, read_profile
 
 Row = dict[str, Any]
 
-_STYLES = dict(
-    zip(
-        GROUPS,
-        (
-            {"facecolor": "0.75"},
-            {"facecolor": "white", "hatch": "////"},
-            {"facecolor": "0.45"},
-            {"facecolor": "white"},
-        ),
-        strict=True,
-    )
-)
+_STYLES: dict[str, dict[str, Any]] = {
+    CONVOLUTION: {"facecolor": "0.75"},
+    INTERPOLATION: {"facecolor": "white", "hatch": "////"},
+    LAYOUT: {"facecolor": "0.45"},
+    POINTWISE: {"facecolor": "white"},
+}
 _INT8 = {"i8", "u8", "int8", "uint8", "Int8", "UInt8"}
 NOTE = "Operations are timed apart, with counters: their sum is more than a frame takes. Figures 3 to 6 of the paper show the same of TensorRT."
 
@@ -75,7 +70,7 @@ def _network(arm: tuple, rows: Sequence[Row]) -> Network:
     clip, target, runtime, precision, model = arm
     convolutions = [row for row in rows if row["group"] == CONVOLUTION]
     macs = sum(row["macs"] or 0.0 for row in convolutions)
-    ms = {group: sum(row["ms"] for row in rows if row["group"] == group) for group in GROUPS}
+    ms = {group: fsum(row["ms"] for row in rows if row["group"] == group) for group in GROUPS}
     return Network(
         (clip, target),
         runtime,

@@ -50,7 +50,7 @@ def test_a_wrong_job_says_what_was_expected(change, message):
 def test_settings_of_a_measurement_are_numbers():
     needed = [name for name in TASKS["measure_latency"]["settings"] if not name.startswith("[")]
     text = {**dict.fromkeys(needed, 1), "warmup_seconds": "long"}
-    inputs = dict.fromkeys(("engine", "engine_record", "lr", "clip"), "x")
+    inputs: dict[str, str] = dict.fromkeys(("engine", "engine_record", "lr", "clip"), "x")
     with pytest.raises(UserError, match="warmup_seconds as a number >= 0, found 'long'"):
         Job("measure_latency", "openvino", "fp32", 1, inputs, {"latency": "x", "record": "y"}, text)
 
