@@ -11,6 +11,9 @@ _MOST_OF_LIMIT = 1.05
 NOISY = "noisy: "
 """How the cautions begin that are about the machine's other work."""
 
+NOISE_MARK = "~"
+"""What stands behind a figure of such an arm."""
+
 
 @dataclass(frozen=True)
 class NoiseLimits:

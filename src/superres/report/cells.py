@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from superres.report import labels
-from superres.report.cautions import NOISY
+from superres.report.cautions import NOISE_MARK, NOISY
 from superres.report.ratios import Ratio
 from superres.report.speedups import OVER_FP32, OVER_PYTORCH, OVER_REFERENCE, find_speedups, paper_speedups
 
@@ -16,7 +16,6 @@ OURS = "this study"
 NEEDS_CUDA = "not run: needs a CUDA device"
 NOT_IN_STUDY = "not in this study"
 NO_RATIO = "n/a"
-NOISE_MARK = "~"
 
 METRICS = {
     "psnr_db": "PSNR [dB]",

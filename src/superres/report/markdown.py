@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from superres.report import labels
-from superres.report.cautions import NOISY
-from superres.report.cells import METRICS, NO_RATIO, NOISE_MARK, NOT_IN_STUDY, PAPER, Block, TableText
+from superres.report.cautions import NOISE_MARK, NOISY
+from superres.report.cells import METRICS, NO_RATIO, NOT_IN_STUDY, PAPER, Block, TableText
 
 
 class Marks:

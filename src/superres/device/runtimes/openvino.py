@@ -37,10 +37,7 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
         raise UserError("openvino: expected an ONNX file as model, found none")
     core = ov.Core()
     try:
-        network = _read(core, model)
-        _drop_last_clip(network)
-        if settings.frames == "uint8":
-            network = _with_uint8_frames(network)
+        network = prepare_network(core, model, settings.frames)
         compiled = core.compile_model(network, "CPU", _properties(settings))
     except RuntimeError as error:
         if kind != "fp16":
@@ -51,6 +48,13 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
     blob = compiled.export_model()
     engine.write_bytes(blob if isinstance(blob, bytes) else blob.getvalue())
     return facts
+
+
+def prepare_network(core: ov.Core, model: Path, frames: str) -> ov.Model:
+    """The graph that is compiled: that of an ONNX file, with the conversion of uint8 `frames` in it if they are such."""
+    network = _read(core, model)
+    _drop_last_clip(network)
+    return _with_uint8_frames(network) if frames == "uint8" else network
 
 
 def open_engine(engine: Path, settings: Settings) -> "OpenvinoSession":
