@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import numpy_helper
 
 from superres.device.outputs import Outputs
 from superres.models.fold_frames import INPUT, OUTPUT, PREFIX, Folding, check_ends, fold_frames

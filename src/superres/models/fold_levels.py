@@ -79,6 +79,13 @@ class _Levels:
             return False
         return self._weights_of(node) is None
 
+    def _grid(self, node: onnx.NodeProto) -> tuple[np.ndarray, np.ndarray] | None:
+        """Scale and zero-point of a node of a pair, if both are constants."""
+        found = [self._constants.get(name) for name in node.input[1:3]]
+        if len(found) != 2 or found[0] is None or found[1] is None:
+            return None
+        return found[0], found[1]
+
     def _weights_of(self, node: onnx.NodeProto) -> np.ndarray | None:
         """The constant that a node of a pair rounds."""
         while node.op_type in _PAIR:
@@ -121,16 +128,12 @@ class _Levels:
         quantize = behind[0]
         if quantize.op_type != "QuantizeLinear" or len(self._readers(dequantize.output[0])) != 1:
             return
-        (scale, zero), (other_scale, other_zero) = (
-            [self._constants.get(name) for name in node.input[1:3]] for node in (dequantize, quantize)
-        )
-        # A pair without a zero-point has one that is None here.
-        if zero is None or other_zero is None or zero.dtype != np.uint8:
-            return
-        if not np.array_equal(scale, other_scale) or not np.array_equal(zero, other_zero):
+        grid, other = self._grid(dequantize), self._grid(quantize)
+        # onnxruntime has been given uint8 alone, see above.
+        if grid is None or other is None or grid[1].dtype != np.uint8 or not _equal(grid, other):
             return
         # Levels from 0 up, as asymmetric ones are behind a ReLU, are limited already.
-        limits = [dequantize.input[2], _MOST] if zero.any() else []
+        limits = [dequantize.input[2], _MOST] if grid[1].any() else []
         limit = helper.make_node(
             "Clip" if limits else "Identity",
             [dequantize.input[0], *limits],
@@ -140,3 +143,7 @@ class _Levels:
         self._graph.node.insert(list(self._graph.node).index(relu), limit)
         for node in (dequantize, relu, quantize):
             self._graph.node.remove(node)
+
+
+def _equal(grid: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> bool:
+    return all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(grid, other, strict=True))

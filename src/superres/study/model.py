@@ -150,7 +150,7 @@ class Study:
 
     `left_out` are clips that it goes on without, `missing` the calibrations whose tool isn't installed. `swept` are arms of
     the sweep, which are evaluated but neither timed nor in Table 1. `frames` says what the engines of each runtime take and
-    give, `builds` how TensorRT's are built. `quantizations` has those of all INT8 arms, by what stands behind `int8-`;
+    give, `forms` in which form of the graph, or that it is measured for `form_seconds` each, `builds` how TensorRT's are built. `quantizations` has those of all INT8 arms, by what stands behind `int8-`;
     `steps` are the settings of their steps.
     """
 
@@ -172,6 +172,8 @@ class Study:
     missing: Mapping[str, Calibration]
     quality: Mapping[str, Any]
     frames: Mapping[str, Literal["uint8", "float32"]]
+    forms: Mapping[str, str]
+    form_seconds: float
     builds: Mapping[str, Mapping[str, Any]]
     latency: Mapping[str, Any]
     table: Mapping[str, Any]

@@ -12,8 +12,8 @@ from superres import models
 from superres.device.pixels import from_blocks
 from superres.models.export import export_onnx
 from superres.models.fold_blocks import fold_blocks
-from superres.models.fold_levels import fold_levels
 from superres.models.fold_frames import fold_frames
+from superres.models.fold_levels import fold_levels
 from superres.models.settings import weights_name
 from superres.quantization.graph import find_convolutions, load_onnx
 from superres.quantization.qdq import quantize_graph

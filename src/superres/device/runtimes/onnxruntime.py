@@ -9,7 +9,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, Inva
 
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.runtimes.base import AS_WRITTEN, Settings
-from superres.device.runtimes.bound import BoundSession
+from superres.device.runtimes.bound import BoundSession, block_channels
 
 _PROVIDER = "CPUExecutionProvider"
 _INPUT_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}
@@ -54,9 +54,10 @@ class OnnxruntimeSession(BoundSession):
     """An ONNX graph with frames or planes in and out."""
 
     def __init__(self, session: ort.InferenceSession, settings: Settings):
-        super().__init__(settings)
+        output = session.get_outputs()[0]
+        super().__init__(settings, block_channels(output.shape) if settings.frames == "uint8" else 0)
         self._session = session
-        self._output_name = session.get_outputs()[0].name
+        self._output_name = output.name
 
     def bind(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
         self._binding = self._session.io_binding()
