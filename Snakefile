@@ -16,11 +16,13 @@ include: "rules/quantization.smk"
 include: "rules/sensitivity.smk"
 include: "rules/arms.smk"
 include: "rules/report.smk"
+include: "rules/upscale.smk"
 
 
 localrules:
     all,
     evaluate,
+    upscale,
 
 
 onstart:
@@ -51,6 +53,12 @@ rule evaluate:
             kind=["svg", "png"],
         ),
         comparisons=evaluation_comparisons(),
+
+
+# A video, twice as wide and high: --config upscale='{input: clip.mp4}'.
+rule upscale:
+    input:
+        video=upscaled_video,
 
 
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.

@@ -185,3 +185,12 @@ def study_of_arm(wildcards):
             "recipe": str(STUDY.quantizations[arm_of(wildcards).int8].recipe),
         }
     return facts
+
+
+def upscaled_video(wildcards):
+    """What the target upscale asks for."""
+    if STUDY.upscale is None:
+        sys.exit(
+            "study error: upscale: expected a video, found none; name one: --config upscale='{input: clip.mp4}'"
+        )
+    return STUDY.upscale.output

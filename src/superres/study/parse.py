@@ -38,6 +38,7 @@ from superres.study.quantizations import used_quantizations
 from superres.study.schema import complete_study
 from superres.study.sensitivity import check_measured_steps, parse_sensitivity
 from superres.study.sweep import with_sweep
+from superres.study.upscale import parse_upscale
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         frames={runtime["name"]: runtime["frames"] for runtime in full["runtimes"]},
         forms={runtime["name"]: runtime["form"] for runtime in full["runtimes"]},
         form_seconds=full["forms"]["seconds"],
+        upscale=parse_upscale(full, arms),
         builds={r["name"]: r["build"] for r in full["runtimes"] if r["name"] in TENSORRT},
         latency=full["latency"],
         table=full["table"],
