@@ -81,6 +81,8 @@ rule build_engine:
     params:
         settings=engine_settings,
         forms=engine_forms,
+        # Another version of the runtime, or another card: the engine is built again.
+        identity=engine_belongs_to,
     script:
         "../workflow/scripts/build_engine.py"
 

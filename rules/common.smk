@@ -15,6 +15,7 @@ os.environ.update(
 
 from superres.data.sources import FILES, read_in_any_order
 from superres.device.errors import UserError
+from superres.device.installed import engine_identity
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
 from superres.quantization.recipes import MEASURED, NEED_IMAGES, ONE_THREAD

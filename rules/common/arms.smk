@@ -52,6 +52,12 @@ def engine_source(wildcards):
     return f"{RESULTS}/onnx/{wildcards.model}/{graph_of(STUDY, arm_of(wildcards))}.onnx"
 
 
+def engine_belongs_to(wildcards):
+    """What an engine of this machine depends on besides its graph; what another target has is checked there."""
+    local = wildcards.target == "local"
+    return engine_identity(wildcards.runtime) if local else {}
+
+
 def engine_forms(wildcards):
     """Forms of its graph among which an engine's is chosen."""
     return list(forms_of(STUDY, arm_of(wildcards)))

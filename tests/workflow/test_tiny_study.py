@@ -102,6 +102,17 @@ def test_the_fastest_form_is_chosen_once_and_built_from(tiny: Project):
     assert record["model_sha256"] == sha256_file(graph)
 
 
+def test_another_version_of_a_runtime_builds_its_engines_again(tiny: Project, tmp_path: Path):
+    (tmp_path / "openvino-1.2.3.dist-info").mkdir()
+    (tmp_path / "openvino-1.2.3.dist-info/METADATA").write_text(
+        "Metadata-Version: 2.1\nName: openvino\nVersion: 1.2.3\n"
+    )
+    done = tiny.snakemake("-n", *STUDY, "all", environment={"PYTHONPATH": str(tmp_path)})
+    jobs = read_jobs(done.stdout)
+    assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 9
+    assert not {"choose_form", "quantize_onnx", "export_program"} & set(jobs)
+
+
 def test_changed_frames_rerun_the_arms_of_that_runtime(tiny: Project):
     text = (tiny.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
     changed = tiny.write_study(
