@@ -16,12 +16,14 @@ include: "rules/quantization.smk"
 include: "rules/sensitivity.smk"
 include: "rules/arms.smk"
 include: "rules/report.smk"
+include: "rules/upscale.smk"
 
 
 localrules:
     all,
     evaluate,
     profile,
+    upscale,
 
 
 onstart:
@@ -59,6 +61,12 @@ rule profile:
     input:
         csv=f"{RESULTS}/profile.csv",
         plot=expand(f"{RESULTS}/plots/operations.{{kind}}", kind=["svg", "png"]),
+
+
+# A video, twice as wide and high: --config upscale='{input: clip.mp4}'.
+rule upscale:
+    input:
+        video=upscaled_video,
 
 
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.

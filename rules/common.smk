@@ -15,6 +15,7 @@ os.environ.update(
 
 from superres.data.sources import FILES, read_in_any_order
 from superres.device.errors import UserError
+from superres.device.installed import engine_identity
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
 from superres.quantization.recipes import MEASURED, NEED_IMAGES, ONE_THREAD
@@ -24,8 +25,12 @@ from superres.study.engines import (
     PYTORCH,
     TENSORRT,
     build_settings,
+    form_file,
+    forms_of,
     frames_of,
     graph_of,
+    kind_of,
+    measured_arm,
 )
 from superres.study.files import frames_made_of, source_files
 from superres.study.model import TRAINING_ROLES, Arm
@@ -93,6 +98,7 @@ wildcard_constraints:
     step="[a-z0-9]+",
     images="[a-z0-9_]+",
     clip="[a-z0-9_]+",
+    kind="float|int8",
     of_clip=r"(\.[a-z0-9_]+)?",
     wheel=r"[A-Za-z0-9._+!-]+\.whl",
     file="[A-Za-z0-9][A-Za-z0-9._-]*",

@@ -1,6 +1,6 @@
 """What the tasks of an arm share: threads, the engine, the clip, the common part of a record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
@@ -29,6 +29,33 @@ def runtime_settings(job: Job) -> Settings:
     return Settings(job.precision, min(job.threads, usable_cpus()), job.options)
 
 
+def open_arm(job: Job) -> Tuple[Session, Dict[str, Any]]:
+    """Open the job's engine; returns the session and what the measurement's record says of the engine.
+
+    Raises UnsupportedError with the engine's own reason where there is none, UserError where engine and
+    record do not belong together or to this job.
+    """
+    paths = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
+    return open_engine(*paths, job.runtime, runtime_settings(job))
+
+
+def open_engine(engine: Path, path: Path, runtime: str, settings: Settings) -> Tuple[Session, Dict[str, Any]]:
+    """Open an engine with the record of its build, `path`; returns and raises as `open_arm` does."""
+    record = read_json(path, ("status", "runtime", "precision", "settings", "engine_sha256", "facts"))
+    found = {**record, "options": record["settings"].get("options", {})}
+    expected = {"runtime": runtime, "precision": settings.precision, "options": dict(settings.options)}
+    for name, value in expected.items():
+        if found[name] != value:
+            raise UserError(f"{path}: expected {name} {value}, found {found[name]}")
+    if record["status"] != "ok":
+        raise UnsupportedError(record["status"].replace("not run: ", "", 1))
+    sha256 = sha256_file(engine)
+    if sha256 != record["engine_sha256"]:
+        raise UserError(f"{engine}: it is not the engine that {path} describes; build the engine again")
+    session = load_runtime(runtime).open_engine(engine, replace(settings, facts=record["facts"]))
+    return session, {"engine_sha256": sha256}
+
+
 @dataclass(frozen=True)
 class Engine:
     """An arm's engine: its file and record, and what it is to be opened as."""
@@ -40,34 +67,10 @@ class Engine:
     path: Path
     record: Path
 
-
-def open_arm(job: Job) -> Tuple[Session, Dict[str, Any]]:
-    """Open the job's engine; see `open_engine`."""
-    files = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
-    return open_engine(Engine(job.runtime, job.precision, job.threads, job.options, *files))
-
-
-def open_engine(engine: Engine) -> Tuple[Session, Dict[str, Any]]:
-    """Open an engine; returns the session and what a measurement's record says of the engine.
-
-    Raises UnsupportedError with the engine's own reason where there is none, UserError where engine and
-    record do not belong together or to this arm.
-    """
-    keys = ("status", "runtime", "precision", "settings", "engine_sha256", "facts")
-    record = read_json(engine.record, keys)
-    found = {**record, "options": record["settings"].get("options", {})}
-    for name in ("runtime", "precision", "options"):
-        if found[name] != getattr(engine, name):
-            raise UserError(f"{engine.record}: expected {name} {getattr(engine, name)}, found {found[name]}")
-    if record["status"] != "ok":
-        raise UnsupportedError(record["status"].replace("not run: ", "", 1))
-    sha256 = sha256_file(engine.path)
-    if sha256 != record["engine_sha256"]:
-        raise UserError(
-            f"{engine.path}: it is not the engine that {engine.record} describes; build the engine again"
-        )
-    settings = Settings(engine.precision, min(engine.threads, usable_cpus()), engine.options, record["facts"])
-    return load_runtime(engine.runtime).open_engine(engine.path, settings), {"engine_sha256": sha256}
+    def open(self) -> Tuple[Session, Dict[str, Any]]:
+        """Open it; see `open_arm`."""
+        settings = Settings(self.precision, min(self.threads, usable_cpus()), self.options)
+        return open_engine(self.path, self.record, self.runtime, settings)
 
 
 def read_clip(path: Path) -> Clip:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, List, Optional, Type
 
-from superres.device.arm import Engine, open_clip_frames, open_engine, read_clip
+from superres.device.arm import Engine, open_clip_frames, read_clip
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.timing import Timed, for_seconds, no_garbage_collection, rest, time_block
 
@@ -84,7 +84,7 @@ def _serve(engine: Engine, lr: Path, clip: Path, pipe: Connection) -> None:
     # Ctrl-C is meant for the process that started this one, which then ends the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        session, facts = open_engine(engine)
+        session, facts = engine.open()
         frames = open_clip_frames(lr, read_clip(clip).lr_shapes)
     except (UserError, UnsupportedError) as error:
         pipe.send((type(error).__name__, str(error)))

@@ -22,7 +22,7 @@ from superres.device.runtimes.base import (
     Settings,
     convolution_macs,
 )
-from superres.device.runtimes.bound import BoundSession
+from superres.device.runtimes.bound import BoundSession, block_channels
 
 # What OpenVINO is asked for, and what its convolutions then have to run in.
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
@@ -52,9 +52,13 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
 
 def prepare_network(core: ov.Core, model: Path, frames: str) -> ov.Model:
     """The graph that is compiled: that of an ONNX file, with the conversion of uint8 `frames` in it if they are such."""
-    network = _read(core, model)
-    _drop_last_clip(network)
-    return _with_uint8_frames(network) if frames == "uint8" else network
+    network = _read(core, model, frames)
+    # The conversion may be part of the file already.
+    if network.input().element_type == ov.Type.f32:
+        _drop_last_clip(network)
+        if frames == "uint8":
+            network = _with_uint8_frames(network)
+    return network
 
 
 def open_engine(engine: Path, settings: Settings) -> "OpenvinoSession":
@@ -71,10 +75,10 @@ class OpenvinoSession(BoundSession):
     """A compiled graph with frames or planes in and out."""
 
     def __init__(self, engine: Path, settings: Settings, counting: bool = False):
-        super().__init__(settings)
         self._engine, self._settings = engine, settings
         properties = {**_properties(settings), "PERF_COUNT": counting}
         self._compiled = ov.Core().import_model(engine.read_bytes(), "CPU", properties)
+        super().__init__(settings, _block_channels(self._compiled) if settings.frames == "uint8" else 0)
         self._request = self._compiled.create_infer_request()
 
     def bind(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
@@ -178,7 +182,12 @@ def _properties(settings: Settings) -> Dict[str, Any]:
     }
 
 
-def _read(core: ov.Core, model: Path) -> ov.Model:
+def _block_channels(compiled: ov.CompiledModel) -> int:
+    dimensions = compiled.output(0).get_partial_shape()
+    return block_channels([dim.get_length() if dim.is_static else None for dim in dimensions])
+
+
+def _read(core: ov.Core, model: Path, frames: str) -> ov.Model:
     try:
         network = core.read_model(str(model))
     except RuntimeError as error:
@@ -186,8 +195,12 @@ def _read(core: ov.Core, model: Path) -> ov.Model:
             f"{model}: expected an ONNX file that openvino reads, found: {_first_line(error)}"
         ) from error
     found = [(node.get_any_name(), node.element_type.get_type_name()) for node in network.inputs]
-    if found != [("frame", "f32")]:
-        raise UserError(f"{model}: expected one float32 input named 'frame', found {found}; export it again")
+    # The conversion of frames may be part of the graph already.
+    types = {"uint8": ("f32", "u8"), "float32": ("f32",)}[frames]
+    if found not in [[("frame", kind)] for kind in types]:
+        raise UserError(
+            f"{model}: expected one input named 'frame' of {' or '.join(types)}, found {found}; export it again"
+        )
     return network
 
 
