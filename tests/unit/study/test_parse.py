@@ -98,7 +98,8 @@ def test_a_measured_step_is_measured_behind_what_comes_before_it():
 
 def test_frames_are_chosen_for_each_runtime():
     chosen = load_study(edited(lambda c: c["runtimes"][1].update(frames="float32")), SCHEMA).frames
-    assert chosen == {"pytorch": "uint8", "onnxruntime": "float32", "openvino": "uint8", "opencv": "uint8"}
+    uint8 = dict.fromkeys(("pytorch", "pytorch_tuned", "openvino", "opencv"), "uint8")
+    assert chosen == {**uint8, "onnxruntime": "float32"}
 
 
 def test_calibrations_on_the_same_images_share_a_pass():
@@ -314,14 +315,14 @@ MISTAKES = {
     ),
     "bicubic without opencv": (lambda c: c["runtimes"].pop(), ["models: bicubic", "opencv"]),
     "planes for opencv": (
-        lambda c: c["runtimes"][3].update(frames="float32"),
-        ["runtimes[3].frames", "expected uint8 for opencv", "found float32"],
+        lambda c: c["runtimes"][4].update(frames="float32"),
+        ["runtimes[4].frames", "expected uint8 for opencv", "found float32"],
     ),
     "unknown kind of frames": (
         lambda c: c["runtimes"][1].update(frames="uint16"),
         ["runtimes[1].frames", "uint8, float32", "found 'uint16'"],
     ),
-    "opencv without bicubic": (lambda c: c["models"].pop(), ["runtimes[3]", "bicubic"]),
+    "opencv without bicubic": (lambda c: c["models"].pop(), ["runtimes[4]", "bicubic"]),
     "kernel of a network": (
         lambda c: c["models"][0].update(kernel="matlab"),
         ["models[0].kernel", "bicubic only", "found it with espcn_rgb"],
