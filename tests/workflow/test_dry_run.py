@@ -227,6 +227,14 @@ def test_one_file_of_an_arm_asks_for_that_arm_alone(project: Project):
     assert "measure_quality" not in jobs
 
 
+def test_profiles_are_no_part_of_all(project: Project):
+    assert "measure_profile" not in read_jobs(project.snakemake("-n", "all").stdout)
+    jobs = read_jobs(project.snakemake("-n", "profile").stdout)
+    assert jobs["measure_profile"] == jobs["build_engine"] == 45
+    assert jobs["collect_profiles"] == jobs["plot_operations"] == 1
+    assert not {"measure_latency", "measure_quality"} & jobs.keys()
+
+
 def test_a_study_without_the_reference_says_so_and_runs(project: Project):
     study = "study: alone\nmodels: [{name: espcn_rgb}]\nruntimes: [{name: onnxruntime, precisions: [fp32]}]\n"
     done = project.snakemake("-n", "all", "--configfile", project.write_study("alone", study))

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 import polars as pl
+import yaml
 
 from project_copy import Project, read_jobs
 from superres.device.machine import sha256_file
@@ -227,3 +228,27 @@ def test_report_is_one_file(tiny: Project, tmp_path: Path):
     done = tiny.snakemake(*STUDY, "--report", str(page))
     assert done.returncode == 0, done.stdout
     assert page.stat().st_size > 100_000
+
+
+def test_operations_are_profiled_where_they_are_asked_for(tiny: Project):
+    study = yaml.safe_load((tiny.folder / "studies/tiny.yaml").read_text(encoding="utf-8"))
+    study["models"] = [{"name": "espcn_rgb"}, {"name": "espcn_ycbcr"}]
+    study["runtimes"] = [{"name": "openvino", "precisions": ["int8-minmax"]}]
+    few = tiny.write_study("few", yaml.safe_dump(study))
+    done = tiny.snakemake("--cores=2", f"--configfile={few}", "profile")
+    (tiny.folder / few).unlink()
+    assert done.returncode == 0, done.stdout
+    # The engines are those that are there already.
+    assert read_jobs(done.stdout) == {
+        "measure_profile": 2,
+        "collect_profiles": 1,
+        "plot_operations": 1,
+        "profile": 1,
+        "total": 5,
+    }
+    rows = pl.read_csv(tiny.folder / RESULTS / "profile.csv").filter(pl.col("group") == "convolution")
+    assert rows["type"].unique().to_list() in (["u8"], ["i8"])
+    macs = {model: sum(of["macs"].to_list()) for (model,), of in rows.group_by("model")}
+    assert macs == {"espcn_rgb": 256 * 300 * 53_856, "espcn_ycbcr": 256 * 300 * 45_600}
+    assert (tiny.folder / RESULTS / "plots/operations.svg").is_file()
+    assert "3 of 3" in (tiny.folder / RESULTS / "profile.md").read_text(encoding="utf-8")

@@ -92,11 +92,27 @@ class Warmup(NamedTuple):
 
 
 def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
-    """Time the arm; returns what the record says besides the common part."""
+    """Time the arm; returns what the record says besides the common part.
+
+    `open_seconds` is the time of importing the runtime and opening the engine, while the reference does the same.
+    """
     clip = read_clip(Path(job.inputs["clip"]))
     lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
     plan = Plan(**{field.name: job.settings[field.name] for field in fields(Plan)})
     before = describe_load()
+    facts, rows = _time_arm(job, lr, plan)
+    write_csv(outputs["latency"], HEADER, [(arm, number, *timed) for arm, number, timed in rows])
+    return {
+        "clip": clip.name,
+        "clip_sha256": clip.sha256,
+        **facts,
+        "load_before": before,
+        "load_after": describe_load(),
+    }
+
+
+def _time_arm(job: Job, lr: Frames, plan: Plan) -> Tuple[Dict[str, Any], List[Row]]:
+    """Open the job's arm and its reference and time them; returns what the record says of it, and the frames."""
     with ExitStack() as stack:
         partner = _start_reference(job, stack)
         started = time.perf_counter()
@@ -104,19 +120,16 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
         open_seconds = time.perf_counter() - started
         if session.reference:
             raise UnsupportedError(f"{job.runtime} is a reference for PSNR, not made for speed")
-        first = time_frame(session, np.array(lr[0]))
         reference = _wait_for_reference(job, partner)
         if reference.get("status") != "ok":
             partner = None
+        first = time_frame(session, np.array(lr[0]))
         meter = OthersMeter([partner.process] if partner else [])
         warmup, rows = measure(session, lr, plan, f"measure_latency {job.label}", partner)
         disturbance = meter.read()
-    write_csv(outputs["latency"], HEADER, [(arm, number, *timed) for arm, number, timed in rows])
     _say_few_frames(job, len(lr), warmup)
-    return {
+    facts = {
         **facts,
-        "clip": clip.name,
-        "clip_sha256": clip.sha256,
         "open_seconds": round(open_seconds, 3),
         "first_frame_ms": first.end_to_end_ms,
         "iterations": sum(arm == OWN for arm, _, _ in rows),
@@ -127,9 +140,8 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
         "device_memory_bytes": session.device_memory_bytes(),
         "session": session.facts(),
         "disturbance": disturbance._asdict() if disturbance else None,
-        "load_before": before,
-        "load_after": describe_load(),
     }
+    return facts, rows
 
 
 def write_empty(outputs: Outputs) -> Dict[str, Any]:
