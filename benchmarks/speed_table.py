@@ -22,7 +22,7 @@ import numpy as np
 import openvino as ov
 
 from superres.device.arm import Engine, read_clip
-from superres.device.load import OthersMeter
+from superres.device.load import Disturbance, OthersMeter
 from superres.device.machine import usable_cpus
 from superres.device.partner import Partner
 from superres.device.runtimes.openvino import prepare_network
@@ -63,8 +63,7 @@ def main() -> None:
     parser.add_argument("--clip", default="park")
     chosen = parser.parse_args()
     arms = list(dict.fromkeys(arm for wanted in WANTED for arm in (wanted.arm, wanted.against)))
-    meter = OthersMeter()
-    blocks = time_in_turn(chosen.results, arms, chosen.clip, chosen.seconds)
+    blocks, disturbance = time_in_turn(chosen.results, arms, chosen.clip, chosen.seconds)
     print_arms(chosen.results, chosen.clip, blocks)
     print(f"\n{'times as fast':58} {'at least':>8} {'found':>7} {'95% interval':>13}")
     for wanted in WANTED:
@@ -72,14 +71,14 @@ def main() -> None:
         print_ratio(f"{wanted.arm} : {wanted.against}", ratio, wanted.least)
     raw, ours = time_raw(chosen.results, chosen.clip)
     print_ratio(f"{BEST} : benchmark_app", ratio_of(raw, ours), RAW_LEAST)
-    disturbance = meter.read()
     if disturbance:
-        # The arms' own processes count too.
-        print(f"\n{disturbance.others:.1f} of {usable_cpus()} processors were busy, arms included")
+        print(f"\n{sum(disturbance):.2f} of {usable_cpus()} processors were busy with something else")
 
 
-def time_in_turn(results: Path, arms: list[str], clip: str, seconds: float) -> dict[str, list[float]]:
-    """Medians [ms] of each arm's block of every round."""
+def time_in_turn(
+    results: Path, arms: list[str], clip: str, seconds: float
+) -> tuple[dict[str, list[float]], Disturbance | None]:
+    """Medians [ms] of each arm's block of every round, and what else the machine did."""
     files = results / f"frames/{clip}.lr.npy", results / f"frames/{clip}.json"
     blocks: dict[str, list[float]] = {arm: [] for arm in arms}
     with ExitStack() as stack:
@@ -87,6 +86,7 @@ def time_in_turn(results: Path, arms: list[str], clip: str, seconds: float) -> d
         for partner in partners.values():
             partner.wait()
             partner.block(0, 0.5)
+        meter = OthersMeter([partner.process for partner in partners.values()])
         left = seconds
         while left > 0 or len(blocks[arms[0]]) < 6:
             number = len(blocks[arms[0]])
@@ -95,7 +95,7 @@ def time_in_turn(results: Path, arms: list[str], clip: str, seconds: float) -> d
                 times = [each.end_to_end_ms for each in timed]
                 blocks[arms[k]].append(median(times))
                 left -= sum(times) / 1000
-    return blocks
+        return blocks, meter.read()
 
 
 def find_engine(results: Path, arm: str) -> Engine:
