@@ -29,6 +29,7 @@ from superres.device.runtimes.openvino import prepare_network
 from superres.report.limits import processor_of, read_roofline
 from superres.report.operations import count_operations, executed_convolutions
 from superres.report.ratios import Ratio, median_ratio
+from superres.study.engines import form_file
 
 INT8 = "int8-entropy"
 RGB, NAIVE, FOLDED, ANCHOR = "espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor"
@@ -149,7 +150,9 @@ def time_raw(results: Path, clip: str) -> tuple[list[float], list[float]]:
         Partner(find_engine(results, BEST), *files) as own,
     ):
         folder = Path(name)
-        network = prepare_network(ov.Core(), results / f"onnx/{RGB}/{INT8}.onnx", "uint8")
+        engine = json.loads((results / f"arms/local/{BEST}/engine.json").read_text(encoding="utf-8"))
+        graph = form_file(INT8, engine["settings"].get("form", "plain"))
+        network = prepare_network(ov.Core(), results / f"onnx/{RGB}/{graph}.onnx", "uint8")
         ov.save_model(network, folder / "graph.xml", compress_to_fp16=False)
         own.block(0, 0.5)
         for number in range(6):
