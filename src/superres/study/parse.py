@@ -106,6 +106,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         latency={k: v for k, v in full["latency"].items() if k not in ("reference", "noise")},
         reference=Reference(**{"model": full["models"][0]["name"], **full["latency"]["reference"]}),
         noise=full["latency"]["noise"],
+        far_db=full["far_db"],
         roofline=full["roofline"],
         profile=full["profile"],
         table=full["table"],

@@ -77,7 +77,7 @@ def write_arm(folder: Path, status: str = "ok", arm: Arm = ARM) -> ArmFiles:
 
 
 def collect(arms: list[ArmFiles], out: Path, references: dict[str, str] | None = None) -> None:
-    collect_metrics(arms, out, references=references or {}, noise=NoiseLimits(1.5, 0.1))
+    collect_metrics(arms, out, references=references or {}, noise=NoiseLimits(1.5, 0.1), far_db=1.0)
 
 
 def merge(files: ArmFiles) -> dict:
