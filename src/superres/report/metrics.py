@@ -160,6 +160,7 @@ def _provenance(files: ArmFiles, manifest: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "threads": latency["threads"],
             "first_frame_ms": latency["first_frame_ms"],
+            "in_flight": latency["session"].get("in_flight"),
             "memory_bytes": latency["peak_memory_bytes"],
             "device_memory_bytes": latency["device_memory_bytes"],
             "other_processors": sum(disturbance.values()) if disturbance else None,
