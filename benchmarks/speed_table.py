@@ -22,13 +22,14 @@ import numpy as np
 import openvino as ov
 
 from superres.device.arm import Engine, read_clip
-from superres.device.load import OthersMeter
+from superres.device.load import Disturbance, OthersMeter
 from superres.device.machine import usable_cpus
 from superres.device.partner import Partner
 from superres.device.runtimes.openvino import prepare_network
 from superres.report.limits import processor_of, read_roofline
 from superres.report.operations import count_operations, executed_convolutions
 from superres.report.ratios import Ratio, median_ratio
+from superres.study.engines import form_file
 
 INT8 = "int8-entropy"
 RGB, NAIVE, FOLDED, ANCHOR = "espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor"
@@ -63,8 +64,7 @@ def main() -> None:
     parser.add_argument("--clip", default="park")
     chosen = parser.parse_args()
     arms = list(dict.fromkeys(arm for wanted in WANTED for arm in (wanted.arm, wanted.against)))
-    meter = OthersMeter()
-    blocks = time_in_turn(chosen.results, arms, chosen.clip, chosen.seconds)
+    blocks, disturbance = time_in_turn(chosen.results, arms, chosen.clip, chosen.seconds)
     print_arms(chosen.results, chosen.clip, blocks)
     print(f"\n{'times as fast':58} {'at least':>8} {'found':>7} {'95% interval':>13}")
     for wanted in WANTED:
@@ -72,14 +72,14 @@ def main() -> None:
         print_ratio(f"{wanted.arm} : {wanted.against}", ratio, wanted.least)
     raw, ours = time_raw(chosen.results, chosen.clip)
     print_ratio(f"{BEST} : benchmark_app", ratio_of(raw, ours), RAW_LEAST)
-    disturbance = meter.read()
     if disturbance:
-        # The arms' own processes count too.
-        print(f"\n{disturbance.others:.1f} of {usable_cpus()} processors were busy, arms included")
+        print(f"\n{sum(disturbance):.2f} of {usable_cpus()} processors were busy with something else")
 
 
-def time_in_turn(results: Path, arms: list[str], clip: str, seconds: float) -> dict[str, list[float]]:
-    """Medians [ms] of each arm's block of every round."""
+def time_in_turn(
+    results: Path, arms: list[str], clip: str, seconds: float
+) -> tuple[dict[str, list[float]], Disturbance | None]:
+    """Medians [ms] of each arm's block of every round, and what else the machine did."""
     files = results / f"frames/{clip}.lr.npy", results / f"frames/{clip}.json"
     blocks: dict[str, list[float]] = {arm: [] for arm in arms}
     with ExitStack() as stack:
@@ -87,6 +87,7 @@ def time_in_turn(results: Path, arms: list[str], clip: str, seconds: float) -> d
         for partner in partners.values():
             partner.wait()
             partner.block(0, 0.5)
+        meter = OthersMeter([partner.process for partner in partners.values()])
         left = seconds
         while left > 0 or len(blocks[arms[0]]) < 6:
             number = len(blocks[arms[0]])
@@ -95,7 +96,7 @@ def time_in_turn(results: Path, arms: list[str], clip: str, seconds: float) -> d
                 times = [each.end_to_end_ms for each in timed]
                 blocks[arms[k]].append(median(times))
                 left -= sum(times) / 1000
-    return blocks
+        return blocks, meter.read()
 
 
 def find_engine(results: Path, arm: str) -> Engine:
@@ -149,7 +150,9 @@ def time_raw(results: Path, clip: str) -> tuple[list[float], list[float]]:
         Partner(find_engine(results, BEST), *files) as own,
     ):
         folder = Path(name)
-        network = prepare_network(ov.Core(), results / f"onnx/{RGB}/{INT8}.onnx", "uint8")
+        engine = json.loads((results / f"arms/local/{BEST}/engine.json").read_text(encoding="utf-8"))
+        graph = form_file(INT8, engine["settings"].get("form", "plain"))
+        network = prepare_network(ov.Core(), results / f"onnx/{RGB}/{graph}.onnx", "uint8")
         ov.save_model(network, folder / "graph.xml", compress_to_fp16=False)
         own.block(0, 0.5)
         for number in range(6):

@@ -4,10 +4,12 @@ import csv
 import dataclasses
 import json
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
 from superres.device.runtimes.onnxruntime import read_profile
+from superres.device.runtimes.pytorch import _read_shapes
 from superres.device.worker import run_job
 
 # 3 -> 16 -> 16 -> 12 channels by 5 x 5, 3 x 3, 3 x 3, at 12 x 16 positions.
@@ -57,6 +59,23 @@ def test_bicubic_is_one_operation(tiny_arm):
     assert [(row["run"], row["kind"], row["shape"]) for row in rows] == [
         (str(run), "Resize", "12x16x3") for run in range(3)
     ]
+
+
+@pytest.mark.parametrize(
+    ("padding", "size"),
+    # 5 x 5 weights on 68 x 100: 64 x 96 positions without padding, all of them with two pixels at each side.
+    [([0, 0], 64 * 96), ([2, 2], 68 * 100)],
+)
+def test_what_torchscript_keeps_for_later_is_no_input_of_a_convolution(padding, size):
+    event = SimpleNamespace(
+        input_shapes=[[1, 12, 64, 96], [1, 3, 68, 100], [12, 3, 5, 5], [], [], [], []],
+        concrete_inputs=[None, None, None, None, [1, 1], padding, [1, 1], False],
+    )
+    assert _read_shapes("_convolution", event) == ((1, 3, 68, 100), 12 * 3 * 25 * size)
+    assert _read_shapes("relu", event) == ((1, 12, 64, 96), 0)
+    # An older PyTorch doesn't tell the padding.
+    del event.concrete_inputs
+    assert _read_shapes("_convolution", event)[1] == 12 * 3 * 25 * 68 * 100
 
 
 def test_warm_up_runs_are_no_part_of_onnxruntimes_profile():

@@ -141,9 +141,10 @@ class PytorchSession(Session):
         if self.queued:
             activities.append(torch.profiler.ProfilerActivity.CUDA)
         times = []
+        inputs = self.preprocess(frame)
         for run in range(runs):
             with torch.profiler.profile(activities=activities, record_shapes=True) as profiler:
-                self.execute(self.preprocess(frame))
+                self.execute(inputs)
             times += _layer_times(run, profiler.events() or (), self.queued)
         return times
 
@@ -161,17 +162,36 @@ def _layer_times(run: int, events: Iterable[Any], queued: bool) -> List[LayerTim
         inside = event.cpu_parent is not None and event.cpu_parent.name.startswith(_OPERATOR)
         if not event.name.startswith(_OPERATOR) or inside:
             continue
-        shapes = [shape for shape in event.input_shapes if shape]
-        types = getattr(event, "input_dtypes", None) or [""]
-        # The result isn't told: a convolution here moves by one pixel and keeps the size.
-        convolves = "conv" in event.name and len(shapes) > 1
-        macs = convolution_macs(shapes[1], *shapes[0][2:]) if convolves else 0
-        microseconds = event.device_time_total if queued else event.cpu_time_total
-        layer = f"{len(times)} {event.name}"
         kind = event.name[len(_OPERATOR) :]
-        shape = tuple(shapes[0]) if shapes else ()
+        shape, macs = _read_shapes(kind, event)
+        microseconds = event.device_time_total if queued else event.cpu_time_total
+        types = getattr(event, "input_dtypes", None) or [""]
+        layer = f"{len(times)} {event.name}"
         times.append(LayerTime(run, layer, kind, str(types[0]), shape, macs, (), microseconds / 1000))
     return times
+
+
+def _read_shapes(kind: str, event: Any) -> Tuple[Tuple[int, ...], int]:
+    """The shape of what an operator reads, and its multiply-adds."""
+    shapes = [tuple(shape) for shape in event.input_shapes if shape]
+    if "conv" in kind:
+        # What waits on TorchScript's stack for a later operator may come before an operator's own inputs.
+        for data, weights in zip(shapes, shapes[1:]):
+            if len(data) == len(weights) == 4 and data[1] == weights[1]:
+                return data, convolution_macs(weights, *_result_size(event, data, weights))
+    return (shapes[0] if shapes else ()), 0
+
+
+def _result_size(event: Any, data: Tuple[int, ...], weights: Tuple[int, ...]) -> Tuple[int, int]:
+    """Height and width of a convolution's result; where its padding isn't told, those of its data."""
+    lists = [value for value in getattr(event, "concrete_inputs", None) or () if isinstance(value, list)]
+    if len(lists) < 2:
+        return data[2], data[3]
+    (stride, padding), axes = lists[:2], (0, 1)
+    height, width = (
+        (data[2 + axis] + 2 * padding[axis] - weights[2 + axis]) // stride[axis] + 1 for axis in axes
+    )
+    return height, width
 
 
 def _to_planes(frames: torch.Tensor, channels_last: bool) -> torch.Tensor:
