@@ -25,6 +25,7 @@ rule collect_metrics:
         targets=targets_of_study(),
         references=reference_labels(),
         noise=dict(STUDY.noise),
+        far_db=STUDY.far_db,
     script:
         "../workflow/scripts/collect_metrics.py"
 

@@ -25,4 +25,5 @@ with script_log(snakemake.log[0]):
         Path(snakemake.output.metrics),
         references=snakemake.params.references,
         noise=NoiseLimits(**snakemake.params.noise),
+        far_db=snakemake.params.far_db,
     )

@@ -8,6 +8,7 @@ from typing import Dict
 _DISTRIBUTIONS = {
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
     "openvino": ("openvino",),
+    "openvino_throughput": ("openvino",),
     "pytorch": ("torch",),
     "pytorch_tuned": ("torch",),
     "tensorrt": ("tensorrt",),

@@ -189,7 +189,7 @@ def _time_in_turn(
             if arm == OWN:
                 timed = time_block(session, lr, own, for_seconds(plan.block_seconds))
                 own += len(timed)
-                own_seconds += sum(_times(timed)) / 1000
+                own_seconds += sum(each.interval_ms or each.end_to_end_ms for each in timed) / 1000
                 if partner:
                     rest()
                 progress.update(len(timed))

@@ -18,7 +18,8 @@ class Timed(NamedTuple):
 
     `compute_ms` is the runtime alone: by the device's own clock where it has a queue, else by this process's.
     `enqueue_ms` is how long the work's handing over to the queue took, None where there is none. `end_to_end_ms` is
-    the time from the frame in memory to the upscaled one in memory.
+    the time from the frame in memory to the upscaled one in memory. `interval_ms` is the time since the frame before was
+    done where several are in flight, so that their mean is what a frame costs; None where one follows the other.
     """
 
     frame: int
@@ -27,6 +28,7 @@ class Timed(NamedTuple):
     compute_ms: float
     enqueue_ms: Optional[float]
     end_to_end_ms: float
+    interval_ms: Optional[float] = None
 
 
 def time_frame(session: Session, frame: np.ndarray, index: int = 0) -> Timed:
@@ -56,8 +58,11 @@ def time_block(
 ) -> List[Timed]:
     """Time frames one after the other, from the clip's frame `first` on and around, at least one.
 
-    It ends once `enough` of them and the seconds since the beginning says so.
+    It ends once `enough` of them and the seconds since the beginning says so. A session that is made for several frames
+    in flight gets them so.
     """
+    if session.in_flight > 1:
+        return _time_stream(session, lr, first, enough)
     timed: List[Timed] = []
     started = time.perf_counter()
     while not timed or not enough(timed, time.perf_counter() - started):
@@ -66,6 +71,33 @@ def time_block(
         timed.append(time_frame(session, np.array(lr[index]), index))
         if isinstance(lr, Frames):
             lr.forget()
+    return timed
+
+
+def _time_stream(
+    session: Session, lr: Sequence[np.ndarray], first: int, enough: Callable[[Sequence[Timed], float], bool]
+) -> List[Timed]:
+    """`time_block` with frames in flight, at least twice as many as fly: the block begins and ends with none in flight."""
+    timed: List[Timed] = []
+    taken: List[Tuple[int, Tuple[int, ...], int]] = []
+    started = done = time.perf_counter_ns()
+
+    def frames() -> Iterator[np.ndarray]:
+        while len(taken) < 2 * session.in_flight or not enough(
+            timed, (time.perf_counter_ns() - started) / 1e9
+        ):
+            index = (first + len(taken)) % len(lr)
+            frame = np.array(lr[index])
+            taken.append((index, frame.shape, time.perf_counter_ns()))
+            yield frame
+            if isinstance(lr, Frames):
+                lr.forget()
+
+    for count, _ in enumerate(session.stream(frames())):
+        index, shape, submitted = taken[count]
+        before, done = done, time.perf_counter_ns()
+        latency = (done - submitted) / 1e6
+        timed.append(Timed(index, shape[0], shape[1], latency, None, latency, (done - before) / 1e6))
     return timed
 
 

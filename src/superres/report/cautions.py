@@ -77,7 +77,7 @@ def _processor(row: Mapping[str, Any], facts: Mapping[str, Any], latency: Mappin
     found = []
     int8 = row["precision"].startswith("int8-")
     flags = set(latency["machine"]["flags"])
-    if int8 and row["runtime"] in ("onnxruntime", "openvino") and not flags & _INT8_FLAGS:
+    if int8 and row["runtime"].startswith(("onnxruntime", "openvino")) and not flags & _INT8_FLAGS:
         found.append(
             "this processor has no instructions for INT8 products (VNNI): expect little speed from it"
         )

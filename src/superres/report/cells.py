@@ -8,6 +8,7 @@ from typing import Any
 
 from superres.report import labels
 from superres.report.cautions import NOISE_MARK, NOISY
+from superres.report.far_off import FAR_MARK, FAR_OFF
 from superres.report.ratios import Ratio
 from superres.report.speedups import OVER_FP32, OVER_PYTORCH, OVER_REFERENCE, find_speedups, paper_speedups
 
@@ -131,6 +132,8 @@ def _row_cells(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dic
         return {(metric, *arm): row["status"] for metric in METRICS}
     values = {metric: row.get(metric) for metric in METRICS} | find_speedups(row, rows)
     found = {(metric, *arm): _format(metric, value) for metric, value in values.items()}
+    if FAR_OFF in (row["cautions"] or ""):
+        found |= {key: cell + FAR_MARK for key, cell in found.items() if "psnr" in key[0]}
     if NOISY in (row["cautions"] or ""):
         found["fps", *arm] += NOISE_MARK
     return found

@@ -31,6 +31,7 @@ MARKERS = {
     "pytorch_tuned": "p",
     "onnxruntime": "s",
     "openvino": "^",
+    "openvino_throughput": "v",
     "tensorrt": "D",
     "opencv": "X",
 }

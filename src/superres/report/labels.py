@@ -14,6 +14,7 @@ RUNTIMES = {
     "pytorch_tuned": "PyTorch tuned",
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
+    "openvino_throughput": "OpenVINO throughput",
     "tensorrt": "TensorRT",
     "tensorrt_rtx": "TensorRT-RTX",
     "fixedpoint": "Fixed point",

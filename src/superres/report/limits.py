@@ -71,5 +71,7 @@ def reached(
     macs = median(pixels) * operations.macs_per_pixel if operations else None
     if len(limits) < len(found):
         return {"macs": macs, "limit_ms": None, "limit_fraction": None}
-    shares = [limit / ms for limit, ms in zip(limits, own["end_to_end_ms"].to_list(), strict=True)]
+    # Frames in flight cost what lies between two that are done.
+    costs = own.select(pl.coalesce(pl.col("interval_ms").mean(), "end_to_end_ms"))["interval_ms"].to_list()
+    shares = [limit / ms for limit, ms in zip(limits, costs, strict=True)]
     return {"macs": macs, "limit_ms": median(limits), "limit_fraction": median(shares)}

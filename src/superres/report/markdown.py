@@ -6,6 +6,7 @@ from typing import Any
 from superres.report import labels
 from superres.report.cautions import NOISE_MARK, NOISY
 from superres.report.cells import METRICS, NO_RATIO, NOT_IN_STUDY, PAPER, Block, TableText
+from superres.report.far_off import FAR_MARK, FAR_OFF
 
 
 class Marks:
@@ -111,16 +112,24 @@ def _caution_notes(ran: Sequence[Mapping[str, Any]]) -> list[str]:
     arms: dict[str, list[str]] = {}
     for row in ran:
         for caution in filter(None, (row["cautions"] or "").split("; ")):
-            kind = NOISY if caution.startswith(NOISY) else caution
+            kind = next((kind for kind in (NOISY, FAR_OFF) if caution.startswith(kind)), caution)
             name = arm_label("/".join(row[key] for key in ("target", "runtime", "model", "precision")))
             arms.setdefault(kind, []).append(name)
-    return [
-        f"`{NOISE_MARK}`: the machine was busy with something else, or times spread: trust ratios, not FPS. `cautions` in metrics.csv "
-        f"has the figures of {len(set(names))} arms."
-        if kind == NOISY
-        else f"Caution, {kind}: {', '.join(dict.fromkeys(names))}."
-        for kind, names in arms.items()
-    ]
+    return [_caution_note(kind, list(dict.fromkeys(names))) for kind, names in arms.items()]
+
+
+def _caution_note(kind: str, arms: Sequence[str]) -> str:
+    if kind == NOISY:
+        return (
+            f"`{NOISE_MARK}`: the machine was busy with something else, or times spread: trust ratios, not FPS. `cautions` in "
+            f"metrics.csv has the figures of {len(arms)} arms."
+        )
+    if kind == FAR_OFF:
+        return (
+            f"`{FAR_MARK}`: the picture is worse than bicubic's, or far from FP32's. That may be a fault, such as wrong colours, "
+            f"rather than a loss: look at `plots/samples.png` before the figures. {', '.join(arms)}."
+        )
+    return f"Caution, {kind}: {', '.join(arms)}."
 
 
 def arm_label(folder: str) -> str:

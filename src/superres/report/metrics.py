@@ -11,6 +11,7 @@ from superres.device.errors import UserError
 from superres.device.outputs import read_json
 from superres.device.psnr import psnr
 from superres.report.cautions import NoiseLimits, find_cautions
+from superres.report.far_off import with_far_off
 from superres.report.limits import processor_of, reached, read_roofline
 from superres.report.manifest import Arm
 from superres.report.operations import Operations, count_operations, executed_convolutions
@@ -44,17 +45,23 @@ class ArmFiles:
 
 
 def collect_metrics(
-    arms: Sequence[ArmFiles], out: Path, *, references: Mapping[str, str], noise: NoiseLimits
+    arms: Sequence[ArmFiles],
+    out: Path,
+    *,
+    references: Mapping[str, str],
+    noise: NoiseLimits,
+    far_db: float,
 ) -> None:
     """Write `metrics.csv`, a row an arm and clip, in the order given.
 
-    `references` are labels of the targets' reference arms, whose own ratio is 1. Raises UserError if a file is
+    `references` are labels of the targets' reference arms, whose own ratio is 1; `far_db` is that of `with_far_off`. Raises UserError if a file is
     damaged, or if the figures and the manifest's status do not agree.
     """
     counted = {
         path: count_operations(path) for path in dict.fromkeys(files.operations for files in arms) if path
     }
-    write_rows(Metrics, [_row(files, counted, references, noise) for files in arms], out)
+    rows = [_row(files, counted, references, noise) for files in arms]
+    write_rows(Metrics, with_far_off(rows, far_db), out)
 
 
 def aggregate_quality(quality: pl.DataFrame) -> dict[str, float]:
@@ -153,6 +160,7 @@ def _provenance(files: ArmFiles, manifest: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "threads": latency["threads"],
             "first_frame_ms": latency["first_frame_ms"],
+            "in_flight": latency["session"].get("in_flight"),
             "memory_bytes": latency["peak_memory_bytes"],
             "device_memory_bytes": latency["device_memory_bytes"],
             "other_processors": sum(disturbance.values()) if disturbance else None,

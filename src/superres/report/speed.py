@@ -13,22 +13,26 @@ LATENCY = {
     "compute_ms": pl.Float64,
     "enqueue_ms": pl.Float64,
     "end_to_end_ms": pl.Float64,
+    "interval_ms": pl.Float64,
 }
-MAY_BE_EMPTY = ("enqueue_ms",)
+MAY_BE_EMPTY = ("enqueue_ms", "interval_ms")
 OWN, REFERENCE = "own", "reference"
 
 
 def aggregate_speed(latency: pl.DataFrame) -> dict[str, float | int | None]:
     """The figures of one arm from the rows of its own frames.
 
-    FPS is 1000 / median milliseconds, end to end and of the runtime alone. Percentiles interpolate linearly.
+    FPS is 1000 / median milliseconds, end to end and of the runtime alone; where several frames are in flight it is 1000 /
+    the mean interval between two that are done. Percentiles interpolate linearly.
     """
     own = latency.filter(pl.col("arm") == OWN)
     median, compute = _quantile(own["end_to_end_ms"], 0.5), _quantile(own["compute_ms"], 0.5)
     queued = own["enqueue_ms"].null_count() == 0
+    streamed = own["interval_ms"].null_count() == 0
+    fps = 1000 / _number(own["interval_ms"].mean()) if streamed else 1000 / median
     return {
-        "fps": 1000 / median,
-        "fps_compute": 1000 / compute,
+        "fps": fps,
+        "fps_compute": fps if streamed else 1000 / compute,
         "latency_p50_ms": median,
         "latency_p90_ms": _quantile(own["end_to_end_ms"], 0.9),
         "latency_p99_ms": _quantile(own["end_to_end_ms"], 0.99),
@@ -42,16 +46,17 @@ def aggregate_speed(latency: pl.DataFrame) -> dict[str, float | int | None]:
 def paired_ratio(latency: pl.DataFrame) -> tuple[Ratio, int] | None:
     """How many times as fast as the reference an arm is, and in how many rounds; None where it was timed alone.
 
-    A round's ratio is that of the medians of its two blocks, frames in memory to frames in memory.
+    A round's ratio is that of the medians of its two blocks, frames in memory to frames in memory; of a block with several
+    frames in flight it is the mean interval that counts.
     """
-    medians = (
+    costs = (
         latency.group_by("round", "arm", maintain_order=True)
-        .agg(pl.col("end_to_end_ms").median())
-        .pivot("arm", index="round", values="end_to_end_ms")
+        .agg(pl.coalesce(pl.col("interval_ms").mean(), pl.col("end_to_end_ms").median()).alias("cost_ms"))
+        .pivot("arm", index="round", values="cost_ms")
     )
-    if not {OWN, REFERENCE} <= set(medians.columns):
+    if not {OWN, REFERENCE} <= set(costs.columns):
         return None
-    both = medians.drop_nulls()
+    both = costs.drop_nulls()
     return median_ratio((both[REFERENCE] / both[OWN]).to_list()), both.height
 
 

@@ -8,13 +8,14 @@ from superres.models.settings import ENDS_IN_BLOCKS
 from superres.study.model import Arm, Study
 
 PYTORCH = ("pytorch", "pytorch_tuned")
+OPENVINO = ("openvino", "openvino_throughput")
 TENSORRT = ("tensorrt", "tensorrt_rtx")
 TENSORRT_METHODS = ("entropy", "minmax")
 """Methods of calibration that TensorRT has itself, for int8-trt-NAME."""
 
 FORMS = {
     "onnxruntime": ("pixels", "blocks", "levels"),
-    "openvino": ("plain", "pixels", "blocks"),
+    **dict.fromkeys(OPENVINO, ("plain", "pixels", "blocks")),
     **dict.fromkeys(TENSORRT, ("casts",)),
 }
 """Forms of a graph on uint8 frames that a runtime may be given; `plain` has none: the runtime converts itself."""

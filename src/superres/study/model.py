@@ -175,7 +175,7 @@ class Study:
     `left_out` are clips that it goes on without, `missing` the calibrations whose tool isn't installed. `swept` are arms of
     the sweep, which are evaluated but neither timed nor in Table 1. `frames` says what the engines of each runtime take and
     give, `forms` in which form of the graph, or that it is measured for `form_seconds` each, `builds` how TensorRT's are built. `quantizations` has those of all INT8 arms, by what stands behind `int8-`;
-    `steps` are the settings of their steps. `latency` says how long arms are timed, `noise` from when on that is called noisy. `upscale` is None if no video is named.
+    `steps` are the settings of their steps. `latency` says how long arms are timed, `noise` from when on that is called noisy, `far_db` how far from FP32 a picture is marked. `upscale` is None if no video is named.
     """
 
     name: str
@@ -203,6 +203,7 @@ class Study:
     latency: Mapping[str, Any]
     reference: Reference
     noise: Mapping[str, float]
+    far_db: float
     roofline: Mapping[str, float]
     profile: Mapping[str, int]
     table: Mapping[str, Any]

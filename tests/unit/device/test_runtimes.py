@@ -70,6 +70,7 @@ CASES = [
     ("pytorch_tuned", "fp32", 0.51),
     ("onnxruntime", "fp32", 0.51),
     ("openvino", "fp32", 0.51),
+    ("openvino_throughput", "fp32", 0.51),
     ("openvino", "bf16", 4.0),
 ]
 

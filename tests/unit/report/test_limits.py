@@ -33,13 +33,16 @@ def test_no_limit_without_a_peak() -> None:
 
 
 def test_what_frames_of_several_sizes_reach() -> None:
-    own = pl.DataFrame(
-        {"height": [540, 270, 540], "width": [960, 960, 960], "end_to_end_ms": [223.35, 223.35, 446.7]}
-    )
+    columns = {"height": [540, 270, 540], "width": [960] * 3, "end_to_end_ms": [223.35, 223.35, 446.7]}
+    own = pl.DataFrame(columns | {"interval_ms": [None] * 3}, schema_overrides={"interval_ms": pl.Float64})
     found = reached(ROOFLINE, "cpu", "fp32", NETWORK, own)
     assert found["macs"] == pytest.approx(27.919e9, rel=1e-4)
     assert found["limit_ms"] == pytest.approx(111.676, rel=1e-4)
     assert found["limit_fraction"] == pytest.approx(0.25, rel=1e-3)
+    # In flight, a frame costs what lies between two that are done, not its own time.
+    streamed = own.with_columns(interval_ms=pl.Series([100.0, 120.0, 115.04]))
+    share = reached(ROOFLINE, "cpu", "fp32", NETWORK, streamed)["limit_fraction"]
+    assert share == pytest.approx(1.0, rel=1e-3)
     assert set(reached(ROOFLINE, "cuda", "fp32", None, own).values()) == {None}
 
 

@@ -24,6 +24,7 @@ END_TO_END = [50.0, 40.0, 45.0, 90.0]
 
 # What the record of measure_latency says besides.
 TIMED = {
+    "session": {},
     "first_frame_ms": 120.0,
     "peak_memory_bytes": 10**8,
     "device_memory_bytes": None,
@@ -48,12 +49,12 @@ def write_arm(folder: Path, status: str = "ok", arm: Arm = ARM) -> ArmFiles:
         f"{i},f{i},4,6,{mse},{decibels(mse)},{mse_y},{decibels(mse_y)}"
         for i, (mse, mse_y) in enumerate(zip(MSE, MSE_Y, strict=True))
     ]
-    latency = [f"own,{i // 2},0,2,3,{ms - 4},,{ms}" for i, ms in enumerate(END_TO_END)]
+    latency = [f"own,{i // 2},0,2,3,{ms - 4},,{ms}," for i, ms in enumerate(END_TO_END)]
     # Medians of the arm's rounds are 45 and 67.5.
-    latency += [f"reference,{i},0,2,3,1,,{ms}" for i, ms in enumerate([90.0, 202.5])]
+    latency += [f"reference,{i},0,2,3,1,,{ms}," for i, ms in enumerate([90.0, 202.5])]
     header = "frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db"
     (folder / "quality.csv").write_text("\n".join([header, *(quality if ok else [])]) + "\n")
-    header = "arm,round,frame,height,width,compute_ms,enqueue_ms,end_to_end_ms"
+    header = "arm,round,frame,height,width,compute_ms,enqueue_ms,end_to_end_ms,interval_ms"
     (folder / "latency.csv").write_text("\n".join([header, *(latency if ok else [])]) + "\n")
     common = {"status": status, "runtime": arm.runtime, "precision": arm.precision}
     common |= {"settings": {"luma": "studio-swing", "border": 2}}
@@ -77,7 +78,7 @@ def write_arm(folder: Path, status: str = "ok", arm: Arm = ARM) -> ArmFiles:
 
 
 def collect(arms: list[ArmFiles], out: Path, references: dict[str, str] | None = None) -> None:
-    collect_metrics(arms, out, references=references or {}, noise=NoiseLimits(1.5, 0.1))
+    collect_metrics(arms, out, references=references or {}, noise=NoiseLimits(1.5, 0.1), far_db=1.0)
 
 
 def merge(files: ArmFiles) -> dict:
@@ -108,7 +109,9 @@ def test_aggregates_in_closed_form() -> None:
             "end_to_end_ms": [*END_TO_END, 1e6],
             "compute_ms": [1.0, 2.0, 3.0, 10.0, 1e6],
             "enqueue_ms": [0.5, 0.1, 0.2, 0.3, None],
-        }
+            "interval_ms": [None] * 5,
+        },
+        schema_overrides={"interval_ms": pl.Float64},
     )
     found = aggregate(quality, latency)
     assert found["psnr_of_mean_db"] == pytest.approx(decibels(25.0), abs=1e-12)
@@ -144,7 +147,7 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     header = out.read_text().splitlines()[0]
     assert header == (
         "target,runtime,model,precision,clip,frames,psnr_db,psnr_y_db,psnr_of_mean_db,psnr_y_of_mean_db,luma,"
-        "border,fps,fps_compute,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_mean_ms,compute_p50_ms,"
+        "border,fps,fps_compute,in_flight,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_mean_ms,compute_p50_ms,"
         "enqueue_p50_ms,iterations,first_frame_ms,reference,speedup,speedup_low,speedup_high,rounds,other_processors,"
         "macs,limit_ms,limit_fraction,quantized_convolutions,int8_convolutions,threads,memory_bytes,"
         "device_memory_bytes,build_seconds,engine_bytes,engine_sha256,onnx_sha256,seed,runtime_version,cautions,status"

@@ -4,7 +4,19 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 
@@ -75,11 +87,13 @@ class Session(ABC):
     `run` is made of three steps, so that what the runtime computes can be timed apart from bringing
     frames into and out of its form. The frame that comes out is valid until the next call. A `reference` says what
     the right result is, however long that takes: it isn't timed. A `queued` session hands its work to a device that
-    goes on by itself: there `execute` is `enqueue`, which returns at once, and `wait`.
+    goes on by itself: there `execute` is `enqueue`, which returns at once, and `wait`. A session with more than one frame
+    `in_flight` is made for `stream`.
     """
 
     reference: bool = False
     queued: bool = False
+    in_flight: int = 1
 
     @abstractmethod
     def preprocess(self, frame: np.ndarray) -> Any:
@@ -112,6 +126,11 @@ class Session(ABC):
     def run(self, frame: np.ndarray) -> np.ndarray:
         """Upscale one frame by two."""
         return self.postprocess(self.execute(self.preprocess(frame)))
+
+    def stream(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Upscale frames in their order, up to `in_flight` at a time; each is valid until so many more have come."""
+        for frame in frames:
+            yield self.run(frame)
 
     def facts(self) -> Dict[str, Any]:
         """What a record should say of how frames were run, besides the settings."""

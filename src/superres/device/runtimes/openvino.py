@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from superres.device.runtimes.base import (
 )
 from superres.device.runtimes.bound import BoundSession, block_channels
 
+LATENCY, THROUGHPUT = "LATENCY", "THROUGHPUT"
 # What OpenVINO is asked for, and what its convolutions then have to run in.
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _PRODUCT_TYPES = {"fp32": {"f32"}, "bf16": {"bf16"}, "int8": {"i8", "u8"}}
@@ -32,13 +33,18 @@ _CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8",
 
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
     """Compile an ONNX file for this processor and write the compiled blob; see `base.Runtime`."""
+    return compile_file(model, engine, settings, LATENCY)
+
+
+def compile_file(model: Optional[Path], engine: Path, settings: Settings, aim: str) -> Dict[str, Any]:
+    """Compile for the least `LATENCY` or for `THROUGHPUT`; see `build`."""
     kind = _kind(settings)
     if model is None:
         raise UserError("openvino: expected an ONNX file as model, found none")
     core = ov.Core()
     try:
         network = prepare_network(core, model, settings.frames)
-        compiled = core.compile_model(network, "CPU", _properties(settings))
+        compiled = core.compile_model(network, "CPU", properties(settings, aim))
     except RuntimeError as error:
         if kind != "fp16":
             raise
@@ -63,7 +69,13 @@ def prepare_network(core: ov.Core, model: Path, frames: str) -> ov.Model:
 
 def open_engine(engine: Path, settings: Settings) -> "OpenvinoSession":
     """Open the engine; see `base.Runtime`."""
-    return OpenvinoSession(engine, settings)
+    compiled = load_compiled(engine, properties(settings, LATENCY))
+    return OpenvinoSession(compiled, engine, settings)
+
+
+def load_compiled(engine: Path, asked: Mapping[str, Any]) -> ov.CompiledModel:
+    """A compiled graph as `build` wrote it."""
+    return ov.Core().import_model(engine.read_bytes(), "CPU", dict(asked))
 
 
 def versions() -> Dict[str, str]:
@@ -74,24 +86,25 @@ def versions() -> Dict[str, str]:
 class OpenvinoSession(BoundSession):
     """A compiled graph with frames or planes in and out."""
 
-    def __init__(self, engine: Path, settings: Settings, counting: bool = False):
+    def __init__(self, compiled: ov.CompiledModel, engine: Path, settings: Settings):
+        """Run a compiled graph, that of `engine`, by a request of its own."""
+        super().__init__(settings, _block_channels(compiled) if settings.frames == "uint8" else 0)
         self._engine, self._settings = engine, settings
-        properties = {**_properties(settings), "PERF_COUNT": counting}
-        self._compiled = ov.Core().import_model(engine.read_bytes(), "CPU", properties)
-        super().__init__(settings, _block_channels(self._compiled) if settings.frames == "uint8" else 0)
-        self._request = self._compiled.create_infer_request()
+        self._compiled = compiled
+        self.request = compiled.create_infer_request()
 
     def bind(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
         # The tensors share the arrays' memory and do not keep them alive: the session does.
-        self._request.set_input_tensor(ov.Tensor(inputs, shared_memory=True))
-        self._request.set_output_tensor(ov.Tensor(outputs, shared_memory=True))
+        self.request.set_input_tensor(ov.Tensor(inputs, shared_memory=True))
+        self.request.set_output_tensor(ov.Tensor(outputs, shared_memory=True))
 
     def infer(self) -> None:
-        self._request.infer()
+        self.request.infer()
 
     def profile(self, frame: np.ndarray, runs: int) -> List[LayerTime]:
         # Counters are chosen when an engine is opened.
-        counting = OpenvinoSession(self._engine, self._settings, counting=True)
+        compiled = load_compiled(self._engine, {**properties(self._settings, LATENCY), "PERF_COUNT": True})
+        counting = OpenvinoSession(compiled, self._engine, self._settings)
         for _ in range(WARMUP_RUNS):
             counting.run(frame)
         # Only now does the graph have the sizes of this frame.
@@ -102,7 +115,7 @@ class OpenvinoSession(BoundSession):
         times = []
         for run in range(runs):
             counting.run(frame)
-            for info in counting._request.profiling_info:
+            for info in counting.request.profiling_info:
                 if info.status == ov.ProfilingInfo.Status.EXECUTED:
                     times.append(_layer_time(run, info, known[info.node_name]))
         return times
@@ -127,7 +140,7 @@ def compile_product(
         result, columns = ops.matmul(data, ops.constant(np.ones((size, size), element)), False, True), size
     settings = Settings("int8-" if precision == "int8" else precision, threads)
     network = ov.Model([result.output(0)], [data], "product")  # pyright: ignore[reportGeneralTypeIssues]
-    compiled = ov.Core().compile_model(network, "CPU", _properties(settings))
+    compiled = ov.Core().compile_model(network, "CPU", properties(settings, LATENCY))
     found = {
         _runtime_info(node, "runtimePrecision")
         for node in compiled.get_runtime_model().get_ordered_ops()
@@ -173,9 +186,10 @@ def _kind(settings: Settings) -> str:
     return kind
 
 
-def _properties(settings: Settings) -> Dict[str, Any]:
+def properties(settings: Settings, aim: str) -> Dict[str, Any]:
+    """What OpenVINO is asked for: the least `LATENCY` of a frame, or `THROUGHPUT` of many."""
     return {
-        "PERFORMANCE_HINT": "LATENCY",
+        "PERFORMANCE_HINT": aim,
         "INFERENCE_NUM_THREADS": settings.threads,
         # What an INT8 graph leaves in float stays in float32.
         "INFERENCE_PRECISION_HINT": _HINTS.get(_kind(settings), "f32"),
