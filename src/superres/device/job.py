@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Dict, Tuple
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
 
 from superres.device.errors import UserError
 
@@ -31,12 +32,18 @@ TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
 }
 
 
+def side_files(name: str, path: Path) -> List[Path]:
+    """Files beside an input that are read with it: a calibration's frames have their index."""
+    return [path.with_suffix(".json")] if name == "calibration" else []
+
+
 @dataclass(frozen=True)
 class Job:
     """One task of one arm: which files it reads, which it writes, and how.
 
     `inputs` and `outputs` map the names in `TASKS` to paths. `settings` holds what the task asks for and,
-    under `options`, what is handed on to the runtime. `label` names the arm in messages, such as
+    under `options`, what is handed on to the runtime. `conditions` are what power mode and clocks have to be
+    before and after (see `jetson.check_state`). `label` names the arm in messages, such as
     `local/openvino/espcn_rgb/fp32`. Raises UserError for anything that a worker could not run.
     """
 
@@ -48,6 +55,7 @@ class Job:
     outputs: Dict[str, str]
     settings: Dict[str, Any] = field(default_factory=dict)
     label: str = ""
+    conditions: Dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -63,6 +71,8 @@ class Job:
             for name, path in group.items():
                 if not isinstance(path, str) or not path:
                     raise UserError(f"job {self.task}: expected a path as {name}, found {path!r}")
+        if not isinstance(self.conditions, dict) or not set(self.conditions) <= {"power_mode", "lock_clocks"}:
+            raise UserError(f"job {self.task}: expected power_mode and lock_clocks, found {self.conditions!r}")
         self._check_settings()
 
     def _check_settings(self) -> None:
@@ -95,7 +105,7 @@ class Job:
         if not isinstance(data, dict):
             raise UserError(f"job: expected a JSON object, found {type(data).__name__}")
         known = {item.name for item in fields(cls)}
-        needed = known - {"settings", "label"}
+        needed = known - {"settings", "label", "conditions"}
         if not needed <= set(data) <= known:
             raise UserError(
                 f"job: expected the keys {', '.join(sorted(known))}, found {', '.join(sorted(data))}"

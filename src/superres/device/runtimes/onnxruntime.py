@@ -15,16 +15,19 @@ _PROVIDER = "CPUExecutionProvider"
 _INPUT_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}
 
 
+def check_precision(precision: str) -> None:
+    """Raise UnsupportedError unless it is fp32 or INT8; see `base.Runtime`."""
+    if precision not in ("fp32", AS_WRITTEN) and not precision.startswith("int8-"):
+        raise UnsupportedError(f"onnxruntime has no fast {precision} on a CPU; it runs fp32 and int8")
+
+
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
     """Write the model as ONNX Runtime optimises it for this processor; see `base.Runtime`.
 
     Measured, such a file gives the same bits as the original optimised on opening, and runs as fast;
     but it can be looked at, and opening it is quicker.
     """
-    if settings.precision not in ("fp32", AS_WRITTEN) and not settings.precision.startswith("int8-"):
-        raise UnsupportedError(
-            f"onnxruntime has no fast {settings.precision} on a CPU; it runs fp32 and int8"
-        )
+    check_precision(settings.precision)
     if model is None:
         raise UserError("onnxruntime: expected an ONNX file as model, found none")
     options = _session_options(settings)

@@ -1,0 +1,266 @@
+"""A job on a device: what it needs travels there once, its results come back, and a lost connection is nothing but a pause."""
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from superres.device.agent.connection import Connection, ConnectionLost
+from superres.device.errors import UserError
+from superres.device.job import Job, side_files
+from superres.device.outputs import Outputs
+from superres.targets.hashes import hash_input
+from superres.targets.outcome import WorkerLines, sigterm_as_exit
+from superres.targets.pack import Worker, pack_worker
+from superres.targets.settings import Device
+from superres.targets.ssh import Patience, connect
+
+T = TypeVar("T")
+
+_MOST_RESTARTS = 3
+"""How often an agent may vanish without a result, as in a restart of the device, before that is the result."""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A job as it travels: its key, the job with the device's paths, and by those paths the files' hashes and sizes.
+
+    `local` has the file on this machine by its hash, `names` the paths here by those on the device.
+    """
+
+    key: str
+    job: Job
+    files: Mapping[str, tuple[str, int]]
+    local: Mapping[str, Path]
+    names: Mapping[str, str]
+
+
+def run_job(
+    job: Job,
+    device: Device,
+    log: Callable[[str], object] | None = None,
+    patience: Patience | None = None,
+) -> None:
+    """Run a job on a device and wait for its outputs, which appear together and verified, or not at all.
+
+    A connection that is lost is made again for a while, and finds the job by its key; so does a later call with the same
+    job. Raises UserError for a user's mistake and a device that can't be used, RuntimeError for a worker that broke.
+    Ctrl-C and SIGTERM stop the job on the device too.
+    """
+    log = log or sys.stderr.write
+    errand = _Errand(job, device, pack_worker(), patience or Patience(), log)
+    with sigterm_as_exit():
+        _persist(device, errand.patience, log, errand.run)
+
+
+def ask(device: Device, operation: str, patience: Patience | None = None, **request: Any) -> dict[str, Any]:
+    """Have a device do something short, `describe` or `clean`; returns its answer."""
+    patience = patience or Patience()
+
+    def once(contact: Callable[[], None]) -> dict[str, Any]:
+        with connect(device, pack_worker(), patience) as (connection, _):
+            contact()
+            connection.send(op=operation, silence_s=patience.silence_s, **request)
+            return _next(connection, device, lambda message: None)
+
+    return _persist(device, patience, sys.stderr.write, once)
+
+
+def _persist(
+    device: Device, patience: Patience, log: Callable[[str], object], once: Callable[[Callable[[], None]], T]
+) -> T:
+    """Do something until its connection holds; `once` calls what it is given whenever it hears of the device."""
+    started = heard = time.monotonic()
+    tries = 0
+
+    def contact() -> None:
+        nonlocal heard, tries
+        heard, tries = time.monotonic(), 0
+
+    while True:
+        try:
+            return once(contact)
+        except ConnectionLost as error:
+            limit = patience.reconnect_s if heard > started else patience.first_s
+            pause = patience.pauses[min(tries, len(patience.pauses) - 1)]
+            if time.monotonic() + pause - heard > limit:
+                raise UserError(
+                    f"target {device.name}: expected to reach it, tried for {limit:g} s: {error}; check that "
+                    f"`ssh {device.ssh}` works. A job that is at work there goes on, and the next call finds it"
+                ) from error
+            log(f"target {device.name}: {error}; trying again in {pause:g} s\n")
+            tries += 1
+            time.sleep(pause)
+
+
+class _Errand:
+    """All that is known of a job on a device between its connections."""
+
+    def __init__(self, job: Job, device: Device, worker: Worker, patience: Patience, log: Callable[[str], object]):
+        self.patience = patience
+        self._job, self._device, self._worker, self._log = job, device, worker, log
+        self._parcel: Parcel | None = None
+        self._lines = WorkerLines(log)
+        self._read = self._restarts = 0
+        self._busy = False
+
+    def run(self, contact: Callable[[], None]) -> None:
+        """One connection, up to the outputs."""
+        with connect(self._device, self._worker, self.patience) as (connection, hello):
+            contact()
+            parcel = self._parcel or self._pack(hello["cpus"])
+            connection.send(**self._request(parcel))
+            result = self._wait(connection, parcel, contact)
+            self._fetch(connection, result)
+        if result["timed_out"]:
+            minutes = self._device.timeout_minutes
+            raise UserError(
+                f"target {self._device.name}: {self._job.task} {self._job.label}: expected it to take at most {minutes:g} "
+                "minutes, stopped it then; raise the target's timeout_minutes"
+            )
+        self._lines.finish(self._job, result["returncode"], f"target {self._device.name}: ")
+
+    def _pack(self, cpus: int) -> Parcel:
+        self._parcel = pack_job(self._job, self._device, self._worker, cpus)
+        self._lines = WorkerLines(self._log, self._parcel.names)
+        return self._parcel
+
+    def _request(self, parcel: Parcel) -> dict[str, Any]:
+        return {
+            "op": "run",
+            "key": parcel.key,
+            "job": asdict(parcel.job),
+            "files": parcel.files,
+            # The other jobs of an arm read its engine: it need not travel back.
+            "keep": ["engine", "record"] if parcel.job.task == "build_engine" else [],
+            "environment": {"SUPERRES_WORKER": self._worker.sha256, "SUPERRES_CACHE": "../../cache"},
+            "limit_bytes": int(self._device.store_limit_gb * 1e9),
+            "timeout_s": self._device.timeout_minutes * 60,
+            "silence_s": self.patience.silence_s,
+            "log_from": self._read,
+        }
+
+    def _wait(self, connection: Connection, parcel: Parcel, contact: Callable[[], None]) -> dict[str, Any]:
+        """Send what the device asks for and hand on what its worker writes, until the job has ended."""
+        sending = False
+        try:
+            while True:
+                message = _next(connection, self._device, self._say_busy)
+                contact()
+                if "need" in message:
+                    sending = True
+                    self._send(connection, parcel.local[message["need"]], message["offset"])
+                    sending = False
+                elif "log" in message:
+                    self._read += message["bytes"]
+                    self._lines.add(message["log"])
+                elif "gone" in message:
+                    self._count_restart(message["gone"])
+                elif "result" in message:
+                    return message["result"]
+        except (KeyboardInterrupt, SystemExit):
+            # In the middle of a file no message can be sent: the connection's end says enough.
+            if not sending:
+                _cancel(connection)
+            raise
+
+    def _send(self, connection: Connection, path: Path, offset: int) -> None:
+        size = path.stat().st_size - offset
+        self._log(f"target {self._device.name}: sending {path} ({size / 1e6:.1f} MB)\n")
+        with path.open("rb") as file:
+            file.seek(offset)
+            try:
+                connection.send_file(file, size)
+            except ConnectionLost:
+                # A device that refuses the rest of a file has said why.
+                _next(connection, self._device, self._say_busy)
+                raise
+
+    def _fetch(self, connection: Connection, result: Mapping[str, Any]) -> None:
+        """Receive the outputs, check them, and give them their names all at once."""
+        if result["outputs"]:
+            with Outputs(self._job.outputs) as outputs:
+                for name, described in result["outputs"].items():
+                    digest = hashlib.sha256()
+                    with outputs[name].open("wb") as file:
+
+                        def write(block: bytes, file=file, digest=digest) -> None:
+                            file.write(block)
+                            digest.update(block)
+
+                        connection.receive_bytes(described["bytes"], write)
+                    if digest.hexdigest() != described["sha256"]:
+                        raise ConnectionLost(f"{name} arrived as something else")
+        connection.send(done=True)
+
+    def _say_busy(self, message: Mapping[str, Any]) -> None:
+        if message.get("busy") and not self._busy:
+            self._busy = True
+            self._log(f"target {self._device.name}: {self._job.label}: waiting for another job on the device\n")
+
+    def _count_restart(self, last_words: str) -> None:
+        self._restarts += 1
+        self._read = 0
+        if self._restarts >= _MOST_RESTARTS:
+            raise RuntimeError(
+                f"{self._job.task} {self._job.label}: its agent on target {self._device.name} ended {self._restarts} times "
+                f"without a result: {last_words or 'no reason given'}"
+            )
+        raise ConnectionLost("the job's agent is gone, as after a restart of the device")
+
+
+def pack_job(job: Job, device: Device, worker: Worker, cpus: int) -> Parcel:
+    """What travels of a job to a device with some processors."""
+    threads = device.threads or cpus
+    files: dict[str, tuple[str, int]] = {}
+    local: dict[str, Path] = {}
+    names: dict[str, str] = {}
+    inputs, outputs = {}, {}
+    for name, path in job.inputs.items():
+        inputs[name] = f"in/{name}/{Path(path).name}"
+        names[inputs[name]] = path
+        for file in (Path(path), *side_files(name, Path(path))):
+            _check_file(file)
+            sha256, size = hash_input(file)
+            files[f"in/{name}/{file.name}"] = (sha256, size)
+            local[sha256] = file
+    for name, path in job.outputs.items():
+        outputs[name] = f"out/{name}/{Path(path).name}"
+        names[outputs[name]] = path
+    there = replace(
+        job, threads=threads, inputs=inputs, outputs=outputs, conditions=device.conditions
+    )
+    identity = json.dumps([worker.sha256, device.python, asdict(there), files], sort_keys=True)
+    return Parcel(hashlib.sha256(identity.encode("utf-8")).hexdigest(), there, files, local, names)
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise UserError(f"{path}: expected a file, found none")
+
+
+def _next(
+    connection: Connection, device: Device, on_beat: Callable[[Mapping[str, Any]], None]
+) -> dict[str, Any]:
+    """The next message that is more than a sign of life; raises UserError for a refusal."""
+    while True:
+        message = connection.receive()
+        if "error" in message:
+            raise UserError(f"target {device.name}: {message['error']}")
+        if "beat" not in message:
+            return message
+        on_beat(message)
+
+
+def _cancel(connection: Connection) -> None:
+    """Have the device stop the job, if it can still be told."""
+    try:
+        connection.send(cancel=True)
+        while "cancelled" not in connection.receive():
+            pass
+    except ConnectionLost:
+        pass

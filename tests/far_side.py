@@ -1,0 +1,162 @@
+"""A device on this machine: a real sshd on loopback, with keys, configuration and work folder of its own."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from superres.targets.settings import Device
+
+SSHD = next((path for path in ("/usr/sbin/sshd", shutil.which("sshd")) if path and Path(path).exists()), None)
+NEEDS_SSHD = pytest.mark.skipif(SSHD is None, reason="no sshd on this machine: install openssh-server")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def make_key(path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+
+
+def far_python() -> tuple[str, str]:
+    """The Python on the other side and why: $PYTHON38 if it has what the arms need, else the one that runs the tests."""
+    given = os.environ.get("PYTHON38")
+    if given:
+        check = [given, "-c", "import numpy, onnxruntime, sys; print(sys.version.split()[0])"]
+        answer = subprocess.run(check, capture_output=True, text=True, check=False)
+        if answer.returncode == 0:
+            return given, f"Python {answer.stdout.strip()}, from $PYTHON38"
+    return sys.executable, "the Python that runs the tests; $PYTHON38 may name an older one with numpy and onnxruntime"
+
+
+@dataclass
+class FarSide:
+    """An sshd and what it takes to reach it."""
+
+    folder: Path
+    device: Device
+    process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def make(cls, folder: Path, python: str = sys.executable) -> "FarSide":
+        folder.mkdir(parents=True, exist_ok=True)
+        port = free_port()
+        for name in ("host_key", "user_key"):
+            make_key(folder / name)
+        shutil.copy(folder / "user_key.pub", folder / "authorized_keys")
+        host_key = " ".join((folder / "host_key.pub").read_text().split()[:2])
+        (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}\n")
+        (folder / "sshd_config").write_text(
+            f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host_key\nPidFile {folder}/sshd.pid\n"
+            f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
+            "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\nLogLevel ERROR\n"
+        )
+        (folder / "ssh_config").write_text(
+            f"Host far\n  HostName 127.0.0.1\n  Port {port}\n  User {Path.home().owner()}\n"
+            f"  IdentityFile {folder}/user_key\n  IdentitiesOnly yes\n  UserKnownHostsFile {folder}/known_hosts\n"
+            "  GlobalKnownHostsFile none\n  LogLevel ERROR\n"
+        )
+        device = Device(
+            "far", "far", python=python, workdir=str(folder / "work"), ssh_config=str(folder / "ssh_config")
+        )
+        return cls(folder, device)
+
+    @property
+    def work(self) -> Path:
+        return Path(self.device.workdir)
+
+    def start(self) -> None:
+        if os.getuid() == 0:
+            Path("/run/sshd").mkdir(exist_ok=True)
+        assert SSHD is not None
+        self.process = subprocess.Popen(
+            [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        end = time.monotonic() + 10
+        while not (self.folder / "sshd.pid").exists():
+            assert self.process.poll() is None and time.monotonic() < end, "sshd did not start"
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End the listening process alone: sessions go on, as after a real restart of sshd."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
+            (self.folder / "sshd.pid").unlink(missing_ok=True)
+            self.process = None
+
+    def stop_sessions(self, number: int = signal.SIGKILL) -> list[int]:
+        """Send a signal to the processes that hold this sshd's connections; returns their ids."""
+        assert self.process is not None
+        found = descendants(self.process.pid, "sshd")
+        for pid in found:
+            os.kill(pid, number)
+        return found
+
+    def with_device(self, **changes: object) -> Device:
+        return replace(self.device, **changes)  # type: ignore[arg-type]
+
+    def processes(self) -> list[int]:
+        """Processes of this device: everything that has its work folder on its command line or works in it."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                try:
+                    line = (entry / "cmdline").read_bytes().decode("utf-8", "replace")
+                    inside = os.readlink(entry / "cwd").startswith(str(self.work))
+                    if (str(self.work) in line and "ssh\0" not in line) or inside:
+                        found.append(int(entry.name))
+                except OSError:
+                    continue
+        return found
+
+    def jobs(self) -> list[Path]:
+        folder = self.work / "jobs"
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+
+    def parts(self) -> list[Path]:
+        return sorted(self.work.rglob("*.part"))
+
+    def result(self) -> dict:
+        (job,) = self.jobs()
+        return json.loads((job / "result.json").read_text())
+
+
+def descendants(pid: int, name: str) -> list[int]:
+    children: dict[int, list[tuple[int, str]]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                comm, _, rest = (entry / "stat").read_text().partition(") ")
+            except OSError:
+                continue
+            parent = int(rest.split()[1])
+            children.setdefault(parent, []).append((int(entry.name), comm.partition("(")[2]))
+    found, waiting = [], [pid]
+    while waiting:
+        for child, comm in children.get(waiting.pop(), []):
+            waiting.append(child)
+            if comm.startswith(name):
+                found.append(child)
+    return found
+
+
+def wait_until(condition, seconds: float = 20.0, what: str = "it") -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.02)
