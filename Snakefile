@@ -15,12 +15,15 @@ include: "rules/models.smk"
 include: "rules/quantization.smk"
 include: "rules/sensitivity.smk"
 include: "rules/arms.smk"
+include: "rules/devices.smk"
 include: "rules/report.smk"
 
 
 localrules:
     all,
     evaluate,
+    check_device,
+    clean_device,
 
 
 onstart:

@@ -46,9 +46,10 @@ rule build_engine:
         f"{BENCHMARKS}/build_engine/{{target}}/{{runtime}}/{{model}}/{{precision}}.tsv"
     conda:
         "../envs/arms.yaml"
-    threads: 2
+    threads: threads_here(2)
     params:
         settings=engine_settings,
+        target=target_of,
     script:
         "../workflow/scripts/build_engine.py"
 
@@ -72,8 +73,9 @@ rule measure_quality:
         f"{BENCHMARKS}/measure_quality/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
     conda:
         "../envs/arms.yaml"
-    threads: max(1, workflow.cores // 2)
+    threads: threads_here(max(1, workflow.cores // 2))
     params:
+        target=target_of,
         settings=job_settings(**STUDY.quality, sample_frame=STUDY.samples["frame"]),
     script:
         "../workflow/scripts/measure_quality.py"
@@ -95,9 +97,10 @@ rule measure_latency:
         f"{BENCHMARKS}/measure_latency/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
     conda:
         "../envs/arms.yaml"
-    # All cores: nothing else runs while an arm is timed.
-    threads: workflow.cores
+    # All cores: nothing else runs here while an arm is timed here; a device has a lock of its own.
+    threads: threads_here(workflow.cores)
     params:
+        target=target_of,
         settings=job_settings(**STUDY.latency),
     script:
         "../workflow/scripts/measure_latency.py"
@@ -121,8 +124,9 @@ rule profile_layers:
     conda:
         "../envs/arms.yaml"
     # All cores: nothing else runs while layers are timed.
-    threads: workflow.cores
+    threads: threads_here(workflow.cores)
     params:
+        target=target_of,
         settings=job_settings(runs=STUDY.latency["min_iterations"]),
     script:
         "../workflow/scripts/profile_layers.py"

@@ -7,13 +7,21 @@ import shutil
 import subprocess
 import sys
 import time
-from importlib import import_module
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Sequence
 
 from superres.device.jetson import read_state, run_tool
 
-_PACKAGES = ("numpy", "onnxruntime", "openvino", "torch", "cv2")
+# Modules, and the packages that may bring them.
+_PACKAGES = {
+    "numpy": ("numpy",),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
+    "openvino": ("openvino",),
+    "torch": ("torch",),
+    "cv2": ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
+}
 _PROBE_SECONDS = 120.0
 
 
@@ -44,19 +52,13 @@ def _machine() -> Dict[str, Any]:
 
 
 def _software() -> Dict[str, Any]:
-    packages = {}
-    for name in _PACKAGES:
-        try:
-            packages[name] = str(getattr(import_module(name), "__version__", "unknown version"))
-        except Exception as error:  # noqa: BLE001 - a broken package is a fact to be told
-            packages[name] = None if isinstance(error, ModuleNotFoundError) else f"broken: {error}"
     return {
         "python": f"{sys.version.split()[0]} ({sys.executable})",
         "l4t": read_l4t(_text("/etc/nv_tegra_release")),
         "jetpack": _package("nvidia-jetpack"),
         "tensorrt": _package("tensorrt") or _package("libnvinfer8") or _package("libnvinfer10"),
         "cuda": _cuda(),
-        **packages,
+        **{module: _python_package(module, names) for module, names in _PACKAGES.items()},
     }
 
 
@@ -71,6 +73,18 @@ def read_l4t(text: str) -> Any:
 def _package(name: str) -> Any:
     """Version of an installed Debian package."""
     return run_tool("dpkg-query", "-W", "-f=${Version}", name) or None
+
+
+def _python_package(module: str, names: Sequence[str]) -> Any:
+    """Version of a module, without importing it; None if it isn't there."""
+    if find_spec(module) is None:
+        return None
+    for name in names:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return "found, of unknown version"
 
 
 def _cuda() -> Any:

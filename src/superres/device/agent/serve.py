@@ -125,7 +125,8 @@ def _follow(connection: Connection, waiter: Waiter, folder: JobFolder, offset: i
     with folder.log.open("rb") as log:
         log.seek(offset)
         while True:
-            ended = folder.result() is not None or not folder.is_running()
+            # The agent ends right after its result, and holds the folder until then.
+            ended = not folder.is_running()
             text = log.read()
             if text:
                 connection.send(log=text.decode("utf-8", "replace"), bytes=len(text))

@@ -5,7 +5,13 @@ from typing import Any, Dict, Optional
 
 import numpy as np
 import onnxruntime as ort
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    Fail,
+    InvalidGraph,
+    InvalidProtobuf,
+    NoSuchFile,
+    RuntimeException,
+)
 
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.runtimes.base import AS_WRITTEN, Settings
@@ -90,6 +96,12 @@ def _open_session(path: Path, options: ort.SessionOptions) -> ort.InferenceSessi
     except (InvalidProtobuf, InvalidGraph, NoSuchFile, Fail) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: expected an ONNX file that onnxruntime reads, found: {reason}") from error
+    except RuntimeException as error:
+        # 1.19 turns a cubic Resize between uint8 frames into one that it doesn't have.
+        reason = str(error).splitlines()[0].rpartition(" : ")[2]
+        raise UnsupportedError(
+            f"onnxruntime {ort.__version__} can't run this graph ({reason}); a newer one may, or frames: float32"
+        ) from error
 
 
 def _check_input(model: Path, session: ort.InferenceSession, frames: str) -> None:
