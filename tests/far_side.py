@@ -19,6 +19,36 @@ SSHD = next((path for path in ("/usr/sbin/sshd", shutil.which("sshd")) if path a
 NEEDS_SSHD = pytest.mark.skipif(SSHD is None, reason="no sshd on this machine: install openssh-server")
 
 
+# Carries ssh's connection and counts its bytes; where a file `cut` lies beside the counts, it breaks off after so many.
+PROXY = """
+import os, socket, sys, threading
+from pathlib import Path
+port, counts = int(sys.argv[1]), Path(sys.argv[2])
+cut = counts / "cut"
+mine = os.open(counts / str(os.getpid()), os.O_WRONLY | os.O_CREAT)
+limit = int(cut.read_text()) if cut.exists() else None
+cut.unlink(missing_ok=True)
+far = socket.create_connection(("127.0.0.1", port))
+total = {"up": 0, "down": 0}
+
+def carry(way, read, write):
+    while block := read(65536):
+        write(block)
+        total[way] += len(block)
+        os.pwrite(mine, b"%20d %20d" % (total["up"], total["down"]), 0)
+        if limit is not None and total["up"] > limit:
+            os._exit(1)
+    os._exit(0)
+
+def write_all(block):
+    while block:
+        block = block[os.write(1, block):]
+
+threading.Thread(target=carry, args=("down", far.recv, write_all), daemon=True).start()
+carry("up", lambda size: os.read(0, size), far.sendall)
+"""
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -67,10 +97,30 @@ class FarSide:
             f"  IdentityFile {folder}/user_key\n  IdentitiesOnly yes\n  UserKnownHostsFile {folder}/known_hosts\n"
             "  GlobalKnownHostsFile none\n  LogLevel ERROR\n"
         )
+        (folder / "counts").mkdir()
+        (folder / "proxy.py").write_text(PROXY)
         device = Device(
             "far", "far", python=python, workdir=str(folder / "work"), ssh_config=str(folder / "ssh_config")
         )
         return cls(folder, device)
+
+    def through_proxy(self, cut: int | None = None) -> Device:
+        """The device, reached through a proxy that counts bytes, and breaks the first connection off after `cut`."""
+        if cut is not None:
+            (self.folder / "counts/cut").write_text(str(cut))
+        config = self.folder / "proxy_config"
+        command = f"{sys.executable} {self.folder}/proxy.py %p {self.folder}/counts"
+        config.write_text((self.folder / "ssh_config").read_text() + f"  ProxyCommand {command}\n")
+        return replace(self.device, ssh_config=str(config))
+
+    def carried(self) -> tuple[int, int]:
+        """Bytes that the proxy has carried to the device and back since the last call, ssh's own included."""
+        up = down = 0
+        for path in (self.folder / "counts").glob("[0-9]*"):
+            numbers = [int(number) for number in path.read_text().split()]
+            up, down = up + numbers[0], down + numbers[1]
+            path.unlink()
+        return up, down
 
     @property
     def work(self) -> Path:

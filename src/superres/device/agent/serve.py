@@ -45,7 +45,7 @@ class Waiter:
 
     def __init__(self, connection: Connection):
         self._connection = connection
-        self._beaten = time.monotonic()
+        self._beaten = float("-inf")
 
     def wait(self, seconds: float = 0.0, **state: Any) -> None:
         """Let some seconds pass; raises Cancelled, and ConnectionLost where the host is gone."""
@@ -154,7 +154,7 @@ def _deliver(connection: Connection, work: Path, folder: JobFolder, request: Dic
         return False
     store = Store(work / "store", int(request["limit_bytes"]))
     for name in request["keep"]:
-        if name in result["outputs"] and (folder.path / places[name]).is_file():
+        if name in result["outputs"]:
             store.keep(folder.path / places[name], result["outputs"][name]["sha256"])
     return True
 
