@@ -2,13 +2,16 @@
 
 import json
 import os
+import shutil
+import signal
+import time
 from collections.abc import Iterator
 
 import polars as pl
 import pytest
 
 from far_side import NEEDS_SSHD, FarSide, far_python, wait_until
-from project_copy import Project, copy_project, read_jobs
+from project_copy import Project, read_jobs
 
 pytestmark = NEEDS_SSHD
 
@@ -27,33 +30,37 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarSide]:
     side.stop()
 
 
-def write_study(project: Project, far: FarSide, targets: str = "[local, {device}]", **changes: object) -> str:
-    """The tiny study with onnxruntime alone, here and on the device."""
-    text = (project.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
-    runtimes = text[text.index("runtimes:") : text.index("latency:")]
-    text = text.replace(
-        runtimes, "runtimes:\n  - {name: onnxruntime, precisions: [fp32, int8-minmax]}\nsamples: {runtime: onnxruntime}\n\n"
-    ).replace("  - name: bicubic\n", "")
+def write_study(project: Project, far: FarSide, **changes: object) -> str:
+    """The tiny study, with the arms of onnxruntime on the device as well."""
     settings = {
         "name": "far",
+        "runtimes": ["onnxruntime"],
         "ssh": far.device.ssh,
         "ssh_config": far.device.ssh_config,
         "python": far.device.python,
         "workdir": far.device.workdir,
         **changes,
     }
-    return project.write_study("far", f"{text}\ntargets: {targets.format(device=json.dumps(settings))}\n")
+    text = (project.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
+    return project.write_study("far", f"{text}\ntargets: [local, {json.dumps(settings)}]\n")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, far: FarSide) -> Project:
-    """A copy in which the study has been run on both targets."""
-    project = copy_project(tmp_path_factory.mktemp("devices"))
+def run(tiny: Project, tmp_path_factory: pytest.TempPathFactory, far: FarSide) -> Project:
+    """The tiny study's folder, in which arms have been run on the device too."""
+    project = Project(tmp_path_factory.mktemp("devices") / "copy")
+    shutil.copytree(tiny.folder, project.folder, symlinks=True)
     study = write_study(project, far)
-    files = [f"{arm}/quality.csv" for arm in arms("local")] + [f"{arm}/quality.csv" for arm in arms("far")]
-    files += [f"{arm}/manifest.json" for arm in arms("far")[:2]]
+    files = [f"{arm}/quality.csv" for arm in arms("far")] + [f"{arm}/manifest.json" for arm in arms("far")[:2]]
     done = project.snakemake("--cores", "4", f"--configfile={study}", *files)
     assert done.returncode == 0, done.stdout[-6000:]
+    assert read_jobs(done.stdout) == {
+        "build_engine": 6,
+        "measure_quality": 6,
+        "measure_latency": 2,
+        "write_manifest": 2,
+        "total": 16,
+    }
     return project
 
 
@@ -69,7 +76,7 @@ def test_figures_of_a_device_are_those_of_this_machine(run: Project):
     for here, there in zip(arms("local"), arms("far"), strict=True):
         records = [json.loads((run.folder / arm / "quality.json").read_text()) for arm in (here, there)]
         figures = [(run.folder / arm / "quality.csv").read_bytes() for arm in (here, there)]
-        assert figures[0].count(b"\n") == 2, "a header and a frame"
+        assert figures[0].count(b"\n") == 2
         if records[0]["versions"] == records[1]["versions"]:
             assert figures[0] == figures[1]
         elif records[1]["status"] == "ok":
@@ -105,3 +112,60 @@ def test_another_address_reruns_nothing_and_another_power_mode_everything(run: P
     jobs = read_jobs(run.snakemake("-n", f"--configfile={study}", *wanted).stdout)
     assert jobs["measure_quality"] == jobs["build_engine"] == 6
     assert "prepare_clip" not in jobs
+
+
+def test_a_killed_snakemake_comes_back_to_the_job_at_work(run: Project, far: FarSide):
+    study = write_study(run, far)
+    path = run.folder / study
+    text = path.read_text()
+    slow = "latency: {warmup_seconds: 0, min_seconds: 4, min_iterations: 5, max_seconds: 4}\n"
+    path.write_text(text.replace(text[text.index("latency:") : text.index("targets:")], slow))
+    wanted = f"{arms('far')[3]}/latency.csv"
+    first = run.start("--cores", "1", f"--configfile={study}", wanted)
+    agent = Agents(far)
+    wait_until(lambda: agent.seen(), 60, "a job on the device")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    assert not (run.folder / wanted).exists()
+    second = run.start("--cores", "1", f"--configfile={study}", wanted)
+    while second.poll() is None:
+        agent.seen()
+        time.sleep(0.02)
+    assert second.returncode == 0
+    assert pl.read_csv(run.folder / wanted).height >= 5
+    # One agent has done all of it.
+    assert len(agent.pids) == 1
+    wait_until(lambda: not far.processes())
+    assert far.jobs() == [] and far.parts() == [] and not list(run.folder.rglob("results/**/*.part"))
+
+
+class Agents:
+    """Every agent that has been seen on a device."""
+
+    def __init__(self, far: FarSide):
+        self.pids: set[str] = set()
+        self._far = far
+
+    def seen(self) -> bool:
+        for job in self._far.jobs():
+            try:
+                self.pids.add((job / "agent.pid").read_text())
+            except FileNotFoundError:
+                continue
+        return bool(self.pids - {""})
+
+
+def test_a_device_is_checked_and_cleaned(run: Project, far: FarSide):
+    study = write_study(run, far)
+    done = run.snakemake("check_device", f"--configfile={study}", "--config", "target=far")
+    assert done.returncode == 0, done.stdout
+    assert f"far ({far.device.ssh})" in done.stdout and f"for {far.work}" in done.stdout
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "fp32 yes" in lines and "int8-minmax yes" in lines
+    study = write_study(run, far, power_mode=2)
+    done = run.snakemake("check_device", f"--configfile={study}", "--config", "target=far")
+    assert done.returncode != 0 and "run `sudo nvpmodel -m 2` on the device" in done.stdout
+    assert "Traceback" not in done.stdout
+    done = run.snakemake("clean_device", f"--configfile={study}", "--config", "target=far")
+    assert done.returncode == 0 and "far: removed 0 jobs and" in done.stdout
+    assert [path.name for path in far.work.rglob("*") if path.is_file()] == ["lock"]

@@ -91,9 +91,10 @@ def main(arguments: List[str]) -> int:
         sys.stderr.write(f"error: {error}\n")
         return USER_ERROR
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        sys.stderr.write(f"error: {error.filename or 'outputs'}: no space left on the disk; free some\n")
+        reason = os.strerror(error.errno).lower()
+        sys.stderr.write(f"error: outputs: expected room for them on the disk, found none ({reason}); free some\n")
         return USER_ERROR
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
