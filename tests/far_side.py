@@ -67,7 +67,10 @@ def far_python() -> tuple[str, str]:
         answer = subprocess.run(check, capture_output=True, text=True, check=False)
         if answer.returncode == 0:
             return given, f"Python {answer.stdout.strip()}, from $PYTHON38"
-    return sys.executable, "the Python that runs the tests; $PYTHON38 may name an older one with numpy and onnxruntime"
+    return (
+        sys.executable,
+        "the Python that runs the tests; $PYTHON38 may name an older one with numpy and onnxruntime",
+    )
 
 
 @dataclass
@@ -167,7 +170,7 @@ class FarSide:
             if entry.name.isdigit() and int(entry.name) != os.getpid():
                 try:
                     line = (entry / "cmdline").read_bytes().decode("utf-8", "replace")
-                    inside = os.readlink(entry / "cwd").startswith(str(self.work))
+                    inside = str((entry / "cwd").readlink()).startswith(str(self.work))
                     if (str(self.work) in line and "ssh\0" not in line) or inside:
                         found.append(int(entry.name))
                 except OSError:

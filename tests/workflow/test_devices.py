@@ -51,7 +51,9 @@ def run(tiny: Project, tmp_path_factory: pytest.TempPathFactory, far: FarSide) -
     project = Project(tmp_path_factory.mktemp("devices") / "copy")
     shutil.copytree(tiny.folder, project.folder, symlinks=True)
     study = write_study(project, far)
-    files = [f"{arm}/quality.csv" for arm in arms("far")] + [f"{arm}/manifest.json" for arm in arms("far")[:2]]
+    files = [f"{arm}/quality.csv" for arm in arms("far")] + [
+        f"{arm}/manifest.json" for arm in arms("far")[:2]
+    ]
     done = project.snakemake("--cores", "4", f"--configfile={study}", *files)
     assert done.returncode == 0, done.stdout[-6000:]
     assert read_jobs(done.stdout) == {
@@ -123,7 +125,7 @@ def test_a_killed_snakemake_comes_back_to_the_job_at_work(run: Project, far: Far
     wanted = f"{arms('far')[3]}/latency.csv"
     first = run.start("--cores", "1", f"--configfile={study}", wanted)
     agent = Agents(far)
-    wait_until(lambda: agent.seen(), 60, "a job on the device")
+    wait_until(agent.seen, 60, "a job on the device")
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     assert not (run.folder / wanted).exists()

@@ -44,7 +44,12 @@ def run_tool(*command: str) -> str:
         return ""
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TOOL_SECONDS, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TOOL_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
@@ -125,7 +130,9 @@ def check_state(state: Mapping[str, Any], wanted: Mapping[str, Any], when: str) 
             f"power mode {when}: expected {mode}, found {found}; run `sudo nvpmodel -m {mode}` on the device"
         )
     if wanted.get("lock_clocks") and not state.get("clocks_locked", False):
-        free = [name for name, clock in state.get("clocks", {}).items() if clock["lowest"] != clock["highest"]]
+        free = [
+            name for name, clock in state.get("clocks", {}).items() if clock["lowest"] != clock["highest"]
+        ]
         found = f"{', '.join(free)} free" if free else "none that can be read"
         raise UserError(
             f"clocks {when}: expected them locked, found {found}; run `sudo jetson_clocks` on the device, "
@@ -149,7 +156,7 @@ class PowerLog:
     def __init__(self, interval_ms: int = 500):
         self._interval_ms = interval_ms
         self._samples: List[Dict[str, int]] = []
-        self._process: Optional["subprocess.Popen[str]"] = None
+        self._process: Optional[subprocess.Popen[str]] = None
 
     def __enter__(self) -> "PowerLog":
         if find_tool("tegrastats") is not None:

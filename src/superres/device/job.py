@@ -72,7 +72,9 @@ class Job:
                 if not isinstance(path, str) or not path:
                     raise UserError(f"job {self.task}: expected a path as {name}, found {path!r}")
         if not isinstance(self.conditions, dict) or not set(self.conditions) <= {"power_mode", "lock_clocks"}:
-            raise UserError(f"job {self.task}: expected power_mode and lock_clocks, found {self.conditions!r}")
+            raise UserError(
+                f"job {self.task}: expected power_mode and lock_clocks, found {self.conditions!r}"
+            )
         self._check_settings()
 
     def _check_settings(self) -> None:

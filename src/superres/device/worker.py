@@ -45,10 +45,11 @@ def run_job(job: Job) -> None:
     task = _TASKS[job.task]
     before = read_state()
     check_state(before, job.conditions, f"before {job.task}")
+    power = PowerLog()
     started = time.perf_counter()
     with Outputs(job.outputs) as outputs:
         try:
-            with PowerLog() as power:
+            with power:
                 status, facts = "ok", task.run(job, outputs)
         except UnsupportedError as error:
             status, facts = f"not run: {error}", task.write_empty(outputs)
@@ -94,7 +95,9 @@ def main(arguments: List[str]) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         reason = os.strerror(error.errno).lower()
-        sys.stderr.write(f"error: outputs: expected room for them on the disk, found none ({reason}); free some\n")
+        sys.stderr.write(
+            f"error: outputs: expected room for them on the disk, found none ({reason}); free some\n"
+        )
         return USER_ERROR
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -254,9 +254,7 @@ def _arms(full: Mapping[str, Any], key: str, written: Sequence[Mapping[str, Any]
         runs = [m for m in models if (m == BASELINE) == baseline]
         arms += [
             Arm(target, runtime["name"], model, precision)
-            for target, model, precision in product(
-                targets_of(full, runtime["name"]), runs, runtime[key]
-            )
+            for target, model, precision in product(targets_of(full, runtime["name"]), runs, runtime[key])
         ]
     if BASELINE in models and BASELINE_RUNTIME not in {runtime["name"] for runtime in full["runtimes"]}:
         raise UserError(

@@ -60,7 +60,10 @@ def clean_device(target: Target) -> None:
     if not isinstance(target, Device):
         raise UserError(f"target {target.name}: expected a device, found this machine, which keeps nothing")
     removed = remote.ask(target, "clean")
-    print(f"{target.name}: removed {removed['jobs']} jobs and {removed['bytes'] / 1e6:.1f} MB of files", flush=True)
+    print(
+        f"{target.name}: removed {removed['jobs']} jobs and {removed['bytes'] / 1e6:.1f} MB of files",
+        flush=True,
+    )
 
 
 def describe(target: Target, facts: Mapping[str, Any]) -> list[str]:
@@ -78,7 +81,9 @@ def describe(target: Target, facts: Mapping[str, Any]) -> list[str]:
         "Python": software["python"],
         **{name: software[name] for name in ("numpy", "onnxruntime", "openvino", "torch", "cv2")},
         "disk": f"{disk['free_bytes'] / 1e9:.1f} GB free for {disk['workdir']}, {disk['store_bytes'] / 1e9:.3f} GB in its store",
-        "power mode": f"{state['power_mode']} ({state['power_mode_name']})" if "power_mode" in state else None,
+        "power mode": f"{state['power_mode']} ({state['power_mode_name']})"
+        if "power_mode" in state
+        else None,
         "clocks": _clocks(state),
         "temperature": _highest(state.get("temperatures_c", {})),
         "throttled": ", ".join(f"{k} {v} times" for k, v in state.get("throttled", {}).items()) or None,

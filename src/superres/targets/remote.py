@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from superres.device.agent.connection import Connection, ConnectionLost
+from superres.device.agent.connection import Connection, ConnectionLostError
 from superres.device.errors import UserError
 from superres.device.job import Job, side_files
 from superres.device.outputs import Outputs
@@ -51,10 +51,10 @@ def run_job(
     job. Raises UserError for a user's mistake and a device that can't be used, RuntimeError for a worker that broke.
     Ctrl-C and SIGTERM stop the job on the device too.
     """
-    log = log or sys.stderr.write
-    errand = _Errand(job, device, pack_worker(), patience or Patience(), log)
+    say: Callable[[str], object] = log if log is not None else sys.stderr.write
+    errand = _Errand(job, device, pack_worker(), patience or Patience(), say)
     with sigterm_as_exit():
-        _persist(device, errand.patience, log, errand.run)
+        _persist(device, errand.patience, say, errand.run)
 
 
 def ask(device: Device, operation: str, patience: Patience | None = None, **request: Any) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _persist(
     while True:
         try:
             return once(contact)
-        except ConnectionLost as error:
+        except ConnectionLostError as error:
             limit = patience.reconnect_s if heard > started else patience.first_s
             pause = patience.pauses[min(tries, len(patience.pauses) - 1)]
             if time.monotonic() + pause - heard > limit:
@@ -100,7 +100,9 @@ def _persist(
 class _Errand:
     """All that is known of a job on a device between its connections."""
 
-    def __init__(self, job: Job, device: Device, worker: Worker, patience: Patience, log: Callable[[str], object]):
+    def __init__(
+        self, job: Job, device: Device, worker: Worker, patience: Patience, log: Callable[[str], object]
+    ):
         self.patience = patience
         self._job, self._device, self._worker, self._log = job, device, worker, log
         self._parcel: Parcel | None = None
@@ -175,7 +177,7 @@ class _Errand:
             file.seek(offset)
             try:
                 connection.send_file(file, size)
-            except ConnectionLost:
+            except ConnectionLostError:
                 # A device that refuses the rest of a file has said why.
                 _next(connection, self._device, self._say_busy)
                 raise
@@ -194,13 +196,15 @@ class _Errand:
 
                         connection.receive_bytes(described["bytes"], write)
                     if digest.hexdigest() != described["sha256"]:
-                        raise ConnectionLost(f"{name} arrived as something else")
+                        raise ConnectionLostError(f"{name} arrived as something else")
         connection.send(done=True)
 
     def _say_busy(self, message: Mapping[str, Any]) -> None:
         if message.get("busy") and not self._busy:
             self._busy = True
-            self._log(f"target {self._device.name}: {self._job.label}: waiting for another job on the device\n")
+            self._log(
+                f"target {self._device.name}: {self._job.label}: waiting for another job on the device\n"
+            )
 
     def _count_restart(self, last_words: str) -> None:
         self._restarts += 1
@@ -210,7 +214,7 @@ class _Errand:
                 f"{self._job.task} {self._job.label}: its agent on target {self._device.name} ended {self._restarts} times "
                 f"without a result: {last_words or 'no reason given'}"
             )
-        raise ConnectionLost("the job's agent is gone, as after a restart of the device")
+        raise ConnectionLostError("the job's agent is gone, as after a restart of the device")
 
 
 def pack_job(job: Job, device: Device, worker: Worker, cpus: int) -> Parcel:
@@ -231,9 +235,7 @@ def pack_job(job: Job, device: Device, worker: Worker, cpus: int) -> Parcel:
     for name, path in job.outputs.items():
         outputs[name] = f"out/{name}/{Path(path).name}"
         names[outputs[name]] = path
-    there = replace(
-        job, threads=threads, inputs=inputs, outputs=outputs, conditions=device.conditions
-    )
+    there = replace(job, threads=threads, inputs=inputs, outputs=outputs, conditions=device.conditions)
     identity = json.dumps([worker.sha256, device.python, asdict(there), files], sort_keys=True)
     return Parcel(hashlib.sha256(identity.encode("utf-8")).hexdigest(), there, files, local, names)
 
@@ -262,5 +264,5 @@ def _cancel(connection: Connection) -> None:
         connection.send(cancel=True)
         while "cancelled" not in connection.receive():
             pass
-    except ConnectionLost:
+    except ConnectionLostError:
         pass

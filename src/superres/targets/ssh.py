@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
-from superres.device.agent.connection import Connection, ConnectionLost
+from superres.device.agent.connection import Connection, ConnectionLostError
 from superres.device.errors import UserError
 from superres.targets.pack import Worker
 from superres.targets.settings import Device
@@ -95,10 +95,12 @@ class Patience:
 
 
 @contextmanager
-def connect(device: Device, worker: Worker, patience: Patience) -> Iterator[tuple[Connection, dict[str, Any]]]:
+def connect(
+    device: Device, worker: Worker, patience: Patience
+) -> Iterator[tuple[Connection, dict[str, Any]]]:
     """A connection to the worker on a device, and what it says of itself first; ends with the block.
 
-    Raises UserError for what no second try mends, ConnectionLost for anything else.
+    Raises UserError for what no second try mends, ConnectionLostError for anything else.
     """
     with tempfile.TemporaryFile() as errors:
         process = _start_ssh(device, worker, errors)
@@ -108,7 +110,7 @@ def connect(device: Device, worker: Worker, patience: Patience) -> Iterator[tupl
             try:
                 _bring_worker(connection, device, worker)
                 hello = connection.receive()
-            except ConnectionLost as error:
+            except ConnectionLostError as error:
                 raise _failure(device, process, _text(errors), error) from error
             connection.silence_s = patience.silence_s
             yield connection, hello
@@ -147,7 +149,7 @@ def _first_answer(connection: Connection, device: Device) -> dict[str, Any]:
     while noise < _MOST_NOISE:
         line = connection.read_line(_SECONDS_TO_ANSWER)
         if line is None:
-            raise ConnectionLost(f"no answer for {_SECONDS_TO_ANSWER:g} s")
+            raise ConnectionLostError(f"no answer for {_SECONDS_TO_ANSWER:g} s")
         if line.startswith(_MARK):
             return connection.parse(line[len(_MARK) :])
         noise += len(line) + 1
@@ -158,8 +160,8 @@ def _first_answer(connection: Connection, device: Device) -> dict[str, Any]:
 
 
 def _failure(
-    device: Device, process: subprocess.Popen[bytes], text: str, error: ConnectionLost
-) -> UserError | ConnectionLost:
+    device: Device, process: subprocess.Popen[bytes], text: str, error: ConnectionLostError
+) -> UserError | ConnectionLostError:
     """What a connection that never came about stands for."""
     returncode = _end(process)
     lines = text.splitlines()
@@ -167,9 +169,9 @@ def _failure(
     if returncode == 255:
         for sign, advice in _FINAL.items():
             if sign in text.lower():
-                advice = advice.format(ssh=device.ssh)
-                return UserError(f"target {device.name}: ssh {device.ssh}: {said}; {advice}")
-        return ConnectionLost(said)
+                todo = advice.format(ssh=device.ssh)
+                return UserError(f"target {device.name}: ssh {device.ssh}: {said}; {todo}")
+        return ConnectionLostError(said)
     if returncode in (126, 127):
         return UserError(
             f"target {device.name}: expected a Python on the device, found none at {device.python}: {said}; correct the "
@@ -177,7 +179,7 @@ def _failure(
         )
     if returncode > 0 and lines:
         return UserError(f"target {device.name}: {device.python} ended with {returncode}: {said}")
-    return ConnectionLost(said)
+    return ConnectionLostError(said)
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:
@@ -196,4 +198,3 @@ def _end(process: subprocess.Popen[bytes]) -> int:
 def _text(errors: IO[bytes]) -> str:
     errors.seek(0)
     return errors.read().decode("utf-8", "replace").strip()
-

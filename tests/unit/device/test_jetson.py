@@ -26,9 +26,9 @@ from superres.device.jetson import (
 # Orin Nano, JetPack 6 (L4T 36.4).
 ORIN_CLOCKS = """SOC family:tegra234  Machine:NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super
 Online CPUs: 0-5
-cpu0:  Online=1 Governor=schedutil MinFreq=729600 MaxFreq=1344000 CurrentFreq=729600 IdleStates: WFI=1 c7=1 
-cpu1:  Online=1 Governor=schedutil MinFreq=729600 MaxFreq=1344000 CurrentFreq=1190400 IdleStates: WFI=1 c7=1 
-cpu5:  Online=0 Governor=schedutil MinFreq=729600 MaxFreq=1344000 CurrentFreq=1190400 IdleStates: WFI=1 c7=1 
+cpu0:  Online=1 Governor=schedutil MinFreq=729600 MaxFreq=1344000 CurrentFreq=729600 IdleStates: WFI=1 c7=1
+cpu1:  Online=1 Governor=schedutil MinFreq=729600 MaxFreq=1344000 CurrentFreq=1190400 IdleStates: WFI=1 c7=1
+cpu5:  Online=0 Governor=schedutil MinFreq=729600 MaxFreq=1344000 CurrentFreq=1190400 IdleStates: WFI=1 c7=1
 GPU MinFreq=306000000 MaxFreq=918000000 CurrentFreq=306000000
 Active GPU TPCs: 4
 EMC MinFreq=204000000 MaxFreq=3199000000 CurrentFreq=2133000000 FreqOverride=0
@@ -103,9 +103,13 @@ def test_a_state_that_is_not_wanted():
     state["clocks"] = {"cpu0": {"lowest": 1, "highest": 2}, "GPU": {"lowest": 2, "highest": 2}}
     check_state(state, {}, "now")
     check_state(state, {"power_mode": 0, "lock_clocks": False}, "now")
-    with pytest.raises(UserError, match=r"^power mode now: expected 2, found 0 \(MAXN\); run `sudo nvpmodel -m 2`"):
+    with pytest.raises(
+        UserError, match=r"^power mode now: expected 2, found 0 \(MAXN\); run `sudo nvpmodel -m 2`"
+    ):
         check_state(state, {"power_mode": 2}, "now")
-    with pytest.raises(UserError, match=r"^clocks now: expected them locked, found cpu0 free; run `sudo jetson_clocks`"):
+    with pytest.raises(
+        UserError, match=r"^clocks now: expected them locked, found cpu0 free; run `sudo jetson_clocks`"
+    ):
         check_state(state, {"lock_clocks": True}, "now")
     with pytest.raises(UserError, match=r"expected 2, found no nvpmodel"):
         check_state({}, {"power_mode": 2}, "now")
@@ -182,7 +186,10 @@ def run_worker(folder: Path, conditions: dict) -> subprocess.CompletedProcess[st
     }
     (folder / "job.json").write_text(json.dumps(job))
     return subprocess.run(
-        [sys.executable, "-m", device.__name__, str(folder / "job.json")], capture_output=True, text=True, check=False
+        [sys.executable, "-m", device.__name__, str(folder / "job.json")],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -205,8 +212,14 @@ def test_power_is_watched_while_something_runs(tools: Path):
 @pytest.mark.parametrize(
     "conditions, message",
     [
-        ({"power_mode": 0}, "error: power mode before build_engine: expected 0, found 2 (MODE_15W_6CORE); run `sudo nvpmodel -m 0`"),
-        ({"lock_clocks": True}, "error: clocks before build_engine: expected them locked, found cpu0, cpu1, GPU, EMC free"),
+        (
+            {"power_mode": 0},
+            "error: power mode before build_engine: expected 0, found 2 (MODE_15W_6CORE); run `sudo nvpmodel -m 0`",
+        ),
+        (
+            {"lock_clocks": True},
+            "error: clocks before build_engine: expected them locked, found cpu0, cpu1, GPU, EMC free",
+        ),
     ],
 )
 def test_an_arm_in_another_state_fails_and_says_what_to_do(
@@ -223,5 +236,8 @@ def test_a_mode_that_changes_meanwhile_fails_too(tools: Path, tmp_path: Path):
         tools, "nvpmodel", f"cat {tools}/mode; printf 'NV Power Mode: MODE_10W_2CORE\\n0\\n' > {tools}/mode"
     )
     done = run_worker(tmp_path, {"power_mode": 2})
-    assert done.returncode == 2 and "power mode after build_engine: expected 2, found 0 (MODE_10W_2CORE)" in done.stderr
+    assert (
+        done.returncode == 2
+        and "power mode after build_engine: expected 2, found 0 (MODE_10W_2CORE)" in done.stderr
+    )
     assert not (tmp_path / "engine.bin").exists() and not list(tmp_path.glob("*.part"))

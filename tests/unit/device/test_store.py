@@ -45,7 +45,7 @@ def test_what_was_used_longest_ago_makes_room(tmp_path: Path):
     store.has(used, 60)
     store.make_room(160, {needed})
     assert {path.name for path in tmp_path.iterdir()} == {used, needed}
-    with pytest.raises(UserError, match="store_limit_gb$"):
+    with pytest.raises(UserError, match=r"store_limit_gb$"):
         store.make_room(250, {needed, used})
     assert store.path(used).exists() and not store.path(young).exists() and not store.path(old).exists()
 

@@ -150,7 +150,9 @@ def test_int8_with_tensorrts_own_ranges_stands_in_the_papers_columns(tmp_path: P
     ours = find(rows, "PSNR [dB]", "ESPCN_RGB", OURS)
     assert ours["TensorRT INT8 w/o calibration"] == "27.9000"
     assert ours["TensorRT INT8 w/ calibration"] == "29.7000"
-    assert "TensorRT's INT8 is `int8-trt-dummy` and `int8-trt-entropy`: it finds the ranges itself" in markdown
+    assert (
+        "TensorRT's INT8 is `int8-trt-dummy` and `int8-trt-entropy`: it finds the ranges itself" in markdown
+    )
     # Beside TensorRT's Q/DQ graph of the same calibration it has a column of its own.
     both = [*own, row("tensorrt", "espcn_rgb", "int8-entropy", 29.6, 20.0)]
     rows, _ = write(write_metrics(tmp_path / "metrics.csv", both), tmp_path, text)

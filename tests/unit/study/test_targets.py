@@ -31,7 +31,9 @@ def test_local_and_a_device():
 
 
 def test_a_target_runs_the_runtimes_that_it_names():
-    study = load({"name": "local", "runtimes": ["openvino", "opencv"]}, {**JETSON, "runtimes": ["onnxruntime"]})
+    study = load(
+        {"name": "local", "runtimes": ["openvino", "opencv"]}, {**JETSON, "runtimes": ["onnxruntime"]}
+    )
     assert {(arm.target, arm.runtime) for arm in study.arms} == {
         ("local", "openvino"),
         ("local", "opencv"),
@@ -55,10 +57,16 @@ def test_how_a_device_is_reached_is_no_part_of_what_it_is():
         ([{**JETSON, "sssh": "x"}], r"^targets\[0\].sssh: unknown key \(did you mean ssh\?\)"),
         ([{**JETSON, "ssh": "-oProxyCommand=x"}], r"^targets\[0\].ssh: expected a text of the form"),
         ([JETSON, JETSON], r"^targets"),
-        ([JETSON, {**JETSON, "ssh": "b"}], r"^targets\[1\].name: expected a name of its own, found 'jetson' a second time$"),
+        (
+            [JETSON, {**JETSON, "ssh": "b"}],
+            r"^targets\[1\].name: expected a name of its own, found 'jetson' a second time$",
+        ),
         ([{"name": "local", "ssh": "b"}], r"^targets\[0\].ssh: expected no such key for local"),
         ([{"name": "local", "power_mode": 2}], r"^targets\[0\].power_mode: expected no such key for local"),
-        ([{**JETSON, "runtimes": ["tensorrt"]}], r"^targets\[0\].runtimes\[0\]: expected a name from `runtimes` \(pytorch,"),
+        (
+            [{**JETSON, "runtimes": ["tensorrt"]}],
+            r"^targets\[0\].runtimes\[0\]: expected a name from `runtimes` \(pytorch,",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(targets: list[Any], message: str):

@@ -11,11 +11,32 @@ from superres.targets.settings import Device, Local
 
 JETSON = Device("jetson", "user@jetson", power_mode=2, lock_clocks=True)
 FACTS = {
-    "machine": {"module": "NVIDIA Jetson Xavier NX Developer Kit", "architecture": "aarch64", "kernel": "5.10", "cpus": 6}
+    "machine": {
+        "module": "NVIDIA Jetson Xavier NX Developer Kit",
+        "architecture": "aarch64",
+        "kernel": "5.10",
+        "cpus": 6,
+    }
     | {"memory_bytes": 8 * 2**30},
-    "software": {"python": "3.8.10 (/usr/bin/python3)", "l4t": "35.4.1", "jetpack": "5.1.2-b104", "tensorrt": "8.5.2.2"}
-    | {"cuda": "11.4.19", "numpy": "1.17.4", "onnxruntime": None, "openvino": None, "torch": None, "cv2": "4.5.4"},
-    "disk": {"workdir": "/home/user/superres-work", "free_bytes": 30_000_000_000, "store_bytes": 4_000_000_000},
+    "software": {
+        "python": "3.8.10 (/usr/bin/python3)",
+        "l4t": "35.4.1",
+        "jetpack": "5.1.2-b104",
+        "tensorrt": "8.5.2.2",
+    }
+    | {
+        "cuda": "11.4.19",
+        "numpy": "1.17.4",
+        "onnxruntime": None,
+        "openvino": None,
+        "torch": None,
+        "cv2": "4.5.4",
+    },
+    "disk": {
+        "workdir": "/home/user/superres-work",
+        "free_bytes": 30_000_000_000,
+        "store_bytes": 4_000_000_000,
+    },
     "state": {
         "power_mode": 2,
         "power_mode_name": "MODE_15W_6CORE",
@@ -62,7 +83,9 @@ def test_what_will_not_work_is_an_error(monkeypatch: pytest.MonkeyPatch):
         "runtimes": {"tensorrt": {"fp32": "yes", "fp16": "no: this device has no fast FP16"}},
     }
     monkeypatch.setattr(check, "read_facts", lambda target, runtimes: facts)
-    with pytest.raises(UserError, match=r"^target jetson: tensorrt fp16 won't work; power mode now: expected 2, found 0"):
+    with pytest.raises(
+        UserError, match=r"^target jetson: tensorrt fp16 won't work; power mode now: expected 2, found 0"
+    ):
         check.check_device(JETSON, {})
 
 
@@ -82,6 +105,8 @@ def test_a_hash_is_remembered_while_the_file_is_the_same(tmp_path: Path, monkeyp
     path = tmp_path / "clip.hr.npy"
     path.write_bytes(b"frames")
     first = hashes.hash_input(path)
-    assert hashes.hash_input(path) == first == (hashlib.sha256(b"frames").hexdigest(), 6) and len(counted) == 1
+    assert (
+        hashes.hash_input(path) == first == (hashlib.sha256(b"frames").hexdigest(), 6) and len(counted) == 1
+    )
     path.write_bytes(b"change")
     assert hashes.hash_input(path) != first and len(counted) == 2

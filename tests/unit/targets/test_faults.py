@@ -61,8 +61,8 @@ _SECONDS = 30.0
 @pytest.fixture(scope="module", autouse=True)
 def worker() -> Iterator[None]:
     """A worker with the agent as it is, and a quick task in place of what needs numpy."""
-    import io
     import hashlib
+    import io
     import zipfile
 
     content = pack.pack_worker().content
@@ -108,7 +108,9 @@ def make_job(folder: Path, size: int = 1000, **options: object) -> Job:
         model.write_bytes(os.urandom(size))
     outputs = {"engine": str(folder / "engine.bin"), "record": str(folder / "engine.json")}
     settings = {"options": options}
-    return Job("build_engine", "probe", "fp32", 1, {"model": str(model)}, outputs, settings, "far/probe/m/fp32")
+    return Job(
+        "build_engine", "probe", "fp32", 1, {"model": str(model)}, outputs, settings, "far/probe/m/fp32"
+    )
 
 
 def run(job: Job, far: FarSide, device: Device | None = None) -> str:
@@ -136,7 +138,8 @@ def start(job: Job, device: Device, lines: Path, silence_s: float = 5.0) -> subp
     archive.write_bytes(remote.pack_worker().content)
     settings = json.dumps({name: getattr(device, name) for name in device.__dataclass_fields__})
     return subprocess.Popen(
-        [sys.executable, "-c", script, job.to_json(), settings, str(archive), str(silence_s)], stderr=lines.open("wb")
+        [sys.executable, "-c", script, job.to_json(), settings, str(archive), str(silence_s)],
+        stderr=lines.open("wb"),
     )
 
 
@@ -170,7 +173,9 @@ def test_a_job_runs_and_its_inputs_travel_once(far: FarSide, tmp_path: Path):
     assert "begun\n" in second and "sending" not in second
     # What a build made is there already for the jobs that read it.
     engine = make_job(tmp_path / "..", **{})
-    reading = replace(engine, inputs={"model": job.outputs["engine"]}, outputs={k: v + "2" for k, v in job.outputs.items()})
+    reading = replace(
+        engine, inputs={"model": job.outputs["engine"]}, outputs={k: v + "2" for k, v in job.outputs.items()}
+    )
     assert "sending" not in run(reading, far)
 
 
@@ -178,7 +183,9 @@ def test_a_users_mistake_and_a_broken_worker_come_back_as_here(far: FarSide, tmp
     job = make_job(tmp_path, error="expected another")
     with pytest.raises(UserError, match=rf"^target far: {job.inputs['model']}: expected another$"):
         run(job, far)
-    with pytest.raises(RuntimeError, match=r"^build_engine far/probe/m/fp32: the worker ended with exit code 3$"):
+    with pytest.raises(
+        RuntimeError, match=r"^build_engine far/probe/m/fp32: the worker ended with exit code 3$"
+    ):
         run(make_job(tmp_path, exit=3), far)
     assert far.jobs() == []
     assert not Path(job.outputs["engine"]).exists() and not list(tmp_path.glob("*.part"))
@@ -249,7 +256,9 @@ def test_a_frozen_connection_is_given_up(far: FarSide, tmp_path: Path, gate: Pat
         os.kill(pid, signal.SIGCONT)
 
 
-def test_a_killed_agent_takes_its_worker_along_and_the_job_begins_again(far: FarSide, tmp_path: Path, gate: Path):
+def test_a_killed_agent_takes_its_worker_along_and_the_job_begins_again(
+    far: FarSide, tmp_path: Path, gate: Path
+):
     job = make_job(tmp_path, gate=str(gate))
     client = start(job, far.device, tmp_path / "log")
     wait_until(lambda: has_begun(far))
@@ -275,13 +284,17 @@ def test_a_killed_worker_fails_its_job_at_once(far: FarSide, tmp_path: Path, gat
 
 def test_a_job_that_takes_too_long_is_stopped(far: FarSide, tmp_path: Path, gate: Path):
     device = replace(far.device, timeout_minutes=0.01)
-    with pytest.raises(UserError, match=r"expected it to take at most 0.01 minutes, stopped.*timeout_minutes$"):
+    with pytest.raises(
+        UserError, match=r"expected it to take at most 0.01 minutes, stopped.*timeout_minutes$"
+    ):
         run(make_job(tmp_path, gate=str(gate)), far, device)
 
 
 def test_two_runs_of_one_job_share_it(far: FarSide, tmp_path: Path, gate: Path):
     job = make_job(tmp_path, gate=str(gate))
-    other = replace(job, outputs={k: path.replace("engine.", "other/engine.") for k, path in job.outputs.items()})
+    other = replace(
+        job, outputs={k: path.replace("engine.", "other/engine.") for k, path in job.outputs.items()}
+    )
     clients = [start(j, far.device, tmp_path / f"log{i}") for i, j in enumerate((job, other))]
     wait_until(lambda: all(said(tmp_path / f"log{i}", "begun") for i in (0, 1)))
     assert len(workers(far)) == 1
@@ -320,10 +333,16 @@ def test_an_unknown_host_key_is_refused(far: FarSide, tmp_path: Path):
     known = (far.folder / "known_hosts").read_text()
     wrong = known.split()[0] + " " + " ".join((tmp_path / "other.pub").read_text().split()[:2])
     (tmp_path / "known_hosts").write_text(wrong + "\n")
-    config = (far.folder / "ssh_config").read_text().replace(f"{far.folder}/known_hosts", str(tmp_path / "known_hosts"))
+    config = (
+        (far.folder / "ssh_config")
+        .read_text()
+        .replace(f"{far.folder}/known_hosts", str(tmp_path / "known_hosts"))
+    )
     (tmp_path / "ssh_config").write_text(config)
     device = replace(far.device, ssh_config=str(tmp_path / "ssh_config"))
-    with pytest.raises(UserError, match=r"^target far: ssh far: .*[Hh]ost key.*ssh-keygen -R|connect once by hand"):
+    with pytest.raises(
+        UserError, match=r"^target far: ssh far: .*[Hh]ost key.*ssh-keygen -R|connect once by hand"
+    ):
         run(make_job(tmp_path), far, device)
     assert not far.work.exists()
 
@@ -331,7 +350,9 @@ def test_an_unknown_host_key_is_refused(far: FarSide, tmp_path: Path):
 def test_a_device_that_is_not_there(far: FarSide, tmp_path: Path):
     config = (far.folder / "ssh_config").read_text().replace("  Port ", "  Port 1\n  #")
     (tmp_path / "ssh_config").write_text(config)
-    with pytest.raises(UserError, match=r"expected to reach it, tried for 2 s: .*refused.*check that `ssh far` works"):
+    with pytest.raises(
+        UserError, match=r"expected to reach it, tried for 2 s: .*refused.*check that `ssh far` works"
+    ):
         run(make_job(tmp_path), far, replace(far.device, ssh_config=str(tmp_path / "ssh_config")))
 
 

@@ -20,7 +20,9 @@ def test_it_holds_the_device_part_alone_and_nothing_of_this_machine():
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert archive.read("superres/__init__.py") == b""
     assert names == sorted(names) and "superres/device/runtimes/trt/cuda.py" in names
-    assert all(name == "__main__.py" or name.startswith(("superres/device/", "superres/__init__")) for name in names)
+    assert all(
+        name == "__main__.py" or name.startswith(("superres/device/", "superres/__init__")) for name in names
+    )
     pack.pack_worker.cache_clear()
     assert pack.pack_worker() == worker
     assert str(Path.home()).encode() not in worker.content

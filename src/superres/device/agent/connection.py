@@ -11,14 +11,14 @@ _BLOCK = 1 << 18
 _LONGEST_LINE = 1 << 24
 
 
-class ConnectionLost(Exception):
+class ConnectionLostError(Exception):
     """The other side is gone, or has been silent for too long."""
 
 
 class Connection:
     """Two descriptors, one to read from and one to write to; what is silent for `silence_s` seconds counts as lost.
 
-    `sent` and `received` count bytes. Both descriptors are made non-blocking. Raises ConnectionLost.
+    `sent` and `received` count bytes. Both descriptors are made non-blocking. Raises ConnectionLostError.
     """
 
     def __init__(self, source: int, sink: int, silence_s: float):
@@ -38,7 +38,9 @@ class Connection:
         while size:
             block = file.read(min(_BLOCK, size))
             if not block:
-                raise ConnectionLost("a file ended before its size: it has been changed while it was sent")
+                raise ConnectionLostError(
+                    "a file ended before its size: it has been changed while it was sent"
+                )
             self._write(memoryview(block))
             size -= len(block)
 
@@ -50,7 +52,7 @@ class Connection:
         """The next message."""
         message = self.poll(self.silence_s)
         if message is None:
-            raise ConnectionLost(f"nothing was heard for {self.silence_s:g} s")
+            raise ConnectionLostError(f"nothing was heard for {self.silence_s:g} s")
         return message
 
     def poll(self, seconds: float) -> Optional[Dict[str, Any]]:
@@ -64,9 +66,9 @@ class Connection:
         try:
             message = json.loads(line.decode("utf-8"))
         except ValueError as error:
-            raise ConnectionLost(f"expected a message, found {line[:60]!r}") from error
+            raise ConnectionLostError(f"expected a message, found {line[:60]!r}") from error
         if not isinstance(message, dict):
-            raise ConnectionLost(f"expected a message, found {line[:60]!r}")
+            raise ConnectionLostError(f"expected a message, found {line[:60]!r}")
         return message
 
     def read_line(self, seconds: float) -> Optional[bytes]:
@@ -74,7 +76,7 @@ class Connection:
         end = time.monotonic() + seconds
         while b"\n" not in self._buffer:
             if len(self._buffer) > _LONGEST_LINE:
-                raise ConnectionLost("expected a message, found a line without end")
+                raise ConnectionLostError("expected a message, found a line without end")
             if not self._wait(end, reading=True):
                 return None
             self._buffer += self._read(_BLOCK)
@@ -90,7 +92,7 @@ class Connection:
                 del self._buffer[:size]
             else:
                 if not self._wait(time.monotonic() + self.silence_s, reading=True):
-                    raise ConnectionLost(f"nothing was heard for {self.silence_s:g} s")
+                    raise ConnectionLostError(f"nothing was heard for {self.silence_s:g} s")
                 block = self._read(min(_BLOCK, size))
             write(block)
             size -= len(block)
@@ -98,9 +100,7 @@ class Connection:
     def _wait(self, end: float, reading: bool) -> bool:
         """Whether the descriptor is ready before a time."""
         left = max(0.0, end - time.monotonic())
-        ready = select.select(
-            [self._source] if reading else [], [] if reading else [self._sink], [], left
-        )
+        ready = select.select([self._source] if reading else [], [] if reading else [self._sink], [], left)
         return bool(ready[0] or ready[1])
 
     def _read(self, size: int) -> bytes:
@@ -109,22 +109,22 @@ class Connection:
         except BlockingIOError:
             return b""
         except OSError as error:
-            raise ConnectionLost(str(error)) from error
+            raise ConnectionLostError(str(error)) from error
         if not block:
-            raise ConnectionLost("the other side closed the connection")
+            raise ConnectionLostError("the other side closed the connection")
         self.received += len(block)
         return block
 
     def _write(self, data: memoryview) -> None:
         while data:
             if not self._wait(time.monotonic() + self.silence_s, reading=False):
-                raise ConnectionLost(f"nothing could be sent for {self.silence_s:g} s")
+                raise ConnectionLostError(f"nothing could be sent for {self.silence_s:g} s")
             try:
                 count = os.write(self._sink, data[:_BLOCK])
             except BlockingIOError:
                 continue
             except OSError as error:
                 reason = "the other side closed the connection" if error.errno == errno.EPIPE else str(error)
-                raise ConnectionLost(reason) from error
+                raise ConnectionLostError(reason) from error
             self.sent += count
             data = data[count:]

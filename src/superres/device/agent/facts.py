@@ -100,7 +100,9 @@ def _disk(work: Path) -> Dict[str, Any]:
     return {"workdir": str(work), "free_bytes": shutil.disk_usage(str(work)).free, "store_bytes": used}
 
 
-def _probe(worker: Path, runtime: str, precisions: Sequence[str], beat: Callable[[float], None]) -> Dict[str, str]:
+def _probe(
+    worker: Path, runtime: str, precisions: Sequence[str], beat: Callable[[float], None]
+) -> Dict[str, str]:
     """For each precision `yes`, or why it won't work."""
     command: List[str] = [sys.executable, str(worker), "probe", runtime, *precisions]
     process = subprocess.Popen(

@@ -1,9 +1,9 @@
 """A job on a device: one folder that says all of its state, whoever asks and whatever has died since.
 
-    request.json   what the host asked for          in/    links to its inputs in the store
-    log            what the worker wrote            out/   its outputs
-    result.json    how it ended, written last       agent  held locked by the agent while it lives
-    users          held locked, shared, by whoever needs the folder
+request.json   what the host asked for          in/    links to its inputs in the store
+log            what the worker wrote            out/   its outputs
+result.json    how it ended, written last       agent  held locked by the agent while it lives
+users          held locked, shared, by whoever needs the folder
 """
 
 import json
@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Set
 
@@ -89,10 +90,8 @@ class JobFolder:
     def stop(self) -> None:
         """Stop the agent, which stops its worker, and wait until it is gone."""
         while self.is_running():
-            try:
+            with suppress(FileNotFoundError, ProcessLookupError, ValueError):
                 os.kill(int((self.path / "agent.pid").read_text(encoding="ascii")), signal.SIGTERM)
-            except (FileNotFoundError, ProcessLookupError, ValueError):
-                pass
             time.sleep(0.1)
 
     def agents_last_words(self) -> str:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, List, Tuple
 
-from superres.device.agent.connection import Connection, ConnectionLost
+from superres.device.agent.connection import Connection, ConnectionLostError
 from superres.device.agent.facts import describe_device
 from superres.device.agent.jobs import JobFolder, all_jobs, needed_files
 from superres.device.agent.locks import closing, take_lock
@@ -18,7 +18,7 @@ _BEAT_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 
 
-class Cancelled(Exception):
+class CancelledError(Exception):
     """The host no longer wants the job."""
 
 
@@ -34,7 +34,7 @@ def main(work: str, worker: str) -> int:
             serve(connection, Path(work), Path(worker), request)
         except (UserError, OSError) as error:
             connection.send(error=str(error))
-    except ConnectionLost:
+    except ConnectionLostError:
         # The job goes on, and a host that comes back finds it by its key.
         return 1
     return 0
@@ -48,10 +48,10 @@ class Waiter:
         self._beaten = float("-inf")
 
     def wait(self, seconds: float = 0.0, **state: Any) -> None:
-        """Let some seconds pass; raises Cancelled, and ConnectionLost where the host is gone."""
+        """Let some seconds pass; raises CancelledError, and ConnectionLostError where the host is gone."""
         message = self._connection.poll(seconds)
         if message is not None and message.get("cancel"):
-            raise Cancelled
+            raise CancelledError
         if time.monotonic() - self._beaten >= _BEAT_SECONDS:
             self._beaten = time.monotonic()
             self._connection.send(beat=True, **state)
@@ -65,7 +65,7 @@ def _run(connection: Connection, work: Path, worker: Path, request: Dict[str, An
             if folder.result() is None and not folder.is_running():
                 _start(connection, waiter, work, worker, request=request, folder=folder, user=user)
             _follow(connection, waiter, folder, request["log_from"])
-        except Cancelled:
+        except CancelledError:
             folder.stop()
             connection.send(cancelled=True)
             delivered = True
@@ -109,7 +109,9 @@ def _receive_files(
     missing = [(sha256, size) for sha256, size in files if not store.has(sha256, size)]
     if not missing:
         return
-    arrived = sum(path.stat().st_size for path in (store.partial(name) for name, _ in missing) if path.is_file())
+    arrived = sum(
+        path.stat().st_size for path in (store.partial(name) for name, _ in missing) if path.is_file()
+    )
     store.make_room(sum(size for _, size in missing) - arrived, kept)
     for sha256, size in missing:
         arrival = store.arrived(sha256, waiter.wait)
@@ -117,7 +119,7 @@ def _receive_files(
         with arrival:
             connection.receive_bytes(size - arrival.offset, arrival.write)
         if not arrival.accept():
-            raise ConnectionLost(f"{sha256} arrived as something else")
+            raise ConnectionLostError(f"{sha256} arrived as something else")
 
 
 def _follow(connection: Connection, waiter: Waiter, folder: JobFolder, offset: int) -> None:

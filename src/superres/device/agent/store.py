@@ -57,7 +57,9 @@ class Store:
             )
         free = shutil.disk_usage(str(self.folder)).free
         if size + _SPARE_BYTES > free:
-            raise UserError(no_space(self.folder, f"expected {_mb(size + _SPARE_BYTES)} free, found {_mb(free)}"))
+            raise UserError(
+                no_space(self.folder, f"expected {_mb(size + _SPARE_BYTES)} free, found {_mb(free)}")
+            )
 
     def partial(self, sha256: str) -> Path:
         """Where a file arrives."""
