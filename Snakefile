@@ -17,6 +17,7 @@ include: "rules/sensitivity.smk"
 include: "rules/arms.smk"
 include: "rules/devices.smk"
 include: "rules/report.smk"
+include: "rules/upscale.smk"
 
 
 localrules:
@@ -24,6 +25,7 @@ localrules:
     evaluate,
     check_device,
     clean_device,
+    upscale,
 
 
 onstart:
@@ -54,6 +56,12 @@ rule evaluate:
             kind=["svg", "png"],
         ),
         comparisons=evaluation_comparisons(),
+
+
+# A video, twice as wide and high: --config upscale='{input: clip.mp4}'.
+rule upscale:
+    input:
+        video=upscaled_video,
 
 
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.

@@ -86,6 +86,8 @@ def check_study(study: Study) -> None:
             except UserError as error:
                 raise UserError(f"calibration {calibration.name}: {error}") from error
     _check_overlaps(study)
+    if study.upscale is not None and not Path(study.upscale.input).is_file():
+        raise UserError(f"upscale.input: expected a video, found no file {study.upscale.input}")
 
 
 def used_calibrations(study: Study) -> list[Calibration]:
