@@ -86,7 +86,9 @@ def test_figures_of_a_device_are_those_of_this_machine(run: Project):
             values = [pl.read_csv(figure)["psnr_db"][0] for figure in figures]
             assert abs(values[0] - values[1]) < 2e-3
         else:
-            assert "espcn_ycbcr" in there and "can't run this graph" in records[1]["status"]
+            # 1.19, the last one for Python 3.8, has neither a cubic Resize nor INT8 convolutions between uint8 frames.
+            assert "fp32" not in there or "espcn_ycbcr" in there
+            assert records[1]["status"].startswith("not run: onnxruntime 1.")
 
 
 def test_records_say_where_an_arm_ran_and_with_which_worker(run: Project, far: FarSide):
@@ -122,7 +124,7 @@ def test_a_killed_snakemake_comes_back_to_the_job_at_work(run: Project, far: Far
     text = path.read_text()
     slow = "latency: {warmup_seconds: 0, min_seconds: 4, min_iterations: 5, max_seconds: 4}\n"
     path.write_text(text.replace(text[text.index("latency:") : text.index("targets:")], slow))
-    wanted = f"{arms('far')[3]}/latency.csv"
+    wanted = f"{arms('far')[4]}/latency.csv"
     first = run.start("--cores", "1", f"--configfile={study}", wanted)
     agent = Agents(far)
     wait_until(agent.seen, 60, "a job on the device")
