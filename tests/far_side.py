@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -96,7 +97,7 @@ class FarSide:
             "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\nLogLevel ERROR\n"
         )
         (folder / "ssh_config").write_text(
-            f"Host far\n  HostName 127.0.0.1\n  Port {port}\n  User {Path.home().owner()}\n"
+            f"Host far\n  HostName 127.0.0.1\n  Port {port}\n  User {pwd.getpwuid(os.getuid()).pw_name}\n"
             f"  IdentityFile {folder}/user_key\n  IdentitiesOnly yes\n  UserKnownHostsFile {folder}/known_hosts\n"
             "  GlobalKnownHostsFile none\n  LogLevel ERROR\n"
         )

@@ -158,7 +158,7 @@ class _Errand:
                     self._send(connection, parcel.local[message["need"]], message["offset"])
                     sending = False
                 elif "log" in message:
-                    self._read += message["bytes"]
+                    self._read = message["end"]
                     self._lines.add(message["log"])
                 elif "gone" in message:
                     self._count_restart(message["gone"])

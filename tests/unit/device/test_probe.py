@@ -44,7 +44,9 @@ def test_a_build_says_the_same(name: str, tmp_path):
 def test_tensorrt_without_a_driver():
     answers = [probe.answer(name, "fp16") for name in ("tensorrt", "tensorrt_rtx")]
     assert answers[0].startswith("no: needs a CUDA device: found no NVIDIA driver")
-    assert answers[1].startswith(("no: built, not run: needs a CUDA device", "no: runtime tensorrt_rtx: expected"))
+    assert answers[1].startswith(
+        ("no: built, not run: needs a CUDA device", "no: runtime tensorrt_rtx: expected")
+    )
 
 
 def test_it_answers_as_a_program():

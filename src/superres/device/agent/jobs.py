@@ -17,9 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Set
 
-from superres.device.agent.locks import closing, is_locked, take_lock
+from superres.device.agent.locks import closing, is_at, is_locked, take_lock
 from superres.device.agent.store import Store
 
+_GONE = ".gone-"
 _KEPT_SECONDS = 7 * 24 * 3600
 """How long a result waits for a host that has gone away."""
 
@@ -33,19 +34,17 @@ class JobFolder:
 
     def use(self) -> int:
         """Make the folder and hold it; returns the descriptor that does so."""
+        users = self.path / "users"
         while True:
-            self.path.mkdir(parents=True, exist_ok=True)
-            try:
-                descriptor = take_lock(self.path / "users", shared=True)
-            except FileNotFoundError:
-                continue
-            if descriptor is None:
-                # It is being removed at this moment.
-                time.sleep(0.05)
-                continue
-            if (self.path / "users").exists():
-                return descriptor
-            os.close(descriptor)
+            # Whatever fails, it is being removed at this moment.
+            with suppress(FileNotFoundError):
+                self.path.mkdir(parents=True, exist_ok=True)
+                descriptor = take_lock(users, shared=True)
+                if descriptor is not None:
+                    if is_at(descriptor, users):
+                        return descriptor
+                    os.close(descriptor)
+            time.sleep(0.02)
 
     def is_running(self) -> bool:
         """Whether the job's agent is alive."""
@@ -73,9 +72,12 @@ class JobFolder:
 
     def start(self, worker: Path, *locks: int) -> None:
         """Start the agent, which outlives this process and inherits the locks."""
-        mine = take_lock(self.path / "agent")
-        if mine is None:
-            return
+        while True:
+            mine = take_lock(self.path / "agent")
+            if mine is not None:
+                break
+            # Somebody asks whether it is held: whoever may hold it would hold the device as well.
+            time.sleep(0.01)
         with closing(mine), (self.path / "agent.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, str(worker), "agent", str(self.path), str(worker), *map(str, locks)],
@@ -109,27 +111,52 @@ class JobFolder:
             return set()
         return {sha256 for sha256, _ in request["files"].values()}
 
+    def age(self) -> float:
+        """Seconds since it was last changed; 0 if it is gone."""
+        try:
+            return time.time() - self.path.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
     def remove(self) -> bool:
         """Remove the folder unless somebody uses it; returns whether it is gone."""
-        descriptor = take_lock(self.path / "users")
-        if descriptor is None:
+        users = self.path / "users"
+        for _ in range(10):
+            try:
+                descriptor = take_lock(users, create=False)
+            except FileNotFoundError:
+                return False
+            if descriptor is not None:
+                break
+            # It may be no user but somebody who asks whether there is one.
+            time.sleep(0.02)
+        else:
             return False
         with closing(descriptor):
-            shutil.rmtree(str(self.path))
+            if not is_at(descriptor, users):
+                return False
+            # At once: nobody else finds a part of it.
+            gone = self.path.with_name(f"{_GONE}{os.getpid()}-{self.path.name}")
+            self.path.rename(gone)
+        shutil.rmtree(str(gone), ignore_errors=True)
         return True
 
 
 def all_jobs(folder: Path) -> List[JobFolder]:
     """The jobs that a device knows of."""
-    return [JobFolder(path) for path in folder.iterdir()] if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    return [JobFolder(path) for path in folder.iterdir() if not path.name.startswith(_GONE)]
 
 
 def needed_files(folder: Path) -> Set[str]:
     """Hashes of the inputs of all jobs that somebody uses; others that can't come to anything any more are removed."""
     needed: Set[str] = set()
+    for path in folder.glob(f"{_GONE}*"):
+        shutil.rmtree(str(path), ignore_errors=True)
     for job in all_jobs(folder):
-        if is_locked(job.path / "users"):
+        if is_locked(job.path / "users", shared=True):
             needed |= job.needed()
-        elif job.result() is None or job.path.stat().st_mtime < time.time() - _KEPT_SECONDS:
+        elif job.result() is None or job.age() > _KEPT_SECONDS:
             job.remove()
     return needed

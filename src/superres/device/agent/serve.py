@@ -125,13 +125,14 @@ def _receive_files(
 def _follow(connection: Connection, waiter: Waiter, folder: JobFolder, offset: int) -> None:
     """Hand on what the worker writes until it has ended, or its agent is gone without a result."""
     with folder.log.open("rb") as log:
-        log.seek(offset)
+        # After a restart of the device there is less of it than the host knows.
+        log.seek(offset if offset <= folder.log.stat().st_size else 0)
         while True:
             # The agent ends right after its result, and holds the folder until then.
             ended = not folder.is_running()
             text = log.read()
             if text:
-                connection.send(log=text.decode("utf-8", "replace"), bytes=len(text))
+                connection.send(log=text.decode("utf-8", "replace"), end=log.tell())
             if ended:
                 return
             waiter.wait(_POLL_SECONDS)
