@@ -61,9 +61,9 @@ def ask(device: Device, operation: str, patience: Patience | None = None, **requ
     """Have a device do something short, `describe` or `clean`; returns its answer."""
     patience = patience or Patience()
 
-    def once(contact: Callable[[], None]) -> dict[str, Any]:
+    def once(tries: _Tries) -> dict[str, Any]:
         with connect(device, pack_worker(), patience) as (connection, _):
-            contact()
+            tries.heard()
             connection.send(op=operation, silence_s=patience.silence_s, **request)
             return _next(connection, device, lambda message: None)
 
@@ -71,30 +71,59 @@ def ask(device: Device, operation: str, patience: Patience | None = None, **requ
 
 
 def _persist(
-    device: Device, patience: Patience, log: Callable[[str], object], once: Callable[[Callable[[], None]], T]
+    device: Device, patience: Patience, log: Callable[[str], object], once: Callable[["_Tries"], T]
 ) -> T:
-    """Do something until its connection holds; `once` calls what it is given whenever it hears of the device."""
-    started = heard = time.monotonic()
-    tries = 0
-
-    def contact() -> None:
-        nonlocal heard, tries
-        heard, tries = time.monotonic(), 0
-
+    """Do something until its connection holds, or patience ends."""
+    tries = _Tries(patience)
     while True:
         try:
-            return once(contact)
+            return once(tries)
         except ConnectionLostError as error:
-            limit = patience.reconnect_s if heard > started else patience.first_s
-            pause = patience.pauses[min(tries, len(patience.pauses) - 1)]
-            if time.monotonic() + pause - heard > limit:
+            pause = tries.pause()
+            if pause is None:
                 raise UserError(
-                    f"target {device.name}: expected to reach it, tried for {limit:g} s: {error}; check that "
+                    f"target {device.name}: expected to reach it, tried {tries.described}: {error}; check that "
                     f"`ssh {device.ssh}` works. A job that is at work there goes on, and the next call finds it"
                 ) from error
             log(f"target {device.name}: {error}; trying again in {pause:g} s\n")
-            tries += 1
             time.sleep(pause)
+
+
+class _Tries:
+    """How long a device has not been heard of, and how often its connection was lost without getting on."""
+
+    def __init__(self, patience: Patience):
+        self._patience = patience
+        self._started = self._heard = time.monotonic()
+        self._count = 0
+
+    def heard(self) -> None:
+        """The device has answered."""
+        self._heard = time.monotonic()
+
+    def got_on(self) -> None:
+        """Something has been achieved that a new connection need not do again."""
+        self.heard()
+        self._count = 0
+
+    def pause(self) -> float | None:
+        """Seconds until the next try; None if there is none."""
+        pauses, limit = self._patience.pauses, self._limit
+        pause = pauses[min(self._count, len(pauses) - 1)]
+        self._count += 1
+        late = time.monotonic() + pause - self._heard > limit
+        return None if late or self._count > self._patience.most_tries else pause
+
+    @property
+    def _limit(self) -> float:
+        return self._patience.reconnect_s if self._heard > self._started else self._patience.first_s
+
+    @property
+    def described(self) -> str:
+        """How often, or for how long, that was."""
+        if self._count > self._patience.most_tries:
+            return f"{self._patience.most_tries} times"
+        return f"for {self._limit:g} s"
 
 
 class _Errand:
@@ -110,13 +139,13 @@ class _Errand:
         self._read = self._restarts = 0
         self._busy = False
 
-    def run(self, contact: Callable[[], None]) -> None:
+    def run(self, tries: _Tries) -> None:
         """One connection, up to the outputs."""
         with connect(self._device, self._worker, self.patience) as (connection, hello):
-            contact()
+            tries.heard()
             parcel = self._parcel or self._pack(hello["cpus"])
             connection.send(**self._request(parcel))
-            result = self._wait(connection, parcel, contact)
+            result = self._wait(connection, parcel, tries)
             self._fetch(connection, result)
         if result["timed_out"]:
             minutes = self._device.timeout_minutes
@@ -146,18 +175,20 @@ class _Errand:
             "log_from": self._read,
         }
 
-    def _wait(self, connection: Connection, parcel: Parcel, contact: Callable[[], None]) -> dict[str, Any]:
+    def _wait(self, connection: Connection, parcel: Parcel, tries: _Tries) -> dict[str, Any]:
         """Send what the device asks for and hand on what its worker writes, until the job has ended."""
         sending = False
         try:
             while True:
                 message = _next(connection, self._device, self._say_busy)
-                contact()
+                tries.heard()
                 if "need" in message:
                     sending = True
                     self._send(connection, parcel.local[message["need"]], message["offset"])
                     sending = False
+                    tries.got_on()
                 elif "log" in message:
+                    tries.got_on()
                     self._read = message["end"]
                     self._lines.add(message["log"])
                 elif "gone" in message:
@@ -172,6 +203,8 @@ class _Errand:
 
     def _send(self, connection: Connection, path: Path, offset: int) -> None:
         size = path.stat().st_size - offset
+        if size < 0:
+            raise UserError(f"{path}: it was changed while it was sent; run it again")
         self._log(f"target {self._device.name}: sending {path} ({size / 1e6:.1f} MB)\n")
         with path.open("rb") as file:
             file.seek(offset)
@@ -196,7 +229,10 @@ class _Errand:
 
                         connection.receive_bytes(described["bytes"], write)
                     if digest.hexdigest() != described["sha256"]:
-                        raise ConnectionLostError(f"{name} arrived as something else")
+                        connection.send(done=True)
+                        raise RuntimeError(
+                            f"{self._job.task} {self._job.label}: {name} arrived as something else"
+                        )
         connection.send(done=True)
 
     def _say_busy(self, message: Mapping[str, Any]) -> None:

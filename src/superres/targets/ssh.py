@@ -85,13 +85,15 @@ class Patience:
     """For how long what is tried again, in seconds.
 
     A connection that is silent for `silence_s` counts as lost. A device that never answered is tried for `first_s`, one that
-    has answered before for `reconnect_s`, with `pauses` between tries, the last of them over and over.
+    has answered before for `reconnect_s`, with `pauses` between tries, the last of them over and over. One whose connections
+    end `most_tries` times without anything getting on is given up.
     """
 
     silence_s: float = 20.0
     first_s: float = 15.0
     reconnect_s: float = 300.0
     pauses: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+    most_tries: int = 20
 
 
 @contextmanager
@@ -113,7 +115,11 @@ def connect(
             except ConnectionLostError as error:
                 raise _failure(device, process, _text(errors), error) from error
             connection.silence_s = patience.silence_s
-            yield connection, hello
+            try:
+                yield connection, hello
+            except ConnectionLostError as error:
+                said = _text(errors).splitlines()[-1:]
+                raise ConnectionLostError(": ".join([str(error), *said])) from error
         finally:
             _end(process)
 

@@ -3,13 +3,16 @@
 The job is real and takes no runtime: it builds the engine of the runtime `probe`, which the test puts into the worker.
 """
 
+import hashlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -55,26 +58,26 @@ def main(arguments):
     return 0
 """
 
-QUICK = Patience(silence_s=5.0, first_s=2.0, reconnect_s=30.0, pauses=(0.2,))
+QUICK = Patience(silence_s=5.0, first_s=2.0, reconnect_s=30.0, pauses=(0.2,), most_tries=60)
 _SECONDS = 30.0
+
+
+def repack(name: str, change: Callable[[str], str]) -> pack.Worker:
+    """The worker with one module changed."""
+    with zipfile.ZipFile(io.BytesIO(pack.pack_worker().content)) as archive:
+        files = {entry: archive.read(entry) for entry in archive.namelist()}
+    files[name] = change(files[name].decode()).encode()
+    changed = io.BytesIO()
+    with zipfile.ZipFile(changed, "w") as archive:
+        for entry, text in files.items():
+            archive.writestr(entry, text)
+    return pack.Worker(changed.getvalue(), hashlib.sha256(changed.getvalue()).hexdigest())
 
 
 @pytest.fixture(scope="module", autouse=True)
 def worker() -> Iterator[None]:
     """A worker with the agent as it is, and a quick task in place of what needs numpy."""
-    import hashlib
-    import io
-    import zipfile
-
-    content = pack.pack_worker().content
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    files["superres/device/worker.py"] = WORK.encode()
-    changed = io.BytesIO()
-    with zipfile.ZipFile(changed, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    quick = pack.Worker(changed.getvalue(), hashlib.sha256(changed.getvalue()).hexdigest())
+    quick = repack("superres/device/worker.py", lambda text: WORK)
     before, remote.pack_worker = remote.pack_worker, lambda: quick
     yield
     remote.pack_worker = before
@@ -133,7 +136,7 @@ def start(job: Job, device: Device, lines: Path, silence_s: float = 5.0) -> subp
         "content = open(worker, 'rb').read()\n"
         "import hashlib\n"
         "remote.pack_worker = lambda: Worker(content, hashlib.sha256(content).hexdigest())\n"
-        "remote.run_job(Job.from_json(job), Device(**json.loads(device)), patience=Patience(float(silence), 2.0, 30.0, (0.2,)))\n"
+        "remote.run_job(Job.from_json(job), Device(**json.loads(device)), patience=Patience(float(silence), 2.0, 30.0, (0.2,), 60))\n"
     )
     archive = lines.with_suffix(".worker")
     archive.write_bytes(remote.pack_worker().content)
@@ -367,6 +370,28 @@ def test_a_device_that_is_not_there(far: FarSide, tmp_path: Path):
         UserError, match=r"expected to reach it, tried for 2 s: .*refused.*check that `ssh far` works"
     ):
         run(make_job(tmp_path), far, replace(far.device, ssh_config=str(tmp_path / "ssh_config")))
+
+
+def test_an_input_that_changes_while_it_is_sent(
+    far: FarSide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(remote, "hash_input", lambda path: ("0" * 64, path.stat().st_size))
+    with pytest.raises(UserError, match="arrived as something else: it was changed while it was sent"):
+        run(make_job(tmp_path), far)
+    assert far.jobs() == [] and far.parts() == []
+
+
+def test_a_side_that_breaks_down_over_and_over_is_given_up(
+    far: FarSide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    broken = "\ndef fail(*_):\n    raise ZeroDivisionError('no store')\nStore.__init__ = fail\n"
+    monkeypatch.setattr(
+        remote, "pack_worker", lambda: repack("superres/device/agent/store.py", lambda text: text + broken)
+    )
+    patience = replace(QUICK, most_tries=2)
+    with pytest.raises(UserError, match=r"tried 2 times: .*: ZeroDivisionError: no store; check"):
+        remote.run_job(make_job(tmp_path), far.device, print, patience)
+    assert far.jobs() == []
 
 
 def test_no_python_there(far: FarSide, tmp_path: Path):

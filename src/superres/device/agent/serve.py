@@ -60,19 +60,21 @@ class Waiter:
 def _run(connection: Connection, work: Path, worker: Path, request: Dict[str, Any]) -> None:
     folder = JobFolder(work / "jobs" / request["key"])
     waiter = Waiter(connection)
-    with closing(folder.use()) as user:
-        try:
-            if folder.result() is None and not folder.is_running():
-                _start(connection, waiter, work, worker, request=request, folder=folder, user=user)
-            _follow(connection, waiter, folder, request["log_from"])
-        except CancelledError:
-            folder.stop()
-            connection.send(cancelled=True)
-            delivered = True
-        else:
-            delivered = _deliver(connection, work, folder, request)
-    if delivered:
-        folder.remove()
+    delivered = False
+    try:
+        with closing(folder.use()) as user:
+            try:
+                if folder.result() is None and not folder.is_running():
+                    _start(connection, waiter, work, worker, request=request, folder=folder, user=user)
+                _follow(connection, waiter, folder, request["log_from"])
+                delivered = _deliver(connection, work, folder, request)
+            except CancelledError:
+                folder.stop()
+                connection.send(cancelled=True)
+    finally:
+        # A result that waits for its host stays, and a job at work; what can't come to anything doesn't.
+        if delivered or (folder.result() is None and not folder.is_running()):
+            folder.remove()
 
 
 def _start(
@@ -119,7 +121,9 @@ def _receive_files(
         with arrival:
             connection.receive_bytes(size - arrival.offset, arrival.write)
         if not arrival.accept():
-            raise ConnectionLostError(f"{sha256} arrived as something else")
+            raise UserError(
+                "an input arrived as something else: it was changed while it was sent; run it again"
+            )
 
 
 def _follow(connection: Connection, waiter: Waiter, folder: JobFolder, offset: int) -> None:
