@@ -60,17 +60,28 @@ def make_key(path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
 
 
+def find_python38() -> str | None:
+    """A Python 3.8 that runs: the one in $PYTHON38, pyenv's, or one on PATH, which may be an idle shim."""
+    installed = sorted((Path.home() / ".pyenv/versions").glob("3.8*/bin/python"))
+    candidates = [os.environ.get("PYTHON38"), *map(str, installed), shutil.which("python3.8")]
+    for candidate in filter(None, candidates):
+        answer = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False)
+        if answer.stdout.startswith("Python 3.8"):
+            return candidate
+    return None
+
+
 def far_python() -> tuple[str, str]:
-    """The Python on the other side and why: $PYTHON38 if it has what the arms need, else the one that runs the tests."""
-    given = os.environ.get("PYTHON38")
-    if given:
+    """The Python on the other side, and which that is: 3.8 if there is one with what arms need, else that of the tests."""
+    given = find_python38()
+    if given is not None:
         check = [given, "-c", "import numpy, onnxruntime, sys; print(sys.version.split()[0])"]
         answer = subprocess.run(check, capture_output=True, text=True, check=False)
         if answer.returncode == 0:
-            return given, f"Python {answer.stdout.strip()}, from $PYTHON38"
+            return given, f"Python {answer.stdout.strip()}"
     return (
         sys.executable,
-        "the Python that runs the tests; $PYTHON38 may name an older one with numpy and onnxruntime",
+        "the one that runs the tests: no 3.8 with numpy and onnxruntime is here ($PYTHON38 may name one)",
     )
 
 
