@@ -220,7 +220,7 @@ def descendants(pid: int, name: str) -> list[int]:
     return found
 
 
-def wait_until(condition, seconds: float = 20.0, what: str = "it") -> None:
+def wait_until(condition, seconds: float = 60.0, what: str = "it") -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"

@@ -50,7 +50,7 @@ def main(arguments):
 """
 
 QUICK = Patience(silence_s=5.0, first_s=2.0, reconnect_s=30.0, pauses=(0.2,), most_tries=60)
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def repack(name: str, change: Callable[[str], str]) -> pack.Worker:

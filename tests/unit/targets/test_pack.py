@@ -5,10 +5,14 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+from superres.device.job import Job
 from superres.targets import pack
+from superres.targets.remote import pack_job
+from superres.targets.settings import Device
 
 NO_NUMPY = "import sys; sys.modules['numpy'] = None; sys.path.insert(0, sys.argv[1]); "
 
@@ -58,3 +62,39 @@ def test_what_runs_before_the_worker_is_there_can_be_read_by_any_python_3():
     from superres.targets import ssh
 
     ast.parse(ssh._BOOT, feature_version=(3, 4))
+
+
+def test_a_jobs_key_is_that_of_its_work_and_not_of_its_way(tmp_path: Path):
+    for name in ("model.onnx", "photos.npy", "photos.json"):
+        (tmp_path / name).write_text(name)
+    inputs = {"model": str(tmp_path / "model.onnx"), "calibration": str(tmp_path / "photos.npy")}
+    outputs = {"engine": str(tmp_path / "engine.bin"), "record": str(tmp_path / "engine.json")}
+    job = Job("build_engine", "tensorrt", "int8-trt-entropy", 4, inputs, outputs)
+    device = Device("jetson", "user@jetson", power_mode=2)
+    worker = pack.Worker(b"", "ab" * 32)
+    parcel = pack_job(job, device, worker, 6)
+    # What is read beside an input travels with it; the threads are those of the device.
+    assert list(parcel.files) == [
+        "in/model/model.onnx",
+        "in/calibration/photos.npy",
+        "in/calibration/photos.json",
+    ]
+    assert parcel.job.threads == 6 and parcel.job.conditions == {"power_mode": 2}
+    assert parcel.names[parcel.job.outputs["engine"]] == outputs["engine"]
+
+    def key(job: Job = job, device: Device = device, worker: pack.Worker = worker, cpus: int = 6) -> str:
+        return pack_job(job, device, worker, cpus).key
+
+    elsewhere = {name: path.replace("engine.", "other/engine.") for name, path in outputs.items()}
+    assert key() == parcel.key
+    assert key(device=replace(device, ssh="b", workdir="c", timeout_minutes=1)) == parcel.key
+    assert key(job=replace(job, outputs=elsewhere)) == parcel.key
+    others = [
+        key(device=replace(device, power_mode=0)),
+        key(device=replace(device, python="python3.10")),
+        key(worker=pack.Worker(b"", "cd" * 32)),
+        key(cpus=4),
+        key(job=replace(job, precision="int8-trt-minmax")),
+    ]
+    (tmp_path / "photos.json").write_text("changed")
+    assert len({parcel.key, key(), *others}) == 7
