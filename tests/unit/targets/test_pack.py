@@ -11,7 +11,7 @@ from pathlib import Path
 
 from superres.device.job import Job
 from superres.targets import pack
-from superres.targets.remote import pack_job
+from superres.targets.parcel import pack_job
 from superres.targets.settings import Device
 
 NO_NUMPY = "import sys; sys.modules['numpy'] = None; sys.path.insert(0, sys.argv[1]); "

@@ -10,7 +10,8 @@ import pytest
 
 from far_side import NEEDS_SSHD, FarSide, make_key, wait_until
 from superres.device.errors import UserError
-from superres.targets import remote
+from superres.targets import parcel, remote
+from superres.targets.hashes import hash_input
 
 from .quick import QUICK, SECONDS, check_outputs, has_begun, make_job, repack, run, start
 
@@ -76,7 +77,7 @@ def test_a_device_that_is_not_there(far: FarSide, tmp_path: Path):
 def test_an_input_that_changes_while_it_is_sent(
     far: FarSide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(remote, "hash_input", lambda path: ("0" * 64, path.stat().st_size))
+    monkeypatch.setattr(parcel, "hash_input", lambda path: ("0" * 64, path.stat().st_size))
     with pytest.raises(UserError, match="arrived as something else: it was changed while it was sent"):
         run(make_job(tmp_path), far)
     assert far.jobs() == [] and far.parts() == []
@@ -134,7 +135,7 @@ def test_a_store_that_is_too_small(far: FarSide, tmp_path: Path):
         (tmp_path / "model.onnx").unlink()
         job = make_job(tmp_path, size=size)
         run(job, far, device)
-        names.append(remote.hash_input(Path(job.inputs["model"]))[0])
+        names.append(hash_input(Path(job.inputs["model"]))[0])
         time.sleep(0.02)
     # What was used longest ago has made room.
     there = {path.name for path in (far.work / "store").iterdir()}
