@@ -25,6 +25,7 @@ localrules:
     evaluate,
     check_device,
     clean_device,
+    profile,
     upscale,
 
 
@@ -56,6 +57,13 @@ rule evaluate:
             kind=["svg", "png"],
         ),
         comparisons=evaluation_comparisons(),
+
+
+# The operations of every arm, timed apart from each other.
+rule profile:
+    input:
+        csv=f"{RESULTS}/profile.csv",
+        plot=expand(f"{RESULTS}/plots/operations.{{kind}}", kind=["svg", "png"]),
 
 
 # A video, twice as wide and high: --config upscale='{input: clip.mp4}'.

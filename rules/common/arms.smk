@@ -59,7 +59,7 @@ def engine_source(wildcards):
     """What an engine is built from: an ONNX file, PyTorch's own program, tables of whole numbers, or nothing for bicubic."""
     if wildcards.model == BASELINE:
         return []
-    if wildcards.runtime == "pytorch":
+    if wildcards.runtime in PYTORCH:
         return f"{RESULTS}/programs/{wildcards.model}.pt"
     if wildcards.runtime == "fixedpoint":
         return f"{RESULTS}/onnx/{wildcards.model}/{wildcards.precision}.tables.npz"
@@ -158,6 +158,46 @@ def runtime_options(wildcards):
     return options
 
 
+def reference_engine(wildcards):
+    """Engine of the arm that another is timed in turn with, as named inputs; none where there is no such arm."""
+    reference = STUDY.reference_of(arm_of(wildcards))
+    if reference is None:
+        return {}
+    folder = f"{RESULTS}/arms/{reference.folder}"
+    return {
+        "reference_engine": f"{folder}/engine.bin",
+        "reference_record": f"{folder}/engine.json",
+    }
+
+
+def latency_settings(wildcards):
+    """Settings of the job that times an arm, and what the reference's engine is."""
+    settings = dict(STUDY.latency)
+    reference = STUDY.reference_of(arm_of(wildcards))
+    if reference is not None:
+        settings["reference"] = {
+            "label": reference.folder,
+            "runtime": reference.runtime,
+            "precision": reference.precision,
+            "options": runtime_options(reference),
+        }
+    return job_settings(**settings)(wildcards)
+
+
+def reference_notes():
+    """A line for each target whose study doesn't have the arm that others are timed against."""
+    references = [STUDY.reference.on(target) for target in targets_of_study()]
+    return [
+        f"No ratios of speeds on {reference.target}: the reference {reference.folder} is no arm of this study."
+        for reference in references
+        if reference not in STUDY.arms
+    ]
+
+
+def targets_of_study():
+    return list(dict.fromkeys(arm.target for arm in STUDY.arms))
+
+
 def disjoint_images(wildcards):
     """Proof that what an arm was trained and calibrated on shows nothing of a clip: its PSNR would mean nothing."""
     calibration = STUDY.calibration_of(arm_of(wildcards))
@@ -173,7 +213,7 @@ def traced_inputs(wildcards):
     """Files whose hashes an arm's manifest holds, by name."""
     traced = {"clip": f"{RESULTS}/frames/{clip_name(wildcards)}.json"}
     if wildcards.model != BASELINE:
-        kinds = {"pytorch": "program", "fixedpoint": "tables"}
+        kinds = {**dict.fromkeys(PYTORCH, "program"), "fixedpoint": "tables"}
         kind = kinds.get(wildcards.runtime, "onnx")
         traced |= {"weights": weights_of(wildcards), kind: engine_source(wildcards)}
     arm = arm_of(wildcards)
@@ -194,7 +234,7 @@ def study_of_arm(wildcards):
         "study": STUDY.name,
         "clip": asdict(clip),
         "quality": dict(STUDY.quality),
-        "latency": dict(STUDY.latency),
+        "latency": {**STUDY.latency, "reference": asdict(STUDY.reference)},
         "seed": None,
     }
     if (found := STUDY.calibration_of(arm_of(wildcards))) is not None:
