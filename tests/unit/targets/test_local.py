@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -122,3 +123,18 @@ def test_the_worker_ends_with_its_parent(number, tmp_path):
         wait_until(lambda: not is_running(int(children[0])))
     assert not list(tmp_path.glob("*.part"))
     assert not (tmp_path / "latency.csv").exists()
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    """No file may get larger than its job: the engine fits, its record doesn't."""
+    job = build_job(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(
+            UserError, match=r"^outputs: expected room for them on the disk, found none \(file too large\)"
+        ):
+            local.run_job(job, lambda line: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
