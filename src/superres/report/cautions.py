@@ -58,7 +58,7 @@ def _timing(latency: Mapping[str, Any]) -> list[str]:
     if not warmup["settled"] and warmup["frames"] >= enough:
         found.append(f"times had not settled after {warmup['frames']} frames of warm-up")
     if frames < min(enough, warmup["frames"]):
-        found.append(f"the clip has {frames} frames, fewer than the warm-up took")
+        found.append(f"the clip has fewer frames ({frames}) than the warm-up took")
     reference = latency.get("reference") or {}
     if reference.get("status", "ok") != "ok":
         found.append(f"no ratio: the reference {reference['label']} did not run ({reference['status']})")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from superres.report.ratios import Ratio
+from superres.report.ratios import SAME, Ratio
 
 Row = Mapping[str, Any]
 
@@ -23,7 +23,9 @@ def find_speedups(row: Row, rows: Sequence[Row]) -> dict[str, Ratio | None]:
     ):
         other = _find(rows, {**{key: row[key] for key in ("target", "clip", "model", "runtime")}, **base})
         theirs = paired(other) if other else None
-        over[name] = own.over(theirs) if own and theirs else None
+        ratio = own.over(theirs) if own and theirs else None
+        # Against itself an arm has no error.
+        over[name] = SAME if ratio and other is row else ratio
     return over
 
 

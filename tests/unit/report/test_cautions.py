@@ -43,7 +43,7 @@ def test_nothing_is_said_of_a_quiet_arm_that_runs_as_asked() -> None:
             {"disturbance": {"others": 0.05, "stolen": 0.06}},
             "noisy: 0.1 processors were busy with something else",
         ),
-        ({"distinct_frames": 3}, "the clip has 3 frames, fewer than the warm-up took"),
+        ({"distinct_frames": 3}, "the clip has fewer frames (3) than the warm-up took"),
         (
             {"warmup": {"frames": 14, "seconds": 1.0, "settled": False}},
             "times had not settled after 14 frames of warm-up",

@@ -50,6 +50,8 @@ def test_an_arm_over_pytorch_and_over_its_own_fp32() -> None:
         "speedup_fp32": 4.0,
     }
     assert find_speedups(rows[3], rows)["speedup_pytorch"] is None
+    # An arm against itself.
+    assert find_speedups(rows[0], rows)["speedup_pytorch"] == Ratio(1.0, 1.0, 1.0)
     alone = row(
         "openvino", "espcn_rgb", "fp32", 31.0, 140.0, speedup=None, speedup_low=None, speedup_high=None
     )
