@@ -21,6 +21,7 @@ include: "rules/report.smk"
 localrules:
     all,
     evaluate,
+    verify,
 
 
 onstart:

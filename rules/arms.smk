@@ -131,8 +131,11 @@ rule profile_layers:
 rule write_manifest:
     input:
         unpack(traced_inputs),
+        engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
+        quality=f"{ARM}/quality{{of_clip}}.csv",
         quality_record=f"{ARM}/quality{{of_clip}}.json",
+        latency=f"{ARM}/latency{{of_clip}}.csv",
         latency_record=f"{ARM}/latency{{of_clip}}.json",
         code=code("report/manifest.py", "provenance.py"),
     output:
@@ -143,8 +146,25 @@ rule write_manifest:
         "../envs/report.yaml"
     threads: 1
     params:
-        study=study_of_arm,
+        study=lambda wildcards: study_of_arm(arm_of(wildcards), clip_name(wildcards)),
         clip=clip_name,
+        modules=lambda wildcards: modules_behind(*arm_modules(arm_of(wildcards))),
         traced=lambda wildcards: sorted(traced_inputs(wildcards)),
     script:
         "../workflow/scripts/write_manifest.py"
+
+
+# Asked for by its name. It makes nothing, so it runs each time.
+rule verify:
+    input:
+        code=code("report/verification.py"),
+    log:
+        f"{LOGS}/verify.log",
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    params:
+        results=RESULTS,
+        studies=lambda wildcards: studies_of_manifests(),
+    script:
+        "../workflow/scripts/verify.py"

@@ -35,8 +35,8 @@ def prepare_clip(
 ) -> None:
     """Write a clip: its high-resolution frames, their x2-downsampled twins, and the index of both.
 
-    `hr` and `lr` are frame files, `index` is JSON with names, shapes and origins; each appears under its
-    name only when it is whole, the index last. `wheels` is the folder of downloaded wheels, `downsampling`
+    `hr` and `lr` are frame files, `index` is JSON with names, shapes, origins and the digest of every frame
+    (`picture_digest`); each appears under its name only when it is whole, the index last. `wheels` is the folder of downloaded wheels, `downsampling`
     one of KERNELS. Where the sources allow it, `threads` frames are made side by side, each holding one frame in memory.
     A killed call leaves what the next one goes on with. Raises UserError for what a source gets wrong, and for a full disk.
     """
@@ -63,21 +63,26 @@ def prepare_clip(
         ):
             make = _FrameMaker(list(_each_frame(readers)), downsampling, high, low, journal)
             made = pool.map(make, range(len(shapes)))
-            origins = _note_frames(made, journal, Progress(f"prepare_clip {name}", total=len(shapes)))
-        _write_index(index, {**content, "origins": origins})
+            written = _note_frames(made, journal, Progress(f"prepare_clip {name}", total=len(shapes)))
+        made_of = {
+            "hr_sha256": [frame.hr for frame in written],
+            "lr_sha256": [frame.lr for frame in written],
+            "origins": [dataclasses.asdict(frame.origin) for frame in written],
+        }
+        _write_index(index, {**content, **made_of})
 
 
 def _note_frames(
     made: Iterable[WrittenFrame], journal: FrameJournal, progress: Progress
-) -> list[dict[str, object]]:
-    """Note each frame once it is written; the origins of all, for the index."""
-    origins = []
+) -> list[WrittenFrame]:
+    """Note each frame once it is written; all of them, for the index."""
+    frames = []
     with progress:
         for i, written in enumerate(made):
             journal.note(i, written)
-            origins.append(dataclasses.asdict(written.origin))
+            frames.append(written)
             progress.update()
-    return origins
+    return frames
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,12 +150,14 @@ def prepare_calibration_set(
         _check_size(reader, i, width, height)
     shapes = [(height, width)] * sum(len(reader) for reader in readers)
     origins: list[Origin] = []
+    digests: list[str] = []
     with (
         Progress(f"prepare_calibration_set {name}", total=len(shapes)) as progress,
         FrameWriter(frames_out, shapes) as out,
     ):
         for i, (reader, j) in enumerate(_each_frame(readers)):
-            out[i] = _centre(reader.read(j), width, height)
+            out[i] = crop = _centre(reader.read(j), width, height)
+            digests.append(picture_digest(crop))
             origin = reader.origin(j)
             _check_new(origin, origins, name)
             origins.append(origin)
@@ -162,6 +169,7 @@ def prepare_calibration_set(
             "sources": [describe_source(source) for source in sources],
             "names": [frame_name for reader in readers for frame_name in reader.names],
             "shapes": shapes,
+            "sha256": digests,
             "origins": [dataclasses.asdict(origin) for origin in origins],
         },
     )
