@@ -3,7 +3,7 @@
 import hashlib
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -72,14 +72,17 @@ def describe_code(modules: Sequence[str]) -> dict[str, Any]:
 
 def describe_libraries(modules: Sequence[str]) -> dict[str, str]:
     """Python's version, and those of the installed libraries that some modules of this package import, by name."""
-    names = {name for library in libraries_behind(modules) for name in _providers().get(library, ())}
-    return {
-        "python": platform.python_version(),
-        **{name: metadata.version(name) for name in sorted(names, key=str.lower)},
-    }
+    providers = metadata.packages_distributions()
+    names = {name for library in libraries_behind(modules) for name in providers.get(library, ())}
+    return {name: version for name in ("python", *sorted(names)) if (version := installed_version(name))}
 
 
 @cache
-def _providers() -> Mapping[str, list[str]]:
-    """Installed distributions by the names that are imported from them."""
-    return metadata.packages_distributions()
+def installed_version(name: str) -> str | None:
+    """Version of an installed library, or of `python`; None for one that isn't there."""
+    if name == "python":
+        return platform.python_version()
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

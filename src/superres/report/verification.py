@@ -15,7 +15,7 @@ from superres.device.errors import UserError
 from superres.device.frames import open_frames
 from superres.device.machine import sha256_file
 from superres.device.outputs import read_json
-from superres.provenance import describe_libraries, module_hashes
+from superres.provenance import installed_version, module_hashes
 from superres.report.manifest import study_digest
 
 NOTHING = "nothing"
@@ -129,11 +129,10 @@ def _differences(before: Any, after: Any, key: str) -> Iterator[tuple[str, Any, 
 
 
 def _other_libraries(manifest: Mapping[str, Any]) -> list[str]:
-    now = describe_libraries(list(manifest["code"]["modules"]))
     return [
-        f"{name}: {version} stands behind some arms, {now.get(name, NOTHING)} is installed here"
+        f"{name}: {version} stands behind some arms, {installed_version(name) or NOTHING} is installed here"
         for name, version in manifest["libraries"].items()
-        if now.get(name) != version
+        if installed_version(name) != version
     ]
 
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from dataframely.exc import ValidationError
 
 from superres.device.errors import UserError
-from superres.report.manifest import Arm, write_manifest
+from superres.report.manifest import Arm, Background, write_manifest
 from superres.report.metrics import ArmFiles, aggregate, collect_metrics
 from superres.report.schema import Metrics, read_metrics
 
@@ -57,10 +58,10 @@ def merge(files: ArmFiles) -> dict:
     folder = files.manifest.parent
     write_manifest(
         files.arm,
-        *(folder / f"{name}.json" for name in ("engine", "quality", "latency")),
+        {name: folder / f"{name}.json" for name in ("engine", "quality", "latency")},
         inputs={"onnx": folder / "model.onnx"},
-        study={"name": "default", "seed": 7},
-        commit="abc",
+        outputs={"quality": files.quality},
+        background=Background({"name": "default", "seed": 7}, {"commit": "abc"}, {"numpy": "2.0"}),
         out=files.manifest,
     )
     return json.loads(files.manifest.read_text())
@@ -109,7 +110,7 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     assert header == (
         "target,runtime,model,precision,clip,frames,psnr_db,psnr_y_db,psnr_of_mean_db,psnr_y_of_mean_db,luma,"
         "border,fps,latency_p50_ms,latency_p90_ms,latency_p99_ms,compute_p50_ms,iterations,threads,engine_bytes,"
-        "engine_sha256,onnx_sha256,seed,runtime_version,status"
+        "engine_sha256,onnx_sha256,seed,runtime_version,manifest,manifest_sha256,status"
     )
     first, second = read_metrics(out).to_dicts()
     assert first["fps"] == 1000 / 47.5
@@ -117,6 +118,8 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     assert (first["seed"], first["runtime_version"], first["status"]) == (7, "2026.4", "ok")
     assert second["status"] == "not run: needs a CUDA device"
     assert {(line["luma"], line["border"]) for line in (first, second)} == {("studio-swing", 2)}
+    assert first["manifest"] == str(tmp_path / "ran/manifest.json")
+    assert first["manifest_sha256"] == hashlib.sha256(ran.manifest.read_bytes()).hexdigest()
     assert second["fps"] is second["psnr_db"] is second["threads"] is second["engine_sha256"] is None
 
 
@@ -189,7 +192,10 @@ def test_manifest_merges_and_hashes(tmp_path: Path) -> None:
     assert onnx["sha256"] == "eef93e1d14482804277fca0172464032d1a4fdbcc338524059fa1e861454ad4d"
     assert onnx["bytes"] == 5
     assert manifest["engine"]["engine_bytes"] == 1234
-    assert manifest["clip"] == "park" and manifest["commit"] == "abc"
+    assert manifest["clip"] == "park" and manifest["code"] == {"commit": "abc"}
+    assert manifest["outputs"]["quality"]["bytes"] == (tmp_path / "quality.csv").stat().st_size
+    # printf '{"name": "default", "seed": 7}' | sha256sum
+    assert manifest["study_sha256"] == "74c64c8a05615adbe2ea1c53e3abe695435de1c455d4762c514b75df5fe343c7"
 
 
 @pytest.mark.parametrize("part", ["engine", "quality", "latency"])
