@@ -137,6 +137,7 @@ rule write_manifest:
         quality_record=f"{ARM}/quality{{of_clip}}.json",
         latency=f"{ARM}/latency{{of_clip}}.csv",
         latency_record=f"{ARM}/latency{{of_clip}}.json",
+        modules=lambda wildcards: code(*arm_modules(arm_of(wildcards))),
         code=code("report/manifest.py", "provenance.py"),
     output:
         manifest=f"{ARM}/manifest{{of_clip}}.json",
@@ -148,7 +149,6 @@ rule write_manifest:
     params:
         study=lambda wildcards: study_of_arm(arm_of(wildcards), clip_name(wildcards)),
         clip=clip_name,
-        modules=lambda wildcards: modules_behind(*arm_modules(arm_of(wildcards))),
         traced=lambda wildcards: sorted(traced_inputs(wildcards)),
     script:
         "../workflow/scripts/write_manifest.py"

@@ -75,4 +75,4 @@ def test_libraries_are_named_as_they_are_installed():
     found = describe_libraries(["data/pictures.py", "device/bicubic.py"])
     names = ("numpy", "opencv-python-headless", "pillow")
     assert {name: found[name] for name in names} == {name: metadata.version(name) for name in names}
-    assert list(found)[0] == "python" and "torch" not in found
+    assert next(iter(found)) == "python" and "torch" not in found

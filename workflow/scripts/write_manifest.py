@@ -7,8 +7,8 @@ from superres.report.manifest import Arm, Background, write_manifest
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):
-    arm, modules = snakemake.wildcards, snakemake.params.modules
-    tasks = ("engine", "quality", "latency")
+    arm, tasks = snakemake.wildcards, ("engine", "quality", "latency")
+    modules = [module.removeprefix("src/superres/") for module in snakemake.input.modules]
     write_manifest(
         Arm(arm.target, arm.runtime, arm.model, arm.precision, snakemake.params.clip),
         {task: Path(snakemake.input[f"{task}_record"]) for task in tasks},

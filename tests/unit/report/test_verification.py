@@ -36,8 +36,8 @@ def make_frames() -> None:
     Path(file.path).parent.mkdir(parents=True)
     Path(file.path).write_bytes(VIDEO)
     video = Source(Y4m(file.path, "bt709", "limited", "auto", file), FrameRange())
-    paths = {"hr": FRAMES / "park.hr.npy", "lr": FRAMES / "park.lr.npy", "index": FRAMES / "park.json"}
-    prepare_clip("park", [video], "bicubic", wheels=Path(), **paths)
+    hr, lr, index = (FRAMES / f"park.{ending}" for ending in ("hr.npy", "lr.npy", "json"))
+    prepare_clip("park", [video], "bicubic", wheels=Path(), hr=hr, lr=lr, index=index)
     pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
     Path("images").mkdir()
     Image.fromarray(pixels).save("images/a.png")
