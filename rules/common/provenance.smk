@@ -95,6 +95,9 @@ def arm_modules(arm):
     """Modules that the jobs behind an arm begin with, from its frames to its figures."""
     modules = ["data/clips.py", "device/build.py", "device/quality.py"]
     modules += ["device/latency.py", f"device/runtimes/{arm.runtime}.py"]
+    calibration = STUDY.calibration_of(arm)
+    if calibration is not None and calibration.calibration_set is not None:
+        modules.append("data/calibration_sets.py")
     if disjoint_images(arm):
         modules.append("data/disjoint.py")
     if arm.model == BASELINE:

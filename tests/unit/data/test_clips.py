@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from superres.data.clips import prepare_calibration_set, prepare_clip
+from superres.data.calibration_sets import prepare_calibration_set
+from superres.data.clips import prepare_clip
 from superres.data.reading import picture_digest
 from superres.data.resampling import downsample
 from superres.data.sources import FrameRange, Images, PackageFile, Source, TurningView

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from superres.data.clips import prepare_calibration_set, prepare_clip
+from superres.data.calibration_sets import prepare_calibration_set
+from superres.data.clips import prepare_clip
 from superres.data.sources import FrameRange, Images, PinnedFile, Source, Y4m
 from superres.device.errors import UserError
 from superres.imports import ROOT
