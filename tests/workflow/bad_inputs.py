@@ -245,8 +245,8 @@ CLIPS = {
         ("expected the word FRAME at byte 229, after 1 whole frames",),
         video(HEADER, b"FRAME\n" + bytes(192) + b"JUNK\n"),
     ),
-    "larger than its file": BadInput(
-        y4m(), ("found 0 and a part of the next",), video(HEADER.replace("W16", "W99999998"))
+    "larger than any video": BadInput(
+        y4m(), ("of 1 to 65536", "found W99999998 H8"), video(HEADER.replace("W16", "W99999998"))
     ),
     "folder as y4m": BadInput(
         y4m(), ("clip a: y4m: expected a file at a.y4m, found a folder",), lambda: Path("a.y4m").mkdir()
