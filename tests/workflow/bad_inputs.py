@@ -180,6 +180,12 @@ STUDIES = {
         clip('type: y4m, path: "a\\0b"'),
         ("clips[0].source.path: expected printable characters only", r"'a\x00b'"),
     ),
+    "address as a path": BadInput(
+        clip('type: y4m, path: "http://user:pass@a.b/a.y4m?key=1"'),
+        (
+            "clips[0].source.path: expected a path on this machine, found the address 'http://a.b/a.y4m'; name it in `files`",
+        ),
+    ),
     "path that is too long": BadInput(
         clip(f"type: y4m, path: {'a' * 300}"),
         ("clip a: expected a file that can be read at aaa", "name too long"),

@@ -24,7 +24,7 @@ def test_what_is_understood_dry_runs(project: Project, monkeypatch: pytest.Monke
     collect()
     assert len(found) > 8
     # Each takes seconds, and large studies more of them.
-    for i, config in enumerate(sorted(found, key=lambda config: len(repr(config)))[:3]):
+    for i, config in enumerate(sorted(found, key=lambda config: len(repr(config)))[:2]):
         study = project.write_study(f"fuzzed{i}", yaml.safe_dump(config, sort_keys=False))
         done = project.snakemake("-n", "all", "--replace-workflow-config", "--configfile", study)
         assert done.returncode == 0, (config, done.stdout[-3000:])

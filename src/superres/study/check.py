@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+from superres.data.addresses import without_secrets
 from superres.data.check_files import check_source
 from superres.data.overlap import check_disjoint
 from superres.data.sources import Source, pinned_file
@@ -15,6 +16,7 @@ from superres.quantization.tools.presets import INSTALL, TOOLS
 from superres.study.model import TRAINING_ROLES, Calibration, CalibrationSet, Clip, Study, TrainingSet
 
 
+@without_secrets()
 def leave_out_missing(study: Study, *, own_environments: bool = False) -> Study:
     """The study without its optional clips whose file or folder isn't there, which are its `left_out`.
 
@@ -74,6 +76,7 @@ def _is_there(clip: Clip) -> bool:
         return place is None or Path(place).exists()
 
 
+@without_secrets()
 def check_study(study: Study) -> None:
     """Raise UserError for the first file that can't be used, or clip that shares frames with other images."""
     for where, source, smallest in _used_sources(study):

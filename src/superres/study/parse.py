@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from superres.data.addresses import without_secrets
 from superres.data.sources import (
     Download,
     FrameRange,
@@ -64,6 +65,7 @@ CALIBRATION_KEYS = {
 }
 
 
+@without_secrets()
 def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = None) -> Study:
     """Validate a configuration and return the study.
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from superres.data.addresses import redact
+from superres.data.addresses import is_address, redact
 from superres.device.errors import UserError
 
 Schema = Mapping[str, Any]
@@ -65,6 +65,11 @@ def _check_values(value: Any, path: tuple[Any, ...]) -> None:
         text = " ".join(value.split()) if path[-1] == _PROSE else value
         if not text.isprintable():
             raise UserError(f"{_key(path)}: expected printable characters only, found {_short(value)}")
+        if path[-1] == "path" and is_address(value):
+            raise UserError(
+                f"{_key(path)}: expected a path on this machine, found the address {_short(value)}; name it in `files`, "
+                "and the file's name here as `file`"
+            )
         if len(text.encode()) > _LONGEST:
             raise UserError(f"{_key(path)}: expected at most {_LONGEST} bytes, found {len(text.encode())}")
 
