@@ -54,6 +54,20 @@ rule evaluate:
         comparisons=evaluation_comparisons(),
 
 
+# What a publication doesn't state; only a study that asks for it has something to find out.
+if STUDY.forensics:
+
+    include: "rules/forensics.smk"
+
+    localrules:
+        forensics,
+
+    rule forensics:
+        input:
+            csv=f"{RESULTS}/forensics.csv",
+            md=f"{RESULTS}/forensics.md",
+
+
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.
 for group, members in arm_groups().items():
 

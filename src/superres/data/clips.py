@@ -1,21 +1,17 @@
 """Clips: frame files that everything after reads, and an index beside them."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import cv2
-
 from superres.data.frame_journal import FrameJournal, WrittenFrame
+from superres.data.frame_threads import frame_threads
 from superres.data.indices import describe_source, each_frame, write_index
 from superres.data.reading import FrameReader, open_source, picture_digest
 from superres.data.resampling import downsample
 from superres.data.sources import Source, read_in_any_order
 from superres.data.space import check_space, naming_full_disk
 from superres.device.frames import FrameWriter
-from superres.device.machine import usable_cpus
 from superres.device.progress import Progress
 
 
@@ -56,7 +52,7 @@ def prepare_clip(
         with (
             FrameWriter(hr, shapes, resume=True) as high,
             FrameWriter(lr, halves, resume=True) as low,
-            _threads(threads if read_in_any_order(sources) else 1) as pool,
+            frame_threads(threads if read_in_any_order(sources) else 1) as pool,
         ):
             make = _FrameMaker(list(each_frame(readers)), downsampling, high, low, journal)
             made = pool.map(make, range(len(shapes)))
@@ -108,23 +104,6 @@ class _FrameMaker:
         """Whether what a killed call has noted is what the files hold."""
         found = (picture_digest(self.high[index]), picture_digest(self.low[index]))
         return found == (before.hr, before.lr)
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool of threads, at most one a processor; OpenCV adds none of its own where there are several."""
-    workers = min(number, usable_cpus())
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1 if workers > 1 else before)
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                yield pool
-            finally:
-                # After an error or an interrupt, nothing more is begun.
-                pool.shutdown(cancel_futures=True)
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _bytes(shapes: Sequence[tuple[int, int]]) -> int:

@@ -25,6 +25,7 @@ from superres.models.settings import FOLDED_FROM
 from superres.quantization.tools.presets import TOOLS
 from superres.study.engines import TENSORRT, check_tensorrt, check_tensorrt_arms
 from superres.study.files import find_file, parse_files
+from superres.study.forensics import parse_forensics
 from superres.study.model import (
     TRAINING_ROLES,
     Arm,
@@ -92,6 +93,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         quantizations=used_quantizations(full),
         steps=full["steps"],
         sensitivity=parse_sensitivity(full, arms),
+        forensics=parse_forensics(full, clips),
         training_sets=_training_sets(full, named),
         models=_models(full, config["models"]),
         arms=arms,
