@@ -16,12 +16,14 @@ include: "rules/quantization.smk"
 include: "rules/sensitivity.smk"
 include: "rules/arms.smk"
 include: "rules/report.smk"
+include: "rules/upscale.smk"
 
 
 localrules:
     all,
     evaluate,
     verify,
+    upscale,
 
 
 onstart:
@@ -66,6 +68,12 @@ if STUDY.forensics:
         input:
             csv=f"{RESULTS}/forensics.csv",
             md=f"{RESULTS}/forensics.md",
+
+
+# A video, twice as wide and high: --config upscale='{input: clip.mp4}'.
+rule upscale:
+    input:
+        video=upscaled_video,
 
 
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.

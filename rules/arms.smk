@@ -4,9 +4,11 @@ ARM = f"{RESULTS}/arms/{{target}}/{{runtime}}/{{model}}/{{precision}}"
 rule fold_frames:
     input:
         onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.onnx",
-        code=code("models/fold_frames.py"),
+        code=code("models/forms.py"),
     output:
-        onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.uint8.onnx",
+        pixels=f"{RESULTS}/onnx/{{model}}/{{precision}}.pixels.onnx",
+        blocks=f"{RESULTS}/onnx/{{model}}/{{precision}}.blocks.onnx",
+        levels=f"{RESULTS}/onnx/{{model}}/{{precision}}.levels.onnx",
     log:
         f"{LOGS}/fold_frames/{{model}}/{{precision}}.log",
     conda:
@@ -31,9 +33,38 @@ rule fold_casts:
         "../workflow/scripts/fold_casts.py"
 
 
+# Once per target and runtime, for float and for INT8.
+rule choose_form:
+    input:
+        graphs=compared_forms,
+        # Other frames don't make another form the fastest.
+        lr=ancient(f"{RESULTS}/frames/{next(iter(STUDY.clips))}.lr.npy"),
+        clip=ancient(f"{RESULTS}/frames/{next(iter(STUDY.clips))}.json"),
+        code=lambda wildcards: code(
+            "device/forms.py", f"device/runtimes/{wildcards.runtime}.py"
+        ),
+    output:
+        record=f"{RESULTS}/forms/{{target}}/{{runtime}}/{{kind}}.json",
+    log:
+        f"{LOGS}/choose_form/{{target}}/{{runtime}}/{{kind}}.log",
+    benchmark:
+        f"{BENCHMARKS}/choose_form/{{target}}/{{runtime}}/{{kind}}.tsv"
+    conda:
+        "../envs/arms.yaml"
+    # All cores: nothing else runs while forms are timed.
+    threads: workflow.cores
+    params:
+        arm=lambda wildcards: asdict(compared_arm(wildcards)),
+        forms=lambda wildcards: list(forms_of(STUDY, compared_arm(wildcards))),
+        settings=form_settings,
+    script:
+        "../workflow/scripts/choose_form.py"
+
+
 rule build_engine:
     input:
-        model=engine_source,
+        models=engine_models,
+        choice=form_choice,
         clips=sized_clips,
         calibration=implicit_frames,
         code=build_code,
@@ -49,6 +80,9 @@ rule build_engine:
     threads: 2
     params:
         settings=engine_settings,
+        forms=engine_forms,
+        # Another version of the runtime, or another card: the engine is built again.
+        identity=engine_belongs_to,
     script:
         "../workflow/scripts/build_engine.py"
 

@@ -15,12 +15,22 @@ os.environ.update(
 
 from superres.data.sources import FILES, read_in_any_order
 from superres.device.errors import UserError
+from superres.device.installed import engine_identity
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
 from superres.quantization.recipes import MEASURED, NEED_IMAGES, ONE_THREAD
 from superres.study.check import check_study, leave_out_missing, left_out_notes
 from superres.study.comparisons import compared_arms, differing_in
-from superres.study.engines import TENSORRT, build_settings, frames_of, graph_of
+from superres.study.engines import (
+    TENSORRT,
+    build_settings,
+    form_file,
+    forms_of,
+    frames_of,
+    graph_of,
+    kind_of,
+    measured_arm,
+)
 from superres.study.files import frames_made_of, source_files
 from superres.study.model import TRAINING_ROLES, Arm
 from superres.study.parse import BASELINE, load_study
@@ -87,6 +97,7 @@ wildcard_constraints:
     step="[a-z0-9]+",
     images="[a-z0-9_]+",
     clip="[a-z0-9_]+",
+    kind="float|int8",
     of_clip=r"(\.[a-z0-9_]+)?",
     wheel=r"[A-Za-z0-9._+!-]+\.whl",
     file="[A-Za-z0-9][A-Za-z0-9._-]*",

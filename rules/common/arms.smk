@@ -52,6 +52,61 @@ def engine_source(wildcards):
     return f"{RESULTS}/onnx/{wildcards.model}/{graph_of(STUDY, arm_of(wildcards))}.onnx"
 
 
+def engine_belongs_to(wildcards):
+    """What an engine of this machine depends on besides its graph; what another target has is checked there."""
+    local = wildcards.target == "local"
+    return engine_identity(wildcards.runtime) if local else {}
+
+
+def engine_forms(wildcards):
+    """Forms of its graph among which an engine's is chosen."""
+    return list(forms_of(STUDY, arm_of(wildcards)))
+
+
+def engine_models(wildcards):
+    """What an engine may be built from: the forms of its graph, the one file of runtimes without, nothing for bicubic."""
+    source = engine_source(wildcards)
+    if not source or not source.endswith(".onnx"):
+        return [source] if source else []
+    return graph_forms(arm_of(wildcards))
+
+
+def graph_forms(arm):
+    """The files of the forms of an arm's graph."""
+    graph = graph_of(STUDY, arm)
+    return [
+        f"{RESULTS}/onnx/{arm.model}/{form_file(graph, form)}.onnx"
+        for form in forms_of(STUDY, arm)
+    ]
+
+
+def form_choice(wildcards):
+    """The record of which form is the fastest; none where there is but one."""
+    arm = arm_of(wildcards)
+    if len(forms_of(STUDY, arm)) == 1 or wildcards.model == BASELINE:
+        return []
+    return f"{RESULTS}/forms/{arm.target}/{arm.runtime}/{kind_of(arm)}.json"
+
+
+def compared_arm(wildcards):
+    """The arm whose forms are timed for all of its kind."""
+    return measured_arm(STUDY, wildcards.target, wildcards.runtime, wildcards.kind)
+
+
+def compared_forms(wildcards):
+    """The files that are timed."""
+    return graph_forms(compared_arm(wildcards))
+
+
+def form_settings(wildcards):
+    """Settings of the job that times forms."""
+    arm = compared_arm(wildcards)
+    return {
+        "seconds": STUDY.form_seconds,
+        "options": {"frames": frames_of(STUDY, arm)},
+    }
+
+
 def sized_clips(wildcards):
     """The clips whose frames' sizes an engine is built for; none for runtimes whose engines take any."""
     if wildcards.runtime not in TENSORRT:
@@ -98,3 +153,12 @@ def disjoint_images(wildcards):
 def build_code(wildcards):
     """Modules behind an engine: its runtime is one of them, so what is measured on the engine follows too."""
     return code("device/build.py", f"device/runtimes/{wildcards.runtime}.py")
+
+
+def upscaled_video(wildcards):
+    """What the target upscale asks for."""
+    if STUDY.upscale is None:
+        sys.exit(
+            "study error: upscale: expected a video, found none; name one: --config upscale='{input: clip.mp4}'"
+        )
+    return STUDY.upscale.output

@@ -6,7 +6,20 @@ def traced_inputs(wildcards):
         kinds = {"pytorch": "program", "fixedpoint": "tables"}
         kind = kinds.get(arm.runtime, "onnx")
         traced |= {"weights": weights_of(arm), kind: engine_source(arm)}
-    return traced | traced_quantization(arm)
+    return traced | traced_forms(arm) | traced_quantization(arm)
+
+
+def traced_forms(arm):
+    """The forms of an arm's graph among which its engine's was chosen, and the record of the choice."""
+    forms = [form for form in forms_of(STUDY, arm) if form != "plain"]
+    graph = graph_of(STUDY, arm)
+    traced = {
+        f"onnx_{form}": f"{RESULTS}/onnx/{arm.model}/{form_file(graph, form)}.onnx"
+        for form in forms
+        if arm.model != BASELINE
+    }
+    choice = form_choice(arm)
+    return traced | ({"choice": choice} if choice else {})
 
 
 def traced_quantization(arm):
@@ -43,6 +56,7 @@ def study_of_arm(arm, clip):
         "model": model_facts(arm),
         "runtime": {
             "frames": frames_of(STUDY, arm),
+            "forms": list(forms_of(STUDY, arm)),
             "build": dict(STUDY.builds.get(arm.runtime, {})),
         },
         "quality": dict(STUDY.quality),
@@ -95,28 +109,38 @@ def arm_modules(arm):
     """Modules that the jobs behind an arm begin with, from its frames to its figures."""
     modules = ["data/clips.py", "device/build.py", "device/quality.py"]
     modules += ["device/latency.py", f"device/runtimes/{arm.runtime}.py"]
-    calibration = STUDY.calibration_of(arm)
-    if calibration is not None and calibration.calibration_set is not None:
-        modules.append("data/calibration_sets.py")
     if disjoint_images(arm):
         modules.append("data/disjoint.py")
-    if arm.model == BASELINE:
-        return modules
-    if weights_name(arm.model) in TRAINED:
-        modules.append("models/training.py")
-    return modules + ["models/export.py"] + graph_modules(arm) + int8_modules(arm)
+    if arm.model != BASELINE:
+        modules += graph_modules(arm)
+    if form_choice(arm):
+        # The form that is the fastest is found with another arm's graph, maybe.
+        modules.append("device/forms.py")
+        modules += graph_modules(
+            measured_arm(STUDY, arm.target, arm.runtime, kind_of(arm))
+        )
+    return modules
 
 
 def graph_modules(arm):
-    """Modules that change the form of an arm's graph."""
+    """Modules that make an arm's graph, in all forms that it may have."""
+    modules = ["models/export.py", *int8_modules(arm)]
+    if weights_name(arm.model) in TRAINED:
+        modules.append("models/training.py")
+    forms = {*forms_of(STUDY, arm)} if arm.runtime != "pytorch" else set()
+    if forms & {"pixels", "blocks", "levels"}:
+        modules.append("models/forms.py")
+    if "casts" in forms:
+        modules.append("models/fold_casts.py")
     source = engine_source(arm)
-    forms = {
-        "/fp16.": "models/half.py",
-        ".uint8.onnx": "models/fold_frames.py",
-        ".casts.onnx": "models/fold_casts.py",
-        ".tables.npz": "quantization/fixed_point.py",
-    }
-    return [module for form, module in forms.items() if form in source]
+    if source.endswith("/fp16.onnx"):
+        modules.append("models/half.py")
+    if source.endswith(".tables.npz"):
+        modules.append("quantization/fixed_point.py")
+    calibration = STUDY.calibration_of(arm)
+    if calibration is not None and calibration.calibration_set is not None:
+        modules.append("data/calibration_sets.py")
+    return modules
 
 
 def int8_modules(arm):

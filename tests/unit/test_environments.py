@@ -97,7 +97,7 @@ def test_every_script_is_called_by_the_rule_of_its_name():
         name: body
         for path in RULES.glob("*.smk")
         for name, body in re.findall(
-            r"^rule (\w+):(.*?)(?=^rule |\Z)", path.read_text(encoding="utf-8"), flags=re.M | re.S
+            r"^ *rule (\w+):(.*?)(?=^ *rule |\Z)", path.read_text(encoding="utf-8"), flags=re.M | re.S
         )
     }
     scripts = {path.stem for path in (RULES.parent / "workflow/scripts").glob("*.py")}

@@ -1,5 +1,6 @@
 """What a dry run promises: the right jobs, without data, without heavy imports, with one line for a mistake."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ def test_default_study_without_heavy_imports(project: Project):
     jobs = read_jobs(done.stdout)
     assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 41
     assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == 12 and jobs["observe_activations"] == 8
-    assert jobs["fold_frames"] == 12
+    # Every graph of ONNX Runtime, and those that OpenVINO has alone: each model's int8-minmax.
+    assert jobs["fold_frames"] == 16 and jobs["choose_form"] == 4
     assert jobs["export_onnx"] == jobs["export_program"] == 4
     assert jobs["prepare_clip"] == jobs["prepare_calibration_set"] == 1
     assert "train_model" not in jobs
@@ -62,11 +64,19 @@ def test_default_study_without_heavy_imports(project: Project):
 def test_frames_are_folded_only_where_they_are_asked_for(project: Project):
     text = (project.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
     study = project.write_study(
-        "planes", text.replace("{name: onnxruntime,", "{name: onnxruntime, frames: float32,")
+        "planes",
+        re.sub(r"{name: (onnxruntime, form: pixels|openvino),", r"{name: \1, frames: float32,", text),
     )
     jobs = read_jobs(project.snakemake("-n", "all", f"--configfile={study}").stdout)
-    assert "fold_frames" not in jobs
+    assert not {"fold_frames", "choose_form"} & set(jobs)
     assert jobs["build_engine"] == 19
+
+
+def test_a_form_that_is_named_is_not_chosen(project: Project):
+    text = (project.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
+    study = project.write_study("named", text.replace("{name: openvino,", "{name: openvino, form: blocks,"))
+    jobs = read_jobs(project.snakemake("-n", "all", f"--configfile={study}").stdout)
+    assert "choose_form" not in jobs and jobs["fold_frames"] == 9
 
 
 def test_calibrations_on_the_same_images_share_a_pass(project: Project):
@@ -114,7 +124,9 @@ runtimes:
     assert "results/steps/refined/espcn_rgb/minmax+center+asymmetric.onnx" in done.stdout
     # A precision with steps can be asked for by its name, like any other.
     jobs = read_jobs(project.snakemake("-n", "int8-minmax+center", f"--configfile={study}").stdout)
-    assert jobs["refine_onnx"] == jobs["quantize_onnx"] == jobs["measure_latency"] == 1
+    assert jobs["refine_onnx"] == jobs["measure_latency"] == 1
+    # And int8-minmax's, the study's first, on which the forms of INT8 graphs are timed.
+    assert jobs["quantize_onnx"] == 2
 
 
 def test_a_training_with_rounding_takes_photographs_and_one_thread(project: Project):
@@ -210,7 +222,9 @@ runtimes: [{name: openvino, precisions: [int8-jetson]}]
 def test_one_file_of_an_arm_asks_for_that_arm_alone(project: Project):
     done = project.snakemake("-n", "results/default/arms/local/openvino/espcn_rgb/int8-minmax/latency.csv")
     jobs = read_jobs(done.stdout)
-    assert jobs["build_engine"] == jobs["measure_latency"] == jobs["quantize_onnx"] == 1
+    assert jobs["build_engine"] == jobs["measure_latency"] == 1
+    # And int8-dummy's, the study's first, on which the forms of INT8 graphs are timed.
+    assert jobs["quantize_onnx"] == 2 and jobs["choose_form"] == 1
     assert "measure_quality" not in jobs
 
 

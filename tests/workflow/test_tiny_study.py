@@ -7,6 +7,7 @@ from statistics import median
 import polars as pl
 
 from project_copy import Project, read_jobs
+from superres.device.machine import sha256_file
 
 STUDY = ("--configfile=studies/tiny.yaml",)
 RESULTS = "results/tiny"
@@ -77,12 +78,37 @@ def test_manifest_names_what_went_in(tiny: Project):
 
 
 def test_manifest_says_in_which_form_frames_went_in(tiny: Project):
-    for runtime, model in (("onnxruntime", "int8-minmax.uint8.onnx"), ("openvino", "int8-minmax.onnx")):
+    for runtime, forms in (("onnxruntime", {"pixels"}), ("openvino", {"plain", "pixels", "blocks"})):
         path = tiny.folder / ARM.replace("openvino", runtime) / "manifest.json"
         manifest = json.loads(path.read_text(encoding="utf-8"))
         for task in ("engine", "quality", "latency"):
             assert manifest[task]["settings"]["options"] == {"frames": "uint8"}
-        assert manifest["inputs"]["onnx"]["path"].endswith(f"espcn_rgb/{model}")
+        assert manifest["inputs"]["onnx"]["path"].endswith("espcn_rgb/int8-minmax.onnx")
+        assert manifest["engine"]["settings"]["form"] in forms
+
+
+def test_the_fastest_form_is_chosen_once_and_built_from(tiny: Project):
+    choice = json.loads(
+        (tiny.folder / RESULTS / "forms/local/openvino/int8.json").read_text(encoding="utf-8")
+    )
+    assert set(choice["median_ms"]) == {"plain", "pixels", "blocks"} and choice["form"] in choice["median_ms"]
+    record = json.loads((tiny.folder / ARM / "engine.json").read_text(encoding="utf-8"))
+    form = record["settings"]["form"]
+    assert form == choice["form"]
+    ending = "" if form == "plain" else f".{form}"
+    graph = tiny.folder / RESULTS / f"onnx/espcn_rgb/int8-minmax{ending}.onnx"
+    assert record["model_sha256"] == sha256_file(graph)
+
+
+def test_another_version_of_a_runtime_builds_its_engines_again(tiny: Project, tmp_path: Path):
+    (tmp_path / "openvino-1.2.3.dist-info").mkdir()
+    (tmp_path / "openvino-1.2.3.dist-info/METADATA").write_text(
+        "Metadata-Version: 2.1\nName: openvino\nVersion: 1.2.3\n"
+    )
+    done = tiny.snakemake("-n", *STUDY, "all", environment={"PYTHONPATH": str(tmp_path)})
+    jobs = read_jobs(done.stdout)
+    assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 9
+    assert not {"choose_form", "quantize_onnx", "export_program"} & set(jobs)
 
 
 def test_table_has_the_papers_figures_beside_ours(tiny: Project):

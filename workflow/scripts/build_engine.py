@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from superres.device.arm import frame_sizes
+from superres.device.forms import chosen_form
 from superres.device.job import Job
 from superres.scripting import script_log
 from superres.targets.local import run_job
@@ -10,12 +11,16 @@ from superres.targets.local import run_job
 with script_log(snakemake.log[0]):
     arm = snakemake.wildcards
     # Bicubic has no model file, and only TensorRT calibrates or asks for sizes.
-    files = {name: snakemake.input.get(name) for name in ("model", "calibration")}
-    sizes = (
-        {"sizes": frame_sizes([Path(clip) for clip in snakemake.input.clips])}
-        if snakemake.input.clips
-        else {}
-    )
+    settings = dict(snakemake.params.settings)
+    files = {"model": None, "calibration": snakemake.input.get("calibration")}
+    if snakemake.input.models:
+        forms = snakemake.params.forms
+        choice = snakemake.input.get("choice")
+        form = chosen_form(Path(choice), forms) if choice else forms[0]
+        settings["form"] = form
+        files["model"] = snakemake.input.models[forms.index(form)]
+    if snakemake.input.clips:
+        settings["sizes"] = frame_sizes([Path(clip) for clip in snakemake.input.clips])
     run_job(
         Job(
             task="build_engine",
@@ -24,7 +29,7 @@ with script_log(snakemake.log[0]):
             threads=snakemake.threads,
             inputs={name: file for name, file in files.items() if file},
             outputs={"engine": snakemake.output.engine, "record": snakemake.output.record},
-            settings=snakemake.params.settings | sizes,
+            settings=settings,
             label=f"{arm.target}/{arm.runtime}/{arm.model}/{arm.precision}",
         )
     )

@@ -1,9 +1,10 @@
-"""Put the conversion from and to uint8 frames into an ONNX graph."""
+"""Put the conversion from and to uint8 frames into an ONNX graph, in each of several forms."""
 
 from pathlib import Path
 
-from superres.models.fold_frames import fold_frames
+from superres.models.forms import FORMS
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):
-    fold_frames(Path(snakemake.input.onnx), Path(snakemake.output.onnx))
+    for form, out in snakemake.output.items():
+        FORMS[form](Path(snakemake.input.onnx), Path(out))

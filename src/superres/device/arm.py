@@ -35,19 +35,24 @@ def open_arm(job: Job) -> Tuple[Session, Dict[str, Any]]:
     Raises UnsupportedError with the engine's own reason where there is none, UserError where engine and
     record do not belong together or to this job.
     """
-    engine, path = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
+    paths = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
+    return open_engine(*paths, job.runtime, runtime_settings(job))
+
+
+def open_engine(engine: Path, path: Path, runtime: str, settings: Settings) -> Tuple[Session, Dict[str, Any]]:
+    """Open an engine with the record of its build, `path`; returns and raises as `open_arm` does."""
     record = read_json(path, ("status", "runtime", "precision", "settings", "engine_sha256", "facts"))
     found = {**record, "options": record["settings"].get("options", {})}
-    for name in ("runtime", "precision", "options"):
-        if found[name] != getattr(job, name):
-            raise UserError(f"{path}: expected {name} {getattr(job, name)}, found {found[name]}")
+    expected = {"runtime": runtime, "precision": settings.precision, "options": dict(settings.options)}
+    for name, value in expected.items():
+        if found[name] != value:
+            raise UserError(f"{path}: expected {name} {value}, found {found[name]}")
     if record["status"] != "ok":
         raise UnsupportedError(record["status"].replace("not run: ", "", 1))
     sha256 = sha256_file(engine)
     if sha256 != record["engine_sha256"]:
         raise UserError(f"{engine}: it is not the engine that {path} describes; build the engine again")
-    settings = replace(runtime_settings(job), facts=record["facts"])
-    session = load_runtime(job.runtime).open_engine(engine, settings)
+    session = load_runtime(runtime).open_engine(engine, replace(settings, facts=record["facts"]))
     return session, {"engine_sha256": sha256}
 
 

@@ -11,7 +11,12 @@ TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
     "build_engine": {
         "inputs": ("[model]", "[calibration]"),
         "outputs": ("engine", "record"),
-        "settings": ("[options]", "[sizes]", "[calibration]"),
+        "settings": ("[options]", "[sizes]", "[calibration]", "[form]"),
+    },
+    "choose_form": {
+        "inputs": ("[form_plain]", "[form_pixels]", "[form_blocks]", "[form_levels]", "lr", "clip"),
+        "outputs": ("record",),
+        "settings": ("seconds", "[options]"),
     },
     "measure_quality": {
         "inputs": ("engine", "engine_record", "hr", "lr", "clip"),
@@ -29,6 +34,9 @@ TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
         "settings": ("runs", "[options]"),
     },
 }
+
+FORM = "form_"
+"""What the names of a job's inputs begin with that are forms of one graph."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +78,9 @@ class Job:
             if name in ("options", "sizes", "calibration"):
                 if not isinstance(value, dict):
                     raise UserError(f"job {self.task}: expected {name} as a mapping, found {value!r}")
-            elif name == "luma":
+            elif name in ("luma", "form"):
                 if not isinstance(value, str):
-                    raise UserError(f"job {self.task}: expected text as luma, found {value!r}")
+                    raise UserError(f"job {self.task}: expected text as {name}, found {value!r}")
             elif isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
                 raise UserError(f"job {self.task}: expected {name} as a number >= 0, found {value!r}")
 

@@ -1,4 +1,4 @@
-"""From uint8 frames to float32 planes and back, in numpy, for runtimes that do not do it themselves."""
+"""From uint8 frames to float32 planes and back, and from blocks of pixels to frames, in numpy."""
 
 from concurrent.futures import Executor
 from typing import Optional
@@ -29,6 +29,20 @@ def to_pixels(planes: np.ndarray, frame: np.ndarray, pool: Optional[Executor] = 
     _convert_rows(planes, frame, bounds[0], bounds[1])
     for job in jobs:
         job.result()
+
+
+def from_blocks(blocks: np.ndarray, frame: np.ndarray) -> None:
+    """Write uint8 `blocks` H x W x C, C at least 12, into a uint8 `frame` 2H x 2W x 3.
+
+    Channel 6i + 3j + c of a block is colour c of the pixel in row i and column j of its four; what lies behind
+    the twelfth means nothing. Both arrays are contiguous. Two pixels, six bytes, are copied at a time.
+    """
+    height, width, channels = blocks.shape
+    pair = np.dtype("V6")
+    shape = (height, 2, width)
+    source = np.ndarray(shape, pair, blocks, strides=(width * channels, 6, channels))
+    target = np.ndarray(shape, pair, frame, strides=(12 * width, 6 * width, 6))
+    np.copyto(target, source)
 
 
 def _convert_rows(planes: np.ndarray, frame: np.ndarray, first: int, end: int) -> None:

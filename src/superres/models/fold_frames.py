@@ -9,6 +9,7 @@ bytes, and the step to pixels another 1.2 ms.
 TensorRT wants another form: `superres.models.fold_casts`.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from superres.device.outputs import Outputs
 from superres.quantization.graph import load_onnx
 
 INPUT, OUTPUT = "frame", "upscaled"
-_PREFIX = "fold_frames"
+PREFIX = "fold_frames"
+
+Dims = Sequence[int | str]
 
 
 def fold_frames(onnx_path: Path, out: Path) -> None:
@@ -36,7 +39,7 @@ def fold_frames(onnx_path: Path, out: Path) -> None:
     """
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
-    _Folding(model.graph).fold()
+    _PixelFolding(model.graph).fold()
     onnx.checker.check_model(model, full_check=True)
     with Outputs({"onnx": str(out)}) as outputs:
         outputs["onnx"].write_bytes(model.SerializeToString(deterministic=True))
@@ -60,56 +63,98 @@ def _describe(value: onnx.ValueInfoProto) -> tuple[str, int, int | None]:
     return value.name, tensor.elem_type, shape[1].dim_value if len(shape) == 4 else None
 
 
-class _Folding:
-    """Rewrites a graph in place."""
+class Folding:
+    """A graph that is rewritten in place: what the forms of frames have in common.
+
+    Raises UserError nowhere: `check_ends` has looked at the graph before.
+    """
 
     def __init__(self, graph: onnx.GraphProto):
-        self._graph = graph
+        self.graph = graph
         self._nodes: list[onnx.NodeProto] = list(graph.node)
 
-    def fold(self) -> None:
-        """Put the steps from levels in front of the network and the steps to levels behind it."""
-        source = self._take_clip()
-        unshuffled = self._take_depth_to_space(source)
+    def take_clip(self) -> str:
+        """Take the clip to [0, 1] away that gives the output; returns the tensor that is to be converted."""
+        clip = self._writer_of(OUTPUT)
+        if clip.op_type == "Clip" and [self.constant(name) for name in clip.input[1:]] == [0.0, 1.0]:
+            self._remove(clip)
+            return clip.input[0]
+        source = f"{PREFIX}/planes_out"
+        clip.output[list(clip.output).index(OUTPUT)] = source
+        return source
+
+    def take_depth_to_space(self, source: str) -> str | None:
+        """Take the DepthToSpace away that alone leads to `source`; returns what it reads, if there is one."""
+        node = self._writer_of(source)
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        shuffles = node.op_type == "DepthToSpace" and attributes == {"blocksize": 2, "mode": b"CRD"}
+        if not shuffles or self.readers(source):
+            return None
+        self._remove(node)
+        return node.input[0]
+
+    def writer(self, name: str) -> onnx.NodeProto | None:
+        """The node that writes a tensor; None for inputs and constants that are initializers."""
+        return next((node for node in self._nodes if name in node.output), None)
+
+    def readers(self, name: str) -> list[onnx.NodeProto]:
+        """The nodes that read a tensor."""
+        return [node for node in self._nodes if name in node.input]
+
+    def initializer(self, name: str) -> onnx.TensorProto | None:
+        """The initializer of a name, if there is one."""
+        return next((tensor for tensor in self.graph.initializer if tensor.name == name), None)
+
+    def constant(self, name: str) -> float | None:
+        """A constant scalar's value, None for anything else."""
+        tensors = [t for t in self.graph.initializer if t.name == name]
+        for node in self._nodes:
+            if node.op_type == "Constant" and name in node.output and node.attribute[0].name == "value":
+                tensors.append(node.attribute[0].t)
+        values = [numpy_helper.to_array(tensor) for tensor in tensors]
+        return values[0].item() if values and values[0].size == 1 else None
+
+    def add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """Append a node; gives the name of its output."""
+        name = output if output == OUTPUT else f"{PREFIX}/{output}"
+        self._nodes.append(helper.make_node(kind, inputs, [name], name=f"{PREFIX}/{output}", **attributes))
+        return name
+
+    def store(self, name: str, value: np.ndarray | np.generic) -> str:
+        """Store a constant; gives its name."""
+        self.graph.initializer.append(numpy_helper.from_array(np.asarray(value), f"{PREFIX}/{name}"))
+        return f"{PREFIX}/{name}"
+
+    def add_front(self, add_planes: Callable[[], str]) -> None:
+        """Have the network read what `add_planes` makes of the frame, in front of it."""
         network, self._nodes = self._nodes, []
-        planes = self._add_planes()
+        planes = add_planes()
         for node in network:
             for i, name in enumerate(node.input):
                 if name == INPUT:
                     node.input[i] = planes
         self._nodes += network
-        if unshuffled is None:
-            self._add_pixels(self._add_levels(source))
-        else:
-            self._add_shuffled_pixels(self._add_levels(unshuffled))
-        del self._graph.node[:]
-        self._graph.node.extend(self._nodes)
-        for value, sides in ((self._graph.input[0], "HW"), (self._graph.output[0], ("2H", "2W"))):
-            dims = [1, *sides, 3]
+
+    def add_planes(self, levels: str) -> str:
+        """From levels, pixel by pixel, to float32 planes in [0, 1]; transposed first, while a pixel has few bytes."""
+        planes = self.add("Transpose", [levels], "level_planes", perm=[0, 3, 1, 2])
+        planes = self.add("Cast", [planes], "float_levels", to=TensorProto.FLOAT)
+        return self.add("Div", [planes, self.store("white", np.float32(255))], "planes")
+
+    def add_levels(self, planes: str) -> str:
+        """From float32 to levels: QuantizeLinear scales, rounds half to even and limits in one pass."""
+        step = self.store("step", np.float32(1) / np.float32(255))
+        return self.add("QuantizeLinear", [planes, step, self.store("black", np.uint8(0))], "levels")
+
+    def finish(self, frame: Dims, upscaled: Dims) -> None:
+        """Put the nodes into the graph, whose ends are uint8 now."""
+        del self.graph.node[:]
+        self.graph.node.extend(self._nodes)
+        self.graph.ClearField("value_info")
+        for value, dims in ((self.graph.input[0], frame), (self.graph.output[0], upscaled)):
             value.CopyFrom(helper.make_tensor_value_info(value.name, TensorProto.UINT8, dims))
 
-    def _take_clip(self) -> str:
-        """Take the clip to [0, 1] away that gives the output; returns the tensor that is to be converted."""
-        clip = self._writer(OUTPUT)
-        if clip.op_type == "Clip" and [self._constant(name) for name in clip.input[1:]] == [0.0, 1.0]:
-            self._remove(clip)
-            return clip.input[0]
-        source = f"{_PREFIX}/planes_out"
-        clip.output[list(clip.output).index(OUTPUT)] = source
-        return source
-
-    def _take_depth_to_space(self, source: str) -> str | None:
-        """Take the DepthToSpace away that alone leads to `source`; returns what it reads, if there is one."""
-        node = self._writer(source)
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        read_elsewhere = any(source in other.input for other in self._nodes)
-        shuffles = node.op_type == "DepthToSpace" and attributes == {"blocksize": 2, "mode": b"CRD"}
-        if not shuffles or read_elsewhere:
-            return None
-        self._remove(node)
-        return node.input[0]
-
-    def _writer(self, name: str) -> onnx.NodeProto:
+    def _writer_of(self, name: str) -> onnx.NodeProto:
         return next(node for node in self._nodes if name in node.output)
 
     def _remove(self, node: onnx.NodeProto) -> None:
@@ -119,46 +164,27 @@ class _Folding:
         self._nodes = [
             other for other in self._nodes if other.op_type != "Constant" or other.output[0] in still_read
         ]
-        kept = [t for t in self._graph.initializer if t.name in still_read]
-        del self._graph.initializer[:]
-        self._graph.initializer.extend(kept)
+        kept = [t for t in self.graph.initializer if t.name in still_read]
+        del self.graph.initializer[:]
+        self.graph.initializer.extend(kept)
 
-    def _constant(self, name: str) -> float | None:
-        """A constant scalar's value, None for anything else."""
-        tensors = [t for t in self._graph.initializer if t.name == name]
-        for node in self._nodes:
-            if node.op_type == "Constant" and name in node.output and node.attribute[0].name == "value":
-                tensors.append(node.attribute[0].t)
-        values = [numpy_helper.to_array(tensor) for tensor in tensors]
-        return values[0].item() if values and values[0].size == 1 else None
 
-    def _add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        """Append a node; gives the name of its output."""
-        name = output if output == OUTPUT else f"{_PREFIX}/{output}"
-        self._nodes.append(helper.make_node(kind, inputs, [name], name=f"{_PREFIX}/{output}", **attributes))
-        return name
+class _PixelFolding(Folding):
+    """Frames on both sides."""
 
-    def _store(self, name: str, value: np.ndarray | np.generic) -> str:
-        """Store a constant; gives its name."""
-        self._graph.initializer.append(numpy_helper.from_array(np.asarray(value), f"{_PREFIX}/{name}"))
-        return f"{_PREFIX}/{name}"
+    def fold(self) -> None:
+        """Put the steps from levels in front of the network and the steps to levels behind it."""
+        source = self.take_clip()
+        unshuffled = self.take_depth_to_space(source)
+        self.add_front(lambda: self.add_planes(INPUT))
+        if unshuffled is None:
+            self.add("Transpose", [self.add_levels(source)], OUTPUT, perm=[0, 2, 3, 1])
+        else:
+            self._add_shuffled_pixels(self.add_levels(unshuffled))
+        self.finish((1, "H", "W", 3), (1, "2H", "2W", 3))
 
     def _reshape(self, data: str, output: str, *dims: int) -> str:
-        return self._add("Reshape", [data, self._store(f"{output}_shape", np.array(dims, np.int64))], output)
-
-    def _add_planes(self) -> str:
-        """From levels to float32 planes in [0, 1]; transposed first, while a pixel has 3 bytes."""
-        planes = self._add("Transpose", [INPUT], "level_planes", perm=[0, 3, 1, 2])
-        planes = self._add("Cast", [planes], "float_levels", to=TensorProto.FLOAT)
-        return self._add("Div", [planes, self._store("white", np.float32(255))], "planes")
-
-    def _add_levels(self, planes: str) -> str:
-        """From float32 to levels: QuantizeLinear scales, rounds half to even and limits in one pass."""
-        step = self._store("step", np.float32(1) / np.float32(255))
-        return self._add("QuantizeLinear", [planes, step, self._store("black", np.uint8(0))], "levels")
-
-    def _add_pixels(self, levels: str) -> None:
-        self._add("Transpose", [levels], OUTPUT, perm=[0, 2, 3, 1])
+        return self.add("Reshape", [data, self.store(f"{output}_shape", np.array(dims, np.int64))], output)
 
     def _add_shuffled_pixels(self, levels: str) -> None:
         """DepthToSpace (CRD) and the step to interleaved pixels: 1 x 12 x H x W to 1 x 2H x 2W x 3.
@@ -168,10 +194,10 @@ class _Folding:
         keeps onnxruntime from merging the last two transpositions into one that moves 6 bytes at a time.
         """
         x = self._reshape(levels, "colours", 3, 4, 0, 0)
-        x = self._add("Transpose", [x], "sub_pixels", perm=[1, 0, 2, 3])
+        x = self.add("Transpose", [x], "sub_pixels", perm=[1, 0, 2, 3])
         x = self._reshape(x, "half_rows", 2, 6, 0, 0)
-        x = self._add("Transpose", [x], "interleaved", perm=[0, 2, 3, 1])
+        x = self.add("Transpose", [x], "interleaved", perm=[0, 2, 3, 1])
         x = self._reshape(x, "rows", 0, 0, -1)
-        x = self._add("Transpose", [x], "row_pairs", perm=[1, 0, 2])
+        x = self.add("Transpose", [x], "row_pairs", perm=[1, 0, 2])
         x = self._reshape(x, "pixel_pairs", 0, 2, -1, 3)
         self._reshape(x, OUTPUT, 1, -1, 0, 3)

@@ -14,6 +14,9 @@ ChromaUpsampling = Literal["bicubic", "bilinear", "nearest"]
 FOLDED_FROM = {"espcn_ycbcr_folded": "espcn_ycbcr"}
 """Models that are another model with the same weights, folded; they are never trained themselves."""
 
+ENDS_IN_BLOCKS = frozenset({"espcn_rgb", "espcn_ycbcr_folded", "espcn_anchor"})
+"""Models that end in DepthToSpace and a limit, so that a graph can leave that step to others (`fold_blocks`)."""
+
 
 def weights_name(model: str) -> str:
     """The model whose weights a model has: its own, or those that it is folded from."""

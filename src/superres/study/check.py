@@ -87,6 +87,8 @@ def check_study(study: Study) -> None:
             with _naming(f"calibration {calibration.name}"):
                 read_cache(Path(calibration.settings["path"]))
     _check_overlaps(study)
+    if study.upscale is not None and not Path(study.upscale.input).is_file():
+        raise UserError(f"upscale.input: expected a video, found no file {study.upscale.input}")
 
 
 @contextmanager

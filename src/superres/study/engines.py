@@ -4,14 +4,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from superres.device.errors import UserError
+from superres.models.settings import ENDS_IN_BLOCKS
 from superres.study.model import Arm, Study
 
 TENSORRT = ("tensorrt", "tensorrt_rtx")
 TENSORRT_METHODS = ("entropy", "minmax")
 """Methods of calibration that TensorRT has itself, for int8-trt-NAME."""
 
-# How the file is called whose graph has uint8 frames; OpenVINO and PyTorch put their conversion in themselves.
-_FORMS = {"onnxruntime": ".uint8", **dict.fromkeys(TENSORRT, ".casts")}
+FORMS = {
+    "onnxruntime": ("pixels", "blocks", "levels"),
+    "openvino": ("plain", "pixels", "blocks"),
+    **dict.fromkeys(TENSORRT, ("casts",)),
+}
+"""Forms of a graph on uint8 frames that a runtime may be given; `plain` has none: the runtime converts itself."""
+
+MEASURED = "fastest"
+"""The form that turns out to be the fastest on a target."""
 
 
 def frames_of(study: Study, arm: Arm) -> str:
@@ -20,7 +28,7 @@ def frames_of(study: Study, arm: Arm) -> str:
 
 
 def graph_of(study: Study, arm: Arm) -> str:
-    """Name, without folder and ending, of the ONNX file of an arm of a network.
+    """Name, without folder, form and ending, of the ONNX file of an arm of a network.
 
     FP32 and the Q/DQ graph of an INT8 precision serve every runtime. TensorRT's FP16 is written into the file,
     since newer versions take every type from there; where TensorRT finds ranges itself it reads FP32.
@@ -28,7 +36,47 @@ def graph_of(study: Study, arm: Arm) -> str:
     graph = "fp32" if arm.int8 is None or arm.implicit else arm.precision
     if arm.runtime in TENSORRT and arm.precision == "fp16":
         graph = "fp16"
-    return graph + (_FORMS.get(arm.runtime, "") if frames_of(study, arm) == "uint8" else "")
+    return graph
+
+
+def forms_of(study: Study, arm: Arm) -> tuple[str, ...]:
+    """Forms of the arm's graph among which its engine's is chosen; PyTorch's program and tables of whole numbers have one."""
+    if frames_of(study, arm) != "uint8" or arm.runtime not in FORMS:
+        return ("plain",)
+    form = study.forms[arm.runtime]
+    return FORMS[arm.runtime] if form == MEASURED else (form,)
+
+
+def form_file(graph: str, form: str) -> str:
+    """Name, without folder and ending, of the ONNX file of a graph in a form."""
+    return graph if form == "plain" else f"{graph}.{form}"
+
+
+def kind_of(arm: Arm) -> str:
+    """What forms are measured for once: graphs in INT8, and those in float."""
+    return "float" if arm.int8 is None else "int8"
+
+
+def measured_arm(study: Study, target: str, runtime: str, kind: str) -> Arm:
+    """The arm whose forms are measured for all of a kind on a target in a runtime.
+
+    It is the first one of a network whose forms differ.
+    """
+    arms = [
+        arm
+        for arm in (*study.arms, *study.swept)
+        if (arm.target, arm.runtime, kind_of(arm)) == (target, runtime, kind) and not arm.implicit
+    ]
+    return next((arm for arm in arms if arm.model in ENDS_IN_BLOCKS), arms[0])
+
+
+def check_form(runtime: Mapping[str, Any], key: str) -> None:
+    """Raise UserError for a form that a runtime doesn't have."""
+    form, known = runtime["form"], FORMS.get(runtime["name"], ())
+    if form != MEASURED and form not in known:
+        raise UserError(
+            f"{key}.form: expected {' or '.join((MEASURED, *known))} for {runtime['name']}, found {form}"
+        )
 
 
 def build_settings(study: Study, arm: Arm) -> dict[str, Any]:

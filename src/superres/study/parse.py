@@ -23,7 +23,7 @@ from superres.data.sources import (
 from superres.device.errors import UserError
 from superres.models.settings import FOLDED_FROM
 from superres.quantization.tools.presets import TOOLS
-from superres.study.engines import TENSORRT, check_tensorrt, check_tensorrt_arms
+from superres.study.engines import TENSORRT, check_form, check_tensorrt, check_tensorrt_arms
 from superres.study.files import find_file, parse_files
 from superres.study.forensics import parse_forensics
 from superres.study.model import (
@@ -40,6 +40,7 @@ from superres.study.quantizations import used_quantizations
 from superres.study.schema import complete_study
 from superres.study.sensitivity import check_measured_steps, parse_sensitivity
 from superres.study.sweep import with_sweep
+from superres.study.upscale import parse_upscale
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,9 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         missing={},
         quality=full["quality"],
         frames={runtime["name"]: runtime["frames"] for runtime in full["runtimes"]},
+        forms={runtime["name"]: runtime["form"] for runtime in full["runtimes"]},
+        form_seconds=full["forms"]["seconds"],
+        upscale=parse_upscale(full, arms),
         builds={r["name"]: r["build"] for r in full["runtimes"] if r["name"] in TENSORRT},
         latency=full["latency"],
         table=full["table"],
@@ -266,6 +270,7 @@ def _arms(full: Mapping[str, Any], key: str, written: Sequence[Mapping[str, Any]
 
 
 def _check_runtime(runtime: Mapping[str, Any], models: Sequence[str], key: str) -> None:
+    check_form(runtime, key)
     for precision in runtime["precisions"]:
         baseline = runtime["name"] == BASELINE_RUNTIME
         if (precision == BASELINE_PRECISION) != baseline:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from superres.device.errors import UserError
-from superres.study.engines import build_settings, frames_of, graph_of
+from superres.study.engines import build_settings, form_file, forms_of, frames_of, graph_of, measured_arm
 from superres.study.model import Arm, Study
 from superres.study.parse import load_study
 
@@ -29,12 +29,13 @@ TENSORRT = {
 
 
 @pytest.mark.parametrize(
-    ("runtime", "precision", "frames", "graph"),
+    ("runtime", "precision", "frames", "files"),
     [
-        ("onnxruntime", "fp32", "uint8", "fp32.uint8"),
+        ("onnxruntime", "fp32", "uint8", "fp32.pixels fp32.blocks fp32.levels"),
         ("onnxruntime", "int8-minmax", "float32", "int8-minmax"),
-        ("openvino", "int8-minmax", "uint8", "int8-minmax"),
-        ("openvino", "bf16", "uint8", "fp32"),
+        ("openvino", "int8-minmax", "uint8", "int8-minmax int8-minmax.pixels int8-minmax.blocks"),
+        ("pytorch", "fp32", "uint8", "fp32"),
+        ("openvino", "bf16", "uint8", "fp32 fp32.pixels fp32.blocks"),
         ("tensorrt", "fp32", "uint8", "fp32.casts"),
         ("tensorrt", "fp16", "uint8", "fp16.casts"),
         ("tensorrt", "fp16", "float32", "fp16"),
@@ -43,10 +44,10 @@ TENSORRT = {
         ("tensorrt_rtx", "fp16", "uint8", "fp16.casts"),
     ],
 )
-def test_the_graph_of_an_arm(runtime, precision, frames, graph):
+def test_the_graphs_that_an_arm_may_be_built_from(runtime, precision, frames, files):
     named = study({"name": runtime, "precisions": [precision], "frames": frames})
     (arm,) = named.arms
-    assert graph_of(named, arm) == graph
+    assert [form_file(graph_of(named, arm), form) for form in forms_of(named, arm)] == files.split()
     assert frames_of(named, arm) == ("float32" if "trt-" in precision else frames)
 
 
@@ -116,3 +117,31 @@ def test_a_mistake_gets_one_line(runtime, message):
 def test_an_arm_knows_whether_tensorrt_finds_its_ranges():
     precisions = ("fp32", "int8-minmax", "int8-trt-minmax")
     assert [Arm("local", "tensorrt", "m", name).implicit for name in precisions] == [False, False, True]
+
+
+def test_a_form_that_the_study_names_is_the_only_one() -> None:
+    named = study({"name": "openvino", "precisions": ["fp32"], "form": "blocks"})
+    assert forms_of(named, named.arms[0]) == ("blocks",)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "form", "known"),
+    [
+        ("openvino", "levels", "fastest or plain or pixels or blocks"),
+        ("pytorch", "pixels", "expected fastest for pytorch"),
+    ],
+)
+def test_a_form_that_the_runtime_lacks(runtime: str, form: str, known: str) -> None:
+    with pytest.raises(UserError, match=rf"runtimes\[0\].form: .*{known}.*found {form}"):
+        study({"name": runtime, "precisions": ["fp32"], "form": form})
+
+
+def test_forms_are_measured_on_a_network_whose_forms_differ() -> None:
+    def add(config: Config) -> None:
+        config["models"] = [{"name": "espcn_ycbcr"}, {"name": "espcn_anchor"}]
+
+    named = study({"name": "onnxruntime", "precisions": ["fp32", "int8-minmax"]}, edit=add)
+    assert measured_arm(named, "local", "onnxruntime", "int8") == Arm(
+        "local", "onnxruntime", "espcn_anchor", "int8-minmax"
+    )
+    assert measured_arm(named, "local", "onnxruntime", "float").precision == "fp32"

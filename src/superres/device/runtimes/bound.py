@@ -6,19 +6,23 @@ from typing import Any, Sequence, Tuple
 
 import numpy as np
 
-from superres.device.pixels import to_pixels, to_planes
+from superres.device.pixels import from_blocks, to_pixels, to_planes
 from superres.device.runtimes.base import Session, Settings
+
+LEAST_BLOCK_CHANNELS = 12
 
 
 class BoundSession(Session):
     """An engine between two arrays, which are allocated once for each frame size.
 
-    Of uint8 frames: 1 x H x W x 3 in, 1 x 2H x 2W x 3 out. Of float32 planes, range 0 to 1: 1 x 3 x H x W in,
+    Of uint8 frames: 1 x H x W x 3 in, 1 x 2H x 2W x 3 out, or 1 x H x W x `block_channels`, if there are any, which
+    are brought into a frame here (`superres.device.pixels.from_blocks`). Of float32 planes, range 0 to 1: 1 x 3 x H x W in,
     1 x 3 x 2H x 2W out, converted here in numpy.
     """
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, block_channels: int = 0):
         self._planar = settings.frames == "float32"
+        self._block_channels = block_channels
         self._threads = settings.threads
         self._pool = ThreadPoolExecutor(settings.threads) if self._planar and settings.threads > 1 else None
         self._size: Tuple[int, int] = (0, 0)
@@ -44,6 +48,8 @@ class BoundSession(Session):
         else:
             self._inputs = self.empty((1, height, width, 3), np.uint8)
             self._outputs = self._frame[np.newaxis]
+            if self._block_channels:
+                self._outputs = self.empty((1, height, width, self._block_channels), np.uint8)
         # Bound, the output lies in memory that is there already: no 25 MB of page faults in each run.
         self.bind(self._inputs, self._outputs)
 
@@ -61,4 +67,15 @@ class BoundSession(Session):
     def postprocess(self, outputs: None) -> np.ndarray:
         if self._planar:
             to_pixels(self._outputs, self._frame, self._pool, self._threads)
+        elif self._block_channels:
+            from_blocks(self._outputs[0], self._frame)
         return self._frame
+
+
+def block_channels(dimensions: Sequence[Any]) -> int:
+    """How many channels the blocks have that an engine gives instead of frames; 0 for frames and planes.
+
+    `dimensions` are those of its output, of which the last is a number where frames or blocks come out.
+    """
+    last = dimensions[-1]
+    return last if isinstance(last, int) and last >= LEAST_BLOCK_CHANNELS else 0

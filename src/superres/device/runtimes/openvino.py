@@ -16,7 +16,7 @@ from openvino import opset13 as ops
 
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.runtimes.base import AS_WRITTEN, Settings
-from superres.device.runtimes.bound import BoundSession
+from superres.device.runtimes.bound import BoundSession, block_channels
 
 # What OpenVINO is asked for, and what its convolutions then have to run in.
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
@@ -30,10 +30,11 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
         raise UserError("openvino: expected an ONNX file as model, found none")
     core = ov.Core()
     try:
-        network = _read(core, model)
-        _drop_last_clip(network)
-        if settings.frames == "uint8":
-            network = _with_uint8_frames(network)
+        network = _read(core, model, settings.frames)
+        if network.input().element_type == ov.Type.f32:
+            _drop_last_clip(network)
+            if settings.frames == "uint8":
+                network = _with_uint8_frames(network)
         compiled = core.compile_model(network, "CPU", _properties(settings))
     except RuntimeError as error:
         if kind != "fp16":
@@ -61,7 +62,7 @@ class OpenvinoSession(BoundSession):
     """A compiled graph with frames or planes in and out."""
 
     def __init__(self, compiled: ov.CompiledModel, settings: Settings):
-        super().__init__(settings)
+        super().__init__(settings, _block_channels(compiled) if settings.frames == "uint8" else 0)
         self._request = compiled.create_infer_request()
 
     def bind(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
@@ -89,7 +90,12 @@ def _properties(settings: Settings) -> Dict[str, Any]:
     }
 
 
-def _read(core: ov.Core, model: Path) -> ov.Model:
+def _block_channels(compiled: ov.CompiledModel) -> int:
+    dimensions = compiled.output(0).get_partial_shape()
+    return block_channels([dim.get_length() if dim.is_static else None for dim in dimensions])
+
+
+def _read(core: ov.Core, model: Path, frames: str) -> ov.Model:
     try:
         network = core.read_model(str(model))
     except RuntimeError as error:
@@ -97,8 +103,12 @@ def _read(core: ov.Core, model: Path) -> ov.Model:
             f"{model}: expected an ONNX file that openvino reads, found: {_first_line(error)}"
         ) from error
     found = [(node.get_any_name(), node.element_type.get_type_name()) for node in network.inputs]
-    if found != [("frame", "f32")]:
-        raise UserError(f"{model}: expected one float32 input named 'frame', found {found}; export it again")
+    # The conversion of frames may be part of the graph already.
+    types = {"uint8": ("f32", "u8"), "float32": ("f32",)}[frames]
+    if found not in [[("frame", kind)] for kind in types]:
+        raise UserError(
+            f"{model}: expected one input named 'frame' of {' or '.join(types)}, found {found}; export it again"
+        )
     return network
 
 

@@ -1,0 +1,78 @@
+"""How much of an engine's own throughput is left for a whole video, y4m to y4m?
+
+    .venv/bin/python benchmarks/upscale_video.py results/default openvino espcn_anchor int8-entropy
+
+The engine alone upscales frames that lie in memory, before and after the video; both runs use all CPUs.
+"""
+
+import argparse
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from superres.device.arm import open_engine
+from superres.device.frames import open_frames
+from superres.device.machine import usable_cpus
+from superres.device.outputs import read_json
+from superres.device.runtimes.base import Session, Settings
+from superres.upscale.pipeline import UpscaleSettings, upscale_video
+
+RATE = 25
+
+
+def frames_per_second(session: Session, frames: list[np.ndarray], count: int) -> float:
+    """Frames of the engine alone."""
+    started = time.perf_counter()
+    for i in range(count):
+        session.run(frames[i % len(frames)])
+    return count / (time.perf_counter() - started)
+
+
+def write_y4m(path: Path, frames: list[np.ndarray], count: int) -> None:
+    """The frames, again and again, as 4:2:0 video."""
+    with av.open(str(path), "w", format="yuv4mpegpipe") as container:
+        stream = container.add_stream("rawvideo", rate=RATE)
+        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], "yuv420p"
+        for i in range(count):
+            frame = av.VideoFrame.from_ndarray(frames[i % len(frames)], format="rgb24").reformat(
+                format="yuv420p"
+            )
+            frame.pts, frame.time_base = i, Fraction(1, RATE)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time an arm on a whole video, against its engine alone.")
+    parser.add_argument("results", type=Path, help="a study's folder, such as results/default")
+    parser.add_argument("arm", nargs=3, metavar=("runtime", "model", "precision"))
+    parser.add_argument("--clip", default="park")
+    parser.add_argument("--frames", type=int, default=100)
+    parser.add_argument("--kind", choices=("y4m", "mkv", "mp4"), default="y4m", help="what is written")
+    chosen = parser.parse_args()
+    runtime, model, precision = chosen.arm
+    arm = chosen.results / "arms/local" / runtime / model / precision
+    options = read_json(arm / "engine.json", ("settings",))["settings"].get("options", {})
+    settings = Settings(precision, usable_cpus(), options)
+    session, _ = open_engine(arm / "engine.bin", arm / "engine.json", runtime, settings)
+    stored = open_frames(chosen.results / f"frames/{chosen.clip}.lr.npy")
+    frames = [np.array(stored[i]) for i in range(min(len(stored), 24))]
+    frames_per_second(session, frames, 5)
+    with tempfile.TemporaryDirectory() as folder:
+        source, out = Path(folder, "in.y4m"), Path(folder, f"out.{chosen.kind}")
+        write_y4m(source, frames, chosen.frames)
+        before = frames_per_second(session, frames, chosen.frames // 2)
+        started = time.perf_counter()
+        upscale_video(session, source, out, UpscaleSettings(), "video")
+        video = chosen.frames / (time.perf_counter() - started)
+        after = frames_per_second(session, frames, chosen.frames // 2)
+    alone = 2 / (1 / before + 1 / after)
+    print(f"engine alone {alone:.2f} frames/s, y4m to {chosen.kind} {video:.2f}: {100 * video / alone:.0f} %")
+
+
+if __name__ == "__main__":
+    main()

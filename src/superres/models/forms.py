@@ -1,0 +1,16 @@
+"""The forms of a graph on uint8 frames among which a runtime has the fastest, by name."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from superres.models.fold_blocks import fold_blocks
+from superres.models.fold_frames import fold_frames
+from superres.models.fold_levels import fold_levels
+
+FORMS: Mapping[str, Callable[[Path, Path], None]] = {
+    "pixels": fold_frames,
+    "blocks": partial(fold_blocks, aligned=False),
+    "levels": fold_levels,
+}
+"""What writes a graph on float32 planes, in FP32 or as a Q/DQ graph, in a form; see there."""

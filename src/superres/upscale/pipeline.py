@@ -1,0 +1,138 @@
+"""Decoding, inference and encoding of a video at the same time, in constant memory."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+from superres.device.errors import UserError
+from superres.device.outputs import Outputs
+from superres.device.progress import Progress
+from superres.device.runtimes.base import Session
+from superres.upscale.codecs import Codec, chosen_codec
+from superres.upscale.videos import Picture, VideoReader, VideoWriter
+
+WAITING = 3
+"""Frames that wait between two steps at most: what a slow frame of one step needs, and no more memory than that."""
+
+_END = object()
+
+
+@dataclass(frozen=True)
+class UpscaleSettings:
+    """How a video is written: `codec` as `superres.upscale.videos` knows it, `crf` the quality of H.264 (0 is without loss)."""
+
+    codec: Codec = "auto"
+    crf: int = 16
+
+
+def upscale_video(session: Session, source: Path, out: Path, settings: UpscaleSettings, label: str) -> int:
+    """Write a video twice as wide and high; returns its number of frames.
+
+    One thread decodes, this one upscales, another encodes; FFmpeg and the runtimes compute without Python's lock. The
+    file appears under its name when it is whole, not before. Raises UserError for a video that can't be read, an output
+    that is the input, and names that don't fit the codec.
+    """
+    codec = chosen_codec(out, settings.codec)
+    if out.exists() and source.exists() and out.samefile(source):
+        raise UserError(f"{out}: expected an output other than the input, found the same file")
+    with VideoReader(source) as reader, Outputs({"video": str(out)}) as outputs:
+        form = reader.format
+        opened = VideoWriter(
+            outputs["video"], out.suffix.lower(), form, codec, crf=settings.crf, sound=reader.sound
+        )
+        with opened as writer, Progress(label, form.frames) as progress:
+            count = _run(session, reader, writer, progress)
+            progress.total = count
+    return count
+
+
+def _run(session: Session, reader: VideoReader, writer: VideoWriter, progress: Progress) -> int:
+    count = 0
+    with _in_background(reader) as decoded, _consumed_by(_writes(writer)) as put:
+        for item in decoded:
+            if not isinstance(item, Picture):
+                put(item)
+                continue
+            # The session's frame is valid until the next call only.
+            put(replace(item, rgb=session.run(item.rgb).copy()))
+            count += 1
+            progress.total = max(progress.total, count)
+            progress.update()
+    return count
+
+
+def _writes(writer: VideoWriter) -> Callable[[Any], None]:
+    return lambda item: writer.write(item) if isinstance(item, Picture) else writer.copy(item)
+
+
+@contextmanager
+def _in_background(items: Any) -> Iterator[Iterator[Any]]:
+    """The items of an iterable that a thread reads ahead; what it raises is raised here."""
+    queue: Queue[Any] = Queue(WAITING)
+    stopped = threading.Event()
+
+    def read() -> None:
+        try:
+            for item in items:
+                queue.put(item)
+                if stopped.is_set():
+                    return
+            queue.put(_END)
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever takes it
+            queue.put(error)
+
+    thread = threading.Thread(target=read, name="decode")
+    thread.start()
+    try:
+        yield _taken(queue)
+    finally:
+        stopped.set()
+        while thread.is_alive():
+            _empty(queue)
+            thread.join(0.01)
+
+
+@contextmanager
+def _consumed_by(consume: Callable[[Any], None]) -> Iterator[Callable[[Any], None]]:
+    """What puts items into the hands of a thread; leaving waits until all are consumed, and raises what it raised."""
+    queue: Queue[Any] = Queue(WAITING)
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        for item in _taken(queue):
+            if not failed:
+                try:
+                    consume(item)
+                except BaseException as error:  # noqa: BLE001 - raised again below
+                    failed.append(error)
+
+    def put(item: Any) -> None:
+        if failed:
+            raise failed[0]
+        queue.put(item)
+
+    thread = threading.Thread(target=work, name="encode")
+    thread.start()
+    try:
+        yield put
+    finally:
+        queue.put(_END)
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def _taken(queue: "Queue[Any]") -> Iterator[Any]:
+    while (item := queue.get()) is not _END:
+        if isinstance(item, BaseException):
+            raise item
+        yield item
+
+
+def _empty(queue: "Queue[Any]") -> None:
+    while not queue.empty():
+        queue.get()

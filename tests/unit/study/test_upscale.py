@@ -1,0 +1,63 @@
+"""What a study may say of the video that it upscales."""
+
+from typing import Any
+
+import pytest
+
+from superres.device.errors import UserError
+from superres.study.check import check_study
+from superres.study.model import Arm, Study
+from superres.study.parse import load_study
+
+from .test_parse import SCHEMA, Config, edited
+
+
+def study(upscale: dict[str, Any]) -> Study:
+    def change(config: Config) -> None:
+        config["models"] = [{"name": "espcn_rgb"}, {"name": "espcn_anchor"}]
+        config["runtimes"] = [{"name": "openvino", "precisions": ["fp32", "int8-minmax"]}]
+        config["upscale"] = upscale
+
+    return load_study(edited(change), SCHEMA)
+
+
+ARM = {"model": "espcn_rgb", "precision": "fp32"}
+
+
+def test_no_video_is_named() -> None:
+    assert study({}).upscale is None
+
+
+def test_defaults() -> None:
+    named = study({"input": "holiday/beach.mp4", "precision": "int8-minmax", "crf": "0"})
+    assert named.upscale is not None
+    assert named.upscale.output == f"results/{named.name}/upscaled/beach.mkv"
+    assert named.upscale.arm == Arm("local", "openvino", "espcn_anchor", "int8-minmax")
+    assert (named.upscale.codec, named.upscale.crf) == ("auto", 0)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"input": "a.mkv", "output": "./a.mkv"}, r"upscale\.output: expected another file than the input"),
+        (
+            {"input": "a.mkv", "output": "b.webm"},
+            r"upscale\.output: b\.webm: expected a name that ends in \.mkv",
+        ),
+        ({"input": "a.mkv", "output": "b.mp4", "codec": "y4m"}, r"ends in \.y4m for y4m, found \.mp4"),
+        ({"input": "a.mkv", "crf": 52}, r"upscale\.crf: expected a whole number from 0 to 51, found 52"),
+        ({"input": "a.mkv", "crf": "good"}, r"upscale\.crf: .* found 'good'"),
+        ({"input": "a.mkv", "runtime": "pytorch"}, r"upscale\.runtime: .*\(openvino\), found pytorch"),
+        ({"input": "a.mkv", "model": "espcn"}, r"upscale\.model: .*\(espcn_rgb, espcn_anchor\), found espcn"),
+        ({"input": "a.mkv", "precision": "bf16"}, r"upscale\.precision: .*\(fp32, int8-minmax\), found bf16"),
+        ({"inputs": "a.mkv"}, r"upscale\.inputs: unknown key \(did you mean input\?\)"),
+    ],
+)
+def test_mistakes(entry: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        study(ARM | entry)
+
+
+def test_a_video_that_is_not_there() -> None:
+    with pytest.raises(UserError, match=r"upscale\.input: expected a video, found no file nothing\.mp4"):
+        check_study(study(ARM | {"input": "nothing.mp4"}))

@@ -1,0 +1,194 @@
+"""Videos upscaled for real, by OpenCV's bicubic: what is in the file afterwards, and what a bad one says."""
+
+import threading
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from superres.device.errors import UserError
+from superres.device.runtimes import load_runtime
+from superres.device.runtimes.base import Session, Settings
+from superres.upscale.pipeline import WAITING, UpscaleSettings, _in_background, upscale_video
+from superres.upscale.videos import Picture, VideoReader
+
+FRAMES, HEIGHT, WIDTH = 9, 48, 64
+RATE = Fraction(30000, 1001)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    runtime = load_runtime("opencv")
+    settings = Settings("uint8", 1, {"frames": "uint8", "kernel": "opencv"})
+    runtime.build(None, tmp_path / "engine", settings)
+    return runtime.open_engine(tmp_path / "engine", settings)
+
+
+def samples_of(values: np.ndarray) -> av.AudioFrame:
+    frame = av.AudioFrame.from_ndarray(values, format="s16", layout="mono")
+    frame.sample_rate = 8000
+    return frame
+
+
+def write_video(path: Path, pixels: str = "yuv420p", sound: bool = False) -> Path:
+    """A pattern that moves; lossless but for its chroma."""
+    kinds = {".y4m": ("yuv4mpegpipe", "rawvideo"), ".mkv": ("matroska", "ffv1")}
+    kind, codec = kinds[path.suffix]
+    ramp = np.add.outer(np.arange(HEIGHT) * 3, np.arange(WIDTH) * 2)[..., np.newaxis] + [0, 40, 80]
+    with av.open(str(path), "w", format=kind) as container:
+        stream: Any = container.add_stream(codec, rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixels
+        tone = container.add_stream("pcm_s16le", rate=8000, layout="mono") if sound else None
+        for i in range(FRAMES):
+            rgb = ((ramp + 5 * i) % 200 + 20).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=pixels, dst_colorspace=1)
+            frame.pts, frame.time_base = i, 1 / RATE
+            container.mux(stream.encode(frame))
+            if tone is not None:
+                container.mux(tone.encode(samples_of(np.full((1, 267), 100 * i, np.int16))))
+        container.mux(stream.encode())
+        if tone is not None:
+            container.mux(tone.encode())
+    return path
+
+
+def pictures(path: Path) -> list[Picture]:
+    with VideoReader(path) as reader:
+        return [item for item in reader if isinstance(item, Picture)]
+
+
+@pytest.mark.parametrize("source", ["in.y4m", "in.mkv"])
+def test_every_frame_comes_out_as_the_session_made_it(tmp_path: Path, session: Session, source: str) -> None:
+    path = write_video(tmp_path / source, "yuv444p")
+    count = upscale_video(session, path, tmp_path / "out.mkv", UpscaleSettings(), "test")
+    before, after = pictures(path), pictures(tmp_path / "out.mkv")
+    assert count == len(before) == len(after) == FRAMES
+    for small, large in zip(before, after, strict=True):
+        assert large.rgb.shape == (2 * HEIGHT, 2 * WIDTH, 3)
+        # FFV1 keeps RGB: there and back nothing changes.
+        np.testing.assert_array_equal(large.rgb, session.run(small.rgb))
+    with VideoReader(path) as reader, VideoReader(tmp_path / "out.mkv") as result:
+        assert result.format.rate == pytest.approx(RATE, rel=1e-4)
+        seconds = [
+            float(p.pts * r.format.time_base) for r, p in ((reader, before[-1]), (result, after[-1])) if p.pts
+        ]
+    assert seconds[0] == pytest.approx(seconds[1], abs=2e-3)
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p", "yuv444p"])
+def test_y4m_keeps_the_chroma_format_and_the_colours(tmp_path: Path, session: Session, pixels: str) -> None:
+    path = write_video(tmp_path / "in.y4m", pixels)
+    upscale_video(session, path, tmp_path / "out.y4m", UpscaleSettings(), "test")
+    with VideoReader(tmp_path / "out.y4m") as result:
+        assert result.format.pixels == pixels
+        assert (result.format.width, result.format.height) == (2 * WIDTH, 2 * HEIGHT)
+    for small, large in zip(pictures(path), pictures(tmp_path / "out.y4m"), strict=True):
+        expected = session.run(small.rgb).astype(int)
+        # Limited range has 219 levels, and chroma fewer samples; a wrong matrix is off by 10 and more.
+        assert np.abs(large.rgb - expected).mean() < 2
+
+
+def test_h264_is_small_and_near(tmp_path: Path, session: Session) -> None:
+    path = write_video(tmp_path / "in.mkv")
+    upscale_video(session, path, tmp_path / "out.mp4", UpscaleSettings(crf=10), "test")
+    found = pictures(tmp_path / "out.mp4")
+    assert len(found) == FRAMES
+    for small, large in zip(pictures(path), found, strict=True):
+        assert np.abs(large.rgb.astype(int) - session.run(small.rgb)).mean() < 4
+
+
+def test_the_sound_stays(tmp_path: Path, session: Session) -> None:
+    path = write_video(tmp_path / "in.mkv", sound=True)
+    upscale_video(session, path, tmp_path / "out.mkv", UpscaleSettings(), "test")
+    samples = []
+    for file in (path, tmp_path / "out.mkv"):
+        with av.open(str(file)) as container:
+            samples.append(np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)]))
+    assert len(samples[0]) == 267 * FRAMES
+    np.testing.assert_array_equal(samples[0], samples[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("out.webm", {}, r"out.webm: expected a name that ends in \.mkv, .*, found \.webm"),
+        ("out", {}, "found no ending"),
+        ("out.mp4", {"codec": "ffv1"}, r"expected a name that ends in \.mkv or \.avi for ffv1, found \.mp4"),
+    ],
+)
+def test_names_that_do_not_fit(
+    tmp_path: Path, session: Session, name: str, settings: dict[str, str], message: str
+) -> None:
+    path = write_video(tmp_path / "in.y4m")
+    with pytest.raises(UserError, match=message):
+        upscale_video(session, path, tmp_path / name, UpscaleSettings(**settings), "test")  # pyright: ignore[reportArgumentType]
+    assert not (tmp_path / name).exists()
+
+
+def test_files_that_are_no_videos(tmp_path: Path, session: Session) -> None:
+    (tmp_path / "text.mkv").write_text("no video at all")
+    with av.open(str(tmp_path / "sound.mkv"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        container.mux(stream.encode(samples_of(np.zeros((1, 800), np.int16))))
+        container.mux(stream.encode())
+    cases = {
+        "nothing.mkv": "expected a video, found no file",
+        "text.mkv": "expected a video, found something else",
+        "sound.mkv": "found no stream of pictures",
+    }
+    for name, message in cases.items():
+        with pytest.raises(UserError, match=message):
+            upscale_video(session, tmp_path / name, tmp_path / "out.mkv", UpscaleSettings(), "test")
+    path = write_video(tmp_path / "in.mkv")
+    with pytest.raises(UserError, match="expected an output other than the input"):
+        upscale_video(session, path, path, UpscaleSettings(), "test")
+    assert pictures(path)
+
+
+class Failing(Session):
+    """A session that gives up in the middle."""
+
+    def __init__(self, error: Exception):
+        self.error, self.calls = error, 0
+
+    def preprocess(self, frame: np.ndarray) -> np.ndarray:
+        self.calls += 1
+        if self.calls == 4:
+            raise self.error
+        return frame
+
+    def execute(self, inputs: np.ndarray) -> np.ndarray:
+        return inputs.repeat(2, 0).repeat(2, 1)
+
+    def postprocess(self, outputs: np.ndarray) -> np.ndarray:
+        return outputs
+
+
+def test_a_failure_in_the_middle_leaves_no_file_and_no_thread(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "in.y4m")
+    before = threading.active_count()
+    with pytest.raises(UserError, match="the device is gone"):
+        upscale_video(
+            Failing(UserError("the device is gone")), path, tmp_path / "out.mkv", UpscaleSettings(), ""
+        )
+    assert [file.name for file in tmp_path.iterdir()] == ["in.y4m"]
+    assert threading.active_count() == before
+
+
+def test_no_more_is_read_ahead_than_may_wait() -> None:
+    read: list[int] = []
+
+    def items():
+        for i in range(100):
+            read.append(i)
+            yield i
+
+    with _in_background(items()) as taken:
+        for expected in range(20):
+            assert next(taken) == expected
+            # What waits, and the one in the hands of the thread.
+            assert len(read) <= expected + 1 + WAITING + 1
+    assert len(read) < 30
