@@ -16,8 +16,9 @@ all: setup
 
 setup: $(RUN_STAMP)
 
+# A process for each processor; tests/conftest.py says which tests stay together.
 test: $(DEV_STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 # What needs an NVIDIA GPU, and why anything of it was skipped.
 test-gpu: $(DEV_STAMP)

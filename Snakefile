@@ -23,6 +23,7 @@ localrules:
     all,
     evaluate,
     verify,
+    profile,
     upscale,
 
 
@@ -68,6 +69,13 @@ if STUDY.forensics:
         input:
             csv=f"{RESULTS}/forensics.csv",
             md=f"{RESULTS}/forensics.md",
+
+
+# The operations of every arm, timed apart from each other.
+rule profile:
+    input:
+        csv=f"{RESULTS}/profile.csv",
+        plot=expand(f"{RESULTS}/plots/operations.{{kind}}", kind=["svg", "png"]),
 
 
 # A video, twice as wide and high: --config upscale='{input: clip.mp4}'.

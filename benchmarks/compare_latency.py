@@ -14,10 +14,12 @@ from statistics import median, quantiles
 import numpy as np
 
 from superres.device.frames import open_frames
-from superres.device.latency import WARMUP_ITERATIONS, time_rounds
 from superres.device.machine import usable_cpus
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Session, Settings
+from superres.device.timing import time_rounds
+
+WARMUP_ROUNDS = 2
 
 
 def open_arm(results: Path, arm: str, threads: int) -> Session:
@@ -40,7 +42,7 @@ def main() -> None:
     chosen = parser.parse_args()
     frames = open_frames(chosen.results / f"frames/{chosen.clip}.lr.npy")
     sessions = [open_arm(chosen.results, arm, usable_cpus()) for arm in chosen.arms]
-    time_rounds(sessions, frames, lambda done, _: done >= WARMUP_ITERATIONS)
+    time_rounds(sessions, frames, lambda done, _: done >= WARMUP_ROUNDS)
     times = np.array([row for _, row in time_rounds(sessions, frames, lambda done, _: done >= chosen.rounds)])
     print(f"{'arm':58} {'ms':>8} {'times as fast':>14} {'quartiles':>13}")
     for arm, column in zip(chosen.arms, times.T, strict=True):

@@ -115,6 +115,7 @@ rule measure_quality:
 
 rule measure_latency:
     input:
+        unpack(reference_engine),
         engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
         lr=clip_file("lr.npy"),
@@ -132,13 +133,30 @@ rule measure_latency:
     # All cores: nothing else runs while an arm is timed.
     threads: workflow.cores
     params:
-        settings=job_settings(**STUDY.latency),
+        settings=latency_settings,
     script:
         "../workflow/scripts/measure_latency.py"
 
 
-# Asked for by its file's name; only TensorRT tells the times of its layers.
-rule profile_layers:
+rule measure_roofline:
+    input:
+        code=code("device/roofline.py"),
+    output:
+        record=f"{RESULTS}/roofline/{{target}}.json",
+    log:
+        f"{LOGS}/measure_roofline/{{target}}.log",
+    conda:
+        "../envs/arms.yaml"
+    # All cores: nothing else runs while a target is timed.
+    threads: workflow.cores
+    params:
+        settings={"seconds": STUDY.roofline["seconds"]},
+    script:
+        "../workflow/scripts/measure_roofline.py"
+
+
+# Not timed with the arms: counters slow an engine down.
+rule measure_profile:
     input:
         engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
@@ -149,17 +167,17 @@ rule profile_layers:
         profile=f"{ARM}/profile{{of_clip}}.csv",
         record=f"{ARM}/profile{{of_clip}}.json",
     log:
-        f"{LOGS}/profile_layers/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
+        f"{LOGS}/measure_profile/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
     benchmark:
-        f"{BENCHMARKS}/profile_layers/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
+        f"{BENCHMARKS}/measure_profile/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
     conda:
         "../envs/arms.yaml"
     # All cores: nothing else runs while layers are timed.
     threads: workflow.cores
     params:
-        settings=job_settings(runs=STUDY.latency["min_iterations"]),
+        settings=job_settings(runs=STUDY.profile["runs"]),
     script:
-        "../workflow/scripts/profile_layers.py"
+        "../workflow/scripts/measure_profile.py"
 
 
 rule write_manifest:

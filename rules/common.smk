@@ -22,6 +22,7 @@ from superres.quantization.recipes import MEASURED, NEED_IMAGES, ONE_THREAD
 from superres.study.check import check_study, leave_out_missing, left_out_notes
 from superres.study.comparisons import compared_arms, differing_in
 from superres.study.engines import (
+    PYTORCH,
     TENSORRT,
     build_settings,
     form_file,
@@ -131,5 +132,5 @@ include: "common/report.smk"
 
 # Jobs read this file too, in processes of their own: it is said once.
 if workflow.is_main_process:
-    for note in left_out_notes(STUDY):
+    for note in left_out_notes(STUDY) + reference_notes():
         print(f"study {STUDY.name}: {note}", file=sys.stderr)

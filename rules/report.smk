@@ -3,6 +3,10 @@ rule collect_metrics:
         quality=arm_files("quality{of_clip}.csv"),
         latency=arm_files("latency{of_clip}.csv"),
         manifest=arm_files("manifest{of_clip}.json"),
+        roofline=expand(
+            f"{RESULTS}/roofline/{{target}}.json", target=targets_of_study()
+        ),
+        operations=operations_graphs(),
         code=code("report/metrics.py"),
     output:
         metrics=report(
@@ -17,8 +21,62 @@ rule collect_metrics:
     threads: 1
     params:
         arms=arm_clips(),
+        graphs=arm_graphs(),
+        targets=targets_of_study(),
+        references=reference_labels(),
+        noise=dict(STUDY.noise),
+        far_db=STUDY.far_db,
     script:
         "../workflow/scripts/collect_metrics.py"
+
+
+rule collect_profiles:
+    input:
+        profile=arm_files("profile{of_clip}.csv"),
+        record=arm_files("profile{of_clip}.json"),
+        operations=operations_graphs(),
+        code=code("report/profiles.py", "report/operations_plot.py"),
+    output:
+        csv=report(
+            f"{RESULTS}/profile.csv",
+            caption="../workflow/report/profile.rst",
+            category="Figures",
+        ),
+        md=report(
+            f"{RESULTS}/profile.md",
+            caption="../workflow/report/profile.rst",
+            category="Figures",
+        ),
+    log:
+        f"{LOGS}/collect_profiles.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    params:
+        arms=arm_clips(),
+        graphs=arm_graphs(),
+    script:
+        "../workflow/scripts/collect_profiles.py"
+
+
+rule plot_operations:
+    input:
+        profile=f"{RESULTS}/profile.csv",
+        code=code("report/operations_plot.py"),
+    output:
+        svg=report(
+            f"{RESULTS}/plots/operations.svg",
+            caption="../workflow/report/plot_operations.rst",
+            category="Plots",
+        ),
+        png=f"{RESULTS}/plots/operations.png",
+    log:
+        f"{LOGS}/plot_operations.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    script:
+        "../workflow/scripts/plot_operations.py"
 
 
 rule write_table:

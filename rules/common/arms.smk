@@ -45,7 +45,7 @@ def engine_source(wildcards):
     """What an engine is built from: an ONNX file, PyTorch's own program, tables of whole numbers, or nothing for bicubic."""
     if wildcards.model == BASELINE:
         return []
-    if wildcards.runtime == "pytorch":
+    if wildcards.runtime in PYTORCH:
         return f"{RESULTS}/programs/{wildcards.model}.pt"
     if wildcards.runtime == "fixedpoint":
         return f"{RESULTS}/onnx/{wildcards.model}/{wildcards.precision}.tables.npz"
@@ -142,6 +142,46 @@ def runtime_options(wildcards):
     if wildcards.model == BASELINE:
         options["kernel"] = STUDY.models[BASELINE].kernel
     return options
+
+
+def reference_engine(wildcards):
+    """Engine of the arm that another is timed in turn with, as named inputs; none where there is no such arm."""
+    reference = STUDY.reference_of(arm_of(wildcards))
+    if reference is None:
+        return {}
+    folder = f"{RESULTS}/arms/{reference.folder}"
+    return {
+        "reference_engine": f"{folder}/engine.bin",
+        "reference_record": f"{folder}/engine.json",
+    }
+
+
+def latency_settings(wildcards):
+    """Settings of the job that times an arm, and what the reference's engine is."""
+    settings = dict(STUDY.latency)
+    reference = STUDY.reference_of(arm_of(wildcards))
+    if reference is not None:
+        settings["reference"] = {
+            "label": reference.folder,
+            "runtime": reference.runtime,
+            "precision": reference.precision,
+            "options": runtime_options(reference),
+        }
+    return job_settings(**settings)(wildcards)
+
+
+def reference_notes():
+    """A line for each target whose study doesn't have the arm that others are timed against."""
+    references = [STUDY.reference.on(target) for target in targets_of_study()]
+    return [
+        f"No ratios of speeds on {reference.target}: the reference {reference.folder} is no arm of this study."
+        for reference in references
+        if reference not in STUDY.arms
+    ]
+
+
+def targets_of_study():
+    return list(dict.fromkeys(arm.target for arm in STUDY.arms))
 
 
 def disjoint_images(wildcards):

@@ -3,9 +3,11 @@ def traced_inputs(wildcards):
     arm = arm_of(wildcards)
     traced = {"clip": f"{RESULTS}/frames/{clip_name(wildcards)}.json"}
     if arm.model != BASELINE:
-        kinds = {"pytorch": "program", "fixedpoint": "tables"}
+        kinds = {**dict.fromkeys(PYTORCH, "program"), "fixedpoint": "tables"}
         kind = kinds.get(arm.runtime, "onnx")
         traced |= {"weights": weights_of(arm), kind: engine_source(arm)}
+    if reference := reference_engine(arm):
+        traced["reference"] = reference["reference_engine"]
     return traced | traced_forms(arm) | traced_quantization(arm)
 
 
@@ -48,7 +50,7 @@ def traced_quantization(arm):
 
 def study_of_arm(arm, clip):
     """What the study says about an arm on a clip, for its manifest: all that concerns it, and nothing else."""
-    of_clip = asdict(STUDY.clips[clip])
+    of_clip, reference = asdict(STUDY.clips[clip]), STUDY.reference_of(arm)
     facts = {
         "study": STUDY.name,
         # What is said of a clip in words decides over no figure.
@@ -60,7 +62,10 @@ def study_of_arm(arm, clip):
             "build": dict(STUDY.builds.get(arm.runtime, {})),
         },
         "quality": dict(STUDY.quality),
-        "latency": dict(STUDY.latency),
+        "latency": {
+            **STUDY.latency,
+            "reference": reference.folder if reference else None,
+        },
         "seed": None,
     }
     if (found := STUDY.calibration_of(arm)) is not None:
@@ -107,10 +112,17 @@ def studies_of_manifests():
 
 def arm_modules(arm):
     """Modules that the jobs behind an arm begin with, from its frames to its figures."""
-    modules = ["data/clips.py", "device/build.py", "device/quality.py"]
-    modules += ["device/latency.py", f"device/runtimes/{arm.runtime}.py"]
+    modules = ["data/clips.py", "device/quality.py", "device/latency.py"]
     if disjoint_images(arm):
         modules.append("data/disjoint.py")
+    # Most are timed in turn with a reference.
+    engines = [arm, STUDY.reference_of(arm)]
+    return modules + [name for one in engines if one for name in engine_modules(one)]
+
+
+def engine_modules(arm):
+    """Modules that make an arm's engine."""
+    modules = ["device/build.py", f"device/runtimes/{arm.runtime}.py"]
     if arm.model != BASELINE:
         modules += graph_modules(arm)
     if form_choice(arm):
@@ -127,7 +139,7 @@ def graph_modules(arm):
     modules = ["models/export.py", *int8_modules(arm)]
     if weights_name(arm.model) in TRAINED:
         modules.append("models/training.py")
-    forms = {*forms_of(STUDY, arm)} if arm.runtime != "pytorch" else set()
+    forms = {*forms_of(STUDY, arm)} if arm.runtime not in PYTORCH else set()
     if forms & {"pixels", "blocks", "levels"}:
         modules.append("models/forms.py")
     if "casts" in forms:

@@ -47,6 +47,30 @@ def sample_pictures():
     return [f"{RESULTS}/plots/samples{of_clip}.png" for of_clip in OF_CLIP]
 
 
+def operations_graph(arm):
+    """The ONNX file that says what an arm's network computes; None for bicubic."""
+    if arm.model == BASELINE:
+        return None
+    graph = "fp32" if arm.int8 is None or arm.implicit else arm.precision
+    return f"{RESULTS}/onnx/{arm.model}/{graph}.onnx"
+
+
+def arm_graphs():
+    """The same of every arm and clip, in the order of `arm_files`."""
+    return [operations_graph(arm) for arm in STUDY.arms for _ in OF_CLIP]
+
+
+def operations_graphs():
+    """All of them, each once."""
+    return sorted({graph for arm in STUDY.arms if (graph := operations_graph(arm))})
+
+
+def reference_labels():
+    """The arm of each target that the others are timed in turn with; targets without one are left out."""
+    references = [STUDY.reference.on(target) for target in targets_of_study()]
+    return {arm.target: arm.folder for arm in references if arm in STUDY.arms}
+
+
 def table_text():
     """What a table says besides figures."""
     notes = [
@@ -54,7 +78,7 @@ def table_text():
         for clip in STUDY.clips.values()
     ]
     return {
-        "notes": notes + left_out_notes(STUDY),
+        "notes": notes + left_out_notes(STUDY) + reference_notes(),
         "calibrated": f"int8-{STUDY.table['calibrated']}",
         "kernel": STUDY.models[BASELINE].kernel if BASELINE in STUDY.models else None,
     }

@@ -52,7 +52,7 @@ def test_default_study_without_heavy_imports(project: Project):
     done = project.snakemake("-n", "all", environment={"PYTHONPATH": str(blocked)})
     assert done.returncode == 0, done.stdout
     jobs = read_jobs(done.stdout)
-    assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 41
+    assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 45
     assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == 12 and jobs["observe_activations"] == 8
     # Every graph of ONNX Runtime, and those that OpenVINO has alone: each model's int8-minmax.
     assert jobs["fold_frames"] == 16 and jobs["choose_form"] == 4
@@ -222,14 +222,37 @@ runtimes: [{name: openvino, precisions: [int8-jetson]}]
 def test_one_file_of_an_arm_asks_for_that_arm_alone(project: Project):
     done = project.snakemake("-n", "results/default/arms/local/openvino/espcn_rgb/int8-minmax/latency.csv")
     jobs = read_jobs(done.stdout)
-    assert jobs["build_engine"] == jobs["measure_latency"] == 1
-    # And int8-dummy's, the study's first, on which the forms of INT8 graphs are timed.
-    assert jobs["quantize_onnx"] == 2 and jobs["choose_form"] == 1
+    # Its own engine, and that of the arm that it takes turns with.
+    assert (jobs["build_engine"], jobs["measure_latency"]) == (2, 1)
+    # And int8-dummy's, the study's first, on which the forms of INT8 graphs are timed; those of FP32 for the other.
+    assert jobs["quantize_onnx"] == 2 and jobs["choose_form"] == 2
     assert "measure_quality" not in jobs
 
 
+def test_profiles_are_no_part_of_all(project: Project):
+    assert "measure_profile" not in read_jobs(project.snakemake("-n", "all").stdout)
+    jobs = read_jobs(project.snakemake("-n", "profile").stdout)
+    assert jobs["measure_profile"] == jobs["build_engine"] == 45
+    assert jobs["collect_profiles"] == jobs["plot_operations"] == 1
+    assert not {"measure_latency", "measure_quality"} & jobs.keys()
+
+
+def test_a_study_without_the_reference_says_so_and_runs(project: Project):
+    study = "study: alone\nmodels: [{name: espcn_rgb}]\nruntimes: [{name: onnxruntime, precisions: [fp32]}]\n"
+    done = project.snakemake("-n", "all", "--configfile", project.write_study("alone", study))
+    jobs = read_jobs(done.stdout)
+    assert jobs["build_engine"] == jobs["measure_latency"] == jobs["measure_roofline"] == 1
+    assert (
+        "No ratios of speeds on local: the reference local/openvino/espcn_rgb/fp32 is no arm of this study."
+        in done.stdout
+    )
+    chosen = study + "latency: {reference: {runtime: onnxruntime}}\n"
+    done = project.snakemake("-n", "all", "--configfile", project.write_study("alone", chosen))
+    assert read_jobs(done.stdout)["measure_latency"] == 1 and "No ratios" not in done.stdout
+
+
 @pytest.mark.parametrize(
-    "group, arms", [("int8-entropy", 8), ("bf16", 8), ("openvino", 20), ("espcn_rgb", 10), ("bicubic", 1)]
+    "group, arms", [("int8-entropy", 8), ("bf16", 8), ("openvino", 20), ("espcn_rgb", 11), ("bicubic", 1)]
 )
 def test_arms_by_name(project: Project, group: str, arms: int):
     jobs = read_jobs(project.snakemake("-n", group).stdout)
@@ -347,10 +370,10 @@ def test_tensorrt_gets_the_graphs_that_it_reads(project: Project):
     assert jobs["fold_casts"] == 6
     assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == 2
     assert jobs["prepare_calibration_set"] == 1
-    assert "fold_frames" not in jobs and "profile_layers" not in jobs
+    assert "fold_frames" not in jobs and "measure_profile" not in jobs
     arm = "results/tensorrt/arms/local/tensorrt/espcn_rgb"
     done = project.snakemake("-n", f"{arm}/int8-trt-entropy/profile.csv", "--configfile", study)
     jobs = read_jobs(done.stdout)
-    assert jobs["profile_layers"] == jobs["build_engine"] == jobs["prepare_calibration_set"] == 1
+    assert jobs["measure_profile"] == jobs["build_engine"] == jobs["prepare_calibration_set"] == 1
     assert not {"quantize_onnx", "calibrate_ranges", "fold_casts", "convert_fp16"} & set(jobs)
     assert "measure_quality" not in jobs

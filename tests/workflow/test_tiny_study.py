@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import median
 
 import polars as pl
+import yaml
 
 from project_copy import Project, read_jobs
 from superres.device.machine import sha256_file
@@ -62,10 +63,33 @@ def test_raw_figures_are_those_of_the_row(tiny: Project):
         & (pl.col("model") == "espcn_rgb")
         & (pl.col("precision") == "int8-minmax")
     )
-    latency = pl.read_csv(tiny.folder / ARM / "latency.csv")
+    rows = pl.read_csv(tiny.folder / ARM / "latency.csv")
+    latency = rows.filter(pl.col("arm") == "own")
     assert row["iterations"].item() == latency.height
     assert abs(row["fps"].item() - 1000 / median(latency["end_to_end_ms"].to_list())) < 1e-6
     assert (latency["compute_ms"] <= latency["end_to_end_ms"]).all()
+    # Ratios of medians of blocks, round by round.
+    medians = {
+        arm: [median(block["end_to_end_ms"]) for _, block in of_arm.group_by("round", maintain_order=True)]
+        for (arm,), of_arm in rows.group_by("arm")
+    }
+    ratios = sorted(r / o for r, o in zip(medians["reference"], medians["own"], strict=True))
+    assert row["rounds"].item() == len(ratios) >= 5
+    assert abs(row["speedup"].item() - median(ratios)) < 1e-9
+    assert row["reference"].item() == "local/openvino/espcn_rgb/fp32"
+
+
+def test_every_arm_knows_its_limit(tiny: Project):
+    roofline = json.loads((tiny.folder / RESULTS / "roofline/local.json").read_text(encoding="utf-8"))
+    peaks = roofline["peaks"]["cpu"]
+    rows = {(r["runtime"], r["model"], r["precision"]): r for r in read_metrics(tiny).iter_rows(named=True)}
+    # 256 x 300 pixels of 53,856 multiply-adds.
+    gmac = 256 * 300 * 53_856 / 1e9
+    for precision, kind in (("fp32", "fp32"), ("int8-minmax", "int8")):
+        row = rows["openvino", "espcn_rgb", precision]
+        assert abs(row["limit_ms"] - 1000 * gmac / peaks[kind]) < 1e-6
+        assert row["macs"] == 256 * 300 * 53_856
+    assert all(row["limit_fraction"] > 0 for row in rows.values())
 
 
 def test_manifest_names_what_went_in(tiny: Project):
@@ -142,3 +166,27 @@ def test_report_is_one_file(tiny: Project, tmp_path: Path):
     done = tiny.snakemake(*STUDY, "--report", str(page))
     assert done.returncode == 0, done.stdout
     assert page.stat().st_size > 100_000
+
+
+def test_operations_are_profiled_where_they_are_asked_for(tiny: Project):
+    study = yaml.safe_load((tiny.folder / "studies/tiny.yaml").read_text(encoding="utf-8"))
+    study["models"] = [{"name": "espcn_rgb"}, {"name": "espcn_ycbcr"}]
+    study["runtimes"] = [{"name": "openvino", "precisions": ["int8-minmax"]}]
+    few = tiny.write_study("few", yaml.safe_dump(study))
+    done = tiny.snakemake("--cores=2", f"--configfile={few}", "profile")
+    (tiny.folder / few).unlink()
+    assert done.returncode == 0, done.stdout
+    # The engines are those that are there already.
+    assert read_jobs(done.stdout) == {
+        "measure_profile": 2,
+        "collect_profiles": 1,
+        "plot_operations": 1,
+        "profile": 1,
+        "total": 5,
+    }
+    rows = pl.read_csv(tiny.folder / RESULTS / "profile.csv").filter(pl.col("group") == "convolution")
+    assert rows["type"].unique().to_list() in (["u8"], ["i8"])
+    macs = {model: sum(of["macs"].to_list()) for (model,), of in rows.group_by("model")}
+    assert macs == {"espcn_rgb": 256 * 300 * 53_856, "espcn_ycbcr": 256 * 300 * 45_600}
+    assert (tiny.folder / RESULTS / "plots/operations.svg").is_file()
+    assert "3 of 3" in (tiny.folder / RESULTS / "profile.md").read_text(encoding="utf-8")

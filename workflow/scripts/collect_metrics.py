@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from superres.report.cautions import NoiseLimits
 from superres.report.manifest import Arm
 from superres.report.metrics import ArmFiles, collect_metrics
 from superres.scripting import script_log
@@ -9,11 +10,20 @@ from superres.scripting import script_log
 with script_log(snakemake.log[0]):
     arms = zip(
         snakemake.params.arms,
+        snakemake.params.graphs,
         snakemake.input.quality,
         snakemake.input.latency,
         snakemake.input.manifest,
         strict=True,
     )
+    rooflines = dict(zip(snakemake.params.targets, map(Path, snakemake.input.roofline), strict=True))
     collect_metrics(
-        [ArmFiles(Arm(*arm), *map(Path, files)) for arm, *files in arms], Path(snakemake.output.metrics)
+        [
+            ArmFiles(Arm(*arm), *map(Path, files), rooflines[arm[0]], Path(graph) if graph else None)
+            for arm, graph, *files in arms
+        ],
+        Path(snakemake.output.metrics),
+        references=snakemake.params.references,
+        noise=NoiseLimits(**snakemake.params.noise),
+        far_db=snakemake.params.far_db,
     )

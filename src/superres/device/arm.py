@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.frames import Frames, open_frames
@@ -54,6 +54,23 @@ def open_engine(engine: Path, path: Path, runtime: str, settings: Settings) -> T
         raise UserError(f"{engine}: it is not the engine that {path} describes; build the engine again")
     session = load_runtime(runtime).open_engine(engine, replace(settings, facts=record["facts"]))
     return session, {"engine_sha256": sha256}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An arm's engine: its file and record, and what it is to be opened as."""
+
+    runtime: str
+    precision: str
+    threads: int
+    options: Mapping[str, Any]
+    path: Path
+    record: Path
+
+    def open(self) -> Tuple[Session, Dict[str, Any]]:
+        """Open it; see `open_arm`."""
+        settings = Settings(self.precision, min(self.threads, usable_cpus()), self.options)
+        return open_engine(self.path, self.record, self.runtime, settings)
 
 
 def read_clip(path: Path) -> Clip:
@@ -109,7 +126,7 @@ def base_record(job: Job, seconds: float) -> Dict[str, Any]:
         "precision": job.precision,
         "threads": runtime_settings(job).threads,
         "threads_asked": job.threads,
-        "versions": load_runtime(job.runtime).versions(),
+        "versions": load_runtime(job.runtime).versions() if job.runtime else {},
         "seconds": round(seconds, 3),
         "settings": job.settings,
         "machine": describe_machine(),

@@ -1,5 +1,6 @@
 """The task `build_engine`: make a runtime's engine from a model, for this machine."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict
@@ -18,8 +19,11 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     model = Path(job.inputs["model"]) if "model" in job.inputs else None
     if model is not None and not model.is_file():
         raise UserError(f"{model}: expected a model, found no file")
-    facts = load_runtime(job.runtime).build(model, outputs["engine"], _build_settings(job))
+    runtime = load_runtime(job.runtime)
+    started = time.perf_counter()
+    facts = runtime.build(model, outputs["engine"], _build_settings(job))
     return {
+        "build_seconds": round(time.perf_counter() - started, 3),
         "model_sha256": sha256_file(model) if model else None,
         "engine_sha256": sha256_file(outputs["engine"]),
         "engine_bytes": outputs["engine"].stat().st_size,

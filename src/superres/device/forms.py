@@ -10,7 +10,7 @@ from superres.device.arm import open_clip_frames, read_clip, runtime_settings
 from superres.device.errors import UserError
 from superres.device.job import FORM, Job
 from superres.device.latency import Plan, measure_in_turn
-from superres.device.machine import describe_load
+from superres.device.load import describe_load
 from superres.device.outputs import Outputs, read_json
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Session
@@ -31,7 +31,15 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     if not forms:
         raise UserError(f"job {job.task}: expected one form of a graph or more, found none")
     seconds = job.settings["seconds"]
-    plan = Plan(seconds / 4, seconds, min_iterations=5, max_seconds=3 * seconds)
+    plan = Plan(
+        warmup_seconds=seconds / 4,
+        warmup_frames=5,
+        warmup_tolerance=0.05,
+        min_seconds=seconds,
+        min_iterations=5,
+        max_seconds=3 * seconds,
+        block_seconds=0,
+    )
     before = describe_load()
     with tempfile.TemporaryDirectory(prefix="superres-") as folder:
         sessions = [_open_form(job, path, Path(folder, name)) for name, path in forms.items()]

@@ -8,7 +8,9 @@ from typing import Dict
 _DISTRIBUTIONS = {
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
     "openvino": ("openvino",),
+    "openvino_throughput": ("openvino",),
     "pytorch": ("torch",),
+    "pytorch_tuned": ("torch",),
     "tensorrt": ("tensorrt",),
     "tensorrt_rtx": ("tensorrt-rtx-cu12", "tensorrt-rtx-cu13", "tensorrt-rtx"),
 }

@@ -24,11 +24,26 @@ TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
         "settings": ("luma", "border", "[sample_frame]", "[options]"),
     },
     "measure_latency": {
-        "inputs": ("engine", "engine_record", "lr", "clip"),
+        "inputs": ("engine", "engine_record", "[reference_engine]", "[reference_record]", "lr", "clip"),
         "outputs": ("latency", "record"),
-        "settings": ("warmup_seconds", "min_seconds", "min_iterations", "max_seconds", "[options]"),
+        "settings": (
+            "warmup_seconds",
+            "warmup_frames",
+            "warmup_tolerance",
+            "min_seconds",
+            "min_iterations",
+            "max_seconds",
+            "block_seconds",
+            "[reference]",
+            "[options]",
+        ),
     },
-    "profile_layers": {
+    "measure_roofline": {
+        "inputs": (),
+        "outputs": ("record",),
+        "settings": ("seconds",),
+    },
+    "measure_profile": {
         "inputs": ("engine", "engine_record", "lr", "clip"),
         "outputs": ("profile", "record"),
         "settings": ("runs", "[options]"),
@@ -75,7 +90,7 @@ class Job:
 
     def _check_settings(self) -> None:
         for name, value in self.settings.items():
-            if name in ("options", "sizes", "calibration"):
+            if name in ("options", "sizes", "calibration", "reference"):
                 if not isinstance(value, dict):
                     raise UserError(f"job {self.task}: expected {name} as a mapping, found {value!r}")
             elif name in ("luma", "form"):

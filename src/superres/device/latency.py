@@ -1,81 +1,147 @@
-"""The task `measure_latency`: how long single frames take, raw, one after the other."""
+"""The task `measure_latency`: how long single frames take, raw, in turn with those of another arm."""
 
-import gc
 import math
+import sys
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from statistics import median
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from superres.device.arm import open_arm, open_clip_frames, read_clip
+from superres.device.arm import Engine, open_arm, open_clip_frames, read_clip
 from superres.device.errors import UnsupportedError
 from superres.device.frames import Frames
 from superres.device.job import Job
-from superres.device.machine import describe_load
+from superres.device.load import OthersMeter, describe_load
+from superres.device.memory import peak_memory_bytes
 from superres.device.outputs import Outputs, write_csv
+from superres.device.partner import Partner
 from superres.device.progress import Progress
 from superres.device.runtimes.base import Session
+from superres.device.timing import (
+    Timed,
+    for_seconds,
+    no_garbage_collection,
+    rest,
+    time_block,
+    time_frame,
+    time_rounds,
+)
 
-HEADER = ("iteration", "frame", "height", "width", "compute_ms", "end_to_end_ms")
-WARMUP_ITERATIONS = 2
+HEADER = ("arm", "round", *Timed._fields)
+OWN, REFERENCE = "own", "reference"
 LEAST_ITERATIONS = 5
+LEAST_ROUNDS = 5
 
-Row = Tuple[int, int, int, int, float, float]
+Row = Tuple[str, int, Timed]
 
 
 @dataclass(frozen=True)
 class Plan:
     """How long to measure.
 
-    Warm-up lasts `warmup_seconds` and at least 2 frames. Then at least `min_seconds` and at least
-    `min_iterations`, whichever is longer, but once 5 frames are done never beyond `max_seconds`.
+    Warm-up ends once the median of `warmup_frames` frames differs by no more than `warmup_tolerance` from that of as
+    many before, or after `warmup_seconds`, but never before 2 frames. Then frames are timed until they took
+    `min_seconds` and are `min_iterations`; or, the frames of a reference arm included, until `max_seconds` have
+    passed, but never before 5 frames, 5 rounds with a reference. A round is a block of `block_seconds` of each of the two.
     """
 
     warmup_seconds: float
+    warmup_frames: int
+    warmup_tolerance: float
     min_seconds: float
     min_iterations: int
     max_seconds: float
+    block_seconds: float
 
-    def warmed_up(self, iterations: int, seconds: float) -> bool:
-        """Whether the warm-up is over."""
-        return iterations >= WARMUP_ITERATIONS and seconds >= self.warmup_seconds
+    def settled(self, times: Sequence[float]) -> bool:
+        """Whether the last times are those of an arm that is warm."""
+        count = self.warmup_frames
+        if len(times) < 2 * count:
+            return False
+        earlier, later = median(times[-2 * count : -count]), median(times[-count:])
+        return abs(later - earlier) <= self.warmup_tolerance * earlier
 
-    def finished(self, iterations: int, seconds: float) -> bool:
-        """Whether enough has been measured."""
-        if iterations >= LEAST_ITERATIONS and seconds >= self.max_seconds:
+    def warmed_up(self, times: Sequence[float], seconds: float) -> bool:
+        """Whether the warm-up is over, by the frames' times so far and the seconds since its beginning."""
+        return len(times) >= 2 and (seconds >= self.warmup_seconds or self.settled(times))
+
+    def finished(self, iterations: int, own_seconds: float, seconds: float) -> bool:
+        """Whether enough frames have been timed, by what they took and the seconds since the beginning."""
+        if iterations < LEAST_ITERATIONS:
+            return False
+        if seconds >= self.max_seconds:
             return True
-        return iterations >= self.min_iterations and seconds >= self.min_seconds
+        return iterations >= self.min_iterations and own_seconds >= self.min_seconds
 
     def expected_iterations(self, seconds_each: float) -> int:
-        """How many frames will be measured if each takes so long."""
+        """How many frames will be timed if each takes so long and nothing is between them."""
         wanted = max(self.min_iterations, self.min_seconds / seconds_each)
         return max(LEAST_ITERATIONS, math.ceil(min(wanted, self.max_seconds / seconds_each)))
 
 
+class Warmup(NamedTuple):
+    """Frames and seconds of a warm-up, and whether it ended because the times had settled."""
+
+    frames: int
+    seconds: float
+    settled: bool
+
+
 def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
-    """Time the arm; returns what the record says besides the common part."""
+    """Time the arm; returns what the record says besides the common part.
+
+    `open_seconds` is the time of importing the runtime and opening the engine, while the reference does the same.
+    """
     clip = read_clip(Path(job.inputs["clip"]))
     lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
-    session, facts = open_arm(job)
-    if session.reference:
-        raise UnsupportedError(f"{job.runtime} is a reference for PSNR, not made for speed")
-    plan = Plan(**{name: value for name, value in job.settings.items() if name != "options"})
+    plan = Plan(**{field.name: job.settings[field.name] for field in fields(Plan)})
     before = describe_load()
-    warmup, rows = measure(session, lr, plan, f"measure_latency {job.label}")
-    write_csv(outputs["latency"], HEADER, rows)
+    facts, rows = _time_arm(job, lr, plan)
+    write_csv(outputs["latency"], HEADER, [(arm, number, *timed) for arm, number, timed in rows])
     return {
-        **facts,
         "clip": clip.name,
         "clip_sha256": clip.sha256,
-        "iterations": len(rows),
-        "warmup_iterations": warmup,
-        "session": session.facts(),
+        **facts,
         "load_before": before,
         "load_after": describe_load(),
     }
+
+
+def _time_arm(job: Job, lr: Frames, plan: Plan) -> Tuple[Dict[str, Any], List[Row]]:
+    """Open the job's arm and its reference and time them; returns what the record says of it, and the frames."""
+    with ExitStack() as stack:
+        partner = _start_reference(job, stack)
+        started = time.perf_counter()
+        session, facts = open_arm(job)
+        open_seconds = time.perf_counter() - started
+        if session.reference:
+            raise UnsupportedError(f"{job.runtime} is a reference for PSNR, not made for speed")
+        reference = _wait_for_reference(job, partner)
+        if reference.get("status") != "ok":
+            partner = None
+        first = time_frame(session, np.array(lr[0]))
+        meter = OthersMeter([partner.process] if partner else [])
+        warmup, rows = measure(session, lr, plan, f"measure_latency {job.label}", partner)
+        disturbance = meter.read()
+    _say_few_frames(job, len(lr), warmup)
+    facts = {
+        **facts,
+        "open_seconds": round(open_seconds, 3),
+        "first_frame_ms": first.end_to_end_ms,
+        "iterations": sum(arm == OWN for arm, _, _ in rows),
+        "distinct_frames": len(lr),
+        "warmup": warmup._asdict(),
+        "reference": reference or None,
+        "peak_memory_bytes": peak_memory_bytes(),
+        "device_memory_bytes": session.device_memory_bytes(),
+        "session": session.facts(),
+        "disturbance": disturbance._asdict() if disturbance else None,
+    }
+    return facts, rows
 
 
 def write_empty(outputs: Outputs) -> Dict[str, Any]:
@@ -84,96 +150,118 @@ def write_empty(outputs: Outputs) -> Dict[str, Any]:
     return {"iterations": 0}
 
 
-def measure(session: Session, lr: Frames, plan: Plan, label: str) -> Tuple[int, List[Row]]:
-    """Time single frames, over and over through the clip; returns the warm-up's length and the rows."""
-    with _no_garbage_collection():
+def measure(
+    session: Session, lr: Frames, plan: Plan, label: str, partner: Optional[Partner] = None
+) -> Tuple[Warmup, List[Row]]:
+    """Time single frames, over and over through the clip, in blocks that take turns with those of a partner.
+
+    Returns the warm-up, and in the order of time the frames that were timed after it.
+    """
+    with no_garbage_collection():
         started = time.perf_counter()
-        warmup = len(_repeat(session, lr, plan.warmed_up, lambda: None))
-        expected = plan.expected_iterations((time.perf_counter() - started) / warmup)
+        frames = time_block(session, lr, 0, lambda timed, passed: plan.warmed_up(_times(timed), passed))
+        seconds = time.perf_counter() - started
+        warmup = Warmup(len(frames), round(seconds, 3), plan.settled(_times(frames)))
+        if partner:
+            rest()
+            partner.block(0, min(seconds, plan.warmup_seconds))
+        expected = plan.expected_iterations(seconds / len(frames))
         with Progress(label, expected) as progress:
-            rows = _repeat(session, lr, plan.finished, progress.update)
-            progress.total = len(rows)
+            rows = _time_in_turn(session, lr, plan, partner, progress)
+            progress.total = progress.done
     return warmup, rows
+
+
+def _time_in_turn(
+    session: Session, lr: Frames, plan: Plan, partner: Optional[Partner], progress: Progress
+) -> List[Row]:
+    rows: List[Row] = []
+    own = theirs = number = 0
+    own_seconds = 0.0
+    started = time.perf_counter()
+    while (partner and number < LEAST_ROUNDS) or not plan.finished(
+        own, own_seconds, time.perf_counter() - started
+    ):
+        # Who begins changes, so that neither always has the other's traces before it.
+        turns = (OWN, REFERENCE) if number % 2 == 0 else (REFERENCE, OWN)
+        for arm in turns:
+            if arm == OWN:
+                timed = time_block(session, lr, own, for_seconds(plan.block_seconds))
+                own += len(timed)
+                own_seconds += sum(each.interval_ms or each.end_to_end_ms for each in timed) / 1000
+                if partner:
+                    rest()
+                progress.update(len(timed))
+            elif partner:
+                timed = partner.block(theirs, plan.block_seconds)
+                theirs += len(timed)
+            else:
+                continue
+            rows += [(arm, number, each) for each in timed]
+        number += 1
+    return rows
 
 
 def measure_in_turn(
     sessions: Sequence[Session], lr: Sequence[np.ndarray], plan: Plan, label: str
 ) -> List[Tuple[int, List[float]]]:
-    """Time several sessions against each other: a row a round, with the frame and each session's milliseconds.
-
-    Each round upscales one frame, in memory to in memory, with every session, in an order that changes: a busy
-    machine slows all of them alike. The plan is that of each session.
-    """
+    """Time several sessions of one process against each other, as `time_rounds`; the plan is that of each session."""
     count = len(sessions)
-    with _no_garbage_collection():
+    with no_garbage_collection():
         started = time.perf_counter()
-        warmup = time_rounds(sessions, lr, lambda rounds, seconds: plan.warmed_up(rounds, seconds / count))
-        each = (time.perf_counter() - started) / len(warmup) / count
+        warmup: List[float] = []
+        time_rounds(
+            sessions,
+            lr,
+            lambda rounds, seconds: plan.warmed_up(warmup[:rounds], seconds / count),
+            lambda: warmup.append(time.perf_counter() - started - sum(warmup)),
+        )
+        each = sum(warmup) / len(warmup) / count
         with Progress(label, count * plan.expected_iterations(each)) as progress:
             rows = time_rounds(
                 sessions,
                 lr,
-                lambda rounds, seconds: plan.finished(rounds, seconds / count),
+                lambda rounds, seconds: plan.finished(rounds, seconds / count, seconds / count),
                 lambda: progress.update(count),
             )
             progress.total = count * len(rows)
     return rows
 
 
-def time_rounds(
-    sessions: Sequence[Session],
-    lr: Sequence[np.ndarray],
-    enough: Callable[[int, float], bool],
-    show: Callable[[], None] = lambda: None,
-) -> List[Tuple[int, List[float]]]:
-    """Rounds, as in `measure_in_turn`, until `enough` of their number and the seconds that they took says so."""
-    rows: List[Tuple[int, List[float]]] = []
-    started = time.perf_counter()
-    while not enough(len(rows), time.perf_counter() - started):
-        index = len(rows) % len(lr)
-        frame = np.array(lr[index])
-        row = [0.0] * len(sessions)
-        for k in np.random.default_rng(len(rows)).permutation(len(sessions)):
-            row[k] = _time_one(sessions[k], frame)[1]
-        rows.append((index, row))
-        show()
-    return rows
+def _times(timed: Sequence[Timed]) -> List[float]:
+    return [each.end_to_end_ms for each in timed]
 
 
-def _repeat(
-    session: Session, lr: Frames, enough: Callable[[int, float], bool], show: Callable[[], None]
-) -> List[Row]:
-    rows: List[Row] = []
-    started = time.perf_counter()
-    while not enough(len(rows), time.perf_counter() - started):
-        index = len(rows) % len(lr)
-        # A frame in memory is what an application has: the disk is not timed.
-        frame = np.array(lr[index])
-        compute, end_to_end = _time_one(session, frame)
-        rows.append((len(rows), index, frame.shape[0], frame.shape[1], compute, end_to_end))
-        lr.forget()
-        show()
-    return rows
+def _start_reference(job: Job, stack: ExitStack) -> Optional[Partner]:
+    """A process with the job's reference arm, if it has one; it opens its engine meanwhile."""
+    if "reference" not in job.settings:
+        return None
+    reference = job.settings["reference"]
+    engine = Engine(
+        reference["runtime"],
+        reference["precision"],
+        job.threads,
+        reference["options"],
+        Path(job.inputs["reference_engine"]),
+        Path(job.inputs["reference_record"]),
+    )
+    return stack.enter_context(Partner(engine, Path(job.inputs["lr"]), Path(job.inputs["clip"])))
 
 
-def _time_one(session: Session, frame: np.ndarray) -> Tuple[float, float]:
-    """Milliseconds of the runtime alone, and from the frame in memory to the upscaled one in memory."""
-    start = time.perf_counter_ns()
-    inputs = session.preprocess(frame)
-    ready = time.perf_counter_ns()
-    outputs = session.execute(inputs)
-    done = time.perf_counter_ns()
-    session.postprocess(outputs)
-    end = time.perf_counter_ns()
-    return (done - ready) / 1e6, (end - start) / 1e6
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Keep Python's collector from stopping a timed frame."""
-    gc.collect()
-    gc.disable()
+def _wait_for_reference(job: Job, partner: Optional[Partner]) -> Dict[str, Any]:
+    """What the record says of the reference arm: nothing without one, why if it can't run here."""
+    if partner is None:
+        return {}
+    label = {"label": job.settings["reference"]["label"]}
     try:
-        yield
-    finally:
-        gc.enable()
+        return {**label, "status": "ok", **partner.wait()}
+    except UnsupportedError as error:
+        return {**label, "status": f"not run: {error}"}
+
+
+def _say_few_frames(job: Job, frames: int, warmup: Warmup) -> None:
+    if frames < warmup.frames:
+        sys.stderr.write(
+            f"measure_latency {job.label}: expected at least as many frames as the warm-up took ({warmup.frames}), "
+            f"found {frames} in the clip: the same frames are timed again and again\n"
+        )

@@ -55,13 +55,9 @@ def computes_bf16() -> bool:
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(describe_machine()["flags"]))
 
 
-def describe_load() -> Dict[str, Any]:
-    """What disturbs a timing: load average, frequency governor, CPUs that this process may use."""
-    return {
-        "load_average": [round(load, 2) for load in os.getloadavg()],
-        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "usable_cpus": usable_cpus(),
-    }
+def computes_int8() -> bool:
+    """Whether this processor multiplies int8 and adds in one instruction, which is what makes INT8 fast."""
+    return bool({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"} & set(describe_machine()["flags"]))
 
 
 def sha256_file(path: Path) -> str:
@@ -73,7 +69,8 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read(path: str) -> Optional[str]:
+def read_text(path: str) -> Optional[str]:
+    """Content of a small file of the system, without space around it; None if it can't be read."""
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError:
@@ -81,7 +78,7 @@ def _read(path: str) -> Optional[str]:
 
 
 def _lines(path: str) -> List[str]:
-    return (_read(path) or "").splitlines()
+    return (read_text(path) or "").splitlines()
 
 
 def _cpu_fields() -> Dict[str, str]:

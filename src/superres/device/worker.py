@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-from superres.device import build, forms, latency, profile, quality
+from superres.device import build, forms, latency, profile, quality, roofline
 from superres.device.arm import base_record
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.job import Job
@@ -30,7 +30,8 @@ _TASKS = {
     "choose_form": Task(forms.run, forms.write_empty),
     "measure_quality": Task(quality.run, quality.write_empty),
     "measure_latency": Task(latency.run, latency.write_empty),
-    "profile_layers": Task(profile.run, profile.write_empty),
+    "measure_roofline": Task(roofline.run, roofline.write_empty),
+    "measure_profile": Task(profile.run, profile.write_empty),
 }
 
 

@@ -15,10 +15,10 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from superres.device.errors import UserError
+from superres.device.memory import keep_freed_memory
 from superres.models.batches import Pairs, check_patches, draw_batch, open_pairs
 from superres.models.checkpoint import load_checkpoint, save_checkpoint, training_identity
 from superres.models.colour import rgb_to_luma
-from superres.models.memory import keep_freed_memory
 from superres.models.networks import Network, build_network
 from superres.models.noisy import magnitudes, set_magnitudes, set_noise
 from superres.models.optimizer import MatrixSoap

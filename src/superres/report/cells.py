@@ -7,16 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from superres.report import labels
+from superres.report.cautions import NOISE_MARK, NOISY
+from superres.report.far_off import FAR_MARK, FAR_OFF
+from superres.report.ratios import Ratio
+from superres.report.speedups import OVER_FP32, OVER_PYTORCH, OVER_REFERENCE, find_speedups, paper_speedups
 
 PAPER = "paper, Jetson Xavier NX, crowd_run"
 OURS = "this study"
 NEEDS_CUDA = "not run: needs a CUDA device"
 NOT_IN_STUDY = "not in this study"
+NO_RATIO = "n/a"
 
 METRICS = {
     "psnr_db": "PSNR [dB]",
     "psnr_y_db": "PSNR_Y [dB]",
     "fps": "FPS [frames/sec]",
+    OVER_REFERENCE: "Times as fast as the reference",
+    OVER_PYTORCH: "Times as fast as PyTorch FP32 as it comes, same network",
+    OVER_FP32: "Times as fast as FP32 in the same runtime",
+    "limit_fraction": "Share of the machine's limit [%]",
     "psnr_of_mean_db": "PSNR of the mean error [dB]",
     "psnr_y_of_mean_db": "PSNR_Y of the mean error [dB]",
 }
@@ -65,19 +74,32 @@ class Block:
 
 def read_paper(calibrated: str) -> dict[Cell, str]:
     """The paper's figures, with its "w/ calibration" in the column of the precision `calibrated`."""
+    return {cell: _format(cell[0], value) for cell, value in _paper_values(calibrated).items()}
+
+
+def _paper_values(calibrated: str) -> dict[Cell, float]:
     names = {"uncalibrated": labels.UNCALIBRATED, "calibrated": calibrated}
     with Path(__file__).with_name("paper_table1.csv").open(encoding="utf-8", newline="") as file:
         return {
-            (row["metric"], row["model"], row["runtime"], names.get(row["precision"], row["precision"])): (
-                _format(row["metric"], float(row["value"]))
-            )
+            (
+                row["metric"],
+                row["model"],
+                row["runtime"],
+                names.get(row["precision"], row["precision"]),
+            ): float(row["value"])
             for row in csv.DictReader(file)
         }
 
 
+def _paper_speedups(calibrated: str) -> dict[Cell, str]:
+    """What the paper's FPS say of its own speed-ups; it gives no interval."""
+    fps = {cell[1:]: value for cell, value in _paper_values(calibrated).items() if cell[0] == "fps"}
+    return {cell: f"{value:.2f}" for cell, value in paper_speedups(fps).items()}
+
+
 def build_blocks(rows: Sequence[Mapping[str, Any]], text: TableText) -> list[Block]:
     """A block for each clip and target of the metrics' rows, in their order."""
-    paper = read_paper(text.calibrated)
+    paper = read_paper(text.calibrated) | _paper_speedups(text.calibrated)
     pairs = dict.fromkeys((row["clip"], row["target"]) for row in rows)
     return [_block(clip, target, rows, paper, text) for clip, target in pairs]
 
@@ -98,10 +120,23 @@ def _block(
                     cuda = runtime == "tensorrt" or (runtime, precision) == ("pytorch", "fp16")
                     missing = NEEDS_CUDA if cuda and not has_cuda else NOT_IN_STUDY
                     cells[metric, model, runtime, precision] = missing
-        for row in mine:
-            key = (metric, row["model"], row["runtime"], row["precision"])
-            cells[key] = _format(metric, row[metric]) if row["status"] == "ok" else row["status"]
+    for row in mine:
+        cells |= _row_cells(row, mine)
     return Block(clip, target, models, columns, cells, paper)
+
+
+def _row_cells(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[Cell, str]:
+    """The cells of one arm: its figures, or why it has none."""
+    arm = (row["model"], row["runtime"], row["precision"])
+    if row["status"] != "ok":
+        return {(metric, *arm): row["status"] for metric in METRICS}
+    values = {metric: row.get(metric) for metric in METRICS} | find_speedups(row, rows)
+    found = {(metric, *arm): _format(metric, value) for metric, value in values.items()}
+    if FAR_OFF in (row["cautions"] or ""):
+        found |= {key: cell + FAR_MARK for key, cell in found.items() if "psnr" in key[0]}
+    if NOISY in (row["cautions"] or ""):
+        found["fps", *arm] += NOISE_MARK
+    return found
 
 
 def _columns(rows: Sequence[Mapping[str, Any]], calibrated: str) -> list[tuple[str, str]]:
@@ -124,5 +159,12 @@ def _columns(rows: Sequence[Mapping[str, Any]], calibrated: str) -> list[tuple[s
     ]
 
 
-def _format(metric: str, value: float) -> str:
+def _format(metric: str, value: float | Ratio | None) -> str:
+    if value is None:
+        return NO_RATIO
+    if isinstance(value, Ratio):
+        margin = max(value.high - value.value, value.value - value.low)
+        return f"{value.value:.2f} ±{margin:.2f}" if margin else f"{value.value:g}"
+    if metric == "limit_fraction":
+        return f"{100 * value:.0f}"
     return f"{value:.2f}" if metric == "fps" else f"{value:.4f}"

@@ -11,8 +11,10 @@ MODELS = {
 }
 RUNTIMES = {
     "pytorch": "PyTorch",
+    "pytorch_tuned": "PyTorch tuned",
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
+    "openvino_throughput": "OpenVINO throughput",
     "tensorrt": "TensorRT",
     "tensorrt_rtx": "TensorRT-RTX",
     "fixedpoint": "Fixed point",

@@ -23,9 +23,14 @@ class Arm:
     clip: str
 
     @property
+    def folder(self) -> str:
+        """The arm without its clip, as its folder is called."""
+        return f"{self.target}/{self.runtime}/{self.model}/{self.precision}"
+
+    @property
     def label(self) -> str:
         """The arm in messages."""
-        return f"{self.target}/{self.runtime}/{self.model}/{self.precision} on {self.clip}"
+        return f"{self.folder} on {self.clip}"
 
 
 @dataclass(frozen=True)

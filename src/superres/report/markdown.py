@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from superres.report import labels
-from superres.report.cells import METRICS, NOT_IN_STUDY, PAPER, Block, TableText
+from superres.report.cautions import NOISE_MARK, NOISY
+from superres.report.cells import METRICS, NO_RATIO, NOT_IN_STUDY, PAPER, Block, TableText
+from superres.report.far_off import FAR_MARK, FAR_OFF
 
 
 class Marks:
@@ -78,6 +80,7 @@ def _notes(rows: Sequence[Mapping[str, Any]], marks: Marks, text: TableText) -> 
         "FPS is 1000 / median milliseconds from a uint8 frame in memory to the uint8 frame of twice its size "
         f"in memory: {_span(ran, 'iterations')} timed frames with {_span(ran, 'threads')} threads, one arm at "
         f"a time, on {text.machine}. The paper does not say what its FPS includes.",
+        *_speed_notes(ran),
         f"INT8 w/o calibration: ranges of {text.dummy}. The paper's torch2trt, where it is given no images, "
         "calibrates on the one tensor that the model is traced with; which that was, the paper does not say.",
         f"INT8 w/ calibration: ranges of the calibration set by the method {calibrated}; the paper's are of "
@@ -85,6 +88,54 @@ def _notes(rows: Sequence[Mapping[str, Any]], marks: Marks, text: TableText) -> 
         *bicubic_note(text, "; the paper does not say which it used"),
         *text.notes,
     ]
+
+
+def _speed_notes(ran: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What ratios and limits are of, and whatever is to be said of arms' speeds."""
+    references = dict.fromkeys(row["reference"] for row in ran if row["reference"])
+    notes = []
+    if references:
+        notes.append(
+            f"The reference is {' and '.join(map(arm_label, references))}. Each arm took turns with it in its own run; a ratio is "
+            "the median over rounds, ± the wider side of its 95% interval. The other ratios divide two of these."
+        )
+    if any(row["limit_fraction"] is not None for row in ran):
+        notes.append(
+            "The limit is the least time that the machine's fastest matrix product needs for as many multiply-adds in the same precision, "
+            "or its memory for reading one frame and writing the other: `roofline/`, docs/performance.md."
+        )
+    notes.append(f"`{NO_RATIO}`: there is nothing to divide by, or no limit is known.")
+    return notes + _caution_notes(ran)
+
+
+def _caution_notes(ran: Sequence[Mapping[str, Any]]) -> list[str]:
+    arms: dict[str, list[str]] = {}
+    for row in ran:
+        for caution in filter(None, (row["cautions"] or "").split("; ")):
+            kind = next((kind for kind in (NOISY, FAR_OFF) if caution.startswith(kind)), caution)
+            name = arm_label("/".join(row[key] for key in ("target", "runtime", "model", "precision")))
+            arms.setdefault(kind, []).append(name)
+    return [_caution_note(kind, list(dict.fromkeys(names))) for kind, names in arms.items()]
+
+
+def _caution_note(kind: str, arms: Sequence[str]) -> str:
+    if kind == NOISY:
+        return (
+            f"`{NOISE_MARK}`: the machine was busy with something else, or times spread: trust ratios, not FPS. `cautions` in "
+            f"metrics.csv has the figures of {len(arms)} arms."
+        )
+    if kind == FAR_OFF:
+        return (
+            f"`{FAR_MARK}`: the picture is worse than bicubic's, or far from FP32's. That may be a fault, such as wrong colours, "
+            f"rather than a loss: look at `plots/samples.png` before the figures. {', '.join(arms)}."
+        )
+    return f"Caution, {kind}: {', '.join(arms)}."
+
+
+def arm_label(folder: str) -> str:
+    """An arm's folder in words: `OpenVINO FP32 ESPCN_RGB`."""
+    _, runtime, model, precision = folder.split("/")
+    return f"{labels.runtime_label(runtime)} {labels.precision_label(precision)} {labels.model_label(model)}"
 
 
 def bicubic_note(text: TableText, ending: str = "") -> list[str]:

@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 
 from superres.device.errors import UserError
 from superres.report import figures, labels
+from superres.report.cautions import NOISE_MARK, NOISY
 from superres.report.schema import read_metrics
 
 Row = dict[str, Any]
@@ -55,11 +56,11 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
             frameon=False,
         )
         note = "PSNR: mean over frames (Eq. 1). White marks FP32, grey 16 bits, dark INT8."
-        figures.add_note(figure, [note, FPS_NOTE, figures.not_run_note(rows)])
+        figures.add_note(figure, [note, FPS_NOTE, _noise_note(ran), figures.not_run_note(rows)])
         figure.canvas.draw()
         for (place, model), axes in panels.items():
             mine = [row for row in ran if _place(row) == place and row["model"] == model]
-            names = [labels.precision_label(row["precision"]) for row in mine]
+            names = [labels.precision_label(row["precision"]) + _noise_mark(row) for row in mine]
             figures.place_labels(axes, [(row["fps"], row["psnr_db"]) for row in mine], names)
         figures.save(figure, svg, png)
 
@@ -122,7 +123,9 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
             for row in ran
             if row["model"] == "bicubic"
         ]
-        figures.add_note(figure, [FPS_NOTE, *bicubic, figures.not_run_note(rows)])
+        limits = "%: share of the least time that the machine's fastest matrix product needs for as many multiply-adds."
+        notes = [FPS_NOTE, limits * any(row["limit_fraction"] for row in ran), _noise_note(ran), *bicubic]
+        figures.add_note(figure, [*notes, figures.not_run_note(rows)])
         figures.save(figure, svg, png)
 
 
@@ -211,14 +214,25 @@ def _draw_fps(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> Non
     ]
     for y, row in enumerate(ordered):
         axes.barh(y, row["fps"], height=0.78, **figures.bar_style(row["precision"], precisions))
-        axes.annotate(
-            f"{row['fps']:.1f}", (row["fps"], y), (3, 0), textcoords="offset points", va="center", fontsize=8
-        )
+        share = "" if row["limit_fraction"] is None else f", {100 * row['limit_fraction']:.0f}%"
+        text = f"{row['fps']:.1f}{_noise_mark(row)}{share}"
+        axes.annotate(text, (row["fps"], y), (3, 0), textcoords="offset points", va="center", fontsize=8)
     axes.set_yticks(range(len(ordered)), [_arm_label(row) for row in ordered])
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
     axes.margins(x=0.08, y=0.02)
     axes.grid(axis="x", color="0.92")
+
+
+def _noise_mark(row: Row) -> str:
+    return NOISE_MARK if NOISY in (row["cautions"] or "") else ""
+
+
+def _noise_note(rows: Sequence[Row]) -> str:
+    """What the mark of noisy arms means; empty without any."""
+    if not any(map(_noise_mark, rows)):
+        return ""
+    return f"{NOISE_MARK} The machine was busy with something else, or times spread: trust ratios, not FPS."
 
 
 def _marker(runtime: str) -> Line2D:

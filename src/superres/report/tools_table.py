@@ -14,6 +14,7 @@ from superres.device.outputs import Outputs, read_json
 from superres.report import labels
 from superres.report.losses import loss_of
 from superres.report.markdown import Marks, align
+from superres.report.operations import executed_convolutions
 from superres.report.schema import read_evaluation
 
 Arm = tuple[str, str, str, str]
@@ -106,7 +107,7 @@ def _maker(precision: str, tools: Mapping[str, str]) -> str:
 def _row(
     row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], graph: Graph, engine: Mapping[str, Any]
 ) -> ToolRow:
-    int8, convolutions = _count_convolutions(engine.get("facts", {}))
+    int8, convolutions = executed_convolutions(engine.get("facts", {}))
     return ToolRow(
         **{
             key: row[key]
@@ -123,16 +124,6 @@ def _row(
         convolutions=convolutions,
         status=row["status"],
     )
-
-
-def _count_convolutions(facts: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """INT8 convolutions and all, as a runtime's record of an engine has them."""
-    if "convolutions" in facts:
-        types = facts["convolutions"]
-        return types.get("i8", 0) + types.get("u8", 0), sum(types.values())
-    if "int8_convolutions" in facts:
-        return facts["int8_convolutions"], facts["int8_convolutions"] + facts["float_convolutions"]
-    return None, None
 
 
 def _markdown(rows: Sequence[ToolRow], graphs: Mapping[tuple[str, str], Graph]) -> str:

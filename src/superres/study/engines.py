@@ -7,13 +7,15 @@ from superres.device.errors import UserError
 from superres.models.settings import ENDS_IN_BLOCKS
 from superres.study.model import Arm, Study
 
+PYTORCH = ("pytorch", "pytorch_tuned")
+OPENVINO = ("openvino", "openvino_throughput")
 TENSORRT = ("tensorrt", "tensorrt_rtx")
 TENSORRT_METHODS = ("entropy", "minmax")
 """Methods of calibration that TensorRT has itself, for int8-trt-NAME."""
 
 FORMS = {
     "onnxruntime": ("pixels", "blocks", "levels"),
-    "openvino": ("plain", "pixels", "blocks"),
+    **dict.fromkeys(OPENVINO, ("plain", "pixels", "blocks")),
     **dict.fromkeys(TENSORRT, ("casts",)),
 }
 """Forms of a graph on uint8 frames that a runtime may be given; `plain` has none: the runtime converts itself."""
@@ -44,6 +46,10 @@ def forms_of(study: Study, arm: Arm) -> tuple[str, ...]:
     if frames_of(study, arm) != "uint8" or arm.runtime not in FORMS:
         return ("plain",)
     form = study.forms[arm.runtime]
+    if form == MEASURED and arm.precision == "bf16":
+        # OpenVINO 2026.4 compiles the others in BF16 and then fails on the first frame where two paths join (espcn_anchor and
+        # the folded network): "Convolution node ... object is not initialized".
+        return ("plain",)
     return FORMS[arm.runtime] if form == MEASURED else (form,)
 
 

@@ -132,6 +132,19 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """The arm that all others of a target are timed in turn with."""
+
+    runtime: str
+    model: str
+    precision: str
+
+    def on(self, target: str) -> Arm:
+        """The reference of a target, whether or not the study has it there."""
+        return Arm(target, self.runtime, self.model, self.precision)
+
+
+@dataclass(frozen=True)
 class Sensitivity:
     """Models whose layers' sensitivity is measured, what stands behind `int8-` there, and the runtime that executes it.
 
@@ -175,7 +188,7 @@ class Study:
     `left_out` are clips that it goes on without, `missing` the calibrations whose tool isn't installed. `swept` are arms of
     the sweep, which are evaluated but neither timed nor in Table 1. `frames` says what the engines of each runtime take and
     give, `forms` in which form of the graph, or that it is measured for `form_seconds` each, `builds` how TensorRT's are built. `quantizations` has those of all INT8 arms, by what stands behind `int8-`;
-    `steps` are the settings of their steps. `upscale` is None if no video is named.
+    `steps` are the settings of their steps. `latency` says how long arms are timed, `noise` from when on that is called noisy, `far_db` how far from FP32 a picture is marked. `upscale` is None if no video is named.
     """
 
     name: str
@@ -202,8 +215,18 @@ class Study:
     upscale: Upscale | None
     builds: Mapping[str, Mapping[str, Any]]
     latency: Mapping[str, Any]
+    reference: Reference
+    noise: Mapping[str, float]
+    far_db: float
+    roofline: Mapping[str, float]
+    profile: Mapping[str, int]
     table: Mapping[str, Any]
     samples: Mapping[str, Any]
+
+    def reference_of(self, arm: Arm) -> Arm | None:
+        """The arm that another is timed in turn with; None for the reference itself, and where the study has none."""
+        reference = self.reference.on(arm.target)
+        return reference if reference in self.arms and reference != arm else None
 
     def calibration_of(self, arm: Arm) -> Calibration | None:
         """The calibration behind an INT8 arm, None for any other."""

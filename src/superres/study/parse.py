@@ -23,7 +23,14 @@ from superres.data.sources import (
 from superres.device.errors import UserError
 from superres.models.settings import FOLDED_FROM
 from superres.quantization.tools.presets import TOOLS
-from superres.study.engines import TENSORRT, check_form, check_tensorrt, check_tensorrt_arms
+from superres.study.engines import (
+    OPENVINO,
+    PYTORCH,
+    TENSORRT,
+    check_form,
+    check_tensorrt,
+    check_tensorrt_arms,
+)
 from superres.study.files import find_file, parse_files
 from superres.study.forensics import parse_forensics
 from superres.study.model import (
@@ -33,6 +40,7 @@ from superres.study.model import (
     CalibrationSet,
     Clip,
     Model,
+    Reference,
     Study,
     TrainingSet,
 )
@@ -106,7 +114,12 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         form_seconds=full["forms"]["seconds"],
         upscale=parse_upscale(full, arms),
         builds={r["name"]: r["build"] for r in full["runtimes"] if r["name"] in TENSORRT},
-        latency=full["latency"],
+        latency={k: v for k, v in full["latency"].items() if k not in ("reference", "noise")},
+        reference=Reference(**{"model": full["models"][0]["name"], **full["latency"]["reference"]}),
+        noise=full["latency"]["noise"],
+        far_db=full["far_db"],
+        roofline=full["roofline"],
+        profile=full["profile"],
         table=full["table"],
         samples=full["samples"],
     )
@@ -276,12 +289,12 @@ def _check_runtime(runtime: Mapping[str, Any], models: Sequence[str], key: str) 
         if (precision == BASELINE_PRECISION) != baseline:
             expected = BASELINE_PRECISION if baseline else f"any precision but {BASELINE_PRECISION}"
             raise UserError(f"{key}.precisions: expected {expected} for {runtime['name']}, found {precision}")
-        if runtime["name"] == "pytorch" and precision.startswith("int8-"):
+        if runtime["name"] in PYTORCH and precision.startswith("int8-"):
             raise UserError(
-                f"{key}.precisions: expected fp32, fp16 or bf16 for pytorch, found {precision}: "
+                f"{key}.precisions: expected fp32, fp16 or bf16 for {runtime['name']}, found {precision}: "
                 "Q/DQ graphs run in onnxruntime and openvino"
             )
-        if runtime["name"] in ("onnxruntime", "openvino") and precision == "fp16":
+        if runtime["name"] in ("onnxruntime", *OPENVINO) and precision == "fp16":
             raise UserError(
                 f"{key}.precisions: expected fp32, bf16 (openvino) or int8-NAME for {runtime['name']}, "
                 "found fp16: it has no fp16 arithmetic on a CPU"

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.job import Job
 from superres.models.fold_frames import fold_frames
+
+ENDINGS = (("engine", "bin"), ("record", "json"))
 
 
 class Network(torch.nn.Module):
@@ -54,7 +56,7 @@ class Exported:
         """The file that a runtime builds its engine from."""
         if runtime == "opencv":
             return None
-        if runtime == "pytorch":
+        if runtime in ("pytorch", "pytorch_tuned"):
             return self.program
         onnx_file = self.int8 if precision.startswith("int8-") else self.fp32
         folded = runtime == "onnxruntime" and frames == "uint8"
@@ -179,8 +181,17 @@ class TinyArm:
         return self._job("measure_quality", self._inputs("hr", "lr"), "quality", "quality.csv", settings)
 
     def measure_latency(self) -> Job:
-        settings = {"warmup_seconds": 0, "min_seconds": 0, "min_iterations": 7, "max_seconds": 30}
+        settings = {"warmup_seconds": 0, "warmup_frames": 5, "warmup_tolerance": 0.05, "min_seconds": 0}
+        settings |= {"min_iterations": 7, "max_seconds": 30, "block_seconds": 0}
         return self._job("measure_latency", self._inputs("lr"), "latency", "latency.csv", settings)
+
+    def measure_latency_against(self, reference: "TinyArm") -> Job:
+        """The same in turn with another arm, whose engine lies in a folder of its own."""
+        job = self.measure_latency()
+        engine = {f"reference_{name}": str(reference.path(f"engine.{end}")) for name, end in ENDINGS}
+        named = {"label": "reference", "runtime": reference.runtime, "precision": reference.precision}
+        settings = {**job.settings, "reference": {**named, "options": {"frames": reference.frames}}}
+        return replace(job, inputs={**job.inputs, **engine}, settings=settings)
 
     def _inputs(self, *frames: str) -> dict[str, str]:
         names = {"engine": "engine.bin", "engine_record": "engine.json", "clip": "c.json"}

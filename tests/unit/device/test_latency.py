@@ -1,14 +1,17 @@
-"""How long is measured, what a row holds, and in which order frames come."""
+"""How long is measured, what a row holds, in which order frames come, and when a warm-up is over."""
 
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
-from superres.device import latency
+from superres.device import latency, timing
 from superres.device.frames import Frames
-from superres.device.latency import Plan, measure, measure_in_turn
+from superres.device.latency import OWN, REFERENCE, Plan, measure, measure_in_turn
 from superres.device.runtimes.base import Session
+from superres.device.timing import Timed, rest
 
 
 class Clock:
@@ -22,6 +25,19 @@ class Clock:
 
     def perf_counter_ns(self) -> int:
         return round(self.now * 1e9)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def process_time(self) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def plan(warmup: float, seconds: float, iterations: int, most: float, block: float = 0.35) -> Plan:
+    return Plan(warmup, 2, 0.05, seconds, iterations, most, block)
 
 
 class SlowSession(Session):
@@ -49,38 +65,76 @@ class SlowSession(Session):
 def clock(monkeypatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(latency, "time", clock)
+    monkeypatch.setattr(timing, "time", clock)
     return clock
 
 
 FRAMES = Frames(np.zeros(3 * (6 + 12), np.uint8), [(2, 3), (3, 4)])
 
 
+def own_frames(rows) -> list[Timed]:
+    return [timed for arm, _, timed in rows if arm == OWN]
+
+
 @pytest.mark.parametrize(
-    ("plan", "compute_ms", "warmup", "iterations"),
+    ("plan", "compute_ms", "iterations"),
     [
-        (Plan(0.5, 1.0, 10, 60.0), 97, 5, 10),  # as many in the time as are asked for
-        (Plan(0.5, 1.0, 50, 60.0), 97, 5, 50),  # the number takes longer than the time
-        (Plan(0.5, 3.0, 10, 60.0), 97, 5, 30),  # the time takes longer than the number
-        (Plan(0.0, 0.0, 7, 60.0), 97, 2, 7),  # a warm-up has 2 frames at least
-        (Plan(0.0, 1.0, 100, 2.0), 97, 2, 20),  # the most that is allowed
-        (Plan(0.0, 1.0, 100, 2.0), 997, 2, 5),  # 5 frames whatever they take
+        (plan(0.5, 1.0, 10, 60.0), 97, 10),  # as many in the time as are asked for
+        (plan(0.5, 1.0, 50, 60.0), 97, 50),  # the number takes longer than the time
+        (plan(0.5, 3.0, 10, 60.0), 97, 30),  # the time takes longer than the number
+        (plan(0.0, 0.0, 7, 60.0, 0.0), 97, 7),  # blocks of single frames
+        (plan(0.0, 1.0, 100, 2.0), 97, 20),  # the most that is allowed
+        (plan(0.0, 1.0, 100, 2.0), 997, 5),  # 5 frames whatever they take
     ],
 )
-def test_how_many_frames_are_timed(plan, compute_ms, warmup, iterations, clock):
+def test_how_many_frames_are_timed(plan, compute_ms, iterations, clock):
     session = SlowSession(clock, compute_ms)
-    found, rows = measure(session, FRAMES, plan, "measure_latency x")
-    # Sums of binary fractions may fall short of a whole second: one frame more, then.
-    assert found - warmup in (0, 1)
-    assert len(rows) - iterations in (0, 1)
-    assert len(session.shapes) == found + len(rows)
+    warmup, rows = measure(session, FRAMES, plan, "measure_latency x")
+    # A block of 3 frames is ended before it is asked whether that's enough.
+    assert 0 <= len(rows) - iterations <= 3
+    assert len(session.shapes) == warmup.frames + len(rows)
+
+
+def test_a_warm_up_ends_when_times_have_settled(clock):
+    class Warming(SlowSession):
+        def execute(self, inputs: np.ndarray) -> np.ndarray:
+            # 100, 60, 40, 30, then 25 ms: the medians of 2 and 2 frames are 80 and 35, ..., 27.5 and 25, 25 and 25.
+            self.compute_ms = (97, 57, 37, 27)[len(self.shapes)] if len(self.shapes) < 4 else 22
+            return super().execute(inputs)
+
+    warmup, _ = measure(Warming(clock, 0), FRAMES, plan(10, 0, 5, 60), "x")
+    assert (warmup.frames, warmup.settled) == (8, True)
+    warmup, _ = measure(Warming(clock, 0), FRAMES, plan(0.15, 0, 5, 60), "x")
+    assert (warmup.frames, warmup.settled) == (2, False)
 
 
 def test_a_row_holds_compute_and_end_to_end_of_one_frame(clock):
-    _, rows = measure(SlowSession(clock, 7), FRAMES, Plan(0, 0, 6, 60), "x")
-    assert [row[:4] for row in rows[:3]] == [(0, 0, 2, 3), (1, 1, 3, 4), (2, 0, 2, 3)]
-    for row in rows:
-        assert row[4] == pytest.approx(7, abs=1e-5)
-        assert row[5] == pytest.approx(10, abs=1e-5)
+    _, rows = measure(SlowSession(clock, 7), FRAMES, plan(0, 0, 6, 60), "x")
+    found = own_frames(rows)
+    assert [each[:3] for each in found[:3]] == [(0, 2, 3), (1, 3, 4), (0, 2, 3)]
+    for each in found:
+        assert each.compute_ms == pytest.approx(7, abs=1e-5)
+        assert each.end_to_end_ms == pytest.approx(10, abs=1e-5)
+        assert each.enqueue_ms is None
+
+
+def test_a_queue_is_timed_apart_and_the_devices_clock_counts(clock):
+    class Queued(SlowSession):
+        queued = True
+
+        def enqueue(self, inputs: np.ndarray) -> np.ndarray:
+            clock.now += 0.0005
+            return inputs
+
+        def wait(self, work: np.ndarray) -> np.ndarray:
+            return self.execute(work)
+
+        def device_ms(self) -> float:
+            return 6.5
+
+    _, rows = measure(Queued(clock, 7), FRAMES, plan(0, 0, 5, 60), "x")
+    for each in own_frames(rows):
+        assert each[3:6] == pytest.approx((6.5, 0.5, 10.5), abs=1e-5) and each.interval_ms is None
 
 
 def test_real_time_is_measured_in_milliseconds():
@@ -89,8 +143,77 @@ def test_real_time_is_measured_in_milliseconds():
             time.sleep(0.02)
             return inputs
 
-    _, rows = measure(Sleeping(Clock(), 0), FRAMES, Plan(0, 0, 5, 60), "x")
-    assert all(20 <= compute <= end_to_end < 2000 for *_, compute, end_to_end in rows)
+    _, rows = measure(Sleeping(Clock(), 0), FRAMES, plan(0, 0, 5, 60), "x")
+    assert all(20 <= each.compute_ms <= each.end_to_end_ms < 2000 for each in own_frames(rows))
+
+
+class FakePartner:
+    """Stands for a session in another process: takes 200 ms a frame."""
+
+    process = 1
+
+    def __init__(self, clock: Clock):
+        self.clock = clock
+        self.first: list[int] = []
+
+    def block(self, first: int, seconds: float) -> list[Timed]:
+        self.first.append(first)
+        self.clock.now += 0.2
+        return [Timed(first % 2, 2, 3, 199, None, 200)]
+
+
+def test_blocks_take_turns_with_the_reference_and_who_begins_changes(clock):
+    partner = FakePartner(clock)
+    _, rows = measure(SlowSession(clock, 97), FRAMES, plan(0, 0.0, 5, 60), "x", partner)  # pyright: ignore[reportArgumentType]
+    # At 100 ms a frame three fit into a block; 5 rounds are the least with a reference.
+    assert [number for _, number, _ in rows] == [n for n in range(5) for _ in range(4)]
+    turns = [arm for arm, _, _ in rows]
+    assert turns[:8] == [OWN] * 3 + [REFERENCE] + [REFERENCE] + [OWN] * 3
+    # One to warm up, then on through the clip.
+    assert partner.first == [0, 0, 1, 2, 3, 4]
+    assert [each.frame for each in own_frames(rows)][:4] == [0, 1, 0, 1]
+
+
+def test_the_most_time_holds_for_both_together(clock):
+    partner = FakePartner(clock)
+    _, rows = measure(SlowSession(clock, 97), FRAMES, plan(0, 60, 1000, 4.0), "x", partner)  # pyright: ignore[reportArgumentType]
+    # A round is 3 frames and the other's one, 0.5 s, and some ms of rest.
+    assert rows[-1][1] + 1 == 8
+
+
+SPINNING = """
+import threading, time
+from superres.device.timing import rest
+def spin():
+    end = time.perf_counter() + 0.1
+    while time.perf_counter() < end: pass
+threading.Thread(target=spin).start()
+started = time.perf_counter()
+rest()
+print(time.perf_counter() - started)
+started = time.perf_counter()
+rest()
+print(time.perf_counter() - started)
+"""
+
+
+def test_rest_lasts_until_threads_no_longer_spin():
+    done = subprocess.run([sys.executable, "-c", SPINNING], capture_output=True, text=True, check=True)
+    spinning, idle = map(float, done.stdout.split())
+    assert spinning > 0.09
+    assert idle < spinning
+
+
+def test_rest_ends_for_good(monkeypatch):
+    # A process whose clock of used time runs as fast as time itself never rests.
+    monkeypatch.setattr(timing, "time", Busy())
+    rest()
+    assert 0.2 <= timing.time.monotonic() < 0.25
+
+
+class Busy(Clock):
+    def process_time(self) -> float:
+        return self.now
 
 
 def test_sessions_take_turns_in_an_order_that_changes(clock):
@@ -102,7 +225,7 @@ def test_sessions_take_turns_in_an_order_that_changes(clock):
             return super().execute(inputs)
 
     sessions = [Noted(clock, compute_ms) for compute_ms in (7, 17, 27)]
-    rows = measure_in_turn(sessions, FRAMES, Plan(0, 0, 6, 60), "x")
+    rows = measure_in_turn(sessions, FRAMES, plan(0, 0, 6, 60), "x")
     assert [frame for frame, _ in rows] == [0, 1, 0, 1, 0, 1]
     for _, row in rows:
         assert row == pytest.approx([10, 20, 30], abs=1e-5)
@@ -115,5 +238,5 @@ def test_sessions_take_turns_in_an_order_that_changes(clock):
 def test_rounds_last_as_long_as_the_plan_of_each_session(clock):
     sessions = [SlowSession(clock, compute_ms) for compute_ms in (97, 197)]
     # 0.3 s a round of two: 2 s each are 4 s.
-    rows = measure_in_turn(sessions, FRAMES, Plan(0, 2.0, 5, 60), "x")
+    rows = measure_in_turn(sessions, FRAMES, plan(0, 2.0, 5, 60), "x")
     assert len(rows) in (14, 15)

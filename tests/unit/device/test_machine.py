@@ -4,7 +4,8 @@ import json
 import os
 import platform
 
-from superres.device.machine import describe_load, describe_machine, sha256_file, usable_cpus
+from superres.device.load import describe_load
+from superres.device.machine import describe_machine, sha256_file, usable_cpus
 
 
 def test_facts_are_there_and_name_no_machine():

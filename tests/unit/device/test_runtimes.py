@@ -67,8 +67,10 @@ UINT8 = {"frames": "uint8"}
 CASES = [
     ("pytorch", "fp32", 0.51),
     ("pytorch", "bf16", 4.0),
+    ("pytorch_tuned", "fp32", 0.51),
     ("onnxruntime", "fp32", 0.51),
     ("openvino", "fp32", 0.51),
+    ("openvino_throughput", "fp32", 0.51),
     ("openvino", "bf16", 4.0),
 ]
 
@@ -83,6 +85,20 @@ def test_agrees_with_pytorch_on_frames_of_any_size(case, form, exported, frames,
         assert upscaled.dtype == np.uint8
         assert upscaled.shape == (2 * frame.shape[0], 2 * frame.shape[1], 3)
         assert np.abs(upscaled - expected(exported.network, frame)).max() <= tolerance
+
+
+@pytest.mark.parametrize("form", FRAMES)
+@pytest.mark.parametrize("runtime", ["pytorch", "pytorch_tuned"])
+def test_tuned_means_that_channels_lie_beside_each_other(runtime, form, exported, frames, make):
+    last = runtime == "pytorch_tuned"
+    session, _ = make(runtime, "fp32", exported.model(runtime), form)
+    for name, weights in session._program.named_parameters():
+        if name.endswith("second.weight"):
+            assert weights.is_contiguous(memory_format=torch.channels_last) is last
+            assert weights.is_contiguous() is not last
+    planes = session.preprocess(frames[0])
+    if form == "float32":
+        assert planes.is_contiguous(memory_format=torch.channels_last) is last
 
 
 @pytest.mark.parametrize("form", FRAMES)

@@ -1,6 +1,7 @@
 """Layers and times by TensorRT's own words, in each form that its versions write them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_the_inspector_of_old_versions_names_nodes_by_their_layer():
     copy, convolution = read_inspector(json.dumps({"Layers": [COPY, CONVOLUTION], "Bindings": ["frame"]}))
     assert convolution.nodes == ("/conv1/Conv", "/Relu")
     assert convolution.is_convolution and convolution.type == "Int8"
-    assert convolution.constants[0] == Tensor("weights", "Int8", ())
+    assert convolution.constants[0] == Tensor("weights", "Int8", (7200,))
     assert not copy.is_convolution
     assert (copy.inputs[0].type, copy.outputs[0].type) == ("UInt8", "Half")
     assert count_convolutions([copy, convolution]) == {"Int8": 1}
@@ -91,7 +92,11 @@ def test_times_are_told_with_the_nodes_of_their_layers():
         (1, "added at run time", 0.1),
     ]
     assert times[0].nodes == ("/conv1/Conv", "/Relu") and times[0].type == "Int8"
-    assert times[1].nodes == ()
+    # 96 x 3 x 5 x 5 weights at 8 x 8 positions.
+    assert (times[0].shape, times[0].macs) == ((1, 3, 8, 8), 7200 * 64)
+    assert (times[1].nodes, times[1].shape, times[1].macs) == ((), (), 0)
+    (unknown,) = layer_times({"b": [0.1]}, [replace(layers[1], name="b", constants=())])
+    assert unknown.macs is None
 
 
 ORIN = {"name": "Orin", "compute_capability": "8.7"}

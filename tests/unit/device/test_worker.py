@@ -21,6 +21,7 @@ ARMS = [
     ("opencv", "uint8", "uint8"),
     ("pytorch", "fp32", "uint8"),
     ("pytorch", "fp32", "float32"),
+    ("pytorch_tuned", "fp32", "uint8"),
     ("onnxruntime", "fp32", "uint8"),
     ("onnxruntime", "int8-minmax", "float32"),
     ("openvino", "fp32", "float32"),
@@ -63,7 +64,11 @@ def test_an_arm_from_model_to_figures(runtime, precision, frames, tiny_arm):
     assert engine["model_sha256"] == (sha256_file(arm.model) if arm.model else None)
     assert 0 < quality["runtime_seconds"] <= quality["total_seconds"]
 
-    rows = read_csv(arm.path("latency.csv"))
+    latency, rows = read_json(arm.path("latency.json")), read_csv(arm.path("latency.csv"))
+    assert latency["reference"] is None and latency["iterations"] == 7 and latency["distinct_frames"] == 3
+    assert latency["peak_memory_bytes"] > 2**24 and latency["first_frame_ms"] > 0
+    assert latency["warmup"]["frames"] == 2 and engine["build_seconds"] >= 0
+    assert {row["arm"] for row in rows} == {"own"} and {row["enqueue_ms"] for row in rows} == {""}
     assert [int(row["frame"]) for row in rows] == [0, 1, 2, 0, 1, 2, 0]
     assert all(0 < float(row["compute_ms"]) <= float(row["end_to_end_ms"]) for row in rows)
     check_quality(arm, np.array([0.299, 0.587, 0.114]), border=0)
@@ -125,7 +130,35 @@ def test_an_arm_that_cannot_run_says_why_all_the_way(tiny_arm):
         assert status == "not run: opencv interpolates in uint8 only, not in fp16"
     assert arm.path("engine.bin").read_bytes() == b""
     assert arm.path("quality.csv").read_text() == "frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db\n"
-    assert arm.path("latency.csv").read_text() == "iteration,frame,height,width,compute_ms,end_to_end_ms\n"
+    header = "arm,round,frame,height,width,compute_ms,enqueue_ms,end_to_end_ms,interval_ms\n"
+    assert arm.path("latency.csv").read_text() == header
+
+
+def test_an_arm_takes_turns_with_its_reference(tiny_arm, tmp_path):
+    arm = tiny_arm("opencv", "uint8")
+    reference = dataclasses.replace(tiny_arm("openvino", "fp32"), folder=tmp_path / "reference")
+    for job in (arm.build_engine(), reference.build_engine(), arm.measure_latency_against(reference)):
+        assert run(job, arm.folder) == 0
+    rows, record = read_csv(arm.path("latency.csv")), read_json(arm.path("latency.json"))
+    own, other = ([row for row in rows if row["arm"] == name] for name in ("own", "reference"))
+    assert [int(row["round"]) for row in own] == [int(row["round"]) for row in other] == list(range(7))
+    assert record["reference"] == {
+        "label": "reference",
+        "status": "ok",
+        "engine_sha256": sha256_file(reference.path("engine.bin")),
+    }
+    # OpenCV's bicubic and a network are no two readings of one session.
+    assert min(float(row["end_to_end_ms"]) for row in other) > min(float(row["end_to_end_ms"]) for row in own)
+
+
+def test_a_reference_that_can_not_run_is_said_and_missed(tiny_arm, tmp_path):
+    arm = tiny_arm("opencv", "uint8")
+    reference = dataclasses.replace(tiny_arm("opencv", "fp16"), folder=tmp_path / "reference")
+    for job in (arm.build_engine(), reference.build_engine(), arm.measure_latency_against(reference)):
+        assert run(job, arm.folder) == 0
+    status = read_json(arm.path("latency.json"))["reference"]["status"]
+    assert status == "not run: opencv interpolates in uint8 only, not in fp16"
+    assert {row["arm"] for row in read_csv(arm.path("latency.csv"))} == {"own"}
 
 
 def test_identical_frames_are_written_as_infinite(tiny_arm):

@@ -14,6 +14,7 @@ from superres.models.networks import MODELS, Network
 from superres.models.settings import FOLDED_FROM, NetworkSettings, weights_name
 from superres.models.weights import save_weights
 from superres.quantization.graph import KEPT_FLOAT_PROPERTY, find_convolutions, kept_float
+from superres.report.operations import count_operations
 
 MakeNetwork = Callable[..., Network]
 EVERY_MODEL = [*MODELS, *FOLDED_FROM]
@@ -81,6 +82,17 @@ def test_program_equals_pytorch(
     assert not list(tmp_path.glob("*part*"))
 
 
+# Channels in x out x kernel, layer by layer; folded, a luma layer has three channels in and twelve out, and 3 x 12 x 5 x 5
+# of bicubic stand beside it.
+PLAIN = 3 * 96 * 25 + 96 * 48 * 9 + 48 * 12 * 9
+MACS_PER_PIXEL = {
+    "espcn_rgb": PLAIN,
+    "espcn_ycbcr": 1 * 96 * 25 + 96 * 48 * 9 + 48 * 4 * 9,
+    "espcn_ycbcr_folded": PLAIN + 3 * 12 * 25,
+    "espcn_anchor": PLAIN + 3 * 12 * 25,
+}
+
+
 @pytest.mark.parametrize("model", EVERY_MODEL)
 def test_onnx_keeps_the_contract(weights: Callable[[str], Path], tmp_path: Path, model: str) -> None:
     export_onnx(model, weights(model), tmp_path / "new" / "m.onnx")
@@ -93,6 +105,7 @@ def test_onnx_keeps_the_contract(weights: Callable[[str], Path], tmp_path: Path,
         assert tensor.elem_type == onnx.TensorProto.FLOAT
         assert [d.dim_value for d in tensor.shape.dim[:2]] == [1, 3]
         assert all(d.dim_param for d in tensor.shape.dim[2:])
+    assert count_operations(tmp_path / "new" / "m.onnx").macs_per_pixel == MACS_PER_PIXEL[model]
     assert all(t.data_location == onnx.TensorProto.DEFAULT for t in found.graph.initializer)
     assert not found.producer_name
     assert {entry.key for entry in found.metadata_props} <= {KEPT_FLOAT_PROPERTY}

@@ -45,6 +45,21 @@ def test_arms_that_did_not_run_are_named(
     assert any("Not run: needs AVX512-FP16: OpenVINO FP16 ESPCN_RGB." in text for text in texts)
 
 
+@pytest.mark.parametrize("plot", [plot_psnr_fps, plot_fps])
+def test_noisy_arms_are_marked_and_explained(
+    tmp_path: Path, plot: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[str] = []
+    monkeypatch.setattr(figures, "save", lambda figure, *_: texts.extend(_texts(figure)))
+    rows = default_rows()
+    assert (rows[0]["runtime"], rows[0]["precision"]) == ("pytorch", "fp32")
+    rows[0] |= {"cautions": "noisy: 0.6 processors were busy with something else"}
+    plot(write_metrics(tmp_path / "m.csv", rows), svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+    # 1000 / 330 ms.
+    assert ("FP32~" if plot is plot_psnr_fps else "3.0~, 40%") in texts
+    assert any("~ The machine was busy with something else" in text for text in texts)
+
+
 def test_no_label_of_the_scatter_overlaps_another(
     metrics: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

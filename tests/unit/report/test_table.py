@@ -1,7 +1,7 @@
 import csv
 from pathlib import Path
 
-from superres.report.cells import NEEDS_CUDA, NOT_IN_STUDY, OURS, PAPER, TableText, read_paper
+from superres.report.cells import NEEDS_CUDA, NO_RATIO, NOT_IN_STUDY, OURS, PAPER, TableText, read_paper
 from superres.report.table import write_table
 
 from .synthetic import default_rows, not_run, row, write_metrics
@@ -63,9 +63,46 @@ def test_our_figures_and_reasons(metrics: Path, tmp_path: Path) -> None:
     assert all(value for line in rows for value in line.values())
 
 
+def test_speedups_and_shares_of_the_limit(metrics: Path, tmp_path: Path) -> None:
+    rows, text = write(metrics, tmp_path)
+    over = find(rows, "Times as fast as the reference", "ESPCN_RGB", OURS)
+    # 140 / 44.7 ms; its interval goes 2% up and 1% down.
+    assert over["OpenVINO INT8 w/ calibration"] == "3.13 ±0.06"
+    ours = find(rows, "Times as fast as PyTorch FP32 as it comes, same network", "ESPCN_RGB", OURS)
+    # 330 / 44.7; errors of both runs, at most 2% and 1%.
+    assert ours["OpenVINO INT8 w/ calibration"] == "7.38 ±0.17"
+    assert ours["OpenVINO FP16"] == "not run: needs AVX512-FP16"
+    paper = find(rows, "Times as fast as PyTorch FP32 as it comes, same network", "ESPCN_RGB", PAPER)
+    assert paper["TensorRT INT8 w/ calibration"] == "5.00"
+    paper = find(rows, "Times as fast as FP32 in the same runtime", "ESPCN_RGB", PAPER)
+    assert paper["TensorRT INT8 w/ calibration"] == "3.69"
+    bicubic = find(rows, "Times as fast as PyTorch FP32 as it comes, same network", "Bicubic", OURS)
+    assert bicubic["OpenCV UINT8"] == NO_RATIO
+    assert find(rows, "Share of the machine's limit [%]", "ESPCN_RGB", OURS)["PyTorch FP32"] == "40"
+    assert "- The reference is OpenVINO FP32 ESPCN_RGB. Each arm took turns with it" in text
+
+
+def test_cautions_are_said_and_noisy_arms_marked(tmp_path: Path) -> None:
+    rows = default_rows()
+    rows[5] |= {
+        "cautions": "noisy: 0.6 processors were busy with something else; 1 of 3 quantised convolutions run in float"
+    }
+    rows[4] |= {"cautions": "1 of 3 quantised convolutions run in float"}
+    arms = [(line["runtime"], line["precision"], line["model"]) for line in rows[4:6]]
+    assert arms == [("onnxruntime", "int8-minmax", "espcn_rgb"), ("openvino", "fp32", "espcn_rgb")]
+    table, text = write(write_metrics(tmp_path / "m.csv", rows), tmp_path)
+    fps = find(table, "FPS [frames/sec]", "ESPCN_RGB", OURS)
+    assert (fps["OpenVINO FP32"], fps["OpenVINO BF16"]) == ("7.14~", "12.66")
+    assert "in metrics.csv has the figures of 1 arms." in text
+    assert (
+        "- Caution, 1 of 3 quantised convolutions run in float: ONNX Runtime INT8 minmax ESPCN_RGB, OpenVINO FP32 ESPCN_RGB."
+        in text
+    )
+
+
 def test_every_row_of_ours_is_followed_by_the_papers(metrics: Path, tmp_path: Path) -> None:
     rows, _ = write(metrics, tmp_path)
-    beside = [line for line in rows if "mean error" not in line["metric"]]
+    beside = [line for line in rows if line["metric"] in {metric for metric, _ in PAPER_ROWS}]
     assert [line["source"] for line in beside] == [OURS, PAPER] * 9
     assert all(a["model"] == b["model"] for a, b in zip(beside[::2], beside[1::2], strict=True))
 

@@ -17,10 +17,10 @@ from superres.device.errors import UserError
 from superres.imports import ROOT
 from superres.provenance import describe_code, describe_libraries
 from superres.report.manifest import Background, write_manifest
-from superres.report.metrics import ArmFiles, collect_metrics
+from superres.report.metrics import ArmFiles
 from superres.report.verification import verify_study
 
-from .test_metrics import ARM, write_arm
+from .test_metrics import ARM, collect, write_arm
 
 STUDY = {"seed": 7, "latency": {"min_seconds": 3.0}, "clip": {"size": (6, 8)}}
 RESULTS = Path("results/small")
@@ -63,7 +63,7 @@ def manifest_of(files: ArmFiles, code: dict[str, Any], libraries: dict[str, str]
         background=Background(STUDY, code, libraries),
         out=files.manifest,
     )
-    collect_metrics([files], RESULTS / "metrics.csv")
+    collect([files], RESULTS / "metrics.csv")
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ TENSORRT = {
         ("onnxruntime", "int8-minmax", "float32", "int8-minmax"),
         ("openvino", "int8-minmax", "uint8", "int8-minmax int8-minmax.pixels int8-minmax.blocks"),
         ("pytorch", "fp32", "uint8", "fp32"),
-        ("openvino", "bf16", "uint8", "fp32 fp32.pixels fp32.blocks"),
+        ("openvino", "bf16", "uint8", "fp32"),
         ("tensorrt", "fp32", "uint8", "fp32.casts"),
         ("tensorrt", "fp16", "uint8", "fp16.casts"),
         ("tensorrt", "fp16", "float32", "fp16"),

@@ -12,7 +12,7 @@ from superres.data.sources import FrameRange, Images, TurningView, Y4m
 from superres.device.errors import UserError
 from superres.models.settings import TrainingSettings
 from superres.quantization.recipes import Recipe
-from superres.study.model import Quantization, Sensitivity
+from superres.study.model import Arm, Quantization, Sensitivity
 from superres.study.parse import load_study
 from superres.study.sensitivity import measured_recipes
 
@@ -36,7 +36,7 @@ def source(config: Config) -> Config:
 def test_default_study_has_the_arms_of_the_table():
     study = load_study(DEFAULT, SCHEMA)
     arms = {(arm.runtime, arm.model, arm.precision) for arm in study.arms}
-    assert len(study.arms) == len(arms) == 4 * (2 + 3 + 5) + 1
+    assert len(study.arms) == len(arms) == 4 * (2 + 1 + 3 + 5) + 1
     assert ("opencv", "bicubic", "uint8") in arms
     assert ("openvino", "espcn_ycbcr", "int8-dummy") in arms
     assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")
@@ -98,7 +98,8 @@ def test_a_measured_step_is_measured_behind_what_comes_before_it():
 
 def test_frames_are_chosen_for_each_runtime():
     chosen = load_study(edited(lambda c: c["runtimes"][1].update(frames="float32")), SCHEMA).frames
-    assert chosen == {"pytorch": "uint8", "onnxruntime": "float32", "openvino": "uint8", "opencv": "uint8"}
+    uint8 = dict.fromkeys(("pytorch", "pytorch_tuned", "openvino", "opencv"), "uint8")
+    assert chosen == {**uint8, "onnxruntime": "float32"}
 
 
 def test_calibrations_on_the_same_images_share_a_pass():
@@ -152,13 +153,34 @@ def test_defaults_are_filled_in_from_the_schema():
     assert study.clips["a"].source.frames == FrameRange(3, None, 1)
     assert study.clips["b"].source.kind == Images("b", ("*",), ())
     assert study.models["espcn_rgb"].weights == "pretrained"
-    assert study.latency["min_seconds"] == 3.0
+    assert (study.latency["min_seconds"], study.latency["min_iterations"]) == (3.0, 50)
+    assert study.noise == {"spread": 1.5, "busy_processors": 0.1}
     # The paper's Eq. 1 and 2.
     assert study.quality == {"luma": "full-range", "border": 0}
     assert [arm.folder for arm in study.arms] == ["local/openvino/espcn_rgb/fp32"]
 
 
+def test_every_arm_but_the_reference_has_it_on_its_own_target():
+    study = load_study(edited(lambda c: c["latency"]["reference"].update(model="espcn_anchor")), SCHEMA)
+    reference = Arm("local", "openvino", "espcn_anchor", "fp32")
+    assert study.reference_of(reference) is None
+    assert {study.reference_of(arm) for arm in study.arms if arm != reference} == {reference}
+    assert "reference" not in study.latency and "noise" not in study.latency
+    # The study's first model, unless it says another.
+    assert load_study(DEFAULT, SCHEMA).reference.model == "espcn_rgb"
+    without = load_study(edited(lambda c: c["latency"]["reference"].update(precision="fp16")), SCHEMA)
+    assert {without.reference_of(arm) for arm in without.arms} == {None}
+
+
 MISTAKES = {
+    "a key of the reference that it hasn't": (
+        lambda c: c["latency"]["reference"].update(target="local"),
+        ["latency.reference.target: unknown key", "runtime, model, precision"],
+    ),
+    "int8 in tuned PyTorch": (
+        lambda c: c["runtimes"][3].update(precisions=["int8-minmax"]),
+        ["runtimes[3].precisions: expected fp32, fp16 or bf16 for pytorch_tuned"],
+    ),
     "unknown key": (lambda c: c.update(modles=[]), ["modles: unknown key", "did you mean models?"]),
     "unknown nested key": (lambda c: source(c).update(fovv=1), ["clips[0].source.fovv", "did you mean fov?"]),
     "unknown model": (
@@ -296,14 +318,14 @@ MISTAKES = {
     ),
     "bicubic without opencv": (lambda c: c["runtimes"].pop(), ["models: bicubic", "opencv"]),
     "planes for opencv": (
-        lambda c: c["runtimes"][3].update(frames="float32"),
-        ["runtimes[3].frames", "expected uint8 for opencv", "found float32"],
+        lambda c: c["runtimes"][4].update(frames="float32"),
+        ["runtimes[4].frames", "expected uint8 for opencv", "found float32"],
     ),
     "unknown kind of frames": (
         lambda c: c["runtimes"][1].update(frames="uint16"),
         ["runtimes[1].frames", "uint8, float32", "found 'uint16'"],
     ),
-    "opencv without bicubic": (lambda c: c["models"].pop(), ["runtimes[3]", "bicubic"]),
+    "opencv without bicubic": (lambda c: c["models"].pop(), ["runtimes[4]", "bicubic"]),
     "kernel of a network": (
         lambda c: c["models"][0].update(kernel="matlab"),
         ["models[0].kernel", "bicubic only", "found it with espcn_rgb"],

@@ -20,7 +20,9 @@ RUNTIMES: dict[str, str] = {
     "onnxruntime": "superres.device.runtimes.onnxruntime",
     "opencv": "superres.device.runtimes.opencv",
     "openvino": "superres.device.runtimes.openvino",
+    "openvino_throughput": "superres.device.runtimes.openvino_throughput",
     "pytorch": "superres.device.runtimes.pytorch",
+    "pytorch_tuned": "superres.device.runtimes.pytorch_tuned",
     "tensorrt": "superres.device.runtimes.tensorrt",
     "tensorrt_rtx": "superres.device.runtimes.tensorrt_rtx",
 }

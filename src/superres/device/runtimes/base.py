@@ -1,15 +1,31 @@
 """What every runtime offers, so that jobs need not know which one they drive."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Tuple
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 
 from superres.device.errors import UnsupportedError, UserError
 
 FRAMES = ("uint8", "float32")
+
+WARMUP_RUNS = 3
+"""Runs before layers are timed."""
 
 AS_WRITTEN = "qdq"
 """Precision of a graph with any Q/DQ pairs or none: of its convolutions, none has to run in INT8 nor in float.
@@ -44,14 +60,25 @@ class Settings:
 
 
 class LayerTime(NamedTuple):
-    """How long a layer of an engine took in one run; `type` is that of its data, `nodes` those of the ONNX file."""
+    """How long a layer of an engine took in one run.
+
+    `kind` is the runtime's own word for what it does. `type` and `shape` are those of the data that it reads first. `macs` are its
+    multiply-adds: 0 if it isn't a convolution, None where the runtime doesn't tell. `nodes` are those of the ONNX file, where it does.
+    """
 
     run: int
     layer: str
     kind: str
     type: str
+    shape: Tuple[int, ...]
+    macs: Optional[int]
     nodes: Tuple[str, ...]
     ms: float
+
+
+def convolution_macs(weights: Sequence[int], height: int, width: int) -> int:
+    """Multiply-adds of a convolution with weights of some shape and so many positions of its result, whatever the groups."""
+    return math.prod(weights) * height * width
 
 
 class Session(ABC):
@@ -59,10 +86,14 @@ class Session(ABC):
 
     `run` is made of three steps, so that what the runtime computes can be timed apart from bringing
     frames into and out of its form. The frame that comes out is valid until the next call. A `reference` says what
-    the right result is, however long that takes: it isn't timed.
+    the right result is, however long that takes: it isn't timed. A `queued` session hands its work to a device that
+    goes on by itself: there `execute` is `enqueue`, which returns at once, and `wait`. A session with more than one frame
+    `in_flight` is made for `stream`.
     """
 
     reference: bool = False
+    queued: bool = False
+    in_flight: int = 1
 
     @abstractmethod
     def preprocess(self, frame: np.ndarray) -> Any:
@@ -72,6 +103,22 @@ class Session(ABC):
     def execute(self, inputs: Any) -> Any:
         """Run the engine, and wait until it is done."""
 
+    def enqueue(self, inputs: Any) -> Any:
+        """Hand the engine its work; without a queue it is done on return."""
+        return self.execute(inputs)
+
+    def wait(self, work: Any) -> Any:
+        """Wait until what `enqueue` gave is done; returns what `execute` does."""
+        return work
+
+    def device_ms(self) -> Optional[float]:
+        """What the last `execute` took by the device's own clock; None where it has none."""
+        return None
+
+    def device_memory_bytes(self) -> Optional[int]:
+        """The most memory of the device that this session held; None where it computes in this machine's own."""
+        return None
+
     @abstractmethod
     def postprocess(self, outputs: Any) -> np.ndarray:
         """Bring what the engine computed into a frame."""
@@ -79,6 +126,11 @@ class Session(ABC):
     def run(self, frame: np.ndarray) -> np.ndarray:
         """Upscale one frame by two."""
         return self.postprocess(self.execute(self.preprocess(frame)))
+
+    def stream(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Upscale frames in their order, up to `in_flight` at a time; each is valid until so many more have come."""
+        for frame in frames:
+            yield self.run(frame)
 
     def facts(self) -> Dict[str, Any]:
         """What a record should say of how frames were run, besides the settings."""

@@ -1,16 +1,20 @@
 """ONNX Runtime on the CPU: fp32 and Q/DQ INT8 graphs, on uint8 frames where the graph has their conversion."""
 
+import json
+import tempfile
+from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
 
 from superres.device.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import AS_WRITTEN, Settings
+from superres.device.runtimes.base import AS_WRITTEN, WARMUP_RUNS, LayerTime, Settings
 from superres.device.runtimes.bound import BoundSession, block_channels
 
+_KERNEL_TIME = "_kernel_time"
 _PROVIDER = "CPUExecutionProvider"
 _INPUT_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}
 
@@ -40,9 +44,7 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
 
 def open_engine(engine: Path, settings: Settings) -> "OnnxruntimeSession":
     """Open the engine; see `base.Runtime`."""
-    options = _session_options(settings)
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return OnnxruntimeSession(_open_session(engine, options), settings)
+    return OnnxruntimeSession(engine, settings)
 
 
 def versions() -> Dict[str, str]:
@@ -53,10 +55,16 @@ def versions() -> Dict[str, str]:
 class OnnxruntimeSession(BoundSession):
     """An ONNX graph with frames or planes in and out."""
 
-    def __init__(self, session: ort.InferenceSession, settings: Settings):
-        output = session.get_outputs()[0]
+    def __init__(self, engine: Path, settings: Settings, profile: Optional[Path] = None):
+        self._engine, self._settings = engine, settings
+        options = _session_options(settings)
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        if profile is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile)
+        self._session = _open_session(engine, options)
+        output = self._session.get_outputs()[0]
         super().__init__(settings, block_channels(output.shape) if settings.frames == "uint8" else 0)
-        self._session = session
         self._output_name = output.name
 
     def bind(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
@@ -68,6 +76,38 @@ class OnnxruntimeSession(BoundSession):
 
     def infer(self) -> None:
         self._session.run_with_iobinding(self._binding)
+
+    def profile(self, frame: np.ndarray, runs: int) -> List[LayerTime]:
+        with tempfile.TemporaryDirectory(prefix="superres-") as folder:
+            counting = OnnxruntimeSession(self._engine, self._settings, Path(folder, "profile"))
+            for _ in range(WARMUP_RUNS + runs):
+                counting.run(frame)
+            written = Path(counting._session.end_profiling())
+            return read_profile(json.loads(written.read_text(encoding="utf-8")))
+
+
+def read_profile(events: Sequence[Mapping[str, Any]]) -> List[LayerTime]:
+    """Times of the layers in ONNX Runtime's profile, all runs but the first `WARMUP_RUNS`.
+
+    What a layer multiplies isn't told, for weights that a kernel has packed in a form of its own are no input of it any longer.
+    """
+    times, seen = [], Counter()
+    for event in events:
+        name = event["name"]
+        if event.get("cat") != "Node" or not name.endswith(_KERNEL_TIME):
+            continue
+        layer, details = name[: -len(_KERNEL_TIME)], event["args"]
+        run = seen[layer] - WARMUP_RUNS
+        seen[layer] += 1
+        if run >= 0:
+            first = next(iter(details["input_type_shape"]), {})
+            kind = details["op_name"]
+            (data_type, shape), *_ = [*first.items(), ("", [])]
+            macs = None if "Conv" in kind else 0
+            times.append(
+                LayerTime(run, layer, kind, data_type, tuple(shape), macs, (layer,), event["dur"] / 1000)
+            )
+    return times
 
 
 def _session_options(settings: Settings) -> ort.SessionOptions:

@@ -1,15 +1,16 @@
 """OpenCV: the bicubic baseline on uint8 frames, with OpenCV's own kernel or MATLAB's. It needs no model."""
 
 import json
+import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import cv2
 import numpy as np
 
 from superres.device.bicubic import upscale_bicubic
 from superres.device.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import Session, Settings
+from superres.device.runtimes.base import WARMUP_RUNS, LayerTime, Session, Settings
 
 # What `a` is in OpenCV is fixed in its source; written down for whoever compares it with another bicubic.
 _ENGINES: Dict[str, Dict[str, Any]] = {
@@ -71,6 +72,17 @@ class OpencvSession(Session):
 
     def postprocess(self, outputs: np.ndarray) -> np.ndarray:
         return outputs
+
+    def profile(self, frame: np.ndarray, runs: int) -> List[LayerTime]:
+        """One operation is all that there is."""
+        times = []
+        for run in range(-WARMUP_RUNS, runs):
+            started = time.perf_counter()
+            self.execute(frame)
+            ms = (time.perf_counter() - started) * 1000
+            if run >= 0:
+                times.append(LayerTime(run, "resize", "Resize", str(frame.dtype), frame.shape, 0, (), ms))
+        return times
 
 
 def _resize(frame: np.ndarray, out: np.ndarray) -> None:

@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -15,27 +15,36 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from superres.device.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import AS_WRITTEN, Settings
+from superres.device.runtimes.base import (
+    AS_WRITTEN,
+    WARMUP_RUNS,
+    LayerTime,
+    Settings,
+    convolution_macs,
+)
 from superres.device.runtimes.bound import BoundSession, block_channels
 
+LATENCY, THROUGHPUT = "LATENCY", "THROUGHPUT"
 # What OpenVINO is asked for, and what its convolutions then have to run in.
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_PRODUCT_TYPES = {"fp32": {"f32"}, "bf16": {"bf16"}, "int8": {"i8", "u8"}}
 _CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8", AS_WRITTEN: "FP32"}
 
 
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
     """Compile an ONNX file for this processor and write the compiled blob; see `base.Runtime`."""
+    return compile_file(model, engine, settings, LATENCY)
+
+
+def compile_file(model: Optional[Path], engine: Path, settings: Settings, aim: str) -> Dict[str, Any]:
+    """Compile for the least `LATENCY` or for `THROUGHPUT`; see `build`."""
     kind = _kind(settings)
     if model is None:
         raise UserError("openvino: expected an ONNX file as model, found none")
     core = ov.Core()
     try:
-        network = _read(core, model, settings.frames)
-        if network.input().element_type == ov.Type.f32:
-            _drop_last_clip(network)
-            if settings.frames == "uint8":
-                network = _with_uint8_frames(network)
-        compiled = core.compile_model(network, "CPU", _properties(settings))
+        network = prepare_network(core, model, settings.frames)
+        compiled = core.compile_model(network, "CPU", properties(settings, aim))
     except RuntimeError as error:
         if kind != "fp16":
             raise
@@ -47,10 +56,26 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
     return facts
 
 
+def prepare_network(core: ov.Core, model: Path, frames: str) -> ov.Model:
+    """The graph that is compiled: that of an ONNX file, with the conversion of uint8 `frames` in it if they are such."""
+    network = _read(core, model, frames)
+    # The conversion may be part of the file already.
+    if network.input().element_type == ov.Type.f32:
+        _drop_last_clip(network)
+        if frames == "uint8":
+            network = _with_uint8_frames(network)
+    return network
+
+
 def open_engine(engine: Path, settings: Settings) -> "OpenvinoSession":
     """Open the engine; see `base.Runtime`."""
-    compiled = ov.Core().import_model(engine.read_bytes(), "CPU", _properties(settings))
-    return OpenvinoSession(compiled, settings)
+    compiled = load_compiled(engine, properties(settings, LATENCY))
+    return OpenvinoSession(compiled, engine, settings)
+
+
+def load_compiled(engine: Path, asked: Mapping[str, Any]) -> ov.CompiledModel:
+    """A compiled graph as `build` wrote it."""
+    return ov.Core().import_model(engine.read_bytes(), "CPU", dict(asked))
 
 
 def versions() -> Dict[str, str]:
@@ -61,17 +86,97 @@ def versions() -> Dict[str, str]:
 class OpenvinoSession(BoundSession):
     """A compiled graph with frames or planes in and out."""
 
-    def __init__(self, compiled: ov.CompiledModel, settings: Settings):
+    def __init__(self, compiled: ov.CompiledModel, engine: Path, settings: Settings):
+        """Run a compiled graph, that of `engine`, by a request of its own."""
         super().__init__(settings, _block_channels(compiled) if settings.frames == "uint8" else 0)
-        self._request = compiled.create_infer_request()
+        self._engine, self._settings = engine, settings
+        self._compiled = compiled
+        self.request = compiled.create_infer_request()
 
     def bind(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
         # The tensors share the arrays' memory and do not keep them alive: the session does.
-        self._request.set_input_tensor(ov.Tensor(inputs, shared_memory=True))
-        self._request.set_output_tensor(ov.Tensor(outputs, shared_memory=True))
+        self.request.set_input_tensor(ov.Tensor(inputs, shared_memory=True))
+        self.request.set_output_tensor(ov.Tensor(outputs, shared_memory=True))
 
     def infer(self) -> None:
-        self._request.infer()
+        self.request.infer()
+
+    def profile(self, frame: np.ndarray, runs: int) -> List[LayerTime]:
+        # Counters are chosen when an engine is opened.
+        compiled = load_compiled(self._engine, {**properties(self._settings, LATENCY), "PERF_COUNT": True})
+        counting = OpenvinoSession(compiled, self._engine, self._settings)
+        for _ in range(WARMUP_RUNS):
+            counting.run(frame)
+        # Only now does the graph have the sizes of this frame.
+        known = {
+            node.get_friendly_name(): node
+            for node in counting._compiled.get_runtime_model().get_ordered_ops()
+        }
+        times = []
+        for run in range(runs):
+            counting.run(frame)
+            for info in counting.request.profiling_info:
+                if info.status == ov.ProfilingInfo.Status.EXECUTED:
+                    times.append(_layer_time(run, info, known[info.node_name]))
+        return times
+
+
+def compile_product(
+    precision: str, rows: int, size: int, threads: int
+) -> Optional[Tuple[Callable[[], object], int]]:
+    """A product of matrices, rows x size and size x size, in fp32, bf16 or int8, as a call, and its multiply-adds.
+
+    In int8 it is uint8 data with int8 weights, as in a Q/DQ graph; what comes out is quantised again, for float would be four
+    times as much to write, and read by a small second product. None where OpenVINO computes in another type.
+    """
+    element = np.uint8 if precision == "int8" else np.float32
+    data = ops.parameter([rows, size], element, name="data")
+    if precision == "int8":
+        levels = _quantized_product(_scaled(data), size, size)
+        top = np.float32(255)
+        levels = ops.fake_quantize(levels, np.float32(0), top, np.float32(0), top, 256)
+        result, columns = _quantized_product(levels, 16, size), size + 16
+    else:
+        result, columns = ops.matmul(data, ops.constant(np.ones((size, size), element)), False, True), size
+    settings = Settings("int8-" if precision == "int8" else precision, threads)
+    network = ov.Model([result.output(0)], [data], "product")  # pyright: ignore[reportGeneralTypeIssues]
+    compiled = ov.Core().compile_model(network, "CPU", properties(settings, LATENCY))
+    found = {
+        _runtime_info(node, "runtimePrecision")
+        for node in compiled.get_runtime_model().get_ordered_ops()
+        if _runtime_info(node, "layerType") in ("MatMul", "FullyConnected")
+    }
+    if not found or not found <= _PRODUCT_TYPES[precision]:
+        return None
+    request = compiled.create_infer_request()
+    request.set_input_tensor(ov.Tensor(np.ones((rows, size), element)))
+    return request.infer, rows * size * columns
+
+
+def _quantized_product(data: ov.Node, rows: int, size: int) -> ov.Node:
+    return ops.matmul(data, _scaled(ops.constant(np.ones((rows, size), np.int8))), False, True)
+
+
+def _scaled(levels: ov.Node) -> ov.Node:
+    return ops.multiply(ops.convert(levels, "f32"), ops.constant(np.float32(0.1)))
+
+
+def _layer_time(run: int, info: ov.ProfilingInfo, node: ov.Node) -> LayerTime:
+    shapes = [node.get_input_partial_shape(i).get_min_shape() for i in range(node.get_input_size())]
+    macs = 0
+    if info.node_type == "Convolution":
+        result = node.get_output_partial_shape(0).get_min_shape()
+        macs = convolution_macs(tuple(shapes[1]), result[2], result[3])
+    return LayerTime(
+        run,
+        info.node_name,
+        info.node_type,
+        _runtime_info(node, "runtimePrecision"),
+        tuple(shapes[0]) if shapes else (),
+        macs,
+        tuple(filter(None, _runtime_info(node, "originalLayersNames").split(","))),
+        info.real_time.total_seconds() * 1000,
+    )
 
 
 def _kind(settings: Settings) -> str:
@@ -81,9 +186,10 @@ def _kind(settings: Settings) -> str:
     return kind
 
 
-def _properties(settings: Settings) -> Dict[str, Any]:
+def properties(settings: Settings, aim: str) -> Dict[str, Any]:
+    """What OpenVINO is asked for: the least `LATENCY` of a frame, or `THROUGHPUT` of many."""
     return {
-        "PERFORMANCE_HINT": "LATENCY",
+        "PERFORMANCE_HINT": aim,
         "INFERENCE_NUM_THREADS": settings.threads,
         # What an INT8 graph leaves in float stays in float32.
         "INFERENCE_PRECISION_HINT": _HINTS.get(_kind(settings), "f32"),

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from superres.device.errors import UserError
+from superres.device.memory import keep_freed_memory
 from superres.device.progress import Progress
 from superres.models.batches import orient
-from superres.models.memory import keep_freed_memory
 from superres.models.schedule import learning_rate_at
 from superres.models.settings import TrainingSettings
 from superres.quantization.calibration import FrameFile, open_images

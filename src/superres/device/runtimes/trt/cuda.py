@@ -112,6 +112,18 @@ class Cuda:
         """Give memory of the device back."""
         self.call("cudaFree", ctypes.c_void_p(address))
 
+    def free_memory(self) -> int:
+        """Bytes of the device's memory that nobody holds."""
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        self.call("cudaMemGetInfo", ctypes.byref(free), ctypes.byref(total))
+        return free.value
+
+    def event(self) -> "Event":
+        """A mark that a stream can record."""
+        handle = ctypes.c_void_p()
+        self.call("cudaEventCreate", ctypes.byref(handle))
+        return Event(self, int(handle.value or 0))
+
     def stream(self) -> "Stream":
         """A new stream."""
         handle = ctypes.c_void_p()
@@ -125,6 +137,22 @@ class DeviceMemory:
     def __init__(self, cuda: Cuda, address: int):
         self.address = address
         weakref.finalize(self, cuda.free, address)
+
+
+class Event:
+    """A moment in a stream's work, by the device's clock."""
+
+    def __init__(self, cuda: Cuda, handle: int):
+        self._cuda = cuda
+        self.handle = handle
+        weakref.finalize(self, cuda.call, "cudaEventDestroy", ctypes.c_void_p(handle))
+
+    def milliseconds_to(self, later: "Event") -> float:
+        """From this moment to a later one, both of which have passed; to half a microsecond."""
+        found = ctypes.c_float()
+        arguments = ctypes.c_void_p(self.handle), ctypes.c_void_p(later.handle)
+        self._cuda.call("cudaEventElapsedTime", ctypes.byref(found), *arguments)
+        return found.value
 
 
 class Stream:
@@ -145,6 +173,10 @@ class Stream:
     def _copy(self, target: int, source: int, size: int, kind: int) -> None:
         addresses = ctypes.c_void_p(target), ctypes.c_void_p(source)
         self._cuda.call("cudaMemcpyAsync", *addresses, ctypes.c_size_t(size), kind, self._pointer)
+
+    def record(self, event: Event) -> None:
+        """Mark the moment at which all work so far is done."""
+        self._cuda.call("cudaEventRecord", ctypes.c_void_p(event.handle), self._pointer)
 
     def synchronize(self) -> None:
         """Wait until all work is done."""

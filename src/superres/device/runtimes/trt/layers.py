@@ -7,9 +7,10 @@ verbose log, which is all there is where an engine is built without one.
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from superres.device.errors import UserError
+from superres.device.runtimes.base import convolution_macs
 
 LOG_START = "Layers:\n"
 """How the message of the builder's log begins that names every layer."""
@@ -36,7 +37,10 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor or constant that a layer reads or writes; `type` as TensorRT writes it: Float, Half, Int8, ..."""
+    """A tensor or constant that a layer reads or writes; `type` as TensorRT writes it: Float, Half, Int8, ...
+
+    Of constants the inspector tells only how many numbers they hold: `shape` is that.
+    """
 
     name: str
     type: str
@@ -121,7 +125,7 @@ def _from_inspector(entry: Mapping[str, Any]) -> Layer:
         entry.get("ParameterType") or entry["LayerType"],
         tuple(_inspected_tensor(tensor) for tensor in entry["Inputs"]),
         tuple(
-            Tensor(key.lower(), str(entry[key].get("Type", "")), ())
+            Tensor(key.lower(), str(entry[key].get("Type", "")), (int(entry[key].get("Count", 0)),))
             for key in ("Weights", "Bias")
             if isinstance(entry.get(key), dict)
         ),
@@ -134,6 +138,18 @@ def _inspected_tensor(entry: Mapping[str, Any]) -> Tensor:
     described = str(entry.get("Format/Datatype") or entry.get("Datatype") or "").lower()
     known = (name for word, name in _WORDS.items() if word in described)
     return Tensor(entry["Name"], next(known, described), tuple(entry.get("Dimensions", ())))
+
+
+def layer_macs(layer: Layer) -> Optional[int]:
+    """Multiply-adds of a layer: 0 if it doesn't convolve, None where neither its weights nor its result are described."""
+    if not layer.is_convolution:
+        return 0
+    weights = [
+        tensor for tensor in layer.constants if "weight" in tensor.name.lower() or len(tensor.shape) > 2
+    ]
+    if not weights or not layer.outputs or len(layer.outputs[0].shape) != 4:
+        return None
+    return convolution_macs(weights[0].shape, *layer.outputs[0].shape[2:])
 
 
 def count_convolutions(layers: Iterable[Layer]) -> Dict[str, int]:

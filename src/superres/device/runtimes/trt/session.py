@@ -12,7 +12,7 @@ from superres.device.runtimes.base import LayerTime, Settings
 from superres.device.runtimes.bound import BoundSession
 from superres.device.runtimes.trt.cuda import Cuda, Device, DeviceMemory
 from superres.device.runtimes.trt.engine import frame_type
-from superres.device.runtimes.trt.layers import Layer, read_inspector
+from superres.device.runtimes.trt.layers import Layer, layer_macs, read_inspector
 from superres.device.runtimes.trt.library import make_log
 
 if TYPE_CHECKING:
@@ -71,9 +71,11 @@ class TensorrtSession(BoundSession):
     """An engine between two arrays in pinned memory, with the device's memory of each beside it.
 
     `preprocess` ends when the frame is on the device, `execute` when the device has computed: what is timed as the
-    runtime alone holds no transfer. The engine's work is recorded as a CUDA graph where it can be,
+    runtime alone holds no transfer, and is measured by the device's own clock. The engine's work is recorded as a CUDA graph where it can be,
     and launched as one.
     """
+
+    queued = True
 
     def __init__(self, trt: Any, path: Path, settings: Settings):
         super().__init__(settings)
@@ -83,6 +85,8 @@ class TensorrtSession(BoundSession):
         self._runtime = trt.Runtime(self._log)
         self._cuda = Cuda()
         self._stream = self._cuda.stream()
+        self._begin, self._end = self._cuda.event(), self._cuda.event()
+        self._free_before = self._cuda.free_memory()
         self._engine = deserialize(trt, self._runtime, path.read_bytes(), log=self._log, where=str(path))
         self._context: tensorrt.IExecutionContext = self._engine.create_execution_context()
         self._graph = 0
@@ -117,12 +121,26 @@ class TensorrtSession(BoundSession):
         self._stream.upload(self._memory[0], self._inputs)
         self._stream.synchronize()
 
-    def infer(self) -> None:
+    def enqueue(self, inputs: None) -> None:
+        self._stream.record(self._begin)
         if self._graph:
             self._stream.launch(self._graph)
         else:
             self._enqueue()
+        self._stream.record(self._end)
+
+    def wait(self, work: None) -> None:
         self._stream.synchronize()
+
+    def infer(self) -> None:
+        self.wait(self.enqueue(None))
+
+    def device_ms(self) -> float:
+        return self._begin.milliseconds_to(self._end)
+
+    def device_memory_bytes(self) -> int:
+        # Free memory is that of the whole device; nothing else is expected to run there.
+        return max(0, self._free_before - min(self._free_before, self._cuda.free_memory()))
 
     def postprocess(self, outputs: None) -> np.ndarray:
         self._stream.download(self._outputs, self._memory[1])
@@ -174,8 +192,10 @@ def layer_times(times: Mapping[str, Sequence[float]], layers: Sequence[Layer]) -
     for name, values in times.items():
         # What TensorRT adds while it runs, such as a reformatted input, the inspector doesn't name.
         layer = known.get(name, Layer(name, "", (), (), (), ()))
+        shape = layer.inputs[0].shape if layer.inputs else ()
+        macs = layer_macs(layer)
         for run, ms in enumerate(values):
-            found.append(LayerTime(run, name, layer.kind, layer.type, layer.nodes, ms))
+            found.append(LayerTime(run, name, layer.kind, layer.type, shape, macs, layer.nodes, ms))
     return sorted(found, key=lambda time: time.run)
 
 

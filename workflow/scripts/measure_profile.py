@@ -8,7 +8,7 @@ with script_log(snakemake.log[0]):
     arm = snakemake.wildcards
     run_job(
         Job(
-            task="profile_layers",
+            task="measure_profile",
             runtime=arm.runtime,
             precision=arm.precision,
             threads=snakemake.threads,

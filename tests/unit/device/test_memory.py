@@ -7,7 +7,7 @@ import pytest
 PROGRAM = """
 import resource
 import numpy as np
-from superres.models.memory import keep_freed_memory
+from superres.device.memory import keep_freed_memory
 if {keep}:
     assert keep_freed_memory()
 def take():

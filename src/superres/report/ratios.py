@@ -1,0 +1,46 @@
+"""Ratios of speeds with intervals, from rounds in which two arms took turns."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as fast one arm is as another, and an interval that holds it with `CONFIDENCE`."""
+
+    value: float
+    low: float
+    high: float
+
+    def over(self, other: "Ratio") -> "Ratio":
+        """This arm against another, both of which were timed in turn with the same third.
+
+        The two runs are independent: logarithms of their errors add up as squares.
+        """
+        value = self.value / other.value
+        down = math.hypot(math.log(self.value / self.low), math.log(other.high / other.value))
+        up = math.hypot(math.log(self.high / self.value), math.log(other.value / other.low))
+        return Ratio(value, value * math.exp(-down), value * math.exp(up))
+
+
+SAME = Ratio(1.0, 1.0, 1.0)
+
+
+def median_ratio(ratios: Sequence[float]) -> Ratio:
+    """The median of rounds' ratios, with the interval of its order statistics, whatever they are distributed like.
+
+    The k-th smallest and the k-th largest of n values miss the median with a probability of twice that of fewer than k
+    heads in n throws of a coin; k is the largest for which that stays within 1 - CONFIDENCE. For fewer than 6
+    values no pair is so wide: then it is the smallest and the largest.
+    """
+    ordered = sorted(ratios)
+    n = len(ordered)
+    missed, k = 0.5**n, 1
+    while k < n // 2 and missed + math.comb(n, k) * 0.5**n <= (1 - CONFIDENCE) / 2:
+        missed += math.comb(n, k) * 0.5**n
+        k += 1
+    return Ratio(median(ordered), ordered[k - 1], ordered[n - k])

@@ -1,0 +1,11 @@
+"""How tests are shared out among the processes of pytest-xdist."""
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares a fixture: the tests of a file, and all of the tiny study. What takes longest comes first."""
+    for item in items:
+        tiny = "tiny" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("tiny" if tiny else str(item.path)))
+    items.sort(key=lambda item: "workflow" not in item.path.parts)

@@ -1,0 +1,25 @@
+"""Collect the operations of every arm in one file, and sum them up in a table."""
+
+from pathlib import Path
+
+from superres.report.manifest import Arm
+from superres.report.operations_plot import write_operations
+from superres.report.profiles import ProfileFiles, collect_profiles
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    arms = zip(
+        snakemake.params.arms,
+        snakemake.input.profile,
+        snakemake.input.record,
+        snakemake.params.graphs,
+        strict=True,
+    )
+    collect_profiles(
+        [
+            ProfileFiles(Arm(*arm), Path(profile), Path(record), Path(graph) if graph else None)
+            for arm, profile, record, graph in arms
+        ],
+        Path(snakemake.output.csv),
+    )
+    write_operations(Path(snakemake.output.csv), Path(snakemake.output.md))
