@@ -39,7 +39,9 @@ def test_every_study_dry_runs(project: Project, name: str):
     jobs = read_jobs(done.stdout)
     assert jobs["collect_metrics"] == 1
     # The paper's clip and calibration images; DIV2K's training and validation sets.
-    assert jobs.get("fetch_file", 0) == {"paper.yaml": 2, "train-div2k.yaml": 2}.get(name, 0)
+    assert jobs.get("fetch_file", 0) == {"paper.yaml": 2, "train-div2k.yaml": 2, "forensics.yaml": 1}.get(
+        name, 0
+    )
 
 
 def test_default_study_without_heavy_imports(project: Project):
@@ -393,7 +395,9 @@ def test_the_papers_study_has_the_six_columns_of_its_table(project: Project):
         done = project.snakemake("-n", f"--configfile=studies/{name}.yaml", *wanted)
         assert done.returncode == 0, done.stdout
         jobs = read_jobs(done.stdout)
-        assert jobs["build_engine"] == jobs["measure_latency"] == jobs["measure_quality"] == 13
+        assert jobs["measure_latency"] == jobs["measure_quality"] == 13
+        # Here arms are timed in turn with a reference in another runtime, which the Jetson doesn't have.
+        assert jobs["build_engine"] == 13 + (target == "local")
         assert jobs["prepare_calibration_set"] == 1 and "quantize_onnx" not in jobs
     jobs = read_jobs(project.snakemake("-n", "--configfile=studies/jetson.yaml", "all").stdout)
     # On the Jetson: both networks in three precisions of PyTorch and four of TensorRT, and bicubic.
