@@ -15,6 +15,7 @@ include: "rules/models.smk"
 include: "rules/quantization.smk"
 include: "rules/sensitivity.smk"
 include: "rules/arms.smk"
+include: "rules/devices.smk"
 include: "rules/report.smk"
 include: "rules/upscale.smk"
 
@@ -22,6 +23,8 @@ include: "rules/upscale.smk"
 localrules:
     all,
     evaluate,
+    check_device,
+    clean_device,
     verify,
     profile,
     upscale,

@@ -52,8 +52,9 @@ rule choose_form:
     conda:
         "../envs/arms.yaml"
     # All cores: nothing else runs while forms are timed.
-    threads: workflow.cores
+    threads: threads_here(workflow.cores)
     params:
+        target=target_of,
         arm=lambda wildcards: asdict(compared_arm(wildcards)),
         forms=lambda wildcards: list(forms_of(STUDY, compared_arm(wildcards))),
         settings=form_settings,
@@ -77,9 +78,10 @@ rule build_engine:
         f"{BENCHMARKS}/build_engine/{{target}}/{{runtime}}/{{model}}/{{precision}}.tsv"
     conda:
         "../envs/arms.yaml"
-    threads: 2
+    threads: threads_here(2)
     params:
         settings=engine_settings,
+        target=target_of,
         forms=engine_forms,
         # Another version of the runtime, or another card: the engine is built again.
         identity=engine_belongs_to,
@@ -106,8 +108,9 @@ rule measure_quality:
         f"{BENCHMARKS}/measure_quality/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
     conda:
         "../envs/arms.yaml"
-    threads: max(1, workflow.cores // 2)
+    threads: threads_here(max(1, workflow.cores // 2))
     params:
+        target=target_of,
         settings=job_settings(**STUDY.quality, sample_frame=STUDY.samples["frame"]),
     script:
         "../workflow/scripts/measure_quality.py"
@@ -130,9 +133,10 @@ rule measure_latency:
         f"{BENCHMARKS}/measure_latency/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
     conda:
         "../envs/arms.yaml"
-    # All cores: nothing else runs while an arm is timed.
-    threads: workflow.cores
+    # All cores: nothing else runs here while an arm is timed here; a device has a lock of its own.
+    threads: threads_here(workflow.cores)
     params:
+        target=target_of,
         settings=latency_settings,
     script:
         "../workflow/scripts/measure_latency.py"
@@ -148,8 +152,9 @@ rule measure_roofline:
     conda:
         "../envs/arms.yaml"
     # All cores: nothing else runs while a target is timed.
-    threads: workflow.cores
+    threads: threads_here(workflow.cores)
     params:
+        target=target_of,
         settings={"seconds": STUDY.roofline["seconds"]},
     script:
         "../workflow/scripts/measure_roofline.py"
@@ -173,8 +178,9 @@ rule measure_profile:
     conda:
         "../envs/arms.yaml"
     # All cores: nothing else runs while layers are timed.
-    threads: workflow.cores
+    threads: threads_here(workflow.cores)
     params:
+        target=target_of,
         settings=job_settings(runs=STUDY.profile["runs"]),
     script:
         "../workflow/scripts/measure_profile.py"

@@ -36,6 +36,10 @@ from superres.study.files import frames_made_of, source_files
 from superres.study.model import TRAINING_ROLES, Arm
 from superres.study.parse import BASELINE, load_study
 from superres.study.sensitivity import measured_recipes
+from superres.targets.settings import Device
+
+# What check_device and clean_device are for: `--config target=NAME`; no part of the study.
+CHOSEN_TARGET = config.pop("target", None)
 
 try:
     STUDY = leave_out_missing(

@@ -4,6 +4,20 @@ def arm_of(wildcards):
     )
 
 
+def target_of(wildcards):
+    """The machine that runs an arm; in a tuple, for Snakemake compares what it is, but no object of ours."""
+    return (STUDY.targets[wildcards.target],)
+
+
+def threads_here(count):
+    """Threads function: `count` for an arm of this machine; one of a device only waits here."""
+    return lambda wildcards: 1 if is_device(wildcards.target) else count
+
+
+def is_device(target):
+    return isinstance(STUDY.targets.get(target), Device)
+
+
 def arm_groups():
     """Arms by the names that they can be asked for: precision, runtime, model."""
     groups = defaultdict(list)
@@ -193,6 +207,15 @@ def disjoint_images(wildcards):
 def build_code(wildcards):
     """Modules behind an engine: its runtime is one of them, so what is measured on the engine follows too."""
     return code("device/build.py", f"device/runtimes/{wildcards.runtime}.py")
+
+
+def asked_of_targets():
+    """For each target the runtimes that run there, and for each of these the precisions of its arms."""
+    asked = {name: defaultdict(list) for name in STUDY.targets}
+    for arm in EVALUATED:
+        if arm.precision not in asked[arm.target][arm.runtime]:
+            asked[arm.target][arm.runtime].append(arm.precision)
+    return {name: dict(runtimes) for name, runtimes in asked.items()}
 
 
 def upscaled_video(wildcards):

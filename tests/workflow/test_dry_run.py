@@ -377,3 +377,39 @@ def test_tensorrt_gets_the_graphs_that_it_reads(project: Project):
     assert jobs["measure_profile"] == jobs["build_engine"] == jobs["prepare_calibration_set"] == 1
     assert not {"quantize_onnx", "calibrate_ranges", "fold_casts", "convert_fp16"} & set(jobs)
     assert "measure_quality" not in jobs
+
+
+def test_the_papers_study_has_the_six_columns_of_its_table(project: Project):
+    columns = ("pytorch/{}/fp32", "pytorch/{}/fp16", "tensorrt/{}/fp32", "tensorrt/{}/fp16")
+    columns += ("tensorrt/{}/int8-trt-dummy", "tensorrt/{}/int8-trt-entropy")
+    arms = [column.format(model) for column in columns for model in ("espcn_rgb", "espcn_ycbcr")]
+    arms.append("opencv/bicubic/uint8")
+    text = (project.folder / "studies/paper.yaml").read_text(encoding="utf-8")
+    # The target that stands there as a comment, in place of `local`.
+    before, _, rest = text.partition("targets: [local]\n")
+    device, _, after = rest.partition("\n\n")
+    lines = [line.removeprefix("# ") for line in device.splitlines()]
+    project.write_study("jetson", "\n".join([before, *lines, "", after]))
+    for name, target in (("paper", "local"), ("jetson", "jetson")):
+        wanted = [f"results/paper/arms/{target}/{arm}/manifest.json" for arm in arms]
+        done = project.snakemake("-n", f"--configfile=studies/{name}.yaml", *wanted)
+        assert done.returncode == 0, done.stdout
+        jobs = read_jobs(done.stdout)
+        assert jobs["measure_latency"] == jobs["measure_quality"] == 13
+        # Here arms are timed in turn with a reference in another runtime, which the Jetson doesn't have.
+        assert jobs["build_engine"] == 13 + (target == "local")
+        assert jobs["prepare_calibration_set"] == 1 and "quantize_onnx" not in jobs
+    jobs = read_jobs(project.snakemake("-n", "--configfile=studies/jetson.yaml", "all").stdout)
+    # On the Jetson: both networks in three precisions of PyTorch and four of TensorRT, and bicubic.
+    assert jobs["build_engine"] == 2 * (3 + 4) + 1
+
+
+def test_an_arm_of_a_device_leaves_this_machine_to_others(project: Project):
+    text = (project.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
+    device = "{name: jetson, ssh: user@jetson, runtimes: [onnxruntime]}"
+    study = project.write_study("jetson", f"{text}\ntargets: [local, {device}]\n")
+    for target, threads in (("local", 4), ("jetson", 1)):
+        arm = f"results/tiny/arms/{target}/onnxruntime/espcn_rgb/fp32/latency.csv"
+        done = project.snakemake("-n", "--cores", "4", f"--configfile={study}", arm)
+        (block,) = [part for part in done.stdout.split("\nrule ") if part.startswith("measure_latency:")]
+        assert ("threads: 4" in block) == (threads == 4)

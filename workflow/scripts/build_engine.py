@@ -6,7 +6,7 @@ from superres.device.arm import frame_sizes
 from superres.device.forms import chosen_form
 from superres.device.job import Job
 from superres.scripting import script_log
-from superres.targets.local import run_job
+from superres.targets.run import run_job
 
 with script_log(snakemake.log[0]):
     arm = snakemake.wildcards
@@ -31,5 +31,6 @@ with script_log(snakemake.log[0]):
             outputs={"engine": snakemake.output.engine, "record": snakemake.output.record},
             settings=settings,
             label=f"{arm.target}/{arm.runtime}/{arm.model}/{arm.precision}",
-        )
+        ),
+        *snakemake.params.target,
     )

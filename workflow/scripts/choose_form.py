@@ -2,7 +2,7 @@
 
 from superres.device.job import FORM, Job
 from superres.scripting import script_log
-from superres.targets.local import run_job
+from superres.targets.run import run_job
 
 with script_log(snakemake.log[0]):
     arm = snakemake.params.arm
@@ -21,5 +21,6 @@ with script_log(snakemake.log[0]):
             outputs={"record": snakemake.output.record},
             settings=snakemake.params.settings,
             label="{target}/{runtime}/{model}/{precision}".format(**arm),
-        )
+        ),
+        *snakemake.params.target,
     )

@@ -2,7 +2,7 @@
 
 from superres.device.job import Job
 from superres.scripting import script_log, threads_side_by_side
-from superres.targets.local import run_job
+from superres.targets.run import run_job
 
 with script_log(snakemake.log[0]):
     arm = snakemake.wildcards
@@ -17,5 +17,6 @@ with script_log(snakemake.log[0]):
             outputs=dict(snakemake.output.items()),
             settings=snakemake.params.settings,
             label=f"{arm.target}/{arm.runtime}/{arm.model}/{arm.precision}",
-        )
+        ),
+        *snakemake.params.target,
     )

@@ -2,7 +2,7 @@
 
 from superres.device.job import Job
 from superres.scripting import script_log
-from superres.targets.local import run_job
+from superres.targets.run import run_job
 
 with script_log(snakemake.log[0]):
     run_job(
@@ -15,5 +15,6 @@ with script_log(snakemake.log[0]):
             outputs={"record": snakemake.output.record},
             settings=snakemake.params.settings,
             label=snakemake.wildcards.target,
-        )
+        ),
+        *snakemake.params.target,
     )

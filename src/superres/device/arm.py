@@ -1,5 +1,6 @@
 """What the tasks of an arm share: threads, the engine, the clip, the common part of a record."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
@@ -130,4 +131,6 @@ def base_record(job: Job, seconds: float) -> Dict[str, Any]:
         "seconds": round(seconds, 3),
         "settings": job.settings,
         "machine": describe_machine(),
+        # Where the worker came over as one file, that file's hash.
+        "worker_sha256": os.environ.get("SUPERRES_WORKER"),
     }

@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Dict, Tuple
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
 
 from superres.device.errors import UserError
 
@@ -54,12 +55,18 @@ FORM = "form_"
 """What the names of a job's inputs begin with that are forms of one graph."""
 
 
+def side_files(name: str, path: Path) -> List[Path]:
+    """Files beside an input that are read with it: a calibration's frames have their index."""
+    return [path.with_suffix(".json")] if name == "calibration" else []
+
+
 @dataclass(frozen=True)
 class Job:
     """One task of one arm: which files it reads, which it writes, and how.
 
     `inputs` and `outputs` map the names in `TASKS` to paths. `settings` holds what the task asks for and,
-    under `options`, what is handed on to the runtime. `label` names the arm in messages, such as
+    under `options`, what is handed on to the runtime. `conditions` are what power mode and clocks have to be
+    before and after (see `jetson.check_state`). `label` names the arm in messages, such as
     `local/openvino/espcn_rgb/fp32`. Raises UserError for anything that a worker could not run.
     """
 
@@ -71,6 +78,7 @@ class Job:
     outputs: Dict[str, str]
     settings: Dict[str, Any] = field(default_factory=dict)
     label: str = ""
+    conditions: Dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -86,6 +94,10 @@ class Job:
             for name, path in group.items():
                 if not isinstance(path, str) or not path:
                     raise UserError(f"job {self.task}: expected a path as {name}, found {path!r}")
+        if not isinstance(self.conditions, dict) or not set(self.conditions) <= {"power_mode", "lock_clocks"}:
+            raise UserError(
+                f"job {self.task}: expected power_mode and lock_clocks, found {self.conditions!r}"
+            )
         self._check_settings()
 
     def _check_settings(self) -> None:
@@ -118,7 +130,7 @@ class Job:
         if not isinstance(data, dict):
             raise UserError(f"job: expected a JSON object, found {type(data).__name__}")
         known = {item.name for item in fields(cls)}
-        needed = known - {"settings", "label"}
+        needed = known - {"settings", "label", "conditions"}
         if not needed <= set(data) <= known:
             raise UserError(
                 f"job: expected the keys {', '.join(sorted(known))}, found {', '.join(sorted(data))}"

@@ -37,6 +37,8 @@ def describe_machine() -> Dict[str, Any]:
     cpu = _cpu_fields()
     flags = set((cpu.get("flags") or cpu.get("Features") or "").split())
     return {
+        # What a board calls itself, such as NVIDIA Jetson Xavier NX Developer Kit.
+        "module": (read_text("/proc/device-tree/model") or "").strip("\0") or None,
         "cpu": cpu.get("model name") or platform.processor() or platform.machine(),
         "architecture": platform.machine(),
         "flags": [flag for flag in _TELLING_FLAGS if flag in flags],

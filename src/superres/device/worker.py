@@ -1,5 +1,6 @@
 """Runs one job on the machine that it is on."""
 
+import errno
 import os
 import signal
 import sys
@@ -12,10 +13,12 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 from superres.device import build, forms, latency, profile, quality, roofline
 from superres.device.arm import base_record
 from superres.device.errors import UnsupportedError, UserError
+from superres.device.jetson import PowerLog, check_state, read_state, throttling
 from superres.device.job import Job
 from superres.device.outputs import Outputs, write_json
 
 USER_ERROR = 2
+_SECONDS_TO_STOP = 10.0
 
 
 class Task(NamedTuple):
@@ -42,14 +45,36 @@ def run_job(job: Job) -> None:
     empty engine, a CSV with only its header, and the reason as the record's status. Raises UserError.
     """
     task = _TASKS[job.task]
+    before = read_state()
+    check_state(before, job.conditions, f"before {job.task}")
+    power = PowerLog()
     started = time.perf_counter()
     with Outputs(job.outputs) as outputs:
         try:
-            status, facts = "ok", task.run(job, outputs)
+            with power:
+                status, facts = "ok", task.run(job, outputs)
         except UnsupportedError as error:
             status, facts = f"not run: {error}", task.write_empty(outputs)
-        record = {**base_record(job, time.perf_counter() - started), "status": status, **facts}
-        write_json(outputs["record"], record)
+        seconds = time.perf_counter() - started
+        device = _device_facts(job, before, power)
+        write_json(outputs["record"], {**base_record(job, seconds), "status": status, **device, **facts})
+
+
+def _device_facts(job: Job, before: Dict[str, Any], power: PowerLog) -> Dict[str, Any]:
+    """What a record says of the device's state before and after; raises UserError if it isn't what it has to be."""
+    after = read_state()
+    check_state(after, job.conditions, f"after {job.task}")
+    slowed = throttling(before, after)
+    if slowed:
+        events = ", ".join(f"{name} {count} times" for name, count in slowed.items())
+        sys.stderr.write(f"warning: {job.label}: the device slowed itself down: {events}\n")
+    return {
+        "conditions": job.conditions,
+        "state_before": before,
+        "state_after": after,
+        "throttled": slowed,
+        "power": power.summary,
+    }
 
 
 def main(arguments: List[str]) -> int:
@@ -67,6 +92,14 @@ def main(arguments: List[str]) -> int:
         run_job(Job.from_json(_read(Path(arguments[0]))))
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
+        return USER_ERROR
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        reason = os.strerror(error.errno).lower()
+        sys.stderr.write(
+            f"error: outputs: expected room for them on the disk, found none ({reason}); free some\n"
+        )
         return USER_ERROR
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -90,3 +123,6 @@ def _stop_with_stdin() -> None:
     while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+    # A runtime in the middle of something long hears of no signal.
+    time.sleep(_SECONDS_TO_STOP)
+    os._exit(128 + signal.SIGTERM)

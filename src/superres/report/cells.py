@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from superres.device.runtimes.trt.options import IMPLICIT
 from superres.report import labels
 from superres.report.cautions import NOISE_MARK, NOISY
 from superres.report.far_off import FAR_MARK, FAR_OFF
@@ -100,8 +101,24 @@ def _paper_speedups(calibrated: str) -> dict[Cell, str]:
 def build_blocks(rows: Sequence[Mapping[str, Any]], text: TableText) -> list[Block]:
     """A block for each clip and target of the metrics' rows, in their order."""
     paper = read_paper(text.calibrated) | _paper_speedups(text.calibrated)
+    rows = in_papers_columns(rows, text.calibrated)
     pairs = dict.fromkeys((row["clip"], row["target"]) for row in rows)
     return [_block(clip, target, rows, paper, text) for clip, target in pairs]
+
+
+def in_papers_columns(rows: Sequence[Mapping[str, Any]], calibrated: str) -> list[Mapping[str, Any]]:
+    """The rows, with INT8 whose ranges TensorRT found itself in the columns of the paper, which has no other.
+
+    Where a study has TensorRT's Q/DQ graph of the same calibration too, each keeps a column of its own.
+    """
+    found = {(row["runtime"], row["precision"]) for row in rows}
+
+    def column(row: Mapping[str, Any]) -> str:
+        plain = row["precision"].replace(IMPLICIT, "int8-")
+        papers = plain in (labels.UNCALIBRATED, calibrated) and (row["runtime"], plain) not in found
+        return plain if papers else row["precision"]
+
+    return [{**row, "precision": column(row)} for row in rows]
 
 
 def _block(

@@ -25,7 +25,7 @@ def _describe(latency: Mapping[str, Any]) -> str:
         ", ".join(flag for flag in TELLING if flag in machine["flags"]) or "no INT8 or BF16 instructions"
     )
     count, threads = machine["usable_cpus"], latency["threads"]
-    cpu = machine["cpu"] or machine["architecture"]
+    cpu = machine.get("module") or machine["cpu"] or machine["architecture"]
     return f"{cpu}, {_plural(count, 'CPU')} ({features}), {_plural(threads, 'thread')}"
 
 

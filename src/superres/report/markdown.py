@@ -5,7 +5,15 @@ from typing import Any
 
 from superres.report import labels
 from superres.report.cautions import NOISE_MARK, NOISY
-from superres.report.cells import METRICS, NO_RATIO, NOT_IN_STUDY, PAPER, Block, TableText
+from superres.report.cells import (
+    METRICS,
+    NO_RATIO,
+    NOT_IN_STUDY,
+    PAPER,
+    Block,
+    TableText,
+    in_papers_columns,
+)
 from superres.report.far_off import FAR_MARK, FAR_OFF
 
 
@@ -85,9 +93,21 @@ def _notes(rows: Sequence[Mapping[str, Any]], marks: Marks, text: TableText) -> 
         "calibrates on the one tensor that the model is traced with; which that was, the paper does not say.",
         f"INT8 w/ calibration: ranges of the calibration set by the method {calibrated}; the paper's are of "
         "TensorRT's entropy calibrator.",
+        *_implicit_note(rows, text),
         *bicubic_note(text, "; the paper does not say which it used"),
         *text.notes,
     ]
+
+
+def _implicit_note(rows: Sequence[Mapping[str, Any]], text: TableText) -> list[str]:
+    """What INT8 is in the paper's columns of TensorRT, where it isn't the Q/DQ graph of other runtimes."""
+    moved = [
+        row["precision"]
+        for row, shown in zip(rows, in_papers_columns(rows, text.calibrated), strict=True)
+        if row["precision"] != shown["precision"]
+    ]
+    names = " and ".join(f"`{name}`" for name in dict.fromkeys(moved))
+    return [f"TensorRT's INT8 is {names}: it finds the ranges itself, as in the paper."] if moved else []
 
 
 def _speed_notes(ran: Sequence[Mapping[str, Any]]) -> list[str]:

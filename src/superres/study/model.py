@@ -7,6 +7,7 @@ from typing import Any, Literal
 from superres.data.sources import Download, PackageFile, Source
 from superres.quantization.recipes import Recipe
 from superres.quantization.tools.presets import TOOLS
+from superres.targets.settings import Target
 
 TRAINING_ROLES = ("training_set", "validation_set")
 IMPLICIT = "int8-trt-"
@@ -205,6 +206,7 @@ class Study:
     forensics: Forensics | None
     training_sets: Mapping[str, TrainingSet]
     models: Mapping[str, Model]
+    targets: Mapping[str, Target]
     arms: tuple[Arm, ...]
     swept: tuple[Arm, ...]
     missing: Mapping[str, Calibration]

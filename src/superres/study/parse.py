@@ -48,6 +48,7 @@ from superres.study.quantizations import used_quantizations
 from superres.study.schema import complete_study
 from superres.study.sensitivity import check_measured_steps, parse_sensitivity
 from superres.study.sweep import with_sweep
+from superres.study.targets import parse_targets, targets_of
 from superres.study.upscale import parse_upscale
 
 
@@ -89,6 +90,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         packages, parse_files(_unique(full, "files"), {"SUPERRES_DATA": data, "mirror": full.get("mirror")})
     )
     clips = {c["name"]: _clip(c, i, named) for i, c in enumerate(_unique(full, "clips"))}
+    targets = parse_targets(full)
     arms = _arms(full, "precisions", config["runtimes"])
     study = Study(
         name=full["study"],
@@ -105,6 +107,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         forensics=parse_forensics(full, clips),
         training_sets=_training_sets(full, named),
         models=_models(full, config["models"]),
+        targets=targets,
         arms=arms,
         swept=_arms(full, "swept", config["runtimes"]),
         missing={},
@@ -272,7 +275,7 @@ def _arms(full: Mapping[str, Any], key: str, written: Sequence[Mapping[str, Any]
         runs = [m for m in models if (m == BASELINE) == baseline]
         arms += [
             Arm(target, runtime["name"], model, precision)
-            for target, model, precision in product(full["targets"], runs, runtime[key])
+            for target, model, precision in product(targets_of(full, runtime["name"]), runs, runtime[key])
         ]
     if BASELINE in models and BASELINE_RUNTIME not in {runtime["name"] for runtime in full["runtimes"]}:
         raise UserError(

@@ -136,7 +136,7 @@ def _expected(error: Any) -> str:
         case "enum":
             return f"one of {', '.join(map(str, value))}{_closest(error.instance, value)}"
         case "type":
-            return _article(value)
+            return " or ".join(map(_article, [value] if isinstance(value, str) else value))
         case "pattern":
             return f"a text of the form {value}"
         case _:

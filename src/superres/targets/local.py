@@ -1,24 +1,18 @@
 """This machine as a target: the worker in a process of its own."""
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from superres import device
-from superres.device.errors import UserError
 from superres.device.job import Job
-from superres.device.worker import USER_ERROR
+from superres.targets.outcome import WorkerLines, sigterm_as_exit
 
 _SECONDS_TO_STOP = 10.0
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_ERROR = "error: "
 
 
 def run_job(job: Job, log: Callable[[str], object] | None = None) -> None:
@@ -28,22 +22,19 @@ def run_job(job: Job, log: Callable[[str], object] | None = None) -> None:
     process's stderr. A worker's error line is not logged but raised as UserError; any other ending is a
     RuntimeError that names task, arm and exit code or signal. SIGTERM and Ctrl-C stop the worker too.
     """
+    lines = WorkerLines(log or sys.stderr.write)
     with tempfile.TemporaryDirectory(prefix="superres-") as folder:
         path = Path(folder) / "job.json"
         path.write_text(job.to_json(), encoding="utf-8")
-        returncode, error = _run_worker(path, job.threads, log or sys.stderr.write)
-    if returncode == USER_ERROR and error:
-        raise UserError(error)
-    if returncode != 0:
-        raise RuntimeError(f"{job.task} {job.label}: the worker ended with {_ending(returncode)}")
+        returncode = _run_worker(path, job.threads, lines)
+    lines.finish(job, returncode)
 
 
-def _run_worker(path: Path, threads: int, log: Callable[[str], object]) -> tuple[int, str]:
-    """Exit code of the worker, and what its error line says."""
+def _run_worker(path: Path, threads: int, lines: WorkerLines) -> int:
+    """Exit code of the worker."""
     # The worker never gets anything to read: that its stdin ends tells it that nobody waits any longer.
     command = [sys.executable, "-m", device.__name__, "--with-stdin", str(path)]
-    error = ""
-    with _sigterm_as_exit():
+    with sigterm_as_exit():
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -56,11 +47,8 @@ def _run_worker(path: Path, threads: int, log: Callable[[str], object]) -> tuple
         with process:
             try:
                 for line in process.stderr or ():
-                    if line.startswith(_ERROR):
-                        error = line[len(_ERROR) :].rstrip()
-                    else:
-                        log(line)
-                return process.wait(), error
+                    lines.add(line)
+                return process.wait()
             finally:
                 _stop(process)
 
@@ -83,26 +71,3 @@ def _stop(process: subprocess.Popen[str]) -> None:
         process.wait(_SECONDS_TO_STOP)
     except subprocess.TimeoutExpired:
         process.kill()
-
-
-@contextmanager
-def _sigterm_as_exit() -> Iterator[None]:
-    """Turn SIGTERM into an exception, which stops the worker on its way; only a main thread can."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _ending(returncode: int) -> str:
-    if returncode < 0:
-        return f"signal {signal.Signals(-returncode).name}"
-    return f"exit code {returncode}"

@@ -1,13 +1,13 @@
 """The part that travels to a device runs under Python 3.8 and needs nothing but numpy."""
 
 import ast
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from far_side import find_python38
 from superres import device
 
 DEVICE = Path(device.__path__[0])
@@ -27,17 +27,6 @@ total, total_y = squared_errors(frame, frame + 1)
 assert abs(psnr(total / frame.size) - 48.1308) < 1e-4, total
 print("fine")
 """
-
-
-def find_python38() -> str | None:
-    """A Python 3.8 that runs: the one in $PYTHON38, pyenv's, or one on PATH, which may be an idle shim."""
-    installed = sorted((Path.home() / ".pyenv/versions").glob("3.8*/bin/python"))
-    candidates = [os.environ.get("PYTHON38"), *map(str, installed), shutil.which("python3.8")]
-    for candidate in filter(None, candidates):
-        answer = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False)
-        if answer.stdout.startswith("Python 3.8"):
-            return candidate
-    return None
 
 
 @pytest.fixture(scope="module")

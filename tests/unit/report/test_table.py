@@ -175,3 +175,24 @@ def test_the_files_are_the_same_at_every_run(metrics: Path, tmp_path: Path) -> N
     first = write(metrics, tmp_path)
     second = write(metrics, tmp_path)
     assert first == second
+
+
+def test_int8_with_tensorrts_own_ranges_stands_in_the_papers_columns(tmp_path: Path) -> None:
+    own = [
+        row("tensorrt", "espcn_rgb", "int8-trt-dummy", 27.9, 20.0),
+        row("tensorrt", "espcn_rgb", "int8-trt-entropy", 29.7, 20.0),
+    ]
+    text = TableText(calibrated="int8-entropy")
+    rows, markdown = write(write_metrics(tmp_path / "metrics.csv", own), tmp_path, text)
+    ours = find(rows, "PSNR [dB]", "ESPCN_RGB", OURS)
+    assert ours["TensorRT INT8 w/o calibration"] == "27.9000"
+    assert ours["TensorRT INT8 w/ calibration"] == "29.7000"
+    assert (
+        "TensorRT's INT8 is `int8-trt-dummy` and `int8-trt-entropy`: it finds the ranges itself" in markdown
+    )
+    # Beside TensorRT's Q/DQ graph of the same calibration it has a column of its own.
+    both = [*own, row("tensorrt", "espcn_rgb", "int8-entropy", 29.6, 20.0)]
+    rows, _ = write(write_metrics(tmp_path / "metrics.csv", both), tmp_path, text)
+    ours = find(rows, "PSNR [dB]", "ESPCN_RGB", OURS)
+    assert ours["TensorRT INT8 w/ calibration"] == "29.6000"
+    assert ours["TensorRT INT8 entropy by TensorRT"] == "29.7000"

@@ -82,6 +82,8 @@ def conforming(schema: Schema) -> st.SearchStrategy[Any]:
         return st.sampled_from(schema["enum"])
     if "oneOf" in schema:
         return st.one_of([conforming(branch) for branch in schema["oneOf"]])
+    if isinstance(schema["type"], list):
+        return st.one_of([conforming({**schema, "type": kind}) for kind in schema["type"]])
     kinds = {
         "object": _objects,
         "array": _arrays,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -34,7 +35,7 @@ def latency_job(folder: Path, seconds: float) -> Job:
     (folder / "c.json").write_text(json.dumps(index))
     files = {"engine": "engine.bin", "engine_record": "engine.json", "lr": "c.lr.npy", "clip": "c.json"}
     settings = {"warmup_seconds": 0, "min_seconds": seconds, "min_iterations": 5, "max_seconds": seconds}
-    settings |= OPTIONS
+    settings |= {"warmup_frames": 1, "warmup_tolerance": 1.0, "block_seconds": 0, **OPTIONS}
     return build_job(
         folder,
         task="measure_latency",
@@ -122,3 +123,18 @@ def test_the_worker_ends_with_its_parent(number, tmp_path):
         wait_until(lambda: not is_running(int(children[0])))
     assert not list(tmp_path.glob("*.part"))
     assert not (tmp_path / "latency.csv").exists()
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    """No file may get larger than its job: the engine fits, its record doesn't."""
+    job = build_job(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(
+            UserError, match=r"^outputs: expected room for them on the disk, found none \(file too large\)"
+        ):
+            local.run_job(job, lambda line: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []

@@ -144,6 +144,10 @@ class Session(ABC):
 class Runtime(Protocol):
     """The functions of a runtime's module."""
 
+    def check_precision(self, precision: str) -> None:
+        """Raise UnsupportedError or UserError if this machine can't run a precision, as far as is known without a model."""
+        ...
+
     def build(self, model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
         """Write the engine for this machine; returns facts for its record.
 

@@ -10,10 +10,15 @@ from superres.device.fixed_point import Tables, read_tables, upscale
 from superres.device.runtimes.base import Session, Settings
 
 
+def check_precision(precision: str) -> None:
+    """Raise UnsupportedError unless it is INT8; see `base.Runtime`."""
+    if not precision.startswith("int8-"):
+        raise UnsupportedError(f"fixedpoint has whole numbers only, no {precision}")
+
+
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
     """Take the tables over as they are, once they are known to be such; see `base.Runtime`."""
-    if not settings.precision.startswith("int8-"):
-        raise UnsupportedError(f"fixedpoint has whole numbers only, no {settings.precision}")
+    check_precision(settings.precision)
     if settings.frames != "uint8":
         raise UnsupportedError(f"fixedpoint takes and gives uint8 frames only, not {settings.frames}")
     if model is None:

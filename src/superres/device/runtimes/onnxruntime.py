@@ -8,7 +8,13 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import onnxruntime as ort
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    Fail,
+    InvalidGraph,
+    InvalidProtobuf,
+    NoSuchFile,
+    RuntimeException,
+)
 
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.runtimes.base import AS_WRITTEN, WARMUP_RUNS, LayerTime, Settings
@@ -19,16 +25,19 @@ _PROVIDER = "CPUExecutionProvider"
 _INPUT_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}
 
 
+def check_precision(precision: str) -> None:
+    """Raise UnsupportedError unless it is fp32 or INT8; see `base.Runtime`."""
+    if precision not in ("fp32", AS_WRITTEN) and not precision.startswith("int8-"):
+        raise UnsupportedError(f"onnxruntime has no fast {precision} on a CPU; it runs fp32 and int8")
+
+
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
     """Write the model as ONNX Runtime optimises it for this processor; see `base.Runtime`.
 
     Measured, such a file gives the same bits as the original optimised on opening, and runs as fast;
     but it can be looked at, and opening it is quicker.
     """
-    if settings.precision not in ("fp32", AS_WRITTEN) and not settings.precision.startswith("int8-"):
-        raise UnsupportedError(
-            f"onnxruntime has no fast {settings.precision} on a CPU; it runs fp32 and int8"
-        )
+    check_precision(settings.precision)
     if model is None:
         raise UserError("onnxruntime: expected an ONNX file as model, found none")
     options = _session_options(settings)
@@ -131,6 +140,12 @@ def _open_session(path: Path, options: ort.SessionOptions) -> ort.InferenceSessi
     except (InvalidProtobuf, InvalidGraph, NoSuchFile, Fail) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: expected an ONNX file that onnxruntime reads, found: {reason}") from error
+    except RuntimeException as error:
+        # 1.19 turns a cubic Resize between uint8 frames into one that it doesn't have.
+        reason = str(error).splitlines()[0].rpartition(" : ")[2]
+        raise UnsupportedError(
+            f"onnxruntime {ort.__version__} can't run this graph ({reason}); a newer one may, or frames: float32"
+        ) from error
 
 
 def _check_input(model: Path, session: ort.InferenceSession, frames: str) -> None:

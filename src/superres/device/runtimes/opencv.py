@@ -19,13 +19,18 @@ _ENGINES: Dict[str, Dict[str, Any]] = {
 }
 
 
+def check_precision(precision: str) -> None:
+    """Raise UnsupportedError unless it is uint8; see `base.Runtime`."""
+    if precision != "uint8":
+        raise UnsupportedError(f"opencv interpolates in uint8 only, not in {precision}")
+
+
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
     """Write the engine, a small JSON file that names the interpolation; see `base.Runtime`.
 
     The option `kernel` is `opencv` (cv2.resize in fixed point; the default) or `matlab` (`upscale_bicubic`).
     """
-    if settings.precision != "uint8":
-        raise UnsupportedError(f"opencv interpolates in uint8 only, not in {settings.precision}")
+    check_precision(settings.precision)
     if settings.frames != "uint8":
         raise UnsupportedError(f"opencv takes and gives uint8 frames only, not {settings.frames}")
     kernel = settings.options.get("kernel", "opencv")

@@ -31,6 +31,11 @@ _PRODUCT_TYPES = {"fp32": {"f32"}, "bf16": {"bf16"}, "int8": {"i8", "u8"}}
 _CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8", AS_WRITTEN: "FP32"}
 
 
+def check_precision(precision: str) -> None:
+    """Raise UnsupportedError for what OpenVINO doesn't have on any processor; see `base.Runtime`."""
+    _kind(precision)
+
+
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
     """Compile an ONNX file for this processor and write the compiled blob; see `base.Runtime`."""
     return compile_file(model, engine, settings, LATENCY)
@@ -38,7 +43,7 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
 
 def compile_file(model: Optional[Path], engine: Path, settings: Settings, aim: str) -> Dict[str, Any]:
     """Compile for the least `LATENCY` or for `THROUGHPUT`; see `build`."""
-    kind = _kind(settings)
+    kind = _kind(settings.precision)
     if model is None:
         raise UserError("openvino: expected an ONNX file as model, found none")
     core = ov.Core()
@@ -179,10 +184,10 @@ def _layer_time(run: int, info: ov.ProfilingInfo, node: ov.Node) -> LayerTime:
     )
 
 
-def _kind(settings: Settings) -> str:
-    kind = "int8" if settings.precision.startswith("int8-") else settings.precision
+def _kind(precision: str) -> str:
+    kind = "int8" if precision.startswith("int8-") else precision
     if kind not in _CAPABILITIES:
-        raise UnsupportedError(f"openvino runs {', '.join(_CAPABILITIES)}, not {settings.precision}")
+        raise UnsupportedError(f"openvino runs {', '.join(_CAPABILITIES)}, not {precision}")
     return kind
 
 
@@ -192,7 +197,7 @@ def properties(settings: Settings, aim: str) -> Dict[str, Any]:
         "PERFORMANCE_HINT": aim,
         "INFERENCE_NUM_THREADS": settings.threads,
         # What an INT8 graph leaves in float stays in float32.
-        "INFERENCE_PRECISION_HINT": _HINTS.get(_kind(settings), "f32"),
+        "INFERENCE_PRECISION_HINT": _HINTS.get(_kind(settings.precision), "f32"),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Deque, Dict, Iterable, Iterator, Optional
 import numpy as np
 import openvino as ov
 
+from superres.device.runtimes import openvino
 from superres.device.runtimes.base import Settings
 from superres.device.runtimes.openvino import (
     THROUGHPUT,
@@ -19,6 +20,11 @@ from superres.device.runtimes.openvino import (
     properties,
 )
 from superres.device.runtimes.openvino import versions as versions_of_openvino
+
+
+def check_precision(precision: str) -> None:
+    """As OpenVINO for latency; see `base.Runtime`."""
+    openvino.check_precision(precision)
 
 
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:

@@ -33,6 +33,14 @@ class Uint8Frames(torch.nn.Module):
         return _to_frames(self.program(_to_planes(frames, self.channels_last)))
 
 
+def check_precision(precision: str) -> None:
+    """Raise UnsupportedError for INT8, and for fp16 without a CUDA device; see `base.Runtime`."""
+    if precision not in _TYPES:
+        raise UnsupportedError(f"pytorch runs {', '.join(_TYPES)}, not {precision}")
+    if precision == "fp16" and _device().type != "cuda":
+        raise UnsupportedError("needs a CUDA device")
+
+
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
     """Copy the program, whose kernels need no building, or put frames around it; see `base.Runtime`."""
     return build_program(model, engine, settings, channels_last=False)
@@ -42,11 +50,8 @@ def build_program(
     model: Optional[Path], engine: Path, settings: Settings, *, channels_last: bool
 ) -> Dict[str, Any]:
     """Write a program with its weights in either layout; see `base.Runtime.build`."""
-    if settings.precision not in _TYPES:
-        raise UnsupportedError(f"pytorch runs {', '.join(_TYPES)}, not {settings.precision}")
+    check_precision(settings.precision)
     device = _device()
-    if settings.precision == "fp16" and device.type != "cuda":
-        raise UnsupportedError("needs a CUDA device")
     if model is None or not zipfile.is_zipfile(str(model)):
         raise UserError(f"{model}: expected a TorchScript program, found none")
     shutil.copyfile(str(model), str(engine))

@@ -10,8 +10,14 @@ from typing import Any, Dict, Optional
 import torch
 
 from superres.device.memory import keep_freed_memory
+from superres.device.runtimes import pytorch
 from superres.device.runtimes.base import Settings
 from superres.device.runtimes.pytorch import PytorchSession, build_program, open_program
+
+
+def check_precision(precision: str) -> None:
+    """As PyTorch as it comes; see `base.Runtime`."""
+    pytorch.check_precision(precision)
 
 
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:

@@ -8,13 +8,25 @@ from typing import Any, Dict, Optional
 
 from superres.device.errors import UserError
 from superres.device.runtimes.base import Settings
-from superres.device.runtimes.trt.config import precision_kind
-from superres.device.runtimes.trt.engine import build_engine, check_int8
+from superres.device.runtimes.trt.config import check_fast, is_strongly_typed, precision_kind
+from superres.device.runtimes.trt.engine import build_engine, check_int8, make_builder
+from superres.device.runtimes.trt.implicit import check_implicit, is_implicit
 from superres.device.runtimes.trt.layers import count_convolutions, read_inspector
 from superres.device.runtimes.trt.library import find_device, load_module, make_log, module_version
 from superres.device.runtimes.trt.session import TensorrtSession, check_origin, deserialize, inspect
 
 NAME = "tensorrt"
+
+
+def check_precision(precision: str) -> None:
+    """Raise UnsupportedError or UserError for what this device or this TensorRT doesn't do; see `base.Runtime`."""
+    kind = precision_kind(precision)
+    find_device()
+    trt = load_module(NAME)
+    if is_implicit(precision):
+        check_implicit(trt, "entropy")
+    if kind != "fp32" and not is_strongly_typed(trt):
+        check_fast(make_builder(trt, make_log(trt)), kind)
 
 
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:

@@ -6,11 +6,19 @@ from typing import Any, Dict, Optional
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.runtimes.base import Settings
 from superres.device.runtimes.trt.config import precision_kind
+from superres.device.runtimes.trt.cuda import Device
 from superres.device.runtimes.trt.engine import build_engine, check_int8
 from superres.device.runtimes.trt.library import find_device, load_module, module_version
 from superres.device.runtimes.trt.session import TensorrtSession, check_origin
 
 NAME = "tensorrt_rtx"
+
+
+def check_precision(precision: str) -> None:
+    """Raise UnsupportedError or UserError where its engines can't be built, or not run; see `base.Runtime`."""
+    precision_kind(precision)
+    load_module(NAME)
+    _find_card()
 
 
 def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
@@ -27,13 +35,17 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
 
 def open_engine(engine: Path, settings: Settings) -> TensorrtSession:
     """Open the engine; see `base.Runtime`. Raises UnsupportedError where no card can run it."""
-    try:
-        device = find_device()
-    except UnsupportedError as error:
-        raise UnsupportedError(f"built, not run: {error}") from error
+    device = _find_card()
     trt = load_module(NAME)
     check_origin(settings.facts, NAME, str(trt.__version__), device)
     return TensorrtSession(trt, engine, settings)
+
+
+def _find_card() -> Device:
+    try:
+        return find_device()
+    except UnsupportedError as error:
+        raise UnsupportedError(f"built, not run: {error}") from error
 
 
 def versions() -> Dict[str, str]:

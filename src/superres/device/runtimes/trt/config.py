@@ -55,10 +55,15 @@ def set_precision(
         ("int8", kind == "int8"),
     ):
         if wanted:
-            # Deprecated in 10.12, gone in 11; a flag is set all the same where the device has it by other means.
-            if not getattr(builder, f"platform_has_fast_{name}", True):
-                raise UnsupportedError(f"this device has no fast {name.upper()}")
+            check_fast(builder, name)
             config.set_flag(getattr(trt.BuilderFlag, name.upper()))
+
+
+def check_fast(builder: tensorrt.Builder, kind: str) -> None:
+    """Raise UnsupportedError if the device says that it has no fast `fp16` or `int8`."""
+    # Deprecated in 10.12, gone in 11; it is used all the same where the device has it by other means.
+    if not getattr(builder, f"platform_has_fast_{kind}", True):
+        raise UnsupportedError(f"this device has no fast {kind.upper()}")
 
 
 def set_limits(trt: Any, config: tensorrt.IBuilderConfig, options: BuildOptions) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from superres.device.cache import cache_folder
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.runtimes.base import Settings
 from superres.device.runtimes.trt import config as configuration
@@ -37,16 +37,6 @@ class Built:
     facts: dict[str, Any]
 
 
-def cache_folder() -> Path:
-    """Where what belongs to this device is kept between builds: $SUPERRES_CACHE, or the user's cache folder."""
-    given = os.environ.get("SUPERRES_CACHE")
-    return (
-        Path(given)
-        if given
-        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "superres"
-    )
-
-
 def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: Device | None) -> Built:
     """Build the engine of an ONNX file with the module `trt`, called `name`, for a device (None: any).
 
@@ -56,7 +46,7 @@ def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: D
     configuration.precision_kind(settings.precision)
     options, sizes = build_options(settings), frame_sizes(settings)
     log = make_log(trt)
-    builder = _make_builder(trt, log)
+    builder = make_builder(trt, log)
     network = builder.create_network(configuration.network_flags(trt))
     _parse(trt, network, log, model, settings)
     config = builder.create_builder_config()
@@ -100,7 +90,8 @@ def check_int8(convolutions: dict[str, int], precision: str) -> None:
         )
 
 
-def _make_builder(trt: Any, log: Any) -> tensorrt.Builder:
+def make_builder(trt: Any, log: Any) -> tensorrt.Builder:
+    """TensorRT's builder; raises UnsupportedError where it makes none."""
     try:
         return trt.Builder(log)
     except TypeError as error:

@@ -1,0 +1,162 @@
+"""A job on a device: one folder that says all of its state, whoever asks and whatever has died since.
+
+request.json   what the host asked for          in/    links to its inputs in the store
+log            what the worker wrote            out/   its outputs
+result.json    how it ended, written last       agent  held locked by the agent while it lives
+users          held locked, shared, by whoever needs the folder
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Set
+
+from superres.device.agent.locks import closing, is_at, is_locked, take_lock
+from superres.device.agent.store import Store
+
+_GONE = ".gone-"
+_KEPT_SECONDS = 7 * 24 * 3600
+"""How long a result waits for a host that has gone away."""
+
+
+class JobFolder:
+    """The folder of one job below a device's `jobs/`, by the job's key."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.log = path / "log"
+
+    def use(self) -> int:
+        """Make the folder and hold it; returns the descriptor that does so."""
+        users = self.path / "users"
+        while True:
+            # Whatever fails, it is being removed at this moment.
+            with suppress(FileNotFoundError):
+                self.path.mkdir(parents=True, exist_ok=True)
+                descriptor = take_lock(users, shared=True)
+                if descriptor is not None:
+                    if is_at(descriptor, users):
+                        return descriptor
+                    os.close(descriptor)
+            time.sleep(0.02)
+
+    def is_running(self) -> bool:
+        """Whether the job's agent is alive."""
+        return is_locked(self.path / "agent")
+
+    def result(self) -> Optional[Dict[str, Any]]:
+        """How the job ended; None if it hasn't."""
+        try:
+            return json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def prepare(self, request: Dict[str, Any], store: Store) -> None:
+        """Begin anew: the request, and links to the inputs, which may still have to arrive."""
+        for name in ("in", "out"):
+            shutil.rmtree(str(self.path / name), ignore_errors=True)
+        self.log.write_bytes(b"")
+        (self.path / "out").mkdir()
+        (self.path / "request.json").write_text(json.dumps(request), encoding="utf-8")
+        (self.path / "job.json").write_text(json.dumps(request["job"]), encoding="utf-8")
+        for place, (sha256, _) in request["files"].items():
+            link = self.path / place
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(store.path(sha256).resolve())
+
+    def start(self, worker: Path, *locks: int) -> None:
+        """Start the agent, which outlives this process and inherits the locks."""
+        while True:
+            mine = take_lock(self.path / "agent")
+            if mine is not None:
+                break
+            # Somebody asks whether it is held: whoever may hold it would hold the device as well.
+            time.sleep(0.01)
+        with closing(mine), (self.path / "agent.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, str(worker), "agent", str(self.path), str(worker), *map(str, locks)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(mine, *locks),
+                start_new_session=True,
+            )
+        (self.path / "agent.pid").write_text(str(process.pid), encoding="ascii")
+
+    def stop(self) -> None:
+        """Stop the agent, which stops its worker, and wait until it is gone."""
+        while self.is_running():
+            with suppress(FileNotFoundError, ProcessLookupError, ValueError):
+                os.kill(int((self.path / "agent.pid").read_text(encoding="ascii")), signal.SIGTERM)
+            time.sleep(0.1)
+
+    def agents_last_words(self) -> str:
+        """The end of what the agent itself wrote."""
+        try:
+            return (self.path / "agent.log").read_text(encoding="utf-8", errors="replace").strip()[-300:]
+        except FileNotFoundError:
+            return ""
+
+    def needed(self) -> Set[str]:
+        """Hashes of the inputs."""
+        try:
+            request = json.loads((self.path / "request.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return set()
+        return {sha256 for sha256, _ in request["files"].values()}
+
+    def age(self) -> float:
+        """Seconds since it was last changed; 0 if it is gone."""
+        try:
+            return time.time() - self.path.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    def remove(self) -> bool:
+        """Remove the folder unless somebody uses it; returns whether it is gone."""
+        users = self.path / "users"
+        for _ in range(10):
+            try:
+                descriptor = take_lock(users, create=False)
+            except FileNotFoundError:
+                return False
+            if descriptor is not None:
+                break
+            # It may be no user but somebody who asks whether there is one.
+            time.sleep(0.02)
+        else:
+            return False
+        with closing(descriptor):
+            if not is_at(descriptor, users):
+                return False
+            # At once: nobody else finds a part of it.
+            gone = self.path.with_name(f"{_GONE}{os.getpid()}-{self.path.name}")
+            self.path.rename(gone)
+        shutil.rmtree(str(gone), ignore_errors=True)
+        return True
+
+
+def all_jobs(folder: Path) -> List[JobFolder]:
+    """The jobs that a device knows of."""
+    if not folder.is_dir():
+        return []
+    return [JobFolder(path) for path in folder.iterdir() if not path.name.startswith(_GONE)]
+
+
+def needed_files(folder: Path) -> Set[str]:
+    """Hashes of the inputs of all jobs that somebody uses; others that can't come to anything any more are removed."""
+    needed: Set[str] = set()
+    for path in folder.glob(f"{_GONE}*"):
+        shutil.rmtree(str(path), ignore_errors=True)
+    for job in all_jobs(folder):
+        if is_locked(job.path / "users", shared=True):
+            needed |= job.needed()
+        elif job.result() is None or job.age() > _KEPT_SECONDS:
+            job.remove()
+    return needed

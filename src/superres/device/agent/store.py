@@ -1,0 +1,156 @@
+"""A device's files by their content: each lies under its SHA-256, travels once, and goes when space is needed."""
+
+import errno
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import Callable, Collection, Iterator, List
+
+from superres.device.errors import UserError
+
+_BLOCK = 1 << 20
+_SPARE_BYTES = 1 << 20
+"""Left free on the disk, so that a job can still say how it ended."""
+
+
+class Store:
+    """A folder of files that are called by their SHA-256; one that is still arriving ends in `.part`.
+
+    With more than `limit_bytes`, those that were used longest ago are removed.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int):
+        self.folder = folder
+        self.limit_bytes = limit_bytes
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, sha256: str) -> Path:
+        """Where a file lies, or would."""
+        return self.folder / sha256
+
+    def has(self, sha256: str, size: int) -> bool:
+        """Whether a file is here, whole; it counts as used now."""
+        path = self.path(sha256)
+        if not path.is_file() or path.stat().st_size != size:
+            return False
+        os.utime(str(path))
+        return True
+
+    def make_room(self, size: int, kept: Collection[str]) -> None:
+        """Remove what was used longest ago until `size` more bytes fit; never what is in `kept`.
+
+        Raises UserError if they don't fit all the same, into the limit or onto the disk.
+        """
+        files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.iterdir())
+        total = sum(entry[1] for entry in files)
+        for _, bytes_, path in files:
+            if total + size <= self.limit_bytes:
+                break
+            if path.name.split(".")[0] not in kept:
+                path.unlink()
+                total -= bytes_
+        if total + size > self.limit_bytes:
+            raise UserError(
+                f"{self.folder}: expected room for {_mb(total + size)} in a store of {_mb(self.limit_bytes)}; raise the "
+                "target's store_limit_gb"
+            )
+        free = shutil.disk_usage(str(self.folder)).free
+        if size + _SPARE_BYTES > free:
+            raise UserError(
+                no_space(self.folder, f"expected {_mb(size + _SPARE_BYTES)} free, found {_mb(free)}")
+            )
+
+    def partial(self, sha256: str) -> Path:
+        """Where a file arrives."""
+        return self.folder / f"{sha256}.part"
+
+    def arrived(self, sha256: str, beat: Callable[[], None]) -> "Arrival":
+        """Go on with a file that arrives, from what there is of it; `beat` is called while that is read again."""
+        return Arrival(self, sha256, beat)
+
+    def keep(self, path: Path, sha256: str) -> None:
+        """Have a file with a known hash here too, without a copy: whoever else reads it where it lies goes on to."""
+        try:
+            os.link(str(path), str(self.path(sha256)))
+        except FileExistsError:
+            os.utime(str(self.path(sha256)))
+
+    def clear(self) -> int:
+        """Remove everything; returns how many bytes that were."""
+        files = list(self.folder.iterdir())
+        count = sum(path.stat().st_size for path in files)
+        for path in files:
+            path.unlink()
+        return count
+
+
+class Arrival:
+    """A file on its way into a store: `offset` bytes of it are here, the others are handed to `write`."""
+
+    def __init__(self, store: Store, sha256: str, beat: Callable[[], None]):
+        self._store, self._sha256 = store, sha256
+        self._path = store.partial(sha256)
+        self._digest = hashlib.sha256()
+        self.offset = 0
+        if self._path.is_file():
+            for block in read_blocks(self._path):
+                self._digest.update(block)
+                self.offset += len(block)
+                beat()
+
+    def __enter__(self) -> "Arrival":
+        self._file = self._path.open("ab")
+        return self
+
+    def write(self, block: bytes) -> None:
+        """Add a block; raises UserError if the disk is full."""
+        try:
+            self._file.write(block)
+            self._file.flush()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            # What there is of it would fill the disk for everything else.
+            self._path.unlink()
+            raise UserError(no_space(self._store.folder, str(error))) from error
+        self._digest.update(block)
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def accept(self) -> bool:
+        """Give the file its name if it is what it should be, remove it otherwise."""
+        if self._digest.hexdigest() != self._sha256:
+            self._path.unlink()
+            return False
+        self._path.replace(self._store.path(self._sha256))
+        return True
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    for block in read_blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """A file's content, block by block."""
+    with path.open("rb") as file:
+        yield from iter(lambda: file.read(_BLOCK), b"")
+
+
+def no_space(folder: Path, found: str) -> str:
+    """What to do about a full disk."""
+    return f"{folder}: no space left: {found}; free some, or run clean_device (docs/jetson.md)"
+
+
+def names_in(folder: Path) -> List[str]:
+    """Names in a folder; none if it isn't there."""
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def _mb(size: float) -> str:
+    return f"{size / 1e6:.1f} MB"

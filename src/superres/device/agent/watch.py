@@ -1,0 +1,96 @@
+"""The agent: runs one job's worker, outlives every connection, and writes down how it ended."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, Dict, List, Optional
+
+from superres.device.agent.store import hash_file
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_SECONDS_TO_STOP = 10.0
+_RESERVE_BYTES = 1 << 16
+
+
+def main(arguments: List[str]) -> int:
+    """Run the job of a folder: FOLDER WORKER LOCK..., the descriptors of locks that the worker holds too."""
+    signal.signal(signal.SIGTERM, _leave)
+    folder, worker, locks = Path(arguments[0]), arguments[1], [int(lock) for lock in arguments[2:]]
+    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
+    # A full disk must not keep the result from being written: this makes way for it.
+    reserve = folder / "reserve"
+    reserve.write_bytes(bytes(_RESERVE_BYTES))
+    ending = _run_worker(folder, worker, request, locks)
+    outputs = {}
+    if ending["returncode"] == 0:
+        outputs = {name: _describe(folder / place) for name, place in request["job"]["outputs"].items()}
+    reserve.unlink()
+    _write_whole(folder / "result.json", {**ending, "outputs": outputs})
+    return 0
+
+
+def _run_worker(folder: Path, worker: str, request: Dict[str, Any], locks: List[int]) -> Dict[str, Any]:
+    """Return code of the worker, whether it was stopped for its time, and the seconds it took."""
+    started = time.monotonic()
+    timed_out = False
+    with (folder / "log").open("ab") as log:
+        # It never gets anything to read: that its stdin ends tells it that the agent is gone.
+        process = subprocess.Popen(
+            [sys.executable, "-u", worker, "work", "--with-stdin", "job.json"],
+            cwd=str(folder),
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=_environment(request),
+            # As long as the worker lives the device is busy, even if the agent has been killed.
+            pass_fds=locks,
+            start_new_session=True,
+        )
+        try:
+            returncode = process.wait(request["timeout_s"])
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            returncode = _stop(process)
+        finally:
+            _stop(process)
+    return {"returncode": returncode, "timed_out": timed_out, "seconds": time.monotonic() - started}
+
+
+def _environment(request: Dict[str, Any]) -> Dict[str, str]:
+    threads = str(request["job"]["threads"])
+    return {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, threads), **request["environment"]}
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> int:
+    """Make sure that the worker and whatever it started are gone; returns its return code."""
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_SECONDS_TO_STOP)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+def _describe(path: Path) -> Dict[str, Any]:
+    return {"sha256": hash_file(path), "bytes": path.stat().st_size}
+
+
+def _write_whole(path: Path, content: Dict[str, Any]) -> None:
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(content))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _leave(number: int, frame: Optional[FrameType]) -> None:
+    # As an exception it passes through `finally`, which stops the worker.
+    raise SystemExit(128 + number)

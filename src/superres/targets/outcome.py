@@ -1,0 +1,76 @@
+"""How a worker ended: its lines, its error line as UserError, anything else as a broken job."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+from superres.device.errors import UserError
+from superres.device.job import Job
+from superres.device.worker import USER_ERROR
+
+_ERROR = "error: "
+
+
+class WorkerLines:
+    """Hands on what a worker writes, line by line, but keeps its error line back.
+
+    `names` translates paths on another machine into those here.
+    """
+
+    def __init__(self, log: Callable[[str], object], names: Mapping[str, str] | None = None):
+        self._log = log
+        self._names = dict(names or {})
+        self._rest = ""
+        self.error = ""
+
+    def add(self, text: str) -> None:
+        """Take what was written next, be it whole lines or parts of them."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            translated = self._translate(line)
+            if translated.startswith(_ERROR):
+                self.error = translated.removeprefix(_ERROR).rstrip()
+            else:
+                self._log(translated + "\n")
+
+    def _translate(self, line: str) -> str:
+        for there, here in self._names.items():
+            line = line.replace(there, here)
+        return line
+
+    def finish(self, job: Job, returncode: int, where: str = "") -> None:
+        """Raise what the ending stands for: UserError for a mistake, RuntimeError for a broken worker, nothing for success.
+
+        `where` begins a mistake's line, such as the name of the machine.
+        """
+        if self._rest:
+            self.add("\n")
+        if returncode == USER_ERROR and self.error:
+            raise UserError(f"{where}{self.error}")
+        if returncode != 0:
+            raise RuntimeError(f"{job.task} {job.label}: the worker ended with {_ending(returncode)}")
+
+
+@contextmanager
+def sigterm_as_exit() -> Iterator[None]:
+    """Turn SIGTERM into an exception, which stops the worker on its way; only a main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _ending(returncode: int) -> str:
+    if returncode < 0:
+        return f"signal {signal.Signals(-returncode).name}"
+    return f"exit code {returncode}"

@@ -1,0 +1,16 @@
+"""A job on the target that it is meant for."""
+
+from superres.device.job import Job
+from superres.targets import local, remote
+from superres.targets.settings import Device, Target
+
+
+def run_job(job: Job, target: Target) -> None:
+    """Run a job here or on a device, and wait for its outputs; what the worker says goes to stderr.
+
+    Raises UserError for a user's mistake and for a device that can't be used, RuntimeError for a worker that broke.
+    """
+    if isinstance(target, Device):
+        remote.run_job(job, target)
+    else:
+        local.run_job(job)

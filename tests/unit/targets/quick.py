@@ -1,0 +1,130 @@
+"""A job that takes no runtime and no time, and does what a test asks for on the way.
+
+It is a real job, to build the engine of a runtime that isn't there, with the worker's one task put in by the test.
+"""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from far_side import FarSide
+from superres.device.job import Job
+from superres.targets import pack, remote
+from superres.targets.settings import Device
+from superres.targets.ssh import Patience
+
+# A worker whose one task copies its model, and does on the way what a test asks for.
+WORK = """
+import json, os, signal, sys, threading, time
+from pathlib import Path
+from superres.device.outputs import Outputs
+
+def main(arguments):
+    job = json.loads(Path("job.json").read_text())
+    settings = job["settings"]["options"]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    def watch():
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+    threading.Thread(target=watch, daemon=True).start()
+    with Outputs(job["outputs"]) as outputs:
+        print("begun", file=sys.stderr, flush=True)
+        while "gate" in settings and not Path(settings["gate"]).exists():
+            time.sleep(0.02)
+        if "exit" in settings:
+            sys.exit(settings["exit"])
+        if "error" in settings:
+            sys.stderr.write("error: " + job["inputs"]["model"] + ": " + settings["error"] + chr(10))
+            sys.exit(2)
+        outputs["engine"].write_bytes(Path(job["inputs"]["model"]).read_bytes()[::-1] * settings.get("times", 1))
+        outputs["record"].write_text(json.dumps({"pid": os.getpid()}))
+    print("done", file=sys.stderr, flush=True)
+    return 0
+"""
+
+QUICK = Patience(silence_s=5.0, first_s=2.0, reconnect_s=30.0, pauses=(0.2,), most_tries=60)
+SECONDS = 60.0
+
+
+def repack(name: str, change: Callable[[str], str]) -> pack.Worker:
+    """The worker with one module changed."""
+    with zipfile.ZipFile(io.BytesIO(pack.pack_worker().content)) as archive:
+        files = {entry: archive.read(entry) for entry in archive.namelist()}
+    files[name] = change(files[name].decode()).encode()
+    changed = io.BytesIO()
+    with zipfile.ZipFile(changed, "w") as archive:
+        for entry, text in files.items():
+            archive.writestr(entry, text)
+    return pack.Worker(changed.getvalue(), hashlib.sha256(changed.getvalue()).hexdigest())
+
+
+def make_job(folder: Path, size: int = 1000, **options: object) -> Job:
+    model = folder / "model.onnx"
+    if not model.exists():
+        model.write_bytes(os.urandom(size))
+    outputs = {"engine": str(folder / "engine.bin"), "record": str(folder / "engine.json")}
+    settings = {"options": options}
+    return Job(
+        "build_engine", "probe", "fp32", 1, {"model": str(model)}, outputs, settings, "far/probe/m/fp32"
+    )
+
+
+def run(job: Job, far: FarSide, device: Device | None = None) -> str:
+    lines: list[str] = []
+    remote.run_job(job, device or far.device, lines.append, QUICK)
+    return "".join(lines)
+
+
+def start(job: Job, device: Device, lines: Path, silence_s: float = 5.0) -> subprocess.Popen[bytes]:
+    """The same call in a process that can be killed; what it says goes to `lines`."""
+    script = (
+        "import json, sys\n"
+        "from superres.device.job import Job\n"
+        "from superres.targets import remote\n"
+        "from superres.targets.pack import Worker\n"
+        "from superres.targets.settings import Device\n"
+        "from superres.targets.ssh import Patience\n"
+        "job, device, worker, silence = sys.argv[1:]\n"
+        "content = open(worker, 'rb').read()\n"
+        "import hashlib\n"
+        "remote.pack_worker = lambda: Worker(content, hashlib.sha256(content).hexdigest())\n"
+        "remote.run_job(Job.from_json(job), Device(**json.loads(device)), patience=Patience(float(silence), 2.0, 30.0, (0.2,), 60))\n"
+    )
+    archive = lines.with_suffix(".worker")
+    archive.write_bytes(remote.pack_worker().content)
+    settings = json.dumps({name: getattr(device, name) for name in device.__dataclass_fields__})
+    return subprocess.Popen(
+        [sys.executable, "-c", script, job.to_json(), settings, str(archive), str(silence_s)],
+        stderr=lines.open("wb"),
+    )
+
+
+def check_outputs(job: Job) -> int:
+    """Whether both outputs are there and right; returns the id of the process that made them."""
+    model = Path(job.inputs["model"]).read_bytes()
+    times = job.settings["options"].get("times", 1)
+    assert Path(job.outputs["engine"]).read_bytes() == model[::-1] * times
+    return json.loads(Path(job.outputs["record"]).read_text())["pid"]
+
+
+def has_begun(far: FarSide) -> bool:
+    return any("begun" in (job / "log").read_text() for job in far.jobs() if (job / "log").exists())
+
+
+def workers(far: FarSide) -> list[int]:
+    return [p for p in far.processes() if b"\0work\0" in Path(f"/proc/{p}/cmdline").read_bytes()]
+
+
+def agents(far: FarSide) -> list[int]:
+    return [p for p in far.processes() if b"\0agent\0" in Path(f"/proc/{p}/cmdline").read_bytes()]
+
+
+def said(lines: Path, text: str, times: int = 1) -> bool:
+    return lines.read_text().count(text) >= times
