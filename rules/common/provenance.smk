@@ -144,10 +144,9 @@ def graph_modules(arm):
         modules.append("models/forms.py")
     if "casts" in forms:
         modules.append("models/fold_casts.py")
-    source = engine_source(arm)
-    if source.endswith("/fp16.onnx"):
+    if graph_of(STUDY, arm) == "fp16":
         modules.append("models/half.py")
-    if source.endswith(".tables.npz"):
+    if arm.runtime == "fixedpoint":
         modules.append("quantization/fixed_point.py")
     calibration = STUDY.calibration_of(arm)
     if calibration is not None and calibration.calibration_set is not None:
