@@ -133,7 +133,9 @@ def test_another_version_of_a_runtime_builds_its_engines_again(tiny: Project, tm
     )
     done = tiny.snakemake("-n", *STUDY, "all", environment={"PYTHONPATH": str(tmp_path)})
     jobs = read_jobs(done.stdout)
-    assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 9
+    assert jobs["build_engine"] == jobs["measure_quality"] == 9
+    # The reference is one of them: every arm takes turns with it.
+    assert jobs["measure_latency"] == 19
     assert not {"choose_form", "quantize_onnx", "export_program"} & set(jobs)
 
 

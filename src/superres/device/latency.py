@@ -164,7 +164,8 @@ def measure(
         warmup = Warmup(len(frames), round(seconds, 3), plan.settled(_times(frames)))
         if partner:
             rest()
-            partner.block(0, min(seconds, plan.warmup_seconds))
+            # Its first frame sets up its buffers.
+            partner.block(0, min(seconds, plan.warmup_seconds) / 2)
         expected = plan.expected_iterations(seconds / len(frames))
         with Progress(label, expected) as progress:
             rows = _time_in_turn(session, lr, plan, partner, progress)

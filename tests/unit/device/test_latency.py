@@ -1,7 +1,5 @@
 """How long is measured, what a row holds, in which order frames come, and when a warm-up is over."""
 
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -181,27 +179,21 @@ def test_the_most_time_holds_for_both_together(clock):
     assert rows[-1][1] + 1 == 8
 
 
-SPINNING = """
-import threading, time
-from superres.device.timing import rest
-def spin():
-    end = time.perf_counter() + 0.1
-    while time.perf_counter() < end: pass
-threading.Thread(target=spin).start()
-started = time.perf_counter()
-rest()
-print(time.perf_counter() - started)
-started = time.perf_counter()
-rest()
-print(time.perf_counter() - started)
-"""
+class Spinning(Clock):
+    """A process whose threads spin for 30 ms."""
+
+    def process_time(self) -> float:
+        return min(self.now, 0.03)
 
 
-def test_rest_lasts_until_threads_no_longer_spin():
-    done = subprocess.run([sys.executable, "-c", SPINNING], capture_output=True, text=True, check=True)
-    spinning, idle = map(float, done.stdout.split())
-    assert spinning > 0.09
-    assert idle < spinning
+def test_rest_lasts_until_threads_no_longer_spin(monkeypatch):
+    clock = Spinning()
+    monkeypatch.setattr(timing, "time", clock)
+    rest()
+    # 5 ms at a time: the first in which nothing is used ends at 35.
+    assert clock.now == pytest.approx(0.035)
+    rest()
+    assert clock.now == pytest.approx(0.040)
 
 
 def test_rest_ends_for_good(monkeypatch):
