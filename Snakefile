@@ -25,6 +25,7 @@ localrules:
     evaluate,
     check_device,
     clean_device,
+    verify,
     profile,
     upscale,
 
@@ -57,6 +58,20 @@ rule evaluate:
             kind=["svg", "png"],
         ),
         comparisons=evaluation_comparisons(),
+
+
+# What a publication doesn't state; only a study that asks for it has something to find out.
+if STUDY.forensics:
+
+    include: "rules/forensics.smk"
+
+    localrules:
+        forensics,
+
+    rule forensics:
+        input:
+            csv=f"{RESULTS}/forensics.csv",
+            md=f"{RESULTS}/forensics.md",
 
 
 # The operations of every arm, timed apart from each other.

@@ -189,9 +189,13 @@ rule measure_profile:
 rule write_manifest:
     input:
         unpack(traced_inputs),
+        engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
+        quality=f"{ARM}/quality{{of_clip}}.csv",
         quality_record=f"{ARM}/quality{{of_clip}}.json",
+        latency=f"{ARM}/latency{{of_clip}}.csv",
         latency_record=f"{ARM}/latency{{of_clip}}.json",
+        modules=lambda wildcards: code(*arm_modules(arm_of(wildcards))),
         code=code("report/manifest.py", "provenance.py"),
     output:
         manifest=f"{ARM}/manifest{{of_clip}}.json",
@@ -201,8 +205,24 @@ rule write_manifest:
         "../envs/report.yaml"
     threads: 1
     params:
-        study=study_of_arm,
+        study=lambda wildcards: study_of_arm(arm_of(wildcards), clip_name(wildcards)),
         clip=clip_name,
         traced=lambda wildcards: sorted(traced_inputs(wildcards)),
     script:
         "../workflow/scripts/write_manifest.py"
+
+
+# Asked for by its name. It makes nothing, so it runs each time.
+rule verify:
+    input:
+        code=code("report/verification.py"),
+    log:
+        f"{LOGS}/verify.log",
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    params:
+        results=RESULTS,
+        studies=lambda wildcards: studies_of_manifests(),
+    script:
+        "../workflow/scripts/verify.py"

@@ -130,6 +130,7 @@ def code(*modules):
 include: "common/data.smk"
 include: "common/quantization.smk"
 include: "common/arms.smk"
+include: "common/provenance.smk"
 include: "common/report.smk"
 
 

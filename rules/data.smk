@@ -65,7 +65,7 @@ rule prepare_calibration_set:
     input:
         packages=lambda wildcards: wheels_of(calibration_sources(wildcards)),
         files=lambda wildcards: files_of(calibration_sources(wildcards)),
-        code=code("data/clips.py"),
+        code=code("data/calibration_sets.py"),
     output:
         frames=f"{RESULTS}/frames/calibration/{{images}}.npy",
         index=f"{RESULTS}/frames/calibration/{{images}}.json",

@@ -209,44 +209,6 @@ def build_code(wildcards):
     return code("device/build.py", f"device/runtimes/{wildcards.runtime}.py")
 
 
-def traced_inputs(wildcards):
-    """Files whose hashes an arm's manifest holds, by name."""
-    traced = {"clip": f"{RESULTS}/frames/{clip_name(wildcards)}.json"}
-    if wildcards.model != BASELINE:
-        kinds = {**dict.fromkeys(PYTORCH, "program"), "fixedpoint": "tables"}
-        kind = kinds.get(wildcards.runtime, "onnx")
-        traced |= {"weights": weights_of(wildcards), kind: engine_source(wildcards)}
-    arm = arm_of(wildcards)
-    if arm.implicit and (frames := implicit_frames(wildcards)):
-        traced["calibration"] = frames
-    elif arm.int8 in OF_TOOLS:
-        traced["tool"] = f"{RESULTS}/onnx/{wildcards.model}/int8-{arm.int8}.json"
-    elif arm.int8 is not None and not arm.implicit:
-        recipe = str(STUDY.quantizations[arm.int8].recipe)
-        traced["ranges"] = recipe_file(wildcards.model, recipe, "json")
-    return traced
-
-
-def study_of_arm(wildcards):
-    """What the study says about an arm, for its manifest."""
-    clip = STUDY.clips[clip_name(wildcards)]
-    facts = {
-        "study": STUDY.name,
-        "clip": asdict(clip),
-        "quality": dict(STUDY.quality),
-        "latency": {**STUDY.latency, "reference": asdict(STUDY.reference)},
-        "seed": None,
-    }
-    if (found := STUDY.calibration_of(arm_of(wildcards))) is not None:
-        calibration = asdict(found)
-        facts |= {
-            "calibration": calibration,
-            "seed": (calibration["data"] or {}).get("seed"),
-            "recipe": str(STUDY.quantizations[arm_of(wildcards).int8].recipe),
-        }
-    return facts
-
-
 def asked_of_targets():
     """For each target the runtimes that run there, and for each of these the precisions of its arms."""
     asked = {name: defaultdict(list) for name in STUDY.targets}

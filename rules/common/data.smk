@@ -24,6 +24,11 @@ def files_of(sources):
     return [file for source in sources for file in source_files(source)]
 
 
+def forensics_source():
+    """The source that the study's forensics look at."""
+    return STUDY.clips[STUDY.forensics.clip].source
+
+
 def calibration_sources(wildcards):
     return STUDY.calibration_sets[wildcards.images].sources
 

@@ -1,6 +1,8 @@
-"""Which modules of this package stand behind a module: what an edit concerns."""
+"""Which modules of this package stand behind a module (what an edit concerns), and which libraries."""
 
 import ast
+import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -23,20 +25,31 @@ def modules_behind(*entries: str) -> list[str]:
     return sorted(found)
 
 
-@cache
+def libraries_behind(modules: Iterable[str]) -> list[str]:
+    """Top-level names, as they are imported, of all that some modules import from elsewhere, but for Python's own.
+
+    `modules` are paths as `modules_behind` gives them.
+    """
+    names = {name.partition(".")[0] for module in modules for name in _names(module)}
+    return sorted(names - sys.stdlib_module_names - {ROOT.name})
+
+
 def _imports(path: str) -> list[str]:
+    return [module for name in _names(path) if (module := _module(name)) is not None]
+
+
+@cache
+def _names(path: str) -> list[str]:
+    """Dotted names of all that a module imports, also inside functions."""
     file = ROOT / path
     if file.suffix != ".py":
         return []
     found = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module is not None:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        found += [module for name in names if (module := _module(name)) is not None]
+            found += [alias.name for alias in node.names]
     return found
 
 

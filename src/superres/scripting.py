@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from superres.data.addresses import redact
 from superres.device.errors import UserError
 from superres.device.machine import usable_cpus
 
@@ -62,7 +63,7 @@ class script_log:  # noqa: N801 (used as a function)
     ) -> None:
         with self._stack:
             if isinstance(value, UserError):
-                print(f"error: {value}", file=sys.stderr)
+                print(f"error: {redact(str(value))}", file=sys.stderr)
                 sys.exit(1)
             if value is not None:
                 traceback.print_exception(value, file=self._file)

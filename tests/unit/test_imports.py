@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from superres.imports import ROOT, modules_behind
+from superres.imports import ROOT, libraries_behind, modules_behind
 
 
 @pytest.mark.parametrize("entry", ["study/check.py", "data/clips.py", "device/psnr.py"])
@@ -32,3 +32,9 @@ def test_imports_inside_functions_count():
 def test_missing_module_is_an_error():
     with pytest.raises(FileNotFoundError):
         modules_behind("data/clips_of_old.py")
+
+
+def test_libraries_are_those_that_are_imported_anywhere_in_a_module():
+    # torch only inside functions; hashlib and pathlib are Python's own, superres is this package.
+    assert libraries_behind(["device/runtimes/pytorch.py"]) == ["numpy", "torch"]
+    assert libraries_behind(["data/y4m.py", "report/paper_table1.csv"]) == ["numpy"]

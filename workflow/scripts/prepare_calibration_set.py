@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.data.clips import prepare_calibration_set
+from superres.data.calibration_sets import prepare_calibration_set
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

@@ -2,19 +2,18 @@
 
 from pathlib import Path
 
-from superres.provenance import code_commit
-from superres.report.manifest import Arm, write_manifest
+from superres.provenance import describe_code, describe_libraries
+from superres.report.manifest import Arm, Background, write_manifest
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):
-    arm = snakemake.wildcards
+    arm, tasks = snakemake.wildcards, ("engine", "quality", "latency")
+    modules = [module.removeprefix("src/superres/") for module in snakemake.input.modules]
     write_manifest(
         Arm(arm.target, arm.runtime, arm.model, arm.precision, snakemake.params.clip),
-        Path(snakemake.input.engine_record),
-        Path(snakemake.input.quality_record),
-        Path(snakemake.input.latency_record),
+        {task: Path(snakemake.input[f"{task}_record"]) for task in tasks},
         inputs={name: Path(snakemake.input[name]) for name in snakemake.params.traced},
-        study=snakemake.params.study,
-        commit=code_commit(),
+        outputs={task: Path(snakemake.input[task]) for task in tasks},
+        background=Background(snakemake.params.study, describe_code(modules), describe_libraries(modules)),
         out=Path(snakemake.output.manifest),
     )

@@ -1,6 +1,8 @@
 """Addresses on the network: which a study may name, and how they are printed without what is secret in them."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import quote, urlsplit
 
 from superres.device.errors import UserError
@@ -12,6 +14,19 @@ _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:\S*@)?([^?#\s'\"]*)(?:[?#
 def redact(text: str) -> str:
     """A text with the credentials and queries of all addresses in it left out."""
     return _ADDRESS.sub(r"\1\2", text)
+
+
+@contextmanager
+def without_secrets() -> Iterator[None]:
+    """Leave out of a UserError's message what is secret in the addresses that it repeats, wherever they stood."""
+    try:
+        yield
+    except UserError as error:
+        text = redact(str(error))
+        if text == str(error):
+            raise
+        # Not `from error`, whose message has the secret.
+        raise UserError(text) from None
 
 
 def is_address(place: str) -> bool:

@@ -1,24 +1,17 @@
-"""Clips and calibration sets: frame files that everything after reads, and an index beside them."""
+"""Clips: frame files that everything after reads, and an index beside them."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from superres.data.disjoint import Origin
 from superres.data.frame_journal import FrameJournal, WrittenFrame
+from superres.data.frame_threads import frame_threads
+from superres.data.indices import describe_source, each_frame, write_index
 from superres.data.reading import FrameReader, open_source, picture_digest
 from superres.data.resampling import downsample
 from superres.data.sources import Source, read_in_any_order
 from superres.data.space import check_space, naming_full_disk
-from superres.device.errors import UserError
 from superres.device.frames import FrameWriter
-from superres.device.machine import usable_cpus
-from superres.device.outputs import Outputs, write_json
 from superres.device.progress import Progress
 
 
@@ -35,8 +28,8 @@ def prepare_clip(
 ) -> None:
     """Write a clip: its high-resolution frames, their x2-downsampled twins, and the index of both.
 
-    `hr` and `lr` are frame files, `index` is JSON with names, shapes and origins; each appears under its
-    name only when it is whole, the index last. `wheels` is the folder of downloaded wheels, `downsampling`
+    `hr` and `lr` are frame files, `index` is JSON with names, shapes, origins and the digest of every frame
+    (`picture_digest`); each appears under its name only when it is whole, the index last. `wheels` is the folder of downloaded wheels, `downsampling`
     one of KERNELS. Where the sources allow it, `threads` frames are made side by side, each holding one frame in memory.
     A killed call leaves what the next one goes on with. Raises UserError for what a source gets wrong, and for a full disk.
     """
@@ -59,25 +52,30 @@ def prepare_clip(
         with (
             FrameWriter(hr, shapes, resume=True) as high,
             FrameWriter(lr, halves, resume=True) as low,
-            _threads(threads if read_in_any_order(sources) else 1) as pool,
+            frame_threads(threads if read_in_any_order(sources) else 1) as pool,
         ):
-            make = _FrameMaker(list(_each_frame(readers)), downsampling, high, low, journal)
+            make = _FrameMaker(list(each_frame(readers)), downsampling, high, low, journal)
             made = pool.map(make, range(len(shapes)))
-            origins = _note_frames(made, journal, Progress(f"prepare_clip {name}", total=len(shapes)))
-        _write_index(index, {**content, "origins": origins})
+            written = _note_frames(made, journal, Progress(f"prepare_clip {name}", total=len(shapes)))
+        made_of = {
+            "hr_sha256": [frame.hr for frame in written],
+            "lr_sha256": [frame.lr for frame in written],
+            "origins": [dataclasses.asdict(frame.origin) for frame in written],
+        }
+        write_index(index, {**content, **made_of})
 
 
 def _note_frames(
     made: Iterable[WrittenFrame], journal: FrameJournal, progress: Progress
-) -> list[dict[str, object]]:
-    """Note each frame once it is written; the origins of all, for the index."""
-    origins = []
+) -> list[WrittenFrame]:
+    """Note each frame once it is written; all of them, for the index."""
+    frames = []
     with progress:
         for i, written in enumerate(made):
             journal.note(i, written)
-            origins.append(dataclasses.asdict(written.origin))
+            frames.append(written)
             progress.update()
-    return origins
+    return frames
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,107 +106,5 @@ class _FrameMaker:
         return found == (before.hr, before.lr)
 
 
-@contextmanager
-def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool of threads, at most one a processor; OpenCV adds none of its own where there are several."""
-    workers = min(number, usable_cpus())
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1 if workers > 1 else before)
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                yield pool
-            finally:
-                # After an error or an interrupt, nothing more is begun.
-                pool.shutdown(cancel_futures=True)
-    finally:
-        cv2.setNumThreads(before)
-
-
-def prepare_calibration_set(
-    name: str,
-    sources: Sequence[Source],
-    width: int,
-    height: int,
-    *,
-    wheels: Path,
-    frames_out: Path,
-    index_out: Path,
-) -> None:
-    """Write a calibration set: the centre `width` x `height` pixels of each image, and its index.
-
-    Raises UserError if an image is too small or occurs twice. That no clip has it is checked apart, by
-    `check_disjoint_images`.
-    """
-    readers = [open_source(source, wheels) for source in sources]
-    for reader, i in _each_frame(readers):
-        _check_size(reader, i, width, height)
-    shapes = [(height, width)] * sum(len(reader) for reader in readers)
-    origins: list[Origin] = []
-    with (
-        Progress(f"prepare_calibration_set {name}", total=len(shapes)) as progress,
-        FrameWriter(frames_out, shapes) as out,
-    ):
-        for i, (reader, j) in enumerate(_each_frame(readers)):
-            out[i] = _centre(reader.read(j), width, height)
-            origin = reader.origin(j)
-            _check_new(origin, origins, name)
-            origins.append(origin)
-            progress.update()
-    _write_index(
-        index_out,
-        {
-            "name": name,
-            "sources": [describe_source(source) for source in sources],
-            "names": [frame_name for reader in readers for frame_name in reader.names],
-            "shapes": shapes,
-            "origins": [dataclasses.asdict(origin) for origin in origins],
-        },
-    )
-
-
-def describe_source(source: Source) -> dict[str, object]:
-    """A source as plain values for JSON: its kind's class name and every setting that it has."""
-    return {
-        "kind": type(source.kind).__name__,
-        **{key: value for key, value in dataclasses.asdict(source.kind).items() if value is not None},
-        "frames": dataclasses.asdict(source.frames),
-    }
-
-
 def _bytes(shapes: Sequence[tuple[int, int]]) -> int:
     return sum(height * width * 3 for height, width in shapes)
-
-
-def _each_frame(readers: Sequence[FrameReader]) -> Iterator[tuple[FrameReader, int]]:
-    for reader in readers:
-        for i in range(len(reader)):
-            yield reader, i
-
-
-def _check_size(reader: FrameReader, i: int, width: int, height: int) -> None:
-    rows, columns = reader.shapes[i]
-    if rows < height or columns < width:
-        raise UserError(
-            f"calibration image {reader.names[i]}: expected at least {width}x{height}, found "
-            f"{columns}x{rows}; exclude it, or lower the set's size or the source's shrink"
-        )
-
-
-def _centre(frame: np.ndarray, width: int, height: int) -> np.ndarray:
-    top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
-    return frame[top : top + height, left : left + width]
-
-
-def _check_new(origin: Origin, others: Sequence[Origin], name: str) -> None:
-    for other in others:
-        if other.sha256 == origin.sha256 and other.yaw_degrees == origin.yaw_degrees:
-            raise UserError(
-                f"calibration set {name}: expected different images, found {origin.name} to be the same as "
-                f"{other.name}; exclude one"
-            )
-
-
-def _write_index(path: Path, content: dict[str, object]) -> None:
-    with Outputs({"index": str(path)}) as outputs:
-        write_json(outputs["index"], content)

@@ -1,29 +1,31 @@
 """Downsampling by two: how a high-resolution frame becomes the low-resolution one that models see.
 
 Output pixel i lies between input pixels 2i and 2i + 1. Outside the frame, pixels are mirrored with the
-edge pixel repeated (d c b a | a b c d), which is MATLAB imresize's border.
+edge pixel repeated (d c b a | a b c d), which is MATLAB imresize's border; libraries have their own.
 """
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from superres.data.sources import KERNELS
 from superres.device.errors import UserError
 
 
-def keys_cubic(x: float) -> float:
-    """Weight of the cubic convolution kernel with a = -0.5 at distance x.
+def keys_cubic(x: float, a: float = -0.5) -> float:
+    """Weight of the cubic convolution kernel at distance x.
 
-    Keys, "Cubic convolution interpolation for digital image processing", 1981, Eq. 15.
+    Keys, "Cubic convolution interpolation for digital image processing", 1981, Eq. 15, where a is -0.5.
     """
     x = abs(x)
     if x < 1:
-        return 1.5 * x**3 - 2.5 * x**2 + 1
+        return (a + 2) * x**3 - (a + 3) * x**2 + 1
     if x < 2:
-        return -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+        return a * (x**3 - 5 * x**2 + 8 * x - 4)
     return 0.0
 
 
@@ -49,21 +51,29 @@ _TAPS = {
     "area": np.array([0.5, 0.5]),
     "lanczos": _taps(lanczos3, 2, 12),
     "bicubic-aliased": _taps(keys_cubic, 1, 4),
+    "bicubic-swscale": _taps(partial(keys_cubic, a=-0.6), 2, 8),
 }
 _KEEP = np.ones(1)
+
+# What a library does of itself with 8 bits. OpenCV's INTER_LINEAR is its INTER_AREA where a size is halved.
+_OPENCV = {"opencv-area": cv2.INTER_AREA, "opencv-cubic": cv2.INTER_CUBIC}
+_PILLOW = {"pillow-bicubic": Image.Resampling.BICUBIC, "pillow-lanczos": Image.Resampling.LANCZOS}
+FILTERS = tuple(_TAPS)
+"""Kernels that are linear filters, but for their rounding."""
 
 
 def downsample_float(frame: np.ndarray, kernel: str) -> np.ndarray:
     """Downsample a frame by two and don't round.
 
     `frame` is uint8 H x W x 3, H and W even; the result is float32 H/2 x W/2 x 3 in levels of 0 to 255,
-    which the negative lobes of a kernel may leave. `kernel` is one of KERNELS: `bicubic` (8 taps, MATLAB
-    imresize's antialiased bicubic), `area` (mean of 2 x 2), `lanczos` (12 taps, antialiased) and
-    `bicubic-aliased` (4 taps, not stretched); `bicubic-matlab` is `bicubic` where nothing is rounded. Raises
-    UserError for an unknown kernel or an odd size.
+    which the negative lobes of a kernel may leave. `kernel` is one of FILTERS: `bicubic` (8 taps, MATLAB
+    imresize's antialiased bicubic), `area` (mean of 2 x 2), `lanczos` (12 taps, antialiased),
+    `bicubic-aliased` (4 taps, not stretched) and `bicubic-swscale` (8 taps, antialiased, a = -0.6, the kernel of
+    FFmpeg's swscale); `bicubic-matlab` is `bicubic` where nothing is rounded. Raises UserError for an unknown kernel
+    or an odd size.
     """
-    taps = _checked_taps(frame, kernel)
-    return _filter(frame, taps, taps)[::2, ::2]
+    _check(frame, kernel, FILTERS)
+    return _filter(frame, _TAPS[kernel], _TAPS[kernel])[::2, ::2]
 
 
 def downsample(frame: np.ndarray, kernel: str) -> np.ndarray:
@@ -72,24 +82,30 @@ def downsample(frame: np.ndarray, kernel: str) -> np.ndarray:
     `frame` is uint8 H x W x 3, H and W even; the result is uint8 H/2 x W/2 x 3. Values are rounded once, at
     the end, halves to even. `bicubic-matlab` rounds twice, halves up, as MATLAB's imresize does when it is
     handed an 8-bit picture: after the columns are halved and again after the rows. Kernels and errors: see
-    `downsample_float`.
+    `downsample_float`. Besides, `opencv-area` and `opencv-cubic` are cv2.resize (the latter has a = -0.75 and no
+    antialiasing), `pillow-bicubic` and `pillow-lanczos` are Image.resize (antialiased), each as it rounds 8 bits.
     """
+    _check(frame, kernel, KERNELS)
+    half = (frame.shape[1] // 2, frame.shape[0] // 2)
+    if kernel in _OPENCV:
+        return cv2.resize(frame, half, interpolation=_OPENCV[kernel])
+    if kernel in _PILLOW:
+        return np.asarray(Image.fromarray(frame).resize(half, _PILLOW[kernel]))
     if kernel == "bicubic-matlab":
-        taps = _checked_taps(frame, kernel)
+        taps = _TAPS[kernel]
         halved = _to_levels(np.floor(_filter(frame, _KEEP, taps)[::2] + 0.5))
         return _to_levels(np.floor(_filter(halved, taps, _KEEP)[:, ::2] + 0.5))
     return _to_levels(np.rint(downsample_float(frame, kernel)))
 
 
-def _checked_taps(frame: np.ndarray, kernel: str) -> np.ndarray:
-    if kernel not in _TAPS:
-        raise UserError(f"downsampling: expected one of {', '.join(KERNELS)}, found {kernel!r}")
+def _check(frame: np.ndarray, kernel: str, known: tuple[str, ...]) -> None:
+    if kernel not in known:
+        raise UserError(f"downsampling: expected one of {', '.join(known)}, found {kernel!r}")
     height, width = frame.shape[:2]
     if height % 2 or width % 2:
         raise UserError(
             f"downsampling: expected an even width and height, found {width}x{height}; crop the frame"
         )
-    return _TAPS[kernel]
 
 
 def _filter(frame: np.ndarray, across: np.ndarray, down: np.ndarray) -> np.ndarray:

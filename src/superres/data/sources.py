@@ -10,7 +10,18 @@ from typing import Literal, get_args
 Matrix = Literal["bt601", "bt709"]
 Range = Literal["limited", "full"]
 Siting = Literal["auto", "left", "center", "topleft"]
-Downsampling = Literal["bicubic", "bicubic-matlab", "area", "lanczos", "bicubic-aliased"]
+Downsampling = Literal[
+    "bicubic",
+    "bicubic-matlab",
+    "area",
+    "lanczos",
+    "bicubic-aliased",
+    "bicubic-swscale",
+    "opencv-area",
+    "opencv-cubic",
+    "pillow-bicubic",
+    "pillow-lanczos",
+]
 
 MATRICES: tuple[str, ...] = get_args(Matrix)
 RANGES: tuple[str, ...] = get_args(Range)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _MAGIC = b"YUV4MPEG2"
 _LINE_LIMIT = 4096
+# More is no video, and no picture that anything here could hold.
+_LARGEST_SIDE = 65_536
 # Colour space tag -> horizontal and vertical subsampling, and where chroma samples lie.
 _COLOUR_SPACES = {
     "420jpeg": (2, 2, "center"),
@@ -69,7 +71,7 @@ def read_header(path: Path) -> Y4mHeader:
         chroma, siting = _read_colour_space(tags.get("C"), height, path)
         if tags.get("I", "?") not in ("p", "?"):
             raise UserError(
-                f"{path}: expected a progressive file (Ip), found I{tags['I']}; deinterlace it first"
+                f"{path}: expected a progressive file (Ip), found I{_shown(tags['I'])}; deinterlace it first"
             )
         layout = Y4mHeader(width, height, chroma, siting, _read_fps(tags.get("F", "0:0")), 0, ())
         starts = _walk_frames(file, layout.frame_bytes, path)
@@ -89,8 +91,11 @@ def _read_tags(file: BinaryIO, path: Path) -> dict[str, str]:
 
 def _read_size(tags: dict[str, str], path: Path) -> tuple[int, int]:
     sizes = [tags.get(letter, "") for letter in "WH"]
-    if not all(size.isascii() and size.isdigit() and int(size) > 0 for size in sizes):
-        raise UserError(f"{path}: expected a width and a height in its header, found W{sizes[0]} H{sizes[1]}")
+    if not all(size.isascii() and size.isdigit() and 0 < int(size) <= _LARGEST_SIDE for size in sizes):
+        found = f"W{_shown(sizes[0])} H{_shown(sizes[1])}"
+        raise UserError(
+            f"{path}: expected a width and a height of 1 to {_LARGEST_SIDE} in its header, found {found}"
+        )
     width, height = int(sizes[0]), int(sizes[1])
     if width % 2 or height % 2:
         raise UserError(f"{path}: expected an even width and height, found {width}x{height}; crop it first")
@@ -104,9 +109,15 @@ def _read_colour_space(tag: str | None, height: int, path: Path) -> tuple[str, s
     if tag not in _COLOUR_SPACES:
         raise UserError(
             f"{path}: expected an 8-bit colour space, one of {', '.join('C' + c for c in _COLOUR_SPACES)}, "
-            f"found C{tag}; convert it first"
+            f"found C{_shown(tag)}; convert it first"
         )
     return tag[:3], _COLOUR_SPACES[tag][2]
+
+
+def _shown(tag: str) -> str:
+    """A tag's value as it can stand in a message."""
+    text = tag if tag.isprintable() else ascii(tag)
+    return text if len(text) <= 20 else f"{text[:17]}..."
 
 
 def _read_fps(text: str) -> Fraction | None:

@@ -1,5 +1,7 @@
-"""One readable file that says all about an arm on a clip: what ran, where, on which files, from which study."""
+"""One readable file that says all about an arm on a clip: what ran, where, on which files, from which study and code."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,47 +33,61 @@ class Arm:
         return f"{self.folder} on {self.clip}"
 
 
+@dataclass(frozen=True)
+class Background:
+    """What stands behind an arm besides its files: the study's part, this code, and the installed libraries.
+
+    `study` is what the study says about the arm, `code` comes from `provenance.describe_code`, `libraries` are
+    versions by name.
+    """
+
+    study: Mapping[str, Any]
+    code: Mapping[str, Any]
+    libraries: Mapping[str, str]
+
+
 def write_manifest(
     arm: Arm,
-    engine_record: Path,
-    quality_record: Path,
-    latency_record: Path,
+    records: Mapping[str, Path],
     *,
     inputs: Mapping[str, Path],
-    study: Mapping[str, Any],
-    commit: str,
+    outputs: Mapping[str, Path],
+    background: Background,
     out: Path,
 ) -> None:
-    """Merge the records of an arm's three tasks with the hashes of `inputs`, the study and the commit.
+    """Merge the records of an arm's tasks (`engine`, `quality`, `latency`) with the hashes of its files and its background.
 
-    `inputs` are the files behind the arm by name (`onnx` for its ONNX file, weights, ranges, the clip).
-    The status is `ok` only if all three are; otherwise it is that of the first that is not. Raises
-    UserError if the records are of different arms, clips or engines.
+    `inputs` are the files behind the arm by name (`onnx` for its ONNX file, weights, ranges, the clip), `outputs` the
+    engine and the raw figures. The status is `ok` only if all records' are; otherwise it is that of the first that is
+    not. Raises UserError if the records are of different arms, clips or engines.
     """
-    records = {
-        name: _read_record(path)
-        for name, path in (
-            ("engine", engine_record),
-            ("quality", quality_record),
-            ("latency", latency_record),
-        )
-    }
-    status = next((r["status"] for r in records.values() if r["status"] != "ok"), "ok")
-    for name, path in (("engine", engine_record), ("quality", quality_record), ("latency", latency_record)):
-        check_record(arm, path, records[name], records["engine"])
+    found = {name: _read_record(path) for name, path in records.items()}
+    for name, path in records.items():
+        check_record(arm, path, found[name], found["engine"])
     manifest = {
-        "status": status,
+        "status": next((r["status"] for r in found.values() if r["status"] != "ok"), "ok"),
         **asdict(arm),
-        "commit": commit,
-        "study": dict(study),
-        "inputs": {
-            name: {"path": path.as_posix(), "bytes": path.stat().st_size, "sha256": sha256_file(path)}
-            for name, path in inputs.items()
-        },
-        **records,
+        "study": dict(background.study),
+        "study_sha256": study_digest(background.study),
+        "inputs": {name: describe_file(path) for name, path in inputs.items()},
+        "outputs": {name: describe_file(path) for name, path in outputs.items()},
+        "seconds": {name: record.get("seconds") for name, record in found.items()},
+        "libraries": dict(background.libraries),
+        **found,
+        "code": dict(background.code),
     }
-    with Outputs({"manifest": str(out)}) as outputs:
-        write_json(outputs["manifest"], manifest)
+    with Outputs({"manifest": str(out)}) as files:
+        write_json(files["manifest"], manifest)
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """A file for a record: path, size and SHA-256."""
+    return {"path": path.as_posix(), "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+
+def study_digest(study: Mapping[str, Any]) -> str:
+    """SHA-256 of what a study says, as JSON with sorted keys: comments and order don't matter."""
+    return hashlib.sha256(json.dumps(study, sort_keys=True).encode()).hexdigest()
 
 
 def _read_record(path: Path) -> dict[str, Any]:

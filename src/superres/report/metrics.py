@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from superres.device.errors import UserError
+from superres.device.machine import sha256_file
 from superres.device.outputs import read_json
 from superres.device.psnr import psnr
 from superres.report.cautions import NoiseLimits, find_cautions
@@ -98,6 +99,8 @@ def _row(
         "onnx_sha256": manifest["inputs"].get("onnx", {}).get("sha256"),
         **protocol_of(manifest["quality"], files.manifest),
         "seed": manifest["study"].get("seed"),
+        "manifest": files.manifest.as_posix(),
+        "manifest_sha256": sha256_file(files.manifest),
         "status": manifest["status"],
     }
     for path, rows in ((files.quality, quality), (files.latency, latency)):

@@ -136,6 +136,8 @@ class Metrics(dy.Schema):
     onnx_sha256 = dy.String(nullable=True, regex=_SHA256, description="SHA-256 of the ONNX file behind it")
     seed = dy.Int64(nullable=True, description="seed of the study")
     runtime_version = dy.String(nullable=True, description="version of the runtime")
+    manifest = dy.String(description="the arm's manifest: all that stands behind this row")
+    manifest_sha256 = dy.String(regex=_SHA256, description="SHA-256 of the manifest")
     cautions = dy.String(
         nullable=True, description="why its speed is to be read with care; several joined by ;"
     )

@@ -1,10 +1,12 @@
 """What can be known of a study's files before any work starts: nothing is decoded, nothing heavy imported."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+from superres.data.addresses import without_secrets
 from superres.data.check_files import check_source
 from superres.data.overlap import check_disjoint
 from superres.data.sources import Source, pinned_file
@@ -14,6 +16,7 @@ from superres.quantization.tools.presets import INSTALL, TOOLS
 from superres.study.model import TRAINING_ROLES, Calibration, CalibrationSet, Clip, Study, TrainingSet
 
 
+@without_secrets()
 def leave_out_missing(study: Study, *, own_environments: bool = False) -> Study:
     """The study without its optional clips whose file or folder isn't there, which are its `left_out`.
 
@@ -69,25 +72,39 @@ def place_of(clip: Clip) -> str | None:
 
 def _is_there(clip: Clip) -> bool:
     place = place_of(clip)
-    return place is None or Path(place).exists()
+    with _naming(f"clip {clip.name}"):
+        return place is None or Path(place).exists()
 
 
+@without_secrets()
 def check_study(study: Study) -> None:
     """Raise UserError for the first file that can't be used, or clip that shares frames with other images."""
     for where, source, smallest in _used_sources(study):
-        try:
+        with _naming(where):
             check_source(source, smallest)
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from error
     for calibration in used_calibrations(study):
         if calibration.method == "cache":
-            try:
+            with _naming(f"calibration {calibration.name}"):
                 read_cache(Path(calibration.settings["path"]))
-            except UserError as error:
-                raise UserError(f"calibration {calibration.name}: {error}") from error
     _check_overlaps(study)
     if study.upscale is not None and not Path(study.upscale.input).is_file():
         raise UserError(f"upscale.input: expected a video, found no file {study.upscale.input}")
+
+
+@contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """Say where an error is; that a file can't be looked at, for its name or its permissions, is one too."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    except OSError as error:
+        # A name that is too long is too long for a message as well.
+        name = str(error.filename)
+        shown = name if len(name) <= 200 else f"{name[:197]}..."
+        raise UserError(
+            f"{where}: expected a file that can be read at {shown}, found: {error.strerror}"
+        ) from error
 
 
 def used_calibrations(study: Study) -> list[Calibration]:

@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from superres.data.addresses import without_secrets
 from superres.data.sources import (
     Download,
     FrameRange,
@@ -31,6 +32,7 @@ from superres.study.engines import (
     check_tensorrt_arms,
 )
 from superres.study.files import find_file, parse_files
+from superres.study.forensics import parse_forensics
 from superres.study.model import (
     TRAINING_ROLES,
     Arm,
@@ -74,6 +76,7 @@ CALIBRATION_KEYS = {
 }
 
 
+@without_secrets()
 def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = None) -> Study:
     """Validate a configuration and return the study.
 
@@ -101,6 +104,7 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         quantizations=used_quantizations(full),
         steps=full["steps"],
         sensitivity=parse_sensitivity(full, arms),
+        forensics=parse_forensics(full, clips),
         training_sets=_training_sets(full, named),
         models=_models(full, config["models"]),
         targets=targets,

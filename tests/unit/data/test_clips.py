@@ -1,5 +1,6 @@
 """Clips and calibration sets: what is written, when, and what is refused."""
 
+import hashlib
 import json
 import zipfile
 
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from superres.data.clips import prepare_calibration_set, prepare_clip
+from superres.data.calibration_sets import prepare_calibration_set
+from superres.data.clips import prepare_clip
+from superres.data.reading import picture_digest
 from superres.data.resampling import downsample
 from superres.data.sources import FrameRange, Images, PackageFile, Source, TurningView
 from superres.device.errors import UserError
@@ -63,6 +66,8 @@ def test_a_clip_of_several_sizes(tmp_path, kernel, capsys):
     assert np.array_equal(high[1], picture)
     for hr, lr in zip(high, low, strict=True):
         assert np.array_equal(lr, downsample(hr, kernel))
+    assert index["hr_sha256"] == [picture_digest(frame) for frame in high]
+    assert index["lr_sha256"] == [picture_digest(frame) for frame in low]
     assert "prepare_clip c: 3/3" in capsys.readouterr().err
 
 
@@ -91,6 +96,8 @@ def test_a_calibration_set_holds_the_centres(tmp_path):
     assert np.array_equal(written[1], picture[3:9, 6:14])
     content = json.loads(index.read_text())
     assert content["shapes"] == [[6, 8], [6, 8]]
+    # The size, then the pixels row by row.
+    assert content["sha256"][1] == hashlib.sha256(b"8x6\n" + written[1].tobytes()).hexdigest()
     assert content["names"] == ["0.png", "1.png"]
 
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -9,7 +10,7 @@ from dataframely.exc import ValidationError
 
 from superres.device.errors import UserError
 from superres.report.cautions import NoiseLimits
-from superres.report.manifest import Arm, write_manifest
+from superres.report.manifest import Arm, Background, write_manifest
 from superres.report.metrics import ArmFiles, aggregate, collect_metrics
 from superres.report.schema import Metrics, read_metrics
 
@@ -85,10 +86,10 @@ def merge(files: ArmFiles) -> dict:
     folder = files.manifest.parent
     write_manifest(
         files.arm,
-        *(folder / f"{name}.json" for name in ("engine", "quality", "latency")),
+        {name: folder / f"{name}.json" for name in ("engine", "quality", "latency")},
         inputs={"onnx": folder / "model.onnx"},
-        study={"name": "default", "seed": 7},
-        commit="abc",
+        outputs={"quality": files.quality},
+        background=Background({"name": "default", "seed": 7}, {"commit": "abc"}, {"numpy": "2.0"}),
         out=files.manifest,
     )
     return json.loads(files.manifest.read_text())
@@ -150,7 +151,7 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
         "border,fps,fps_compute,in_flight,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_mean_ms,compute_p50_ms,"
         "enqueue_p50_ms,iterations,first_frame_ms,reference,speedup,speedup_low,speedup_high,rounds,other_processors,"
         "macs,limit_ms,limit_fraction,quantized_convolutions,int8_convolutions,threads,memory_bytes,"
-        "device_memory_bytes,build_seconds,engine_bytes,engine_sha256,onnx_sha256,seed,runtime_version,cautions,status"
+        "device_memory_bytes,build_seconds,engine_bytes,engine_sha256,onnx_sha256,seed,runtime_version,manifest,manifest_sha256,cautions,status"
     )
     first, second = read_metrics(out).to_dicts()
     assert first["fps"] == 1000 / 47.5
@@ -170,6 +171,8 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     )
     assert second["status"] == "not run: needs a CUDA device"
     assert {(line["luma"], line["border"]) for line in (first, second)} == {("studio-swing", 2)}
+    assert first["manifest"] == str(tmp_path / "ran/manifest.json")
+    assert first["manifest_sha256"] == hashlib.sha256(ran.manifest.read_bytes()).hexdigest()
     assert second["fps"] is second["psnr_db"] is second["threads"] is second["engine_sha256"] is None
 
 
@@ -253,7 +256,10 @@ def test_manifest_merges_and_hashes(tmp_path: Path) -> None:
     assert onnx["sha256"] == "eef93e1d14482804277fca0172464032d1a4fdbcc338524059fa1e861454ad4d"
     assert onnx["bytes"] == 5
     assert manifest["engine"]["engine_bytes"] == 1234
-    assert manifest["clip"] == "park" and manifest["commit"] == "abc"
+    assert manifest["clip"] == "park" and manifest["code"] == {"commit": "abc"}
+    assert manifest["outputs"]["quality"]["bytes"] == (tmp_path / "quality.csv").stat().st_size
+    # printf '{"name": "default", "seed": 7}' | sha256sum
+    assert manifest["study_sha256"] == "74c64c8a05615adbe2ea1c53e3abe695435de1c455d4762c514b75df5fe343c7"
 
 
 @pytest.mark.parametrize("part", ["engine", "quality", "latency"])

@@ -102,7 +102,7 @@ MISTAKES = [
     ),
     (
         {"name": "tensorrt", "precisions": ["fp32"], "build": {"optimization_level": 6}},
-        r"runtimes\[0\]\.build\.optimization_level: 6 is greater than the maximum of 5",
+        r"runtimes\[0\]\.build\.optimization_level: expected 5 or less, found 6",
     ),
 ]
 

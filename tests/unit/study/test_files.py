@@ -126,7 +126,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "name that leads elsewhere": (study_of(files=[{**CLIP, "name": "../a.y4m"}]), r"files\[0\]\.name: expected .*found"),
     "hidden name": (study_of(files=[{**CLIP, "name": ".a.y4m"}]), r"files\[0\]\.name: expected"),
     "name twice": (study_of(files=[CLIP, CLIP]), r"files\[1\]\.name: expected a name of its own"),
-    "without a hash": (study_of(files=[{k: v for k, v in CLIP.items() if k != "sha256"}]), r"files\[0\]: 'sha256'"),
+    "without a hash": (study_of(files=[{k: v for k, v in CLIP.items() if k != "sha256"}]), r"files\[0\]: expected the key sha256"),
     "short hash": (study_of(files=[{**CLIP, "sha256": "a" * 63}]), r"files\[0\]\.sha256: expected"),
     "no bytes": (study_of(files=[{**CLIP, "bytes": 0}]), r"files\[0\]\.bytes"),
     "warn for an archive": (

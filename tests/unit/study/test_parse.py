@@ -192,7 +192,10 @@ MISTAKES = {
         ["clips[0].source.count", "expected a whole number", "found 'many'"],
     ),
     "list expected": (lambda c: c.update(clips="park"), ["clips: expected a list", "found 'park'"]),
-    "missing key": (lambda c: source(c).pop("yaw"), ["clips[0].source", "'yaw' is a required property"]),
+    "missing key": (
+        lambda c: source(c).pop("yaw"),
+        ["clips[0].source", "expected the key yaw, found type, package"],
+    ),
     "unknown source type": (
         lambda c: source(c).update(type="film"),
         ["clips[0].source.type", "turning-view", "y4m", "found 'film'"],
@@ -291,7 +294,7 @@ MISTAKES = {
     ),
     "percentile beyond all values": (
         lambda c: c["calibrations"][2].update(method="percentile", percentile=101),
-        ["calibrations[2].percentile", "101", "maximum of 100"],
+        ["calibrations[2].percentile", "101", "expected 100 or less"],
     ),
     "fixed ranges with images": (
         lambda c: c["calibrations"][0].update(method="fixed"),

@@ -1,0 +1,1 @@
+"""Which unstated settings stand behind a published figure."""

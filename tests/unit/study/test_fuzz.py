@@ -1,0 +1,44 @@
+"""Studies at random: either one is understood, or it gets one line; nothing else ever happens."""
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from superres.device.errors import UserError
+from superres.study.check import check_study, leave_out_missing
+from superres.study.parse import load_study
+
+from .strategies import JUNK, SCHEMA, SCHEMA_FILE, studies
+
+# The same examples at every run.
+FUZZ = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=200,
+)
+
+
+def understood(config: Any) -> bool:
+    """Whether a study is understood; its error, if not, has to be one line."""
+    try:
+        check_study(leave_out_missing(load_study(config, SCHEMA_FILE)))
+    except UserError as error:
+        message = str(error)
+        assert message.isprintable() and 10 < len(message) < 1500, message
+        return False
+    return True
+
+
+@FUZZ
+@given(studies())
+def test_a_study_is_understood_or_gets_one_line(config: dict[str, Any]):
+    understood(config)
+
+
+@settings(FUZZ, max_examples=60)
+@given(st.dictionaries(st.sampled_from(sorted(SCHEMA["properties"])) | st.text(max_size=4), JUNK, max_size=4))
+def test_junk_gets_one_line(config: dict[str, Any]):
+    assert not understood(config)

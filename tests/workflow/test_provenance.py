@@ -1,0 +1,125 @@
+"""A manifest names every module behind its arm, and `verify` finds what has changed since."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from project_copy import Project
+from superres.imports import modules_behind
+
+# An arm of every kind of way from weights to figures.
+STUDY = """
+study: ways
+calibrations:
+  - {name: minmax, data: {type: calibration-set, name: photographs}}
+  - {name: flat, method: fixed}
+  - {name: ort, method: onnxruntime, data: {type: calibration-set, name: photographs}}
+models: [{name: espcn_rgb}, {name: espcn_anchor, weights: train}, {name: bicubic}]
+training_sets:
+  - {name: training, sources: [{type: images, path: photos, include: [a.png]}]}
+  - {name: validation, sources: [{type: images, path: photos, include: [b.png]}]}
+runtimes:
+  - {name: pytorch, precisions: [fp32]}
+  - name: onnxruntime
+    precisions: [fp32, int8-flat, int8-ort, int8-minmax+center+bias, int8-minmax+pow2, int8-minmax+mixed]
+  - {name: openvino, precisions: [int8-minmax]}
+  - {name: fixedpoint, precisions: [int8-minmax+pow2]}
+  - {name: tensorrt, precisions: [fp32, fp16, int8-trt-minmax], frames: uint8}
+  - {name: opencv, precisions: [uint8]}
+"""
+WRITING = modules_behind("report/manifest.py", "provenance.py")
+BLOCK = re.compile(r"^(?:local)?rule (\w+):\n    input: (.*)\n    output: (.*)$", re.M)
+
+
+def read_rules(output: str) -> dict[str, tuple[str, list[str]]]:
+    """Rule and inputs of the job that makes each file, from a dry run's output."""
+    return {
+        made: (rule, inputs.split(", "))
+        for rule, inputs, outputs in BLOCK.findall(output)
+        for made in outputs.split(", ")
+    }
+
+
+def modules_upstream(file: str, jobs: dict[str, tuple[str, list[str]]]) -> set[str]:
+    """Modules that the jobs before a file name as inputs, but for those of jobs that write what isn't computed."""
+    found: set[str] = set()
+    seen, waiting = set(), [file]
+    while waiting:
+        name = waiting.pop()
+        if name in jobs and name not in seen:
+            seen.add(name)
+            inputs = jobs[name][1]
+            waiting += inputs
+            if name != file:
+                found |= {path for path in inputs if path.endswith(".py")}
+    return found
+
+
+def test_a_manifest_names_the_modules_of_all_jobs_before_it(project: Project):
+    (project.folder / "photos").mkdir()
+    for name in ("a.png", "b.png"):
+        shutil.copy(Path(__file__).parents[2] / "docs/default_psnr_fps.png", project.folder / "photos" / name)
+    study = project.write_study("ways", STUDY)
+    jobs = read_rules(project.snakemake("-n", "all", "--configfile", study).stdout)
+    manifests = [name for name, (rule, _) in jobs.items() if rule == "write_manifest"]
+    assert len(manifests) == 2 * 12 + 1
+    for manifest in manifests:
+        named = {path for path in jobs[manifest][1] if path.endswith(".py")}
+        upstream = modules_upstream(manifest, jobs)
+        assert upstream - named == set(), manifest
+        # And no others, but for those that write the manifest itself.
+        assert named - upstream <= {f"src/superres/{path}" for path in WRITING}, manifest
+
+
+def spoil(path: Path) -> bytes:
+    before = path.read_bytes()
+    # A module stays one.
+    path.write_bytes(before + b"\n" if path.suffix == ".py" else before[:-1] + bytes([before[-1] ^ 1]))
+    return before
+
+
+@pytest.fixture
+def change(tiny: Project) -> Iterator[Callable[[str], None]]:
+    """Spoils a file of the tiny study; afterwards each is put back, with its time."""
+    kept: list[tuple[Path, bytes, int]] = []
+
+    def change(name: str) -> None:
+        path = tiny.folder / name
+        times = path.stat().st_mtime_ns
+        kept.append((path, spoil(path), times))
+
+    yield change
+    for path, content, times in kept:
+        path.write_bytes(content)
+        os.utime(path, ns=(times, times))
+
+
+def test_verify_finds_what_has_changed(tiny: Project, change: Callable[[str], None]):
+    done = tiny.snakemake("--cores", "1", "verify", "--configfile=studies/tiny.yaml")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "behind 19 manifests: 0 differences" in done.stdout
+
+    arm = "results/tiny/arms/local/openvino/espcn_rgb/fp32"
+    changed = [f"{arm}/engine.bin", "results/tiny/frames/portrait.hr.npy", "src/superres/device/psnr.py"]
+    for name in changed:
+        change(name)
+    study = (tiny.folder / "studies/tiny.yaml").read_text().replace("min_seconds: 0.2", "min_seconds: 0.3")
+    other = tiny.write_study("slower", study)
+    done = tiny.snakemake("--cores", "1", "verify", "--configfile", other)
+    (tiny.folder / other).unlink()
+    assert done.returncode != 0
+    lines = [line for line in done.stdout.splitlines() if re.search(r": expected .*, found ", line)]
+    for start in (
+        *changed[:1],
+        f"{changed[1]}, frame 0",
+        "module device/psnr.py",
+        "study.latency.min_seconds: expected 0.2, found 0.3 (behind 19 arms)",
+        "error: results/tiny: expected everything as 19 manifests name it, found 4 differences",
+    ):
+        assert sum(line.startswith(start) for line in lines) == 1, (start, done.stdout[-4000:])
+    assert len(lines) == 5
+    assert "Traceback" not in done.stdout
