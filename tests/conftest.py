@@ -3,6 +3,8 @@
 import pytest
 
 
+# Before pytest-xdist reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares a fixture: the tests of a file, and all of the tiny study. What takes longest comes first."""
     for item in items:

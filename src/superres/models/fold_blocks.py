@@ -136,7 +136,7 @@ class _BlockFolding(Folding):
         values = None if tensor is None else numpy_helper.to_array(tensor)
         if values is None:
             raise NoBlocksError
-        if values.ndim == 0:
+        if values.size == 1:
             return name
         if (reordered := f"{PREFIX}/{name}") not in {t.name for t in self.graph.initializer}:
             self.graph.initializer.append(
