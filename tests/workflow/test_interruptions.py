@@ -12,9 +12,19 @@ from PIL import Image
 
 from project_copy import Project
 
-STUDY = ("--cores", "4", "--configfile=studies/tiny.yaml")
-ENGINE = "results/tiny/arms/local/openvino/espcn_rgb/fp32/engine.json"
-READER_LOG = "results/tiny/logs/measure_quality/local/openvino/espcn_rgb/fp32.log"
+# Two arms of the tiny study.
+SHORT = """
+study: short
+models: [{name: espcn_rgb}]
+runtimes: [{name: openvino, precisions: [fp32, int8-minmax]}]
+"""
+RESULTS = "results/short"
+ENGINE = f"{RESULTS}/arms/local/openvino/espcn_rgb/fp32/engine.json"
+READER_LOG = f"{RESULTS}/logs/measure_quality/local/openvino/espcn_rgb/fp32.log"
+
+
+def short_study(project: Project) -> tuple[str, ...]:
+    return "--cores", "4", "--configfile", "studies/tiny.yaml", project.write_study("short", SHORT)
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
@@ -26,24 +36,25 @@ def wait_for(path: Path, process: subprocess.Popen[bytes], seconds: float = 120)
 
 
 def test_killed_run_goes_on_where_it_stopped(project: Project):
-    run = project.start(*STUDY, "openvino")
+    study = short_study(project)
+    run = project.start("openvino", *study)
     # Once a job that reads the engine begins, Snakemake has noted that the engine's own job is done.
     wait_for(project.folder / READER_LOG, run)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     engine = (project.folder / ENGINE).stat().st_mtime_ns
-    for csv in project.folder.glob("results/tiny/arms/**/*.csv"):
+    for csv in project.folder.glob("results/short/arms/**/*.csv"):
         assert pl.read_csv(csv).height > 0, f"{csv} is half-written"
 
-    done = project.snakemake(*STUDY, "openvino")
+    done = project.snakemake("openvino", *study)
     assert done.returncode == 0, done.stdout[-4000:]
     assert (project.folder / ENGINE).stat().st_mtime_ns == engine
-    assert len(list(project.folder.glob("results/tiny/arms/local/openvino/**/manifest.json"))) == 9
+    assert len(list(project.folder.glob("results/short/arms/local/openvino/**/manifest.json"))) == 2
     assert not list(project.folder.glob("results/**/*.part*"))
 
 
 def test_interrupted_run_leaves_no_partial_file(project: Project):
-    run = project.start(*STUDY, "openvino")
+    run = project.start("openvino", *short_study(project))
     wait_for(project.folder / ENGINE, run)
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait(timeout=60) != 0
@@ -51,13 +62,14 @@ def test_interrupted_run_leaves_no_partial_file(project: Project):
 
 
 def test_second_run_of_a_study_is_refused_while_the_first_goes_on(project: Project):
-    run = project.start(*STUDY, "openvino")
-    wait_for(project.folder / "results/tiny/frames/portrait.json", run)
-    second = project.snakemake(*STUDY, "all")
+    study = short_study(project)
+    run = project.start("openvino", *study)
+    wait_for(project.folder / f"{RESULTS}/frames/portrait.json", run)
+    second = project.snakemake("all", *study)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     assert second.returncode != 0
-    assert "study error: tiny is being run by another call" in second.stdout
+    assert "study error: short is being run by another call" in second.stdout
     assert "Traceback" not in second.stdout
 
 
