@@ -47,8 +47,6 @@ rule choose_form:
         record=f"{RESULTS}/forms/{{target}}/{{runtime}}/{{kind}}.json",
     log:
         f"{LOGS}/choose_form/{{target}}/{{runtime}}/{{kind}}.log",
-    benchmark:
-        f"{BENCHMARKS}/choose_form/{{target}}/{{runtime}}/{{kind}}.tsv"
     conda:
         "../envs/arms.yaml"
     # All cores: nothing else runs while forms are timed.
@@ -116,6 +114,8 @@ rule measure_quality:
         "../workflow/scripts/measure_quality.py"
 
 
+# Timed jobs have no benchmark of Snakemake's, which reads the page tables of the process that is timed twice a second. Their
+# records have seconds and memory.
 rule measure_latency:
     input:
         unpack(reference_engine),
@@ -129,8 +129,6 @@ rule measure_latency:
         record=f"{ARM}/latency{{of_clip}}.json",
     log:
         f"{LOGS}/measure_latency/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
-    benchmark:
-        f"{BENCHMARKS}/measure_latency/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
     conda:
         "../envs/arms.yaml"
     # All cores: nothing else runs here while an arm is timed here; a device has a lock of its own.
@@ -173,8 +171,6 @@ rule measure_profile:
         record=f"{ARM}/profile{{of_clip}}.json",
     log:
         f"{LOGS}/measure_profile/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
-    benchmark:
-        f"{BENCHMARKS}/measure_profile/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
     conda:
         "../envs/arms.yaml"
     # All cores: nothing else runs while layers are timed.
