@@ -57,11 +57,6 @@ def computes_bf16() -> bool:
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(describe_machine()["flags"]))
 
 
-def computes_int8() -> bool:
-    """Whether this processor multiplies int8 and adds in one instruction, which is what makes INT8 fast."""
-    return bool({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"} & set(describe_machine()["flags"]))
-
-
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     digest = hashlib.sha256()

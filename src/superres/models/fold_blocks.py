@@ -13,9 +13,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from superres.device.outputs import Outputs
-from superres.models.fold_frames import INPUT, OUTPUT, PREFIX, Folding, check_ends, fold_frames
-from superres.quantization.graph import load_onnx
+from superres.models.fold_frames import INPUT, OUTPUT, PREFIX, Folding, check_ends, pixel_graph
+from superres.quantization.graph import load_onnx, save_onnx
 
 # Sub-pixel (i, j) of colour c is channel 4c + 2i + j of DepthToSpace's input (CRD), and lies at 6i + 3j + c of a block.
 _ORDER = tuple(4 * c + 2 * i + j for i in range(2) for j in range(2) for c in range(3))
@@ -37,16 +36,19 @@ def fold_blocks(onnx_path: Path, out: Path, *, aligned: bool) -> None:
     A network that does not end in DepthToSpace (CRD) and a clip to [0, 1] is written in the form of
     `superres.models.fold_frames` instead. The same file gives the same bytes. Raises UserError as that does.
     """
+    save_onnx(block_graph(onnx_path, aligned=aligned), out)
+
+
+def block_graph(onnx_path: Path, *, aligned: bool) -> onnx.ModelProto:
+    """The graph that `fold_blocks` writes."""
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
     try:
         _BlockFolding(model.graph, aligned).fold()
     except NoBlocksError:
-        fold_frames(onnx_path, out)
-        return
-    onnx.checker.check_model(model, full_check=True)
-    with Outputs({"onnx": str(out)}) as outputs:
-        outputs["onnx"].write_bytes(model.SerializeToString(deterministic=True))
+        # It may have been rewritten in part.
+        return pixel_graph(onnx_path)
+    return model
 
 
 class _BlockFolding(Folding):

@@ -12,9 +12,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from superres.device.outputs import Outputs
 from superres.models.fold_frames import INPUT, OUTPUT, check_ends
-from superres.quantization.graph import load_onnx
+from superres.quantization.graph import load_onnx, save_onnx
 
 _PREFIX = "fold_casts"
 
@@ -58,9 +57,7 @@ def fold_casts(onnx_path: Path, out: Path) -> None:
     model.graph.ClearField("value_info")
     for value, sides in ((model.graph.input[0], "HW"), (model.graph.output[0], ("2H", "2W"))):
         value.CopyFrom(helper.make_tensor_value_info(value.name, TensorProto.UINT8, [1, *sides, 3]))
-    onnx.checker.check_model(model, full_check=True)
-    with Outputs({"onnx": str(out)}) as outputs:
-        outputs["onnx"].write_bytes(model.SerializeToString(deterministic=True))
+    save_onnx(model, out)
 
 
 def _node(kind: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:

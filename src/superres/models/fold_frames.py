@@ -1,4 +1,4 @@
-"""The conversion from and to 8-bit frames as part of an ONNX graph, in the form that ONNX Runtime runs fastest.
+"""The conversion from and to 8-bit frames as part of an ONNX graph, with frames on both sides.
 
 An engine of such a graph takes a uint8 frame 1 x H x W x 3 and gives a uint8 frame 1 x 2H x 2W x 3: nothing is
 left to be done outside. Where the graph ends in DepthToSpace, as all networks here do, it is done on the 8-bit
@@ -6,7 +6,7 @@ levels and together with the step to interleaved pixels, in three transpositions
 rows. Measured for 1080 x 1920 on two cores: 1.6 ms, where DepthToSpace takes 16 ms on floats and 9.5 ms on
 bytes, and the step to pixels another 1.2 ms.
 
-TensorRT wants another form: `superres.models.fold_casts`.
+Other forms are in `superres.models.forms`; TensorRT's is `superres.models.fold_casts`.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +18,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.errors import UserError
-from superres.device.outputs import Outputs
-from superres.quantization.graph import load_onnx
+from superres.quantization.graph import load_onnx, save_onnx
 
 INPUT, OUTPUT = "frame", "upscaled"
 PREFIX = "fold_frames"
@@ -37,12 +36,15 @@ def fold_frames(onnx_path: Path, out: Path) -> None:
 
     The opset stays; the same file gives the same bytes. Raises UserError if it is not such a network.
     """
+    save_onnx(pixel_graph(onnx_path), out)
+
+
+def pixel_graph(onnx_path: Path) -> onnx.ModelProto:
+    """The graph that `fold_frames` writes."""
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
     _PixelFolding(model.graph).fold()
-    onnx.checker.check_model(model, full_check=True)
-    with Outputs({"onnx": str(out)}) as outputs:
-        outputs["onnx"].write_bytes(model.SerializeToString(deterministic=True))
+    return model
 
 
 def check_ends(model: onnx.ModelProto, path: Path) -> None:
@@ -64,10 +66,7 @@ def _describe(value: onnx.ValueInfoProto) -> tuple[str, int, int | None]:
 
 
 class Folding:
-    """A graph that is rewritten in place: what the forms of frames have in common.
-
-    Raises UserError nowhere: `check_ends` has looked at the graph before.
-    """
+    """A graph that is rewritten in place: what the forms of frames have in common; its ends are those of `check_ends`."""
 
     def __init__(self, graph: onnx.GraphProto):
         self.graph = graph

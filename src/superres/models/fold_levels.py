@@ -9,9 +9,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from superres.device.outputs import Outputs
-from superres.models.fold_blocks import fold_blocks
-from superres.quantization.graph import load_onnx
+from superres.models.fold_blocks import block_graph
+from superres.quantization.graph import save_onnx
 
 _PREFIX = "fold_levels"
 _ZERO, _MOST = f"{_PREFIX}/zero", f"{_PREFIX}/most"
@@ -33,12 +32,9 @@ def fold_levels(onnx_path: Path, out: Path) -> None:
     No value changes but for the order of sums of the last. The same file gives the same bytes. Raises UserError as
     `fold_frames` does.
     """
-    with Outputs({"onnx": str(out)}) as outputs:
-        fold_blocks(onnx_path, outputs["onnx"], aligned=True)
-        model = load_onnx(outputs["onnx"])
-        _Levels(model.graph).rewrite()
-        onnx.checker.check_model(model, full_check=True)
-        outputs["onnx"].write_bytes(model.SerializeToString(deterministic=True))
+    model = block_graph(onnx_path, aligned=True)
+    _Levels(model.graph).rewrite()
+    save_onnx(model, out)
 
 
 class _Levels:

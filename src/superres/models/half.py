@@ -7,8 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.errors import UserError
-from superres.device.outputs import Outputs
-from superres.quantization.graph import load_onnx
+from superres.quantization.graph import load_onnx, save_onnx
 
 # Inputs that ONNX wants in float32, whatever the type of the data is.
 _FLOAT_INPUTS = {"Resize": (1, 2)}
@@ -46,9 +45,7 @@ def convert_fp16(onnx_path: Path, out: Path) -> None:
     graph.node.insert(0, casts[0])
     graph.node.append(casts[1])
     graph.ClearField("value_info")
-    onnx.checker.check_model(model, full_check=True)
-    with Outputs({"onnx": str(out)}) as outputs:
-        outputs["onnx"].write_bytes(model.SerializeToString(deterministic=True))
+    save_onnx(model, out)
 
 
 def _halve_constants(graph: onnx.GraphProto, path: Path) -> None:

@@ -10,6 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from superres.device.errors import UserError
+from superres.device.outputs import Outputs
 
 KEPT_FLOAT_PROPERTY = "superres.kept_float"
 """Key of an ONNX file's metadata: a JSON list of outputs of convolutions that stay in float in every INT8 graph."""
@@ -44,6 +45,13 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     if not model.graph.node:
         raise UserError(f"{path}: expected an ONNX graph with nodes, found an empty one")
     return model
+
+
+def save_onnx(model: onnx.ModelProto, out: Path) -> None:
+    """Check a graph and write it, whole or not at all; the same graph gives the same bytes."""
+    onnx.checker.check_model(model, full_check=True)
+    with Outputs({"onnx": str(out)}) as outputs:
+        outputs["onnx"].write_bytes(model.SerializeToString(deterministic=True))
 
 
 def kept_float(model: onnx.ModelProto) -> list[str]:

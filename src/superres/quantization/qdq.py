@@ -16,8 +16,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from superres.device.errors import UserError
-from superres.device.outputs import Outputs
-from superres.quantization.graph import Convolution, find_convolutions, load_onnx
+from superres.quantization.graph import Convolution, find_convolutions, load_onnx, save_onnx
 from superres.quantization.grids import Grid, asymmetric_grid, symmetric_grid
 from superres.quantization.record import Ranges, TensorRange, read_ranges
 
@@ -44,9 +43,7 @@ def quantize_onnx(
     kept = (*ranges.float_convolutions, *_results_of(graph, float_layers, onnx_path))
     ranges = replace(ranges, float_convolutions=kept)
     quantized = quantize_graph(graph, ranges, onnx_path, pair_before_relu=pair_before_relu)
-    onnx.checker.check_model(quantized, full_check=True)
-    with Outputs({"onnx": str(out)}) as outputs:
-        outputs["onnx"].write_bytes(quantized.SerializeToString(deterministic=True))
+    save_onnx(quantized, out)
 
 
 def quantize_graph(

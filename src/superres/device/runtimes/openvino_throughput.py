@@ -5,7 +5,7 @@ The graph is that of `openvino`, compiled for throughput: streams of fewer threa
 
 from collections import deque
 from pathlib import Path
-from typing import Any, Deque, Dict, Iterable, Iterator, Optional
+from typing import Any, Deque, Dict, Iterable, Iterator, List, Optional
 
 import numpy as np
 import openvino as ov
@@ -19,7 +19,6 @@ from superres.device.runtimes.openvino import (
     load_compiled,
     properties,
 )
-from superres.device.runtimes.openvino import versions as versions_of_openvino
 
 
 def check_precision(precision: str) -> None:
@@ -39,7 +38,7 @@ def open_engine(engine: Path, settings: Settings) -> "StreamingSession":
 
 def versions() -> Dict[str, str]:
     """Version of OpenVINO."""
-    return {"openvino_throughput": versions_of_openvino()["openvino"]}
+    return {"openvino_throughput": openvino.versions()["openvino"]}
 
 
 class StreamingSession(OpenvinoSession):
@@ -49,7 +48,7 @@ class StreamingSession(OpenvinoSession):
         super().__init__(compiled, engine, settings)
         self.in_flight = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         others = (OpenvinoSession(compiled, engine, settings) for _ in range(self.in_flight - 1))
-        self._lanes = [OpenvinoSession(compiled, engine, settings), *others]
+        self._lanes: List[OpenvinoSession] = [self, *others]
 
     def stream(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         waiting: Deque[OpenvinoSession] = deque()
