@@ -153,6 +153,8 @@ def time_raw(results: Path, clip: str) -> tuple[list[float], list[float]]:
         engine = json.loads((results / f"arms/local/{BEST}/engine.json").read_text(encoding="utf-8"))
         graph = form_file(INT8, engine["settings"].get("form", "plain"))
         network = prepare_network(ov.Core(), results / f"onnx/{RGB}/{graph}.onnx", "uint8")
+        if engine["facts"]["sizes"] is not None:
+            network.reshape([1, height, width, 3])
         ov.save_model(network, folder / "graph.xml", compress_to_fp16=False)
         own.block(0, 0.5)
         for number in range(6):

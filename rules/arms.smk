@@ -8,6 +8,7 @@ rule fold_frames:
     output:
         pixels=f"{RESULTS}/onnx/{{model}}/{{precision}}.pixels.onnx",
         blocks=f"{RESULTS}/onnx/{{model}}/{{precision}}.blocks.onnx",
+        channels_last=f"{RESULTS}/onnx/{{model}}/{{precision}}.channels_last.onnx",
         levels=f"{RESULTS}/onnx/{{model}}/{{precision}}.levels.onnx",
     log:
         f"{LOGS}/fold_frames/{{model}}/{{precision}}.log",
@@ -40,6 +41,9 @@ rule choose_form:
         # Other frames don't make another form the fastest.
         lr=ancient(f"{RESULTS}/frames/{next(iter(STUDY.clips))}.lr.npy"),
         clip=ancient(f"{RESULTS}/frames/{next(iter(STUDY.clips))}.json"),
+        clips=lambda wildcards: [
+            ancient(clip) for clip in sized_clips(compared_arm(wildcards))
+        ],
         code=lambda wildcards: code(
             "device/forms.py", f"device/runtimes/{wildcards.runtime}.py"
         ),

@@ -23,6 +23,7 @@ from superres.study.check import check_study, leave_out_missing, left_out_notes
 from superres.study.comparisons import compared_arms, differing_in
 from superres.study.engines import (
     PYTORCH,
+    SIZED,
     TENSORRT,
     build_settings,
     form_file,

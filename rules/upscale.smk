@@ -6,8 +6,12 @@ if STUDY.upscale is not None:
             video=STUDY.upscale.input,
             engine=f"{RESULTS}/arms/{STUDY.upscale.arm.folder}/engine.bin",
             engine_record=f"{RESULTS}/arms/{STUDY.upscale.arm.folder}/engine.json",
+            # An engine for frames of another size is built for the video.
+            models=engine_models(STUDY.upscale.arm),
+            calibration=implicit_frames(STUDY.upscale.arm),
             code=code(
-                "device/arm.py",
+                "device/build.py",
+                "upscale/engine.py",
                 "upscale/pipeline.py",
                 f"device/runtimes/{STUDY.upscale.arm.runtime}.py",
             ),
@@ -21,6 +25,7 @@ if STUDY.upscale is not None:
         threads: workflow.cores
         params:
             arm=asdict(STUDY.upscale.arm),
+            forms=engine_forms(STUDY.upscale.arm),
             options=runtime_options(STUDY.upscale.arm),
             settings={"codec": STUDY.upscale.codec, "crf": STUDY.upscale.crf},
         script:

@@ -123,7 +123,7 @@ def form_settings(wildcards):
 
 def sized_clips(wildcards):
     """The clips whose frames' sizes an engine is built for; none for runtimes whose engines take any."""
-    if wildcards.runtime not in TENSORRT:
+    if wildcards.runtime not in SIZED or wildcards.model == BASELINE:
         return []
     return [f"{RESULTS}/frames/{name}.json" for name in STUDY.clips]
 

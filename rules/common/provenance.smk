@@ -140,7 +140,7 @@ def graph_modules(arm):
     if weights_name(arm.model) in TRAINED:
         modules.append("models/training.py")
     forms = {*forms_of(STUDY, arm)} if arm.runtime not in PYTORCH else set()
-    if forms & {"pixels", "blocks", "levels"}:
+    if forms & {"pixels", "blocks", "channels_last", "levels"}:
         modules.append("models/forms.py")
     if "casts" in forms:
         modules.append("models/fold_casts.py")

@@ -74,7 +74,9 @@ def test_frames_are_folded_only_where_they_are_asked_for(project: Project):
 
 def test_a_form_that_is_named_is_not_chosen(project: Project):
     text = (project.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
-    study = project.write_study("named", text.replace("{name: openvino,", "{name: openvino, form: blocks,"))
+    study = project.write_study(
+        "named", text.replace("{name: openvino,", "{name: openvino, form: channels_last,")
+    )
     jobs = read_jobs(project.snakemake("-n", "all", f"--configfile={study}").stdout)
     assert "choose_form" not in jobs and jobs["fold_frames"] == 9
 

@@ -10,7 +10,7 @@ from superres.targets.run import run_job
 
 with script_log(snakemake.log[0]):
     arm = snakemake.wildcards
-    # Bicubic has no model file, and only TensorRT calibrates or asks for sizes.
+    # Bicubic has no model file, and only TensorRT calibrates.
     settings = dict(snakemake.params.settings)
     files = {"model": None, "calibration": snakemake.input.get("calibration")}
     if snakemake.input.models:

@@ -2,25 +2,33 @@
 
 from pathlib import Path
 
-from superres.device.arm import open_engine
-from superres.device.machine import usable_cpus
-from superres.device.runtimes.base import Settings
+from superres.device.arm import Engine
+from superres.device.outputs import read_json
 from superres.scripting import script_log
+from superres.upscale.engine import Source, open_for
 from superres.upscale.pipeline import UpscaleSettings, upscale_video
+from superres.upscale.videos import frame_size
 
 with script_log(snakemake.log[0]):
-    arm = snakemake.params.arm
-    threads = min(snakemake.threads, usable_cpus())
-    session, _ = open_engine(
-        Path(snakemake.input.engine),
-        Path(snakemake.input.engine_record),
+    arm, forms = snakemake.params.arm, snakemake.params.forms
+    video, record = Path(snakemake.input.video), Path(snakemake.input.engine_record)
+    label = f"upscale {video}"
+    engine = Engine(
         arm["runtime"],
-        Settings(arm["precision"], threads, snakemake.params.options),
+        arm["precision"],
+        snakemake.threads,
+        snakemake.params.options,
+        Path(snakemake.input.engine),
+        record,
     )
-    upscale_video(
-        session,
-        Path(snakemake.input.video),
-        Path(snakemake.output.video),
-        UpscaleSettings(**snakemake.params.settings),
-        label=f"upscale {snakemake.input.video}",
-    )
+    form = read_json(record, ("settings",))["settings"].get("form", forms[0])
+    models = snakemake.input.models
+    source = Source(models[forms.index(form)] if models else None, snakemake.input.get("calibration") or None)
+    with open_for(frame_size(video), engine, source, label) as session:
+        upscale_video(
+            session,
+            video,
+            Path(snakemake.output.video),
+            UpscaleSettings(**snakemake.params.settings),
+            label=label,
+        )

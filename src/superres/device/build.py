@@ -21,7 +21,7 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
         raise UserError(f"{model}: expected a model, found no file")
     runtime = load_runtime(job.runtime)
     started = time.perf_counter()
-    facts = runtime.build(model, outputs["engine"], _build_settings(job))
+    facts = runtime.build(model, outputs["engine"], build_settings(job))
     return {
         "build_seconds": round(time.perf_counter() - started, 3),
         "model_sha256": sha256_file(model) if model else None,
@@ -31,7 +31,7 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     }
 
 
-def _build_settings(job: Job) -> Settings:
+def build_settings(job: Job) -> Settings:
     """The runtime's settings, with what only a build is told: sizes of frames, and what to calibrate on."""
     settings = runtime_settings(job)
     options = dict(settings.options)

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any, Dict, List, Tuple
 
 from superres.device.arm import open_clip_frames, read_clip, runtime_settings
+from superres.device.build import build_settings
 from superres.device.errors import UserError
 from superres.device.job import FORM, Job
 from superres.device.latency import Plan, measure_in_turn
@@ -84,5 +85,5 @@ def _open_form(job: Job, path: Path, engine: Path) -> Session:
     if not path.is_file():
         raise UserError(f"{path}: expected a graph, found no file")
     runtime, settings = load_runtime(job.runtime), runtime_settings(job)
-    facts = runtime.build(path, engine, settings)
+    facts = runtime.build(path, engine, build_settings(job))
     return runtime.open_engine(engine, replace(settings, facts=facts))

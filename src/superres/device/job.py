@@ -15,9 +15,17 @@ TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
         "settings": ("[options]", "[sizes]", "[calibration]", "[form]"),
     },
     "choose_form": {
-        "inputs": ("[form_plain]", "[form_pixels]", "[form_blocks]", "[form_levels]", "lr", "clip"),
+        "inputs": (
+            "[form_plain]",
+            "[form_pixels]",
+            "[form_blocks]",
+            "[form_channels_last]",
+            "[form_levels]",
+            "lr",
+            "clip",
+        ),
         "outputs": ("record",),
-        "settings": ("seconds", "[options]"),
+        "settings": ("seconds", "[options]", "[sizes]"),
     },
     "measure_quality": {
         "inputs": ("engine", "engine_record", "hr", "lr", "clip"),

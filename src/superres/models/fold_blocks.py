@@ -44,14 +44,14 @@ def block_graph(onnx_path: Path, *, aligned: bool) -> onnx.ModelProto:
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
     try:
-        _BlockFolding(model.graph, aligned).fold()
+        BlockFolding(model.graph, aligned).fold()
     except NoBlocksError:
         # It may have been rewritten in part.
         return pixel_graph(onnx_path)
     return model
 
 
-class _BlockFolding(Folding):
+class BlockFolding(Folding):
     """Rewrites a graph in place."""
 
     def __init__(self, graph: onnx.GraphProto, aligned: bool):
@@ -61,15 +61,23 @@ class _BlockFolding(Folding):
 
     def fold(self) -> None:
         """Put the steps from levels in front of the network and the steps to blocks behind it."""
-        unshuffled = self.take_depth_to_space(self.take_clip())
-        if unshuffled is None:
-            raise NoBlocksError
-        self._reorder(unshuffled)
+        unshuffled = self.take_blocks()
         if self._aligned:
             self._widen([INPUT])
         self.add_front(self._add_planes)
         self.add("Transpose", [self.add_levels(unshuffled)], OUTPUT, perm=[0, 2, 3, 1])
         self.finish((1, "H", "W", 3), (1, "H", "W", len(self._order)))
+
+    def take_blocks(self) -> str:
+        """Take the clip and the DepthToSpace away; returns the tensor that has the blocks now, in their order.
+
+        Raises NoBlocksError for a graph that ends in anything else.
+        """
+        unshuffled = self.take_depth_to_space(self.take_clip())
+        if unshuffled is None:
+            raise NoBlocksError
+        self._reorder(unshuffled)
+        return unshuffled
 
     def _add_planes(self) -> str:
         levels = INPUT

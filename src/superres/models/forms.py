@@ -5,12 +5,14 @@ from functools import partial
 from pathlib import Path
 
 from superres.models.fold_blocks import fold_blocks
+from superres.models.fold_channels_last import fold_channels_last
 from superres.models.fold_frames import fold_frames
 from superres.models.fold_levels import fold_levels
 
 FORMS: Mapping[str, Callable[[Path, Path], None]] = {
     "pixels": fold_frames,
     "blocks": partial(fold_blocks, aligned=False),
+    "channels_last": fold_channels_last,
     "levels": fold_levels,
 }
 """What writes a graph on float32 planes, in FP32 or as a Q/DQ graph, in a form; see there."""

@@ -10,12 +10,15 @@ from superres.study.model import Arm, Study
 PYTORCH = ("pytorch", "pytorch_tuned")
 OPENVINO = ("openvino", "openvino_throughput")
 TENSORRT = ("tensorrt", "tensorrt_rtx")
+SIZED = (*OPENVINO, *TENSORRT)
+"""Runtimes whose engines are built for the sizes of the study's frames."""
+
 TENSORRT_METHODS = ("entropy", "minmax")
 """Methods of calibration that TensorRT has itself, for int8-trt-NAME."""
 
 FORMS = {
     "onnxruntime": ("pixels", "blocks", "levels"),
-    **dict.fromkeys(OPENVINO, ("plain", "pixels", "blocks")),
+    **dict.fromkeys(OPENVINO, ("plain", "pixels", "channels_last")),
     **dict.fromkeys(TENSORRT, ("casts",)),
 }
 """Forms of a graph on uint8 frames that a runtime may be given; `plain` has none: the runtime converts itself."""

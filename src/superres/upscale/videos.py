@@ -48,6 +48,12 @@ class VideoFormat:
     frames: int
 
 
+def frame_size(path: Path) -> tuple[int, int]:
+    """Height and width of a video's frames; raises UserError as `VideoReader` does."""
+    with VideoReader(path) as reader:
+        return reader.format.height, reader.format.width
+
+
 class VideoReader:
     """The frames of a video's first picture stream, as RGB, in the order in which they are shown, and its sound.
 

@@ -12,6 +12,7 @@ from superres import models
 from superres.device.pixels import from_blocks
 from superres.models.export import export_onnx
 from superres.models.fold_blocks import fold_blocks
+from superres.models.fold_channels_last import fold_channels_last
 from superres.models.fold_frames import fold_frames
 from superres.models.fold_levels import fold_levels
 from superres.models.settings import weights_name
@@ -47,6 +48,7 @@ def run(path: Path, frame: np.ndarray) -> np.ndarray:
 FORMS = {
     "blocks": lambda source, out: fold_blocks(source, out, aligned=False),
     "aligned": lambda source, out: fold_blocks(source, out, aligned=True),
+    "channels_last": fold_channels_last,
     "levels": fold_levels,
 }
 

@@ -33,7 +33,7 @@ TENSORRT = {
     [
         ("onnxruntime", "fp32", "uint8", "fp32.pixels fp32.blocks fp32.levels"),
         ("onnxruntime", "int8-minmax", "float32", "int8-minmax"),
-        ("openvino", "int8-minmax", "uint8", "int8-minmax int8-minmax.pixels int8-minmax.blocks"),
+        ("openvino", "int8-minmax", "uint8", "int8-minmax int8-minmax.pixels int8-minmax.channels_last"),
         ("pytorch", "fp32", "uint8", "fp32"),
         ("openvino", "bf16", "uint8", "fp32"),
         ("tensorrt", "fp32", "uint8", "fp32.casts"),
@@ -120,14 +120,14 @@ def test_an_arm_knows_whether_tensorrt_finds_its_ranges():
 
 
 def test_a_form_that_the_study_names_is_the_only_one() -> None:
-    named = study({"name": "openvino", "precisions": ["fp32"], "form": "blocks"})
-    assert forms_of(named, named.arms[0]) == ("blocks",)
+    named = study({"name": "openvino", "precisions": ["fp32"], "form": "channels_last"})
+    assert forms_of(named, named.arms[0]) == ("channels_last",)
 
 
 @pytest.mark.parametrize(
     ("runtime", "form", "known"),
     [
-        ("openvino", "levels", "fastest or plain or pixels or blocks"),
+        ("openvino", "levels", "fastest or plain or pixels or channels_last"),
         ("pytorch", "pixels", "expected fastest for pytorch"),
     ],
 )

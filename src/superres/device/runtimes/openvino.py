@@ -49,6 +49,9 @@ def compile_file(model: Optional[Path], engine: Path, settings: Settings, aim: s
     core = ov.Core()
     try:
         network = prepare_network(core, model, settings.frames)
+        size = only_size(settings)
+        if size is not None:
+            network.reshape(_input_shape(size, settings.frames))
         compiled = core.compile_model(network, "CPU", properties(settings, aim))
     except RuntimeError as error:
         if kind != "fp16":
@@ -56,9 +59,25 @@ def compile_file(model: Optional[Path], engine: Path, settings: Settings, aim: s
         raise UnsupportedError(f"openvino has no fp16 on this CPU: {_first_line(error)}") from error
     facts = _check_precision(compiled, kind)
     facts["native"] = _CAPABILITIES[kind] in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    facts["sizes"] = settings.options["sizes"] if size is not None else None
     blob = compiled.export_model()
     engine.write_bytes(blob if isinstance(blob, bytes) else blob.getvalue())
     return facts
+
+
+def only_size(settings: Settings) -> Optional[Tuple[int, int]]:
+    """Height and width of the frames where the option `sizes` has but one size.
+
+    A graph for one size is compiled into fewer steps: OpenVINO merges transpositions only if it knows all sizes.
+    """
+    sizes = settings.options.get("sizes")
+    if sizes is None or sizes["smallest"] != sizes["largest"]:
+        return None
+    return sizes["tuned"][0], sizes["tuned"][1]
+
+
+def _input_shape(size: Tuple[int, int], frames: str) -> List[int]:
+    return [1, *size, 3] if frames == "uint8" else [1, 3, *size]
 
 
 def prepare_network(core: ov.Core, model: Path, frames: str) -> ov.Model:
@@ -99,6 +118,12 @@ class OpenvinoSession(BoundSession):
         self.request = compiled.create_infer_request()
 
     def bind(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
+        shape = self._compiled.input(0).get_partial_shape()
+        if shape.is_static and tuple(shape.to_shape()) != inputs.shape:
+            raise UserError(
+                f"{self._engine}: expected frames {tuple(shape.to_shape())}, the only size that the engine was built for, "
+                f"found {inputs.shape}; build the engine again"
+            )
         # The tensors share the arrays' memory and do not keep them alive: the session does.
         self.request.set_input_tensor(ov.Tensor(inputs, shared_memory=True))
         self.request.set_output_tensor(ov.Tensor(outputs, shared_memory=True))
