@@ -75,7 +75,7 @@ class _ChannelsLastFolding(BlockFolding):
         first = (
             self.writer(last.input[0]) if last is not None and last.op_type == "DequantizeLinear" else None
         )
-        if first is None or first.op_type != "QuantizeLinear" or len(after) != 1:
+        if last is None or first is None or first.op_type != "QuantizeLinear" or len(after) != 1:
             return
         alone = len(self.readers(first.output[0])) == len(self.readers(relu.input[0])) == 1
         if alone and self._grid(first) is not None and self._grid(first) == self._grid(after[0]):
