@@ -32,6 +32,7 @@ localrules:
 
 onstart:
     lock_study()
+    lift_job_limit()
 
 
 rule all:

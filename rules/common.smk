@@ -123,6 +123,16 @@ def lock_study():
         )
 
 
+def lift_job_limit():
+    """Take away the limit on submissions a second, which is for clusters.
+
+    For its sake Snakemake 9.27 looks at all ready jobs once more each second for every job that has finished (`JobScheduler.schedule`):
+    after some hundred jobs that takes a processor of its own.
+    """
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 def code(*modules):
     """Modules behind a script, with all that they import: an edit of one reruns the rules that name it."""
     return [f"src/superres/{module}" for module in modules_behind(*modules)]
