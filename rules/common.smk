@@ -147,5 +147,5 @@ include: "common/report.smk"
 
 # Jobs read this file too, in processes of their own: it is said once.
 if workflow.is_main_process:
-    for note in left_out_notes(STUDY) + reference_notes():
+    for note in study_notes():
         print(f"study {STUDY.name}: {note}", file=sys.stderr)

@@ -71,6 +71,24 @@ def reference_labels():
     return {arm.target: arm.folder for arm in references if arm in STUDY.arms}
 
 
+def table_notes():
+    """A line where the table's column of calibrated INT8 stays empty because no arm has that calibration."""
+    named = f"int8-{STUDY.table['calibrated']}"
+    others = {arm.precision for arm in STUDY.arms if arm.int8 is not None}
+    others -= {"int8-dummy"}
+    if named in others or not others:
+        return []
+    known = ", ".join(sorted(name.removeprefix("int8-") for name in others))
+    return [
+        f'The column "INT8 w/ calibration" is empty: table.calibrated is {STUDY.table["calibrated"]}, which no arm has; it may be {known}.'
+    ]
+
+
+def study_notes():
+    """What a study goes on without, a line each."""
+    return left_out_notes(STUDY) + reference_notes() + table_notes()
+
+
 def table_text():
     """What a table says besides figures."""
     notes = [
@@ -78,7 +96,7 @@ def table_text():
         for clip in STUDY.clips.values()
     ]
     return {
-        "notes": notes + left_out_notes(STUDY) + reference_notes(),
+        "notes": notes + study_notes(),
         "calibrated": f"int8-{STUDY.table['calibrated']}",
         "kernel": STUDY.models[BASELINE].kernel if BASELINE in STUDY.models else None,
     }

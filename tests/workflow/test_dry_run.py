@@ -253,6 +253,17 @@ def test_a_study_without_the_reference_says_so_and_runs(project: Project):
     assert read_jobs(done.stdout)["measure_latency"] == 1 and "No ratios" not in done.stdout
 
 
+def test_a_calibration_that_the_table_names_and_no_arm_has(project: Project):
+    text = (project.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
+    named = text.replace("table: {calibrated: minmax}", "table: {calibrated: minmx}")
+    done = project.snakemake("-n", "all", "--configfile", project.write_study("named", named))
+    assert done.returncode == 0
+    note = 'The column "INT8 w/ calibration" is empty: table.calibrated is minmx, which no arm has; it may be minmax.'
+    assert note in done.stdout
+    done = project.snakemake("-n", "all", "--configfile", "studies/tiny.yaml")
+    assert "is empty" not in done.stdout
+
+
 @pytest.mark.parametrize(
     "group, arms", [("int8-entropy", 8), ("bf16", 8), ("openvino", 20), ("espcn_rgb", 11), ("bicubic", 1)]
 )
