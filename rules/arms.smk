@@ -38,12 +38,9 @@ rule fold_casts:
 rule choose_form:
     input:
         graphs=compared_forms,
-        # Other frames don't make another form the fastest.
-        lr=ancient(f"{RESULTS}/frames/{next(iter(STUDY.clips))}.lr.npy"),
-        clip=ancient(f"{RESULTS}/frames/{next(iter(STUDY.clips))}.json"),
-        clips=lambda wildcards: [
-            ancient(clip) for clip in sized_clips(compared_arm(wildcards))
-        ],
+        lr=f"{RESULTS}/frames/{next(iter(STUDY.clips))}.lr.npy",
+        clip=f"{RESULTS}/frames/{next(iter(STUDY.clips))}.json",
+        clips=lambda wildcards: sized_clips(compared_arm(wildcards)),
         code=lambda wildcards: code(
             "device/forms.py", f"device/runtimes/{wildcards.runtime}.py"
         ),

@@ -25,7 +25,15 @@ def of_engines(arms: int, **jobs: int) -> dict[str, int]:
     return of_figures(arms, **jobs, build_engine=arms, **measured)
 
 
-OF_FRAMES = {"measure_quality": ALL, "measure_latency": ALL, "plot_samples": 1}
+# What is measured on other frames; for OpenVINO's engines their sizes count, and forms are timed on them.
+SIZED = 9
+OF_FRAMES = {
+    "choose_form": 2,
+    "build_engine": SIZED,
+    "measure_quality": ALL,
+    "measure_latency": ALL,
+    "plot_samples": 1,
+}
 # An edit, the modules that get it, and the jobs that follow: each case takes a dry run.
 MODULES = {
     "a method of calibration": (
