@@ -49,11 +49,21 @@ def forms_of(study: Study, arm: Arm) -> tuple[str, ...]:
     if frames_of(study, arm) != "uint8" or arm.runtime not in FORMS:
         return ("plain",)
     form = study.forms[arm.runtime]
-    if form == MEASURED and arm.precision == "bf16":
-        # OpenVINO 2026.4 compiles the others in BF16 and then fails on the first frame where two paths join (espcn_anchor and
-        # the folded network): "Convolution node ... object is not initialized".
+    if form == MEASURED and _is_plain_only(study, arm):
         return ("plain",)
     return FORMS[arm.runtime] if form == MEASURED else (form,)
+
+
+def _is_plain_only(study: Study, arm: Arm) -> bool:
+    """Whether OpenVINO 2026.4 can't be given another form of an arm's graph.
+
+    In BF16 it compiles the others and then fails on the first frame where two paths join (espcn_anchor and the folded
+    network): "Convolution node ... object is not initialized". On others' graphs of colour conversions (onnxruntime's of
+    espcn_ycbcr) it crashes while it compiles.
+    """
+    calibration = study.calibration_of(arm)
+    by_tool = calibration is not None and calibration.tool is not None
+    return arm.runtime in OPENVINO and (arm.precision == "bf16" or by_tool)
 
 
 def form_file(graph: str, form: str) -> str:
@@ -74,7 +84,9 @@ def measured_arm(study: Study, target: str, runtime: str, kind: str) -> Arm:
     arms = [
         arm
         for arm in (*study.arms, *study.swept)
-        if (arm.target, arm.runtime, kind_of(arm)) == (target, runtime, kind) and not arm.implicit
+        if (arm.target, arm.runtime, kind_of(arm)) == (target, runtime, kind)
+        and not arm.implicit
+        and not _is_plain_only(study, arm)
     ]
     return next((arm for arm in arms if arm.model in ENDS_IN_BLOCKS), arms[0])
 

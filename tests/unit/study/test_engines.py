@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from superres.device.errors import UserError
-from superres.study.engines import build_settings, form_file, forms_of, frames_of, graph_of, measured_arm
+from superres.study.engines import (
+    FORMS,
+    build_settings,
+    form_file,
+    forms_of,
+    frames_of,
+    graph_of,
+    measured_arm,
+)
 from superres.study.model import Arm, Study
 from superres.study.parse import load_study
 
@@ -122,6 +130,20 @@ def test_an_arm_knows_whether_tensorrt_finds_its_ranges():
 def test_a_form_that_the_study_names_is_the_only_one() -> None:
     named = study({"name": "openvino", "precisions": ["fp32"], "form": "channels_last"})
     assert forms_of(named, named.arms[0]) == ("channels_last",)
+
+
+def test_others_graphs_are_given_to_openvino_as_they_are() -> None:
+    def add_tool(full: dict) -> None:
+        data = full["calibrations"][0]["data"]
+        full["calibrations"].append({"name": "tool", "method": "onnxruntime", "data": data})
+
+    precisions = ["int8-tool", "int8-minmax"]
+    for runtime, forms in (("openvino", ("plain",)), ("onnxruntime", FORMS["onnxruntime"])):
+        parsed = study({"name": runtime, "precisions": precisions}, edit=add_tool)
+        tool = next(arm for arm in parsed.arms if arm.precision == "int8-tool")
+        assert forms_of(parsed, tool) == forms
+        measured = measured_arm(parsed, "local", runtime, "int8")
+        assert measured.precision == ("int8-minmax" if runtime == "openvino" else "int8-tool")
 
 
 @pytest.mark.parametrize(
