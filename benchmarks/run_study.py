@@ -1,4 +1,4 @@
-"""Run a study from nothing and print what it took: time, memory, and the runtimes' share of the quality jobs.
+"""Run a study from nothing and print what it took: time, memory, and what was neither a runtime's work nor training.
 
     python benchmarks/run_study.py                       the default study
     python benchmarks/run_study.py studies/tiny.yaml     another one
@@ -6,6 +6,7 @@
 Runs in a copy of the project, with the downloads that are there already, and leaves the project as it is.
 """
 
+import base64
 import json
 import shutil
 import subprocess
@@ -19,6 +20,21 @@ import psutil
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "config.yaml", "rules", "studies", "profiles", "workflow", "envs", "src")
 GIB = 2**30
+COMPUTING = {
+    "train_model",
+    "observe_activations",
+    "refine_onnx",
+    "quantize_by_tool",
+    "choose_form",
+    "measure_quality",
+    "measure_latency",
+    "measure_roofline",
+    "measure_profile",
+    "measure_sensitivity",
+    "measure_subsets",
+    "time_subsets",
+}
+"""Rules whose jobs run a runtime or train."""
 
 
 def main() -> None:
@@ -33,6 +49,8 @@ def main() -> None:
         seconds, peak = run_study(folder, sys.argv[1:])
         print(f"time   {seconds / 60:.1f} min")
         print(f"memory {peak / GIB:.2f} GiB at peak, all processes together")
+        computing = computing_seconds(folder)
+        print(f"outside runtimes and training {seconds - computing:.0f} s, {1 - computing / seconds:.0%}")
         print_shares(folder)
 
 
@@ -57,6 +75,41 @@ def read_memory(process: psutil.Process) -> int:
         return process.memory_full_info().pss
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return 0
+
+
+def computing_seconds(folder: Path) -> float:
+    """Seconds in which a runtime computed or a network was trained, in one job or several at once.
+
+    Snakemake's records have when each job began and ended. Of that a worker's own record takes the beginning away: Python's
+    start, imports, and the files' way.
+    """
+    spans = set()
+    for path in (folder / ".snakemake/metadata").rglob("*"):
+        if path.is_file():
+            job = json.loads(path.read_text(encoding="utf-8"))
+            if job["rule"] in COMPUTING:
+                # Snakemake names a record's file by its output, in base64.
+                output = (
+                    folder
+                    / base64.b64decode(path.relative_to(folder / ".snakemake/metadata").as_posix()).decode()
+                )
+                spans.add(
+                    (job["endtime"] - _seconds(output, job["endtime"] - job["starttime"]), job["endtime"])
+                )
+    total, until = 0.0, 0.0
+    for begin, end in sorted(spans):
+        total += max(0.0, end - max(begin, until))
+        until = max(until, end)
+    return total
+
+
+def _seconds(output: Path, whole: float) -> float:
+    """What the record beside an output says that the runtime took; the whole job where there is none."""
+    record = output.with_suffix(".json")
+    if not record.is_file():
+        return whole
+    found = json.loads(record.read_text(encoding="utf-8"))
+    return min(whole, found.get("runtime_seconds", found.get("seconds", whole)))
 
 
 def print_shares(folder: Path) -> None:

@@ -69,7 +69,8 @@ def _panels(rows: Sequence[Row], series: Sequence[Series]) -> dict[str, dict[str
                 key = (*place, runtime, model)
                 mine = {row["precision"]: row for row in rows if _key(row) == key}
                 curves = {label: _curve(points, mine, rows) for label, points in series}
-                if any(curves.values()):
+                # A runtime with one of the numbers only has nothing to show.
+                if any(len(curve) > 1 for curve in curves.values()):
                     where = f" on {' on '.join(place)}" if len(places) > 1 else ""
                     title = f"{labels.model_label(model)}\n{labels.runtime_label(runtime)}{where}"
                     panels[title] = curves
