@@ -25,10 +25,10 @@ from superres.device.arm import Engine, read_clip
 from superres.device.load import Disturbance, OthersMeter
 from superres.device.machine import usable_cpus
 from superres.device.partner import Partner
+from superres.device.ratios import Ratio, median_ratio
 from superres.device.runtimes.openvino import prepare_network
 from superres.report.limits import processor_of, read_roofline
 from superres.report.operations import count_operations, executed_convolutions
-from superres.report.ratios import Ratio, median_ratio
 from superres.study.engines import form_file
 
 INT8 = "int8-entropy"

@@ -40,6 +40,8 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
         min_iterations=5,
         max_seconds=3 * seconds,
         block_seconds=0,
+        ratio_tolerance=0,
+        extended_seconds=0,
     )
     before = describe_load()
     with tempfile.TemporaryDirectory(prefix="superres-") as folder:

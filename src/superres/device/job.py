@@ -43,6 +43,8 @@ TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
             "min_iterations",
             "max_seconds",
             "block_seconds",
+            "ratio_tolerance",
+            "extended_seconds",
             "[reference]",
             "[options]",
         ),

@@ -20,6 +20,7 @@ from superres.device.memory import peak_memory_bytes
 from superres.device.outputs import Outputs, write_csv
 from superres.device.partner import Partner
 from superres.device.progress import Progress
+from superres.device.ratios import median_ratio
 from superres.device.runtimes.base import Session
 from superres.device.timing import (
     Timed,
@@ -47,6 +48,8 @@ class Plan:
     many before, or after `warmup_seconds`, but never before 2 frames. Then frames are timed until they took
     `min_seconds` and are `min_iterations`; or, the frames of a reference arm included, until `max_seconds` have
     passed, but never before 5 frames, 5 rounds with a reference. A round is a block of `block_seconds` of each of the two.
+    On a busy machine that leaves the ratio of the two uncertain: they go on taking turns while its interval is wider than
+    `ratio_tolerance` to either side, for at most `extended_seconds` in all.
     """
 
     warmup_seconds: float
@@ -56,6 +59,8 @@ class Plan:
     min_iterations: int
     max_seconds: float
     block_seconds: float
+    ratio_tolerance: float
+    extended_seconds: float
 
     def settled(self, times: Sequence[float]) -> bool:
         """Whether the last times are those of an arm that is warm."""
@@ -76,6 +81,10 @@ class Plan:
         if seconds >= self.max_seconds:
             return True
         return iterations >= self.min_iterations and own_seconds >= self.min_seconds
+
+    def uncertain(self, ratios: Sequence[float], seconds: float) -> bool:
+        """Whether rounds go on for the ratio's sake, by those of the rounds so far and the seconds since the beginning."""
+        return seconds < self.extended_seconds and median_ratio(ratios).spread > self.ratio_tolerance
 
     def expected_iterations(self, seconds_each: float) -> int:
         """How many frames will be timed if each takes so long and nothing is between them."""
@@ -177,12 +186,19 @@ def _time_in_turn(
     session: Session, lr: Frames, plan: Plan, partner: Optional[Partner], progress: Progress
 ) -> List[Row]:
     rows: List[Row] = []
+    ratios: List[float] = []
     own = theirs = number = 0
     own_seconds = 0.0
     started = time.perf_counter()
-    while (partner and number < LEAST_ROUNDS) or not plan.finished(
-        own, own_seconds, time.perf_counter() - started
-    ):
+
+    def goes_on() -> bool:
+        seconds = time.perf_counter() - started
+        if not plan.finished(own, own_seconds, seconds):
+            return True
+        return partner is not None and (number < LEAST_ROUNDS or plan.uncertain(ratios, seconds))
+
+    while goes_on():
+        costs: Dict[str, float] = {}
         # Who begins changes, so that neither always has the other's traces before it.
         turns = (OWN, REFERENCE) if number % 2 == 0 else (REFERENCE, OWN)
         for arm in turns:
@@ -199,6 +215,9 @@ def _time_in_turn(
             else:
                 continue
             rows += [(arm, number, each) for each in timed]
+            costs[arm] = cost_ms(timed)
+        if partner:
+            ratios.append(costs[REFERENCE] / costs[OWN])
         number += 1
     return rows
 
@@ -227,6 +246,12 @@ def measure_in_turn(
             )
             progress.total = count * len(rows)
     return rows
+
+
+def cost_ms(timed: Sequence[Timed]) -> float:
+    """What a block's frames cost: their median, frame in memory to frame in memory; in flight, the mean between two."""
+    intervals = [each.interval_ms for each in timed if each.interval_ms is not None]
+    return sum(intervals) / len(intervals) if intervals else median(_times(timed))
 
 
 def _times(timed: Sequence[Timed]) -> List[float]:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from superres.device.ratios import Ratio
 from superres.device.runtimes.trt.options import IMPLICIT
 from superres.report import labels
 from superres.report.cautions import NOISE_MARK, NOISY
 from superres.report.far_off import FAR_MARK, FAR_OFF
-from superres.report.ratios import Ratio
 from superres.report.speedups import OVER_FP32, OVER_PYTORCH, OVER_REFERENCE, find_speedups, paper_speedups
 
 PAPER = "paper, Jetson Xavier NX, crowd_run"

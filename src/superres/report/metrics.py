@@ -11,12 +11,12 @@ from superres.device.errors import UserError
 from superres.device.machine import sha256_file
 from superres.device.outputs import read_json
 from superres.device.psnr import psnr
+from superres.device.ratios import SAME
 from superres.report.cautions import NoiseLimits, find_cautions
 from superres.report.far_off import with_far_off
 from superres.report.limits import processor_of, reached, read_roofline
 from superres.report.manifest import Arm
 from superres.report.operations import Operations, count_operations, executed_convolutions
-from superres.report.ratios import SAME
 from superres.report.schema import Metrics
 from superres.report.speed import LATENCY, MAY_BE_EMPTY, OWN, aggregate_speed, paired_ratio
 from superres.tables import write_rows

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from superres.report.ratios import Ratio, median_ratio
+from superres.device.ratios import Ratio, median_ratio
 
 LATENCY = {
     "arm": pl.String,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from superres.report.ratios import SAME, Ratio
+from superres.device.ratios import SAME, Ratio
 
 Row = Mapping[str, Any]
 

@@ -1,6 +1,8 @@
 """How long is measured, what a row holds, in which order frames come, and when a warm-up is over."""
 
 import time
+from dataclasses import replace
+from statistics import median
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from superres.device import latency, timing
 from superres.device.frames import Frames
 from superres.device.latency import OWN, REFERENCE, Plan, measure, measure_in_turn
+from superres.device.ratios import median_ratio
 from superres.device.runtimes.base import Session
 from superres.device.timing import Timed, rest
 
@@ -35,7 +38,7 @@ class Clock:
 
 
 def plan(warmup: float, seconds: float, iterations: int, most: float, block: float = 0.35) -> Plan:
-    return Plan(warmup, 2, 0.05, seconds, iterations, most, block)
+    return Plan(warmup, 2, 0.05, seconds, iterations, most, block, 0.03, 0.0)
 
 
 class SlowSession(Session):
@@ -177,6 +180,48 @@ def test_the_most_time_holds_for_both_together(clock):
     _, rows = measure(SlowSession(clock, 97), FRAMES, plan(0, 60, 1000, 4.0), "x", partner)  # pyright: ignore[reportArgumentType]
     # A round is 3 frames and the other's one, 0.5 s, and some ms of rest.
     assert rows[-1][1] + 1 == 8
+
+
+class UnsteadyPartner(FakePartner):
+    """Takes 200 ms a frame and, in its first rounds, 40 ms more in every other one."""
+
+    def __init__(self, clock: Clock, unsteady: int):
+        super().__init__(clock)
+        self.unsteady = unsteady
+
+    def block(self, first: int, seconds: float) -> list[Timed]:
+        (timed,) = super().block(first, seconds)
+        late = 40 if len(self.first) % 2 and len(self.first) <= self.unsteady else 0
+        self.clock.now += late / 1000
+        return [timed._replace(end_to_end_ms=timed.end_to_end_ms + late)]
+
+
+@pytest.mark.parametrize(
+    ("unsteady", "extended", "rounds"),
+    [
+        (0, 60.0, 5),  # the ratio is certain
+        (8, 0.0, 5),  # the time is over, be the ratio as it may
+        (99, 6.0, 12),  # half a second a round, up to the most
+    ],
+)
+def test_an_uncertain_ratio_has_more_rounds(clock, unsteady: int, extended: float, rounds: int):
+    partner = UnsteadyPartner(clock, unsteady)
+    _, rows = measure(
+        SlowSession(clock, 97), FRAMES, replace(plan(0, 0.0, 5, 0.5), extended_seconds=extended), "x", partner
+    )  # pyright: ignore[reportArgumentType]
+    assert rows[-1][1] + 1 == rounds
+
+
+def test_rounds_end_once_the_ratio_is_certain(clock):
+    partner = UnsteadyPartner(clock, 6)
+    _, rows = measure(
+        SlowSession(clock, 97), FRAMES, replace(plan(0, 0.0, 5, 0.5), extended_seconds=60.0), "x", partner
+    )  # pyright: ignore[reportArgumentType]
+    medians = {arm: {} for arm in (OWN, REFERENCE)}
+    for arm, number, timed in rows:
+        medians[arm].setdefault(number, []).append(timed.end_to_end_ms)
+    ratios = [median(medians[REFERENCE][number]) / median(medians[OWN][number]) for number in medians[OWN]]
+    assert median_ratio(ratios).spread <= 0.03 < median_ratio(ratios[:-1]).spread
 
 
 class Spinning(Clock):

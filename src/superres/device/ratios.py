@@ -1,9 +1,9 @@
 """Ratios of speeds with intervals, from rounds in which two arms took turns."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Sequence
 
 CONFIDENCE = 0.95
 
@@ -15,6 +15,11 @@ class Ratio:
     value: float
     low: float
     high: float
+
+    @property
+    def spread(self) -> float:
+        """Half of the interval's width, as a share of the value."""
+        return (self.high - self.low) / 2 / self.value
 
     def over(self, other: "Ratio") -> "Ratio":
         """This arm against another, both of which were timed in turn with the same third.
