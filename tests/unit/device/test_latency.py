@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from statistics import median
+from typing import Any
 
 import numpy as np
 import pytest
@@ -205,18 +206,18 @@ class UnsteadyPartner(FakePartner):
     ],
 )
 def test_an_uncertain_ratio_has_more_rounds(clock, unsteady: int, extended: float, rounds: int):
-    partner = UnsteadyPartner(clock, unsteady)
+    partner: Any = UnsteadyPartner(clock, unsteady)
     _, rows = measure(
         SlowSession(clock, 97), FRAMES, replace(plan(0, 0.0, 5, 0.5), extended_seconds=extended), "x", partner
-    )  # pyright: ignore[reportArgumentType]
+    )
     assert rows[-1][1] + 1 == rounds
 
 
 def test_rounds_end_once_the_ratio_is_certain(clock):
-    partner = UnsteadyPartner(clock, 6)
+    partner: Any = UnsteadyPartner(clock, 6)
     _, rows = measure(
         SlowSession(clock, 97), FRAMES, replace(plan(0, 0.0, 5, 0.5), extended_seconds=60.0), "x", partner
-    )  # pyright: ignore[reportArgumentType]
+    )
     medians = {arm: {} for arm in (OWN, REFERENCE)}
     for arm, number, timed in rows:
         medians[arm].setdefault(number, []).append(timed.end_to_end_ms)
