@@ -15,7 +15,7 @@ def test_what_is_understood_dry_runs(project: Project, monkeypatch: pytest.Monke
     monkeypatch.chdir(project.folder)
     found: list[dict[str, Any]] = []
 
-    @settings(FUZZ, max_examples=100)
+    @settings(FUZZ, max_examples=200)
     @given(studies())
     def collect(config: dict[str, Any]) -> None:
         if understood(config) and config not in found:
