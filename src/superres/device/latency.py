@@ -20,7 +20,7 @@ from superres.device.memory import peak_memory_bytes
 from superres.device.outputs import Outputs, write_csv
 from superres.device.partner import Partner
 from superres.device.progress import Progress
-from superres.device.ratios import median_ratio
+from superres.device.ratios import block_cost, median_ratio
 from superres.device.runtimes.base import Session
 from superres.device.timing import (
     Timed,
@@ -215,7 +215,7 @@ def _time_in_turn(
             else:
                 continue
             rows += [(arm, number, each) for each in timed]
-            costs[arm] = cost_ms(timed)
+            costs[arm] = block_cost(_times(timed), [each.interval_ms for each in timed])
         if partner:
             ratios.append(costs[REFERENCE] / costs[OWN])
         number += 1
@@ -246,12 +246,6 @@ def measure_in_turn(
             )
             progress.total = count * len(rows)
     return rows
-
-
-def cost_ms(timed: Sequence[Timed]) -> float:
-    """What a block's frames cost: their median, frame in memory to frame in memory; in flight, the mean between two."""
-    intervals = [each.interval_ms for each in timed if each.interval_ms is not None]
-    return sum(intervals) / len(intervals) if intervals else median(_times(timed))
 
 
 def _times(timed: Sequence[Timed]) -> List[float]:

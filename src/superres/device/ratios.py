@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from statistics import median
-from typing import Sequence
+from typing import Optional, Sequence
 
 CONFIDENCE = 0.95
 
@@ -33,6 +33,12 @@ class Ratio:
 
 
 SAME = Ratio(1.0, 1.0, 1.0)
+
+
+def block_cost(end_to_end_ms: Sequence[float], interval_ms: Sequence[Optional[float]]) -> float:
+    """What a frame of a block costs in ms: the median, frame in memory to frame in memory; in flight, the mean between two."""
+    intervals = [each for each in interval_ms if each is not None]
+    return sum(intervals) / len(intervals) if intervals else median(end_to_end_ms)
 
 
 def median_ratio(ratios: Sequence[float]) -> Ratio:

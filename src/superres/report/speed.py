@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from superres.device.ratios import Ratio, median_ratio
+from superres.device.ratios import Ratio, block_cost, median_ratio
 
 LATENCY = {
     "arm": pl.String,
@@ -46,18 +46,13 @@ def aggregate_speed(latency: pl.DataFrame) -> dict[str, float | int | None]:
 def paired_ratio(latency: pl.DataFrame) -> tuple[Ratio, int] | None:
     """How many times as fast as the reference an arm is, and in how many rounds; None where it was timed alone.
 
-    A round's ratio is that of the medians of its two blocks, frames in memory to frames in memory; of a block with several
-    frames in flight it is the mean interval that counts.
+    A round's ratio is that of what its two blocks cost (`device.ratios.block_cost`).
     """
-    costs = (
-        latency.group_by("round", "arm", maintain_order=True)
-        .agg(pl.coalesce(pl.col("interval_ms").mean(), pl.col("end_to_end_ms").median()).alias("cost_ms"))
-        .pivot("arm", index="round", values="cost_ms")
-    )
-    if not {OWN, REFERENCE} <= set(costs.columns):
-        return None
-    both = costs.drop_nulls()
-    return median_ratio((both[REFERENCE] / both[OWN]).to_list()), both.height
+    costs: dict[str, dict[object, float]] = {OWN: {}, REFERENCE: {}}
+    for (number, arm), block in latency.group_by("round", "arm", maintain_order=True):
+        costs[str(arm)][number] = block_cost(block["end_to_end_ms"].to_list(), block["interval_ms"].to_list())
+    ratios = [costs[REFERENCE][n] / own for n, own in costs[OWN].items() if n in costs[REFERENCE]]
+    return (median_ratio(ratios), len(ratios)) if ratios else None
 
 
 def _quantile(values: pl.Series, share: float) -> float:
