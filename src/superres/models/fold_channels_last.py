@@ -8,6 +8,7 @@ once, behind its ReLU. Measured for ESPCN_RGB in INT8, 540 x 960, two processors
 that of `superres.models.fold_frames` takes 38.0.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,24 @@ from superres.models.fold_frames import INPUT, OUTPUT, check_ends, pixel_graph
 from superres.quantization.graph import load_onnx, save_onnx
 
 _WHITE = np.float32(255)
-_EDGE, _CONSTANT = b"edge", b"constant"
+
+
+@dataclass(frozen=True)
+class _Padding:
+    """A node that pads the frame, its mode, and what it adds on each side of N, H, W and C."""
+
+    node: onnx.NodeProto
+    mode: str
+    amounts: np.ndarray
+
+
+@dataclass(frozen=True)
+class _FloatReader:
+    """A convolution in float that reads the frame, its weights, and the padding between, if there is one."""
+
+    convolution: onnx.NodeProto
+    weights: onnx.TensorProto
+    padding: _Padding | None
 
 
 def fold_channels_last(onnx_path: Path, out: Path) -> None:
@@ -51,12 +69,17 @@ class _ChannelsLastFolding(BlockFolding):
             self._round_once(relu)
         readers = self.readers(INPUT)
         floats = [found for node in readers if (found := self._in_float(node)) is not None]
-        paddings = [self._take_padding(pad) for pad, _ in floats]
+        for found in floats:
+            scaled = numpy_helper.to_array(found.weights) / _WHITE
+            found.weights.CopyFrom(numpy_helper.from_array(scaled, found.weights.name))
+        # Only now: what a node alone reads goes with it, and the graph's constants are copied.
+        for found in floats:
+            if found.padding is not None:
+                self._remove(found.padding.node)
         network, front = self._nodes, []
-        for number, (padding, (_, convolution)) in enumerate(zip(paddings, floats, strict=True)):
+        for number, found in enumerate(floats):
             self._nodes = []
-            convolution.input[0] = self._add_float_frame(padding, f"float_frame_{number}")
-            self._divide_weights(convolution)
+            found.convolution.input[0] = self._add_float_frame(found.padding, f"float_frame_{number}")
             front += self._nodes
         self._nodes = network
         if len(floats) < len(readers):
@@ -92,51 +115,40 @@ class _ChannelsLastFolding(BlockFolding):
             return None
         return scale, int(numpy_helper.to_array(zero)), zero.data_type
 
-    def _in_float(self, node: onnx.NodeProto) -> tuple[onnx.NodeProto | None, onnx.NodeProto] | None:
+    def _in_float(self, node: onnx.NodeProto) -> _FloatReader | None:
         """A convolution in float that reads the frame, alone or through a padding of its own; None for all else."""
-        pad, convolution = (node, None) if node.op_type == "Pad" else (None, node)
-        if pad is not None:
-            readers = self.readers(pad.output[0])
-            convolution = readers[0] if len(readers) == 1 and self._pads(pad) is not None else None
-        if convolution is None or convolution.op_type != "Conv":
+        padding = None
+        if node.op_type == "Pad":
+            padding, readers = self._padding(node), self.readers(node.output[0])
+            if padding is None or len(readers) != 1:
+                return None
+            (node,) = readers
+        if node.op_type != "Conv":
             return None
-        weights = convolution.input[1]
-        alone = self.initializer(weights) is not None and len(self.readers(weights)) == 1
-        return (pad, convolution) if alone else None
+        weights = self.initializer(node.input[1])
+        if weights is None or len(self.readers(weights.name)) > 1:
+            return None
+        return _FloatReader(node, weights, padding)
 
-    def _pads(self, pad: onnx.NodeProto) -> np.ndarray | None:
-        """What a padding adds on each side of N, C, H and W, if it repeats borders or adds zeros; None for all else."""
-        modes = {a.s for a in pad.attribute if a.name == "mode"} or {_CONSTANT}
+    def _padding(self, pad: onnx.NodeProto) -> _Padding | None:
+        """A padding that repeats borders or adds zeros; None for all else."""
+        mode = next((a.s.decode() for a in pad.attribute if a.name == "mode"), "constant")
         value = self.constant(pad.input[2]) if len(pad.input) > 2 and pad.input[2] else 0.0
         amounts = self.initializer(pad.input[1])
-        fits = modes == {_EDGE} or (modes == {_CONSTANT} and value == 0.0)
-        return numpy_helper.to_array(amounts) if fits and amounts is not None and len(pad.input) < 4 else None
-
-    def _take_padding(self, pad: onnx.NodeProto | None) -> tuple[str, np.ndarray] | None:
-        """Take a padding away; returns its mode and what it adds on each side of N, H, W and C."""
-        if pad is None or (amounts := self._pads(pad)) is None:
+        fits = mode == "edge" or (mode == "constant" and value == 0.0)
+        if not fits or amounts is None or len(pad.input) > 3:
             return None
-        self._remove(pad)
-        mode = next((a.s.decode() for a in pad.attribute if a.name == "mode"), "constant")
-        return mode, amounts[[0, 2, 3, 1, 4, 6, 7, 5]]
+        # From N, C, H, W to N, H, W, C, before and after.
+        return _Padding(pad, mode, numpy_helper.to_array(amounts)[[0, 2, 3, 1, 4, 6, 7, 5]])
 
-    def _add_float_frame(self, padding: tuple[str, np.ndarray] | None, name: str) -> str:
+    def _add_float_frame(self, padding: _Padding | None, name: str) -> str:
         """From the frame to its levels as float32 planes, padded while they are pixels."""
         levels = INPUT
         if padding is not None:
-            mode, amounts = padding
-            levels = self.add(
-                "Pad", [INPUT, self.store(f"{name}_pads", amounts)], f"{name}_padded", mode=mode
-            )
+            amounts = self.store(f"{name}_pads", padding.amounts)
+            levels = self.add("Pad", [INPUT, amounts], f"{name}_padded", mode=padding.mode)
         levels = self.add("Cast", [levels], f"{name}_pixels", to=TensorProto.FLOAT)
         return self.add("Transpose", [levels], name, perm=[0, 3, 1, 2])
-
-    def _divide_weights(self, convolution: onnx.NodeProto) -> None:
-        """Divide the weights of a convolution that reads levels by 255."""
-        weights = self.initializer(convolution.input[1])
-        assert weights is not None
-        scaled = (numpy_helper.to_array(weights) / _WHITE).astype(np.float32)
-        weights.CopyFrom(numpy_helper.from_array(scaled, weights.name))
 
     def _add_blocks(self, blocks: str) -> None:
         """From what the last convolutions give to levels, pixel by pixel.
