@@ -26,6 +26,7 @@ from superres.device.load import Disturbance, OthersMeter
 from superres.device.machine import usable_cpus
 from superres.device.partner import Partner
 from superres.device.ratios import Ratio, median_ratio
+from superres.device.runtimes.base import Settings
 from superres.device.runtimes.openvino import prepare_network
 from superres.report.limits import processor_of, read_roofline
 from superres.report.operations import count_operations, executed_convolutions
@@ -152,9 +153,9 @@ def time_raw(results: Path, clip: str) -> tuple[list[float], list[float]]:
         folder = Path(name)
         engine = json.loads((results / f"arms/local/{BEST}/engine.json").read_text(encoding="utf-8"))
         graph = form_file(INT8, engine["settings"].get("form", "plain"))
-        network = prepare_network(ov.Core(), results / f"onnx/{RGB}/{graph}.onnx", "uint8")
-        if engine["facts"]["sizes"] is not None:
-            network.reshape([1, height, width, 3])
+        options = {"frames": "uint8", "sizes": engine["facts"]["sizes"]}
+        settings = Settings(INT8, usable_cpus(), options)
+        network = prepare_network(ov.Core(), results / f"onnx/{RGB}/{graph}.onnx", settings)
         ov.save_model(network, folder / "graph.xml", compress_to_fp16=False)
         own.block(0, 0.5)
         for number in range(6):

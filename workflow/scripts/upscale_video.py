@@ -3,15 +3,13 @@
 from pathlib import Path
 
 from superres.device.arm import Engine
-from superres.device.outputs import read_json
 from superres.scripting import script_log
 from superres.upscale.engine import Source, open_for
 from superres.upscale.pipeline import UpscaleSettings, upscale_video
 from superres.upscale.videos import frame_size
 
 with script_log(snakemake.log[0]):
-    arm, forms = snakemake.params.arm, snakemake.params.forms
-    video, record = Path(snakemake.input.video), Path(snakemake.input.engine_record)
+    arm, video = snakemake.params.arm, Path(snakemake.input.video)
     label = f"upscale {video}"
     engine = Engine(
         arm["runtime"],
@@ -19,11 +17,11 @@ with script_log(snakemake.log[0]):
         snakemake.threads,
         snakemake.params.options,
         Path(snakemake.input.engine),
-        record,
+        Path(snakemake.input.engine_record),
     )
-    form = read_json(record, ("settings",))["settings"].get("form", forms[0])
-    models = snakemake.input.models
-    source = Source(models[forms.index(form)] if models else None, snakemake.input.get("calibration") or None)
+    # Bicubic has a form by name, but no graph.
+    models = dict(zip(snakemake.params.forms, snakemake.input.models, strict=False))
+    source = Source(models, snakemake.input.get("calibration") or None)
     with open_for(frame_size(video), engine, source, label) as session:
         upscale_video(
             session,

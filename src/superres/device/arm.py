@@ -106,15 +106,6 @@ def frame_sizes(clips: Sequence[Path]) -> Dict[str, List[int]]:
     }
 
 
-def takes(facts: Mapping[str, Any], size: Tuple[int, int]) -> bool:
-    """Whether an engine takes frames of a size (height, width), by the facts in its record."""
-    sizes = facts.get("sizes")
-    if sizes is None:
-        return True
-    bounds = zip(sizes["smallest"], size, sizes["largest"])
-    return all(least <= side <= most for least, side, most in bounds)
-
-
 def open_clip_frames(path: Path, shapes: List[Tuple[int, int]]) -> Frames:
     """Open a clip's frames; raises UserError if they are not what its index says."""
     frames = open_frames(path, shapes)

@@ -2,24 +2,25 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from superres.device.arm import Engine, takes
+from superres.device.arm import Engine
 from superres.device.job import Job
 from superres.device.outputs import read_json
 from superres.device.runtimes.base import Session
+from superres.device.runtimes.sizes import takes
 from superres.targets.local import run_job
 
 
 @dataclass(frozen=True)
 class Source:
-    """What an arm's engine was built from: the graph, in the form that was chosen, and what TensorRT calibrates on itself."""
+    """What an arm's engine was built from: the graph in each of its forms, and what TensorRT calibrates on itself."""
 
-    model: str | None
+    models: Mapping[str, str]
     calibration: str | None
 
 
@@ -46,7 +47,8 @@ def _build(
     engine: Engine, settings: dict[str, Any], source: Source, size: tuple[int, int], label: str
 ) -> Job:
     sides = list(size)
-    inputs = {"model": source.model, "calibration": source.calibration}
+    # Bicubic has no graph, and so no form.
+    inputs = {"model": source.models.get(settings.get("form", "")), "calibration": source.calibration}
     return Job(
         task="build_engine",
         runtime=engine.runtime,

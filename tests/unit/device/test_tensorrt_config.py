@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from superres.device.errors import UnsupportedError
+from superres.device.runtimes.sizes import Sizes
 from superres.device.runtimes.trt import config, implicit
-from superres.device.runtimes.trt.options import IMPLICIT, BuildOptions, Sizes
+from superres.device.runtimes.trt.options import IMPLICIT, BuildOptions
 from superres.study import model
 
 FLAGS = {

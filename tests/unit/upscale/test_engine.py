@@ -24,7 +24,7 @@ def arm(tmp_path_factory) -> tuple[Engine, Source]:
     folder = tmp_path_factory.mktemp("arm")
     export_onnx("espcn_anchor", pretrained("espcn_anchor"), folder / "plain.onnx")
     fold_channels_last(folder / "plain.onnx", folder / "graph.onnx")
-    source = Source(str(folder / "graph.onnx"), None)
+    source = Source({"channels_last": str(folder / "graph.onnx")}, None)
     return build(folder, "fp32", source, [24, 32]), source
 
 
@@ -33,8 +33,8 @@ def build(folder: Path, precision: str, source: Source, size: list[int]) -> Engi
     sizes = dict.fromkeys(("smallest", "tuned", "largest"), size)
     settings: dict[str, Any] = {"options": OPTIONS, "sizes": sizes, "form": "channels_last"}
     outputs = {"engine": str(engine.path), "record": str(engine.record)}
-    assert source.model is not None
-    run_job(Job("build_engine", "openvino", precision, 1, {"model": source.model}, outputs, settings))
+    inputs = {"model": source.models["channels_last"]}
+    run_job(Job("build_engine", "openvino", precision, 1, inputs, outputs, settings))
     return engine
 
 

@@ -23,6 +23,7 @@ from superres.device.runtimes.base import (
     convolution_macs,
 )
 from superres.device.runtimes.bound import BoundSession, block_channels
+from superres.device.runtimes.sizes import frame_sizes, input_shape
 
 LATENCY, THROUGHPUT = "LATENCY", "THROUGHPUT"
 # What OpenVINO is asked for, and what its convolutions then have to run in.
@@ -48,10 +49,7 @@ def compile_file(model: Optional[Path], engine: Path, settings: Settings, aim: s
         raise UserError("openvino: expected an ONNX file as model, found none")
     core = ov.Core()
     try:
-        network = prepare_network(core, model, settings.frames)
-        size = only_size(settings)
-        if size is not None:
-            network.reshape(_input_shape(size, settings.frames))
+        network = prepare_network(core, model, settings)
         compiled = core.compile_model(network, "CPU", properties(settings, aim))
     except RuntimeError as error:
         if kind != "fp16":
@@ -59,36 +57,32 @@ def compile_file(model: Optional[Path], engine: Path, settings: Settings, aim: s
         raise UnsupportedError(f"openvino has no fp16 on this CPU: {_first_line(error)}") from error
     facts = _check_precision(compiled, kind)
     facts["native"] = _CAPABILITIES[kind] in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    facts["sizes"] = settings.options["sizes"] if size is not None else None
+    facts["sizes"] = settings.options["sizes"] if _for_one_size(settings) else None
     blob = compiled.export_model()
     engine.write_bytes(blob if isinstance(blob, bytes) else blob.getvalue())
     return facts
 
 
-def only_size(settings: Settings) -> Optional[Tuple[int, int]]:
-    """Height and width of the frames where the option `sizes` has but one size.
+def prepare_network(core: ov.Core, model: Path, settings: Settings) -> ov.Model:
+    """The graph that is compiled: that of an ONNX file, with the conversion of uint8 frames in it if the engine takes such.
 
-    A graph for one size is compiled into fewer steps: OpenVINO merges transpositions only if it knows all sizes.
+    Where the option `sizes` has but one, it is for that one: OpenVINO merges transpositions only if it knows all sizes.
     """
-    sizes = settings.options.get("sizes")
-    if sizes is None or sizes["smallest"] != sizes["largest"]:
-        return None
-    return sizes["tuned"][0], sizes["tuned"][1]
-
-
-def _input_shape(size: Tuple[int, int], frames: str) -> List[int]:
-    return [1, *size, 3] if frames == "uint8" else [1, 3, *size]
-
-
-def prepare_network(core: ov.Core, model: Path, frames: str) -> ov.Model:
-    """The graph that is compiled: that of an ONNX file, with the conversion of uint8 `frames` in it if they are such."""
+    frames = settings.frames
     network = _read(core, model, frames)
     # The conversion may be part of the file already.
     if network.input().element_type == ov.Type.f32:
         _drop_last_clip(network)
         if frames == "uint8":
             network = _with_uint8_frames(network)
+    if _for_one_size(settings):
+        network.reshape(list(input_shape(frame_sizes(settings).tuned, frames)))
     return network
+
+
+def _for_one_size(settings: Settings) -> bool:
+    """Whether the option `sizes` is given and has but one."""
+    return settings.options.get("sizes") is not None and frame_sizes(settings).fixed
 
 
 def open_engine(engine: Path, settings: Settings) -> "OpenvinoSession":

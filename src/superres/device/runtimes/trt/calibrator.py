@@ -15,8 +15,8 @@ from superres.device.errors import UserError
 from superres.device.frames import open_frames
 from superres.device.outputs import read_json
 from superres.device.pixels import to_planes
+from superres.device.runtimes.sizes import Size
 from superres.device.runtimes.trt.cuda import Cuda, DeviceMemory
-from superres.device.runtimes.trt.options import Size
 
 # TensorRT's calibrator for each method of a study's calibration.
 CALIBRATORS = {"entropy": "IInt8EntropyCalibrator2", "minmax": "IInt8MinMaxCalibrator"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from superres.device.errors import UnsupportedError
-from superres.device.runtimes.trt.options import BuildOptions, Size, Sizes
+from superres.device.runtimes.sizes import Sizes, input_shape
+from superres.device.runtimes.trt.options import BuildOptions
 
 if TYPE_CHECKING:
     import tensorrt
@@ -103,12 +104,6 @@ def set_dla(
     config.default_device_type = trt.DeviceType.DLA
     config.DLA_core = core
     config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
-
-
-def input_shape(size: Size, frames: str) -> tuple[int, int, int, int]:
-    """Shape of the engine's input for frames of a size (height, width)."""
-    height, width = size
-    return (1, height, width, 3) if frames == "uint8" else (1, 3, height, width)
 
 
 def add_profile(

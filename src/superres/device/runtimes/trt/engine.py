@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from superres.device.cache import cache_folder
 from superres.device.errors import UnsupportedError, UserError
 from superres.device.runtimes.base import Settings
+from superres.device.runtimes.sizes import frame_sizes
 from superres.device.runtimes.trt import config as configuration
 from superres.device.runtimes.trt import implicit
 from superres.device.runtimes.trt.calibrator import (
@@ -22,7 +23,7 @@ from superres.device.runtimes.trt.calibrator import (
 from superres.device.runtimes.trt.cuda import Cuda, Device
 from superres.device.runtimes.trt.layers import LOG_START, Layer, count_convolutions, read_build_log
 from superres.device.runtimes.trt.library import make_log
-from superres.device.runtimes.trt.options import build_options, frame_sizes
+from superres.device.runtimes.trt.options import build_options
 
 if TYPE_CHECKING:
     import tensorrt

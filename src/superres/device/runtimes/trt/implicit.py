@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from superres.device.errors import UnsupportedError
+from superres.device.runtimes.sizes import Size, input_shape
 from superres.device.runtimes.trt.calibrator import CALIBRATORS
-from superres.device.runtimes.trt.config import input_shape, is_strongly_typed
-from superres.device.runtimes.trt.options import IMPLICIT, Size
+from superres.device.runtimes.trt.config import is_strongly_typed
+from superres.device.runtimes.trt.options import IMPLICIT
 
 if TYPE_CHECKING:
     import tensorrt

@@ -1,28 +1,13 @@
 """What a TensorRT engine is built with, from the options of a job."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional
 
 from superres.device.errors import UserError
 from superres.device.runtimes.base import Settings
 
-Size = Tuple[int, int]
 IMPLICIT = "int8-trt-"
 """How precisions begin whose ranges TensorRT finds itself."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Frame sizes (height, width) that an engine takes: the smallest, the one it is tuned for, the largest."""
-
-    smallest: Size
-    tuned: Size
-    largest: Size
-
-    @property
-    def fixed(self) -> bool:
-        """Whether all frames have one size."""
-        return self.smallest == self.largest
 
 
 @dataclass(frozen=True)
@@ -49,13 +34,3 @@ def build_options(settings: Settings) -> BuildOptions:
     if unknown := sorted(set(given) - set(known)):
         raise UserError(f"options: build: expected {', '.join(known)}, found {', '.join(unknown)}")
     return BuildOptions(**given)
-
-
-def frame_sizes(settings: Settings) -> Sizes:
-    """The option `sizes`: [height, width] as smallest, tuned and largest; raises UserError without it."""
-    given = settings.options.get("sizes")
-    keys = ("smallest", "tuned", "largest")
-    if not isinstance(given, dict) or set(given) != set(keys):
-        raise UserError(f"options: expected sizes with {', '.join(keys)}, found {given!r}")
-    values: Dict[str, Size] = {key: (int(given[key][0]), int(given[key][1])) for key in keys}
-    return Sizes(**values)

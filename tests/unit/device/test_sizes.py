@@ -2,7 +2,7 @@
 
 import pytest
 
-from superres.device.arm import takes
+from superres.device.runtimes.sizes import takes
 
 
 @pytest.mark.parametrize(
