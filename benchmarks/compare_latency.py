@@ -13,11 +13,11 @@ from statistics import median, quantiles
 
 import numpy as np
 
-from superres.device.frames import open_frames
-from superres.device.machine import usable_cpus
+from superres.device.frames.files import open_frames
+from superres.device.machine.facts import usable_cpus
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Session, Settings
-from superres.device.timing import time_rounds
+from superres.device.timing.timing import time_rounds
 
 WARMUP_ROUNDS = 2
 

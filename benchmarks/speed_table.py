@@ -21,15 +21,15 @@ from statistics import median
 import numpy as np
 import openvino as ov
 
-from superres.device.arm import Engine, read_clip
-from superres.device.load import Disturbance, OthersMeter
-from superres.device.machine import usable_cpus
-from superres.device.partner import Partner
-from superres.device.ratios import Ratio, median_ratio
+from superres.device.machine.facts import usable_cpus
+from superres.device.machine.load import Disturbance, OthersMeter
 from superres.device.runtimes.base import Settings
 from superres.device.runtimes.openvino import prepare_network
-from superres.report.limits import processor_of, read_roofline
-from superres.report.operations import count_operations, executed_convolutions
+from superres.device.tasks.engine import Engine, read_clip
+from superres.device.timing.ratios import Ratio, median_ratio
+from superres.device.timing.reference_process import Partner
+from superres.report.metrics.limits import processor_of, read_roofline
+from superres.report.metrics.operations import count_operations, executed_convolutions
 from superres.study.engines import form_file
 
 INT8 = "int8-entropy"

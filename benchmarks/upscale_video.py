@@ -14,11 +14,11 @@ from pathlib import Path
 import av
 import numpy as np
 
-from superres.device.arm import open_engine
-from superres.device.frames import open_frames
-from superres.device.machine import usable_cpus
-from superres.device.outputs import read_json
+from superres.device.base.outputs import read_json
+from superres.device.frames.files import open_frames
+from superres.device.machine.facts import usable_cpus
 from superres.device.runtimes.base import Session, Settings
+from superres.device.tasks.engine import open_engine
 from superres.upscale.pipeline import UpscaleSettings, upscale_video
 
 RATE = 25

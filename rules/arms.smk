@@ -4,7 +4,7 @@ ARM = f"{RESULTS}/arms/{{target}}/{{runtime}}/{{model}}/{{precision}}"
 rule fold_frames:
     input:
         onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.onnx",
-        code=code("models/forms.py"),
+        code=code("models/graphs/uint8/forms.py"),
     output:
         pixels=f"{RESULTS}/onnx/{{model}}/{{precision}}.pixels.onnx",
         blocks=f"{RESULTS}/onnx/{{model}}/{{precision}}.blocks.onnx",
@@ -22,7 +22,7 @@ rule fold_frames:
 rule fold_casts:
     input:
         onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.onnx",
-        code=code("models/fold_casts.py"),
+        code=code("models/graphs/uint8/casts.py"),
     output:
         onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.casts.onnx",
     log:
@@ -42,7 +42,7 @@ rule choose_form:
         clip=f"{RESULTS}/frames/{next(iter(STUDY.clips))}.json",
         clips=lambda wildcards: sized_clips(compared_arm(wildcards)),
         code=lambda wildcards: code(
-            "device/forms.py", f"device/runtimes/{wildcards.runtime}.py"
+            "device/tasks/forms.py", f"device/runtimes/{wildcards.runtime}.py"
         ),
     output:
         record=f"{RESULTS}/forms/{{target}}/{{runtime}}/{{kind}}.json",
@@ -96,7 +96,7 @@ rule measure_quality:
         lr=clip_file("lr.npy"),
         clip=clip_file("json"),
         disjoint=disjoint_images,
-        code=code("device/quality.py"),
+        code=code("device/tasks/quality.py"),
     output:
         quality=f"{ARM}/quality{{of_clip}}.csv",
         record=f"{ARM}/quality{{of_clip}}.json",
@@ -124,7 +124,7 @@ rule measure_latency:
         engine_record=f"{ARM}/engine.json",
         lr=clip_file("lr.npy"),
         clip=clip_file("json"),
-        code=code("device/latency.py"),
+        code=code("device/tasks/latency.py"),
     output:
         latency=f"{ARM}/latency{{of_clip}}.csv",
         record=f"{ARM}/latency{{of_clip}}.json",
@@ -143,7 +143,7 @@ rule measure_latency:
 
 rule measure_roofline:
     input:
-        code=code("device/roofline.py"),
+        code=code("device/tasks/roofline.py"),
     output:
         record=f"{RESULTS}/roofline/{{target}}.json",
     log:
@@ -166,7 +166,7 @@ rule measure_profile:
         engine_record=f"{ARM}/engine.json",
         lr=clip_file("lr.npy"),
         clip=clip_file("json"),
-        code=code("device/profile.py"),
+        code=code("device/tasks/profile.py"),
     output:
         profile=f"{ARM}/profile{{of_clip}}.csv",
         record=f"{ARM}/profile{{of_clip}}.json",
@@ -193,7 +193,7 @@ rule write_manifest:
         latency=f"{ARM}/latency{{of_clip}}.csv",
         latency_record=f"{ARM}/latency{{of_clip}}.json",
         modules=lambda wildcards: code(*arm_modules(arm_of(wildcards))),
-        code=code("report/manifest.py", "provenance.py"),
+        code=code("report/provenance/manifest.py", "code_version.py"),
     output:
         manifest=f"{ARM}/manifest{{of_clip}}.json",
     log:
@@ -212,7 +212,7 @@ rule write_manifest:
 # Asked for by its name. It makes nothing, so it runs each time.
 rule verify:
     input:
-        code=code("report/verification.py"),
+        code=code("report/provenance/verify.py"),
     log:
         f"{LOGS}/verify.log",
     conda:

@@ -13,9 +13,9 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join(filter(None, [SOURCE, os.getenv("PYTHONPATH")]))
 )
 
-from superres.data.sources import FILES, read_in_any_order
-from superres.device.errors import UserError
-from superres.device.installed import engine_identity
+from superres.data.sources.sources import FILES, read_in_any_order
+from superres.device.base.errors import UserError
+from superres.device.machine.installed import engine_identity
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
 from superres.quantization.recipes import MEASURED, NEED_IMAGES, ONE_THREAD

@@ -1,7 +1,7 @@
 # Neither makes a file: each does its work whenever it is asked for, `snakemake check_device --config target=NAME`.
 rule check_device:
     input:
-        code=code("targets/check.py"),
+        code=code("targets/remote/check.py"),
     log:
         f"{LOGS}/check_device.log",
     conda:
@@ -17,7 +17,7 @@ rule check_device:
 
 rule clean_device:
     input:
-        code=code("targets/check.py"),
+        code=code("targets/remote/check.py"),
     log:
         f"{LOGS}/clean_device.log",
     conda:

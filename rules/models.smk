@@ -6,7 +6,7 @@ rule train_model:
         validation=training_set("validation_set", "json"),
         validation_hr=training_set("validation_set", "hr.npy"),
         validation_lr=training_set("validation_set", "lr.npy"),
-        code=code("models/training.py"),
+        code=code("models/training/train.py"),
     output:
         weights=f"{RESULTS}/weights/{{model}}.safetensors",
         record=f"{RESULTS}/weights/{{model}}.json",
@@ -29,7 +29,7 @@ rule train_model:
 rule plot_training:
     input:
         curve=f"{RESULTS}/weights/{{model}}.csv",
-        code=code("models/plots.py"),
+        code=code("models/training/plots.py"),
     output:
         svg=report(
             f"{RESULTS}/plots/training.{{model}}.svg",
@@ -67,7 +67,7 @@ rule export_onnx:
 rule convert_fp16:
     input:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
-        code=code("models/half.py"),
+        code=code("models/graphs/fp16.py"),
     output:
         onnx=f"{RESULTS}/onnx/{{model}}/fp16.onnx",
     log:

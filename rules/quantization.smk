@@ -2,7 +2,7 @@ rule observe_activations:
     input:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
         frames=observed_frames,
-        code=code("quantization/observation.py"),
+        code=code("quantization/ranges/observation.py"),
     output:
         observed=f"{RESULTS}/ranges/{{model}}/observed/{{images}}.npz",
     log:
@@ -25,7 +25,7 @@ rule calibrate_ranges:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
         observed=observed_activations,
         replayed=replayed_cache,
-        code=code("quantization/ranges.py"),
+        code=code("quantization/ranges/calibrate.py"),
     output:
         ranges=f"{RESULTS}/ranges/{{model}}/{{calibration}}.json",
         cache=f"{RESULTS}/ranges/{{model}}/{{calibration}}.cache",
@@ -49,7 +49,7 @@ rule refine_onnx:
         frames=step_frames,
         measured=step_measured,
         code=lambda wildcards: code(
-            "quantization/refine.py", f"quantization/steps/{wildcards.step}.py"
+            "quantization/steps/refine.py", f"quantization/steps/{wildcards.step}.py"
         ),
     output:
         onnx=f"{RESULTS}/refined/{{model}}/{{recipe}}+{{step}}.onnx",

@@ -7,7 +7,7 @@ rule collect_metrics:
             f"{RESULTS}/roofline/{{target}}.json", target=targets_of_study()
         ),
         operations=operations_graphs(),
-        code=code("report/metrics.py"),
+        code=code("report/metrics/collect.py"),
     output:
         metrics=report(
             f"{RESULTS}/metrics.csv",
@@ -35,7 +35,7 @@ rule collect_profiles:
         profile=arm_files("profile{of_clip}.csv"),
         record=arm_files("profile{of_clip}.json"),
         operations=operations_graphs(),
-        code=code("report/profiles.py", "report/operations_plot.py"),
+        code=code("report/metrics/profiles.py", "report/plots/operations_plot.py"),
     output:
         csv=report(
             f"{RESULTS}/profile.csv",
@@ -62,7 +62,7 @@ rule collect_profiles:
 rule plot_operations:
     input:
         profile=f"{RESULTS}/profile.csv",
-        code=code("report/operations_plot.py"),
+        code=code("report/plots/operations_plot.py"),
     output:
         svg=report(
             f"{RESULTS}/plots/operations.svg",
@@ -83,7 +83,7 @@ rule write_table:
     input:
         metrics=f"{RESULTS}/metrics.csv",
         manifests=arm_files("manifest{of_clip}.json"),
-        code=code("report/table.py", "report/machines.py", "report/paper_table1.csv"),
+        code=code("report/tables/table.py", "report/tables/machines.py", "report/tables/paper_table1.csv"),
     output:
         csv=report(
             f"{RESULTS}/table1.csv",
@@ -110,7 +110,7 @@ rule collect_evaluation:
     input:
         quality=arm_files("quality{of_clip}.csv", EVALUATED),
         record=arm_files("quality{of_clip}.json", EVALUATED),
-        code=code("report/evaluation.py"),
+        code=code("report/metrics/evaluation.py"),
     output:
         evaluation=report(
             f"{RESULTS}/evaluation.csv",
@@ -132,7 +132,7 @@ rule collect_evaluation:
 rule write_evaluation:
     input:
         evaluation=f"{RESULTS}/evaluation.csv",
-        code=code("report/evaluation_table.py", "report/published.csv"),
+        code=code("report/tables/evaluation_table.py", "report/tables/published.csv"),
     output:
         md=report(
             f"{RESULTS}/evaluation.md",
@@ -156,7 +156,7 @@ rule write_evaluation:
 rule plot_images:
     input:
         evaluation=f"{RESULTS}/evaluation.csv",
-        code=code("report/images_plot.py"),
+        code=code("report/plots/images_plot.py"),
     output:
         svg=report(
             f"{RESULTS}/plots/images.svg",
@@ -180,7 +180,7 @@ rule compare_tools:
         evaluation=f"{RESULTS}/evaluation.csv",
         onnx=[f"{RESULTS}/onnx/{'/'.join(graph)}.onnx" for graph in COMPARED_GRAPHS],
         engines=[f"{RESULTS}/arms/{arm.folder}/engine.json" for arm in COMPARED],
-        code=code("report/tools_table.py"),
+        code=code("report/tables/tools_table.py"),
     output:
         csv=report(
             f"{RESULTS}/tools.csv",
@@ -208,7 +208,7 @@ rule compare_tools:
 rule plot_psnr_fps:
     input:
         metrics=f"{RESULTS}/metrics.csv",
-        code=code("report/plots.py"),
+        code=code("report/plots/arms.py"),
     output:
         svg=report(
             f"{RESULTS}/plots/psnr_fps.svg",
@@ -230,7 +230,7 @@ rule plot_psnr_fps:
 rule plot_int8_loss:
     input:
         metrics=f"{RESULTS}/metrics.csv",
-        code=code("report/plots.py"),
+        code=code("report/plots/arms.py"),
     output:
         svg=report(
             f"{RESULTS}/plots/int8_loss.svg",
@@ -252,7 +252,7 @@ rule plot_int8_loss:
 rule plot_fps:
     input:
         metrics=f"{RESULTS}/metrics.csv",
-        code=code("report/plots.py"),
+        code=code("report/plots/arms.py"),
     output:
         svg=report(
             f"{RESULTS}/plots/fps.svg",
@@ -279,7 +279,7 @@ rule plot_samples:
             f"{RESULTS}/arms/{arm.folder}/sample{wildcards.of_clip}.npy"
             for arm in sample_arms()
         ],
-        code=code("report/samples.py"),
+        code=code("report/plots/samples.py"),
     output:
         png=report(
             f"{RESULTS}/plots/samples{{of_clip}}.png",

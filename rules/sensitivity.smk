@@ -11,7 +11,7 @@ rule measure_sensitivity:
         index=expand(f"{RESULTS}/frames/{{clip}}.json", clip=STUDY.clips),
         disjoint=disjoint_from_quantized,
         code=lambda wildcards: measuring_code(
-            "quantization/sensitivity.py", STUDY.sensitivity.runtime
+            "quantization/layers/sensitivity.py", STUDY.sensitivity.runtime
         ),
     output:
         sensitivity=report(
@@ -39,7 +39,7 @@ rule measure_sensitivity:
 rule plot_sensitivity:
     input:
         tables=sensitivity_tables(),
-        code=code("report/layer_plots.py"),
+        code=code("report/plots/layer_plots.py"),
     output:
         svg=report(
             f"{RESULTS}/plots/sensitivity.svg",
@@ -63,7 +63,7 @@ rule measure_subsets:
         ranges=refined_file("json"),
         frames=recipe_frames,
         code=lambda wildcards: measuring_code(
-            "quantization/subsets.py", STUDY.steps["mixed"]["runtime"]
+            "quantization/layers/subsets.py", STUDY.steps["mixed"]["runtime"]
         ),
     output:
         losses=f"{FRONTIER}.losses.csv",
@@ -90,7 +90,7 @@ rule time_subsets:
         losses=f"{FRONTIER}.losses.csv",
         frames=recipe_frames,
         code=lambda wildcards: measuring_code(
-            "quantization/subsets.py", STUDY.steps["mixed"]["runtime"]
+            "quantization/layers/subsets.py", STUDY.steps["mixed"]["runtime"]
         ),
     output:
         times=f"{FRONTIER}.times.csv",
@@ -113,7 +113,7 @@ rule find_frontier:
     input:
         losses=f"{FRONTIER}.losses.csv",
         times=f"{FRONTIER}.times.csv",
-        code=code("quantization/frontier.py"),
+        code=code("quantization/layers/frontier.py"),
     output:
         frontier=report(
             f"{FRONTIER}.csv",
@@ -133,7 +133,7 @@ rule find_frontier:
 rule plot_frontier:
     input:
         tables=frontier_tables,
-        code=code("report/layer_plots.py"),
+        code=code("report/plots/layer_plots.py"),
     output:
         svg=report(
             f"{RESULTS}/plots/frontier.{{recipe}}.svg",

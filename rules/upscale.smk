@@ -10,7 +10,7 @@ if STUDY.upscale is not None:
             models=engine_models(STUDY.upscale.arm),
             calibration=implicit_frames(STUDY.upscale.arm),
             code=code(
-                "device/build.py",
+                "device/tasks/build.py",
                 "upscale/engine.py",
                 "upscale/pipeline.py",
                 f"device/runtimes/{STUDY.upscale.arm.runtime}.py",

@@ -206,7 +206,7 @@ def disjoint_images(wildcards):
 
 def build_code(wildcards):
     """Modules behind an engine: its runtime is one of them, so what is measured on the engine follows too."""
-    return code("device/build.py", f"device/runtimes/{wildcards.runtime}.py")
+    return code("device/tasks/build.py", f"device/runtimes/{wildcards.runtime}.py")
 
 
 def asked_of_targets():

@@ -112,7 +112,7 @@ def studies_of_manifests():
 
 def arm_modules(arm):
     """Modules that the jobs behind an arm begin with, from its frames to its figures."""
-    modules = ["data/clips.py", "device/quality.py", "device/latency.py"]
+    modules = ["data/clips.py", "device/tasks/quality.py", "device/tasks/latency.py"]
     if disjoint_images(arm):
         modules.append("data/disjoint.py")
     # Most are timed in turn with a reference.
@@ -122,12 +122,12 @@ def arm_modules(arm):
 
 def engine_modules(arm):
     """Modules that make an arm's engine."""
-    modules = ["device/build.py", f"device/runtimes/{arm.runtime}.py"]
+    modules = ["device/tasks/build.py", f"device/runtimes/{arm.runtime}.py"]
     if arm.model != BASELINE:
         modules += graph_modules(arm)
     if form_choice(arm):
         # The form that is the fastest is found with another arm's graph, maybe.
-        modules.append("device/forms.py")
+        modules.append("device/tasks/forms.py")
         modules += graph_modules(
             measured_arm(STUDY, arm.target, arm.runtime, kind_of(arm))
         )
@@ -138,14 +138,14 @@ def graph_modules(arm):
     """Modules that make an arm's graph, in all forms that it may have."""
     modules = ["models/export.py", *int8_modules(arm)]
     if weights_name(arm.model) in TRAINED:
-        modules.append("models/training.py")
+        modules.append("models/training/train.py")
     forms = {*forms_of(STUDY, arm)} if arm.runtime not in PYTORCH else set()
     if forms & {"pixels", "blocks", "channels_last", "levels"}:
-        modules.append("models/forms.py")
+        modules.append("models/graphs/uint8/forms.py")
     if "casts" in forms:
-        modules.append("models/fold_casts.py")
+        modules.append("models/graphs/uint8/casts.py")
     if graph_of(STUDY, arm) == "fp16":
-        modules.append("models/half.py")
+        modules.append("models/graphs/fp16.py")
     if arm.runtime == "fixedpoint":
         modules.append("quantization/fixed_point.py")
     calibration = STUDY.calibration_of(arm)
@@ -167,13 +167,13 @@ def int8_modules(arm):
             "quantization/tools/run.py",
             f"quantization/tools/{calibration.tool}.py",
         ]
-    modules = ["quantization/ranges.py", "quantization/qdq.py"]
+    modules = ["quantization/ranges/calibrate.py", "quantization/qdq.py"]
     if calibration.observed is not None:
-        modules.append("quantization/observation.py")
+        modules.append("quantization/ranges/observation.py")
     if recipe.steps:
-        modules.append("quantization/refine.py")
+        modules.append("quantization/steps/refine.py")
     if {*recipe.steps} & {*MEASURED}:
         runtime = STUDY.steps["mixed"]["runtime"]
-        modules += ["quantization/subsets.py", "quantization/frontier.py"]
+        modules += ["quantization/layers/subsets.py", "quantization/layers/frontier.py"]
         modules.append(f"device/runtimes/{runtime}.py")
     return modules + [f"quantization/steps/{step}.py" for step in recipe.steps]

@@ -7,9 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from superres.data.addresses import redact
-from superres.device.errors import UserError
-from superres.device.machine import usable_cpus
+from superres.data.download.addresses import redact
+from superres.device.base.errors import UserError
+from superres.device.machine.facts import usable_cpus
 
 
 def threads_side_by_side(threads: int) -> int:

@@ -8,7 +8,7 @@ import pytest
 from superres.imports import ROOT, libraries_behind, modules_behind
 
 
-@pytest.mark.parametrize("entry", ["study/check.py", "data/clips.py", "device/psnr.py"])
+@pytest.mark.parametrize("entry", ["study/check.py", "data/clips.py", "device/frames/psnr.py"])
 def test_all_that_python_loads_is_named(entry: str):
     name = "superres." + entry.removesuffix(".py").replace("/", ".")
     program = f"import sys, {name}; print(*[m.__file__ for n, m in sys.modules.items() if n.startswith('superres.')])"
@@ -26,7 +26,7 @@ def test_nothing_else_is_named():
 
 
 def test_imports_inside_functions_count():
-    assert "data/check_files.py" in modules_behind("data/overlap.py")
+    assert "data/sources/check_files.py" in modules_behind("data/sources/overlap.py")
 
 
 def test_missing_module_is_an_error():
@@ -37,4 +37,4 @@ def test_missing_module_is_an_error():
 def test_libraries_are_those_that_are_imported_anywhere_in_a_module():
     # torch only inside functions; hashlib and pathlib are Python's own, superres is this package.
     assert libraries_behind(["device/runtimes/pytorch.py"]) == ["numpy", "torch"]
-    assert libraries_behind(["data/y4m.py", "report/paper_table1.csv"]) == ["numpy"]
+    assert libraries_behind(["data/sources/y4m.py", "report/tables/paper_table1.csv"]) == ["numpy"]

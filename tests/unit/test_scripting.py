@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from superres import scripting
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.scripting import script_log, threads_side_by_side
 
 

@@ -15,16 +15,16 @@ import torch
 import yaml
 from snakemake.common.configfile import load_configfile
 
-from superres.data.archives import zip_members
-from superres.data.check_files import check_source
-from superres.data.sources import FILES, FrameRange, Source, Y4m, ZipImages
-from superres.device.errors import UserError
+from superres.data.sources.archives import zip_members
+from superres.data.sources.check_files import check_source
+from superres.data.sources.sources import FILES, FrameRange, Source, Y4m, ZipImages
+from superres.device.base.errors import UserError
 from superres.device.fixed_point import read_tables
-from superres.device.frames import open_frames
-from superres.models.checkpoint import load_checkpoint, save_checkpoint
+from superres.device.frames.files import open_frames
 from superres.models.networks import build_network
+from superres.models.training.checkpoint import load_checkpoint, save_checkpoint
 from superres.models.weights import load_weights
-from superres.quantization.observation import read_observed
+from superres.quantization.ranges.observation import read_observed
 from superres.study.check import check_study, leave_out_missing
 from superres.study.parse import load_study
 
@@ -128,7 +128,9 @@ def test_an_own_checkpoint_is_read(tmp_path: Path):
 def test_no_code_could_load_a_pickle():
     loaders = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
     # The one that names the error of a checkpoint that holds anything but tensors and plain values.
-    assert {path for path, name in imports() if name in loaders} == {"src/superres/models/checkpoint.py"}
+    assert {path for path, name in imports() if name in loaders} == {
+        "src/superres/models/training/checkpoint.py"
+    }
     found = {"np.load": 0, "torch.load": 0}
     for where, name, call in calls():
         assert not name.startswith("pickle."), where

@@ -11,7 +11,7 @@ import yaml
 from snakemake.utils import update_config
 
 from project_copy import ROOT, Project
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.study.check import check_study, leave_out_missing
 from superres.study.model import Study
 from superres.study.parse import load_study

@@ -147,7 +147,7 @@ runtimes: [{name: openvino, precisions: [int8-minmax+center+qat]}]
     }
     photographs = "results/tuned/frames/calibration/photographs.npy"
     assert photographs in by_step["qat"] and photographs not in by_step["center"]
-    assert "src/superres/quantization/trainable.py" in by_step["qat"]
+    assert "src/superres/quantization/steps/trainable.py" in by_step["qat"]
     assert "threads: 3" in by_step["center"] and "threads:" not in by_step["qat"]
 
 

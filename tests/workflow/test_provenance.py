@@ -31,7 +31,7 @@ runtimes:
   - {name: tensorrt, precisions: [fp32, fp16, int8-trt-minmax], frames: uint8}
   - {name: opencv, precisions: [uint8]}
 """
-WRITING = modules_behind("report/manifest.py", "provenance.py")
+WRITING = modules_behind("report/provenance/manifest.py", "code_version.py")
 BLOCK = re.compile(r"^(?:local)?rule (\w+):\n    input: (.*)\n    output: (.*)$", re.M)
 
 
@@ -104,7 +104,11 @@ def test_verify_finds_what_has_changed(tiny: Project, change: Callable[[str], No
     assert "behind 19 manifests: 0 differences" in done.stdout
 
     arm = "results/tiny/arms/local/openvino/espcn_rgb/fp32"
-    changed = [f"{arm}/engine.bin", "results/tiny/frames/portrait.hr.npy", "src/superres/device/psnr.py"]
+    changed = [
+        f"{arm}/engine.bin",
+        "results/tiny/frames/portrait.hr.npy",
+        "src/superres/device/frames/psnr.py",
+    ]
     for name in changed:
         change(name)
     study = (tiny.folder / "studies/tiny.yaml").read_text().replace("min_seconds: 0.2", "min_seconds: 0.3")
@@ -116,7 +120,7 @@ def test_verify_finds_what_has_changed(tiny: Project, change: Callable[[str], No
     for start in (
         *changed[:1],
         f"{changed[1]}, frame 0",
-        "module device/psnr.py",
+        "module device/frames/psnr.py",
         "study.latency.min_seconds: expected 0.2, found 0.3 (behind 19 arms)",
         "error: results/tiny: expected everything as 19 manifests name it, found 4 differences",
     ):

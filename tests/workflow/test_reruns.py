@@ -37,7 +37,7 @@ OF_FRAMES = {
 # An edit, the modules that get it, and the jobs that follow: each case takes a dry run.
 MODULES = {
     "a method of calibration": (
-        ["quantization/methods.py"],
+        ["quantization/ranges/methods.py"],
         of_engines(INT8, calibrate_ranges=6, quantize_onnx=6, fold_frames=6, choose_form=1),
     ),
     # Frames of a clip, but not of a calibration set.
@@ -45,14 +45,14 @@ MODULES = {
         ["data/resampling.py"],
         of_figures(ALL, prepare_clip=1, check_disjoint_images=1, **OF_FRAMES),
     ),
-    "PSNR": (["device/psnr.py"], of_figures(ALL, measure_quality=ALL, plot_samples=1)),
+    "PSNR": (["device/frames/psnr.py"], of_figures(ALL, measure_quality=ALL, plot_samples=1)),
     # Nothing of this study has come through the others.
     "plots": (
         [
-            "report/plots.py",
-            "models/training.py",
+            "report/plots/arms.py",
+            "models/training/train.py",
             "quantization/steps/qat.py",
-            "report/verification.py",
+            "report/provenance/verify.py",
             "study/parse.py",
         ],
         DRAWN,

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from superres.device.arm import frame_sizes
-from superres.device.forms import chosen_form
 from superres.device.job import Job
+from superres.device.tasks.engine import frame_sizes
+from superres.device.tasks.forms import chosen_form
 from superres.scripting import script_log
 from superres.targets.run import run_job
 

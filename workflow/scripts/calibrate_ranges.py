@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.quantization.ranges import calibrate_ranges
+from superres.quantization.ranges.calibrate import calibrate_ranges
 from superres.scripting import script_log
 from superres.study.settings import calibration_settings
 

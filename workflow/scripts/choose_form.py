@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from superres.device.arm import frame_sizes
 from superres.device.job import FORM, Job
+from superres.device.tasks.engine import frame_sizes
 from superres.scripting import script_log
 from superres.targets.run import run_job
 

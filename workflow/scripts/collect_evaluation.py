@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from superres.report.evaluation import ArmQuality, collect_evaluation
-from superres.report.manifest import Arm
+from superres.report.metrics.evaluation import ArmQuality, collect_evaluation
+from superres.report.provenance.manifest import Arm
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from superres.report.manifest import Arm
-from superres.report.operations_plot import write_operations
-from superres.report.profiles import ProfileFiles, collect_profiles
+from superres.report.metrics.profiles import ProfileFiles, collect_profiles
+from superres.report.plots.operations_plot import write_operations
+from superres.report.provenance.manifest import Arm
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

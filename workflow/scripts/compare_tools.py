@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.report.tools_table import compare_tools
+from superres.report.tables.tools_table import compare_tools
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

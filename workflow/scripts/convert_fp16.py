@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.models.half import convert_fp16
+from superres.models.graphs.fp16 import convert_fp16
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.data.fetch import fetch_file
+from superres.data.download.fetch import fetch_file
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.quantization.frontier import find_frontier
+from superres.quantization.layers.frontier import find_frontier
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

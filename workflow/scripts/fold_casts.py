@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.models.fold_casts import fold_casts
+from superres.models.graphs.uint8.casts import fold_casts
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

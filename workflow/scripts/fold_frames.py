@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.models.forms import FORMS
+from superres.models.graphs.uint8.forms import FORMS
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from superres.device.psnr import PsnrProtocol
-from superres.quantization.opened import Executor
-from superres.quantization.sensitivity import ClipFiles, measure_sensitivity
+from superres.device.frames.psnr import PsnrProtocol
+from superres.quantization.layers.opened import Executor
+from superres.quantization.layers.sensitivity import ClipFiles, measure_sensitivity
 from superres.scripting import script_log, threads_side_by_side
 
 with script_log(snakemake.log[0]):

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from superres.device.psnr import PsnrProtocol
-from superres.quantization.calibration import FrameFile
-from superres.quantization.opened import Executor
-from superres.quantization.subsets import RecipeState, measure_subsets
+from superres.device.frames.psnr import PsnrProtocol
+from superres.quantization.layers.opened import Executor
+from superres.quantization.layers.subsets import RecipeState, measure_subsets
+from superres.quantization.ranges.calibration import FrameFile
 from superres.scripting import script_log, threads_side_by_side
 
 with script_log(snakemake.log[0]):

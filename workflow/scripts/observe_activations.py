@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.quantization.observation import observe_activations
+from superres.quantization.ranges.observation import observe_activations
 from superres.scripting import script_log, threads_side_by_side
 from superres.study.settings import image_settings
 

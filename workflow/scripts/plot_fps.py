@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.report.plots import plot_fps
+from superres.report.plots.arms import plot_fps
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.report.layer_plots import plot_frontier
+from superres.report.plots.layer_plots import plot_frontier
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

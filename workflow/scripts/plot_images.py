@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.report.images_plot import plot_images
+from superres.report.plots.images_plot import plot_images
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

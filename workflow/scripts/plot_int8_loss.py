@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.report.plots import plot_int8_loss
+from superres.report.plots.arms import plot_int8_loss
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.report.operations_plot import plot_operations
+from superres.report.plots.operations_plot import plot_operations
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

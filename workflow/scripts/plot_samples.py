@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from superres.device.psnr import PsnrProtocol
-from superres.report.samples import plot_samples, read_samples
+from superres.device.frames.psnr import PsnrProtocol
+from superres.report.plots.samples import plot_samples, read_samples
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

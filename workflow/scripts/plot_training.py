@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.models.plots import plot_training
+from superres.models.training.plots import plot_training
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

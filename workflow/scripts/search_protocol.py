@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.device.psnr import PsnrProtocol
+from superres.device.frames.psnr import PsnrProtocol
 from superres.forensics.search import Candidates, search_protocol
 from superres.forensics.table import Published
 from superres.scripting import script_log

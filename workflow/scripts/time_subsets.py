@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from superres.device.latency import Plan
-from superres.device.machine import usable_cpus
-from superres.quantization.opened import Executor
-from superres.quantization.subsets import RecipeState, time_subsets
+from superres.device.machine.facts import usable_cpus
+from superres.device.tasks.latency import Plan
+from superres.quantization.layers.opened import Executor
+from superres.quantization.layers.subsets import RecipeState, time_subsets
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

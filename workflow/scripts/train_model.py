@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.models.training import TrainingSettings, train_model
+from superres.models.training.train import TrainingSettings, train_model
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

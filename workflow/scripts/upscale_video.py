@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.device.arm import Engine
+from superres.device.tasks.engine import Engine
 from superres.scripting import script_log
 from superres.upscale.engine import Source, open_for
 from superres.upscale.pipeline import UpscaleSettings, upscale_video

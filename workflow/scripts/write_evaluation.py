@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from superres.report.cells import TableText
-from superres.report.evaluation_table import write_evaluation
+from superres.report.tables.cells import TableText
+from superres.report.tables.evaluation_table import write_evaluation
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

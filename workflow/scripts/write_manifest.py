@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from superres.provenance import describe_code, describe_libraries
-from superres.report.manifest import Arm, Background, write_manifest
+from superres.code_version import describe_code, describe_libraries
+from superres.report.provenance.manifest import Arm, Background, write_manifest
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

@@ -8,11 +8,11 @@ import numpy as np
 
 from superres.data.disjoint import Origin
 from superres.data.indices import describe_source, each_frame, write_index
-from superres.data.reading import FrameReader, open_source, picture_digest
-from superres.data.sources import Source
-from superres.device.errors import UserError
-from superres.device.frames import FrameWriter
-from superres.device.progress import Progress
+from superres.data.sources.reading import FrameReader, open_source, picture_digest
+from superres.data.sources.sources import Source
+from superres.device.base.errors import UserError
+from superres.device.base.progress import Progress
+from superres.device.frames.files import FrameWriter
 
 
 def prepare_calibration_set(

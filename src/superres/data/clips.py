@@ -4,15 +4,15 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from superres.data.download.space import check_space, naming_full_disk
 from superres.data.frame_journal import FrameJournal, WrittenFrame
 from superres.data.frame_threads import frame_threads
 from superres.data.indices import describe_source, each_frame, write_index
-from superres.data.reading import FrameReader, open_source, picture_digest
 from superres.data.resampling import downsample
-from superres.data.sources import Source, read_in_any_order
-from superres.data.space import check_space, naming_full_disk
-from superres.device.frames import FrameWriter
-from superres.device.progress import Progress
+from superres.data.sources.reading import FrameReader, open_source, picture_digest
+from superres.data.sources.sources import Source, read_in_any_order
+from superres.device.base.progress import Progress
+from superres.device.frames.files import FrameWriter
 
 
 def prepare_clip(

@@ -1,6 +1,6 @@
 """Do a clip and other images show the same pixels? Answered from their indices, once both are prepared.
 
-What a study names twice is found before any work starts (`superres.data.overlap`); this finds the same
+What a study names twice is found before any work starts (`superres.data.sources.overlap`); this finds the same
 picture under two names as well, by the hash of its pixels.
 """
 
@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from superres.data.overlap import sectors_overlap
-from superres.device.errors import UserError
-from superres.device.outputs import Outputs, write_json
+from superres.data.sources.overlap import sectors_overlap
+from superres.device.base.errors import UserError
+from superres.device.base.outputs import Outputs, write_json
 
 
 @dataclass(frozen=True)

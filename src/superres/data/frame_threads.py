@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import cv2
 
-from superres.device.machine import usable_cpus
+from superres.device.machine.facts import usable_cpus
 
 
 @contextmanager

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from superres.data.reading import FrameReader
-from superres.data.sources import Source
-from superres.device.outputs import Outputs, write_json
+from superres.data.sources.reading import FrameReader
+from superres.data.sources.sources import Source
+from superres.device.base.outputs import Outputs, write_json
 
 
 def describe_source(source: Source) -> dict[str, object]:

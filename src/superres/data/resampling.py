@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from superres.data.sources import KERNELS
-from superres.device.errors import UserError
+from superres.data.sources.sources import KERNELS
+from superres.device.base.errors import UserError
 
 
 def keys_cubic(x: float, a: float = -0.5) -> float:

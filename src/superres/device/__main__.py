@@ -2,6 +2,6 @@
 
 import sys
 
-from superres.device.worker import main
+from superres.device.tasks.worker import main
 
 sys.exit(main(sys.argv[1:]))

@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 
 INPUT = "frame"
 WHITE = 255

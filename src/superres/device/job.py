@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 
 # Inputs, outputs and settings of each task; one in brackets may be missing.
 TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {

@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 
 from superres.data.frame_threads import frame_threads
-from superres.data.reading import FrameReader, open_source
 from superres.data.resampling import downsample
-from superres.data.sources import Source, Y4m
-from superres.device.bicubic import upscale_bicubic
-from superres.device.progress import Progress
-from superres.device.psnr import PsnrProtocol, psnr
-from superres.device.quality import compare_frame
+from superres.data.sources.reading import FrameReader, open_source
+from superres.data.sources.sources import Source, Y4m
+from superres.device.base.progress import Progress
+from superres.device.frames.bicubic import upscale_bicubic
+from superres.device.frames.psnr import PsnrProtocol, psnr
+from superres.device.tasks.quality import compare_frame
 from superres.forensics.table import Combination, Measured, Published, rank, write_tables
 
 AVERAGES = ("frames", "error")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from superres.device.outputs import Outputs, write_csv
+from superres.device.base.outputs import Outputs, write_csv
 
 # Published figures have four decimals.
 _SAME_DB = 0.0001

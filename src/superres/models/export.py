@@ -9,12 +9,12 @@ import onnx
 import torch
 from onnx.reference import ReferenceEvaluator
 
-from superres.device.outputs import Outputs
+from superres.device.base.outputs import Outputs
 from superres.models.folding import KEPT_FLOAT, fold
+from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY
 from superres.models.networks import Network, build_network
 from superres.models.settings import FOLDED_FROM, NetworkSettings, weights_name
 from superres.models.weights import load_weights
-from superres.quantization.graph import KEPT_FLOAT_PROPERTY
 
 OPSET = 17
 DEPLOYED_FOLDED = ("espcn_anchor", *FOLDED_FROM)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.models.colour import BLUE, GREEN, RED
 from superres.models.interpolation import RADIUS, SCALE, doubling_kernels
 from superres.models.networks import EspcnAnchor, EspcnYcbcr, Network

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.models.colour import rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
 from superres.models.interpolation import SCALE, double, doubling_kernels
-from superres.models.noisy import NoisyConv2d
 from superres.models.settings import ChromaUpsampling, NetworkSettings
+from superres.models.training.noisy import NoisyConv2d
 
 IMAGE_GAIN = 4.0
 

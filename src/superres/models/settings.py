@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 
 ChromaUpsampling = Literal["bicubic", "bilinear", "nearest"]
 
@@ -42,7 +42,7 @@ class TrainingSettings:
     every `precondition_every` steps. The learning rate rises linearly over `warmup_steps`, then follows a cosine
     down to `final_lr_fraction` of its peak (Loshchilov and Hutter, arXiv:1608.03983). The loss is L1 for
     the first `l1_steps` steps, mean squared error after. `int8_noise` is how much noise the convolutions feel, in
-    steps of symmetric INT8 (see `superres.models.noisy`). `ema_decay` is that of the averaged weights, which
+    steps of symmetric INT8 (see `superres.models.training.noisy`). `ema_decay` is that of the averaged weights, which
     are validated and kept. Steps are counted from 1; `log_every`, `validate_every` and `checkpoint_every`
     are in steps. `threads` is the number of torch's threads: the last bits of the weights depend on it, and
     with more than one, torch itself now and then adds in another order (seen in one of eight runs with 2),

@@ -6,8 +6,8 @@ import safetensors
 import safetensors.torch
 from torch import nn
 
-from superres.device.errors import UserError
-from superres.device.outputs import Outputs
+from superres.device.base.errors import UserError
+from superres.device.base.outputs import Outputs
 from superres.models.networks import MODELS, Network
 from superres.models.settings import weights_name
 

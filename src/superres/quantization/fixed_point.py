@@ -14,10 +14,10 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
+from superres.device.base.outputs import Outputs
 from superres.device.fixed_point import INPUT, WHITE, Tables, write_tables
-from superres.device.outputs import Outputs
-from superres.quantization.graph import load_onnx
+from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.whole_numbers import (
     CONSTANT_BITS,
     LIMIT,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from superres.quantization.levels import LEVELS, UINT8_LEVELS
+from superres.device.base.levels import LEVELS, UINT8_LEVELS
 
 
 @dataclass(frozen=True)

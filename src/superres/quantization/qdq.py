@@ -15,10 +15,10 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from superres.device.errors import UserError
-from superres.quantization.graph import Convolution, find_convolutions, load_onnx, save_onnx
+from superres.device.base.errors import UserError
+from superres.models.graphs.onnx_file import Convolution, find_convolutions, load_onnx, save_onnx
 from superres.quantization.grids import Grid, asymmetric_grid, symmetric_grid
-from superres.quantization.record import Ranges, TensorRange, read_ranges
+from superres.quantization.ranges.record import Ranges, TensorRange, read_ranges
 
 Part = Literal["activations", "weights"]
 """What of a convolution is quantised: the data that it reads, its weights."""

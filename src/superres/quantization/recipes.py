@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 
 STEPS = {
     "center": "int8 that holds the 256 levels of a frame",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.device.fixed_point import WHITE, Instruction
 
 CONSTANT_BITS = 24

@@ -6,12 +6,12 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from superres.data.addresses import without_secrets
-from superres.data.check_files import check_source
-from superres.data.overlap import check_disjoint
-from superres.data.sources import Source, pinned_file
-from superres.device.errors import UserError
-from superres.quantization.cache import read_cache
+from superres.data.download.addresses import without_secrets
+from superres.data.sources.check_files import check_source
+from superres.data.sources.overlap import check_disjoint
+from superres.data.sources.sources import Source, pinned_file
+from superres.device.base.errors import UserError
+from superres.quantization.ranges.cache import read_cache
 from superres.quantization.tools.presets import INSTALL, TOOLS
 from superres.study.model import TRAINING_ROLES, Calibration, CalibrationSet, Clip, Study, TrainingSet
 

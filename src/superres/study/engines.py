@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.models.settings import ENDS_IN_BLOCKS
 from superres.study.model import Arm, Study
 

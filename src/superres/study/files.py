@@ -4,11 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from superres.data.addresses import address_below, check_address, is_address, readable_address
-from superres.data.check_files import image_files
-from superres.data.frame_ranges import frame_indices
-from superres.data.sources import Download, Images, PinnedFile, Source, Video, Y4m, ZipImages, pinned_file
-from superres.device.errors import UserError
+from superres.data.download.addresses import address_below, check_address, is_address, readable_address
+from superres.data.sources.check_files import image_files
+from superres.data.sources.frame_ranges import frame_indices
+from superres.data.sources.sources import (
+    Download,
+    Images,
+    PinnedFile,
+    Source,
+    Video,
+    Y4m,
+    ZipImages,
+    pinned_file,
+)
+from superres.device.base.errors import UserError
 from superres.study.model import Study
 
 # 8-bit planes at 4:2:0 are half of their RGB frame, whose LR twin is a quarter of it.

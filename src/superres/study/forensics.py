@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from superres.data.sources import Y4m
-from superres.device.errors import UserError
+from superres.data.sources.sources import Y4m
+from superres.device.base.errors import UserError
 from superres.study.model import Clip, Forensics
 
 

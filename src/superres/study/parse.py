@@ -6,8 +6,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from superres.data.addresses import without_secrets
-from superres.data.sources import (
+from superres.data.download.addresses import without_secrets
+from superres.data.sources.sources import (
     Download,
     FrameRange,
     Images,
@@ -20,7 +20,7 @@ from superres.data.sources import (
     Y4m,
     ZipImages,
 )
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.models.settings import FOLDED_FROM
 from superres.quantization.tools.presets import TOOLS
 from superres.study.engines import (

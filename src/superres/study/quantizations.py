@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.quantization.recipes import (
     FIXED_POINT,
     NEED_IMAGES,

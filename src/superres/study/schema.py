@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from superres.data.addresses import is_address, redact
-from superres.device.errors import UserError
+from superres.data.download.addresses import is_address, redact
+from superres.device.base.errors import UserError
 
 Schema = Mapping[str, Any]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.quantization.recipes import MEASURED
 from superres.study.model import Arm, Quantization, Sensitivity
 

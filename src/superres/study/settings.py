@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from superres.quantization.calibration import CalibrationSettings, FrameFile, RandomImages
+from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile, RandomImages
 from superres.quantization.steps.base import StepJob
 
 

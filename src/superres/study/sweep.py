@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 
 Entry = Mapping[str, Any]
 

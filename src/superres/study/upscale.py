@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.study.model import Arm, Upscale
 from superres.upscale.codecs import chosen_codec
 

@@ -1,7 +1,8 @@
 """A job on the target that it is meant for."""
 
 from superres.device.job import Job
-from superres.targets import local, remote
+from superres.targets import local
+from superres.targets.remote import errand as remote
 from superres.targets.settings import Device, Target
 
 

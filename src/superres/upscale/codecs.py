@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 
 Codec = Literal["auto", "ffv1", "h264", "y4m"]
 

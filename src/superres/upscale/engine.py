@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from superres.device.arm import Engine
+from superres.device.base.outputs import read_json
 from superres.device.job import Job
-from superres.device.outputs import read_json
 from superres.device.runtimes.base import Session
 from superres.device.runtimes.sizes import takes
+from superres.device.tasks.engine import Engine
 from superres.targets.local import run_job
 
 

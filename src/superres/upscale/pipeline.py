@@ -8,9 +8,9 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
-from superres.device.errors import UserError
-from superres.device.outputs import Outputs
-from superres.device.progress import Progress
+from superres.device.base.errors import UserError
+from superres.device.base.outputs import Outputs
+from superres.device.base.progress import Progress
 from superres.device.runtimes.base import Session
 from superres.upscale.codecs import Codec, chosen_codec
 from superres.upscale.videos import Picture, VideoReader, VideoWriter

@@ -11,7 +11,7 @@ import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.upscale.codecs import CONTAINERS, Codec
 
 Sound = Sequence[av.AudioStream]

@@ -10,11 +10,11 @@ from PIL import Image
 
 from superres.data.calibration_sets import prepare_calibration_set
 from superres.data.clips import prepare_clip
-from superres.data.reading import picture_digest
 from superres.data.resampling import downsample
-from superres.data.sources import FrameRange, Images, PackageFile, Source, TurningView
-from superres.device.errors import UserError
-from superres.device.frames import open_frames
+from superres.data.sources.reading import picture_digest
+from superres.data.sources.sources import FrameRange, Images, PackageFile, Source, TurningView
+from superres.device.base.errors import UserError
+from superres.device.frames.files import open_frames
 
 ALL = FrameRange()
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from superres.data.clips import prepare_clip
-from superres.data.reading import picture_digest
-from superres.data.sources import FrameRange, PinnedFile, Source, Y4m
-from superres.data.y4m import read_header
-from superres.device.errors import UserError
+from superres.data.sources.reading import picture_digest
+from superres.data.sources.sources import FrameRange, PinnedFile, Source, Y4m
+from superres.data.sources.y4m import read_header
+from superres.device.base.errors import UserError
 
 CROWD_RUN = (
     1555203036,
@@ -65,7 +65,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from superres.data.clips import prepare_clip
-from superres.data.sources import FrameRange, Source, Y4m
+from superres.data.sources.sources import FrameRange, Source, Y4m
 
 folder, path = Path(sys.argv[1]), sys.argv[2]
 prepare_clip(

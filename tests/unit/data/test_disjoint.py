@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from superres.data.disjoint import Origin, check_disjoint_images, shares_pixels
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 
 
 def write_index(path: Path, *origins: tuple[str, str, list[float] | None]) -> Path:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from superres.data.resampling import FILTERS, downsample, downsample_float
-from superres.data.sources import KERNELS
-from superres.device.errors import UserError
+from superres.data.sources.sources import KERNELS
+from superres.device.base.errors import UserError
 
 
 def _cubic(x, a=-0.5):

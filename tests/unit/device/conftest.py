@@ -13,7 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.job import Job
-from superres.models.fold_frames import fold_frames
+from superres.models.graphs.uint8.pixels import fold_frames
 
 ENDINGS = (("engine", "bin"), ("record", "json"))
 

@@ -6,7 +6,7 @@ import onnx
 import pytest
 
 from superres.device.runtimes.trt.layers import LOG_START, Layer, read_build_log
-from superres.quantization.graph import kept_float
+from superres.models.graphs.onnx_file import kept_float
 
 trt = pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is made for x86-64 Linux and Windows only")
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from superres.device import fixed_point
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.device.fixed_point import Instruction, Tables, read_tables, upscale, write_tables
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.device.job import TASKS, Job
 
 JOB = Job(

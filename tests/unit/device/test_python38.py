@@ -16,9 +16,9 @@ MODULES = sorted(DEVICE.rglob("*.py"))
 # Neither the job nor the frames need a runtime; the whole package is not there.
 CHECK = """
 import numpy as np
-from superres.device import worker
+from superres.device.tasks import worker
 from superres.device.job import Job
-from superres.device.psnr import psnr, squared_errors
+from superres.device.frames.psnr import psnr, squared_errors
 
 job = Job("build_engine", "opencv", "uint8", 1, {}, {"engine": "e", "record": "r"})
 assert Job.from_json(job.to_json()) == job

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from superres.data.resampling import downsample
-from superres.data.sources import KERNELS, MATRICES, RANGES, FrameRange, Source, Y4m
-from superres.data.y4m import read_header, read_planes
-from superres.data.yuv import yuv_to_rgb
-from superres.device.bicubic import upscale_bicubic
-from superres.device.errors import UserError
-from superres.device.psnr import PAPER, PsnrProtocol
+from superres.data.sources.sources import KERNELS, MATRICES, RANGES, FrameRange, Source, Y4m
+from superres.data.sources.y4m import read_header, read_planes
+from superres.data.sources.yuv import yuv_to_rgb
+from superres.device.base.errors import UserError
+from superres.device.frames.bicubic import upscale_bicubic
+from superres.device.frames.psnr import PAPER, PsnrProtocol
 from superres.forensics.search import Candidates, measure_candidates, search_protocol
 from superres.forensics.table import Combination, Measured, Published, conclude, rank
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from superres.device.frames import FrameWriter
+from superres.device.frames.files import FrameWriter
 from superres.models.networks import Network, build_network
 from superres.models.settings import NetworkSettings
 

@@ -8,13 +8,13 @@ import onnxruntime
 import pytest
 import torch
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.models.export import export_onnx, export_program
+from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY, find_convolutions, kept_float
 from superres.models.networks import MODELS, Network
 from superres.models.settings import FOLDED_FROM, NetworkSettings, weights_name
 from superres.models.weights import save_weights
-from superres.quantization.graph import KEPT_FLOAT_PROPERTY, find_convolutions, kept_float
-from superres.report.operations import count_operations
+from superres.report.metrics.operations import count_operations
 
 MakeNetwork = Callable[..., Network]
 EVERY_MODEL = [*MODELS, *FOLDED_FROM]

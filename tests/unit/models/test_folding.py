@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.models.folding import FoldedEspcn, fold
 from superres.models.networks import Network
 from superres.models.settings import ChromaUpsampling, NetworkSettings

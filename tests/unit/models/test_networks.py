@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.models.networks import MODELS, Espcn, Network, build_network
 from superres.models.settings import NetworkSettings
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from superres.data.resampling import downsample
-from superres.device.bicubic import upscale_bicubic
+from superres.device.frames.bicubic import upscale_bicubic
 from superres.models.networks import MODELS, build_network
-from superres.models.validation import psnr_y_db, upscale
+from superres.models.training.validation import psnr_y_db, upscale
 from superres.models.weights import load_weights, pretrained
 
 PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"

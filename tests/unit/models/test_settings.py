@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.models.settings import TrainingSettings
 
 

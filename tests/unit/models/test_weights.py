@@ -5,7 +5,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.models.networks import MODELS, Network, build_network
 from superres.models.weights import load_weights, pretrained, save_weights
 

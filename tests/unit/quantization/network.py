@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from superres.quantization.calibration import CalibrationSettings, FrameFile, RandomImages
-from superres.quantization.observation import observe_activations
-from superres.quantization.ranges import calibrate_ranges
+from superres.quantization.ranges.calibrate import calibrate_ranges
+from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile, RandomImages
+from superres.quantization.ranges.observation import observe_activations
 
 CHANNELS = ((3, 8, 5), (8, 6, 3), (6, 12, 3))
 

@@ -13,16 +13,16 @@ from superres import models
 from superres.device.runtimes import onnxruntime, openvino
 from superres.device.runtimes.base import Settings
 from superres.models.export import export_onnx
-from superres.models.fold_frames import fold_frames
+from superres.models.graphs.onnx_file import kept_float, load_onnx
+from superres.models.graphs.uint8.pixels import fold_frames
 from superres.models.settings import weights_name
-from superres.quantization.calibration import CalibrationSettings, FrameFile
-from superres.quantization.graph import kept_float, load_onnx
-from superres.quantization.observation import observe_activations
 from superres.quantization.qdq import quantize_onnx
-from superres.quantization.ranges import calibrate_ranges
+from superres.quantization.ranges.calibrate import calibrate_ranges
+from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile
+from superres.quantization.ranges.observation import observe_activations
 from superres.quantization.recipes import STEPS, parse_recipe
-from superres.quantization.refine import refine_onnx
 from superres.quantization.steps.base import StepJob
+from superres.quantization.steps.refine import refine_onnx
 
 from .network import write_set
 

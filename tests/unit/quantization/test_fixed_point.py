@@ -16,16 +16,16 @@ import pytest
 from onnx import helper, numpy_helper
 
 from superres.device import fixed_point
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.device.fixed_point import Tables, upscale, upscale_levels
 from superres.models.export import export_onnx
-from superres.models.fold_frames import fold_frames
+from superres.models.graphs.uint8.pixels import fold_frames
 from superres.models.settings import NetworkSettings, weights_name
-from superres.quantization.calibration import CalibrationSettings, FrameFile
 from superres.quantization.fixed_point import tabulate_graph, tabulate_onnx
 from superres.quantization.qdq import quantize_onnx
-from superres.quantization.refine import refine_onnx
+from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile
 from superres.quantization.steps.base import StepJob
+from superres.quantization.steps.refine import refine_onnx
 
 from .network import calibrate, convolve, network_weights, to_space, write_set
 

@@ -11,8 +11,8 @@ from superres.device.runtimes.base import Settings
 from superres.models.export import export_onnx
 from superres.models.networks import build_network
 from superres.models.weights import save_weights
-from superres.quantization.calibration import RandomImages
 from superres.quantization.qdq import quantize_onnx
+from superres.quantization.ranges.calibration import RandomImages
 
 from .network import calibrate
 

@@ -9,11 +9,11 @@ import openvino as ov
 import pytest
 from onnx import numpy_helper
 
-from superres.device.errors import UserError
-from superres.quantization.calibration import RandomImages
+from superres.device.base.errors import UserError
 from superres.quantization.grids import asymmetric_grid
 from superres.quantization.qdq import Part, quantize_graph, quantize_onnx, weight_grid
-from superres.quantization.record import Ranges, read_ranges
+from superres.quantization.ranges.calibration import RandomImages
+from superres.quantization.ranges.record import Ranges, read_ranges
 
 from .network import build_network, calibrate, convolve, network_weights, to_space
 

@@ -12,8 +12,8 @@ import onnxruntime as ort
 import pytest
 from onnx import numpy_helper
 
-from superres.device.errors import UserError
-from superres.quantization.calibration import FrameFile, RandomImages, describe_data
+from superres.device.base.errors import UserError
+from superres.quantization.ranges.calibration import FrameFile, RandomImages, describe_data
 from superres.quantization.tools.presets import INSTALL, TOOLS
 from superres.quantization.tools.run import quantize_by_tool
 

@@ -8,7 +8,7 @@ import onnx
 import polars as pl
 from onnx import TensorProto, helper, numpy_helper
 
-from superres.report.schema import Metrics
+from superres.report.metrics.schema import Metrics
 
 MILLISECONDS = {
     ("pytorch", "fp32"): 330.0,

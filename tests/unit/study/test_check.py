@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.study.check import check_study, leave_out_missing, used_calibration_sets
 from superres.study.files import source_files
 from superres.study.parse import load_study

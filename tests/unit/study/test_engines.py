@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.study.engines import (
     FORMS,
     build_settings,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from superres.data.addresses import readable_address, redact
-from superres.data.sources import PinnedFile, Video, Y4m, ZipImages
-from superres.device.errors import UserError
+from superres.data.download.addresses import readable_address, redact
+from superres.data.sources.sources import PinnedFile, Video, Y4m, ZipImages
+from superres.device.base.errors import UserError
 from superres.study.check import check_study, leave_out_missing
 from superres.study.files import frames_made_of, source_files
 from superres.study.parse import load_study

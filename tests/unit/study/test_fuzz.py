@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.study.check import check_study, leave_out_missing
 from superres.study.parse import load_study
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from superres.data.sources import FrameRange, Images, TurningView, Y4m
-from superres.device.errors import UserError
+from superres.data.sources.sources import FrameRange, Images, TurningView, Y4m
+from superres.device.base.errors import UserError
 from superres.models.settings import TrainingSettings
 from superres.quantization.recipes import Recipe
 from superres.study.model import Arm, Quantization, Sensitivity

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.study.comparisons import Series, compared_arms, differing_in
 from superres.study.model import Study
 from superres.study.parse import load_study

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.study.parse import load_study
 from superres.targets.settings import Device, Local
 

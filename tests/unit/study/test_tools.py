@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.quantization.tools import presets
 from superres.quantization.tools.presets import INSTALL, Tool
 from superres.study.check import leave_out_missing, left_out_notes

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.study.check import check_study
 from superres.study.model import Arm, Study
 from superres.study.parse import load_study

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from far_side import FarSide, find_python38, wait_until
-from superres.targets import remote
+from superres.targets.remote import errand as remote
 
 from .quick import WORK, repack
 
@@ -18,7 +18,7 @@ from .quick import WORK, repack
 @pytest.fixture(scope="module")
 def worker() -> Iterator[None]:
     """A worker with the agent as it is, and a quick task in place of what needs numpy."""
-    quick = repack("superres/device/worker.py", lambda text: WORK)
+    quick = repack("superres/device/tasks/worker.py", lambda text: WORK)
     before, remote.pack_worker = remote.pack_worker, lambda: quick
     yield
     remote.pack_worker = before

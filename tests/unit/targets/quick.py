@@ -15,15 +15,16 @@ from pathlib import Path
 
 from far_side import FarSide
 from superres.device.job import Job
-from superres.targets import pack, remote
+from superres.targets.remote import errand as remote
+from superres.targets.remote import pack
+from superres.targets.remote.ssh import Patience
 from superres.targets.settings import Device
-from superres.targets.ssh import Patience
 
 # A worker whose one task copies its model, and does on the way what a test asks for.
 WORK = """
 import json, os, signal, sys, threading, time
 from pathlib import Path
-from superres.device.outputs import Outputs
+from superres.device.base.outputs import Outputs
 
 def main(arguments):
     job = json.loads(Path("job.json").read_text())
@@ -88,9 +89,9 @@ def start(job: Job, device: Device, lines: Path, silence_s: float = 5.0) -> subp
         "import json, sys\n"
         "from superres.device.job import Job\n"
         "from superres.targets import remote\n"
-        "from superres.targets.pack import Worker\n"
+        "from superres.targets.remote.pack import Worker\n"
         "from superres.targets.settings import Device\n"
-        "from superres.targets.ssh import Patience\n"
+        "from superres.targets.remote.ssh import Patience\n"
         "job, device, worker, silence = sys.argv[1:]\n"
         "content = open(worker, 'rb').read()\n"
         "import hashlib\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.device.job import Job
 from superres.targets import local
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from superres.device.arm import Engine
-from superres.device.errors import UnsupportedError, UserError
+from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.job import Job
+from superres.device.tasks.engine import Engine
 from superres.models.export import export_onnx
-from superres.models.fold_channels_last import fold_channels_last
+from superres.models.graphs.uint8.channels_last import fold_channels_last
 from superres.models.weights import pretrained
 from superres.targets.local import run_job
 from superres.upscale.engine import Source, open_for

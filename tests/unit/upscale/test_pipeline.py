@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Session, Settings
 from superres.upscale.pipeline import WAITING, UpscaleSettings, _in_background, upscale_video

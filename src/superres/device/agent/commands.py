@@ -17,10 +17,10 @@ def main(arguments: List[str]) -> int:
 
         return watch.main(rest)
     if command == "probe":
-        from superres.device import probe
+        from superres.device.agent import probe
 
         return probe.main(rest)
-    from superres.device import worker
+    from superres.device.tasks import worker
 
     return worker.main(rest)
 

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Sequence
 
-from superres.device.jetson import read_state, run_tool
+from superres.device.machine.jetson import read_state, run_tool
 
 # Modules, and the packages that may bring them.
 _PACKAGES = {

@@ -12,7 +12,7 @@ from superres.device.agent.facts import describe_device
 from superres.device.agent.jobs import JobFolder, all_jobs, needed_files
 from superres.device.agent.locks import closing, take_lock
 from superres.device.agent.store import Store
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 
 _BEAT_SECONDS = 2.0
 _POLL_SECONDS = 0.05

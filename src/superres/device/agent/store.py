@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Callable, Collection, Iterator, List
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 
 _BLOCK = 1 << 20
 _SPARE_BYTES = 1 << 20

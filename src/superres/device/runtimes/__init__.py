@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, cast
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 
 if TYPE_CHECKING:
     from superres.device.runtimes.base import Runtime

@@ -20,7 +20,7 @@ from typing import (
 
 import numpy as np
 
-from superres.device.errors import UnsupportedError, UserError
+from superres.device.base.errors import UnsupportedError, UserError
 
 FRAMES = ("uint8", "float32")
 

@@ -6,7 +6,7 @@ from typing import Any, Sequence, Tuple
 
 import numpy as np
 
-from superres.device.pixels import from_blocks, to_pixels, to_planes
+from superres.device.frames.pixels import from_blocks, to_pixels, to_planes
 from superres.device.runtimes.base import Session, Settings
 
 LEAST_BLOCK_CHANNELS = 12
@@ -16,7 +16,7 @@ class BoundSession(Session):
     """An engine between two arrays, which are allocated once for each frame size.
 
     Of uint8 frames: 1 x H x W x 3 in, 1 x 2H x 2W x 3 out, or 1 x H x W x `block_channels`, if there are any, which
-    are brought into a frame here (`superres.device.pixels.from_blocks`). Of float32 planes, range 0 to 1: 1 x 3 x H x W in,
+    are brought into a frame here (`superres.device.frames.pixels.from_blocks`). Of float32 planes, range 0 to 1: 1 x 3 x H x W in,
     1 x 3 x 2H x 2W out, converted here in numpy.
     """
 

@@ -5,7 +5,7 @@ from typing import Any, Dict, Optional
 
 import numpy as np
 
-from superres.device.errors import UnsupportedError, UserError
+from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.fixed_point import Tables, read_tables, upscale
 from superres.device.runtimes.base import Session, Settings
 

@@ -16,7 +16,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     RuntimeException,
 )
 
-from superres.device.errors import UnsupportedError, UserError
+from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.runtimes.base import AS_WRITTEN, WARMUP_RUNS, LayerTime, Settings
 from superres.device.runtimes.bound import BoundSession, block_channels
 

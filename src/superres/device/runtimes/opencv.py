@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, List, Optional
 import cv2
 import numpy as np
 
-from superres.device.bicubic import upscale_bicubic
-from superres.device.errors import UnsupportedError, UserError
+from superres.device.base.errors import UnsupportedError, UserError
+from superres.device.frames.bicubic import upscale_bicubic
 from superres.device.runtimes.base import WARMUP_RUNS, LayerTime, Session, Settings
 
 # What `a` is in OpenCV is fixed in its source; written down for whoever compares it with another bicubic.

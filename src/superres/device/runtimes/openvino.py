@@ -14,7 +14,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgu
 import openvino as ov
 from openvino import opset13 as ops
 
-from superres.device.errors import UnsupportedError, UserError
+from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.runtimes.base import (
     AS_WRITTEN,
     WARMUP_RUNS,

@@ -13,8 +13,8 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 import numpy as np
 import torch
 
-from superres.device.errors import UnsupportedError, UserError
-from superres.device.machine import computes_bf16
+from superres.device.base.errors import UnsupportedError, UserError
+from superres.device.machine.facts import computes_bf16
 from superres.device.runtimes.base import WARMUP_RUNS, LayerTime, Session, Settings, convolution_macs
 
 _OPERATOR = "aten::"

@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional
 
 import torch
 
-from superres.device.memory import keep_freed_memory
+from superres.device.machine.memory import keep_freed_memory
 from superres.device.runtimes import pytorch
 from superres.device.runtimes.base import Settings
 from superres.device.runtimes.pytorch import PytorchSession, build_program, open_program

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Mapping, Tuple
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.device.runtimes.base import Settings
 
 Size = Tuple[int, int]

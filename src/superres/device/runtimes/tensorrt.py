@@ -6,7 +6,7 @@ The engine belongs to one version and one device. Not yet run on hardware: see `
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.device.runtimes.base import Settings
 from superres.device.runtimes.trt.config import check_fast, is_strongly_typed, precision_kind
 from superres.device.runtimes.trt.engine import build_engine, check_int8, make_builder

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from superres.device.errors import UnsupportedError, UserError
+from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.runtimes.base import Settings
 from superres.device.runtimes.trt.config import precision_kind
 from superres.device.runtimes.trt.cuda import Device

@@ -8,18 +8,19 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from superres.device.errors import UserError
-from superres.device.progress import Progress
-from superres.quantization.calibration import (
+from superres.device.base.errors import UserError
+from superres.device.base.levels import LEVELS
+from superres.device.base.progress import Progress
+from superres.models.graphs.onnx_file import Convolution
+from superres.quantization.qdq import quantize_graph, quantized_convolutions, weight_grid
+from superres.quantization.ranges.calibration import (
     FrameFile,
     RandomImages,
     count_images,
     first_images,
     read_images,
 )
-from superres.quantization.graph import Convolution
-from superres.quantization.levels import LEVELS
-from superres.quantization.qdq import quantize_graph, quantized_convolutions, weight_grid
+from superres.quantization.ranges.taps import Taps
 from superres.quantization.steps.base import (
     State,
     StepJob,
@@ -28,7 +29,6 @@ from superres.quantization.steps.base import (
     replace_initializers,
 )
 from superres.quantization.steps.bias import bias_name, refuse_behind
-from superres.quantization.taps import Taps
 
 _RIDGE = 1e-4
 """Share of an input's mean variance that a weight's distance from the float one counts with."""

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from superres.device.errors import UserError
-from superres.quantization.calibration import CalibrationSettings, FrameFile, RandomImages
-from superres.quantization.record import Ranges
+from superres.device.base.errors import UserError
+from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile, RandomImages
+from superres.quantization.ranges.record import Ranges
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from superres.device.errors import UserError
-from superres.device.progress import Progress
-from superres.quantization.calibration import FrameFile, RandomImages, first_images, read_images
-from superres.quantization.graph import Convolution
+from superres.device.base.errors import UserError
+from superres.device.base.progress import Progress
+from superres.models.graphs.onnx_file import Convolution
 from superres.quantization.qdq import quantize_graph, quantized_convolutions
+from superres.quantization.ranges.calibration import FrameFile, RandomImages, first_images, read_images
+from superres.quantization.ranges.taps import Taps
 from superres.quantization.steps.base import (
     State,
     StepJob,
@@ -19,7 +20,6 @@ from superres.quantization.steps.base import (
     read_initializers,
     replace_initializers,
 )
-from superres.quantization.taps import Taps
 
 
 def apply(state: State, job: StepJob) -> State:

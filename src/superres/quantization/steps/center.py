@@ -14,10 +14,10 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from superres.device.errors import UserError
-from superres.quantization.graph import Convolution, find_convolutions
-from superres.quantization.levels import LEVELS, UINT8_LEVELS
-from superres.quantization.record import TensorRange
+from superres.device.base.errors import UserError
+from superres.device.base.levels import LEVELS, UINT8_LEVELS
+from superres.models.graphs.onnx_file import Convolution, find_convolutions
+from superres.quantization.ranges.record import TensorRange
 from superres.quantization.steps.base import (
     State,
     StepJob,

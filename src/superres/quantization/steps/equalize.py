@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import onnx
 
-from superres.device.errors import UserError
-from superres.quantization.graph import Convolution, find_convolutions
-from superres.quantization.observation import observe_activations, read_observed
-from superres.quantization.ranges import measured_ranges
-from superres.quantization.record import Ranges
+from superres.device.base.errors import UserError
+from superres.models.graphs.onnx_file import Convolution, find_convolutions
+from superres.quantization.ranges.calibrate import measured_ranges
+from superres.quantization.ranges.observation import observe_activations, read_observed
+from superres.quantization.ranges.record import Ranges
 from superres.quantization.steps.base import (
     State,
     StepJob,

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from superres.quantization.frontier import choose_subset
-from superres.quantization.layers import parse_subset, quantized_layers
+from superres.quantization.layers.frontier import choose_subset
+from superres.quantization.layers.layers import parse_subset, quantized_layers
+from superres.quantization.layers.schema import read_frontier
 from superres.quantization.steps.base import State, StepJob
-from superres.quantization.tables import read_frontier
 
 
 def apply(state: State, job: StepJob) -> State:

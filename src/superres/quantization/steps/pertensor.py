@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.quantization.steps.base import State, StepJob
 
 

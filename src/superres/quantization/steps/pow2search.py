@@ -8,12 +8,12 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from superres.device.errors import UserError
-from superres.device.progress import Progress
-from superres.quantization.calibration import Image, first_images, read_images
-from superres.quantization.fraction_bits import FractionBits, bits_by_range, with_bits
+from superres.device.base.errors import UserError
+from superres.device.base.progress import Progress
 from superres.quantization.qdq import quantize_graph
+from superres.quantization.ranges.calibration import Image, first_images, read_images
 from superres.quantization.steps.base import State, StepJob
+from superres.quantization.steps.fraction_bits import FractionBits, bits_by_range, with_bits
 
 Choice = tuple[int, ...]
 """How many fraction bits more (or fewer) than by range each tensor has, then the weights of each layer."""

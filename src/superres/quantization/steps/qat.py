@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from superres.device.errors import UserError
-from superres.device.memory import keep_freed_memory
-from superres.device.progress import Progress
-from superres.models.batches import orient
-from superres.models.schedule import learning_rate_at
+from superres.device.base.errors import UserError
+from superres.device.base.levels import UINT8_LEVELS
+from superres.device.base.progress import Progress
+from superres.device.machine.memory import keep_freed_memory
 from superres.models.settings import TrainingSettings
-from superres.quantization.calibration import FrameFile, open_images
-from superres.quantization.levels import UINT8_LEVELS
+from superres.models.training.batches import orient
+from superres.models.training.schedule import learning_rate_at
+from superres.quantization.ranges.calibration import FrameFile, open_images
 from superres.quantization.steps.base import State, StepJob
-from superres.quantization.trainable import TrainableChain
+from superres.quantization.steps.trainable import TrainableChain
 
 _JUDGED = 64
 """Patches that the error is measured on before and after; no step of a training draws them."""

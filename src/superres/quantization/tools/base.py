@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import onnx
 
-from superres.quantization.calibration import FrameFile, RandomImages
+from superres.quantization.ranges.calibration import FrameFile, RandomImages
 
 
 @dataclass(frozen=True)

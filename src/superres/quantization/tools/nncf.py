@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from superres.device.errors import UserError
-from superres.quantization.calibration import FrameFile, RandomImages, count_images, read_images
-from superres.quantization.graph import load_onnx
+from superres.device.base.errors import UserError
+from superres.models.graphs.onnx_file import load_onnx
+from superres.quantization.ranges.calibration import FrameFile, RandomImages, count_images, read_images
 from superres.quantization.tools.base import Made
 from superres.quantization.tools.presets import INSTALL
 

@@ -16,8 +16,8 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
-from superres.quantization.calibration import FrameFile, RandomImages, read_images
-from superres.quantization.graph import load_onnx
+from superres.models.graphs.onnx_file import load_onnx
+from superres.quantization.ranges.calibration import FrameFile, RandomImages, read_images
 from superres.quantization.tools.base import Made
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

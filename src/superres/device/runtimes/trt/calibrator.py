@@ -11,10 +11,10 @@ from typing import Any, Iterator, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
-from superres.device.errors import UserError
-from superres.device.frames import open_frames
-from superres.device.outputs import read_json
-from superres.device.pixels import to_planes
+from superres.device.base.errors import UserError
+from superres.device.base.outputs import read_json
+from superres.device.frames.files import open_frames
+from superres.device.frames.pixels import to_planes
 from superres.device.runtimes.sizes import Size
 from superres.device.runtimes.trt.cuda import Cuda, DeviceMemory
 

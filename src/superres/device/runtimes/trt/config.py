@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from superres.device.errors import UnsupportedError
+from superres.device.base.errors import UnsupportedError
 from superres.device.runtimes.sizes import Sizes, input_shape
 from superres.device.runtimes.trt.options import BuildOptions
 

@@ -9,7 +9,7 @@ from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from superres.device.errors import UnsupportedError, UserError
+from superres.device.base.errors import UnsupportedError, UserError
 
 DRIVER = "libcuda.so.1"
 _OUT_OF_MEMORY, _INSUFFICIENT_DRIVER, _NO_DEVICE = 2, 35, 100

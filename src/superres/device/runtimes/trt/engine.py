@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from superres.device.cache import cache_folder
-from superres.device.errors import UnsupportedError, UserError
+from superres.device.base.cache import cache_folder
+from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.runtimes.base import Settings
 from superres.device.runtimes.sizes import frame_sizes
 from superres.device.runtimes.trt import config as configuration

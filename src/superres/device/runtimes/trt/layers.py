@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.device.runtimes.base import convolution_macs
 
 LOG_START = "Layers:\n"

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any, Dict, List
 
-from superres.device.errors import UnsupportedError, UserError
+from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.runtimes.trt.cuda import Cuda, Device, require_driver
 
 PACKAGES = {

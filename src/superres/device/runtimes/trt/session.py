@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
-from superres.device.errors import UserError
+from superres.device.base.errors import UserError
 from superres.device.runtimes.base import LayerTime, Settings
 from superres.device.runtimes.bound import BoundSession
 from superres.device.runtimes.trt.cuda import Cuda, Device, DeviceMemory

@@ -1,0 +1,119 @@
+"""Decoding of image files with Pillow: whatever they hold, 8-bit RGB comes out.
+
+numpy comes in only where pixels are read, so that headers can be checked without it.
+"""
+
+import io
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from PIL import Image, ImageOps
+
+from superres.device.base.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_ORIENTATION = 0x0112
+# What Pillow raises for a file that is broken or no image, format by format.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+_WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+_said: set[str] = set()
+
+
+def picture_size(file: Path | bytes | BinaryIO, name: str) -> tuple[int, int]:
+    """Height and width of an image as it will be decoded, from its header alone.
+
+    `file` is a path, the file's bytes or an open file that can seek, `name` is how messages call it. Raises
+    UserError if the header can't be read.
+    """
+    with ExitStack() as stack:
+        stream = _stream(file, stack, name)
+        with _opened(stream, name) as image:
+            if image.format == "PNG" and "exif" not in image.info and not _says_more_at_its_end(stream):
+                # Pillow would decode the whole picture to see whether EXIF comes behind the pixels.
+                image.info["exif"] = b""
+            turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+            return image.size if turned else (image.size[1], image.size[0])
+
+
+def _stream(file: Path | bytes | BinaryIO, stack: ExitStack, name: str) -> BinaryIO:
+    if isinstance(file, bytes):
+        return io.BytesIO(file)
+    if not isinstance(file, Path):
+        return file
+    try:
+        return stack.enter_context(file.open("rb"))
+    except OSError as error:
+        raise UserError(
+            f"{name}: expected an image that can be read, found: {error.strerror}; replace or exclude it"
+        ) from error
+
+
+def _says_more_at_its_end(png: BinaryIO) -> bool:
+    """Whether a PNG file has EXIF or XMP (in a text) behind its pixels, by the heads of its chunks."""
+    before, behind_pixels = png.tell(), False
+    try:
+        png.seek(8)
+        while len(head := png.read(8)) == 8:
+            kind = head[4:]
+            if behind_pixels and kind in (b"eXIf", b"iTXt", b"zTXt", b"tEXt"):
+                return True
+            behind_pixels = behind_pixels or kind == b"IDAT"
+            png.seek(int.from_bytes(head[:4], "big") + 4, io.SEEK_CUR)
+        return False
+    finally:
+        png.seek(before)
+
+
+def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
+    """Decode an image to uint8 H x W x 3, RGB, upright by its EXIF orientation.
+
+    Greyscale, palette, CMYK and 16-bit images are converted and alpha is dropped, which is said once on
+    stderr; colour profiles are left aside. Raises UserError, naming the file, if it can't be decoded.
+    """
+    import numpy as np
+
+    with _opened(file, name) as image:
+        deep = ";16" in str(getattr(image, "tile", "")) or image.mode in _WIDE_MODES
+        if image.mode != "RGB" or deep:
+            _say_once(f"{'16-bit ' if deep else ''}{image.mode}", name)
+        # In place: a panorama is hundreds of megabytes, and every copy counts.
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.mode == "F":
+            raise UserError(
+                f"{name}: expected 8 or 16 bits a channel, found floating point; convert it to PNG"
+            )
+        if image.mode in _WIDE_MODES:
+            return _narrow(np.asarray(image), name)
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _narrow(levels: "np.ndarray", name: str) -> "np.ndarray":
+    import numpy as np
+
+    if levels.min() < 0 or levels.max() > 65535:
+        raise UserError(f"{name}: expected levels of 0 to 65535, found {levels.min()} to {levels.max()}")
+    narrow = np.rint(levels.astype(np.float64) / 257).astype(np.uint8)
+    return np.repeat(narrow[:, :, None], 3, axis=2)
+
+
+@contextmanager
+def _opened(file: Path | bytes | BinaryIO, name: str) -> Iterator[Image.Image]:
+    try:
+        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
+            yield image
+    except _BROKEN as error:
+        raise UserError(
+            f"{name}: expected an image that can be decoded, found: {error}; replace or exclude it"
+        ) from error
+
+
+def _say_once(mode: str, name: str) -> None:
+    if mode not in _said:
+        _said.add(mode)
+        sys.stderr.write(f"{name}: {mode} image converted to 8-bit RGB, as others like it will be\n")

@@ -1,0 +1,72 @@
+"""A task's outputs: written under temporary names, renamed together once all are whole."""
+
+import csv
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Type
+
+from superres.device.base.errors import UserError
+
+
+class Outputs:
+    """Temporary paths for the outputs of a task, by name.
+
+    Used as a context manager: when it ends well, every file gets its final name, the record last; an
+    exception leaves neither temporary nor new files behind.
+    """
+
+    def __init__(self, finals: Mapping[str, str]):
+        self._finals: Dict[str, Path] = {name: Path(path) for name, path in finals.items()}
+
+    def __getitem__(self, name: str) -> Path:
+        final = self._finals[name]
+        return final.with_name(final.name + ".part")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._finals
+
+    def __enter__(self) -> "Outputs":
+        for final in self._finals.values():
+            final.parent.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        value: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        try:
+            if kind is None:
+                # A record under its final name says that the others are there as well.
+                for name in sorted(self._finals, key=lambda name: name == "record"):
+                    self[name].replace(self._finals[name])
+        finally:
+            for name in self._finals:
+                self[name].unlink(missing_ok=True)
+
+
+def read_json(path: Path, keys: Sequence[str]) -> Dict[str, Any]:
+    """Read a JSON object; raises UserError if it is none or lacks one of `keys`."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: expected a JSON file, found something else: {error}") from error
+    missing = [key for key in keys if not isinstance(data, dict) or key not in data]
+    if missing:
+        raise UserError(f"{path}: expected the keys {', '.join(keys)}, missing: {', '.join(missing)}")
+    return data
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a record as readable JSON."""
+    path.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows as CSV; floats keep all their digits."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

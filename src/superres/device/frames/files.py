@@ -1,0 +1,153 @@
+"""Frame files: uint8 RGB frames in one `.npy`, opened memory-mapped.
+
+A file of frames of one size is an array N x H x W x 3. Frames of several sizes lie one behind the
+other in a flat array, and `shapes` says where each begins.
+"""
+
+import io
+import mmap
+import os
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple, Union, overload
+
+import numpy as np
+
+from superres.device.base.errors import UserError
+
+Shape = Tuple[int, int]
+
+
+class Frames(Sequence[np.ndarray]):
+    """Random access to the frames of a file; each is a read-only uint8 view, H x W x 3, RGB."""
+
+    def __init__(self, array: np.ndarray, shapes: Sequence[Shape]):
+        self.shapes: List[Shape] = [(int(h), int(w)) for h, w in shapes]
+        self._array = array
+        self._starts = _starts(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> List[np.ndarray]: ...
+    def __getitem__(self, index: Union[int, slice]) -> Union[np.ndarray, List[np.ndarray]]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        index %= len(self)
+        if self._array.ndim == 4:
+            return self._array[index]
+        flat = self._array[self._starts[index] : self._starts[index + 1]]
+        return flat.reshape(*self.shapes[index], 3)
+
+    def forget(self) -> None:
+        """Give back the memory of the frames read so far; they are read again from the file when asked for."""
+        pages = getattr(self._array, "_mmap", None)
+        if pages is not None and hasattr(pages, "madvise"):
+            pages.madvise(mmap.MADV_DONTNEED)
+
+
+def open_frames(path: Path, shapes: Optional[Sequence[Shape]] = None) -> Frames:
+    """Open a frame file memory-mapped.
+
+    `shapes` is needed for frames of several sizes: one (height, width) a frame. Raises UserError if the
+    file is no frame file or its length is not what the shapes ask for.
+    """
+    try:
+        array = np.load(str(path), mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: expected a frame file (.npy), found something else: {error}") from error
+    if array.dtype == np.uint8 and array.ndim == 4 and array.shape[3] == 3:
+        return Frames(array, [(array.shape[1], array.shape[2])] * array.shape[0])
+    if array.dtype == np.uint8 and array.ndim == 1 and shapes is not None:
+        expected = sum(h * w * 3 for h, w in shapes)
+        if expected == array.size:
+            return Frames(array, shapes)
+        raise UserError(f"{path}: expected {expected} bytes of frames by its index, found {array.size}")
+    raise UserError(
+        f"{path}: expected uint8 frames N x H x W x 3, or a flat array with an index, "
+        f"found {array.dtype} {'x'.join(map(str, array.shape))}"
+    )
+
+
+class FrameWriter:
+    """Writes a frame file frame by frame, in any order and from several threads; it gets its final name once whole.
+
+    Used as a context manager: an exception inside leaves nothing behind. With `resume`, what is no Exception (an
+    interrupt) leaves the frames so far in `{path}.part`, and the next writer of the same shapes goes on with that
+    file; which of its frames are whole is for the caller to know. Plain writes, for the pages of a
+    memory map would stay in memory, and a full disk would kill the process.
+    """
+
+    def __init__(self, path: Path, shapes: Sequence[Shape], resume: bool = False):
+        self.path = Path(path)
+        self.shapes = [(int(h), int(w)) for h, w in shapes]
+        self._starts = _starts(self.shapes)
+        self._partial = self.path.with_name(self.path.name + ".part")
+        self._resume = resume
+
+    def __enter__(self) -> "FrameWriter":
+        header = self._header()
+        self._begin = len(header)
+        self._size = self._begin + int(self._starts[-1])
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self._resume and self._goes_on(header):
+            self._file = self._partial.open("r+b", buffering=0)
+        else:
+            self._file = self._partial.open("w+b", buffering=0)
+            try:
+                self._file.write(header)
+                self._file.truncate(self._size)
+            except OSError:
+                self._file.close()
+                self._partial.unlink()
+                raise
+        return self
+
+    def __setitem__(self, index: int, frame: np.ndarray) -> None:
+        if frame.dtype != np.uint8 or frame.shape != (*self.shapes[index], 3):
+            raise ValueError(
+                f"frame {index}: expected uint8 {self.shapes[index]}, found {frame.dtype} {frame.shape}"
+            )
+        rest = np.ascontiguousarray(frame).data.cast("B")
+        position = self._begin + int(self._starts[index])
+        # At a position of its own, so that threads don't move each other's.
+        while rest:
+            written = os.pwrite(self._file.fileno(), rest, position)
+            rest, position = rest[written:], position + written
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Frame `index` as it stands in the file so far; zeros where nothing has been written."""
+        frame = np.zeros((*self.shapes[index], 3), np.uint8)
+        os.preadv(self._file.fileno(), [frame.data.cast("B")], self._begin + int(self._starts[index]))
+        return frame
+
+    def __exit__(self, kind, value, traceback) -> None:
+        self._file.close()
+        if kind is None:
+            self._partial.replace(self.path)
+        elif not self._resume or issubclass(kind, Exception):
+            self._partial.unlink()
+
+    def _header(self) -> bytes:
+        uniform = len(set(self.shapes)) == 1
+        shape = (len(self.shapes), *self.shapes[0], 3) if uniform else (int(self._starts[-1]),)
+        header = io.BytesIO()
+        fields = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(header, fields)
+        return header.getvalue()
+
+    def _goes_on(self, header: bytes) -> bool:
+        """Whether the partial file is there, of the right size, for frames of these shapes."""
+        if not self._partial.is_file() or self._partial.stat().st_size != self._size:
+            return False
+        with self._partial.open("rb") as file:
+            return file.read(len(header)) == header
+
+
+def _starts(shapes: Sequence[Shape]) -> np.ndarray:
+    """Where each frame begins, and where the last one ends, in bytes."""
+    return np.concatenate([[0], np.cumsum([h * w * 3 for h, w in shapes])])

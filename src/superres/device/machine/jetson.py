@@ -1,0 +1,259 @@
+"""Power mode, clocks, temperatures and throttling of a Jetson, and its power while something runs.
+
+The tools are NVIDIA's: nvpmodel, jetson_clocks, tegrastats. What needs no tool is read from /sys, as any user may.
+Formats are those of L4T 32 to 36. Nothing here has been run on a Jetson.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Type
+
+from superres.device.base.errors import UserError
+
+SYS = Path("/sys")
+_TOOL_SECONDS = 15.0
+_RAIL = re.compile(r"\b([A-Z][A-Z0-9_]+) (\d+)mW/\d+mW")
+
+
+class Clock(NamedTuple):
+    """Lowest and highest frequency that a clock may have now, and the one it has; in the unit of its source."""
+
+    lowest: int
+    highest: int
+    current: int
+
+    @property
+    def locked(self) -> bool:
+        """Whether it has no choice."""
+        return self.lowest == self.highest
+
+
+def find_tool(name: str) -> Optional[str]:
+    """Where a program lies; NVIDIA's lie in /usr/sbin too, which not every session searches."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
+
+
+def run_tool(*command: str) -> str:
+    """What a program prints; nothing if it isn't there or fails."""
+    if find_tool(command[0]) is None:
+        return ""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TOOL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def read_power_mode(text: str) -> Optional[Tuple[int, str]]:
+    """Number and name of the mode from what `nvpmodel -q` prints; None if it says none.
+
+    It prints `NV Power Mode: MODE_15W_6CORE`, with the number alone on the next line, and sometimes warnings before.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for line, following in zip(lines, lines[1:]):
+        _, found, name = line.partition("NV Power Mode:")
+        if found and following.isdigit():
+            return int(following), name.strip()
+    return None
+
+
+def read_clocks(text: str) -> Dict[str, Clock]:
+    """Clocks by their names from what `jetson_clocks --show` prints: `cpu0`, ..., `GPU`, `EMC`; those that are on.
+
+    The memory's clock has no lower limit but an override: with it, it counts as locked to what it has.
+    """
+    clocks = {}
+    for line in text.splitlines():
+        fields = dict(part.split("=", 1) for part in line.split() if part.count("=") == 1)
+        if not {"MinFreq", "MaxFreq", "CurrentFreq"} <= fields.keys() or fields.get("Online") == "0":
+            continue
+        low, high, now = (int(fields[key]) for key in ("MinFreq", "MaxFreq", "CurrentFreq"))
+        if fields.get("FreqOverride") == "1":
+            low = high = now
+        clocks[line.split()[0].rstrip(":")] = Clock(low, high, now)
+    return clocks
+
+
+def read_power(line: str) -> Dict[str, int]:
+    """Milliwatts of each rail from a line of tegrastats: `VDD_IN 4654mW/4700mW` is 4654 now, 4700 on average."""
+    return {name: int(value) for name, value in _RAIL.findall(line)}
+
+
+def read_state() -> Dict[str, Any]:
+    """The state that a measurement depends on; what this machine doesn't tell is left out.
+
+    `power_mode` and `power_mode_name`; `clocks` with `lowest`, `highest`, `current` each, and `clocks_locked`, whether
+    none of the processors' and the GPU's has a choice; `temperatures_c`; `throttled`, events counted since the start.
+    """
+    mode = read_power_mode(run_tool("nvpmodel", "-q"))
+    # Only root is told; what decides is readable for everybody.
+    root = [] if os.getuid() == 0 else ["sudo", "-n"]
+    shown = run_tool(*root, "jetson_clocks", "--show") if find_tool("jetson_clocks") else ""
+    clocks = read_clocks(shown) or _sys_clocks()
+    state: Dict[str, Any] = {}
+    if mode is not None:
+        state.update(power_mode=mode[0], power_mode_name=mode[1])
+    if clocks:
+        state["clocks"] = {name: clock._asdict() for name, clock in clocks.items()}
+        state["clocks_locked"] = all(clock.locked for name, clock in clocks.items() if name != "EMC")
+    for name, values in (("temperatures_c", _temperatures()), ("throttled", _throttled())):
+        if values:
+            state[name] = values
+    return state
+
+
+def check_state(state: Mapping[str, Any], wanted: Mapping[str, Any], when: str) -> None:
+    """Raise UserError if the power mode or the clocks aren't what a study wants, with the command that sets them.
+
+    `wanted` may have `power_mode`, a number, and `lock_clocks`.
+    """
+    mode = wanted.get("power_mode")
+    if mode is not None and state.get("power_mode") != mode:
+        found = (
+            f"{state['power_mode']} ({state['power_mode_name']})"
+            if "power_mode" in state
+            else "no nvpmodel that says one (take power_mode out of the target if it is no Jetson)"
+        )
+        raise UserError(
+            f"power mode {when}: expected {mode}, found {found}; run `sudo nvpmodel -m {mode}` on the device"
+        )
+    if wanted.get("lock_clocks") and not state.get("clocks_locked", False):
+        free = [
+            name for name, clock in state.get("clocks", {}).items() if clock["lowest"] != clock["highest"]
+        ]
+        found = f"{', '.join(free)} free" if free else "none that can be read"
+        raise UserError(
+            f"clocks {when}: expected them locked, found {found}; run `sudo jetson_clocks` on the device, "
+            "after every change of the power mode"
+        )
+
+
+def throttling(before: Mapping[str, Any], after: Mapping[str, Any]) -> Dict[str, int]:
+    """How often each limit has slowed the device down between two states."""
+    earlier = before.get("throttled", {})
+    grown = {name: count - earlier.get(name, 0) for name, count in after.get("throttled", {}).items()}
+    return {name: count for name, count in grown.items() if count > 0}
+
+
+class PowerLog:
+    """Watches the power of each rail while something runs, by tegrastats where there is one.
+
+    `summary` is then, by rail, the mean and the highest milliwatts and how many samples there were.
+    """
+
+    def __init__(self, interval_ms: int = 500):
+        self._interval_ms = interval_ms
+        self._samples: List[Dict[str, int]] = []
+        self._process: Optional[subprocess.Popen[str]] = None
+
+    def __enter__(self) -> "PowerLog":
+        if find_tool("tegrastats") is not None:
+            self._process = subprocess.Popen(
+                ["tegrastats", "--interval", str(self._interval_ms)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            self._thread = threading.Thread(target=self._collect, daemon=True)
+            self._thread.start()
+        return self
+
+    def _collect(self) -> None:
+        assert self._process is not None and self._process.stdout is not None
+        for line in self._process.stdout:
+            rails = read_power(line)
+            if rails:
+                self._samples.append(rails)
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        value: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._thread.join()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+
+    @property
+    def summary(self) -> Dict[str, Dict[str, float]]:
+        """Mean and highest milliwatts, and samples, by rail; empty without tegrastats."""
+        rails = {name for sample in self._samples for name in sample}
+        values = {name: [s[name] for s in self._samples if name in s] for name in sorted(rails)}
+        return {
+            name: {"mean_mw": round(sum(v) / len(v), 1), "highest_mw": max(v), "samples": len(v)}
+            for name, v in values.items()
+        }
+
+
+def _sys_clocks() -> Dict[str, Clock]:
+    clocks = {}
+    for folder in sorted(SYS.glob("devices/system/cpu/cpu[0-9]*/cpufreq")):
+        clock = _clock(folder, "scaling_{}_freq")
+        if clock is not None:
+            clocks[folder.parent.name] = clock
+    for folder in sorted(SYS.glob("class/devfreq/*")):
+        # gv11b on Xavier, ga10b or gpu on Orin, gp10b on TX2.
+        if re.search(r"gpu|g[apv]\d+b", folder.name):
+            clock = _clock(folder, "{}_freq")
+            if clock is not None:
+                clocks["GPU"] = clock
+    return clocks
+
+
+def _clock(folder: Path, name: str) -> Optional[Clock]:
+    values = [_number(folder / name.format(part)) for part in ("min", "max", "cur")]
+    known = [value for value in values if value is not None]
+    return Clock(*known) if len(known) == 3 else None
+
+
+def _temperatures() -> Dict[str, float]:
+    """Degrees Celsius by zone; a zone that is off gives an error or an absurd value."""
+    found = {}
+    for zone in sorted(SYS.glob("class/thermal/thermal_zone*")):
+        value = _number(zone / "temp")
+        if value is not None and value > -100_000:
+            found[_read(zone / "type") or zone.name] = value / 1000
+    return found
+
+
+def _throttled() -> Dict[str, int]:
+    """Counters of over-current and under-voltage (Orin), and of thermal throttling where a processor counts it."""
+    found = {}
+    for path in sorted(SYS.glob("class/hwmon/hwmon*/oc*_event_cnt")):
+        value = _number(path)
+        if value is not None:
+            found[path.name.replace("_event_cnt", "")] = value
+    for path in sorted(SYS.glob("devices/system/cpu/cpu0/thermal_throttle/*_throttle_count")):
+        value = _number(path)
+        if value is not None:
+            found[path.name.replace("_throttle_count", "_thermal")] = value
+    return found
+
+
+def _number(path: Path) -> Optional[int]:
+    text = _read(path)
+    return int(text) if text is not None and text.lstrip("-").isdigit() else None
+
+
+def _read(path: Path) -> Optional[str]:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,136 @@
+"""What the tasks of an arm share: threads, the engine, the clip, the common part of a record."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+from superres.device.base.errors import UnsupportedError, UserError
+from superres.device.base.outputs import read_json
+from superres.device.frames.files import Frames, open_frames
+from superres.device.job import Job
+from superres.device.machine.facts import describe_machine, sha256_file, usable_cpus
+from superres.device.runtimes import load_runtime
+from superres.device.runtimes.base import Session, Settings
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Name of a clip, the hash of its index, the names of its frames, and their sizes (height, width)."""
+
+    name: str
+    sha256: str
+    names: List[str]
+    hr_shapes: List[Tuple[int, int]]
+    lr_shapes: List[Tuple[int, int]]
+
+
+def runtime_settings(job: Job) -> Settings:
+    """Settings for the runtime; never more threads than CPUs that this process may use."""
+    return Settings(job.precision, min(job.threads, usable_cpus()), job.options)
+
+
+def open_arm(job: Job) -> Tuple[Session, Dict[str, Any]]:
+    """Open the job's engine; returns the session and what the measurement's record says of the engine.
+
+    Raises UnsupportedError with the engine's own reason where there is none, UserError where engine and
+    record do not belong together or to this job.
+    """
+    paths = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
+    return open_engine(*paths, job.runtime, runtime_settings(job))
+
+
+def open_engine(engine: Path, path: Path, runtime: str, settings: Settings) -> Tuple[Session, Dict[str, Any]]:
+    """Open an engine with the record of its build, `path`; returns and raises as `open_arm` does."""
+    record = read_json(path, ("status", "runtime", "precision", "settings", "engine_sha256", "facts"))
+    found = {**record, "options": record["settings"].get("options", {})}
+    expected = {"runtime": runtime, "precision": settings.precision, "options": dict(settings.options)}
+    for name, value in expected.items():
+        if found[name] != value:
+            raise UserError(f"{path}: expected {name} {value}, found {found[name]}")
+    if record["status"] != "ok":
+        raise UnsupportedError(record["status"].replace("not run: ", "", 1))
+    sha256 = sha256_file(engine)
+    if sha256 != record["engine_sha256"]:
+        raise UserError(f"{engine}: it is not the engine that {path} describes; build the engine again")
+    session = load_runtime(runtime).open_engine(engine, replace(settings, facts=record["facts"]))
+    return session, {"engine_sha256": sha256}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An arm's engine: its file and record, and what it is to be opened as."""
+
+    runtime: str
+    precision: str
+    threads: int
+    options: Mapping[str, Any]
+    path: Path
+    record: Path
+
+    def open(self) -> Tuple[Session, Dict[str, Any]]:
+        """Open it; see `open_arm`."""
+        settings = Settings(self.precision, min(self.threads, usable_cpus()), self.options)
+        return open_engine(self.path, self.record, self.runtime, settings)
+
+
+def read_clip(path: Path) -> Clip:
+    """Read a clip's index; raises UserError if it is not one."""
+    data = read_json(path, ("name", "names", "hr_shapes", "lr_shapes"))
+    clip = Clip(
+        data["name"],
+        sha256_file(path),
+        data["names"],
+        [(height, width) for height, width in data["hr_shapes"]],
+        [(height, width) for height, width in data["lr_shapes"]],
+    )
+    counts = {len(clip.names), len(clip.hr_shapes), len(clip.lr_shapes)}
+    if len(counts) != 1 or counts == {0}:
+        raise UserError(
+            f"{path}: expected a name and two sizes for every frame, found {sorted(counts)} of them"
+        )
+    return clip
+
+
+def frame_sizes(clips: Sequence[Path]) -> Dict[str, List[int]]:
+    """Sizes [height, width] of the LR frames of some clips: `smallest` and `largest` on each side, and `tuned`, the
+    most frequent, of which the largest.
+    """
+    shapes = [shape for path in clips for shape in read_clip(path).lr_shapes]
+    heights, widths = zip(*shapes)
+    tuned = max(set(shapes), key=lambda shape: (shapes.count(shape), shape))
+    return {
+        "smallest": [min(heights), min(widths)],
+        "tuned": list(tuned),
+        "largest": [max(heights), max(widths)],
+    }
+
+
+def open_clip_frames(path: Path, shapes: List[Tuple[int, int]]) -> Frames:
+    """Open a clip's frames; raises UserError if they are not what its index says."""
+    frames = open_frames(path, shapes)
+    if frames.shapes != shapes:
+        raise UserError(
+            f"{path}: expected {len(shapes)} frames as in the clip's index, the first {shapes[0]}, "
+            f"found {len(frames)}, the first {frames.shapes[0] if len(frames) else None}"
+        )
+    return frames
+
+
+def base_record(job: Job, seconds: float) -> Dict[str, Any]:
+    """The part that the records of all tasks share."""
+    return {
+        "task": job.task,
+        "status": "ok",
+        "label": job.label,
+        "runtime": job.runtime,
+        "precision": job.precision,
+        "threads": runtime_settings(job).threads,
+        "threads_asked": job.threads,
+        "versions": load_runtime(job.runtime).versions() if job.runtime else {},
+        "seconds": round(seconds, 3),
+        "settings": job.settings,
+        "machine": describe_machine(),
+        # Where the worker came over as one file, that file's hash.
+        "worker_sha256": os.environ.get("SUPERRES_WORKER"),
+    }

@@ -1,0 +1,287 @@
+"""The task `measure_latency`: how long single frames take, raw, in turn with those of another arm."""
+
+import math
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from pathlib import Path
+from statistics import median
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from superres.device.base.errors import UnsupportedError
+from superres.device.base.outputs import Outputs, write_csv
+from superres.device.base.progress import Progress
+from superres.device.frames.files import Frames
+from superres.device.job import Job
+from superres.device.machine.load import OthersMeter, describe_load
+from superres.device.machine.memory import peak_memory_bytes
+from superres.device.runtimes.base import Session
+from superres.device.tasks.engine import Engine, open_arm, open_clip_frames, read_clip
+from superres.device.timing.ratios import block_cost, median_ratio
+from superres.device.timing.reference_process import Partner
+from superres.device.timing.timing import (
+    Timed,
+    for_seconds,
+    no_garbage_collection,
+    rest,
+    time_block,
+    time_frame,
+    time_rounds,
+)
+
+HEADER = ("arm", "round", *Timed._fields)
+OWN, REFERENCE = "own", "reference"
+LEAST_ITERATIONS = 5
+LEAST_ROUNDS = 5
+
+Row = Tuple[str, int, Timed]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to measure.
+
+    Warm-up ends once the median of `warmup_frames` frames differs by no more than `warmup_tolerance` from that of as
+    many before, or after `warmup_seconds`, but never before 2 frames. Then frames are timed until they took
+    `min_seconds` and are `min_iterations`; or, the frames of a reference arm included, until `max_seconds` have
+    passed, but never before 5 frames, 5 rounds with a reference. A round is a block of `block_seconds` of each of the two.
+    On a busy machine that leaves the ratio of the two uncertain: they go on taking turns while its interval is wider than
+    `ratio_tolerance` to either side, for at most `extended_seconds` in all.
+    """
+
+    warmup_seconds: float
+    warmup_frames: int
+    warmup_tolerance: float
+    min_seconds: float
+    min_iterations: int
+    max_seconds: float
+    block_seconds: float
+    ratio_tolerance: float
+    extended_seconds: float
+
+    def settled(self, times: Sequence[float]) -> bool:
+        """Whether the last times are those of an arm that is warm."""
+        count = self.warmup_frames
+        if len(times) < 2 * count:
+            return False
+        earlier, later = median(times[-2 * count : -count]), median(times[-count:])
+        return abs(later - earlier) <= self.warmup_tolerance * earlier
+
+    def warmed_up(self, times: Sequence[float], seconds: float) -> bool:
+        """Whether the warm-up is over, by the frames' times so far and the seconds since its beginning."""
+        return len(times) >= 2 and (seconds >= self.warmup_seconds or self.settled(times))
+
+    def finished(self, iterations: int, own_seconds: float, seconds: float) -> bool:
+        """Whether enough frames have been timed, by what they took and the seconds since the beginning."""
+        if iterations < LEAST_ITERATIONS:
+            return False
+        if seconds >= self.max_seconds:
+            return True
+        return iterations >= self.min_iterations and own_seconds >= self.min_seconds
+
+    def uncertain(self, ratios: Sequence[float], seconds: float) -> bool:
+        """Whether rounds go on for the ratio's sake, by those of the rounds so far and the seconds since the beginning."""
+        return seconds < self.extended_seconds and median_ratio(ratios).spread > self.ratio_tolerance
+
+    def expected_iterations(self, seconds_each: float) -> int:
+        """How many frames will be timed if each takes so long and nothing is between them."""
+        wanted = max(self.min_iterations, self.min_seconds / seconds_each)
+        return max(LEAST_ITERATIONS, math.ceil(min(wanted, self.max_seconds / seconds_each)))
+
+
+class Warmup(NamedTuple):
+    """Frames and seconds of a warm-up, and whether it ended because the times had settled."""
+
+    frames: int
+    seconds: float
+    settled: bool
+
+
+def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
+    """Time the arm; returns what the record says besides the common part.
+
+    `open_seconds` is the time of importing the runtime and opening the engine, while the reference does the same.
+    """
+    clip = read_clip(Path(job.inputs["clip"]))
+    lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
+    plan = Plan(**{field.name: job.settings[field.name] for field in fields(Plan)})
+    before = describe_load()
+    facts, rows = _time_arm(job, lr, plan)
+    write_csv(outputs["latency"], HEADER, [(arm, number, *timed) for arm, number, timed in rows])
+    return {
+        "clip": clip.name,
+        "clip_sha256": clip.sha256,
+        **facts,
+        "load_before": before,
+        "load_after": describe_load(),
+    }
+
+
+def _time_arm(job: Job, lr: Frames, plan: Plan) -> Tuple[Dict[str, Any], List[Row]]:
+    """Open the job's arm and its reference and time them; returns what the record says of it, and the frames."""
+    with ExitStack() as stack:
+        partner = _start_reference(job, stack)
+        started = time.perf_counter()
+        session, facts = open_arm(job)
+        open_seconds = time.perf_counter() - started
+        if session.reference:
+            raise UnsupportedError(f"{job.runtime} is a reference for PSNR, not made for speed")
+        reference = _wait_for_reference(job, partner)
+        if reference.get("status") != "ok":
+            partner = None
+        first = time_frame(session, np.array(lr[0]))
+        meter = OthersMeter([partner.process] if partner else [])
+        warmup, rows = measure(session, lr, plan, f"measure_latency {job.label}", partner)
+        disturbance = meter.read()
+    _say_few_frames(job, len(lr), warmup)
+    facts = {
+        **facts,
+        "open_seconds": round(open_seconds, 3),
+        "first_frame_ms": first.end_to_end_ms,
+        "iterations": sum(arm == OWN for arm, _, _ in rows),
+        "distinct_frames": len(lr),
+        "warmup": warmup._asdict(),
+        "reference": reference or None,
+        "peak_memory_bytes": peak_memory_bytes(),
+        "device_memory_bytes": session.device_memory_bytes(),
+        "session": session.facts(),
+        "disturbance": disturbance._asdict() if disturbance else None,
+    }
+    return facts, rows
+
+
+def write_empty(outputs: Outputs) -> Dict[str, Any]:
+    """Write the outputs of an arm that this machine can't run; returns their part of the record."""
+    write_csv(outputs["latency"], HEADER, [])
+    return {"iterations": 0}
+
+
+def measure(
+    session: Session, lr: Frames, plan: Plan, label: str, partner: Optional[Partner] = None
+) -> Tuple[Warmup, List[Row]]:
+    """Time single frames, over and over through the clip, in blocks that take turns with those of a partner.
+
+    Returns the warm-up, and in the order of time the frames that were timed after it.
+    """
+    with no_garbage_collection():
+        started = time.perf_counter()
+        frames = time_block(session, lr, 0, lambda timed, passed: plan.warmed_up(_times(timed), passed))
+        seconds = time.perf_counter() - started
+        warmup = Warmup(len(frames), round(seconds, 3), plan.settled(_times(frames)))
+        if partner:
+            rest()
+            # Its first frame sets up its buffers.
+            partner.block(0, min(seconds, plan.warmup_seconds) / 2)
+        expected = plan.expected_iterations(seconds / len(frames))
+        with Progress(label, expected) as progress:
+            rows = _time_in_turn(session, lr, plan, partner, progress)
+            progress.total = progress.done
+    return warmup, rows
+
+
+def _time_in_turn(
+    session: Session, lr: Frames, plan: Plan, partner: Optional[Partner], progress: Progress
+) -> List[Row]:
+    rows: List[Row] = []
+    ratios: List[float] = []
+    own = theirs = number = 0
+    own_seconds = 0.0
+    started = time.perf_counter()
+
+    def goes_on() -> bool:
+        seconds = time.perf_counter() - started
+        if not plan.finished(own, own_seconds, seconds):
+            return True
+        return partner is not None and (number < LEAST_ROUNDS or plan.uncertain(ratios, seconds))
+
+    while goes_on():
+        costs: Dict[str, float] = {}
+        # Who begins changes, so that neither always has the other's traces before it.
+        turns = (OWN, REFERENCE) if number % 2 == 0 else (REFERENCE, OWN)
+        for arm in turns:
+            if arm == OWN:
+                timed = time_block(session, lr, own, for_seconds(plan.block_seconds))
+                own += len(timed)
+                own_seconds += sum(each.interval_ms or each.end_to_end_ms for each in timed) / 1000
+                if partner:
+                    rest()
+                progress.update(len(timed))
+            elif partner:
+                timed = partner.block(theirs, plan.block_seconds)
+                theirs += len(timed)
+            else:
+                continue
+            rows += [(arm, number, each) for each in timed]
+            costs[arm] = block_cost(_times(timed), [each.interval_ms for each in timed])
+        if partner:
+            ratios.append(costs[REFERENCE] / costs[OWN])
+        number += 1
+    return rows
+
+
+def measure_in_turn(
+    sessions: Sequence[Session], lr: Sequence[np.ndarray], plan: Plan, label: str
+) -> List[Tuple[int, List[float]]]:
+    """Time several sessions of one process against each other, as `time_rounds`; the plan is that of each session."""
+    count = len(sessions)
+    with no_garbage_collection():
+        started = time.perf_counter()
+        warmup: List[float] = []
+        time_rounds(
+            sessions,
+            lr,
+            lambda rounds, seconds: plan.warmed_up(warmup[:rounds], seconds / count),
+            lambda: warmup.append(time.perf_counter() - started - sum(warmup)),
+        )
+        each = sum(warmup) / len(warmup) / count
+        with Progress(label, count * plan.expected_iterations(each)) as progress:
+            rows = time_rounds(
+                sessions,
+                lr,
+                lambda rounds, seconds: plan.finished(rounds, seconds / count, seconds / count),
+                lambda: progress.update(count),
+            )
+            progress.total = count * len(rows)
+    return rows
+
+
+def _times(timed: Sequence[Timed]) -> List[float]:
+    return [each.end_to_end_ms for each in timed]
+
+
+def _start_reference(job: Job, stack: ExitStack) -> Optional[Partner]:
+    """A process with the job's reference arm, if it has one; it opens its engine meanwhile."""
+    if "reference" not in job.settings:
+        return None
+    reference = job.settings["reference"]
+    engine = Engine(
+        reference["runtime"],
+        reference["precision"],
+        job.threads,
+        reference["options"],
+        Path(job.inputs["reference_engine"]),
+        Path(job.inputs["reference_record"]),
+    )
+    return stack.enter_context(Partner(engine, Path(job.inputs["lr"]), Path(job.inputs["clip"])))
+
+
+def _wait_for_reference(job: Job, partner: Optional[Partner]) -> Dict[str, Any]:
+    """What the record says of the reference arm: nothing without one, why if it can't run here."""
+    if partner is None:
+        return {}
+    label = {"label": job.settings["reference"]["label"]}
+    try:
+        return {**label, "status": "ok", **partner.wait()}
+    except UnsupportedError as error:
+        return {**label, "status": f"not run: {error}"}
+
+
+def _say_few_frames(job: Job, frames: int, warmup: Warmup) -> None:
+    if frames < warmup.frames:
+        sys.stderr.write(
+            f"measure_latency {job.label}: expected at least as many frames as the warm-up took ({warmup.frames}), "
+            f"found {frames} in the clip: the same frames are timed again and again\n"
+        )

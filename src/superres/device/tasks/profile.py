@@ -1,0 +1,47 @@
+"""The task `measure_profile`: how long each operation of an engine takes, in what type, and which ONNX nodes it computes.
+
+Operations are kept apart to be measured, so their times add up to more than a frame takes.
+"""
+
+from pathlib import Path
+from typing import Any, Dict, Tuple
+
+import numpy as np
+
+from superres.device.base.outputs import Outputs, write_csv
+from superres.device.job import Job
+from superres.device.runtimes.base import LayerTime
+from superres.device.tasks.engine import open_arm, open_clip_frames, read_clip
+
+HEADER = LayerTime._fields
+
+
+def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
+    """Measure the layers on the clip's first frame; returns what the record says besides the common part.
+
+    Names of nodes are joined by spaces, sizes by `x`; the multiply-adds are empty where the runtime doesn't tell them. Raises
+    UnsupportedError for a runtime that tells nothing.
+    """
+    clip = read_clip(Path(job.inputs["clip"]))
+    lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
+    session, facts = open_arm(job)
+    times = session.profile(np.array(lr[0]), int(job.settings["runs"]))
+    write_csv(outputs["profile"], HEADER, [_text(time) for time in times])
+    return {
+        **facts,
+        "clip": clip.name,
+        "clip_sha256": clip.sha256,
+        "pixels": clip.lr_shapes[0][0] * clip.lr_shapes[0][1],
+        "layers": len({time.layer for time in times}),
+    }
+
+
+def _text(time: LayerTime) -> Tuple[Any, ...]:
+    columns = {**time._asdict(), "shape": "x".join(map(str, time.shape)), "nodes": " ".join(time.nodes)}
+    return tuple(columns[name] for name in HEADER)
+
+
+def write_empty(outputs: Outputs) -> Dict[str, Any]:
+    """Write the outputs of an arm that this machine can't run; returns their part of the record."""
+    write_csv(outputs["profile"], HEADER, [])
+    return {"layers": 0}

@@ -1,0 +1,99 @@
+"""The task `measure_quality`: squared errors and PSNR of every frame of a clip."""
+
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Tuple
+
+import numpy as np
+
+from superres.device.base.errors import UserError
+from superres.device.base.outputs import Outputs, write_csv
+from superres.device.base.progress import Progress
+from superres.device.frames.files import Frames
+from superres.device.frames.psnr import PsnrProtocol, mean_squared_errors, psnr
+from superres.device.job import Job
+from superres.device.runtimes.base import Session
+from superres.device.tasks.engine import open_arm, open_clip_frames, read_clip
+
+HEADER = ("frame", "name", "height", "width", "mse", "psnr_db", "mse_y", "psnr_y_db")
+
+
+def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
+    """Measure all frames; returns what the record says besides the common part.
+
+    `total_seconds` is the time of the whole measurement: reading frames, upscaling them, comparing them,
+    writing the figures. `runtime_seconds` is the part of it that was spent in the runtime, and
+    `open_seconds`, not in it, went into importing the runtime and opening the engine. The settings `luma`
+    and `border` say how PSNR is measured (see `PsnrProtocol`), `sample_frame` chooses the upscaled frame
+    that is kept where the output `sample` is asked for.
+    """
+    protocol = PsnrProtocol(job.settings["luma"], int(job.settings["border"]))
+    clip = read_clip(Path(job.inputs["clip"]))
+    hr = open_clip_frames(Path(job.inputs["hr"]), clip.hr_shapes)
+    lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
+    opened = time.perf_counter()
+    session, facts = open_arm(job)
+    started = time.perf_counter()
+    kept = int(job.settings.get("sample_frame", 0)) % len(lr) if "sample" in outputs else -1
+    rows: List[Tuple[Any, ...]] = []
+    runtime_seconds = 0.0
+    for index, upscaled, seconds in _upscale(session, lr, f"measure_quality {job.label}"):
+        runtime_seconds += seconds
+        name = clip.names[index]
+        where = f"clip {clip.name}, frame {name}"
+        rows.append((index, name, *compare_frame(hr[index], upscaled, protocol, where)))
+        hr.forget()
+        if index == kept:
+            _write_sample(outputs["sample"], upscaled)
+    write_csv(outputs["quality"], HEADER, rows)
+    return {
+        **facts,
+        "clip": clip.name,
+        "clip_sha256": clip.sha256,
+        "frames": len(rows),
+        "open_seconds": round(started - opened, 3),
+        "runtime_seconds": round(runtime_seconds, 6),
+        "total_seconds": round(time.perf_counter() - started, 6),
+    }
+
+
+def write_empty(outputs: Outputs) -> Dict[str, Any]:
+    """Write the outputs of an arm that this machine can't run; returns their part of the record."""
+    write_csv(outputs["quality"], HEADER, [])
+    if "sample" in outputs:
+        _write_sample(outputs["sample"], np.zeros((0, 0, 3), np.uint8))
+    return {"frames": 0}
+
+
+def _upscale(session: Session, lr: Frames, label: str) -> Iterator[Tuple[int, np.ndarray, float]]:
+    """Each frame's index, what the session makes of it, and the seconds that took."""
+    with Progress(label, len(lr)) as progress:
+        for index in range(len(lr)):
+            started = time.perf_counter()
+            upscaled = session.run(lr[index])
+            yield index, upscaled, time.perf_counter() - started
+            # Frames that are done with would fill the memory of a long clip.
+            lr.forget()
+            progress.update()
+
+
+def _write_sample(path: Path, upscaled: np.ndarray) -> None:
+    """Keep one upscaled frame, uint8 H x W x 3, for people to look at."""
+    with path.open("wb") as file:
+        np.save(file, upscaled)
+
+
+def compare_frame(
+    hr: np.ndarray, upscaled: np.ndarray, protocol: PsnrProtocol, where: str
+) -> Tuple[int, int, float, float, float, float]:
+    """Height and width of the frame, and the mean squared error and PSNR of R, G, B and of luma.
+
+    Raises UserError, which begins with `where`, if the engine gave another size, or the border leaves nothing.
+    """
+    if hr.shape != upscaled.shape:
+        raise UserError(f"{where}: expected {hr.shape} from the engine, found {upscaled.shape}")
+    try:
+        mse, mse_y = mean_squared_errors(hr, upscaled, protocol)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}; lower the study's quality.border") from error
+    return hr.shape[0], hr.shape[1], mse, psnr(mse), mse_y, psnr(mse_y)

@@ -1,0 +1,197 @@
+"""The task `measure_roofline`: how fast this machine multiplies matrices and copies memory, at best.
+
+No network is faster than that (Williams, Waterman, Patterson: "Roofline", 2009): a frame takes at least the time of its
+multiply-adds at the peak of their precision, and at least that of its bytes at the memory's bandwidth.
+"""
+
+import importlib.util
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from superres.device.base.outputs import Outputs
+from superres.device.job import Job
+from superres.device.machine.load import OthersMeter
+from superres.device.tasks.engine import runtime_settings
+
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+# Rows of the first matrix, and rows and columns of the second: large enough to be computed from caches, small enough to be
+# done often. Copied is more than caches hold.
+_SIZES = ((1024, 1024), (4096, 1024))
+_COPIED_BYTES = 1 << 28
+
+Call = Callable[[], object]
+Prepare = Callable[[str, int, int], Optional[Tuple[Call, int]]]
+"""From a precision, rows and size to a product and its multiply-adds; None where a library doesn't have it."""
+
+
+class Product(NamedTuple):
+    """The best of some products of two matrices, rows x size and size x size: `gmac_s` is 10^9 multiply-adds a second."""
+
+    library: str
+    version: str
+    processor: str
+    precision: str
+    rows: int
+    size: int
+    runs: int
+    gmac_s: float
+
+
+def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
+    """Measure the machine; returns what the record says besides the common part.
+
+    `settings.seconds` is how long each product is repeated, and each copy. `peaks` and `bandwidth_gb_s` are the best of
+    all libraries, by processor (`cpu`, `cuda`); bandwidth counts what is read and what is written.
+    """
+    seconds, threads = float(job.settings["seconds"]), runtime_settings(job).threads
+    meter = OthersMeter()
+    products = [product for measure in _LIBRARIES.values() for product in measure(threads, seconds)]
+    bandwidth = {"cpu": _copy_numpy(threads, seconds)}
+    if cuda := _copy_cuda(seconds):
+        bandwidth["cuda"] = cuda
+    return {
+        "products": [product._asdict() for product in products],
+        "peaks": find_peaks(products),
+        "bandwidth_gb_s": {name: round(value, 2) for name, value in bandwidth.items()},
+        "disturbance": disturbance._asdict() if (disturbance := meter.read()) else None,
+    }
+
+
+def write_empty(outputs: Outputs) -> Dict[str, Any]:
+    """What the record of a machine says that can't be measured."""
+    return {"products": [], "peaks": {}, "bandwidth_gb_s": {}}
+
+
+def find_peaks(products: Sequence[Product]) -> Dict[str, Dict[str, float]]:
+    """The highest rate of each processor and precision."""
+    peaks: Dict[str, Dict[str, float]] = {}
+    for product in products:
+        of_processor = peaks.setdefault(product.processor, {})
+        of_processor[product.precision] = max(product.gmac_s, of_processor.get(product.precision, 0.0))
+    return peaks
+
+
+def fastest(call: Call, seconds: float) -> Tuple[float, int]:
+    """Seconds of the fastest of as many runs as fit into some seconds, at least 3, and how many they were."""
+    call()
+    times: List[float] = []
+    started = time.perf_counter()
+    while len(times) < 3 or time.perf_counter() - started < seconds:
+        before = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - before)
+    return min(times), len(times)
+
+
+def _measure(prepare: Prepare, precisions: Sequence[str], seconds: float, **names: str) -> List[Product]:
+    """Every precision and size of a library's product; without those that it doesn't have."""
+    found = []
+    for precision in precisions:
+        for rows, size in _SIZES:
+            prepared = prepare(precision, rows, size)
+            if prepared is not None:
+                call, macs = prepared
+                best, runs = fastest(call, seconds)
+                rate = round(macs / best / 1e9, 2)
+                found.append(
+                    Product(**names, precision=precision, rows=rows, size=size, runs=runs, gmac_s=rate)
+                )
+    return found
+
+
+def _measure_torch(threads: int, seconds: float) -> List[Product]:
+    """PyTorch's products: oneDNN's or MKL's on the CPU, cuBLAS's on a CUDA device."""
+    import torch
+
+    torch.set_num_threads(threads)
+    types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.int8}
+
+    def prepare_on(device: str) -> Prepare:
+        def prepare(precision: str, rows: int, size: int) -> Tuple[Call, int]:
+            left = torch.ones((rows, size), device=device).to(types[precision])
+            right = torch.ones((size, size), device=device).to(types[precision])
+            multiply = torch._int_mm if precision == "int8" else torch.mm  # pyright: ignore[reportPrivateImportUsage]
+
+            def call() -> None:
+                multiply(left, right)
+                if device == "cuda":
+                    torch.cuda.synchronize()
+
+            return call, rows * size * size
+
+        return prepare
+
+    names = {"library": "torch", "version": torch.__version__}
+    with torch.inference_mode():
+        found = _measure(prepare_on("cpu"), ("fp32", "bf16"), seconds, processor="cpu", **names)
+        if torch.cuda.is_available():
+            # FP32 is FP32: no product of fewer bits in its place.
+            torch.backends.cuda.matmul.allow_tf32 = False
+            found += _measure(prepare_on("cuda"), PRECISIONS, seconds, processor="cuda", **names)
+    return found
+
+
+def _measure_openvino(threads: int, seconds: float) -> List[Product]:
+    """OpenVINO's products, INT8 as a Q/DQ graph; those that it really computes in the precision."""
+    from superres.device.runtimes.openvino import compile_product, versions
+
+    def prepare(precision: str, rows: int, size: int) -> Optional[Tuple[Call, int]]:
+        return compile_product(precision, rows, size, threads)
+
+    names = {"library": "openvino", "version": versions()["openvino"], "processor": "cpu"}
+    return _measure(prepare, ("fp32", "bf16", "int8"), seconds, **names)
+
+
+def _measure_numpy(threads: int, seconds: float) -> List[Product]:
+    """Numpy's product, which every target has."""
+
+    def prepare(precision: str, rows: int, size: int) -> Tuple[Call, int]:
+        left, right = np.ones((rows, size), np.float32), np.ones((size, size), np.float32)
+        out = np.empty_like(left)
+        return (lambda: np.matmul(left, right, out=out)), rows * size * size
+
+    names = {"library": "numpy", "version": np.__version__, "processor": "cpu"}
+    return _measure(prepare, ("fp32",), seconds, **names)
+
+
+def _copy_numpy(threads: int, seconds: float) -> float:
+    """GB/s, read and written, of a copy by several threads."""
+    source = np.ones(_COPIED_BYTES, np.uint8)
+    target = np.zeros_like(source)
+    parts = list(zip(np.array_split(target, threads), np.array_split(source, threads)))
+    with ThreadPoolExecutor(threads) as pool:
+        best, _ = fastest(lambda: list(pool.map(lambda pair: np.copyto(*pair), parts)), seconds)
+    return 2 * _COPIED_BYTES / best / 1e9
+
+
+def _copy_cuda(seconds: float) -> Optional[float]:
+    """The same of a CUDA device's memory, None without torch or such a device."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    source = torch.ones(_COPIED_BYTES, dtype=torch.uint8, device="cuda")
+    target = torch.zeros_like(source)
+
+    def call() -> None:
+        target.copy_(source)
+        torch.cuda.synchronize()
+
+    return 2 * _COPIED_BYTES / fastest(call, seconds)[0] / 1e9
+
+
+def _if_there(package: str, measure: Callable[[int, float], List[Product]]) -> Callable[..., List[Product]]:
+    """A library's products, none where its package isn't there."""
+    return lambda *arguments: measure(*arguments) if importlib.util.find_spec(package) else []
+
+
+_LIBRARIES = {
+    "torch": _if_there("torch", _measure_torch),
+    "openvino": _if_there("openvino", _measure_openvino),
+    "numpy": _measure_numpy,
+}

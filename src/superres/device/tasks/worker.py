@@ -1,0 +1,128 @@
+"""Runs one job on the machine that it is on."""
+
+import errno
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+from superres.device.base.errors import UnsupportedError, UserError
+from superres.device.base.outputs import Outputs, write_json
+from superres.device.job import Job
+from superres.device.machine.jetson import PowerLog, check_state, read_state, throttling
+from superres.device.tasks import build, forms, latency, profile, quality, roofline
+from superres.device.tasks.engine import base_record
+
+USER_ERROR = 2
+_SECONDS_TO_STOP = 10.0
+
+
+class Task(NamedTuple):
+    """What does a task's work, and what writes its outputs where the machine can't do it."""
+
+    run: Callable[[Job, Outputs], Dict[str, Any]]
+    write_empty: Callable[[Outputs], Dict[str, Any]]
+
+
+_TASKS = {
+    "build_engine": Task(build.run, build.write_empty),
+    "choose_form": Task(forms.run, forms.write_empty),
+    "measure_quality": Task(quality.run, quality.write_empty),
+    "measure_latency": Task(latency.run, latency.write_empty),
+    "measure_roofline": Task(roofline.run, roofline.write_empty),
+    "measure_profile": Task(profile.run, profile.write_empty),
+}
+
+
+def run_job(job: Job) -> None:
+    """Do what a job asks, here and now.
+
+    All outputs appear together at the end, or not at all. An arm that this machine can't run gets an
+    empty engine, a CSV with only its header, and the reason as the record's status. Raises UserError.
+    """
+    task = _TASKS[job.task]
+    before = read_state()
+    check_state(before, job.conditions, f"before {job.task}")
+    power = PowerLog()
+    started = time.perf_counter()
+    with Outputs(job.outputs) as outputs:
+        try:
+            with power:
+                status, facts = "ok", task.run(job, outputs)
+        except UnsupportedError as error:
+            status, facts = f"not run: {error}", task.write_empty(outputs)
+        seconds = time.perf_counter() - started
+        device = _device_facts(job, before, power)
+        write_json(outputs["record"], {**base_record(job, seconds), "status": status, **device, **facts})
+
+
+def _device_facts(job: Job, before: Dict[str, Any], power: PowerLog) -> Dict[str, Any]:
+    """What a record says of the device's state before and after; raises UserError if it isn't what it has to be."""
+    after = read_state()
+    check_state(after, job.conditions, f"after {job.task}")
+    slowed = throttling(before, after)
+    if slowed:
+        events = ", ".join(f"{name} {count} times" for name, count in slowed.items())
+        sys.stderr.write(f"warning: {job.label}: the device slowed itself down: {events}\n")
+    return {
+        "conditions": job.conditions,
+        "state_before": before,
+        "state_after": after,
+        "throttled": slowed,
+        "power": power.summary,
+    }
+
+
+def main(arguments: List[str]) -> int:
+    """Run the job in the file that is named; returns the exit code: 2 for a user's mistake.
+
+    With `--with-stdin` it stops when its standard input ends, that is, when whoever started it is gone.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    if "--with-stdin" in arguments:
+        arguments = [argument for argument in arguments if argument != "--with-stdin"]
+        threading.Thread(target=_stop_with_stdin, daemon=True).start()
+    try:
+        if len(arguments) != 1:
+            raise UserError("expected one job file: python -m superres.device JOB.json")
+        run_job(Job.from_json(_read(Path(arguments[0]))))
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return USER_ERROR
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        reason = os.strerror(error.errno).lower()
+        sys.stderr.write(
+            f"error: outputs: expected room for them on the disk, found none ({reason}); free some\n"
+        )
+        return USER_ERROR
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 0
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: expected a job file, found none that can be read: {error}") from error
+
+
+def _stop(number: int, frame: Optional[FrameType]) -> None:
+    # As an exception it passes through every `with`, so that nothing half-written stays.
+    raise SystemExit(128 + number)
+
+
+def _stop_with_stdin() -> None:
+    # Straight from the descriptor: a thread that waits inside `sys.stdin` would break Python's own ending.
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    # A runtime in the middle of something long hears of no signal.
+    time.sleep(_SECONDS_TO_STOP)
+    os._exit(128 + signal.SIGTERM)

@@ -1,0 +1,155 @@
+"""How long single frames take: of one session in blocks, and of several in turn."""
+
+import gc
+import time
+from contextlib import contextmanager
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from superres.device.frames.files import Frames
+from superres.device.runtimes.base import Session
+
+_REST, _MOST_REST = 0.005, 0.2
+
+
+class Timed(NamedTuple):
+    """One frame of a clip, its size, and the milliseconds that it took.
+
+    `compute_ms` is the runtime alone: by the device's own clock where it has a queue, else by this process's.
+    `enqueue_ms` is how long the work's handing over to the queue took, None where there is none. `end_to_end_ms` is
+    the time from the frame in memory to the upscaled one in memory. `interval_ms` is the time since the frame before was
+    done where several are in flight, so that their mean is what a frame costs; None where one follows the other.
+    """
+
+    frame: int
+    height: int
+    width: int
+    compute_ms: float
+    enqueue_ms: Optional[float]
+    end_to_end_ms: float
+    interval_ms: Optional[float] = None
+
+
+def time_frame(session: Session, frame: np.ndarray, index: int = 0) -> Timed:
+    """Upscale one frame and time it."""
+    start = time.perf_counter_ns()
+    inputs = session.preprocess(frame)
+    ready = time.perf_counter_ns()
+    handle = session.enqueue(inputs)
+    enqueued = time.perf_counter_ns()
+    outputs = session.wait(handle)
+    done = time.perf_counter_ns()
+    session.postprocess(outputs)
+    end = time.perf_counter_ns()
+    on_device = session.device_ms()
+    return Timed(
+        index,
+        frame.shape[0],
+        frame.shape[1],
+        (done - ready) / 1e6 if on_device is None else on_device,
+        (enqueued - ready) / 1e6 if session.queued else None,
+        (end - start) / 1e6,
+    )
+
+
+def time_block(
+    session: Session, lr: Sequence[np.ndarray], first: int, enough: Callable[[Sequence[Timed], float], bool]
+) -> List[Timed]:
+    """Time frames one after the other, from the clip's frame `first` on and around, at least one.
+
+    It ends once `enough` of them and the seconds since the beginning says so. A session that is made for several frames
+    in flight gets them so.
+    """
+    if session.in_flight > 1:
+        return _time_stream(session, lr, first, enough)
+    timed: List[Timed] = []
+    started = time.perf_counter()
+    while not timed or not enough(timed, time.perf_counter() - started):
+        index = (first + len(timed)) % len(lr)
+        # A frame in memory is what an application has: the disk is not timed.
+        timed.append(time_frame(session, np.array(lr[index]), index))
+        if isinstance(lr, Frames):
+            lr.forget()
+    return timed
+
+
+def _time_stream(
+    session: Session, lr: Sequence[np.ndarray], first: int, enough: Callable[[Sequence[Timed], float], bool]
+) -> List[Timed]:
+    """`time_block` with frames in flight, at least twice as many as fly: the block begins and ends with none in flight."""
+    timed: List[Timed] = []
+    taken: List[Tuple[int, Tuple[int, ...], int]] = []
+    started = done = time.perf_counter_ns()
+
+    def frames() -> Iterator[np.ndarray]:
+        while len(taken) < 2 * session.in_flight or not enough(
+            timed, (time.perf_counter_ns() - started) / 1e9
+        ):
+            index = (first + len(taken)) % len(lr)
+            frame = np.array(lr[index])
+            taken.append((index, frame.shape, time.perf_counter_ns()))
+            yield frame
+            if isinstance(lr, Frames):
+                lr.forget()
+
+    for count, _ in enumerate(session.stream(frames())):
+        index, shape, submitted = taken[count]
+        before, done = done, time.perf_counter_ns()
+        latency = (done - submitted) / 1e6
+        timed.append(Timed(index, shape[0], shape[1], latency, None, latency, (done - before) / 1e6))
+    return timed
+
+
+def for_seconds(seconds: float) -> Callable[[Sequence[Timed], float], bool]:
+    """Enough of a block once another frame like the last would take it beyond `seconds`."""
+    return lambda timed, passed: passed + timed[-1].end_to_end_ms / 1000 > seconds
+
+
+def rest() -> None:
+    """Wait until no thread of this process spins any longer, so that another process has the machine; 0.2 s at most.
+
+    Measured 5 ms at a time: ONNX Runtime's threads spin for 30 ms behind their last work, OpenMP's (PyTorch) for
+    10 ms, OpenVINO's not at all.
+    """
+    deadline = time.monotonic() + _MOST_REST
+    used = _REST
+    while used > _REST / 10 and time.monotonic() < deadline:
+        before = time.process_time()
+        time.sleep(_REST)
+        used = time.process_time() - before
+
+
+def time_rounds(
+    sessions: Sequence[Session],
+    lr: Sequence[np.ndarray],
+    enough: Callable[[int, float], bool],
+    show: Callable[[], None] = lambda: None,
+) -> List[Tuple[int, List[float]]]:
+    """Time several sessions in turn until `enough` rounds and seconds say so: a frame and each one's milliseconds.
+
+    Each round upscales one frame, in memory to in memory, with every session, in an order that changes: a busy
+    machine slows all of them alike.
+    """
+    rows: List[Tuple[int, List[float]]] = []
+    started = time.perf_counter()
+    while not enough(len(rows), time.perf_counter() - started):
+        index = len(rows) % len(lr)
+        frame = np.array(lr[index])
+        row = [0.0] * len(sessions)
+        for k in np.random.default_rng(len(rows)).permutation(len(sessions)):
+            row[k] = time_frame(sessions[k], frame, index).end_to_end_ms
+        rows.append((index, row))
+        show()
+    return rows
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Keep Python's collector from stopping a timed frame."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -1,0 +1,98 @@
+"""What the quantisation looks at in an ONNX graph: its convolutions and the tensors around them."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from superres.device.base.errors import UserError
+from superres.device.base.outputs import Outputs
+
+KEPT_FLOAT_PROPERTY = "superres.kept_float"
+"""Key of an ONNX file's metadata: a JSON list of outputs of convolutions that stay in float in every INT8 graph."""
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A Conv node by the names of its tensors.
+
+    `data` and `weights` are what it reads. `result` is what it writes; `output` is the same after the
+    ReLU that alone reads it, where there is one.
+    """
+
+    data: str
+    weights: str
+    result: str
+    output: str
+
+    @property
+    def layer(self) -> str:
+        """The layer's name: that of the module whose `weight` the weights are, or that of the result."""
+        *modules, parameter = self.weights.split(".")
+        return modules[-1] if modules and parameter == "weight" else self.result
+
+
+def load_onnx(path: Path) -> onnx.ModelProto:
+    """Load an ONNX file; raises UserError if it is none."""
+    try:
+        model = onnx.load(str(path))
+    except (OSError, DecodeError) as error:
+        raise UserError(f"{path}: expected an ONNX file, found something else: {error}") from error
+    if not model.graph.node:
+        raise UserError(f"{path}: expected an ONNX graph with nodes, found an empty one")
+    return model
+
+
+def save_onnx(model: onnx.ModelProto, out: Path) -> None:
+    """Check a graph and write it, whole or not at all; the same graph gives the same bytes."""
+    onnx.checker.check_model(model, full_check=True)
+    with Outputs({"onnx": str(out)}) as outputs:
+        outputs["onnx"].write_bytes(model.SerializeToString(deterministic=True))
+
+
+def kept_float(model: onnx.ModelProto) -> list[str]:
+    """Outputs of the convolutions that the file itself keeps in float (`KEPT_FLOAT_PROPERTY`); often none.
+
+    Raises UserError if one of them is no output of a convolution.
+    """
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    kept = json.loads(properties.get(KEPT_FLOAT_PROPERTY, "[]"))
+    found = [node.output[0] for node in model.graph.node if node.op_type == "Conv"]
+    if unknown := sorted(set(kept) - set(found)):
+        raise UserError(
+            f"ONNX metadata {KEPT_FLOAT_PROPERTY}: expected outputs of convolutions ({', '.join(found)}), "
+            f"found {', '.join(unknown)}; export the model again"
+        )
+    return kept
+
+
+def find_convolutions(model: onnx.ModelProto) -> list[Convolution]:
+    """The Conv nodes of a graph in its (topological) order, but for those that it keeps in float."""
+    float_outputs = kept_float(model)
+    readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
+    for node in model.graph.node:
+        for name in node.input:
+            readers[name].append(node)
+    outputs = {output.name for output in model.graph.output}
+
+    def after_relu(result: str) -> str:
+        after = readers[result]
+        if len(after) == 1 and after[0].op_type == "Relu" and result not in outputs:
+            return after[0].output[0]
+        return result
+
+    return [
+        Convolution(node.input[0], node.input[1], node.output[0], after_relu(node.output[0]))
+        for node in model.graph.node
+        if node.op_type == "Conv" and node.output[0] not in float_outputs
+    ]
+
+
+def observed_tensors(convolutions: Sequence[Convolution]) -> list[str]:
+    """Names of the tensors whose ranges are measured: what each convolution reads and writes, each once."""
+    names = [name for convolution in convolutions for name in (convolution.data, convolution.output)]
+    return list(dict.fromkeys(names))

@@ -1,0 +1,63 @@
+"""Checkpoints: all that a training needs to go on as if it had not been interrupted."""
+
+import hashlib
+import json
+import pickle
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from superres.device.base.errors import UserError
+from superres.device.base.outputs import Outputs
+from superres.models.settings import TrainingSettings
+
+# They decide when a training reports, not what it computes.
+_PACING = ("log_every", "checkpoint_every", "validate_every")
+
+
+def training_identity(
+    model: str, settings: TrainingSettings, training: Path, validation: Path
+) -> dict[str, str]:
+    """What a checkpoint must agree with: model, data (hashes of the indices), settings of the result."""
+    chosen = {name: str(value) for name, value in asdict(settings).items() if name not in _PACING}
+    indices = {"training set": training, "validation set": validation}
+    hashes = {kind: hashlib.sha256(path.read_bytes()).hexdigest() for kind, path in indices.items()}
+    return {"model": model, **chosen, **hashes}
+
+
+def save_checkpoint(state: dict[str, Any], identity: dict[str, str], path: Path) -> None:
+    """Write a checkpoint; the file before it is replaced once the new one is whole."""
+    with Outputs({"checkpoint": str(path)}) as outputs:
+        torch.save({"identity": json.dumps(identity), "state": state}, outputs["checkpoint"])
+
+
+def load_checkpoint(path: Path, identity: dict[str, str]) -> dict[str, Any]:
+    """Read the state that `save_checkpoint` wrote (tensors and plain values only are unpickled).
+
+    Raises UserError if the file is no checkpoint, or one of a training with another identity.
+    """
+    try:
+        content = torch.load(path, weights_only=True)
+        found = json.loads(content["identity"])
+        state = content["state"]
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    except (pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from error
+    for name, value in identity.items():
+        if found.get(name) != value:
+            raise UserError(
+                f"{path}: checkpoint of another training: {name}: expected {value}, "
+                f"found {found.get(name)}; set it back, or delete the checkpoint to train anew"
+            )
+    return state
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return UserError(
+        f"{path}: expected a checkpoint, found something else ({reason}); delete it to train anew"
+    )

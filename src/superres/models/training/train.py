@@ -1,0 +1,221 @@
+"""Training of a network: seeded, resumable to the bit, logged."""
+
+import sys
+import time
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from superres.code_version import code_commit
+from superres.device.base.errors import UserError
+from superres.device.machine.memory import keep_freed_memory
+from superres.models.colour import rgb_to_luma
+from superres.models.networks import Network, build_network
+from superres.models.settings import TrainingSettings
+from superres.models.training.batches import Pairs, check_patches, draw_batch, open_pairs
+from superres.models.training.checkpoint import load_checkpoint, save_checkpoint, training_identity
+from superres.models.training.noisy import magnitudes, set_magnitudes, set_noise
+from superres.models.training.optimizer import MatrixSoap
+from superres.models.training.record import (
+    LogRow,
+    TrainingRecord,
+    describe_pairs,
+    versions,
+    write_log,
+    write_record,
+)
+from superres.models.training.schedule import learning_rate_at, objective_at
+from superres.models.training.validation import validate, validate_bicubic
+from superres.models.weights import save_weights
+
+
+def train_model(
+    model: str,
+    settings: TrainingSettings,
+    *,
+    training: Path,
+    validation: Path,
+    weights_out: Path,
+    record_out: Path,
+    log_out: Path,
+    checkpoint: Path,
+) -> None:
+    """Train a model and write its weights (safetensors), record (JSON) and log (CSV).
+
+    `training` and `validation` are indices (`{clip}.json`) of pairs of frame files. A training that was
+    interrupted goes on from `checkpoint`, beside which its log grows; both are deleted once the outputs are
+    written. With one thread the
+    weights are the same to the bit as without the interruption (see `TrainingSettings`). Networks for luma
+    train on luma, `espcn_rgb` on RGB. The weights kept are the average over the steps. Raises UserError
+    for an unknown model, sets that don't fit, a checkpoint of another training, and a training that
+    diverges.
+    """
+    unfinished_log = checkpoint.with_suffix(".csv")
+    torch.set_num_threads(settings.threads)
+    keep_freed_memory()
+    trainer = Trainer(model, settings, open_pairs(training), open_pairs(validation))
+    identity = training_identity(model, settings, training, validation)
+    if checkpoint.is_file():
+        trainer.restore(load_checkpoint(checkpoint, identity))
+    with tqdm(
+        total=settings.steps,
+        initial=trainer.step,
+        desc=f"train {model}",
+        unit="step",
+        file=sys.stderr,
+        mininterval=1,
+    ) as bar:
+        while trainer.step < settings.steps:
+            trainer.advance()
+            bar.update()
+            if trainer.due(settings.log_every) or trainer.due(settings.validate_every):
+                bar.set_postfix_str(describe(trainer.log(), trainer.rows))
+                write_log(trainer.rows, unfinished_log)
+            if trainer.due(settings.checkpoint_every):
+                save_checkpoint(trainer.state(), identity, checkpoint)
+    save_weights(trainer.average.module, weights_out)
+    write_log(trainer.rows, log_out)
+    write_record(trainer.record(), record_out)
+    checkpoint.unlink(missing_ok=True)
+    unfinished_log.unlink(missing_ok=True)
+
+
+def describe(row: LogRow, rows: list[LogRow]) -> str:
+    """A log's newest row and its last validation, for the progress bar."""
+    scores = [r.validation_psnr_y_db for r in rows if r.validation_psnr_y_db is not None]
+    return f"{row.objective} {row.loss:.2e}" + (f", validation {scores[-1]:.2f} dB" if scores else "")
+
+
+def moving_average(decay: float, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    """The next exponential moving average of a weight after `count` values.
+
+    It forgets faster in the beginning, min(decay, (1 + count) / (10 + count)), so that the random weights
+    of the start are gone soon (the rule of TensorFlow's ExponentialMovingAverage, `num_updates`).
+    """
+    return torch.lerp(average, current, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
+
+
+class Trainer:
+    """A network, its optimizer and its averaged twin, moved one step at a time."""
+
+    def __init__(self, model: str, settings: TrainingSettings, training: Pairs, validation: Pairs):
+        check_patches(training, settings.patches)
+        torch.manual_seed(settings.seed)
+        self.model, self.settings = model, settings
+        self.training, self.validation = training, validation
+        self.network: Network = build_network(model)
+        self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        set_noise(self.network, settings.int8_noise, settings.seed)
+        self.optimizer = MatrixSoap(
+            self.network.parameters(), settings.learning_rate, settings.precondition_every
+        )
+        self.average = AveragedModel(self.network, avg_fn=partial(moving_average, settings.ema_decay))
+        self.commit = code_commit()
+        self.step = 0
+        self.rows: list[LogRow] = []
+        self._losses: list[float] = []
+        self._seconds_before = 0.0
+        self._started = time.monotonic()
+
+    def advance(self) -> None:
+        """Take one step. Raises UserError if its loss or the weights after it are not finite."""
+        self.step += 1
+        self.optimizer.set_learning_rate(learning_rate_at(self.step, self.settings))
+        # As the batch, the noise is a function of seed and step alone.
+        torch.manual_seed(self.settings.seed << 32 | self.step)
+        low, high = self._draw()
+        objective = objective_at(self.step, self.settings)
+        loss_of = functional.l1_loss if objective == "l1" else functional.mse_loss
+        loss = loss_of(self.network.trunk(low), high)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.average.update_parameters(self.network)
+        self._losses.append(loss.item())
+        finite = np.isfinite(self._losses[-1]) and all(p.isfinite().all() for p in self.network.parameters())
+        if not finite:
+            raise UserError(
+                f"training of {self.model}: step {self.step}: expected a finite loss and finite weights, "
+                f"found a loss of {self._losses[-1]}; the last checkpoint is kept; lower learning_rate"
+            )
+
+    def due(self, every: int) -> bool:
+        """Whether something that happens every so many steps, and after the last, happens now."""
+        return self.step % every == 0 or self.step == self.settings.steps
+
+    def log(self) -> LogRow:
+        """Add a row to the log, with a validation if one is due."""
+        psnr = (
+            validate(self.network_to_keep, self.validation)
+            if self.due(self.settings.validate_every)
+            else None
+        )
+        objective = objective_at(self.step, self.settings)
+        rate = learning_rate_at(self.step, self.settings)
+        self.rows.append(LogRow(self.step, rate, float(np.mean(self._losses)), psnr, objective))
+        self._losses.clear()
+        return self.rows[-1]
+
+    @property
+    def network_to_keep(self) -> Network:
+        """The network with averaged weights."""
+        return self.average.module  # pyright: ignore[reportReturnType]
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs to go on at the next step; tensors and plain values only."""
+        return {
+            "step": self.step,
+            "seconds": self._seconds(),
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rows": [asdict(row) for row in self.rows],
+            "losses": self._losses,
+            "magnitudes": magnitudes(self.network),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a saved state."""
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self._losses = state["step"], state["losses"]
+        set_magnitudes(self.network, state["magnitudes"])
+        self.rows = [LogRow(**row) for row in state["rows"]]
+        self._seconds_before, self._started = state["seconds"], time.monotonic()
+
+    def record(self) -> TrainingRecord:
+        """What the finished training's record says."""
+        data = {"training": describe_pairs(self.training), "validation": describe_pairs(self.validation)}
+        return TrainingRecord(
+            model=self.model,
+            data=data,
+            seed=self.settings.seed,
+            steps=self.step,
+            settings=asdict(self.settings),
+            commit=self.commit,
+            validation_psnr_y_db=validate(self.network_to_keep, self.validation),
+            bicubic_psnr_y_db=validate_bicubic(self.validation),
+            seconds=round(self._seconds(), 3),
+            versions=versions(),
+        )
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._started
+
+    def _draw(self) -> tuple[Tensor, Tensor]:
+        settings = self.settings
+        pair = draw_batch(self.training, settings.seed, self.step, settings.batch, settings.patches)
+        low, high = (torch.from_numpy(patches).permute(0, 3, 1, 2).float().div(255) for patches in pair)
+        if self.network.trained_on == "luma":
+            low, high = rgb_to_luma(low), rgb_to_luma(high)
+        layout = torch.channels_last
+        return low.contiguous(memory_format=layout), high.contiguous(memory_format=layout)

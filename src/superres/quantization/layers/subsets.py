@@ -1,0 +1,191 @@
+"""Which layers stay in float: the subsets that are tried, what each loses on calibration images, and how long each takes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import onnx
+
+from superres.csv_rows import write_rows
+from superres.data.resampling import downsample
+from superres.device.base.progress import Progress
+from superres.device.frames.psnr import PsnrProtocol, psnr
+from superres.device.machine.facts import sha256_file
+from superres.device.tasks.latency import Plan, measure_in_turn
+from superres.device.tasks.quality import compare_frame
+from superres.models.graphs.onnx_file import load_onnx
+from superres.quantization.layers.layers import (
+    Subset,
+    kept_in_float,
+    parse_subset,
+    quantized_layers,
+    subset_text,
+)
+from superres.quantization.layers.opened import Executor, OpenedGraph, open_graph
+from superres.quantization.layers.schema import SubsetLosses, SubsetTimes, read_subset_losses
+from superres.quantization.qdq import quantize_graph
+from superres.quantization.ranges.calibration import FrameFile, open_images
+from superres.quantization.ranges.record import read_ranges
+
+EXHAUSTIVE_LAYERS = 4
+"""Up to so many layers every subset is measured, beyond it those of a greedy search."""
+
+
+@dataclass(frozen=True)
+class RecipeState:
+    """A model's state behind a recipe: its FP32 graph and its ranges."""
+
+    model: str
+    recipe: str
+    onnx_path: Path
+    ranges_path: Path
+
+    def variants(self) -> tuple[list[str], Callable[[Subset], onnx.ModelProto]]:
+        """The quantised layers, and what makes the graph with a subset of them in float."""
+        graph, ranges = load_onnx(self.onnx_path), read_ranges(self.ranges_path, self.onnx_path)
+        layers = quantized_layers(graph, ranges, self.onnx_path)
+        return list(layers), lambda subset: quantize_graph(
+            graph, ranges, self.onnx_path, parts=kept_in_float(layers, subset)
+        )
+
+    def facts(self, executor: Executor) -> dict[str, Any]:
+        """What every row says of the state and of what executed it."""
+        return {
+            "model": self.model,
+            "recipe": self.recipe,
+            "runtime": executor.runtime,
+            "threads": executor.threads,
+            "runtime_version": executor.version,
+            "onnx_sha256": sha256_file(self.onnx_path),
+            "ranges_sha256": sha256_file(self.ranges_path),
+        }
+
+
+def search_subsets(layers: Sequence[str], loss_of: Callable[[Subset], float]) -> list[Subset]:
+    """The subsets of layers to keep in float that are worth their time, from none of the layers to all.
+
+    Up to EXHAUSTIVE_LAYERS layers that is each of them. Beyond, it is a chain: the next layer to stay in float is always the
+    one with which the loss, which `loss_of` gives, is least; of equals the first.
+    """
+    if len(layers) <= EXHAUSTIVE_LAYERS:
+        return [subset for size in range(len(layers) + 1) for subset in combinations(layers, size)]
+    chain: list[Subset] = [()]
+    while len(chain[-1]) < len(layers):
+        wider = [
+            tuple(name for name in layers if name in (*chain[-1], layer))
+            for layer in layers
+            if layer not in chain[-1]
+        ]
+        chain.append(min(wider, key=loss_of))
+    return chain
+
+
+def measured_subsets(layers: int) -> int:
+    """How many subsets `search_subsets` needs the loss of, at most."""
+    return 2**layers if layers <= EXHAUSTIVE_LAYERS else 1 + layers * (layers + 1) // 2
+
+
+def measure_subsets(
+    state: RecipeState,
+    fp32: Path,
+    images: FrameFile,
+    out: Path,
+    *,
+    executor: Executor,
+    downsampling: str,
+    protocol: PsnrProtocol,
+) -> None:
+    """Write what a model loses with each subset of its layers in float, against its graph `fp32`.
+
+    Calibration images stand in for a clip, which must not decide what it is evaluated with: each is taken as HR, and its LR
+    twin is downsampled here. Raises UserError for files that don't belong together.
+    """
+    layers, quantized = state.variants()
+    pairs = _ImagePairs(images, downsampling)
+    names, total = list(layers), len(pairs) * (1 + measured_subsets(len(layers)))
+    measured: dict[Subset, tuple[float, int]] = {}
+    with Progress(f"measure_subsets {state.model} {state.recipe}", total) as progress:
+
+        def measure(graph: onnx.ModelProto) -> tuple[float, int]:
+            opened = open_graph(graph, executor)
+            return pairs.psnr(opened, protocol, progress), opened.int8_convolutions
+
+        reference, _ = measure(load_onnx(fp32))
+
+        def loss_of(subset: Subset) -> float:
+            if subset not in measured:
+                measured[subset] = measure(quantized(subset))
+            return reference - measured[subset][0]
+
+        losses = {subset: loss_of(subset) for subset in search_subsets(names, loss_of)}
+    facts = {
+        **state.facts(executor),
+        "layers": len(layers),
+        "images": len(pairs),
+        "downsampling": downsampling,
+        "border": protocol.border,
+        "fp32_psnr_of_mean_db": reference,
+    }
+    rows = [
+        {
+            **facts,
+            "float_layers": subset_text(subset),
+            "psnr_of_mean_db": measured[subset][0],
+            "loss_db": loss,
+            "int8_convolutions": measured[subset][1],
+        }
+        for subset, loss in losses.items()
+    ]
+    write_rows(SubsetLosses, rows, out)
+
+
+def time_subsets(
+    state: RecipeState, losses: Path, images: Path, out: Path, *, executor: Executor, plan: Plan
+) -> None:
+    """Write how long a frame takes with each subset of `losses` in float, a row a round and subset.
+
+    All of them take turns on the calibration images, so that their ratios can be trusted where the machine can't; the plan
+    is that of each.
+    Raises UserError for files that don't belong together.
+    """
+    _, quantized = state.variants()
+    subsets = read_subset_losses(losses)["float_layers"].to_list()
+    sessions = [open_graph(quantized(parse_subset(text)), executor).session for text in subsets]
+    frames = open_images(FrameFile(images))
+    rounds = measure_in_turn(sessions, frames, plan, f"time_subsets {state.model} {state.recipe}")
+    facts = state.facts(executor)
+    rows = [
+        {**facts, "round": i, "frame": frame, "float_layers": subset, "milliseconds": milliseconds}
+        for i, (frame, row) in enumerate(rounds)
+        for subset, milliseconds in zip(subsets, row, strict=True)
+    ]
+    write_rows(SubsetTimes, rows, out)
+
+
+class _ImagePairs:
+    """Calibration images as HR, with their LR twins, one at a time."""
+
+    def __init__(self, images: FrameFile, downsampling: str):
+        self._images = open_images(images)
+        self._downsampling = downsampling
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def psnr(self, opened: OpenedGraph, protocol: PsnrProtocol, progress: Progress) -> float:
+        """PSNR of the images' mean squared error, in dB.
+
+        A mean of PSNRs would be that of the smoothest images: where FP32 reaches 45 dB, INT8's noise is all there is.
+        """
+        errors = []
+        for i, image in enumerate(self._images):
+            height, width = (size // 2 * 2 for size in image.shape[:2])
+            hr = np.ascontiguousarray(image[:height, :width])
+            upscaled = opened.session.run(downsample(hr, self._downsampling))
+            errors.append(compare_frame(hr, upscaled, protocol, f"calibration image {i}")[2])
+            progress.update()
+        return psnr(fmean(errors))

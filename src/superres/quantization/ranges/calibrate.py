@@ -1,0 +1,134 @@
+"""Write the ranges of activations that a calibration gives: a small JSON, and TensorRT's cache beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from superres.device.base.errors import UserError
+from superres.device.base.levels import LEVELS
+from superres.device.base.outputs import Outputs
+from superres.device.machine.facts import sha256_file
+from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
+from superres.quantization.ranges.cache import format_cache, read_cache, select_ranges
+from superres.quantization.ranges.calibration import CalibrationSettings
+from superres.quantization.ranges.methods import METHODS
+from superres.quantization.ranges.observation import Observed, read_observed
+from superres.quantization.ranges.record import Ranges, TensorRange, ranges_text
+
+WITHOUT_IMAGES = ("fixed", "cache")
+"""Methods that look at no image."""
+
+
+def calibrate_ranges(
+    onnx_path: Path,
+    settings: CalibrationSettings,
+    *,
+    ranges_out: Path,
+    cache_out: Path,
+    model: str,
+    observed: Path | None = None,
+    cache: Path | None = None,
+) -> None:
+    """Write the range [-amax, amax] of what every convolution of an FP32 graph reads and writes.
+
+    `observed` is the file of `observe_activations` that the methods of METHODS read, `cache` the TensorRT
+    calibration cache that the method `cache` replays; `fixed` needs neither. Both outputs appear together.
+    Raises UserError for an unknown method, statistics of another graph, tensors that are constant, and a
+    cache that lacks a tensor.
+    """
+    if settings.method not in (*METHODS, *WITHOUT_IMAGES):
+        raise UserError(
+            f"calibration {settings.name}: expected a method among {', '.join((*METHODS, *WITHOUT_IMAGES))}, "
+            f"found {settings.method}"
+        )
+    graph = load_onnx(onnx_path)
+    names = observed_tensors(find_convolutions(graph))
+    digest = sha256_file(onnx_path)
+    if settings.method == "fixed":
+        ranges = _fixed(graph, names, settings)
+    elif settings.method == "cache":
+        ranges = _replayed(_required(cache, settings), names, settings)
+    else:
+        seen = read_observed(_required(observed, settings), settings.images)
+        if seen.onnx_sha256 != digest or set(seen.tensors) != set(names):
+            raise UserError(
+                f"{observed}: expected statistics of {onnx_path}, found those of another graph; "
+                "observe the activations again"
+            )
+        ranges = measured_ranges(seen, settings)
+    _write(replace(ranges, origin={"model": model, **ranges.origin}), digest, ranges_out, cache_out)
+
+
+def _write(ranges: Ranges, digest: str, ranges_out: Path, cache_out: Path) -> None:
+    amax = {name: tensor.amax for name, tensor in ranges.tensors.items()}
+    with Outputs({"record": str(ranges_out), "cache": str(cache_out)}) as outputs:
+        outputs["record"].write_text(ranges_text(ranges, digest), encoding="utf-8")
+        outputs["cache"].write_text(format_cache(amax), encoding="utf-8")
+
+
+def measured_ranges(seen: Observed, settings: CalibrationSettings) -> Ranges:
+    """What a method of METHODS makes of what was observed of a graph; raises UserError for constant tensors."""
+    seen.require_spread(f"calibration {settings.name}")
+    tensors, notes = {}, {}
+    for name, statistics in seen.tensors.items():
+        choice = METHODS[settings.method](statistics, settings)
+        tensors[name] = TensorRange(statistics.low, statistics.high, choice.amax)
+        if statistics.low == statistics.high:
+            notes[name] = f"{statistics.low} everywhere, as the data is"
+        elif choice.note is not None:
+            notes[name] = choice.note
+        elif np.float32(choice.amax / LEVELS) == np.float32(1 / LEVELS):
+            notes[name] = "the scale of 1.0, as for any images with a white pixel"
+    return Ranges(tensors, _origin(settings, seen.data, seen.images, notes))
+
+
+def _fixed(graph: onnx.ModelProto, names: Sequence[str], settings: CalibrationSettings) -> Ranges:
+    """What trtexec assumes without a calibration cache (TensorRT samples, sampleEngines.cpp, setTensorScales)."""
+    inputs = {value.name for value in graph.graph.input}
+    tensors = {
+        name: TensorRange(None, None, settings.input_range if name in inputs else settings.output_range)
+        for name in names
+    }
+    return Ranges(tensors, _origin(settings, {"type": "none"}))
+
+
+def _replayed(cache: Path, names: list[str], settings: CalibrationSettings) -> Ranges:
+    amax = select_ranges(read_cache(cache), names, cache)
+    data = {"type": "cache", "name": cache.name, "sha256": sha256_file(cache)}
+    tensors = {name: TensorRange(None, None, value) for name, value in amax.items()}
+    return Ranges(tensors, _origin(settings, data))
+
+
+def _origin(
+    settings: CalibrationSettings,
+    data: Mapping[str, Any],
+    images: int = 0,
+    notes: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """What the record says about a calibration."""
+    return {
+        "calibration": settings.name,
+        "method": settings.method,
+        "settings": _method_settings(settings),
+        "seed": data.get("seed"),
+        "data": data,
+        "images": images,
+        "notes": notes or {},
+    }
+
+
+def _method_settings(settings: CalibrationSettings) -> dict[str, float]:
+    keys = {"percentile": ["percentile"], "fixed": ["input_range", "output_range"]}
+    return {key: getattr(settings, key) for key in keys.get(settings.method, [])}
+
+
+def _required(path: Path | None, settings: CalibrationSettings) -> Path:
+    if path is None:
+        raise UserError(
+            f"calibration {settings.name}: expected a file for the method {settings.method}, found none"
+        )
+    return path

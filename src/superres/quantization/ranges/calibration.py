@@ -1,0 +1,135 @@
+"""Calibrations: by which method ranges are found, and on which images."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from superres.device.base.errors import UserError
+from superres.device.frames.files import open_frames
+from superres.device.machine.facts import sha256_file
+
+Image = tuple[str, np.ndarray]
+"""Name of an image and its tensor, float32 1 x 3 x H x W RGB in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class RandomImages:
+    """Tensors of independent random values, the dummy input of a calibration without images.
+
+    `uniform` draws from [0, 1) and `normal` from the standard normal distribution, as float32, never clipped
+    nor rounded to 8 bits; `ones` is 1 everywhere.
+    """
+
+    kind: Literal["uniform", "normal", "ones"]
+    seed: int
+    count: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class FrameFile:
+    """The first `count` images (None: all) of a calibration set, `path` with its index `.json` beside it."""
+
+    path: Path
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class CalibrationSettings:
+    """A calibration by name: how a range follows from what was observed, or from what else.
+
+    `method` is one of `superres.quantization.ranges.methods.METHODS`, which look at the first `images` observed ones
+    (None: all), or `fixed`, or `cache`. `percentile`, in percent, belongs to the method of that name;
+    `input_range` and `output_range`, the largest magnitudes of the graph's input and of every other tensor,
+    belong to `fixed`.
+    """
+
+    name: str
+    method: str
+    images: int | None = None
+    percentile: float = 99.99
+    input_range: float = 2.0
+    output_range: float = 4.0
+
+
+def count_images(data: RandomImages | FrameFile) -> int:
+    """Number of images; raises UserError for none or for fewer than asked."""
+    if isinstance(data, RandomImages):
+        if data.count < 1:
+            raise UserError(f"random calibration images: expected a count of 1 or more, found {data.count}")
+        return data.count
+    found = len(_read_index(data.path)["shapes"])
+    if found == 0:
+        raise UserError(f"{data.path}: expected a calibration set with images, found none; check its sources")
+    wanted = found if data.count is None else data.count
+    if not 1 <= wanted <= found:
+        raise UserError(
+            f"{data.path}: expected a count from 1 to {found}, the images there are, found {wanted}"
+        )
+    return wanted
+
+
+def read_images(data: RandomImages | FrameFile) -> Iterator[Image]:
+    """The images one by one, the same ones at every call."""
+    count = count_images(data)
+    if isinstance(data, RandomImages):
+        generator = np.random.default_rng(data.seed)
+        for index in range(count):
+            yield f"{data.kind} {index}", _draw(data, generator)
+        return
+    names, frames = _read_index(data.path)["names"], open_images(data)
+    for index in range(count):
+        planes = np.moveaxis(np.asarray(frames[index]), 2, 0)[np.newaxis]
+        yield names[index], planes.astype(np.float32, order="C") / np.float32(255)
+
+
+def open_images(data: FrameFile) -> list[np.ndarray]:
+    """The images of a calibration set as they are, uint8 H x W x 3 RGB, memory-mapped; errors as `count_images`."""
+    return open_frames(data.path, _read_index(data.path)["shapes"])[: count_images(data)]
+
+
+def first_images(data: RandomImages | FrameFile, count: int) -> RandomImages | FrameFile:
+    """The first `count` images of some, or all of them where there are fewer."""
+    return replace(data, count=min(count, count_images(data)))
+
+
+def _draw(data: RandomImages, generator: np.random.Generator) -> np.ndarray:
+    shape = (1, 3, data.height, data.width)
+    match data.kind:
+        case "uniform":
+            return generator.random(shape, dtype=np.float32)
+        case "normal":
+            return generator.standard_normal(shape, dtype=np.float32)
+        case "ones":
+            return np.ones(shape, np.float32)
+
+
+def describe_data(data: RandomImages | FrameFile) -> dict[str, Any]:
+    """What the ranges file says about the images: the random draw, or the frame file's name and hash."""
+    if isinstance(data, RandomImages):
+        return {"type": "random", **asdict(data)}
+    return {
+        "type": "calibration-set",
+        "name": data.path.stem,
+        "count": count_images(data),
+        "sha256": sha256_file(data.path),
+    }
+
+
+def _read_index(frames: Path) -> dict[str, Any]:
+    path = frames.with_suffix(".json")
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: expected the index of {frames.name} (JSON), found: {error}") from error
+    for key in ("names", "shapes"):
+        if not isinstance(index, dict) or key not in index:
+            raise UserError(
+                f"{path}: expected `{key}` in the index of {frames.name}, found none; make the set again"
+            )
+    return index

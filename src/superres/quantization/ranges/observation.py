@@ -1,0 +1,205 @@
+"""Stream images through an FP32 graph once, and keep of its activations what every method needs."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+from superres.device.base.errors import UserError
+from superres.device.base.outputs import Outputs
+from superres.device.base.progress import Progress
+from superres.device.machine.facts import sha256_file, usable_cpus
+from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
+from superres.quantization.ranges.calibration import (
+    FrameFile,
+    Image,
+    RandomImages,
+    count_images,
+    describe_data,
+    read_images,
+)
+from superres.quantization.ranges.histogram import Statistics, measure, merge, widen
+
+LADDER = (1, 2, 5, 10, 20, 40, 100)
+"""Numbers of images that can always be asked for afterwards, so that a plot over them costs no second pass."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of a graph's tensors on the first `images` images of `data` (as `describe_data` says it)."""
+
+    onnx_sha256: str
+    data: Mapping[str, Any]
+    images: int
+    tensors: Mapping[str, Statistics]
+
+    @property
+    def constant(self) -> bool:
+        """Whether tensors may be the same everywhere, since the data is."""
+        return self.data.get("kind") == "ones"
+
+    def require_spread(self, where: str) -> None:
+        """Raise UserError for a tensor that is zero or, without reason, the same everywhere."""
+        for name, seen in self.tensors.items():
+            if seen.amax == 0 or (seen.low == seen.high and not self.constant):
+                raise UserError(
+                    f"tensor {name}: expected values that vary over {where}, found {seen.low} everywhere; "
+                    "check the images and the weights of the model"
+                )
+
+
+def observe_activations(
+    onnx_path: Path,
+    data: RandomImages | FrameFile,
+    out: Path,
+    *,
+    prefixes: Sequence[int] = (),
+    model: str,
+    threads: int = 0,
+) -> None:
+    """Write the statistics of what every convolution reads and writes, for the first images of the data.
+
+    `onnx_path` is an FP32 graph with one image input (float32 1 x 3 x H x W in [0, 1]). The output of a
+    convolution is taken after its ReLU. `prefixes` are further numbers of images that will be asked
+    for, at most all of `data`; those of LADDER are kept too. Images stream through one at a time: time is
+    linear in their number, memory doesn't depend on it. `threads` 0 takes every processor. The file is an
+    .npz without pickled objects; the same inputs and threads give the same bytes. Raises UserError for a
+    graph without convolutions, an empty calibration set, activations that are not finite, and tensors that
+    are constant.
+    """
+    graph = load_onnx(onnx_path)
+    names = observed_tensors(find_convolutions(graph))
+    if not names:
+        raise UserError(f"{onnx_path}: expected a graph with convolutions to calibrate, found none")
+    kept = _prefixes(data, prefixes)
+    session = _open_observed(graph, names, threads)
+    workers = threads or usable_cpus()
+    parts: dict[str, list[Statistics]] = {name: [] for name in names}
+    with ThreadPoolExecutor(workers) as pool, Progress(f"observe {model}", total=kept[-1]) as progress:
+        for index, image in zip(range(kept[-1]), read_images(data), strict=False):
+            for name, values, low, high in _run(session, names, image):
+                seen = measure(values, low, high, pool, workers)
+                # The next tensor is taken while this one's values could still be held.
+                del values
+                if index == 0 or index in kept:
+                    parts[name].append(seen)
+                else:
+                    parts[name][-1] = merge(parts[name][-1], seen)
+            progress.update()
+    facts = {"onnx_sha256": sha256_file(onnx_path), "data": describe_data(data), "prefixes": kept}
+    _join(facts, parts, kept[-1]).require_spread("the images")
+    _write(out, facts, parts)
+
+
+def read_observed(path: Path, images: int | None = None) -> Observed:
+    """What a file of `observe_activations` says about its first `images` images (None: all that it has seen).
+
+    Raises UserError for another file, and for a number of images that it doesn't hold.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            facts = json.loads(str(arrays["facts"]))
+            kept = facts["prefixes"]
+            count = kept[-1] if images is None else images
+            if count not in kept:
+                raise UserError(
+                    f"{path}: expected statistics of {count} images, found those of "
+                    f"{', '.join(map(str, kept))}; observe the activations again"
+                )
+            parts = _read_parts(arrays, facts["names"], kept.index(count) + 1)
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+        raise UserError(
+            f"{path}: expected statistics of activations, found something else: {error!r}"
+        ) from error
+    return _join(facts, parts, count)
+
+
+def _prefixes(data: RandomImages | FrameFile, asked: Sequence[int]) -> list[int]:
+    """Numbers of images that are kept, increasing; the last is the number of all."""
+    total = count_images(data)
+    if surplus := [count for count in asked if not 1 <= count <= total]:
+        raise UserError(
+            f"calibration images: expected from 1 to {total}, the images there are, found {surplus[0]} to be used"
+        )
+    return sorted({total, *asked, *(count for count in LADDER if count < total)})
+
+
+def _open_observed(graph: onnx.ModelProto, names: Sequence[str], threads: int) -> ort.InferenceSession:
+    """A session that gives every observed tensor as an output."""
+    observed = onnx.ModelProto()
+    observed.CopyFrom(graph)
+    present = {value.name for value in (*observed.graph.input, *observed.graph.output)}
+    for name in names:
+        if name not in present:
+            observed.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    return ort.InferenceSession(observed.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _run(
+    session: ort.InferenceSession, names: Sequence[str], image: Image
+) -> Iterator[tuple[str, np.ndarray, float, float]]:
+    """Each observed tensor with its values, all finite, and their extremes, for one image."""
+    label, tensor = image
+    entry = session.get_inputs()[0].name
+    computed = [name for name in names if name != entry]
+    values = dict(zip(computed, session.run(computed, {entry: tensor}), strict=True))
+    values[entry] = tensor
+    for name in names:
+        array = np.asarray(values.pop(name))
+        # numpy's min and max hand a NaN on, so both are finite only if every value is.
+        low, high = float(array.min()), float(array.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise UserError(
+                f"tensor {name}, image {label}: expected finite activations, found {low} to {high}; "
+                "check the weights of the model"
+            )
+        yield name, array, low, high
+
+
+def _join(facts: Mapping[str, Any], parts: Mapping[str, Sequence[Statistics]], images: int) -> Observed:
+    tensors = {}
+    for name, pieces in parts.items():
+        joined = pieces[0]
+        for piece in pieces[1:]:
+            joined = merge(joined, piece)
+        tensors[name] = joined
+    return Observed(facts["onnx_sha256"], {**facts["data"], "count": images}, images, tensors)
+
+
+def _write(out: Path, facts: Mapping[str, Any], parts: Mapping[str, Sequence[Statistics]]) -> None:
+    arrays: dict[str, np.ndarray] = {"facts": np.asarray(json.dumps({**facts, "names": list(parts)}))}
+    for index, pieces in enumerate(parts.values()):
+        exponent = max(piece.exponent for piece in pieces)
+        counts = np.stack([widen(piece, exponent).counts for piece in pieces])
+        # A part of 60 large images can have more zeros than 32 bits count.
+        fits = counts.max() <= np.iinfo(np.uint32).max
+        arrays[f"counts_{index}"] = counts.astype(np.uint32) if fits else counts
+        arrays[f"exponent_{index}"] = np.asarray(exponent)
+        arrays[f"extremes_{index}"] = np.asarray([(piece.low, piece.high) for piece in pieces])
+    with Outputs({"observed": str(out)}) as outputs, outputs["observed"].open("wb") as file:
+        np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
+
+
+def _read_parts(
+    arrays: Mapping[str, np.ndarray], names: Sequence[str], number: int
+) -> dict[str, list[Statistics]]:
+    parts = {}
+    for index, name in enumerate(names):
+        counts = arrays[f"counts_{index}"][:number].astype(np.int64)
+        extremes = arrays[f"extremes_{index}"][:number].tolist()
+        exponent = int(arrays[f"exponent_{index}"])
+        parts[name] = [
+            Statistics(low, high, exponent, count)
+            for (low, high), count in zip(extremes, counts, strict=True)
+        ]
+    return parts

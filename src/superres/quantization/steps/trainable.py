@@ -1,0 +1,218 @@
+"""The quantised convolutions of a graph as a torch network, which rounds as its Q/DQ form does."""
+
+from collections import defaultdict
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from onnx import helper
+from torch import Tensor, nn
+from torch.nn import functional
+
+from superres.device.base.errors import UserError
+from superres.device.base.levels import LEVELS
+from superres.models.graphs.onnx_file import Convolution
+from superres.quantization.qdq import activation_grid, quantized_convolutions, weight_grid
+from superres.quantization.ranges.record import TensorRange
+from superres.quantization.steps.base import State, copy_graph, read_initializers, replace_initializers
+from superres.quantization.steps.fake import fake_quantize
+
+
+class TrainableLayer(nn.Module):
+    """A convolution, and the ReLU behind it, with the grids of its data and its weights.
+
+    Trained are weights, bias and the logarithms of the scales as multiples of what they were; `learn_range` says whether
+    that of the data is. The logarithm keeps scales positive and steps relative (S. Jain and others, "Trained
+    Quantization Thresholds", arXiv:1903.08066, section 4.1).
+    """
+
+    data_scale: Tensor
+    weight_scale: Tensor
+    float_weight: Tensor
+    float_bias: Tensor | None
+
+    def __init__(self, convolution: Convolution, state: State, learn_range: bool):
+        super().__init__()
+        self.convolution = convolution
+        node = _writer(state.graph, convolution.result)
+        self._options = _options(node, convolution)
+        values = read_initializers(state.graph)
+        weights = values[convolution.weights]
+        data_grid = activation_grid(state.ranges.tensors[convolution.data], state.ranges)
+        weights_grid = weight_grid(weights, state.ranges, convolution.weights)
+        zero, kind = int(data_grid.zero_point), np.iinfo(data_grid.zero_point.dtype)
+        self._levels = (int(kind.min) - zero, int(kind.max) - zero)
+        self.register_buffer("data_scale", torch.tensor(data_grid.scale))
+        self.register_buffer("weight_scale", torch.tensor(weights_grid.scale).reshape(-1, 1, 1, 1))
+        self.data_stretch = nn.Parameter(torch.zeros(()), requires_grad=learn_range)
+        self.weight_stretch = nn.Parameter(torch.zeros_like(self.weight_scale))
+        self.weight = nn.Parameter(torch.tensor(weights).contiguous(memory_format=torch.channels_last))
+        self.bias_name = node.input[2] if len(node.input) == 3 else None
+        self.bias = None if self.bias_name is None else nn.Parameter(torch.tensor(values[self.bias_name]))
+        self.float_weight = self.weight.detach().clone(memory_format=torch.preserve_format)
+        self.float_bias = None if self.bias is None else self.bias.detach().clone()
+
+    def forward(self, data: Tensor) -> Tensor:
+        """What the layer makes of its data in INT8, N x O x H x W."""
+        low, high = self._levels
+        data = fake_quantize(data, self.data_scale * self.data_stretch.exp(), low, high)
+        return self._convolve(data, self.rounded_weight(), self.bias)
+
+    def forward_float(self, data: Tensor) -> Tensor:
+        """What the layer made of its data before it was quantised and trained."""
+        return self._convolve(data, self.float_weight, self.float_bias)
+
+    def rounded_weight(self) -> Tensor:
+        """The weights on their grid; -128 is not used."""
+        return fake_quantize(self.weight, self._weight_scale(), -LEVELS, LEVELS)
+
+    def weight_amax(self) -> list[float]:
+        """The magnitude of the last level of every output channel's weights; 127 scales are exact in float64."""
+        scale = self._weight_scale().expand(self.weight.shape[0], 1, 1, 1)
+        return [float(value) * LEVELS for value in scale.flatten()]
+
+    def data_range(self, seen: TensorRange) -> TensorRange:
+        """The range of the data as trained; `seen` is what it was before."""
+        if not self.data_stretch.requires_grad:
+            return seen
+        scale = float(self.data_scale * self.data_stretch.exp())
+        low, high = self._levels
+        if low == -LEVELS - 1:
+            return replace(seen, amax=scale * LEVELS)
+        # The ends of uint8 levels, which hold 0: from them follow the same scale and zero-point again.
+        return TensorRange(scale * low, scale * high, scale * max(-low, high))
+
+    def _weight_scale(self) -> Tensor:
+        return self.weight_scale * self.weight_stretch.exp()
+
+    def _convolve(self, data: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        result = functional.conv2d(data, weight, bias, **self._options)
+        return result if self.convolution.output == self.convolution.result else functional.relu_(result)
+
+
+class TrainableChain(nn.Module):
+    """The convolutions of a state that follow each other, each reading what the one before has made.
+
+    Raises UserError for a graph with anything but a ReLU between two of them. Convolutions that the graph or the ranges
+    keep in float must stand outside; what comes before the first is computed by ONNX Runtime as it is.
+    """
+
+    def __init__(self, state: State):
+        super().__init__()
+        self.state = state
+        found = quantized_convolutions(state.graph, state.ranges)
+        _check_chain(state.graph, found)
+        # The first one's data is the frame, whose levels no other range holds better.
+        self.layers = nn.ModuleList(
+            TrainableLayer(convolution, state, learn_range=position > 0)
+            for position, convolution in enumerate(found)
+        )
+        self._entry = Entry(state.graph, found[0].data)
+
+    def enter(self, frames: np.ndarray) -> Tensor:
+        """What the first convolution reads, for frames N x 3 x H x W, float32 RGB in [0, 1]."""
+        return torch.from_numpy(self._entry.run(frames)).contiguous(memory_format=torch.channels_last)
+
+    def forward(self, data: Tensor) -> Tensor:
+        """The last convolution's result in INT8."""
+        for layer in self.layers:
+            data = layer(data)
+        return data
+
+    @torch.no_grad()
+    def forward_float(self, data: Tensor) -> Tensor:
+        """The last convolution's result in the float network that the state was."""
+        for layer in self.layers:
+            assert isinstance(layer, TrainableLayer)
+            data = layer.forward_float(data)
+        return data
+
+    @torch.no_grad()
+    def export(self) -> State:
+        """The state with what was trained: weights on their grid, biases, and the ranges of both."""
+        tensors, amax = dict(self.state.ranges.tensors), dict(self.state.ranges.weight_amax)
+        values: dict[str, np.ndarray] = {}
+        for layer in self.layers:
+            assert isinstance(layer, TrainableLayer)
+            convolution = layer.convolution
+            values[convolution.weights] = layer.rounded_weight().numpy()
+            amax[convolution.weights] = layer.weight_amax()
+            tensors[convolution.data] = layer.data_range(tensors[convolution.data])
+            if layer.bias_name is not None and layer.bias is not None:
+                values[layer.bias_name] = layer.bias.numpy()
+        graph = copy_graph(self.state.graph)
+        replace_initializers(graph, values)
+        return State(graph, replace(self.state.ranges, tensors=tensors, weight_amax=amax))
+
+
+class Entry:
+    """The part of a graph that leads to one tensor, run by ONNX Runtime on batches of frames."""
+
+    def __init__(self, graph: onnx.ModelProto, name: str):
+        self._frame, self._name, self._session = graph.graph.input[0].name, name, None
+        if name == self._frame:
+            return
+        part = copy_graph(graph)
+        nodes: list[onnx.NodeProto] = []
+        wanted = {name}
+        for node in reversed(part.graph.node):
+            if wanted & set(node.output):
+                nodes.insert(0, node)
+                wanted.update(node.input)
+        initializers = [tensor for tensor in part.graph.initializer if tensor.name in wanted]
+        output = helper.make_empty_tensor_value_info(name)
+        for field, kept in (("node", nodes), ("initializer", initializers), ("output", [output])):
+            entries = getattr(part.graph, field)
+            del entries[:]
+            entries.extend(kept)
+        part.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = ort.InferenceSession(
+            part.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+
+    def run(self, frames: np.ndarray) -> np.ndarray:
+        """The tensor for frames N x 3 x H x W, float32."""
+        if self._session is None:
+            return frames
+        return np.asarray(self._session.run([self._name], {self._frame: frames})[0])
+
+
+def _writer(graph: onnx.ModelProto, name: str) -> onnx.NodeProto:
+    return next(node for node in graph.graph.node if name in node.output)
+
+
+def _check_chain(graph: onnx.ModelProto, convolutions: list[Convolution]) -> None:
+    if not convolutions:
+        raise UserError("step qat: expected convolutions to train, found none that is quantised")
+    readers: dict[str, int] = defaultdict(int)
+    for node in graph.graph.node:
+        for name in node.input:
+            readers[name] += 1
+    for before, after in pairwise(convolutions):
+        if after.data != before.output or readers[before.output] > 1:
+            raise UserError(
+                "step qat: expected convolutions that follow each other with nothing but a ReLU between them, "
+                f"found {after.layer} behind {before.layer} with more"
+            )
+
+
+def _options(node: onnx.NodeProto, convolution: Convolution) -> dict[str, Any]:
+    """A Conv node's attributes as torch takes them; raises UserError for paddings that it doesn't take."""
+    found = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+    top, left, bottom, right = found.get("pads", [0, 0, 0, 0])
+    if (top, left) != (bottom, right) or found.get("auto_pad", b"NOTSET") != b"NOTSET":
+        raise UserError(
+            f"step qat: convolution {convolution.layer}: expected the same padding on opposite sides, found another"
+        )
+    return {
+        "padding": (top, left),
+        "stride": tuple(found.get("strides", [1, 1])),
+        "dilation": tuple(found.get("dilations", [1, 1])),
+        "groups": found.get("group", 1),
+    }

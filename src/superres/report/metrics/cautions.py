@@ -1,0 +1,90 @@
+"""Why an arm's figures of speed are to be read with care: a busy machine, arithmetic that isn't what was asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from superres.report.metrics.operations import Operations, executed_convolutions
+
+_INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
+_MOST_OF_LIMIT = 1.05
+NOISY = "noisy: "
+"""How the cautions begin that are about the machine's other work."""
+
+NOISE_MARK = "~"
+"""What stands behind a figure of such an arm."""
+
+
+@dataclass(frozen=True)
+class NoiseLimits:
+    """From when on a timing is called noisy: the 90th percentile in medians, and processors busy with something else."""
+
+    spread: float
+    busy_processors: float
+
+
+def find_cautions(
+    row: Mapping[str, Any],
+    engine: Mapping[str, Any],
+    latency: Mapping[str, Any],
+    operations: Operations | None,
+    noise: NoiseLimits,
+) -> list[str]:
+    """Everything that is to be said of an arm; `row` are its metrics, `engine` and `latency` its tasks' records."""
+    return [
+        *(NOISY + reason for reason in _noise(row, latency, noise)),
+        *_timing(latency),
+        *_arithmetic(row["precision"], engine.get("facts", {}), operations),
+        *_processor(row, engine.get("facts", {}), latency),
+    ]
+
+
+def _noise(row: Mapping[str, Any], latency: Mapping[str, Any], noise: NoiseLimits) -> list[str]:
+    found = []
+    spread = row["latency_p90_ms"] / row["latency_p50_ms"]
+    if spread > noise.spread:
+        found.append(f"the 90th percentile is {spread:.1f} times the median")
+    disturbance = latency.get("disturbance") or {}
+    busy = sum(disturbance.values())
+    if busy > noise.busy_processors:
+        found.append(f"{busy:.1f} processors were busy with something else")
+    return found
+
+
+def _timing(latency: Mapping[str, Any]) -> list[str]:
+    found = []
+    warmup, frames = latency["warmup"], latency["distinct_frames"]
+    enough = 2 * latency["settings"]["warmup_frames"]
+    if not warmup["settled"] and warmup["frames"] >= enough:
+        found.append(f"times had not settled after {warmup['frames']} frames of warm-up")
+    if frames < min(enough, warmup["frames"]):
+        found.append(f"the clip has fewer frames ({frames}) than the warm-up took")
+    reference = latency.get("reference") or {}
+    if reference.get("status", "ok") != "ok":
+        found.append(f"no ratio: the reference {reference['label']} did not run ({reference['status']})")
+    return found
+
+
+def _arithmetic(precision: str, facts: Mapping[str, Any], operations: Operations | None) -> list[str]:
+    int8, _ = executed_convolutions(facts)
+    if operations is None or int8 is None or not precision.startswith("int8-"):
+        return []
+    wanted = operations.quantized_convolutions or operations.convolutions
+    return [f"{wanted - int8} of {wanted} quantised convolutions run in float"] if int8 < wanted else []
+
+
+def _processor(row: Mapping[str, Any], facts: Mapping[str, Any], latency: Mapping[str, Any]) -> list[str]:
+    found = []
+    int8 = row["precision"].startswith("int8-")
+    flags = set(latency["machine"]["flags"])
+    if int8 and row["runtime"].startswith(("onnxruntime", "openvino")) and not flags & _INT8_FLAGS:
+        found.append(
+            "this processor has no instructions for INT8 products (VNNI): expect little speed from it"
+        )
+    if not int8 and facts.get("native") is False:
+        found.append(f"this processor has no {row['precision']} instructions: they are emulated, slowly")
+    if (row["limit_fraction"] or 0) > _MOST_OF_LIMIT:
+        found.append(
+            "faster than the measured limit, which a busy machine made too low: measure the roofline again"
+        )
+    return found

@@ -1,0 +1,200 @@
+"""From the raw figures of all arms to `metrics.csv`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from superres.csv_rows import write_rows
+from superres.device.base.errors import UserError
+from superres.device.base.outputs import read_json
+from superres.device.frames.psnr import psnr
+from superres.device.machine.facts import sha256_file
+from superres.device.timing.ratios import SAME
+from superres.report.metrics.cautions import NoiseLimits, find_cautions
+from superres.report.metrics.far_off import with_far_off
+from superres.report.metrics.limits import processor_of, reached, read_roofline
+from superres.report.metrics.operations import Operations, count_operations, executed_convolutions
+from superres.report.metrics.schema import Metrics
+from superres.report.metrics.speed import LATENCY, MAY_BE_EMPTY, OWN, aggregate_speed, paired_ratio
+from superres.report.provenance.manifest import Arm
+
+_QUALITY = {
+    "frame": pl.Int64,
+    "name": pl.String,
+    "height": pl.Int64,
+    "width": pl.Int64,
+    "mse": pl.Float64,
+    "psnr_db": pl.Float64,
+    "mse_y": pl.Float64,
+    "psnr_y_db": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class ArmFiles:
+    """The files of one arm on one clip, the roofline of its target, and the ONNX file that counts its operations."""
+
+    arm: Arm
+    quality: Path
+    latency: Path
+    manifest: Path
+    roofline: Path
+    operations: Path | None
+
+
+def collect_metrics(
+    arms: Sequence[ArmFiles],
+    out: Path,
+    *,
+    references: Mapping[str, str],
+    noise: NoiseLimits,
+    far_db: float,
+) -> None:
+    """Write `metrics.csv`, a row an arm and clip, in the order given.
+
+    `references` are labels of the targets' reference arms, whose own ratio is 1; `far_db` is that of `with_far_off`. Raises UserError if a file is
+    damaged, or if the figures and the manifest's status do not agree.
+    """
+    counted = {
+        path: count_operations(path) for path in dict.fromkeys(files.operations for files in arms) if path
+    }
+    rows = [_row(files, counted, references, noise) for files in arms]
+    write_rows(Metrics, with_far_off(rows, far_db), out)
+
+
+def aggregate_quality(quality: pl.DataFrame) -> dict[str, float]:
+    """Means over frames of PSNR and of luma's, from the rows of `quality.csv`."""
+    return {column: _number(quality[column].mean()) for column in ("psnr_db", "psnr_y_db")}
+
+
+def aggregate(quality: pl.DataFrame, latency: pl.DataFrame) -> dict[str, float | int | None]:
+    """The figures of one arm from its raw rows: `quality.csv` and `latency.csv`.
+
+    PSNR is the mean of the frames' values; `*_of_mean_db` is the PSNR of the mean squared error. The rest is that
+    of `aggregate_speed`.
+    """
+    return {
+        "frames": quality.height,
+        **aggregate_quality(quality),
+        "psnr_of_mean_db": psnr(_number(quality["mse"].mean())),
+        "psnr_y_of_mean_db": psnr(_number(quality["mse_y"].mean())),
+        **aggregate_speed(latency),
+    }
+
+
+def _row(
+    files: ArmFiles,
+    counted: Mapping[Path, Operations],
+    references: Mapping[str, str],
+    noise: NoiseLimits,
+) -> dict[str, Any]:
+    manifest = read_json(files.manifest, ("status", "study", "inputs", "engine", "quality", "latency"))
+    quality = read_quality(files.quality)
+    latency = _read_rows(files.latency, LATENCY, MAY_BE_EMPTY)
+    row: dict[str, Any] = {
+        **asdict(files.arm),
+        "onnx_sha256": manifest["inputs"].get("onnx", {}).get("sha256"),
+        **protocol_of(manifest["quality"], files.manifest),
+        "seed": manifest["study"].get("seed"),
+        "manifest": files.manifest.as_posix(),
+        "manifest_sha256": sha256_file(files.manifest),
+        "status": manifest["status"],
+    }
+    for path, rows in ((files.quality, quality), (files.latency, latency)):
+        if manifest["status"] == "ok" and rows.is_empty():
+            raise UserError(
+                f"{path}: expected figures, since {files.manifest} says ok, found none; measure again"
+            )
+    if manifest["status"] != "ok":
+        return row
+    operations = counted[files.operations] if files.operations else None
+    row |= aggregate(quality, latency) | _provenance(files, manifest)
+    row |= _paired(files.arm, latency, manifest["latency"], references)
+    row |= _operations(files, operations, manifest, latency)
+    cautions = find_cautions(row, manifest["engine"], manifest["latency"], operations, noise)
+    return row | {"cautions": "; ".join(cautions) or None}
+
+
+def _paired(
+    arm: Arm, latency: pl.DataFrame, record: Mapping[str, Any], references: Mapping[str, str]
+) -> dict[str, Any]:
+    """The columns about the reference arm."""
+    if references.get(arm.target) == arm.folder:
+        ratio, rounds, reference = SAME, None, arm.folder
+    elif (found := paired_ratio(latency)) is not None:
+        (ratio, rounds), reference = found, record["reference"]["label"]
+    else:
+        return {}
+    bounds = {"speedup": ratio.value, "speedup_low": ratio.low, "speedup_high": ratio.high}
+    return {"reference": reference, "rounds": rounds, **bounds}
+
+
+def _operations(
+    files: ArmFiles, operations: Operations | None, manifest: Mapping[str, Any], latency: pl.DataFrame
+) -> dict[str, Any]:
+    """The columns about what has to be computed, and how fast it could be."""
+    facts = manifest["engine"].get("facts", {})
+    own = latency.filter(pl.col("arm") == OWN)
+    arm, roofline = files.arm, read_roofline(files.roofline)
+    columns: dict[str, Any] = reached(
+        roofline, processor_of(arm.runtime, facts), arm.precision, operations, own
+    )
+    if arm.precision.startswith("int8-") and operations:
+        columns["quantized_convolutions"] = operations.quantized_convolutions
+        columns["int8_convolutions"], _ = executed_convolutions(facts)
+    return columns
+
+
+def protocol_of(record: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """How PSNR was measured, from the record of `measure_quality` that `path` holds."""
+    settings = record.get("settings", {})
+    if not {"luma", "border"} <= settings.keys():
+        raise UserError(f"{path}: expected luma and border in the settings, found {settings}; measure again")
+    return {name: settings[name] for name in ("luma", "border")}
+
+
+def _provenance(files: ArmFiles, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    engine, latency = manifest["engine"], manifest["latency"]
+    try:
+        disturbance = latency["disturbance"]
+        return {
+            "threads": latency["threads"],
+            "first_frame_ms": latency["first_frame_ms"],
+            "in_flight": latency["session"].get("in_flight"),
+            "memory_bytes": latency["peak_memory_bytes"],
+            "device_memory_bytes": latency["device_memory_bytes"],
+            "other_processors": sum(disturbance.values()) if disturbance else None,
+            "build_seconds": engine["build_seconds"],
+            "engine_bytes": engine["engine_bytes"],
+            "engine_sha256": engine["engine_sha256"],
+            "runtime_version": latency["versions"][files.arm.runtime],
+        }
+    except KeyError as error:
+        raise UserError(
+            f"{files.manifest}: expected the key {error}, found none; build the arm again"
+        ) from error
+
+
+def read_quality(path: Path) -> pl.DataFrame:
+    """Read an arm's `quality.csv`; raises UserError if it is damaged."""
+    return _read_rows(path, _QUALITY)
+
+
+def _read_rows(path: Path, schema: Mapping[str, Any], may_be_empty: Sequence[str] = ()) -> pl.DataFrame:
+    try:
+        frame = pl.read_csv(path, schema_overrides=schema).select(list(schema))
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: expected the columns {', '.join(schema)}, found: {reason}") from error
+    if any(frame.drop(may_be_empty).null_count().row(0)):
+        raise UserError(f"{path}: expected a value in every cell, found empty ones; measure again")
+    return frame
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"expected a number, found {value!r}")
+    return float(value)

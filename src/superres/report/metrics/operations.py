@@ -1,0 +1,104 @@
+"""What a network has to compute for a frame: multiply-adds of its convolutions, by the type that its graph asks for."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import onnx
+from onnx import shape_inference
+
+from superres.device.base.errors import UserError
+from superres.models.graphs.onnx_file import load_onnx
+
+_SIDE = 64
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Convolutions of a graph and their multiply-adds for each pixel of the LR frame.
+
+    A convolution counts as quantised if both its data and its weights come out of a DequantizeLinear.
+    """
+
+    convolutions: int
+    quantized_convolutions: int
+    macs_per_pixel: float
+    quantized_macs_per_pixel: float
+
+    @property
+    def float_macs_per_pixel(self) -> float:
+        """Multiply-adds that stay in float."""
+        return self.macs_per_pixel - self.quantized_macs_per_pixel
+
+
+def count_operations(path: Path) -> Operations:
+    """Count what an ONNX file computes; raises UserError if a shape in it can't be found."""
+    model = load_onnx(path)
+    dequantized = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    macs = {False: 0.0, True: 0.0}
+    counts = {False: 0, True: 0}
+    for node, count in _convolutions(model, path):
+        quantized = {node.input[0], node.input[1]} <= dequantized
+        counts[quantized] += 1
+        macs[quantized] += count
+    return Operations(sum(counts.values()), counts[True], sum(macs.values()), macs[True])
+
+
+def macs_by_name(path: Path) -> dict[str, float]:
+    """Multiply-adds for each LR pixel of every convolution of an ONNX file, by all names that a runtime may give it.
+
+    These are the node's own, and those of its result before and behind a ReLU.
+    """
+    model = load_onnx(path)
+    relus = {node.input[0]: node for node in model.graph.node if node.op_type == "Relu"}
+    found = {}
+    for node, count in _convolutions(model, path):
+        names = [node.name, node.output[0]]
+        if (relu := relus.get(node.output[0])) is not None:
+            names += [relu.name, relu.output[0]]
+        found |= dict.fromkeys(filter(None, names), count)
+    return found
+
+
+def _convolutions(model: onnx.ModelProto, path: Path) -> Iterator[tuple[onnx.NodeProto, float]]:
+    """Every convolution with its multiply-adds for each LR pixel."""
+    shapes = _shapes(model)
+    for node in model.graph.node:
+        if node.op_type != "Conv":
+            continue
+        weights, result = shapes.get(node.input[1]), shapes.get(node.output[0])
+        if weights is None or result is None:
+            raise UserError(f"{path}: expected shapes around {node.output[0]}, found none; export it again")
+        # Each position of the result is a product with all weights, whatever the groups.
+        yield node, prod(weights) * prod(result[2:]) / _SIDE**2
+
+
+def executed_convolutions(facts: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """INT8 convolutions and all, as a runtime's record of an engine has them; None where it has nothing of them."""
+    if "convolutions" in facts:
+        types = facts["convolutions"]
+        return sum(types.get(name, 0) for name in ("i8", "u8", "Int8", "UInt8")), sum(types.values())
+    if "int8_convolutions" in facts:
+        return facts["int8_convolutions"], facts["int8_convolutions"] + facts["float_convolutions"]
+    return None, None
+
+
+def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Shapes of all tensors, those of data for a frame of `_SIDE` x `_SIDE`."""
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    del fixed.graph.value_info[:]
+    for value in (*fixed.graph.input, *fixed.graph.output):
+        value.type.tensor_type.ClearField("shape")
+    for value in fixed.graph.input:
+        for size in (1, 3, _SIDE, _SIDE):
+            value.type.tensor_type.shape.dim.add().dim_value = size
+    inferred = shape_inference.infer_shapes(fixed, data_prop=True)
+    found = {
+        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        for value in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
+    }
+    found |= {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    return {name: shape for name, shape in found.items() if shape and all(shape)}

@@ -1,0 +1,146 @@
+"""From the profiles of all arms to `profile.csv`: one row is one operation of one arm, its time a median over runs."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+
+from superres.csv_rows import read_rows, write_rows
+from superres.device.base.errors import UserError
+from superres.device.base.outputs import read_json
+from superres.report.metrics.operations import macs_by_name
+from superres.report.provenance.manifest import Arm
+
+CONVOLUTION, INTERPOLATION, LAYOUT, POINTWISE = "convolution", "interpolation", "moving data", "pointwise"
+GROUPS = (CONVOLUTION, INTERPOLATION, LAYOUT, POINTWISE)
+"""What operations do, whatever a runtime calls them."""
+
+_KINDS = (
+    (POINTWISE, ("convert",)),
+    (CONVOLUTION, ("conv", "correlation", "deconv")),
+    (INTERPOLATION, ("resize", "interpolate", "upsample")),
+    (
+        LAYOUT,
+        (
+            *("transpose", "reorder", "reshape", "concat", "split", "slice", "gather", "pad", "depthtospace"),
+            *(
+                "depth_to_space",
+                "pixel_shuffle",
+                "permute",
+                "contiguous",
+                "copy",
+                "stack",
+                "squeeze",
+                "reformat",
+            ),
+            *("shuffle", "select", "index", "narrow", "chunk", "tile", "expand", "unbind"),
+        ),
+    ),
+)
+_COLUMNS = {
+    "run": pl.Int64,
+    "layer": pl.String,
+    "kind": pl.String,
+    "type": pl.String,
+    "shape": pl.String,
+    "macs": pl.Int64,
+    "nodes": pl.String,
+    "ms": pl.Float64,
+}
+# What ONNX Runtime appends to the name of a node whose layout it has changed.
+_SUFFIX = re.compile(r"(_nchwc|_token_\d+|_quant)$")
+
+
+class Profile(dy.Schema):
+    """Operations of all arms of a study; the columns' order is the file's."""
+
+    target = dy.String(primary_key=True, description="machine that ran the arm")
+    runtime = dy.String(primary_key=True, description="what executed the engine")
+    model = dy.String(primary_key=True, description="architecture with weights, or bicubic")
+    precision = dy.String(primary_key=True, description="precision of the arm")
+    clip = dy.String(primary_key=True, description="clip whose first frame was run")
+    position = dy.Int64(primary_key=True, min=0, description="place among the arm's operations")
+    layer = dy.String(description="the runtime's name for the operation")
+    kind = dy.String(description="the runtime's word for what it does")
+    group = dy.String(regex=f"^({'|'.join(GROUPS)})$", description="the same in words for all runtimes")
+    type = dy.String(nullable=True, description="type of the data that it reads first")
+    shape = dy.String(nullable=True, description="shape of that")
+    macs = dy.Float64(nullable=True, min=0.0, description="multiply-adds, of convolutions")
+    ms = dy.Float64(min=0.0, description="median over runs, measured apart from the others")
+    share = dy.Float64(min=0.0, max=1.0, description="of the sum over all operations")
+    gops = dy.Float64(nullable=True, min=0.0, description="2 x macs / time, 10^9 operations a second")
+    nodes = dy.String(nullable=True, description="nodes of the ONNX file that it computes")
+
+
+@dataclass(frozen=True)
+class ProfileFiles:
+    """The files of one arm's profile, and the ONNX file that knows its multiply-adds."""
+
+    arm: Arm
+    profile: Path
+    record: Path
+    operations: Path | None
+
+
+def collect_profiles(arms: Sequence[ProfileFiles], out: Path) -> None:
+    """Write `profile.csv`; arms that did not run have no rows. Raises UserError if a file is damaged."""
+    write_rows(Profile, [row for files in arms for row in _rows(files)], out)
+
+
+def read_profile(path: Path) -> dy.DataFrame[Profile]:
+    """Read and check `profile.csv`; raises UserError if it is not one."""
+    return read_rows(Profile, path, "the profile of a study")
+
+
+def group_of(kind: str) -> str:
+    """What an operation does, by a runtime's word for it."""
+    for group, words in _KINDS:
+        if any(word in kind.lower() for word in words):
+            return group
+    return POINTWISE
+
+
+def _rows(files: ProfileFiles) -> list[dict[str, Any]]:
+    record = read_json(files.record, ("status",))
+    if record["status"] != "ok":
+        return []
+    layers = _medians(files.profile)
+    total = sum(layer["ms"] for layer in layers)
+    known = macs_by_name(files.operations) if files.operations else {}
+    return [
+        {
+            **asdict(files.arm),
+            "position": position,
+            **{key: layer[key] for key in ("layer", "kind", "type", "shape", "ms", "nodes")},
+            "group": group_of(layer["kind"]),
+            "share": layer["ms"] / total if total else 0.0,
+            **_rate(_macs(layer, known, record["pixels"]), layer["ms"]),
+        }
+        for position, layer in enumerate(layers)
+    ]
+
+
+def _medians(path: Path) -> list[dict[str, Any]]:
+    try:
+        frame = pl.read_csv(path, schema_overrides=_COLUMNS).select(list(_COLUMNS))
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: expected the columns {', '.join(_COLUMNS)}, found: {reason}") from error
+    first = [pl.col(name).first() for name in ("kind", "type", "shape", "macs", "nodes")]
+    return frame.group_by("layer", maintain_order=True).agg(*first, pl.col("ms").median()).to_dicts()
+
+
+def _macs(layer: Mapping[str, Any], known: Mapping[str, float], pixels: int) -> float | None:
+    """The multiply-adds that the runtime told, or else those of the convolution of that name; None for none."""
+    if layer["macs"] is not None:
+        return layer["macs"] or None
+    count = known.get(_SUFFIX.sub("", layer["layer"]))
+    return None if count is None else count * pixels
+
+
+def _rate(macs: float | None, ms: float) -> dict[str, float | None]:
+    return {"macs": macs, "gops": 2 * macs / ms / 1e6 if macs and ms else None}

@@ -1,0 +1,206 @@
+"""The schemas of `metrics.csv` and `evaluation.csv`: one row is one arm on one clip."""
+
+from pathlib import Path
+
+import dataframely as dy
+import polars as pl
+
+from superres.csv_rows import read_rows
+from superres.device.frames.psnr import LUMAS
+
+IDENTITY = ("target", "runtime", "model", "precision", "clip")
+FIGURES = (
+    "frames",
+    "psnr_db",
+    "psnr_y_db",
+    "psnr_of_mean_db",
+    "psnr_y_of_mean_db",
+    "fps",
+    "fps_compute",
+    "latency_p50_ms",
+    "latency_p90_ms",
+    "latency_p99_ms",
+    "latency_mean_ms",
+    "compute_p50_ms",
+    "iterations",
+    "first_frame_ms",
+    "threads",
+    "build_seconds",
+    "engine_bytes",
+    "engine_sha256",
+    "runtime_version",
+)
+"""What an arm that ran has, all of it, and one that did not run has none of."""
+
+PAIRED = ("reference", "speedup", "speedup_low", "speedup_high")
+"""What an arm has that was timed in turn with a reference, all of it, and the reference itself; no other."""
+
+MEASURED = (
+    *PAIRED,
+    "rounds",
+    "in_flight",
+    "enqueue_p50_ms",
+    "memory_bytes",
+    "device_memory_bytes",
+    "other_processors",
+    "macs",
+    "limit_ms",
+    "limit_fraction",
+    "quantized_convolutions",
+    "int8_convolutions",
+)
+"""What an arm that ran may have, and one that did not run hasn't."""
+
+EVALUATED = ("images", "psnr_y_db", "psnr_db", "engine_sha256", "runtime_version")
+"""The same of an arm that is evaluated only."""
+
+_SHA256 = r"^[0-9a-f]{64}$"
+_STATUS = r"^(ok|not run: .+)$"
+
+
+def _psnr(description: str) -> dy.Float64:
+    return dy.Float64(nullable=True, allow_inf=True, description=description)
+
+
+def _positive(description: str) -> dy.Float64:
+    return dy.Float64(nullable=True, min_exclusive=0.0, description=description)
+
+
+def _count(description: str) -> dy.Int64:
+    return dy.Int64(nullable=True, min=1, description=description)
+
+
+def _luma() -> dy.String:
+    return dy.String(regex=f"^({'|'.join(LUMAS)})$", description="what PSNR_Y is measured on")
+
+
+def _border() -> dy.Int64:
+    return dy.Int64(min=0, description="HR pixels at each side that are left out of PSNR and PSNR_Y")
+
+
+class Metrics(dy.Schema):
+    """Metrics of all arms of a study; the columns' order is the file's."""
+
+    target = dy.String(primary_key=True, description="machine that ran the arm")
+    runtime = dy.String(primary_key=True, description="what executed the engine")
+    model = dy.String(primary_key=True, description="architecture with weights, or bicubic")
+    precision = dy.String(primary_key=True, description="fp32, fp16, bf16, uint8 or int8-<calibration>")
+    clip = dy.String(primary_key=True, description="frames that were evaluated")
+    frames = _count("evaluated frames")
+    psnr_db = _psnr("mean over frames of the PSNR over R, G, B (Eq. 1)")
+    psnr_y_db = _psnr("mean over frames of the PSNR of luma (Eq. 2)")
+    psnr_of_mean_db = _psnr("PSNR of the squared error's mean over frames")
+    psnr_y_of_mean_db = _psnr("the same of luma")
+    luma = _luma()
+    border = _border()
+    fps = _positive(
+        "1000 / latency_p50_ms; with several frames in flight, 1000 / the mean milliseconds between two that are done"
+    )
+    fps_compute = _positive("1000 / compute_p50_ms; with several frames in flight, fps")
+    in_flight = dy.Int64(
+        nullable=True, min=2, description="frames in flight; empty where one follows the other"
+    )
+    latency_p50_ms = _positive("median from uint8 frame in memory to uint8 frame in memory")
+    latency_p90_ms = _positive("its 90th percentile")
+    latency_p99_ms = _positive("its 99th percentile")
+    latency_mean_ms = _positive("its mean")
+    compute_p50_ms = _positive("median of the runtime alone")
+    enqueue_p50_ms = _positive("median of handing the work to a device's queue, where it has one")
+    iterations = _count("timed frames")
+    first_frame_ms = _positive("the first frame after opening the engine")
+    reference = dy.String(nullable=True, description="arm that this one was timed in turn with")
+    speedup = _positive("times as fast as the reference: median over rounds of the ratio of their medians")
+    speedup_low = _positive("lower end of its 95% interval")
+    speedup_high = _positive("upper end of its 95% interval")
+    rounds = _count("rounds behind it")
+    other_processors = dy.Float64(
+        nullable=True,
+        min=0.0,
+        description="processors busy with something else meanwhile, or stolen by a host",
+    )
+    macs = _positive("multiply-adds of the network's convolutions for a frame")
+    limit_ms = _positive("least time for a frame by the target's roofline")
+    limit_fraction = _positive("limit_ms / end-to-end time")
+    quantized_convolutions = dy.Int64(
+        nullable=True, min=0, description="convolutions that the graph quantises"
+    )
+    int8_convolutions = dy.Int64(
+        nullable=True, min=0, description="convolutions that the engine runs in INT8"
+    )
+    threads = _count("threads of the timed runtime")
+    memory_bytes = _count("most memory that the timing process held")
+    device_memory_bytes = _count("most memory of the device that it held, where that has its own")
+    build_seconds = dy.Float64(nullable=True, min=0.0, description="building the engine")
+    engine_bytes = dy.Int64(nullable=True, min=0, description="size of the engine's file")
+    engine_sha256 = dy.String(nullable=True, regex=_SHA256, description="SHA-256 of the engine's file")
+    onnx_sha256 = dy.String(nullable=True, regex=_SHA256, description="SHA-256 of the ONNX file behind it")
+    seed = dy.Int64(nullable=True, description="seed of the study")
+    runtime_version = dy.String(nullable=True, description="version of the runtime")
+    manifest = dy.String(description="the arm's manifest: all that stands behind this row")
+    manifest_sha256 = dy.String(regex=_SHA256, description="SHA-256 of the manifest")
+    cautions = dy.String(
+        nullable=True, description="why its speed is to be read with care; several joined by ;"
+    )
+    status = dy.String(regex=_STATUS, description="ok, or why the arm did not run")
+
+    @dy.rule()
+    def ok_means_all_figures(self) -> pl.Expr:
+        """An arm that ran has every figure."""
+        return (pl.col("status") != "ok") | pl.all_horizontal(pl.col(FIGURES).is_not_null())
+
+    @dy.rule()
+    def not_run_means_no_figure(self) -> pl.Expr:
+        """An arm that did not run has no figure."""
+        return (pl.col("status") == "ok") | pl.all_horizontal(pl.col(FIGURES + MEASURED).is_null())
+
+    @dy.rule()
+    def paired_is_whole(self) -> pl.Expr:
+        """A ratio has its interval and its reference, and lies inside."""
+        none = pl.all_horizontal(pl.col(PAIRED).is_null())
+        inside = pl.col("speedup").is_between(pl.col("speedup_low"), pl.col("speedup_high"))
+        return none | (pl.col("reference").is_not_null() & inside).fill_null(False)
+
+    @dy.rule()
+    def fps_is_of_the_median(self) -> pl.Expr:
+        """FPS is nothing but the median's inverse, unless several frames are in flight."""
+        inverse = ((pl.col("fps") * pl.col("latency_p50_ms") / 1000) - 1).abs() < 1e-9
+        return inverse | pl.col("in_flight").is_not_null()
+
+
+class Evaluation(dy.Schema):
+    """PSNR of all arms of a study on all its clips; the columns' order is the file's."""
+
+    target = dy.String(primary_key=True, description="machine that ran the arm")
+    runtime = dy.String(primary_key=True, description="what executed the engine")
+    model = dy.String(primary_key=True, description="architecture with weights, or bicubic")
+    precision = dy.String(primary_key=True, description="fp32, fp16, bf16, uint8 or int8-<calibration>")
+    clip = dy.String(primary_key=True, description="images that were evaluated")
+    images = _count("evaluated images")
+    psnr_y_db = _psnr("mean over images of the PSNR of luma")
+    psnr_db = _psnr("mean over images of the PSNR over R, G, B")
+    luma = _luma()
+    border = _border()
+    downsampling = dy.String(description="kernel that made LR from HR")
+    engine_sha256 = dy.String(nullable=True, regex=_SHA256, description="SHA-256 of the engine's file")
+    runtime_version = dy.String(nullable=True, description="version of the runtime")
+    status = dy.String(regex=_STATUS, description="ok, or why the arm did not run")
+
+    @dy.rule()
+    def ok_means_all_figures(self) -> pl.Expr:
+        """An arm that ran has every figure."""
+        return (pl.col("status") != "ok") | pl.all_horizontal(pl.col(EVALUATED).is_not_null())
+
+    @dy.rule()
+    def not_run_means_no_figure(self) -> pl.Expr:
+        """An arm that did not run has no figure."""
+        return (pl.col("status") == "ok") | pl.all_horizontal(pl.col(EVALUATED).is_null())
+
+
+def read_metrics(path: Path) -> dy.DataFrame[Metrics]:
+    """Read and check `metrics.csv`; raises UserError if it is not one."""
+    return read_rows(Metrics, path, "the metrics of a study")
+
+
+def read_evaluation(path: Path) -> dy.DataFrame[Evaluation]:
+    """Read and check `evaluation.csv`; raises UserError if it is not one."""
+    return read_rows(Evaluation, path, "the evaluation of a study")

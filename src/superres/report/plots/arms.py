@@ -1,0 +1,270 @@
+"""The figures of a study, each drawn from `metrics.csv` to SVG and PNG."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from superres.device.base.errors import UserError
+from superres.report import labels
+from superres.report.metrics.cautions import NOISE_MARK, NOISY
+from superres.report.metrics.schema import read_metrics
+from superres.report.plots import figures
+
+Row = dict[str, Any]
+
+FPS_NOTE = "FPS: 1000 / median ms from uint8 frame in memory to uint8 frame in memory."
+
+
+def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
+    """PSNR against FPS: a panel a model (and rows of panels a clip and target), bicubic as text."""
+    rows, ran = _read(metrics)
+    places = _places(ran)
+    models = [model for model in labels.order_models(row["model"] for row in ran) if model != "bicubic"]
+    precisions = labels.order_precisions((row["precision"] for row in ran), calibrated)
+    _require(models, metrics)
+    # Wider than three panels, a page shows them too small to read.
+    columns = len(models) if len(models) <= 3 else 2
+    lines = -(-len(models) // columns)
+    with figures.style():
+        figure = figures.new_figure(5.2 * columns, 3.9 * lines * len(places) + 0.5)
+        grid = figure.subplots(len(places) * lines, columns, squeeze=False, sharex=True)
+        panels = {
+            (place, model): grid[i * lines + j // columns][j % columns]
+            for i, place in enumerate(places)
+            for j, model in enumerate(models)
+        }
+        for place in places:
+            first, *others = (panels[place, model] for model in models)
+            for axes in others:
+                axes.sharey(first)
+        for axes in set(grid.flat) - set(panels.values()):
+            axes.set_axis_off()
+        for (place, model), axes in panels.items():
+            here = [row for row in ran if _place(row) == place]
+            _draw_points(axes, [row for row in here if row["model"] == model], precisions)
+            _draw_bicubic(axes, [row for row in here if row["model"] == "bicubic"])
+            axes.set_title(_title(labels.model_label(model), place, places), loc="left", fontweight="bold")
+            axes.set_ylabel("PSNR [dB]")
+        runtimes = labels.order_runtimes(row["runtime"] for row in ran if row["model"] != "bicubic")
+        figure.legend(
+            handles=[_marker(runtime) for runtime in runtimes],
+            loc="outside upper left",
+            ncols=len(runtimes),
+            frameon=False,
+        )
+        note = "PSNR: mean over frames (Eq. 1). White marks FP32, grey 16 bits, dark INT8."
+        figures.add_note(figure, [note, FPS_NOTE, _noise_note(ran), figures.not_run_note(rows)])
+        figure.canvas.draw()
+        for (place, model), axes in panels.items():
+            mine = [row for row in ran if _place(row) == place and row["model"] == model]
+            names = [labels.precision_label(row["precision"]) + _noise_mark(row) for row in mine]
+            figures.place_labels(axes, [(row["fps"], row["psnr_db"]) for row in mine], names)
+        figures.save(figure, svg, png)
+
+
+def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
+    """What INT8 loses against FP32 of the same model in the same runtime, in dB, for each calibration."""
+    rows, ran = _read(metrics)
+    losses = int8_losses(ran)
+    _require(losses, metrics)
+    groups = [
+        (place, model, runtime)
+        for place in _places(losses)
+        for model in labels.order_models(row["model"] for row in losses)
+        for runtime in labels.order_runtimes(row["runtime"] for row in losses)
+        if any((_place(r), r["model"], r["runtime"]) == (place, model, runtime) for r in losses)
+    ]
+    precisions = labels.order_precisions((row["precision"] for row in losses), calibrated)
+    with figures.style():
+        height = 0.27 * len(groups) * (len(precisions) + 0.8) + 1.5
+        figure = figures.new_figure(8.6, height)
+        panels = figure.subplots(1, 2, sharey=True, sharex=True)
+        for axes, key, name in zip(panels, ("psnr_db", "psnr_y_db"), ("PSNR", "PSNR_Y"), strict=True):
+            _draw_losses(axes, losses, groups, precisions, key)
+            axes.set_title(f"{name} lost against FP32 [dB]", loc="left", fontweight="bold")
+        handles = [
+            Patch(**figures.bar_style(name, precisions), label=labels.precision_label(name))
+            for name in precisions
+        ]
+        figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False)
+        note = "Each bar: FP32 minus INT8 in the same runtime. int8-dummy: ranges of one random image."
+        figures.add_note(figure, [note, figures.not_run_note(rows)])
+        figures.save(figure, svg, png)
+
+
+def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
+    """FPS of every arm as horizontal bars, a panel a model; bicubic, far beyond, is a line of text."""
+    rows, ran = _read(metrics)
+    precisions = labels.order_precisions((row["precision"] for row in ran), calibrated)
+    places = _places(ran)
+    panels_of = [
+        (place, model)
+        for place in places
+        for model in labels.order_models(row["model"] for row in ran)
+        if model != "bicubic"
+    ]
+    _require(panels_of, metrics)
+    counts = [
+        sum(_place(row) == place and row["model"] == model for row in ran) for place, model in panels_of
+    ]
+    with figures.style():
+        figure = figures.new_figure(7.4, 0.27 * sum(counts) + 0.6 * len(counts) + 0.9)
+        panels = figure.subplots(len(counts), 1, sharex=True, squeeze=False, height_ratios=counts)[:, 0]
+        for axes, (place, model) in zip(panels, panels_of, strict=True):
+            mine = [row for row in ran if _place(row) == place and row["model"] == model]
+            _draw_fps(axes, mine, precisions)
+            axes.set_title(_title(labels.model_label(model), place, places), loc="left", fontweight="bold")
+        panels[-1].set_xlabel("frames per second")
+        bicubic = [
+            f"Bicubic ({_arm_label(row)}) on {row['clip']}: {row['fps']:.0f} FPS, not drawn to keep the scale."
+            for row in ran
+            if row["model"] == "bicubic"
+        ]
+        limits = "%: share of the least time that the machine's fastest matrix product needs for as many multiply-adds."
+        notes = [FPS_NOTE, limits * any(row["limit_fraction"] for row in ran), _noise_note(ran), *bicubic]
+        figures.add_note(figure, [*notes, figures.not_run_note(rows)])
+        figures.save(figure, svg, png)
+
+
+def int8_losses(rows: Sequence[Row]) -> list[Row]:
+    """Rows of INT8 arms with `psnr_db` and `psnr_y_db` replaced by what they lose against FP32.
+
+    FP32 is that of the same target, runtime, model and clip; an arm without one is left out.
+    """
+    keys = ("target", "runtime", "model", "clip")
+    reference = {tuple(row[key] for key in keys): row for row in rows if row["precision"] == "fp32"}
+    losses = []
+    for row in rows:
+        fp32 = reference.get(tuple(row[key] for key in keys))
+        if row["precision"].startswith("int8-") and fp32 is not None:
+            lost = {key: fp32[key] - row[key] for key in ("psnr_db", "psnr_y_db")}
+            losses.append({**row, **lost})
+    return losses
+
+
+def _draw_points(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> None:
+    for row in rows:
+        axes.plot(
+            row["fps"],
+            row["psnr_db"],
+            marker=figures.MARKERS.get(row["runtime"], "P"),
+            markersize=7,
+            markerfacecolor=figures.fill(row["precision"], precisions),
+            markeredgecolor="black",
+            linestyle="none",
+            zorder=3,
+        )
+    axes.set_xscale("log")
+    axes.margins(0.17, 0.2)
+    axes.tick_params(axis="x", which="both", length=3, pad=4)
+    axes.set_xlabel("frames per second (logarithmic)")
+    axes.grid(color="0.93", which="both")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_formatter(
+        lambda value, _: f"{value:g}" if f"{value:g}".strip("0.")[:1] in "25" else ""
+    )
+
+
+def _draw_bicubic(axes: Axes, rows: Sequence[Row]) -> None:
+    """Bicubic as text: as a point it would push the networks into a corner."""
+    for row in rows:
+        text = f"Bicubic: {row['psnr_db']:.2f} dB at {row['fps']:.0f} FPS"
+        axes.set_title(text, loc="right", fontsize=8)
+
+
+def _draw_losses(
+    axes: Axes, losses: Sequence[Row], groups: Sequence[tuple], precisions: Sequence[str], key: str
+) -> None:
+    step = len(precisions) + 0.8
+    for index, group in enumerate(groups):
+        for offset, precision in enumerate(precisions):
+            for row in losses:
+                if (_place(row), row["model"], row["runtime"], row["precision"]) == (*group, precision):
+                    y = index * step + offset
+                    axes.barh(y, row[key], height=0.85, **figures.bar_style(precision, precisions))
+                    x = max(row[key], 0)
+                    axes.annotate(
+                        f"{row[key]:.3f}", (x, y), (3, 0), textcoords="offset points", va="center", fontsize=8
+                    )
+    several = len({place for place, _, _ in groups}) > 1
+    names = [
+        f"{labels.model_label(model)}\n{labels.runtime_label(runtime)}"
+        + (f"\n{' on '.join(place)}" * several)
+        for place, model, runtime in groups
+    ]
+    axes.set_yticks([index * step + (len(precisions) - 1) / 2 for index in range(len(groups))], names)
+    axes.tick_params(axis="y", length=0)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.margins(x=0.16, y=0.02)
+    axes.grid(axis="x", color="0.92")
+    if not axes.yaxis_inverted():
+        axes.invert_yaxis()
+
+
+def _draw_fps(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> None:
+    ordered = [
+        row
+        for runtime in labels.order_runtimes(row["runtime"] for row in rows)
+        for precision in precisions
+        for row in rows
+        if (row["runtime"], row["precision"]) == (runtime, precision)
+    ]
+    for y, row in enumerate(ordered):
+        axes.barh(y, row["fps"], height=0.78, **figures.bar_style(row["precision"], precisions))
+        share = "" if row["limit_fraction"] is None else f", {100 * row['limit_fraction']:.0f}%"
+        text = f"{row['fps']:.1f}{_noise_mark(row)}{share}"
+        axes.annotate(text, (row["fps"], y), (3, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set_yticks(range(len(ordered)), [_arm_label(row) for row in ordered])
+    axes.tick_params(axis="y", length=0)
+    axes.invert_yaxis()
+    axes.margins(x=0.08, y=0.02)
+    axes.grid(axis="x", color="0.92")
+
+
+def _noise_mark(row: Row) -> str:
+    return NOISE_MARK if NOISY in (row["cautions"] or "") else ""
+
+
+def _noise_note(rows: Sequence[Row]) -> str:
+    """What the mark of noisy arms means; empty without any."""
+    if not any(map(_noise_mark, rows)):
+        return ""
+    return f"{NOISE_MARK} The machine was busy with something else, or times spread: trust ratios, not FPS."
+
+
+def _marker(runtime: str) -> Line2D:
+    shape = figures.MARKERS.get(runtime, "P")
+    style = {"marker": shape, "markersize": 7, "markerfacecolor": "white", "markeredgecolor": "black"}
+    return Line2D([], [], linestyle="none", label=labels.runtime_label(runtime), **style)
+
+
+def _read(metrics: Path) -> tuple[list[Row], list[Row]]:
+    rows = read_metrics(metrics).to_dicts()
+    return rows, [row for row in rows if row["status"] == "ok"]
+
+
+def _require(found: Sequence[Any], metrics: Path) -> None:
+    if not found:
+        raise UserError(
+            f"{metrics}: expected arms with figures to plot, found none that ran; see their status"
+        )
+
+
+def _place(row: Row) -> tuple[str, str]:
+    return row["clip"], row["target"]
+
+
+def _places(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(_place(row) for row in rows))
+
+
+def _title(name: str, place: tuple[str, str], places: Sequence[tuple[str, str]]) -> str:
+    return name if len(places) == 1 else f"{name}: {place[0]} on {place[1]}"
+
+
+def _arm_label(row: Row) -> str:
+    return f"{labels.runtime_label(row['runtime'])} {labels.precision_label(row['precision'])}"

@@ -1,0 +1,115 @@
+"""The figure of INT8 against the number of calibration images, from `evaluation.csv`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from superres.device.base.errors import UserError
+from superres.report import labels
+from superres.report.metrics.losses import loss_of
+from superres.report.metrics.schema import read_evaluation
+from superres.report.plots import figures
+
+Row = Mapping[str, Any]
+Series = tuple[str, Sequence[tuple[int, str]]]
+"""A label, and the precision of each number of images."""
+
+_STYLES: tuple[dict[str, Any], ...] = (
+    {"marker": "o", "color": "black", "linestyle": "-", "markerfacecolor": "white"},
+    {"marker": "s", "color": "0.35", "linestyle": "--", "markerfacecolor": "0.35"},
+    {"marker": "^", "color": "0.35", "linestyle": ":", "markerfacecolor": "white"},
+    {"marker": "D", "color": "black", "linestyle": "-.", "markerfacecolor": "black"},
+    {"marker": "v", "color": "0.6", "linestyle": "-", "markerfacecolor": "0.6"},
+)
+
+
+def plot_images(evaluation: Path, series: Sequence[Series], svg: Path, png: Path) -> None:
+    """Draw the PSNR that INT8 loses against FP32 [dB] over the number of calibration images, as SVG and PNG.
+
+    A panel a model, runtime, target and clip; `series` are lines. Raises UserError where nothing of it ran.
+    """
+    rows = read_evaluation(evaluation).to_dicts()
+    panels = _panels(rows, series)
+    if not panels:
+        raise UserError(
+            f"{evaluation}: expected INT8 arms on several numbers of images, found none that ran; see their status"
+        )
+    columns = min(3, len(panels)) if len(panels) != 4 else 2
+    lines = -(-len(panels) // columns)
+    ticks = sorted({images for _, points in series for images, _ in points})
+    with figures.style():
+        figure = figures.new_figure(3.6 * columns, 3.1 * lines + 0.8)
+        grid = figure.subplots(lines, columns, squeeze=False, sharex=True)
+        for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
+            _draw(axes, title, curves, [label for label, _ in series], ticks)
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_axis_off()
+        handles = [Line2D([], [], label=label, **_style(index)) for index, (label, _) in enumerate(series)]
+        columns_of_legend = min(len(handles), 2 * columns)
+        figure.legend(handles=handles, loc="outside upper left", ncols=columns_of_legend, frameon=False)
+        note = "PSNR over R, G, B, mean over images: FP32 less INT8 in the same runtime. The panels differ in scale."
+        figures.add_note(figure, [note, figures.not_run_note(rows)])
+        figures.save(figure, svg, png)
+
+
+def _style(index: int) -> dict[str, Any]:
+    return {"markersize": 5, "linewidth": 1.2, **_STYLES[index % len(_STYLES)]}
+
+
+def _panels(rows: Sequence[Row], series: Sequence[Series]) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    """Loss [dB] over number of images, by title of the panel and label of the line."""
+    places = list(dict.fromkeys((row["clip"], row["target"]) for row in rows))
+    panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for place in places:
+        for runtime in labels.order_runtimes(row["runtime"] for row in rows):
+            for model in labels.order_models(row["model"] for row in rows):
+                key = (*place, runtime, model)
+                mine = {row["precision"]: row for row in rows if _key(row) == key}
+                curves = {label: _curve(points, mine, rows) for label, points in series}
+                # A runtime with one of the numbers only has nothing to show.
+                if any(len(curve) > 1 for curve in curves.values()):
+                    where = f" on {' on '.join(place)}" if len(places) > 1 else ""
+                    title = f"{labels.model_label(model)}\n{labels.runtime_label(runtime)}{where}"
+                    panels[title] = curves
+    return panels
+
+
+def _key(row: Row) -> tuple[str, str, str, str]:
+    return row["clip"], row["target"], row["runtime"], row["model"]
+
+
+def _curve(
+    points: Sequence[tuple[int, str]], mine: Mapping[str, Row], rows: Sequence[Row]
+) -> list[tuple[int, float]]:
+    return [
+        (images, loss)
+        for images, precision in points
+        if precision in mine and (loss := loss_of(mine[precision], rows, "psnr_db")) is not None
+    ]
+
+
+def _draw(
+    axes: Axes,
+    title: str,
+    curves: Mapping[str, Sequence[tuple[int, float]]],
+    names: Sequence[str],
+    ticks: Sequence[int],
+) -> None:
+    for label, points in curves.items():
+        if points:
+            axes.plot(*zip(*points, strict=True), label=label, **_style(names.index(label)))
+    axes.set_title(title, loc="left", fontweight="bold")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.tick_params(axis="x", labelbottom=True)
+    # From 0, so that losses can be compared by their height; below it where INT8 gains.
+    axes.set_ylim(bottom=min([0.0, *(loss for points in curves.values() for _, loss in points)]))
+    axes.set_xlabel("calibration images")
+    axes.set_ylabel("PSNR lost [dB]")
+    axes.grid(color="0.92")

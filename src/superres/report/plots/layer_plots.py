@@ -1,0 +1,191 @@
+"""The figures of a model's layers: what each loses in INT8, and what keeping some of them in float brings and costs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from superres.device.base.errors import UserError
+from superres.quantization.layers.frontier import choose_subset
+from superres.quantization.layers.layers import ALL, NONE, PARTS, parse_subset
+from superres.quantization.layers.schema import read_frontier, read_sensitivity
+from superres.report import labels
+from superres.report.plots import figures
+
+Row = dict[str, Any]
+
+_LOST = {"facecolor": "0.35", "edgecolor": "black", "linewidth": 0.7}
+_WON = {"facecolor": "white", "edgecolor": "black", "linewidth": 0.7, "hatch": "////"}
+
+
+def plot_sensitivity(tables: Sequence[Path], svg: Path, png: Path) -> None:
+    """Bars of what each part of each layer loses alone, and wins back alone in float: a panel a model and clip."""
+    panels_of = [
+        (clip, [row for row in rows if row["clip"] == clip])
+        for rows in _by_model([read_sensitivity(path).to_dicts() for path in tables])
+        for clip in dict.fromkeys(row["clip"] for row in rows)
+    ]
+    several = len({clip for clip, _ in panels_of}) > 1
+    most = max(len(sensitivity_bars(rows)) for _, rows in panels_of)
+    columns = len(panels_of) if len(panels_of) <= 3 else 2
+    lines = -(-len(panels_of) // columns)
+    with figures.style():
+        figure = figures.new_figure(1.1 + 3.3 * columns, (0.36 * most + 0.9) * lines + 0.8)
+        grid = figure.subplots(lines, columns, squeeze=False)
+        for axes, (clip, rows) in zip(grid.flat, panels_of, strict=False):
+            _draw_sensitivity(axes, rows)
+            name = labels.model_label(rows[0]["model"])
+            axes.set_title(f"{name}: {clip}" if several else name, loc="left", fontweight="bold")
+        for axes in list(grid.flat)[len(panels_of) :]:
+            axes.set_axis_off()
+        handles = [
+            Patch(**_LOST, label="lost if only this is in INT8"),
+            Patch(**_WON, label="won back if only this is in float"),
+        ]
+        figure.legend(handles=handles, loc="outside upper right", ncols=min(columns, 2), frameon=False)
+        first = panels_of[0][1][0]
+        figures.add_note(
+            figure,
+            [
+                f"INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}. Mean over "
+                f"{first['frames']} frames of {' and '.join(dict.fromkeys(clip for clip, _ in panels_of))}, against FP32. Each panel has a scale of its own."
+            ],
+        )
+        figures.save(figure, svg, png)
+
+
+def sensitivity_bars(rows: Sequence[Row]) -> list[tuple[str, str, float, float | None]]:
+    """Layer, part, dB lost alone and dB won back alone of one model on one clip, all layers together at the end.
+
+    What is won back is the loss of everything less the loss of everything but this; None for all layers.
+    """
+    losses = {(row["layer"], row["part"], row["quantized"]): row["loss_db"] for row in rows}
+    total = losses[ALL, "both", "alone"]
+    layers = [layer for layer in dict.fromkeys(row["layer"] for row in rows) if layer not in (ALL, NONE)]
+    bars: list[tuple[str, str, float, float | None]] = [
+        (layer, part, losses[layer, part, "alone"], total - losses[layer, part, "all_but"])
+        for layer in layers
+        for part in PARTS
+    ]
+    return bars + [(ALL, part, losses[ALL, part, "alone"], None) for part in PARTS]
+
+
+def _draw_sensitivity(axes: Axes, rows: Sequence[Row]) -> None:
+    bars = sensitivity_bars(rows)
+    places, names, place = [], [], 0.0
+    for i, (layer, part, lost, won) in enumerate(bars):
+        place += 1.5 if i and layer != bars[i - 1][0] else 1.0
+        places.append(place)
+        names.append(f"{layer}  {part}" if not i or layer != bars[i - 1][0] else part)
+        for value, shift, style in ((lost, -0.2, _LOST), (won, 0.2, _WON)):
+            if value is None:
+                continue
+            y = place + (shift if won is not None else 0)
+            axes.barh(y, value, height=0.38, **style)
+            axes.annotate(
+                # Without the sign of a rounded zero.
+                f"{round(value, 3) + 0.0:.3f}",
+                (max(value, 0), y),
+                (3, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=7,
+            )
+    axes.set_yticks(places, names)
+    axes.tick_params(axis="y", length=0)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_xlabel("PSNR [dB]")
+    axes.margins(x=0.17, y=0.02)
+    axes.locator_params(axis="x", nbins=5)
+    axes.grid(axis="x", color="0.92")
+    axes.invert_yaxis()
+
+
+def plot_frontier(tables: Sequence[Path], svg: Path, png: Path, *, budget_db: float) -> None:
+    """PSNR lost against time of each subset of layers in float, the frontier and the choice: a panel a model."""
+    panels_of = list(zip(tables, (read_frontier(path).to_dicts() for path in tables), strict=True))
+    order = labels.order_models(rows[0]["model"] for _, rows in panels_of)
+    panels_of.sort(key=lambda panel: order.index(panel[1][0]["model"]))
+    columns = len(panels_of) if len(panels_of) <= 3 else 2
+    lines = -(-len(panels_of) // columns)
+    with figures.style():
+        figure = figures.new_figure(4.4 * columns, 3.6 * lines + 0.7)
+        grid = figure.subplots(lines, columns, squeeze=False)
+        for axes, (path, rows) in zip(grid.flat, panels_of, strict=False):
+            _draw_frontier(axes, rows, budget_db, _chosen(rows, budget_db, path))
+        for axes in list(grid.flat)[len(panels_of) :]:
+            axes.set_axis_off()
+        first = panels_of[0][1][0]
+        rounds = min(rows[0]["rounds"] for _, rows in panels_of)
+        figures.add_note(
+            figure,
+            [
+                f"Behind INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}; labels: the layers in "
+                f"float. Loss: PSNR of the mean squared error over {first['images']} calibration photographs, each taken as "
+                f"HR, against FP32. Time: median of {rounds} rounds or more in which all took their turn, with "
+                f"quartiles. Line: the frontier. Dashes: the budget of {budget_db:g} dB, where it is in sight. Black: what "
+                f"the step mixed takes."
+            ],
+        )
+        figure.canvas.draw()
+        for axes, (_, rows) in zip(grid.flat, panels_of, strict=False):
+            points = [(row["time_ratio"], row["loss_db"]) for row in rows]
+            spans = [(row["time_ratio_q1"], row["time_ratio_q3"]) for row in rows]
+            figures.place_labels(axes, points, [_subset_label(row) for row in rows], spans)
+            for note in axes.texts:
+                # The frontier may run below a label, not through it.
+                note.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.4})
+                note.set_zorder(2.5)
+        figures.save(figure, svg, png)
+
+
+def _chosen(rows: Sequence[Row], budget_db: float, path: Path) -> Mapping[str, Any] | None:
+    """What the step mixed takes; None where it fails, since then the figure is what shows why."""
+    try:
+        return choose_subset(rows, budget_db, path)
+    except UserError:
+        return None
+
+
+def _draw_frontier(
+    axes: Axes, rows: Sequence[Row], budget_db: float, chosen: Mapping[str, Any] | None
+) -> None:
+    line = sorted((row["time_ratio"], row["loss_db"]) for row in rows if row["on_frontier"])
+    axes.plot(*zip(*line, strict=True), color="0.45", linewidth=1.0)
+    for row in rows:
+        below, above = (abs(row["time_ratio"] - row[f"time_ratio_{end}"]) for end in ("q1", "q3"))
+        axes.errorbar(
+            row["time_ratio"],
+            row["loss_db"],
+            xerr=[[below], [above]],
+            marker="o",
+            markersize=6,
+            markerfacecolor="black" if row is chosen else ("0.7" if row["on_frontier"] else "white"),
+            markeredgecolor="black",
+            ecolor="0.6",
+            elinewidth=0.8,
+            linestyle="none",
+            zorder=3,
+        )
+    if budget_db < 1.3 * max(row["loss_db"] for row in rows):
+        axes.axhline(budget_db, color="black", linewidth=0.8, dashes=(4, 3), zorder=1)
+    int8 = next(row for row in rows if row["float_layers"] == NONE)
+    axes.set_title(labels.model_label(int8["model"]), loc="left", fontweight="bold")
+    axes.set_title(f"1.0 = {int8['latency_p50_ms']:.0f} ms", loc="right", fontsize=8)
+    axes.set_xlabel("time a frame / that of INT8 throughout")
+    axes.set_ylabel("PSNR lost [dB]")
+    axes.grid(color="0.93")
+    axes.margins(0.2, 0.15)
+
+
+def _subset_label(row: Row) -> str:
+    subset = parse_subset(row["float_layers"])
+    return "all float" if len(subset) == row["layers"] else "+".join(subset) or "all INT8"
+
+
+def _by_model(tables: Sequence[list[Row]]) -> list[list[Row]]:
+    """Tables of one model each, in the order of models."""
+    order = labels.order_models(rows[0]["model"] for rows in tables)
+    return sorted(tables, key=lambda rows: order.index(rows[0]["model"]))

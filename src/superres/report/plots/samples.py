@@ -1,0 +1,100 @@
+"""A picture for people: the same small region of a frame in HR, bicubic and the arms, side by side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from superres.device.base.outputs import Outputs, read_json
+from superres.device.frames.files import open_frames
+from superres.device.frames.psnr import PsnrProtocol, mean_squared_errors, psnr
+from superres.report import labels
+from superres.report.plots import figures
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A frame by name: HR and what each arm made of its LR twin (name -> image).
+
+    All are uint8 H x W x 3, RGB, of one size.
+    """
+
+    name: str
+    hr: np.ndarray
+    upscaled: Mapping[str, np.ndarray]
+
+
+def plot_samples(
+    samples: Sequence[Sample], png: Path, protocol: PsnrProtocol, *, crop: tuple[int, int] = (160, 120)
+) -> None:
+    """Draw a row a sample: its most detailed region (`crop`: width, height), under each name its PSNR.
+
+    PSNR is that of the whole frame (Eq. 1, inside the border of `protocol`), as in the tables. Pixels are enlarged without smoothing.
+    Raises ValueError without samples or if images differ in size.
+    """
+    if not samples:
+        raise ValueError("expected one sample or more, found none")
+    columns = 1 + max(len(sample.upscaled) for sample in samples)
+    width, height = crop
+    with figures.style():
+        figure = figures.new_figure(2.3 * columns, len(samples) * (2.3 * height / width + 0.5))
+        panels = figure.subplots(len(samples), columns, squeeze=False)
+        for line, sample in zip(panels, samples, strict=True):
+            top, left = find_detail(sample.hr, crop)
+            images = {"HR": sample.hr, **sample.upscaled}
+            for axes in line:
+                axes.set_axis_off()
+            for axes, (name, image) in zip(line, images.items(), strict=False):
+                region = image[top : top + height, left : left + width]
+                axes.imshow(region, interpolation="nearest")
+                title = sample.name if name == "HR" else f"{_psnr(sample.hr, image, protocol):.2f} dB"
+                axes.set_title(f"{name}\n{title}", fontsize=8)
+        with Outputs({"png": str(png)}) as outputs:
+            figure.savefig(outputs["png"], format="png", dpi=160, metadata={"Software": None})
+
+
+def read_samples(hr: Path, index: Path, frame: int, upscaled: Mapping[tuple[str, str], Path]) -> list[Sample]:
+    """A sample for each model, from files: frame `frame` (counted around) of a clip and what arms made of it.
+
+    `hr` and `index` are a clip's HR frames and index; `upscaled` has a `.npy` file for every (model,
+    precision). Bicubic stands in every sample; an arm that did not run, whose file is empty, in none.
+    """
+    clip = read_json(index, ("hr_shapes", "names"))
+    number = frame % len(clip["names"])
+    original = np.array(open_frames(hr, clip["hr_shapes"])[number])
+    images = {arm: np.load(path, allow_pickle=False) for arm, path in upscaled.items()}
+    ran = {arm: image for arm, image in images.items() if image.size}
+    bicubic = {labels.model_label(model): image for (model, _), image in ran.items() if model == "bicubic"}
+    models = dict.fromkeys(model for model, _ in ran if model != "bicubic")
+    return [
+        Sample(
+            labels.model_label(model),
+            original,
+            {**bicubic, **{labels.precision_label(p): image for (m, p), image in ran.items() if m == model}},
+        )
+        for model in models
+    ]
+
+
+def find_detail(image: np.ndarray, crop: tuple[int, int]) -> tuple[int, int]:
+    """Top and left of the region (`crop`: width, height) with the largest sum of squared luma gradients.
+
+    `image` is uint8 H x W x 3; a crop larger than it gives (0, 0). Of equal regions the first in reading
+    order is taken.
+    """
+    luma = image.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+    energy = np.zeros_like(luma)
+    energy[:, 1:] += np.diff(luma, axis=1) ** 2
+    energy[1:] += np.diff(luma, axis=0) ** 2
+    # Rounded to whole numbers, the running sums below are exact.
+    sums = np.zeros((luma.shape[0] + 1, luma.shape[1] + 1))
+    sums[1:, 1:] = np.rint(energy).cumsum(axis=0).cumsum(axis=1)
+    width, height = min(crop[0], luma.shape[1]), min(crop[1], luma.shape[0])
+    total = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    top, left = np.unravel_index(int(total.argmax()), total.shape)
+    return int(top), int(left)
+
+
+def _psnr(hr: np.ndarray, image: np.ndarray, protocol: PsnrProtocol) -> float:
+    return psnr(mean_squared_errors(hr, image, protocol)[0])

@@ -1,0 +1,108 @@
+"""One readable file that says all about an arm on a clip: what ran, where, on which files, from which study and code."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from superres.device.base.errors import UserError
+from superres.device.base.outputs import Outputs, read_json, write_json
+from superres.device.machine.facts import sha256_file
+
+
+@dataclass(frozen=True, order=True)
+class Arm:
+    """One cell of the table: an arm and the clip it is evaluated on."""
+
+    target: str
+    runtime: str
+    model: str
+    precision: str
+    clip: str
+
+    @property
+    def folder(self) -> str:
+        """The arm without its clip, as its folder is called."""
+        return f"{self.target}/{self.runtime}/{self.model}/{self.precision}"
+
+    @property
+    def label(self) -> str:
+        """The arm in messages."""
+        return f"{self.folder} on {self.clip}"
+
+
+@dataclass(frozen=True)
+class Background:
+    """What stands behind an arm besides its files: the study's part, this code, and the installed libraries.
+
+    `study` is what the study says about the arm, `code` comes from `provenance.describe_code`, `libraries` are
+    versions by name.
+    """
+
+    study: Mapping[str, Any]
+    code: Mapping[str, Any]
+    libraries: Mapping[str, str]
+
+
+def write_manifest(
+    arm: Arm,
+    records: Mapping[str, Path],
+    *,
+    inputs: Mapping[str, Path],
+    outputs: Mapping[str, Path],
+    background: Background,
+    out: Path,
+) -> None:
+    """Merge the records of an arm's tasks (`engine`, `quality`, `latency`) with the hashes of its files and its background.
+
+    `inputs` are the files behind the arm by name (`onnx` for its ONNX file, weights, ranges, the clip), `outputs` the
+    engine and the raw figures. The status is `ok` only if all records' are; otherwise it is that of the first that is
+    not. Raises UserError if the records are of different arms, clips or engines.
+    """
+    found = {name: _read_record(path) for name, path in records.items()}
+    for name, path in records.items():
+        check_record(arm, path, found[name], found["engine"])
+    manifest = {
+        "status": next((r["status"] for r in found.values() if r["status"] != "ok"), "ok"),
+        **asdict(arm),
+        "study": dict(background.study),
+        "study_sha256": study_digest(background.study),
+        "inputs": {name: describe_file(path) for name, path in inputs.items()},
+        "outputs": {name: describe_file(path) for name, path in outputs.items()},
+        "seconds": {name: record.get("seconds") for name, record in found.items()},
+        "libraries": dict(background.libraries),
+        **found,
+        "code": dict(background.code),
+    }
+    with Outputs({"manifest": str(out)}) as files:
+        write_json(files["manifest"], manifest)
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """A file for a record: path, size and SHA-256."""
+    return {"path": path.as_posix(), "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+
+def study_digest(study: Mapping[str, Any]) -> str:
+    """SHA-256 of what a study says, as JSON with sorted keys: comments and order don't matter."""
+    return hashlib.sha256(json.dumps(study, sort_keys=True).encode()).hexdigest()
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    return read_json(path, ("status", "runtime", "precision"))
+
+
+def check_record(arm: Arm, path: Path, record: Mapping[str, Any], engine: Mapping[str, Any]) -> None:
+    """Raise UserError if a task's record, read from `path`, is not of this arm, its clip and its engine."""
+    expected: dict[str, Any] = {"runtime": arm.runtime, "precision": arm.precision, "clip": arm.clip}
+    if record["status"] == "ok":
+        expected["engine_sha256"] = engine.get("engine_sha256")
+    for key, value in expected.items():
+        # The engine's record knows no clip, and one that did not run knows little.
+        found = record.get(key, value)
+        if found != value:
+            raise UserError(
+                f"{path}: expected {key} {value} for {arm.label}, found {found}; run the task again"
+            )

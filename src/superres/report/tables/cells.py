@@ -1,0 +1,193 @@
+"""The cells of Table 1: what a study measured, the paper's figures, and why a cell has none."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from superres.device.runtimes.trt.options import IMPLICIT
+from superres.device.timing.ratios import Ratio
+from superres.report import labels
+from superres.report.metrics.cautions import NOISE_MARK, NOISY
+from superres.report.metrics.far_off import FAR_MARK, FAR_OFF
+from superres.report.metrics.speedups import (
+    OVER_FP32,
+    OVER_PYTORCH,
+    OVER_REFERENCE,
+    find_speedups,
+    paper_speedups,
+)
+
+PAPER = "paper, Jetson Xavier NX, crowd_run"
+OURS = "this study"
+NEEDS_CUDA = "not run: needs a CUDA device"
+NOT_IN_STUDY = "not in this study"
+NO_RATIO = "n/a"
+
+METRICS = {
+    "psnr_db": "PSNR [dB]",
+    "psnr_y_db": "PSNR_Y [dB]",
+    "fps": "FPS [frames/sec]",
+    OVER_REFERENCE: "Times as fast as the reference",
+    OVER_PYTORCH: "Times as fast as PyTorch FP32 as it comes, same network",
+    OVER_FP32: "Times as fast as FP32 in the same runtime",
+    "limit_fraction": "Share of the machine's limit [%]",
+    "psnr_of_mean_db": "PSNR of the mean error [dB]",
+    "psnr_y_of_mean_db": "PSNR_Y of the mean error [dB]",
+}
+
+Cell = tuple[str, str, str, str]
+"""Metric, model, runtime, precision."""
+
+
+@dataclass(frozen=True)
+class TableText:
+    """What the table says besides figures.
+
+    `machine` describes the machine behind the FPS. `notes` are further lines, such as what a clip shows.
+    `dummy` says what the ranges of "INT8 w/o calibration" are measured on, and `calibrated` is the precision
+    in the column "INT8 w/ calibration". `precisions` names columns otherwise than `labels.precision_label`.
+    `kernel` is how bicubic interpolates, one of `labels.KERNELS`; None without bicubic.
+    """
+
+    machine: str = ""
+    notes: Sequence[str] = ()
+    dummy: str = "one random image, uniform in [0, 1)"
+    calibrated: str = "int8-minmax"
+    precisions: Mapping[str, str] = field(default_factory=dict)
+    kernel: str | None = "opencv"
+
+    def precision(self, name: str) -> str:
+        """Label of a precision's column."""
+        fixed = {labels.UNCALIBRATED: "INT8 w/o calibration", self.calibrated: "INT8 w/ calibration"}
+        return fixed.get(name) or self.precisions.get(name) or labels.precision_label(name)
+
+
+@dataclass(frozen=True)
+class Block:
+    """The table of one clip on one target: the text of every cell, ours and the paper's.
+
+    `columns` are (runtime, precision), grouped by runtime.
+    """
+
+    clip: str
+    target: str
+    models: list[str]
+    columns: list[tuple[str, str]]
+    ours: Mapping[Cell, str]
+    paper: Mapping[Cell, str]
+
+
+def read_paper(calibrated: str) -> dict[Cell, str]:
+    """The paper's figures, with its "w/ calibration" in the column of the precision `calibrated`."""
+    return {cell: _format(cell[0], value) for cell, value in _paper_values(calibrated).items()}
+
+
+def _paper_values(calibrated: str) -> dict[Cell, float]:
+    names = {"uncalibrated": labels.UNCALIBRATED, "calibrated": calibrated}
+    with Path(__file__).with_name("paper_table1.csv").open(encoding="utf-8", newline="") as file:
+        return {
+            (
+                row["metric"],
+                row["model"],
+                row["runtime"],
+                names.get(row["precision"], row["precision"]),
+            ): float(row["value"])
+            for row in csv.DictReader(file)
+        }
+
+
+def _paper_speedups(calibrated: str) -> dict[Cell, str]:
+    """What the paper's FPS say of its own speed-ups; it gives no interval."""
+    fps = {cell[1:]: value for cell, value in _paper_values(calibrated).items() if cell[0] == "fps"}
+    return {cell: f"{value:.2f}" for cell, value in paper_speedups(fps).items()}
+
+
+def build_blocks(rows: Sequence[Mapping[str, Any]], text: TableText) -> list[Block]:
+    """A block for each clip and target of the metrics' rows, in their order."""
+    paper = read_paper(text.calibrated) | _paper_speedups(text.calibrated)
+    rows = in_papers_columns(rows, text.calibrated)
+    pairs = dict.fromkeys((row["clip"], row["target"]) for row in rows)
+    return [_block(clip, target, rows, paper, text) for clip, target in pairs]
+
+
+def in_papers_columns(rows: Sequence[Mapping[str, Any]], calibrated: str) -> list[Mapping[str, Any]]:
+    """The rows, with INT8 whose ranges TensorRT found itself in the columns of the paper, which has no other.
+
+    Where a study has TensorRT's Q/DQ graph of the same calibration too, each keeps a column of its own.
+    """
+    found = {(row["runtime"], row["precision"]) for row in rows}
+
+    def column(row: Mapping[str, Any]) -> str:
+        plain = row["precision"].replace(IMPLICIT, "int8-")
+        papers = plain in (labels.UNCALIBRATED, calibrated) and (row["runtime"], plain) not in found
+        return plain if papers else row["precision"]
+
+    return [{**row, "precision": column(row)} for row in rows]
+
+
+def _block(
+    clip: str, target: str, rows: Sequence[Mapping[str, Any]], paper: Mapping[Cell, str], text: TableText
+) -> Block:
+    mine = [row for row in rows if row["clip"] == clip and row["target"] == target]
+    columns = _columns(mine, text.calibrated)
+    papers = (model for _, model, _, _ in paper)
+    models = labels.order_models([*papers, *(row["model"] for row in mine)])
+    has_cuda = any(row["runtime"] == "tensorrt" and row["status"] == "ok" for row in mine)
+    cells: dict[Cell, str] = {}
+    for metric in METRICS:
+        for model in models:
+            for runtime, precision in columns:
+                if (model == "bicubic") == (runtime == "opencv"):
+                    cuda = runtime == "tensorrt" or (runtime, precision) == ("pytorch", "fp16")
+                    missing = NEEDS_CUDA if cuda and not has_cuda else NOT_IN_STUDY
+                    cells[metric, model, runtime, precision] = missing
+    for row in mine:
+        cells |= _row_cells(row, mine)
+    return Block(clip, target, models, columns, cells, paper)
+
+
+def _row_cells(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[Cell, str]:
+    """The cells of one arm: its figures, or why it has none."""
+    arm = (row["model"], row["runtime"], row["precision"])
+    if row["status"] != "ok":
+        return {(metric, *arm): row["status"] for metric in METRICS}
+    values = {metric: row.get(metric) for metric in METRICS} | find_speedups(row, rows)
+    found = {(metric, *arm): _format(metric, value) for metric, value in values.items()}
+    if FAR_OFF in (row["cautions"] or ""):
+        found |= {key: cell + FAR_MARK for key, cell in found.items() if "psnr" in key[0]}
+    if NOISY in (row["cautions"] or ""):
+        found["fps", *arm] += NOISE_MARK
+    return found
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], calibrated: str) -> list[tuple[str, str]]:
+    """The paper's columns and those of the runtimes that run everywhere, then what else the study has."""
+    int8 = (labels.UNCALIBRATED, calibrated)
+    base = {
+        "pytorch": labels.FLOATS,
+        "onnxruntime": ("fp32", *int8),
+        "openvino": ("fp32", "bf16", *int8),
+        "tensorrt": ("fp32", "fp16", *int8),
+        "opencv": ("uint8",),
+    }
+    found = {(row["runtime"], row["precision"]) for row in rows}
+    return [
+        (runtime, precision)
+        for runtime in labels.order_runtimes([*base, *(runtime for runtime, _ in found)])
+        for precision in labels.order_precisions(
+            [*base.get(runtime, ()), *(p for r, p in found if r == runtime)], calibrated
+        )
+    ]
+
+
+def _format(metric: str, value: float | Ratio | None) -> str:
+    if value is None:
+        return NO_RATIO
+    if isinstance(value, Ratio):
+        margin = max(value.high - value.value, value.value - value.low)
+        return f"{value.value:.2f} ±{margin:.2f}" if margin else f"{value.value:g}"
+    if metric == "limit_fraction":
+        return f"{100 * value:.0f}"
+    return f"{value:.2f}" if metric == "fps" else f"{value:.4f}"

@@ -1,0 +1,185 @@
+"""An evaluation as Markdown: a column a clip, a row an arm, published figures below where they can be compared."""
+
+import csv
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from superres.device.base.outputs import Outputs
+from superres.device.frames.psnr import LITERATURE, PsnrProtocol
+from superres.report import labels
+from superres.report.metrics.losses import fp32_of
+from superres.report.metrics.schema import read_evaluation
+from superres.report.tables.cells import NOT_IN_STUDY, TableText
+from superres.report.tables.markdown import Marks, align, bicubic_note
+from superres.report.tables.spread import spread_table
+
+LITERATURE_KERNELS = ("bicubic", "bicubic-matlab")
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure that a paper prints for a benchmark set of so many images; `source` is the paper."""
+
+    model: str
+    precision: str
+    clip: str
+    images: int
+    psnr_y_db: float
+    source: str
+
+
+def read_published() -> list[Published]:
+    """Published PSNR_Y [dB] of x2 networks on Set5, Set14, B100 and Urban100, by the literature's protocol."""
+    with Path(__file__).with_name("published.csv").open(encoding="utf-8", newline="") as file:
+        return [
+            Published(**{**row, "images": int(row["images"]), "psnr_y_db": float(row["psnr_y_db"])})
+            for row in csv.DictReader(file)
+        ]
+
+
+def write_evaluation(
+    study: str,
+    evaluation: Path,
+    text: TableText,
+    out: Path,
+    *,
+    swept: Collection[str] = (),
+    seeds: Sequence[tuple[str, Sequence[str]]] = (),
+) -> None:
+    """Write `evaluation.md` from `evaluation.csv`: a table for each target, the spread over seeds, then the notes.
+
+    Precisions in `swept` have no rows here. `seeds` are series (label, precisions) that differ in the seed alone.
+    """
+    every = read_evaluation(evaluation).to_dicts()
+    rows = [row for row in every if row["precision"] not in swept]
+    marks = Marks()
+    comparable, refused = _comparable(rows)
+    parts = [f"# PSNR_Y [dB] of study `{study}`"]
+    for target in dict.fromkeys(row["target"] for row in rows):
+        mine = [row for row in rows if row["target"] == target]
+        parts.append(f"## On `{target}`\n\n{_table(mine, comparable, marks, text)}")
+    if spread := spread_table(rows, seeds):
+        parts.append(f"## Spread over seeds: PSNR_Y lost against FP32 [dB]\n\n{spread}")
+    notes = _notes(rows, comparable, marks, text) + refused
+    if len(rows) < len(every):
+        notes.append("INT8 on other numbers of images stands in `plots/images.svg` and `evaluation.csv`.")
+    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
+    with Outputs({"md": str(out)}) as outputs:
+        outputs["md"].write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _comparable(rows: Sequence[Row]) -> tuple[list[Published], list[str]]:
+    """The published figures that those of the study may stand beside, and why not for a set of that name."""
+    published = read_published()
+    fitting, refused = [], []
+    for clip in dict.fromkeys(row["clip"] for row in rows):
+        theirs = [figure for figure in published if figure.clip == clip]
+        mine = next((row for row in rows if row["clip"] == clip and row["status"] == "ok"), None)
+        if not theirs or mine is None:
+            continue
+        differences = _differences(mine, theirs[0].images)
+        if differences:
+            refused.append(
+                f"No published figures stand beside `{clip}`: they are of {'; '.join(differences)}."
+            )
+        else:
+            fitting += theirs
+    return fitting, refused
+
+
+def _differences(row: Row, images: int) -> list[str]:
+    """What the literature does otherwise than a row of the study."""
+    differences = []
+    if PsnrProtocol(row["luma"], row["border"]) != LITERATURE:
+        differences.append(
+            f"{LITERATURE.luma} luma with a border of {LITERATURE.border}, these of {row['luma']} luma with a "
+            f"border of {row['border']}"
+        )
+    if row["downsampling"] not in LITERATURE_KERNELS:
+        differences.append(f"LR by bicubic downsampling, these by {row['downsampling']}")
+    if row["images"] != images:
+        differences.append(f"{images} images, these of {row['images']}")
+    return differences
+
+
+def _table(rows: Sequence[Row], published: Sequence[Published], marks: Marks, text: TableText) -> str:
+    by_cell = {(row["model"], row["runtime"], row["precision"], row["clip"]): row for row in rows}
+    clips = list(dict.fromkeys(row["clip"] for row in rows))
+    lines = [["Model", "Runtime", "Precision", *(_clip_title(clip, rows) for clip in clips)]]
+    title = ""
+    for model, runtime, precision in _arms(rows, text.calibrated):
+        cells = [
+            marks.shorten(_cell(row, rows) if row else NOT_IN_STUDY)
+            for row in (by_cell.get((model, runtime, precision, clip)) for clip in clips)
+        ]
+        new, title = (labels.model_label(model) if model != title else ""), model
+        lines.append([new, labels.runtime_label(runtime), labels.precision_label(precision), *cells])
+    for model in dict.fromkeys(figure.model for figure in published):
+        theirs = {figure.clip: figure for figure in published if figure.model == model}
+        blank = _blank(_change_digits(rows))
+        values = [f"{theirs[clip].psnr_y_db:.2f}{blank}" if clip in theirs else "-" for clip in clips]
+        precision = next(iter(theirs.values())).precision
+        lines.append([model, "published", precision.upper(), *values])
+    return align(lines, left=3)
+
+
+def _cell(row: Row, rows: Sequence[Row]) -> str:
+    """PSNR_Y, and in brackets what it differs from the same model's in FP32."""
+    if row["status"] != "ok":
+        return row["status"]
+    reference = fp32_of(row, rows, "psnr_y_db")
+    digits = _change_digits(rows)
+    if reference is None or row["precision"] == "fp32":
+        return f"{row['psnr_y_db']:.2f}{_blank(digits)}"
+    return f"{row['psnr_y_db']:.2f} ({row['psnr_y_db'] - reference:+.{digits}f})"
+
+
+def _change_digits(rows: Sequence[Row]) -> int:
+    """Decimals of a change: good INT8 loses less than 0.01 dB, and two methods differ by less."""
+    return 3 if any(row["precision"].startswith("int8-") for row in rows) else 2
+
+
+def _blank(digits: int) -> str:
+    """As wide as a change in brackets, so that figures stand below each other."""
+    return " " * len(f" ({0:+.{digits}f})")
+
+
+def _arms(rows: Sequence[Row], calibrated: str) -> list[tuple[str, str, str]]:
+    found = {(row["model"], row["runtime"], row["precision"]) for row in rows}
+    return [
+        (model, runtime, precision)
+        for model in labels.order_models(model for model, _, _ in found)
+        for runtime in labels.order_runtimes(r for m, r, _ in found if m == model)
+        for precision in labels.order_precisions(
+            (p for m, r, p in found if (m, r) == (model, runtime)), calibrated
+        )
+    ]
+
+
+def _clip_title(clip: str, rows: Sequence[Row]) -> str:
+    images = max((row["images"] or 0 for row in rows if row["clip"] == clip), default=0)
+    return f"{clip} ({images} {'image' if images == 1 else 'images'})"
+
+
+def _notes(rows: Sequence[Row], published: Sequence[Published], marks: Marks, text: TableText) -> list[str]:
+    luma, border = rows[0]["luma"], rows[0]["border"]
+    sources: dict[str, list[str]] = {}
+    for figure in published:
+        models = sources.setdefault(figure.source, [])
+        if figure.model not in models:
+            models.append(figure.model)
+    said = [f"{', '.join(models)}: {source}" for source, models in sources.items()]
+    return [
+        *(f"({letter}) {reason}." for reason, letter in marks.letters.items()),
+        f"PSNR_Y is measured on {labels.LUMAS[luma]}, unrounded, peak 255{labels.border_label(border)}; it is the mean "
+        "over a clip's images of each image's value, from the engine's own 8-bit output. PSNR over R, G, B stands in "
+        "`evaluation.csv`.",
+        "In brackets: the change against the same model in FP32, in the same runtime where that has it.",
+        *bicubic_note(text),
+        *([f"Published figures: {'; '.join(said)}."] if said else []),
+        *text.notes,
+    ]

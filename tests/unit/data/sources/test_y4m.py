@@ -1,0 +1,116 @@
+"""y4m headers and layout, on files that the tests write byte by byte."""
+
+import subprocess
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from superres.data.sources.y4m import read_header, read_planes
+from superres.device.base.errors import UserError
+
+CHROMA_SAMPLES = {"420": 2 * 4 * 3, "422": 2 * 4 * 6, "444": 2 * 8 * 6}
+
+
+def _write(
+    path, tags="W8 H6 F30000:1001 Ip A1:1 C420jpeg", *, frames=3, size=8 * 6 + 24, line=b"FRAME\n", end=b""
+):
+    payload = b"".join(line + bytes([k] * size) for k in range(frames))
+    path.write_bytes(b"YUV4MPEG2 " + tags.encode() + b"\n" + payload + end)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("tag", "chroma", "siting"),
+    [
+        (" C420jpeg", "420", "center"),
+        (" C420mpeg2", "420", "left"),
+        (" C420paldv", "420", "topleft"),
+        (" C420", "420", "center"),
+        ("", "420", "center"),
+        (" C422", "422", "left"),
+        (" C444", "444", "center"),
+    ],
+)
+def test_header_of_each_colour_space(tmp_path, tag, chroma, siting):
+    path = _write(tmp_path / "a.y4m", f"W8 H6 F30000:1001 Ip{tag} Xnote", size=48 + CHROMA_SAMPLES[chroma])
+    header = read_header(path)
+    assert (header.width, header.height, header.frames) == (8, 6, 3)
+    assert (header.chroma, header.siting) == (chroma, siting)
+    assert header.fps == Fraction(30000, 1001)
+
+
+def test_untagged_hd_is_sited_left(tmp_path):
+    path = _write(tmp_path / "a.y4m", "W2 H720 F50:1 Ip A1:1", frames=1, size=2 * 720 * 3 // 2)
+    assert read_header(path).siting == "left"
+
+
+def test_frame_lines_with_parameters(tmp_path):
+    path = _write(tmp_path / "a.y4m", line=b"FRAME Ip Xhello\n")
+    header = read_header(path)
+    assert header.frames == 3
+    assert [int(read_planes(path, header, k)[2].max()) for k in range(3)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("chroma", ["420", "422", "444"])
+def test_planes_lie_one_behind_the_other(tmp_path, chroma):
+    size = 48 + CHROMA_SAMPLES[chroma]
+    payload = np.arange(size, dtype=np.uint8)
+    path = tmp_path / "a.y4m"
+    path.write_bytes(f"YUV4MPEG2 W8 H6 C{chroma}\nFRAME\n".encode() + payload.tobytes())
+    luma, blue, red = read_planes(path, read_header(path), 0)
+    assert luma.shape == (6, 8)
+    assert blue.shape == red.shape == (3 if chroma == "420" else 6, 8 if chroma == "444" else 4)
+    assert np.array_equal(np.concatenate([p.ravel() for p in (luma, blue, red)]), payload)
+
+
+@pytest.mark.parametrize(
+    ("end", "missing"),
+    [(b"FRAME\n" + b"x" * 50, 22), (b"FRAME\n", 72), (b"FRAM", 73), (b"FRAME Xlong", 73)],
+)
+def test_a_truncated_file_says_what_is_whole_and_what_is_missing(tmp_path, end, missing):
+    path = _write(tmp_path / "a.y4m", end=end)
+    with pytest.raises(UserError, match=rf"a\.y4m.* found 3 .*lacks {missing} bytes"):
+        read_header(path)
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ("W7 H6 Ip C420", "even width and height, found 7x6"),
+        ("W8 H5 Ip C444", "even width and height, found 8x5"),
+        ("W8 H6 Ip C420p10", "8-bit colour space.*found C420p10"),
+        ("W8 H6 Ip Cmono", "found Cmono"),
+        ("W8 H6 It C420", "progressive file.*found It"),
+        ("W8 Ip C420", "found W8 H"),
+        ("W8 Hsix Ip C420", "found W8 Hsix"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path, tags, message):
+    with pytest.raises(UserError, match=message):
+        read_header(_write(tmp_path / "a.y4m", tags))
+
+
+def test_damage_between_frames_is_found(tmp_path):
+    path = _write(tmp_path / "a.y4m", end=b"JUNK and more\n")
+    with pytest.raises(UserError, match=r"word FRAME at byte .* after 3 whole frames, found b'JUNK"):
+        read_header(path)
+
+
+def test_no_y4m_at_all(tmp_path):
+    path = tmp_path / "a.y4m"
+    path.write_bytes(b"\x00\x00\x00\x18ftypmp42 and so on")
+    with pytest.raises(UserError, match="begins with YUV4MPEG2, found"):
+        read_header(path)
+    with pytest.raises(UserError, match="at least one frame, found none"):
+        read_header(_write(path, frames=0))
+
+
+def test_the_workflow_can_check_without_numpy():
+    code = (
+        "import sys, superres.data.sources.check_files, superres.data.sources.overlap, superres.data.sources.y4m, superres.study.files;"
+        "sys.exit(', '.join({'numpy', 'cv2', 'PIL', 'torch', 'requests', 'tqdm'} & set(sys.modules)) or None)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr

@@ -1,0 +1,162 @@
+"""Frames folded into a graph that gives blocks of pixels: values against the form that gives frames."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from superres import models
+from superres.device.frames.pixels import from_blocks
+from superres.models.export import export_onnx
+from superres.models.graphs.onnx_file import find_convolutions, load_onnx
+from superres.models.graphs.uint8.blocks import fold_blocks
+from superres.models.graphs.uint8.channels_last import fold_channels_last
+from superres.models.graphs.uint8.levels import fold_levels
+from superres.models.graphs.uint8.pixels import fold_frames
+from superres.models.settings import weights_name
+from superres.quantization.qdq import quantize_graph
+from superres.quantization.ranges.record import Ranges, TensorRange
+
+WEIGHTS = Path(models.__path__[0]) / "weights"
+PLAIN = ("espcn_rgb", "espcn_ycbcr_folded", "espcn_anchor")
+
+
+def write_model(folder: Path, name: str, precision: str) -> Path:
+    """A shipped network in FP32, or as a Q/DQ graph, symmetric or not, with ranges that are about right."""
+    path = folder / f"{precision}.onnx"
+    export_onnx(name, WEIGHTS / f"{weights_name(name)}.safetensors", path)
+    if precision != "fp32":
+        graph = load_onnx(path)
+        tensors = {c.data: TensorRange(0.0, 2.0, 1.5) for c in find_convolutions(graph)}
+        ranges = Ranges(
+            tensors | {"frame": TensorRange(0.0, 1.0, 1.0)},
+            origin={},
+            activation="symmetric" if precision == "int8" else "asymmetric",
+        )
+        onnx.save(quantize_graph(graph, ranges, path), path)
+    return path
+
+
+def run(path: Path, frame: np.ndarray) -> np.ndarray:
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"frame": frame[np.newaxis]})[0])[0]
+
+
+FORMS = {
+    "blocks": lambda source, out: fold_blocks(source, out, aligned=False),
+    "aligned": lambda source, out: fold_blocks(source, out, aligned=True),
+    "channels_last": fold_channels_last,
+    "levels": fold_levels,
+}
+
+
+def upscaled(path: Path, frame: np.ndarray) -> np.ndarray:
+    blocks = run(path, frame)
+    height, width, channels = blocks.shape
+    assert (height, width, channels) == (*frame.shape[:2], channels)
+    result = np.empty((2 * height, 2 * width, 3), np.uint8)
+    from_blocks(blocks, result)
+    return result
+
+
+def test_blocks_become_frames_pixel_by_pixel() -> None:
+    blocks = np.random.default_rng(0).integers(0, 256, (3, 5, 16), np.uint8)
+    frame = np.zeros((6, 10, 3), np.uint8)
+    from_blocks(blocks, frame)
+    for y, x, c in np.ndindex(6, 10, 3):
+        assert frame[y, x, c] == blocks[y // 2, x // 2, 6 * (y % 2) + 3 * (x % 2) + c]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("precision", ["fp32", "int8", "uint8"])
+@pytest.mark.parametrize("name", PLAIN)
+def test_pictures_are_those_of_the_other_form(tmp_path: Path, name: str, precision: str, form: str) -> None:
+    path = write_model(tmp_path, name, precision)
+    fold_frames(path, tmp_path / "pixels.onnx")
+    FORMS[form](path, tmp_path / "blocks.onnx")
+    random = np.random.default_rng(1)
+    # Smooth, so that most values lie within 0..255, and noise that leaves them.
+    smooth = np.kron(random.integers(0, 256, (4, 5, 3)), np.ones((8, 8, 1)))
+    frame = np.clip(smooth + random.normal(0, 9, smooth.shape), 0, 255).astype(np.uint8)
+    expected, found = run(tmp_path / "pixels.onnx", frame), upscaled(tmp_path / "blocks.onnx", frame)
+    assert expected.shape == (64, 80, 3)
+    differing = expected.astype(int) - found
+    # Float sums in another order: a value next to a tie may go to the other level.
+    assert np.abs(differing).max() <= 1
+    assert (differing != 0).mean() < 2e-3
+
+
+def test_aligned_graphs_have_the_channels_that_onnxruntime_is_fast_with(tmp_path: Path) -> None:
+    path = write_model(tmp_path, "espcn_rgb", "int8")
+    fold_blocks(path, tmp_path / "blocks.onnx", aligned=True)
+    tensors = {t.name: list(t.dims) for t in load_onnx(tmp_path / "blocks.onnx").graph.initializer}
+    weights = [dims for dims in tensors.values() if len(dims) == 4]
+    assert weights[0][1] == 4
+    assert weights[-1][0] == 16
+
+
+def test_a_network_that_does_not_end_in_blocks_is_written_in_the_other_form(tmp_path: Path) -> None:
+    path = write_model(tmp_path, "espcn_ycbcr", "fp32")
+    fold_frames(path, tmp_path / "pixels.onnx")
+    fold_blocks(path, tmp_path / "blocks.onnx", aligned=True)
+    assert (tmp_path / "blocks.onnx").read_bytes() == (tmp_path / "pixels.onnx").read_bytes()
+
+
+def test_shared_weights_are_left_alone(tmp_path: Path) -> None:
+    """Two convolutions with the same weights, of which one alone writes the picture."""
+    weights = np.random.default_rng(3).normal(0, 0.3, (12, 3, 1, 1)).astype(np.float32)
+    back = np.random.default_rng(4).normal(0, 0.3, (3, 12, 1, 1)).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["frame", "w"], ["hidden"]),
+        helper.make_node("Conv", ["hidden", "back"], ["planes"]),
+        helper.make_node("Conv", ["planes", "w"], ["features"]),
+        helper.make_node("DepthToSpace", ["features"], ["upscaled"], blocksize=2, mode="CRD"),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, *sides])
+        for name, sides in (("frame", "HW"), ("upscaled", ("H2", "W2")))
+    ]
+    tensors = [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(back, "back")]
+    graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], tensors)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m"
+    )
+    fold_frames(tmp_path / "m", tmp_path / "pixels.onnx")
+    fold_blocks(tmp_path / "m", tmp_path / "blocks.onnx", aligned=False)
+    assert (tmp_path / "blocks.onnx").read_bytes() == (tmp_path / "pixels.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(("precision", "limits"), [("int8", 2), ("uint8", 0)])
+def test_the_quantised_network_stays_on_its_levels(tmp_path: Path, precision: str, limits: int) -> None:
+    path = write_model(tmp_path, "espcn_rgb", precision)
+    fold_levels(path, tmp_path / "levels.onnx")
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    ort.InferenceSession(tmp_path / "levels.onnx", options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in load_onnx(tmp_path / "optimized.onnx").graph.node]
+    assert kinds.count("QLinearConv") == 3 and kinds.count("Clip") == limits
+    assert not {"Relu", "DequantizeLinear", "Conv"} & set(kinds)
+
+
+def test_a_convolution_in_float_has_the_rounded_weights(tmp_path: Path) -> None:
+    path = write_model(tmp_path, "espcn_anchor", "int8")
+    fold_levels(path, tmp_path / "levels.onnx")
+    graph = load_onnx(tmp_path / "levels.onnx").graph
+    names = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    weights = next(value for name, value in names.items() if name == "fold_levels/conv3.weight")
+    scale = next(
+        value for name, value in names.items() if name.endswith("conv3.weight_scale") and len(value) == 16
+    )
+    levels = weights / scale.reshape(-1, 1, 1, 1)
+    np.testing.assert_allclose(levels, np.rint(levels), atol=1e-4)
+    assert np.abs(levels).max() == pytest.approx(127)
+
+
+def test_a_graph_in_float_is_that_of_blocks(tmp_path: Path) -> None:
+    path = write_model(tmp_path, "espcn_rgb", "fp32")
+    fold_blocks(path, tmp_path / "blocks.onnx", aligned=True)
+    fold_levels(path, tmp_path / "levels.onnx")
+    assert (tmp_path / "blocks.onnx").read_bytes() == (tmp_path / "levels.onnx").read_bytes()

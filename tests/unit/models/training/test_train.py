@@ -1,0 +1,175 @@
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from superres.device.base.errors import UserError
+from superres.models.networks import MODELS, build_network
+from superres.models.settings import TrainingSettings
+from superres.models.training import train as training
+from superres.models.training.train import moving_average, train_model
+from superres.models.training.validation import validate, validate_bicubic
+from superres.models.weights import load_weights
+
+MakePairs = Callable[..., Path]
+
+SETTINGS = TrainingSettings(
+    steps=12,
+    batch=2,
+    patches=(8, 6),
+    learning_rate=1e-3,
+    warmup_steps=2,
+    l1_steps=5,
+    ema_decay=0.9,
+    log_every=3,
+    checkpoint_every=4,
+    validate_every=6,
+    threads=1,
+)
+
+
+class Case:
+    """One training in a folder of its own, on the sets of `make_pairs`."""
+
+    def __init__(self, folder: Path, make_pairs: MakePairs):
+        self.folder = folder
+        self.training = make_pairs("training", [(12, 20), (16, 9)])
+        self.validation = make_pairs("validation", [(14, 10)], seed=1)
+
+    def run(self, name: str, model: str = "espcn_ycbcr", settings: TrainingSettings = SETTINGS) -> Path:
+        out = self.folder / name
+        train_model(
+            model,
+            settings,
+            training=self.training,
+            validation=self.validation,
+            weights_out=out / "weights.safetensors",
+            record_out=out / "record.json",
+            log_out=out / "log.csv",
+            checkpoint=out / "checkpoint.pt",
+        )
+        return out
+
+
+@pytest.fixture
+def case(tmp_path: Path, make_pairs: MakePairs) -> Case:
+    return Case(tmp_path, make_pairs)
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Make the batch of a step raise, as Ctrl-C would, the first time that it is drawn."""
+    draw, left = training.draw_batch, [step]
+
+    def draw_or_raise(pairs: Any, seed: int, now: int, batch: int, patches: Any) -> Any:
+        if left == [now]:
+            left.clear()
+            raise KeyboardInterrupt
+        return draw(pairs, seed, now, batch, patches)
+
+    monkeypatch.setattr(training, "draw_batch", draw_or_raise)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("step", [2, 7, 12])
+def test_resumed_training_is_the_same_to_the_bit(
+    case: Case, monkeypatch: pytest.MonkeyPatch, model: str, step: int
+) -> None:
+    whole = case.run("whole", model)
+    interrupt_at(monkeypatch, step)
+    with pytest.raises(KeyboardInterrupt):
+        case.run("broken", model)
+    assert not (case.folder / "broken" / "weights.safetensors").exists()
+    resumed = case.run("broken", model)
+    for name in ("weights.safetensors", "log.csv"):
+        assert (resumed / name).read_bytes() == (whole / name).read_bytes()
+    assert sorted(p.name for p in resumed.iterdir()) == ["log.csv", "record.json", "weights.safetensors"]
+
+
+def test_it_learns(case: Case) -> None:
+    out = case.run(
+        "long", "espcn_rgb", TrainingSettings(steps=60, batch=4, patches=(8,), warmup_steps=5, threads=1)
+    )
+    rows = list(csv.DictReader((out / "log.csv").open(newline="")))
+    record = json.loads((out / "record.json").read_text())
+    torch.manual_seed(0)
+    untrained = validate(build_network("espcn_rgb"), training.open_pairs(case.validation))
+    assert record["validation_psnr_y_db"] > untrained + 0.5
+    assert float(rows[-1]["validation_psnr_y_db"]) == record["validation_psnr_y_db"]
+
+
+def test_log_has_a_row_where_one_is_due(case: Case) -> None:
+    out = case.run("log")
+    rows = list(csv.DictReader((out / "log.csv").open(newline="")))
+    assert [int(row["step"]) for row in rows] == [3, 6, 9, 12]
+    assert [bool(row["validation_psnr_y_db"]) for row in rows] == [False, True, False, True]
+    assert [row["objective"] for row in rows] == ["l1", "mse", "mse", "mse"]
+
+
+def test_record_says_what_the_weights_are(case: Case) -> None:
+    out = case.run("record")
+    record = json.loads((out / "record.json").read_text())
+    pairs = training.open_pairs(case.validation)
+    network = load_weights(build_network("espcn_ycbcr"), out / "weights.safetensors")
+    assert record["validation_psnr_y_db"] == pytest.approx(validate(network, pairs), abs=1e-9)
+    assert record["bicubic_psnr_y_db"] == pytest.approx(validate_bicubic(pairs), abs=1e-9)
+    assert record["data"]["training"] == {"name": "training", "images": 2, "names": ["image0", "image1"]}
+    assert (record["model"], record["seed"], record["steps"]) == ("espcn_ycbcr", 0, 12)
+    assert record["settings"]["learning_rate"] == 1e-3
+    assert record["seconds"] > 0
+    assert record["versions"]["torch"] == torch.__version__
+
+
+def test_a_training_that_diverges_names_the_step_and_keeps_the_checkpoint(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_at(monkeypatch, 6)
+    with pytest.raises(KeyboardInterrupt):
+        case.run("diverged")
+    checkpoint = case.folder / "diverged" / "checkpoint.pt"
+    good = checkpoint.read_bytes()
+    monkeypatch.setattr(
+        training, "draw_batch", lambda *_: (np.full((2, 8, 8, 3), 9), np.full((2, 16, 16, 3), 9))
+    )
+    monkeypatch.setattr(training, "rgb_to_luma", lambda frame: frame[:, :1] * float("nan"))
+    with pytest.raises(
+        UserError, match=r"espcn_ycbcr: step 5: expected a finite loss .* found a loss of nan"
+    ):
+        case.run("diverged")
+    assert checkpoint.read_bytes() == good
+
+
+def test_a_checkpoint_of_another_training_is_refused_and_kept(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_at(monkeypatch, 6)
+    with pytest.raises(KeyboardInterrupt):
+        case.run("other")
+    checkpoint = case.folder / "other" / "checkpoint.pt"
+    before = checkpoint.read_bytes()
+    with pytest.raises(
+        UserError, match=r"checkpoint\.pt: checkpoint of another training: model: expected espcn_rgb"
+    ):
+        case.run("other", "espcn_rgb")
+    assert checkpoint.read_bytes() == before
+
+
+def test_a_patch_larger_than_an_image(case: Case) -> None:
+    with pytest.raises(UserError, match=r"image1: expected at least 10x10 LR pixels"):
+        case.run("large", settings=TrainingSettings(patches=(8, 10)))
+
+
+def test_moving_average_forgets_the_start() -> None:
+    average = torch.tensor(100.0)
+    for count in range(1, 2000):
+        average = moving_average(0.99, average, torch.tensor(1.0), count)
+    assert average.item() == pytest.approx(1.0, abs=1e-4)
+    # (1 + 1) / (10 + 1) of the old value remain after the second step, not 0.99 of it.
+    second = moving_average(0.99, torch.tensor(100.0), torch.tensor(0.0), 1)
+    assert second.item() == pytest.approx(100 * 2 / 11, rel=1e-6)
+    late = moving_average(0.99, torch.tensor(100.0), torch.tensor(0.0), 10_000)
+    assert late.item() == pytest.approx(99.0, rel=1e-6)

@@ -1,0 +1,289 @@
+"""Fine-tuning with rounding: what it wins and that its simulation is the Q/DQ graph, both by ONNX Runtime on real graphs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+import yaml
+
+from superres.device.base.errors import UserError
+from superres.models.export import export_onnx
+from superres.models.graphs.onnx_file import find_convolutions, load_onnx
+from superres.models.weights import pretrained
+from superres.quantization.qdq import quantize_graph
+from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile, RandomImages
+from superres.quantization.ranges.record import read_ranges
+from superres.quantization.ranges.taps import Taps
+from superres.quantization.steps import asymmetric, center, pertensor, qat
+from superres.quantization.steps.base import State, StepJob, read_initializers
+from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.steps.trainable import TrainableChain
+from superres.study.parse import load_study
+
+from ..network import build_network, calibrate, network_weights, to_space, write_set
+
+ROOT = Path(__file__).parents[4]
+SETTINGS = {
+    "steps": 120,
+    "batch": 4,
+    "patch": 24,
+    "learning_rate": 1e-3,
+    "range_learning_rate": 5e-3,
+    "seed": 0,
+}
+BEFORE = {
+    "nothing": ((), 0.6),
+    "center": ((center,), 0.85),
+    "asymmetric": ((asymmetric,), 0.4),
+    "center and asymmetric": ((center, asymmetric), 0.7),
+    "pertensor": ((pertensor,), 0.4),
+}
+"""Steps before the training, and what it leaves of the squared error of so small a network at most."""
+
+
+def picture(seed: int, height: int = 40, width: int = 48) -> np.ndarray:
+    """Shades that change slowly, some edges, and a black and a white pixel: uint8 H x W x 3."""
+    random = np.random.default_rng(seed)
+    shades = np.cumsum(np.cumsum(random.normal(size=(height, width, 3)), axis=0), axis=1)
+    shades[: height // 2] += 2 * np.ptp(shades) * random.random()
+    levels = 255 * (shades - shades.min()) / np.ptp(shades)
+    levels[0, :2] = [[0], [255]]
+    return np.rint(levels).astype(np.uint8)
+
+
+def tensor(image: np.ndarray) -> np.ndarray:
+    return (np.moveaxis(image, 2, 0)[np.newaxis] / np.float32(255)).astype(np.float32)
+
+
+def job(photographs: Path, **settings: Any) -> StepJob:
+    return StepJob(
+        "small", CalibrationSettings("some", "minmax"), FrameFile(photographs), {**SETTINGS, **settings}
+    )
+
+
+def run(graph: onnx.ModelProto, frame: np.ndarray, name: str = "upscaled") -> np.ndarray:
+    return Taps(graph, [name], 1).run(frame)[name]
+
+
+def quantized(state: State) -> onnx.ModelProto:
+    return quantize_graph(state.graph, state.ranges, Path("state"))
+
+
+def squared_error(state: State, floats: State, images: list[np.ndarray]) -> float:
+    differences = [
+        run(quantized(state), tensor(image)) - run(floats.graph, tensor(image)) for image in images
+    ]
+    return float(np.mean(np.square(differences)))
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    return write_set(tmp_path, [picture(seed) for seed in range(6)])
+
+
+@pytest.fixture
+def state(network: Path, photographs: Path, tmp_path: Path) -> State:
+    calibrate(network, FrameFile(photographs), tmp_path / "r.json")
+    return State(load_onnx(network), read_ranges(tmp_path / "r.json", network))
+
+
+@pytest.mark.parametrize(("steps", "share"), BEFORE.values(), ids=BEFORE)
+def test_an_unseen_picture_comes_closer_to_the_float_network(
+    state: State, photographs: Path, steps: tuple[Any, ...], share: float
+) -> None:
+    before = state
+    for step in steps:
+        before = step.apply(before, job(photographs))
+    after = qat.apply(before, job(photographs))
+    unseen = [picture(seed) for seed in (100, 101)]
+    assert squared_error(after, state, unseen) < share * squared_error(before, state, unseen)
+    facts = after.facts["squared_error"]
+    assert facts["after"] < 0.75 * facts["before"]
+    # The state that came in is another's.
+    assert before.ranges.weight_amax == {} and not before.facts.get("squared_error")
+
+
+@pytest.mark.parametrize("steps", [steps for steps, _ in BEFORE.values()], ids=BEFORE)
+def test_the_graph_computes_what_was_trained(
+    state: State, photographs: Path, steps: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in steps:
+        state = step.apply(state, job(photographs))
+    # The network as it is when the training ends, before anything is exported.
+    seen: list[TrainableChain] = []
+    run_training = qat._Training.run
+
+    def keep(training: Any) -> None:
+        run_training(training)
+        seen.append(training.chain)
+
+    monkeypatch.setattr(qat._Training, "run", keep)
+    after = qat.apply(state, job(photographs, steps=40))
+    frame = tensor(picture(100))
+    with torch.no_grad():
+        simulated = seen[0](seen[0].enter(frame))[0].numpy()
+    levels = 255 * np.clip(to_space(simulated), 0, 1)
+    found = 255 * run(quantized(after), frame)[0]
+    # Sums in another order may fall on the other side of a rounding inside: seldom, and little.
+    assert np.abs(found - levels).max() <= 2
+    assert np.mean(np.abs(found - levels) > 0.01) < 0.02
+    # It has been trained, and not a little.
+    assert np.abs(run(quantized(state), frame)[0] * 255 - levels).mean() > 0.1
+
+
+@pytest.mark.parametrize("model", ["espcn_rgb", "espcn_ycbcr", "espcn_anchor", "espcn_ycbcr_folded"])
+def test_models_keep_all_but_their_quantised_layers(model: str, photographs: Path, tmp_path: Path) -> None:
+    path, record = tmp_path / "fp32.onnx", tmp_path / "r.json"
+    export_onnx(model, pretrained(model), path)
+    calibrate(path, FrameFile(photographs), record)
+    state = State(load_onnx(path), read_ranges(record, path))
+    if model == "espcn_rgb":
+        state = center.apply(state, job(photographs))
+    after = qat.apply(state, job(photographs, steps=3, learning_rate=1e-4))
+    trained = {f"conv{i}.{kind}" for i in (1, 2, 3) for kind in ("weight", "bias")}
+    old, new = read_initializers(state.graph), read_initializers(after.graph)
+    changed = {name.removeprefix("trunk.") for name in old if not np.array_equal(old[name], new[name])}
+    assert old.keys() == new.keys() and changed == trained
+
+    # Weights lie on the grid that the record gives them, so that every runtime rounds them alike.
+    for convolution in find_convolutions(after.graph):
+        amax = np.array(after.ranges.weight_amax[convolution.weights])
+        scale = (amax / 127).astype(np.float32)
+        assert np.array_equal(scale.astype(np.float64) * 127, amax)
+        levels = new[convolution.weights] / scale[:, None, None, None]
+        assert np.abs(levels - np.rint(levels)).max() < 1e-4 and np.abs(levels).max() < 127.5
+
+    last = find_convolutions(state.graph)[-1].result
+    frame = tensor(picture(100))
+    with torch.no_grad():
+        chain = TrainableChain(after)
+        simulated = chain(chain.enter(frame)).numpy()
+    difference = np.abs(simulated - run(quantized(after), frame, last)) * 255
+    # Ranges are as wide as min-max left them: one of their levels is more than one of the frame's.
+    assert difference.max() <= 2 and np.mean(difference > 0.01) < 0.02
+
+
+def test_the_same_inputs_give_the_same_bytes(
+    network: Path, state: State, photographs: Path, tmp_path: Path
+) -> None:
+    written = []
+    threads = torch.get_num_threads()
+    for run_of, count in (("a", 1), ("b", 4)):
+        torch.set_num_threads(count)
+        outputs = (tmp_path / f"{run_of}.onnx", tmp_path / f"{run_of}.json")
+        some = replace(job(photographs, steps=20), threads=count)
+        refine_onnx(network, tmp_path / "r.json", "qat", some, onnx_out=outputs[0], ranges_out=outputs[1])
+        # The number of threads is the caller's own again.
+        assert torch.get_num_threads() == count
+        written.append([output.read_bytes() for output in outputs])
+    torch.set_num_threads(threads)
+    assert written[0] == written[1]
+    taken = json.loads(written[0][1])["steps"][-1]
+    assert taken["step"] == "qat" and taken["settings"]["steps"] == 20
+    other = qat.apply(state, job(photographs, steps=20, seed=1))
+    assert other.graph.SerializeToString(deterministic=True) != written[0][0]
+
+
+def test_the_schema_has_every_setting() -> None:
+    default = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    study = load_study(
+        {**default, "steps": {"qat": {"steps": 7}}}, ROOT / "workflow/schemas/study.schema.yaml"
+    )
+    settings = qat.QatSettings(**study.steps["qat"])
+    assert (settings.steps, settings.seed) == (7, 0)
+
+
+def test_ranges_are_kept_where_their_learning_rate_is_zero(state: State, photographs: Path) -> None:
+    def amax(some: State) -> dict[str, float]:
+        return {name: entry.amax for name, entry in some.ranges.tensors.items()}
+
+    kept = qat.apply(state, job(photographs, steps=5, range_learning_rate=0.0))
+    assert amax(kept) == pytest.approx(amax(state), rel=1e-6)
+    learned = qat.apply(state, job(photographs, steps=5))
+    changed = {name for name, value in amax(learned).items() if value != amax(kept)[name]}
+    # Neither the frame, nor what no convolution reads.
+    assert changed == {"r1", "r2"}
+
+
+def test_padding_that_is_none_of_zeros_trains_like_any_other(state: State, photographs: Path) -> None:
+    # Centred data is padded in a node before the first convolution: the batch goes through it too.
+    chain = TrainableChain(center.apply(state, job(photographs)))
+    frames = np.concatenate([tensor(picture(seed)) for seed in (1, 2)])
+    data = chain.enter(frames)
+    assert data.shape == (2, 3, 44, 52)
+    np.testing.assert_allclose(data[:, :, 2:-2, 2:-2].numpy(), frames - np.float32(128 / 255), atol=1e-7)
+    assert np.unique(data[:, :, 0].numpy()) == [np.float32(-128 / 255)]
+
+
+def with_frames_between(layers: list[tuple[np.ndarray, np.ndarray]]) -> onnx.ModelProto:
+    """The network, in which something else reads the first ReLU too."""
+    model = build_network(layers)
+    node = onnx.helper.make_node("Add", ["c2", "s"], ["c2s"])
+    part = onnx.helper.make_node("Slice", ["r1", "begin", "end", "axis"], ["s"])
+    for name, value in (("begin", 0), ("end", 6), ("axis", 1)):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([value]), name))
+    nodes = list(model.graph.node)
+    nodes[3].input[0] = "c2s"
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes[:3], part, node, *nodes[3:]])
+    onnx.checker.check_model(model)
+    return model
+
+
+def one_sided(layers: list[tuple[np.ndarray, np.ndarray]]) -> onnx.ModelProto:
+    model = build_network(layers)
+    for attribute in model.graph.node[2].attribute:
+        if attribute.name == "pads":
+            attribute.CopyFrom(onnx.helper.make_attribute("pads", [2, 2, 0, 0]))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (
+            with_frames_between,
+            "expected convolutions that follow each other .*, found c2 behind c1 with more",
+        ),
+        (one_sided, "convolution c2: expected the same padding on opposite sides"),
+    ],
+)
+def test_graphs_that_it_cannot_train_are_said(
+    make: Any, expected: str, photographs: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "other.onnx"
+    onnx.save(make(network_weights()), path)
+    calibrate(path, FrameFile(photographs), tmp_path / "other.json")
+    state = State(load_onnx(path), read_ranges(tmp_path / "other.json", path))
+    with pytest.raises(UserError, match=f"step qat: {expected}"):
+        qat.apply(state, job(photographs))
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "expected"),
+    [
+        ({"data": RandomImages("uniform", 0, 1, 24, 24)}, {}, "on photographs, found some, whose images"),
+        ({"data": None}, {}, "a calibration with images, found some"),
+        ({}, {"patch": 41}, "image 0: expected at least 41x41 pixels .*, found 40x48"),
+        (
+            {},
+            {"learning_rate": 1e30},
+            "of small: patches [0-9]+: expected a finite error.*lower steps.qat.learning_rate",
+        ),
+    ],
+)
+def test_what_it_cannot_train_with_is_said(
+    state: State,
+    photographs: Path,
+    change: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    expected: str,
+) -> None:
+    with pytest.raises(UserError, match=expected):
+        qat.apply(state, replace(job(photographs, **settings), **change))

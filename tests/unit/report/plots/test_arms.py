@@ -1,0 +1,109 @@
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
+from PIL import Image
+
+from superres.device.base.errors import UserError
+from superres.report.plots import figures
+from superres.report.plots.arms import int8_losses, plot_fps, plot_int8_loss, plot_psnr_fps
+
+from ..synthetic import default_rows, not_run, write_metrics
+
+PLOTS = [plot_psnr_fps, plot_int8_loss, plot_fps]
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+def test_both_files_are_whole_and_the_same_at_every_run(
+    metrics: Path, tmp_path: Path, plot: Callable
+) -> None:
+    names = [tmp_path / name for name in ("a.svg", "a.png", "b.svg", "b.png")]
+    plot(metrics, svg=names[0], png=names[1])
+    plot(metrics, svg=names[2], png=names[3])
+    assert names[0].read_bytes() == names[2].read_bytes()
+    assert names[1].read_bytes() == names[3].read_bytes()
+    assert ET.parse(names[0]).getroot().tag.endswith("svg")
+    with Image.open(names[1]) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    assert pixels.shape[0] > 300 and pixels.shape[1] > 600
+    # Greys only: nothing is told by colour.
+    assert np.abs(pixels - pixels[..., :1]).max() == 0
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+def test_arms_that_did_not_run_are_named(
+    metrics: Path, tmp_path: Path, plot: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[str] = []
+    monkeypatch.setattr(figures, "save", lambda figure, *_: texts.extend(_texts(figure)))
+    plot(metrics, svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+    assert any("Not run: needs AVX512-FP16: OpenVINO FP16 ESPCN_RGB." in text for text in texts)
+
+
+@pytest.mark.parametrize("plot", [plot_psnr_fps, plot_fps])
+def test_noisy_arms_are_marked_and_explained(
+    tmp_path: Path, plot: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[str] = []
+    monkeypatch.setattr(figures, "save", lambda figure, *_: texts.extend(_texts(figure)))
+    rows = default_rows()
+    assert (rows[0]["runtime"], rows[0]["precision"]) == ("pytorch", "fp32")
+    rows[0] |= {"cautions": "noisy: 0.6 processors were busy with something else"}
+    plot(write_metrics(tmp_path / "m.csv", rows), svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+    # 1000 / 330 ms.
+    assert ("FP32~" if plot is plot_psnr_fps else "3.0~, 40%") in texts
+    assert any("~ The machine was busy with something else" in text for text in texts)
+
+
+def test_no_label_of_the_scatter_overlaps_another(
+    metrics: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[Figure] = []
+    monkeypatch.setattr(figures, "save", lambda figure, *_: saved.append(figure))
+    plot_psnr_fps(metrics, tmp_path / "a.svg", tmp_path / "a.png")
+    (figure,) = saved
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    renderer = canvas.get_renderer()
+    for axes in figure.axes:
+        notes = [child for child in axes.get_children() if isinstance(child, Annotation)]
+        assert len(notes) == 9
+        boxes = [Text.get_window_extent(note, renderer) for note in notes]
+        points = axes.transData.transform([note.xy for note in notes])
+        for index, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[index + 1 :])
+            assert not any(box.contains(x, y) for x, y in points)
+            assert axes.get_window_extent().padded(1).containsx(box.x0)
+            assert axes.get_window_extent().padded(1).containsx(box.x1)
+
+
+def test_losses_are_against_the_same_runtimes_fp32() -> None:
+    losses = {
+        (row["runtime"], row["model"], row["precision"]): (row["psnr_db"], row["psnr_y_db"])
+        for row in int8_losses(default_rows())
+    }
+    assert len(losses) == 8
+    assert losses["openvino", "espcn_rgb", "int8-minmax"] == pytest.approx((0.21, 0.21), abs=1e-9)
+    assert losses["onnxruntime", "espcn_ycbcr", "int8-dummy"] == pytest.approx((0.366, 0.366), abs=1e-9)
+
+
+def test_losses_leave_out_arms_without_fp32() -> None:
+    rows = [row for row in default_rows() if (row["runtime"], row["precision"]) != ("openvino", "fp32")]
+    assert {row["runtime"] for row in int8_losses(rows)} == {"onnxruntime"}
+
+
+def test_nothing_to_plot_is_an_error(tmp_path: Path) -> None:
+    metrics = write_metrics(tmp_path / "m.csv", [not_run("tensorrt", "espcn_rgb", "fp16", "no CUDA")])
+    for plot in PLOTS:
+        with pytest.raises(UserError, match="found none that ran"):
+            plot(metrics, tmp_path / "a.svg", tmp_path / "a.png")
+    assert not list(tmp_path.glob("a.*"))
+
+
+def _texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text)]

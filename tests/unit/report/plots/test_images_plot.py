@@ -1,0 +1,81 @@
+"""The plot over numbers of images shows the figures that it is given."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from superres.csv_rows import write_rows
+from superres.device.base.errors import UserError
+from superres.report.metrics.schema import Evaluation
+from superres.report.plots import figures
+from superres.report.plots.images_plot import plot_images
+
+from ..metrics.test_evaluation import not_run, row
+
+SERIES = [
+    ("minmax", [(1, "int8-one"), (10, "int8-ten"), (100, "int8-minmax")]),
+    ("entropy", [(1, "int8-eone"), (100, "int8-entropy")]),
+]
+
+
+def write(folder: Path) -> Path:
+    models = {"espcn_rgb": 0.0, "espcn_ycbcr": 1.0}
+    lost = {"fp32": 0.0, "int8-one": 0.5, "int8-ten": 0.25, "int8-minmax": 0.125, "int8-eone": 0.75}
+    rows = [
+        row("openvino", precision, 36 + offset - loss, model=model)
+        for model, offset in models.items()
+        for precision, loss in lost.items()
+    ]
+    # A panel with fewer points than the others, which has the ticks of all.
+    rows += [
+        row("openvino", name, 36 - loss, model="espcn_anchor")
+        for name, loss in {"fp32": 0.0, "int8-ten": -0.5, "int8-minmax": -0.25}.items()
+    ]
+    # FP32 and a single point: no panel.
+    rows += [row("onnxruntime", "fp32", 36.0), row("onnxruntime", "int8-ten", 35.0)]
+    rows += [not_run("openvino", "int8-entropy")]
+    path = folder / "evaluation.csv"
+    write_rows(Evaluation, rows, path)
+    return path
+
+
+def test_a_panel_a_model_and_runtime_with_what_each_point_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    saved: list[Figure] = []
+    monkeypatch.setattr(figures, "save", lambda figure, *_: saved.append(figure))
+    plot_images(write(tmp_path), SERIES, tmp_path / "a.svg", tmp_path / "a.png")
+    panels = {axes.get_title(loc="left"): axes for axes in saved[0].axes if axes.lines}
+    assert list(panels) == ["ESPCN_RGB\nOpenVINO", "ESPCN_YCbCr\nOpenVINO", "ESPCN anchor\nOpenVINO"]
+    anchor = panels.pop("ESPCN anchor\nOpenVINO")
+    assert list(anchor.get_xticks()) == [1, 10, 100]
+    # INT8 that gains is seen as well.
+    assert anchor.get_ylim()[0] <= -0.5
+    for axes in panels.values():
+        lines = {line.get_label(): np.asarray(line.get_xydata()) for line in axes.lines}
+        np.testing.assert_allclose(lines["minmax"], [[1, 0.5], [10, 0.25], [100, 0.125]], atol=1e-9)
+        # What did not run is no point.
+        np.testing.assert_allclose(lines["entropy"], [[1, 0.75]], atol=1e-9)
+        assert axes.get_ylim()[0] == 0
+        assert list(axes.get_xticks()) == [1, 10, 100]
+
+
+def test_both_files_are_whole_the_same_at_every_run_and_grey(tmp_path: Path):
+    names = [tmp_path / name for name in ("a.svg", "a.png", "b.svg", "b.png")]
+    evaluation = write(tmp_path)
+    plot_images(evaluation, SERIES, names[0], names[1])
+    plot_images(evaluation, SERIES, names[2], names[3])
+    assert names[0].read_bytes() == names[2].read_bytes()
+    assert names[1].read_bytes() == names[3].read_bytes()
+    with Image.open(names[1]) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    assert np.abs(pixels - pixels[..., :1]).max() == 0
+
+
+def test_nothing_that_ran_is_an_error(tmp_path: Path):
+    with pytest.raises(UserError, match="expected INT8 arms on several numbers of images"):
+        plot_images(write(tmp_path), [("mse", [(1, "int8-mse")])], tmp_path / "a.svg", tmp_path / "a.png")
+    assert not list(tmp_path.glob("a.*"))

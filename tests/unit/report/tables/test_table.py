@@ -1,0 +1,206 @@
+import csv
+from pathlib import Path
+
+from superres.report.tables.cells import (
+    NEEDS_CUDA,
+    NO_RATIO,
+    NOT_IN_STUDY,
+    OURS,
+    PAPER,
+    TableText,
+    read_paper,
+)
+from superres.report.tables.table import write_table
+
+from ..synthetic import default_rows, not_run, row, write_metrics
+
+TEXT = TableText(machine="a machine of the test", notes=["Clip `park` is a turning view."])
+
+# Table 1 of the paper, read from its page by hand: PSNR, PSNR_Y, FPS of both networks.
+PAPER_ROWS = {
+    ("PSNR [dB]", "ESPCN_RGB"): "30.0797 30.0817 30.0797 30.0772 27.9382 29.7454",
+    ("PSNR [dB]", "ESPCN_YCbCr"): "30.7626 30.7586 30.7626 30.7587 29.9882 30.5667",
+    ("PSNR_Y [dB]", "ESPCN_RGB"): "30.6808 30.6829 30.6808 30.6782 28.3645 30.4385",
+    ("PSNR_Y [dB]", "ESPCN_YCbCr"): "30.7575 30.7534 30.7575 30.7536 29.9838 30.5617",
+    ("FPS [frames/sec]", "ESPCN_RGB"): "10.39 16.01 14.08 28.16 51.95 51.95",
+    ("FPS [frames/sec]", "ESPCN_YCbCr"): "10.27 16.97 14.82 28.01 47.37 47.37",
+}
+PAPER_COLUMNS = (
+    "PyTorch FP32",
+    "PyTorch FP16",
+    "TensorRT FP32",
+    "TensorRT FP16",
+    "TensorRT INT8 w/o calibration",
+    "TensorRT INT8 w/ calibration",
+)
+
+
+def write(metrics: Path, folder: Path, text: TableText = TEXT) -> tuple[list[dict[str, str]], str]:
+    write_table(metrics, folder / "table1.csv", folder / "table1.md", text)
+    with (folder / "table1.csv").open(newline="") as file:
+        return list(csv.DictReader(file)), (folder / "table1.md").read_text()
+
+
+def find(rows: list[dict[str, str]], metric: str, model: str, source: str) -> dict[str, str]:
+    (found,) = (r for r in rows if (r["metric"], r["model"], r["source"]) == (metric, model, source))
+    return found
+
+
+def test_the_papers_figures_are_the_papers(metrics: Path, tmp_path: Path) -> None:
+    rows, _ = write(metrics, tmp_path)
+    for (metric, model), figures in PAPER_ROWS.items():
+        found = find(rows, metric, model, PAPER)
+        assert [found[column] for column in PAPER_COLUMNS] == figures.split()
+    assert find(rows, "PSNR [dB]", "Bicubic", PAPER)["OpenCV UINT8"] == "28.9282"
+    assert find(rows, "PSNR_Y [dB]", "Bicubic", PAPER)["OpenCV UINT8"] == "29.4030"
+    assert find(rows, "FPS [frames/sec]", "Bicubic", PAPER)["OpenCV UINT8"] == "78.51"
+    assert len(read_paper("int8-minmax")) == 39
+
+
+def test_our_figures_and_reasons(metrics: Path, tmp_path: Path) -> None:
+    rows, _ = write(metrics, tmp_path)
+    ours = find(rows, "PSNR [dB]", "ESPCN_RGB", OURS)
+    assert ours["PyTorch FP32"] == "31.0200"
+    assert ours["ONNX Runtime INT8 w/ calibration"] == "30.8100"
+    assert ours["OpenVINO INT8 w/o calibration"] == "30.4070"
+    assert ours["OpenVINO FP16"] == "not run: needs AVX512-FP16"
+    assert {ours[column] for column in PAPER_COLUMNS[1:]} == {NEEDS_CUDA}
+    assert find(rows, "PSNR [dB]", "ESPCN_YCbCr", OURS)["OpenVINO FP16"] == NOT_IN_STUDY
+    assert find(rows, "FPS [frames/sec]", "Bicubic", OURS)["OpenCV UINT8"] == f"{1000 / 1.1:.2f}"
+    assert find(rows, "PSNR of the mean error [dB]", "ESPCN_RGB", OURS)["PyTorch FP32"] == "31.0000"
+    assert all(value for line in rows for value in line.values())
+
+
+def test_speedups_and_shares_of_the_limit(metrics: Path, tmp_path: Path) -> None:
+    rows, text = write(metrics, tmp_path)
+    over = find(rows, "Times as fast as the reference", "ESPCN_RGB", OURS)
+    # 140 / 44.7 ms; its interval goes 2% up and 1% down.
+    assert over["OpenVINO INT8 w/ calibration"] == "3.13 ±0.06"
+    ours = find(rows, "Times as fast as PyTorch FP32 as it comes, same network", "ESPCN_RGB", OURS)
+    # 330 / 44.7; errors of both runs, at most 2% and 1%.
+    assert ours["OpenVINO INT8 w/ calibration"] == "7.38 ±0.17"
+    assert ours["OpenVINO FP16"] == "not run: needs AVX512-FP16"
+    paper = find(rows, "Times as fast as PyTorch FP32 as it comes, same network", "ESPCN_RGB", PAPER)
+    assert paper["TensorRT INT8 w/ calibration"] == "5.00"
+    paper = find(rows, "Times as fast as FP32 in the same runtime", "ESPCN_RGB", PAPER)
+    assert paper["TensorRT INT8 w/ calibration"] == "3.69"
+    bicubic = find(rows, "Times as fast as PyTorch FP32 as it comes, same network", "Bicubic", OURS)
+    assert bicubic["OpenCV UINT8"] == NO_RATIO
+    assert find(rows, "Share of the machine's limit [%]", "ESPCN_RGB", OURS)["PyTorch FP32"] == "40"
+    assert "- The reference is OpenVINO FP32 ESPCN_RGB. Each arm took turns with it" in text
+
+
+def test_cautions_are_said_and_noisy_arms_marked(tmp_path: Path) -> None:
+    rows = default_rows()
+    rows[5] |= {
+        "cautions": "noisy: 0.6 processors were busy with something else; 1 of 3 quantised convolutions run in float"
+    }
+    rows[4] |= {"cautions": "1 of 3 quantised convolutions run in float"}
+    arms = [(line["runtime"], line["precision"], line["model"]) for line in rows[4:6]]
+    assert arms == [("onnxruntime", "int8-minmax", "espcn_rgb"), ("openvino", "fp32", "espcn_rgb")]
+    table, text = write(write_metrics(tmp_path / "m.csv", rows), tmp_path)
+    fps = find(table, "FPS [frames/sec]", "ESPCN_RGB", OURS)
+    assert (fps["OpenVINO FP32"], fps["OpenVINO BF16"]) == ("7.14~", "12.66")
+    assert "in metrics.csv has the figures of 1 arms." in text
+    assert (
+        "- Caution, 1 of 3 quantised convolutions run in float: ONNX Runtime INT8 minmax ESPCN_RGB, OpenVINO FP32 ESPCN_RGB."
+        in text
+    )
+
+
+def test_every_row_of_ours_is_followed_by_the_papers(metrics: Path, tmp_path: Path) -> None:
+    rows, _ = write(metrics, tmp_path)
+    beside = [line for line in rows if line["metric"] in {metric for metric, _ in PAPER_ROWS}]
+    assert [line["source"] for line in beside] == [OURS, PAPER] * 9
+    assert all(a["model"] == b["model"] for a, b in zip(beside[::2], beside[1::2], strict=True))
+
+
+def test_further_calibrations_get_columns_behind(tmp_path: Path) -> None:
+    rows = [*default_rows(), row("openvino", "espcn_rgb", "int8-entropy", 30.9, 45.0)]
+    table, text = write(write_metrics(tmp_path / "m.csv", rows), tmp_path)
+    names = [name for name in table[0] if name.startswith("OpenVINO")]
+    assert names[-2:] == ["OpenVINO INT8 w/ calibration", "OpenVINO INT8 entropy"]
+    assert find(table, "PSNR [dB]", "ESPCN_RGB", OURS)["OpenVINO INT8 entropy"] == "30.9000"
+    assert "INT8 entropy |" in text
+    chosen = TableText(machine="m", calibrated="int8-entropy")
+    table, _ = write(tmp_path / "m.csv", tmp_path, chosen)
+    assert find(table, "PSNR [dB]", "ESPCN_RGB", OURS)["OpenVINO INT8 w/ calibration"] == "30.9000"
+    assert find(table, "PSNR [dB]", "ESPCN_RGB", PAPER)["TensorRT INT8 w/ calibration"] == "29.7454"
+
+
+def test_a_target_that_has_tensorrt_needs_no_cuda_device(tmp_path: Path) -> None:
+    rows = [
+        row("tensorrt", "espcn_rgb", "fp16", 30.0, 30.0),
+        not_run("tensorrt", "espcn_rgb", "fp32", "no memory"),
+    ]
+    table, _ = write(write_metrics(tmp_path / "m.csv", rows), tmp_path)
+    ours = find(table, "FPS [frames/sec]", "ESPCN_RGB", OURS)
+    assert ours["TensorRT FP16"] == "33.33"
+    assert ours["TensorRT FP32"] == "not run: no memory"
+    assert ours["PyTorch FP16"] == NOT_IN_STUDY
+
+
+def test_markdown_reads_as_plain_text(metrics: Path, tmp_path: Path) -> None:
+    _, text = write(metrics, tmp_path)
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert max(map(len, tables)) < 140
+    blocks = text.split("### ")[1:]
+    for block in blocks:
+        widths = {len(line) for line in block.splitlines() if line.startswith("|")}
+        assert len(widths) == 1
+    assert "- (a) not run: needs a CUDA device." in text
+    assert "| TensorRT        | not run (a) | not run (a) |" in text
+    assert "a machine of the test" in text and "30 timed frames with 2 threads" in text
+    assert text.rstrip().endswith("- Clip `park` is a turning view.")
+
+
+def test_another_way_to_measure_is_said(tmp_path: Path) -> None:
+    rows = [{**line, "luma": "studio-swing", "border": 2} for line in default_rows()]
+    _, default = write(write_metrics(tmp_path / "default.csv", default_rows()), tmp_path)
+    text = TableText(machine="m", kernel="matlab")
+    _, other = write(write_metrics(tmp_path / "other.csv", rows), tmp_path, text)
+    assert "(Eq. 2, full-range BT.601 luma) are means over" in default
+    assert (
+        "(Eq. 2, studio-swing BT.601 luma, as MATLAB's rgb2ycbcr), 2 pixels at each side left out are"
+        in other
+    )
+    assert "INTER_CUBIC (a = -0.75" in default
+    assert "MATLAB's imresize (a = -0.5" in other
+
+
+def test_several_clips_give_a_block_each(tmp_path: Path) -> None:
+    rows = default_rows()
+    both = [*rows, *({**line, "clip": "street"} for line in rows)]
+    table, text = write(write_metrics(tmp_path / "m.csv", both), tmp_path)
+    assert [line for line in text.splitlines() if line.startswith("## Clip")] == [
+        "## Clip `park` on `local`",
+        "## Clip `street` on `local`",
+    ]
+    assert {line["clip"] for line in table} == {"park", "street"}
+
+
+def test_the_files_are_the_same_at_every_run(metrics: Path, tmp_path: Path) -> None:
+    first = write(metrics, tmp_path)
+    second = write(metrics, tmp_path)
+    assert first == second
+
+
+def test_int8_with_tensorrts_own_ranges_stands_in_the_papers_columns(tmp_path: Path) -> None:
+    own = [
+        row("tensorrt", "espcn_rgb", "int8-trt-dummy", 27.9, 20.0),
+        row("tensorrt", "espcn_rgb", "int8-trt-entropy", 29.7, 20.0),
+    ]
+    text = TableText(calibrated="int8-entropy")
+    rows, markdown = write(write_metrics(tmp_path / "metrics.csv", own), tmp_path, text)
+    ours = find(rows, "PSNR [dB]", "ESPCN_RGB", OURS)
+    assert ours["TensorRT INT8 w/o calibration"] == "27.9000"
+    assert ours["TensorRT INT8 w/ calibration"] == "29.7000"
+    assert (
+        "TensorRT's INT8 is `int8-trt-dummy` and `int8-trt-entropy`: it finds the ranges itself" in markdown
+    )
+    # Beside TensorRT's Q/DQ graph of the same calibration it has a column of its own.
+    both = [*own, row("tensorrt", "espcn_rgb", "int8-entropy", 29.6, 20.0)]
+    rows, _ = write(write_metrics(tmp_path / "metrics.csv", both), tmp_path, text)
+    ours = find(rows, "PSNR [dB]", "ESPCN_RGB", OURS)
+    assert ours["TensorRT INT8 w/ calibration"] == "29.6000"
+    assert ours["TensorRT INT8 entropy by TensorRT"] == "29.7000"

@@ -1,0 +1,78 @@
+"""The code and the libraries behind a result."""
+
+import hashlib
+import shutil
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from superres import code_version as provenance
+from superres.code_version import Checkout, code_commit, describe_code, describe_libraries, find_checkout
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This code in a folder of its own."""
+    path = tmp_path / "src/code_version.py"
+    path.parent.mkdir()
+    shutil.copy(provenance.__file__, path)
+    monkeypatch.setattr(provenance, "__file__", str(path))
+    return path
+
+
+def test_commit_with_and_without_changes(tmp_path: Path, module: Path):
+    assert code_commit() == "unknown" and find_checkout() == Checkout(None, None)
+    git(tmp_path, "init", "-q")
+    # A repository around this code that doesn't have it.
+    assert find_checkout() == Checkout(None, None)
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "all")
+    commit = git(tmp_path, "rev-parse", "HEAD")
+    assert find_checkout() == Checkout(commit, False) and code_commit() == commit
+    (tmp_path / "docs.md").write_text("decides over nothing")
+    assert find_checkout().changed is False
+    module.write_text("changed")
+    assert find_checkout() == Checkout(commit, True) and code_commit() == f"{commit}+changes"
+
+
+@pytest.mark.parametrize("path", ["rules/new.smk", "workflow/scripts/new.py", "src/new.py", "Snakefile"])
+def test_a_new_file_is_a_change(tmp_path: Path, module: Path, path: str):
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "all")
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text("new")
+    assert find_checkout().changed is True
+
+
+def test_commit_without_git_installed_is_unknown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", "")
+    assert code_commit() == "unknown"
+
+
+def test_code_is_named_by_its_content_without_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    for name in "ab":
+        (tmp_path / f"{name}.py").write_text(name)
+    code = describe_code(["b.py", "a.py", "gone.py"])
+    digests = {f"{name}.py": hashlib.sha256(name.encode()).hexdigest() for name in "ab"}
+    assert (code["commit"], code["changed"], code["modules"]) == (None, None, digests)
+    # What sha256sum prints of both files.
+    text = f"{digests['a.py']}  a.py\n{digests['b.py']}  b.py\n"
+    assert code["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_libraries_are_named_as_they_are_installed():
+    found = describe_libraries(["data/sources/pictures.py", "device/frames/bicubic.py"])
+    names = ("numpy", "opencv-python-headless", "pillow")
+    assert {name: found[name] for name in names} == {name: metadata.version(name) for name in names}
+    assert next(iter(found)) == "python" and "torch" not in found
