@@ -13,7 +13,7 @@ include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/quantization.smk"
-include: "rules/sensitivity.smk"
+include: "rules/layers.smk"
 include: "rules/arms.smk"
 include: "rules/devices.smk"
 include: "rules/report.smk"
@@ -42,10 +42,9 @@ rule all:
         table=expand(f"{RESULTS}/table1.{{kind}}", kind=["csv", "md"]),
         plots=expand(
             f"{RESULTS}/plots/{{plot}}.{{kind}}",
-            plot=plot_names(),
+            plot=PATHS.plots,
             kind=["svg", "png"],
         ),
-        samples=sample_pictures(),
 
 
 # PSNR alone: no arm is timed.
@@ -53,26 +52,12 @@ rule evaluate:
     input:
         csv=f"{RESULTS}/evaluation.csv",
         md=f"{RESULTS}/evaluation.md",
-        layers=expand(
+        plots=expand(
             f"{RESULTS}/plots/{{plot}}.{{kind}}",
-            plot=layer_plots(),
+            plot=PATHS.evaluation_plots,
             kind=["svg", "png"],
         ),
-        comparisons=evaluation_comparisons(),
-
-
-# What a publication doesn't state; only a study that asks for it has something to find out.
-if STUDY.forensics:
-
-    include: "rules/forensics.smk"
-
-    localrules:
-        forensics,
-
-    rule forensics:
-        input:
-            csv=f"{RESULTS}/forensics.csv",
-            md=f"{RESULTS}/forensics.md",
+        tools=expand(f"{RESULTS}/tools.{{kind}}", kind=["csv", "md"] if PATHS.tools else []),
 
 
 # The operations of every arm, timed apart from each other.
@@ -86,17 +71,3 @@ rule profile:
 rule upscale:
     input:
         video=upscaled_video,
-
-
-# Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.
-for group, members in arm_groups().items():
-
-    rule:
-        name:
-            group
-        input:
-            [
-                f"{RESULTS}/arms/{arm.folder}/manifest{of_clip}.json"
-                for arm in members
-                for of_clip in OF_CLIP
-            ],

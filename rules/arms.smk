@@ -1,73 +1,26 @@
 ARM = f"{RESULTS}/arms/{{target}}/{{runtime}}/{{model}}/{{precision}}"
 
 
-rule fold_frames:
+# A graph with the conversion of 8-bit frames in it; superres.models.graphs.uint8 says which form a runtime gets.
+rule write_uint8_graph:
     input:
         onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.onnx",
-        code=code("models/graphs/uint8/forms.py"),
     output:
-        pixels=f"{RESULTS}/onnx/{{model}}/{{precision}}.pixels.onnx",
-        blocks=f"{RESULTS}/onnx/{{model}}/{{precision}}.blocks.onnx",
-        channels_last=f"{RESULTS}/onnx/{{model}}/{{precision}}.channels_last.onnx",
-        levels=f"{RESULTS}/onnx/{{model}}/{{precision}}.levels.onnx",
+        onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.{{form}}.onnx",
     log:
-        f"{LOGS}/fold_frames/{{model}}/{{precision}}.log",
+        f"{LOGS}/write_uint8_graph/{{model}}/{{precision}}.{{form}}.log",
     conda:
-        "../envs/quantization.yaml"
+        "../envs/workflow.yaml"
     threads: 1
-    script:
-        "../workflow/scripts/fold_frames.py"
-
-
-rule fold_casts:
-    input:
-        onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.onnx",
-        code=code("models/graphs/uint8/casts.py"),
-    output:
-        onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.casts.onnx",
-    log:
-        f"{LOGS}/fold_casts/{{model}}/{{precision}}.log",
-    conda:
-        "../envs/quantization.yaml"
-    threads: 1
-    script:
-        "../workflow/scripts/fold_casts.py"
-
-
-# Once per target and runtime, for float and for INT8.
-rule choose_form:
-    input:
-        graphs=compared_forms,
-        lr=f"{RESULTS}/frames/{next(iter(STUDY.clips))}.lr.npy",
-        clip=f"{RESULTS}/frames/{next(iter(STUDY.clips))}.json",
-        clips=lambda wildcards: sized_clips(compared_arm(wildcards)),
-        code=lambda wildcards: code(
-            "device/tasks/forms.py", f"device/runtimes/{wildcards.runtime}.py"
-        ),
-    output:
-        record=f"{RESULTS}/forms/{{target}}/{{runtime}}/{{kind}}.json",
-    log:
-        f"{LOGS}/choose_form/{{target}}/{{runtime}}/{{kind}}.log",
-    conda:
-        "../envs/arms.yaml"
-    # All cores: nothing else runs while forms are timed.
-    threads: threads_here(workflow.cores)
     params:
-        target=target_of,
-        arm=lambda wildcards: asdict(compared_arm(wildcards)),
-        forms=lambda wildcards: list(forms_of(STUDY, compared_arm(wildcards))),
-        settings=form_settings,
+        code=lambda wildcards: code("write_uint8_graph", FACTS.form_module(wildcards.form)),
     script:
-        "../workflow/scripts/choose_form.py"
+        "../workflow/scripts/write_uint8_graph.py"
 
 
 rule build_engine:
     input:
-        models=engine_models,
-        choice=form_choice,
-        clips=sized_clips,
-        calibration=implicit_frames,
-        code=build_code,
+        unpack(of_arm(PATHS.engine_inputs)),
     output:
         engine=f"{ARM}/engine.bin",
         record=f"{ARM}/engine.json",
@@ -76,14 +29,15 @@ rule build_engine:
     benchmark:
         f"{BENCHMARKS}/build_engine/{{target}}/{{runtime}}/{{model}}/{{precision}}.tsv"
     conda:
-        "../envs/arms.yaml"
+        "../envs/workflow.yaml"
     threads: threads_here(2)
     params:
-        settings=engine_settings,
-        target=target_of,
-        forms=engine_forms,
-        # Another version of the runtime, or another card: the engine is built again.
-        identity=engine_belongs_to,
+        settings=of_arm(SETTINGS.engine),
+        target=listed(STUDY.targets.get, "target"),
+        # Another version of the runtime, or another card: the engine is built again. Targets check what they have.
+        identity=lambda wildcards: engine_identity(wildcards.runtime) if wildcards.target == "local" else {},
+        # The runtime's module too: what is measured on the engine follows.
+        code=lambda wildcards: code("build_engine", FACTS.runtime_module(wildcards.runtime)),
     script:
         "../workflow/scripts/build_engine.py"
 
@@ -92,11 +46,10 @@ rule measure_quality:
     input:
         engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
-        hr=clip_file("hr.npy"),
-        lr=clip_file("lr.npy"),
-        clip=clip_file("json"),
-        disjoint=disjoint_images,
-        code=code("device/tasks/quality.py"),
+        hr=of_clip(lambda clip: PATHS.clip(clip, "hr.npy")),
+        lr=of_clip(lambda clip: PATHS.clip(clip, "lr.npy")),
+        clip=of_clip(lambda clip: PATHS.clip(clip, "json")),
+        disjoint=of_arm(PATHS.disjoint),
     output:
         quality=f"{ARM}/quality{{of_clip}}.csv",
         record=f"{ARM}/quality{{of_clip}}.json",
@@ -106,11 +59,12 @@ rule measure_quality:
     benchmark:
         f"{BENCHMARKS}/measure_quality/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
     conda:
-        "../envs/arms.yaml"
+        "../envs/workflow.yaml"
     threads: threads_here(max(1, workflow.cores // 2))
     params:
-        target=target_of,
-        settings=job_settings(**STUDY.quality, sample_frame=STUDY.samples["frame"]),
+        settings=of_arm(SETTINGS.quality),
+        target=listed(STUDY.targets.get, "target"),
+        code=code("measure_quality"),
     script:
         "../workflow/scripts/measure_quality.py"
 
@@ -119,42 +73,41 @@ rule measure_quality:
 # records have seconds and memory.
 rule measure_latency:
     input:
-        unpack(reference_engine),
+        unpack(of_arm(PATHS.reference_engine)),
         engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
-        lr=clip_file("lr.npy"),
-        clip=clip_file("json"),
-        code=code("device/tasks/latency.py"),
+        lr=of_clip(lambda clip: PATHS.clip(clip, "lr.npy")),
+        clip=of_clip(lambda clip: PATHS.clip(clip, "json")),
     output:
         latency=f"{ARM}/latency{{of_clip}}.csv",
         record=f"{ARM}/latency{{of_clip}}.json",
     log:
         f"{LOGS}/measure_latency/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
     conda:
-        "../envs/arms.yaml"
+        "../envs/workflow.yaml"
     # All cores: nothing else runs here while an arm is timed here; a device has a lock of its own.
     threads: threads_here(workflow.cores)
     params:
-        target=target_of,
-        settings=latency_settings,
+        settings=of_arm(SETTINGS.latency),
+        target=listed(STUDY.targets.get, "target"),
+        code=code("measure_latency"),
     script:
         "../workflow/scripts/measure_latency.py"
 
 
 rule measure_roofline:
-    input:
-        code=code("device/tasks/roofline.py"),
     output:
         record=f"{RESULTS}/roofline/{{target}}.json",
     log:
         f"{LOGS}/measure_roofline/{{target}}.log",
     conda:
-        "../envs/arms.yaml"
+        "../envs/workflow.yaml"
     # All cores: nothing else runs while a target is timed.
     threads: threads_here(workflow.cores)
     params:
-        target=target_of,
         settings={"seconds": STUDY.roofline["seconds"]},
+        target=listed(STUDY.targets.get, "target"),
+        code=code("measure_roofline"),
     script:
         "../workflow/scripts/measure_roofline.py"
 
@@ -164,62 +117,70 @@ rule measure_profile:
     input:
         engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
-        lr=clip_file("lr.npy"),
-        clip=clip_file("json"),
-        code=code("device/tasks/profile.py"),
+        lr=of_clip(lambda clip: PATHS.clip(clip, "lr.npy")),
+        clip=of_clip(lambda clip: PATHS.clip(clip, "json")),
     output:
         profile=f"{ARM}/profile{{of_clip}}.csv",
         record=f"{ARM}/profile{{of_clip}}.json",
     log:
         f"{LOGS}/measure_profile/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
     conda:
-        "../envs/arms.yaml"
+        "../envs/workflow.yaml"
     # All cores: nothing else runs while layers are timed.
     threads: threads_here(workflow.cores)
     params:
-        target=target_of,
-        settings=job_settings(runs=STUDY.profile["runs"]),
+        settings=of_arm(SETTINGS.profile),
+        target=listed(STUDY.targets.get, "target"),
+        code=code("measure_profile"),
     script:
         "../workflow/scripts/measure_profile.py"
 
 
 rule write_manifest:
     input:
-        unpack(traced_inputs),
+        unpack(of_arm(FACTS.traced, "of_clip")),
         engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
         quality=f"{ARM}/quality{{of_clip}}.csv",
         quality_record=f"{ARM}/quality{{of_clip}}.json",
         latency=f"{ARM}/latency{{of_clip}}.csv",
         latency_record=f"{ARM}/latency{{of_clip}}.json",
-        modules=lambda wildcards: code(*arm_modules(arm_of(wildcards))),
-        code=code("report/provenance/manifest.py", "code_version.py"),
     output:
         manifest=f"{ARM}/manifest{{of_clip}}.json",
     log:
         f"{LOGS}/write_manifest/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
     conda:
-        "../envs/report.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
-        study=lambda wildcards: study_of_arm(arm_of(wildcards), clip_name(wildcards)),
-        clip=clip_name,
-        traced=lambda wildcards: sorted(traced_inputs(wildcards)),
+        study=of_arm(FACTS.of_arm, "of_clip"),
+        clip=of_clip(str),
+        traced=lambda wildcards: sorted(of_arm(FACTS.traced, "of_clip")(wildcards)),
+        behind=of_arm(FACTS.code_behind),
+        code=lambda wildcards: code("write_manifest", *of_arm(FACTS.code_behind)(wildcards)),
     script:
         "../workflow/scripts/write_manifest.py"
 
 
 # Asked for by its name. It makes nothing, so it runs each time.
 rule verify:
-    input:
-        code=code("report/provenance/verify.py"),
     log:
         f"{LOGS}/verify.log",
     conda:
-        "../envs/data.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
         results=RESULTS,
-        studies=lambda wildcards: studies_of_manifests(),
+        studies=lambda wildcards: FACTS.of_manifests(),
     script:
         "../workflow/scripts/verify.py"
+
+
+# Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.
+for group, members in PATHS.arm_groups().items():
+
+    rule:
+        name:
+            group
+        input:
+            PATHS.arm_files("manifest{of_clip}.json", members),

@@ -6,10 +6,10 @@ rule download_package:
     benchmark:
         f"{BENCHMARKS}/download_package/{{wheel}}.tsv"
     conda:
-        "../envs/data.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
-        package=package_of,
+        package=of(SETTINGS.package, "wheel"),
     script:
         "../workflow/scripts/download_package.py"
 
@@ -23,14 +23,13 @@ rule fetch_file:
     benchmark:
         f"{BENCHMARKS}/fetch_file/{{file}}.tsv"
     conda:
-        "../envs/data.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     resources:
         # Not a parameter, for what is made of a file is no reason to fetch it again.
-        frames_mb=room_for_frames,
+        frames_mb=lambda wildcards: PATHS.room_for_frames(wildcards.file) // 10**6,
     params:
-        # Behind a tuple, as below.
-        file=lambda wildcards: (STUDY.files[wildcards.file],),
+        file=listed(STUDY.files.get, "file"),
         store=DOWNLOADS,
     script:
         "../workflow/scripts/fetch_file.py"
@@ -38,9 +37,7 @@ rule fetch_file:
 
 rule prepare_clip:
     input:
-        packages=lambda wildcards: wheels_of(image_set(wildcards)["sources"]),
-        files=lambda wildcards: files_of(image_set(wildcards)["sources"]),
-        code=code("data/clips.py"),
+        unpack(of(PATHS.read_by_set, "role", "clip")),
     output:
         hr=f"{RESULTS}/{{role}}/{{clip}}.hr.npy",
         lr=f"{RESULTS}/{{role}}/{{clip}}.lr.npy",
@@ -52,20 +49,19 @@ rule prepare_clip:
     wildcard_constraints:
         role="frames|training",
     conda:
-        "../envs/data.yaml"
-    threads: lambda wildcards: (4 if read_in_any_order(image_set(wildcards)["sources"]) else 1)
+        "../envs/workflow.yaml"
+    threads: lambda wildcards: 4 if read_in_any_order(SETTINGS.image_set(wildcards.role, wildcards.clip)["sources"]) else 1
     params:
-        images=image_set,
+        images=of(SETTINGS.image_set, "role", "clip"),
         wheels=PACKAGES,
+        code=code("prepare_clip"),
     script:
         "../workflow/scripts/prepare_clip.py"
 
 
 rule prepare_calibration_set:
     input:
-        packages=lambda wildcards: wheels_of(calibration_sources(wildcards)),
-        files=lambda wildcards: files_of(calibration_sources(wildcards)),
-        code=code("data/calibration_sets.py"),
+        unpack(lambda wildcards: PATHS.read_by(STUDY.calibration_sets[wildcards.images])),
     output:
         frames=f"{RESULTS}/frames/calibration/{{images}}.npy",
         index=f"{RESULTS}/frames/calibration/{{images}}.json",
@@ -74,12 +70,12 @@ rule prepare_calibration_set:
     benchmark:
         f"{BENCHMARKS}/prepare_calibration_set/{{images}}.tsv"
     conda:
-        "../envs/data.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
-        # Behind a tuple, for Snakemake compares parameters by their repr only inside a builtin container.
-        images=lambda wildcards: (STUDY.calibration_sets[wildcards.images],),
+        images=listed(STUDY.calibration_sets.get, "images"),
         wheels=PACKAGES,
+        code=code("prepare_calibration_set"),
     script:
         "../workflow/scripts/prepare_calibration_set.py"
 
@@ -87,8 +83,7 @@ rule prepare_calibration_set:
 rule check_disjoint_images:
     input:
         images=f"{RESULTS}/{{images}}.json",
-        clips=expand(f"{RESULTS}/frames/{{clip}}.json", clip=STUDY.clips),
-        code=code("data/disjoint.py"),
+        clips=PATHS.clips("json"),
     output:
         record=f"{RESULTS}/{{images}}.disjoint.json",
     log:
@@ -96,7 +91,9 @@ rule check_disjoint_images:
     wildcard_constraints:
         images="(frames/calibration|training)/[a-z0-9_]+",
     conda:
-        "../envs/data.yaml"
+        "../envs/workflow.yaml"
     threads: 1
+    params:
+        code=code("check_disjoint_images"),
     script:
         "../workflow/scripts/check_disjoint_images.py"

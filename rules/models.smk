@@ -1,12 +1,16 @@
+def of_set(role, kind):
+    """Input function: a file of the set that a model is trained or validated on."""
+    return lambda wildcards: PATHS.training_set(wildcards.model, role, kind)
+
+
 rule train_model:
     input:
-        training=training_set("training_set", "json"),
-        training_hr=training_set("training_set", "hr.npy"),
-        training_lr=training_set("training_set", "lr.npy"),
-        validation=training_set("validation_set", "json"),
-        validation_hr=training_set("validation_set", "hr.npy"),
-        validation_lr=training_set("validation_set", "lr.npy"),
-        code=code("models/training/train.py"),
+        training=of_set("training_set", "json"),
+        training_hr=of_set("training_set", "hr.npy"),
+        training_lr=of_set("training_set", "lr.npy"),
+        validation=of_set("validation_set", "json"),
+        validation_hr=of_set("validation_set", "hr.npy"),
+        validation_lr=of_set("validation_set", "lr.npy"),
     output:
         weights=f"{RESULTS}/weights/{{model}}.safetensors",
         record=f"{RESULTS}/weights/{{model}}.json",
@@ -16,50 +20,30 @@ rule train_model:
     benchmark:
         f"{BENCHMARKS}/train_model/{{model}}.tsv"
     conda:
-        "../envs/models.yaml"
-    threads: lambda wildcards: training_settings(wildcards)["threads"]
+        "../envs/workflow.yaml"
+    threads: lambda wildcards: SETTINGS.training(wildcards.model)["threads"]
     params:
-        settings=training_settings,
+        settings=of(SETTINGS.training, "model"),
         # No output: Snakemake deletes outputs before a job starts, and a checkpoint is there to go on from.
         checkpoint=f"{RESULTS}/weights/checkpoints/{{model}}.pt",
+        code=code("train_model"),
     script:
         "../workflow/scripts/train_model.py"
 
 
-rule plot_training:
-    input:
-        curve=f"{RESULTS}/weights/{{model}}.csv",
-        code=code("models/training/plots.py"),
-    output:
-        svg=report(
-            f"{RESULTS}/plots/training.{{model}}.svg",
-            caption="../workflow/report/plot_training.rst",
-            category="Training",
-            labels={"model": "{model}"},
-        ),
-        png=f"{RESULTS}/plots/training.{{model}}.png",
-    log:
-        f"{LOGS}/plot_training/{{model}}.log",
-    conda:
-        "../envs/models.yaml"
-    threads: 1
-    script:
-        "../workflow/scripts/plot_training.py"
-
-
 rule export_onnx:
     input:
-        weights=weights_of,
-        code=code("models/export.py"),
+        weights=of(PATHS.weights, "model"),
     output:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
     log:
         f"{LOGS}/export_onnx/{{model}}.log",
     conda:
-        "../envs/models.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
-        network=network_settings,
+        network=of(SETTINGS.network, "model"),
+        code=code("export_onnx"),
     script:
         "../workflow/scripts/export_onnx.py"
 
@@ -67,30 +51,31 @@ rule export_onnx:
 rule convert_fp16:
     input:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
-        code=code("models/graphs/fp16.py"),
     output:
         onnx=f"{RESULTS}/onnx/{{model}}/fp16.onnx",
     log:
         f"{LOGS}/convert_fp16/{{model}}.log",
     conda:
-        "../envs/quantization.yaml"
+        "../envs/workflow.yaml"
     threads: 1
+    params:
+        code=code("convert_fp16"),
     script:
         "../workflow/scripts/convert_fp16.py"
 
 
 rule export_program:
     input:
-        weights=weights_of,
-        code=code("models/export.py"),
+        weights=of(PATHS.weights, "model"),
     output:
         program=f"{RESULTS}/programs/{{model}}.pt",
     log:
         f"{LOGS}/export_program/{{model}}.log",
     conda:
-        "../envs/models.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
-        network=network_settings,
+        network=of(SETTINGS.network, "model"),
+        code=code("export_program"),
     script:
         "../workflow/scripts/export_program.py"

@@ -1,8 +1,7 @@
 rule observe_activations:
     input:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
-        frames=observed_frames,
-        code=code("quantization/ranges/observation.py"),
+        frames=of(PATHS.observed_frames, "images"),
     output:
         observed=f"{RESULTS}/ranges/{{model}}/observed/{{images}}.npz",
     log:
@@ -12,10 +11,11 @@ rule observe_activations:
     wildcard_constraints:
         images="[a-z0-9_-]+",
     conda:
-        "../envs/quantization.yaml"
+        "../envs/workflow.yaml"
     threads: max(1, workflow.cores // 2)
     params:
-        images=observed_images,
+        images=of(SETTINGS.observation, "images"),
+        code=code("observe_activations"),
     script:
         "../workflow/scripts/observe_activations.py"
 
@@ -23,9 +23,8 @@ rule observe_activations:
 rule calibrate_ranges:
     input:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
-        observed=observed_activations,
-        replayed=replayed_cache,
-        code=code("quantization/ranges/calibrate.py"),
+        observed=of(PATHS.observed, "model", "calibration"),
+        replayed=of(PATHS.replayed_cache, "calibration"),
     output:
         ranges=f"{RESULTS}/ranges/{{model}}/{{calibration}}.json",
         cache=f"{RESULTS}/ranges/{{model}}/{{calibration}}.cache",
@@ -34,23 +33,18 @@ rule calibrate_ranges:
     benchmark:
         f"{BENCHMARKS}/calibrate_ranges/{{model}}/{{calibration}}.tsv"
     conda:
-        "../envs/quantization.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
-        calibration=calibration_settings,
+        calibration=of(SETTINGS.calibration, "calibration"),
+        code=code("calibrate_ranges"),
     script:
         "../workflow/scripts/calibrate_ranges.py"
 
 
 rule refine_onnx:
     input:
-        onnx=refined_file("onnx"),
-        ranges=refined_file("json"),
-        frames=step_frames,
-        measured=step_measured,
-        code=lambda wildcards: code(
-            "quantization/steps/refine.py", f"quantization/steps/{wildcards.step}.py"
-        ),
+        unpack(of(PATHS.refined, "model", "recipe", "step")),
     output:
         onnx=f"{RESULTS}/refined/{{model}}/{{recipe}}+{{step}}.onnx",
         ranges=f"{RESULTS}/refined/{{model}}/{{recipe}}+{{step}}.json",
@@ -59,57 +53,38 @@ rule refine_onnx:
     benchmark:
         f"{BENCHMARKS}/refine_onnx/{{model}}/{{recipe}}+{{step}}.tsv"
     conda:
-        "../envs/quantization.yaml"
-    threads: step_threads
+        "../envs/workflow.yaml"
+    threads: lambda wildcards: SETTINGS.step_threads(wildcards.step, max(1, workflow.cores // 2))
     params:
-        job=step_job,
+        job=of(SETTINGS.step, "recipe", "step"),
+        code=lambda wildcards: code("refine_onnx", FACTS.step_module(wildcards.step)),
     script:
         "../workflow/scripts/refine_onnx.py"
 
 
 rule quantize_onnx:
     input:
-        onnx=quantized_file("onnx"),
-        ranges=quantized_file("json"),
-        code=code("quantization/qdq.py"),
+        unpack(of(PATHS.quantized, "model", "quantization")),
     output:
         onnx=f"{RESULTS}/onnx/{{model}}/int8-{{quantization}}.onnx",
     log:
         f"{LOGS}/quantize_onnx/{{model}}/{{quantization}}.log",
     wildcard_constraints:
-        quantization=names_but(OF_TOOLS),
+        quantization=any_of(name for name in STUDY.quantizations if name not in PATHS.tools),
     conda:
-        "../envs/quantization.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
-        float_layers=float_layers,
+        float_layers=of(SETTINGS.float_layers, "quantization"),
+        code=code("quantize_onnx"),
     script:
         "../workflow/scripts/quantize_onnx.py"
-
-
-rule tabulate_onnx:
-    input:
-        onnx=f"{RESULTS}/onnx/{{model}}/int8-{{quantization}}.onnx",
-        code=code("quantization/fixed_point.py"),
-    output:
-        tables=f"{RESULTS}/onnx/{{model}}/int8-{{quantization}}.tables.npz",
-    log:
-        f"{LOGS}/tabulate_onnx/{{model}}/{{quantization}}.log",
-    conda:
-        "../envs/quantization.yaml"
-    threads: 1
-    script:
-        "../workflow/scripts/tabulate_onnx.py"
 
 
 rule quantize_by_tool:
     input:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
-        frames=tool_frames,
-        code=lambda wildcards: code(
-            "quantization/tools/run.py",
-            f"quantization/tools/{STUDY.calibrations[wildcards.calibration].tool}.py",
-        ),
+        frames=lambda wildcards: PATHS.calibration_frames(STUDY.calibrations[wildcards.calibration]),
     output:
         onnx=f"{RESULTS}/onnx/{{model}}/int8-{{calibration}}.onnx",
         record=f"{RESULTS}/onnx/{{model}}/int8-{{calibration}}.json",
@@ -118,16 +93,13 @@ rule quantize_by_tool:
     benchmark:
         f"{BENCHMARKS}/quantize_by_tool/{{model}}/{{calibration}}.tsv"
     wildcard_constraints:
-        calibration="|".join(OF_TOOLS) or NO_NAME,
+        calibration=any_of(PATHS.tools),
     conda:
-        "../envs/others.yaml"
+        "../envs/workflow.yaml"
     # Neither tool can be told how many processors it may use.
     threads: workflow.cores
     params:
-        tool=lambda wildcards: STUDY.calibrations[wildcards.calibration].tool,
-        preset=lambda wildcards: STUDY.calibrations[wildcards.calibration].settings[
-            "preset"
-        ],
-        data=lambda wildcards: STUDY.calibrations[wildcards.calibration].data,
+        job=of(SETTINGS.tool, "calibration"),
+        code=lambda wildcards: code("quantize_by_tool", FACTS.tool_module(PATHS.tools[wildcards.calibration])),
     script:
         "../workflow/scripts/quantize_by_tool.py"

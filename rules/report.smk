@@ -1,13 +1,10 @@
 rule collect_metrics:
     input:
-        quality=arm_files("quality{of_clip}.csv"),
-        latency=arm_files("latency{of_clip}.csv"),
-        manifest=arm_files("manifest{of_clip}.json"),
-        roofline=expand(
-            f"{RESULTS}/roofline/{{target}}.json", target=targets_of_study()
-        ),
-        operations=operations_graphs(),
-        code=code("report/metrics/collect.py"),
+        quality=PATHS.arm_files("quality{of_clip}.csv"),
+        latency=PATHS.arm_files("latency{of_clip}.csv"),
+        manifest=PATHS.arm_files("manifest{of_clip}.json"),
+        roofline=[f"{RESULTS}/roofline/{target}.json" for target in PATHS.targets],
+        operations=PATHS.counted_graphs,
     output:
         metrics=report(
             f"{RESULTS}/metrics.csv",
@@ -17,25 +14,25 @@ rule collect_metrics:
     log:
         f"{LOGS}/collect_metrics.log",
     conda:
-        "../envs/report.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
-        arms=arm_clips(),
-        graphs=arm_graphs(),
-        targets=targets_of_study(),
-        references=reference_labels(),
+        arms=PATHS.arms_on_clips(),
+        graphs=PATHS.graphs_of_arms,
+        targets=PATHS.targets,
+        references=SETTINGS.references(),
         noise=dict(STUDY.noise),
         far_db=STUDY.far_db,
+        code=code("collect_metrics"),
     script:
         "../workflow/scripts/collect_metrics.py"
 
 
 rule collect_profiles:
     input:
-        profile=arm_files("profile{of_clip}.csv"),
-        record=arm_files("profile{of_clip}.json"),
-        operations=operations_graphs(),
-        code=code("report/metrics/profiles.py", "report/plots/operations_plot.py"),
+        profile=PATHS.arm_files("profile{of_clip}.csv"),
+        record=PATHS.arm_files("profile{of_clip}.json"),
+        operations=PATHS.counted_graphs,
     output:
         csv=report(
             f"{RESULTS}/profile.csv",
@@ -50,40 +47,20 @@ rule collect_profiles:
     log:
         f"{LOGS}/collect_profiles.log",
     conda:
-        "../envs/report.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
-        arms=arm_clips(),
-        graphs=arm_graphs(),
+        arms=PATHS.arms_on_clips(),
+        graphs=PATHS.graphs_of_arms,
+        code=code("collect_profiles"),
     script:
         "../workflow/scripts/collect_profiles.py"
-
-
-rule plot_operations:
-    input:
-        profile=f"{RESULTS}/profile.csv",
-        code=code("report/plots/operations_plot.py"),
-    output:
-        svg=report(
-            f"{RESULTS}/plots/operations.svg",
-            caption="../workflow/report/plot_operations.rst",
-            category="Plots",
-        ),
-        png=f"{RESULTS}/plots/operations.png",
-    log:
-        f"{LOGS}/plot_operations.log",
-    conda:
-        "../envs/report.yaml"
-    threads: 1
-    script:
-        "../workflow/scripts/plot_operations.py"
 
 
 rule write_table:
     input:
         metrics=f"{RESULTS}/metrics.csv",
-        manifests=arm_files("manifest{of_clip}.json"),
-        code=code("report/tables/table.py", "report/tables/machines.py", "report/tables/paper_table1.csv"),
+        manifests=PATHS.arm_files("manifest{of_clip}.json"),
     output:
         csv=report(
             f"{RESULTS}/table1.csv",
@@ -98,19 +75,19 @@ rule write_table:
     log:
         f"{LOGS}/write_table.log",
     conda:
-        "../envs/report.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
-        text=table_text(),
+        text=SETTINGS.table_text(),
+        code=code("write_table"),
     script:
         "../workflow/scripts/write_table.py"
 
 
 rule collect_evaluation:
     input:
-        quality=arm_files("quality{of_clip}.csv", EVALUATED),
-        record=arm_files("quality{of_clip}.json", EVALUATED),
-        code=code("report/metrics/evaluation.py"),
+        quality=PATHS.arm_files("quality{of_clip}.csv", PATHS.evaluated),
+        record=PATHS.arm_files("quality{of_clip}.json", PATHS.evaluated),
     output:
         evaluation=report(
             f"{RESULTS}/evaluation.csv",
@@ -120,11 +97,12 @@ rule collect_evaluation:
     log:
         f"{LOGS}/collect_evaluation.log",
     conda:
-        "../envs/report.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
-        arms=arm_clips(EVALUATED),
+        arms=PATHS.arms_on_clips(PATHS.evaluated),
         downsampling={clip.name: clip.downsampling for clip in STUDY.clips.values()},
+        code=code("collect_evaluation"),
     script:
         "../workflow/scripts/collect_evaluation.py"
 
@@ -132,7 +110,6 @@ rule collect_evaluation:
 rule write_evaluation:
     input:
         evaluation=f"{RESULTS}/evaluation.csv",
-        code=code("report/tables/evaluation_table.py", "report/tables/published.csv"),
     output:
         md=report(
             f"{RESULTS}/evaluation.md",
@@ -142,45 +119,23 @@ rule write_evaluation:
     log:
         f"{LOGS}/write_evaluation.log",
     conda:
-        "../envs/report.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
         study=STUDY.name,
-        text=table_text(),
+        text=SETTINGS.table_text(),
         swept=sorted({arm.precision for arm in STUDY.swept}),
-        seeds=series_of("seed"),
+        seeds=SETTINGS.seeds(),
+        code=code("write_evaluation"),
     script:
         "../workflow/scripts/write_evaluation.py"
-
-
-rule plot_images:
-    input:
-        evaluation=f"{RESULTS}/evaluation.csv",
-        code=code("report/plots/images_plot.py"),
-    output:
-        svg=report(
-            f"{RESULTS}/plots/images.svg",
-            caption="../workflow/report/plot_images.rst",
-            category="Plots",
-        ),
-        png=f"{RESULTS}/plots/images.png",
-    log:
-        f"{LOGS}/plot_images.log",
-    conda:
-        "../envs/report.yaml"
-    threads: 1
-    params:
-        series=series_of("images", with_values=True),
-    script:
-        "../workflow/scripts/plot_images.py"
 
 
 rule compare_tools:
     input:
         evaluation=f"{RESULTS}/evaluation.csv",
-        onnx=[f"{RESULTS}/onnx/{'/'.join(graph)}.onnx" for graph in COMPARED_GRAPHS],
-        engines=[f"{RESULTS}/arms/{arm.folder}/engine.json" for arm in COMPARED],
-        code=code("report/tables/tools_table.py"),
+        onnx=[PATHS.onnx(*graph) for graph in PATHS.compared_graphs],
+        engines=[PATHS.arm(arm, "engine.json") for arm in PATHS.compared],
     output:
         csv=report(
             f"{RESULTS}/tools.csv",
@@ -195,105 +150,35 @@ rule compare_tools:
     log:
         f"{LOGS}/compare_tools.log",
     conda:
-        "../envs/report.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
-        graphs=COMPARED_GRAPHS,
-        arms=[tuple(asdict(arm).values()) for arm in COMPARED],
-        tools={name: STUDY.calibrations[name].tool for name in OF_TOOLS},
+        graphs=PATHS.compared_graphs,
+        arms=[arm.cell for arm in PATHS.compared],
+        tools=PATHS.tools,
+        code=code("compare_tools"),
     script:
         "../workflow/scripts/compare_tools.py"
 
 
-rule plot_psnr_fps:
+rule draw_plot:
     input:
-        metrics=f"{RESULTS}/metrics.csv",
-        code=code("report/plots/arms.py"),
+        unpack(of(PATHS.plot_inputs, "plot")),
     output:
         svg=report(
-            f"{RESULTS}/plots/psnr_fps.svg",
-            caption="../workflow/report/plot_psnr_fps.rst",
+            f"{RESULTS}/plots/{{plot}}.svg",
+            caption="../workflow/report/plot.rst",
             category="Plots",
+            labels={"plot": "{plot}"},
         ),
-        png=f"{RESULTS}/plots/psnr_fps.png",
+        png=f"{RESULTS}/plots/{{plot}}.png",
     log:
-        f"{LOGS}/plot_psnr_fps.log",
+        f"{LOGS}/draw_plot/{{plot}}.log",
     conda:
-        "../envs/report.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     params:
-        calibrated=table_text()["calibrated"],
+        settings=of(SETTINGS.plot, "plot"),
+        code=lambda wildcards: code("draw_plot", FACTS.plot_module(wildcards.plot)),
     script:
-        "../workflow/scripts/plot_psnr_fps.py"
-
-
-rule plot_int8_loss:
-    input:
-        metrics=f"{RESULTS}/metrics.csv",
-        code=code("report/plots/arms.py"),
-    output:
-        svg=report(
-            f"{RESULTS}/plots/int8_loss.svg",
-            caption="../workflow/report/plot_int8_loss.rst",
-            category="Plots",
-        ),
-        png=f"{RESULTS}/plots/int8_loss.png",
-    log:
-        f"{LOGS}/plot_int8_loss.log",
-    conda:
-        "../envs/report.yaml"
-    threads: 1
-    params:
-        calibrated=table_text()["calibrated"],
-    script:
-        "../workflow/scripts/plot_int8_loss.py"
-
-
-rule plot_fps:
-    input:
-        metrics=f"{RESULTS}/metrics.csv",
-        code=code("report/plots/arms.py"),
-    output:
-        svg=report(
-            f"{RESULTS}/plots/fps.svg",
-            caption="../workflow/report/plot_fps.rst",
-            category="Plots",
-        ),
-        png=f"{RESULTS}/plots/fps.png",
-    log:
-        f"{LOGS}/plot_fps.log",
-    conda:
-        "../envs/report.yaml"
-    threads: 1
-    params:
-        calibrated=table_text()["calibrated"],
-    script:
-        "../workflow/scripts/plot_fps.py"
-
-
-rule plot_samples:
-    input:
-        hr=clip_file("hr.npy"),
-        clip=clip_file("json"),
-        samples=lambda wildcards: [
-            f"{RESULTS}/arms/{arm.folder}/sample{wildcards.of_clip}.npy"
-            for arm in sample_arms()
-        ],
-        code=code("report/plots/samples.py"),
-    output:
-        png=report(
-            f"{RESULTS}/plots/samples{{of_clip}}.png",
-            caption="../workflow/report/plot_samples.rst",
-            category="Plots",
-        ),
-    log:
-        f"{LOGS}/plot_samples/samples{{of_clip}}.log",
-    conda:
-        "../envs/report.yaml"
-    threads: 1
-    params:
-        arms=[(arm.model, arm.precision) for arm in sample_arms()],
-        frame=STUDY.samples["frame"],
-        quality=dict(STUDY.quality),
-    script:
-        "../workflow/scripts/plot_samples.py"
+        "../workflow/scripts/draw_plot.py"

@@ -1,9 +1,11 @@
-"""Which version of this code made something, and which libraries stand behind it."""
+"""Which code made something: the modules behind a script, their hashes, the commit, and the libraries they use."""
 
+import ast
 import hashlib
 import platform
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -11,10 +13,37 @@ from pathlib import Path
 from typing import Any
 
 from superres.device.machine.facts import sha256_file
-from superres.imports import ROOT, libraries_behind
 
-# What decides over results; a change of docs or tests doesn't.
+ROOT = Path(__file__).parent
+"""The folder of this package."""
+
+# What decides the results; a change of docs or tests doesn't.
 _DECIDING = ("src", "rules", "workflow", "Snakefile")
+
+
+def modules_behind(*entries: str | Path) -> list[str]:
+    """Return the modules and data files of this package that some entries load, also inside functions.
+
+    An entry is a path relative to this package, such as `data/clips.py`, or a `Path` to a script outside of it, which is
+    not part of the result. A data file counts where a module names one that lies beside it. Raises FileNotFoundError for
+    an entry that doesn't exist.
+    """
+    found: set[str] = set()
+    for entry in entries:
+        found |= _closure(entry)
+    return sorted(found)
+
+
+def code_digest(*entries: str | Path) -> str:
+    """Return a short hash of the content of all modules behind some entries; a rule whose `code` it is reruns with it."""
+    lines = "".join(f"{_content_hash(module)}  {module}\n" for module in modules_behind(*entries))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
+def libraries_behind(modules: Iterable[str]) -> list[str]:
+    """Return the top-level names that some modules import from outside this package and Python's standard library."""
+    names = {name.partition(".")[0] for module in modules for name in _scan(module)[0]}
+    return sorted(names - sys.stdlib_module_names - {ROOT.name})
 
 
 @dataclass(frozen=True)
@@ -26,14 +55,14 @@ class Checkout:
 
 
 def find_checkout() -> Checkout:
-    """The commit of the git repository that this very module belongs to, and whether what decides over results differs.
+    """Return the commit of the git repository that holds this module, and whether the files that decide results differ.
 
-    Files that git doesn't know count as a change. A repository that merely lies around this code says nothing.
+    Files unknown to git count as a change. A repository that merely surrounds this code doesn't count.
     """
-    folder, module = Path(__file__).parent, Path(__file__).name
+    module = Path(__file__).name
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(folder), *arguments]
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
@@ -45,20 +74,20 @@ def find_checkout() -> Checkout:
 
 
 def code_commit() -> str:
-    """The git commit of this code, `+changes` behind it if files differ, `unknown` outside git."""
+    """Return the git commit of this code, with `+changes` appended if files differ; `unknown` outside git."""
     checkout = find_checkout()
     return (checkout.commit or "unknown") + ("+changes" if checkout.changed else "")
 
 
 def module_hashes(modules: Sequence[str]) -> dict[str, str]:
-    """SHA-256 of modules, by their paths relative to this package; one that isn't there is left out."""
+    """Return the SHA-256 of each module, by its path relative to this package; missing files are left out."""
     return {module: sha256_file(ROOT / module) for module in modules if (ROOT / module).is_file()}
 
 
 def describe_code(modules: Sequence[str]) -> dict[str, Any]:
-    """This code for a record: commit, whether it has changes, and the hashes of `modules`, one by one and of all.
+    """Describe this code for a record: commit, changes, and the hashes of `modules`, one by one and of all.
 
-    Works without git, too. The hash of all is over lines `sha256  path`, as sha256sum writes them.
+    Works without git too. The hash of all is over lines `sha256  path`, the format of sha256sum.
     """
     checkout, hashes = find_checkout(), module_hashes(modules)
     lines = "".join(f"{digest}  {module}\n" for module, digest in sorted(hashes.items()))
@@ -71,7 +100,7 @@ def describe_code(modules: Sequence[str]) -> dict[str, Any]:
 
 
 def describe_libraries(modules: Sequence[str]) -> dict[str, str]:
-    """Python's version, and those of the installed libraries that some modules of this package import, by name."""
+    """Return the versions of Python and of the installed libraries that some modules import, by name."""
     providers = metadata.packages_distributions()
     names = {name for library in libraries_behind(modules) for name in providers.get(library, ())}
     return {name: version for name in ("python", *sorted(names)) if (version := installed_version(name))}
@@ -79,10 +108,58 @@ def describe_libraries(modules: Sequence[str]) -> dict[str, str]:
 
 @cache
 def installed_version(name: str) -> str | None:
-    """Version of an installed library, or of `python`; None for one that isn't there."""
+    """Return the version of an installed library, or of `python`; None if it isn't installed."""
     if name == "python":
         return platform.python_version()
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+@cache
+def _closure(entry: str | Path) -> frozenset[str]:
+    found: set[str] = set()
+    waiting: list[str | Path] = [entry]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            # A script outside of the package leads to modules, but is none.
+            if isinstance(path, str):
+                found.add(path)
+            names, tables = _scan(path)
+            waiting += [module for name in names if (module := _module(name)) is not None]
+            waiting += tables
+    return frozenset(found)
+
+
+@cache
+def _scan(path: str | Path) -> tuple[list[str], list[str]]:
+    """Dotted names of all that a module imports, also inside functions, and the tables beside it that it names."""
+    file = ROOT / path
+    if file.suffix != ".py":
+        if not file.is_file():
+            raise FileNotFoundError(file)
+        return [], []
+    names, tables = [], []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".csv"):
+            if "/" not in node.value and file.with_name(node.value).is_file():
+                tables.append(str(Path(path).with_name(node.value)))
+    return names, tables
+
+
+@cache
+def _content_hash(module: str) -> str:
+    return hashlib.sha256((ROOT / module).read_bytes()).hexdigest()
+
+
+def _module(name: str) -> str | None:
+    """The file of a module of this package; None for others, for packages and for what a module defines."""
+    package, _, rest = name.partition(".")
+    path = f"{rest.replace('.', '/')}.py"
+    return path if package == ROOT.name and rest and (ROOT / path).is_file() else None

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,11 @@ def threads_side_by_side(threads: int) -> int:
     Half of the processors at most: more threads than processors wait for each other.
     """
     return min(threads, max(1, usable_cpus() // 2))
+
+
+def optional_path(files: Sequence[str]) -> Path | None:
+    """The path of an input that may be missing: the one file of a list, or None for an empty list."""
+    return Path(files[0]) if files else None
 
 
 class _Tee:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from project_copy import Project
-from superres.imports import modules_behind
+from superres.code_version import modules_behind
 
 # An arm of every kind of way from weights to figures.
 STUDY = """

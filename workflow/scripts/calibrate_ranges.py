@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from superres.quantization.ranges.calibrate import calibrate_ranges
-from superres.scripting import script_log
+from superres.scripting import optional_path, script_log
 from superres.study.settings import calibration_settings
 
 with script_log(snakemake.log[0]):
@@ -13,6 +13,6 @@ with script_log(snakemake.log[0]):
         ranges_out=Path(snakemake.output.ranges),
         cache_out=Path(snakemake.output.cache),
         model=snakemake.wildcards.model,
-        observed=Path(snakemake.input.observed) if snakemake.input.observed else None,
-        cache=Path(snakemake.input.replayed) if snakemake.input.replayed else None,
+        observed=optional_path(snakemake.input.observed),
+        cache=optional_path(snakemake.input.replayed),
     )

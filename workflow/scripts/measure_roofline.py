@@ -1,20 +1,16 @@
 """Measure how fast a target multiplies matrices and copies memory, at best."""
 
-from superres.device.job import Job
 from superres.scripting import script_log
+from superres.targets.jobs import job_of
 from superres.targets.run import run_job
 
 with script_log(snakemake.log[0]):
-    run_job(
-        Job(
-            task="measure_roofline",
-            runtime="",
-            precision="",
-            threads=snakemake.threads,
-            inputs={},
-            outputs={"record": snakemake.output.record},
-            settings=snakemake.params.settings,
-            label=snakemake.wildcards.target,
-        ),
-        *snakemake.params.target,
+    job = job_of(
+        "measure_roofline",
+        snakemake.wildcards,
+        snakemake.input,
+        snakemake.output,
+        snakemake.params.settings,
+        snakemake.threads,
     )
+    run_job(job, *snakemake.params.target)

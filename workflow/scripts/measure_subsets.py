@@ -13,7 +13,7 @@ with script_log(snakemake.log[0]):
     measure_subsets(
         RecipeState(snakemake.wildcards.model, snakemake.wildcards.recipe, *files),
         Path(snakemake.input.fp32),
-        FrameFile(Path(snakemake.input.frames), snakemake.params.images),
+        FrameFile(Path(snakemake.input.frames[0]), snakemake.params.images),
         Path(snakemake.output.losses),
         executor=Executor(**snakemake.params.executor, threads=threads_side_by_side(snakemake.threads)),
         downsampling=snakemake.params.downsampling,

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from superres.quantization.ranges.observation import observe_activations
-from superres.scripting import script_log, threads_side_by_side
+from superres.scripting import optional_path, script_log, threads_side_by_side
 from superres.study.settings import image_settings
 
 with script_log(snakemake.log[0]):
     observe_activations(
         Path(snakemake.input.onnx),
-        image_settings(snakemake.params.images["data"], frames=snakemake.input.frames),
+        image_settings(snakemake.params.images["data"], frames=optional_path(snakemake.input.frames)),
         Path(snakemake.output.observed),
         prefixes=snakemake.params.images["prefixes"],
         model=snakemake.wildcards.model,

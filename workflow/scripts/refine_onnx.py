@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from superres.quantization.steps.refine import refine_onnx
-from superres.scripting import script_log, threads_side_by_side
+from superres.scripting import optional_path, script_log, threads_side_by_side
 from superres.study.settings import step_job
 
 with script_log(snakemake.log[0]):
@@ -14,8 +14,8 @@ with script_log(snakemake.log[0]):
         step_job(
             snakemake.wildcards.model,
             **snakemake.params.job,
-            frames=snakemake.input.frames,
-            measured=snakemake.input.measured,
+            frames=optional_path(snakemake.input.frames),
+            measured=optional_path(snakemake.input.measured),
             threads=threads_side_by_side(snakemake.threads),
         ),
         onnx_out=Path(snakemake.output.onnx),

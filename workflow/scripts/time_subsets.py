@@ -13,7 +13,7 @@ with script_log(snakemake.log[0]):
     time_subsets(
         RecipeState(snakemake.wildcards.model, snakemake.wildcards.recipe, *files),
         Path(snakemake.input.losses),
-        Path(snakemake.input.frames),
+        Path(snakemake.input.frames[0]),
         Path(snakemake.output.times),
         executor=Executor(**snakemake.params.executor, threads=min(snakemake.threads, usable_cpus())),
         plan=Plan(**snakemake.params.latency),

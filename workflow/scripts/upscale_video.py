@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from superres.device.tasks.engine import Engine
-from superres.scripting import script_log
+from superres.scripting import optional_path, script_log
 from superres.upscale.engine import Source, open_for
 from superres.upscale.pipeline import UpscaleSettings, upscale_video
 from superres.upscale.videos import frame_size
@@ -15,13 +15,11 @@ with script_log(snakemake.log[0]):
         arm["runtime"],
         arm["precision"],
         snakemake.threads,
-        snakemake.params.options,
+        snakemake.params.engine["options"],
         Path(snakemake.input.engine),
         Path(snakemake.input.engine_record),
     )
-    # Bicubic has a form by name, but no graph.
-    models = dict(zip(snakemake.params.forms, snakemake.input.models, strict=False))
-    source = Source(models, snakemake.input.get("calibration") or None)
+    source = Source(optional_path(snakemake.input.model), optional_path(snakemake.input.calibration))
     with open_for(frame_size(video), engine, source, label) as session:
         upscale_video(
             session,

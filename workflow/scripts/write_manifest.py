@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
-from superres.code_version import describe_code, describe_libraries
+from superres.code_version import describe_code, describe_libraries, modules_behind
 from superres.report.provenance.manifest import Arm, Background, write_manifest
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):
     arm, tasks = snakemake.wildcards, ("engine", "quality", "latency")
-    modules = [module.removeprefix("src/superres/") for module in snakemake.input.modules]
+    entries = [
+        name if name.endswith(".py") else Path(snakemake.scriptdir, f"{name}.py")
+        for name in snakemake.params.behind
+    ]
+    modules = modules_behind(*entries)
     write_manifest(
         Arm(arm.target, arm.runtime, arm.model, arm.precision, snakemake.params.clip),
         {task: Path(snakemake.input[f"{task}_record"]) for task in tasks},

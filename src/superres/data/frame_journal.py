@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from superres.data.disjoint import Origin
-from superres.imports import ROOT, modules_behind
+from superres.code_version import ROOT, modules_behind
 
 
 @dataclass(frozen=True)

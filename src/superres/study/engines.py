@@ -16,15 +16,17 @@ SIZED = (*OPENVINO, *TENSORRT)
 TENSORRT_METHODS = ("entropy", "minmax")
 """Methods of calibration that TensorRT has itself, for int8-trt-NAME."""
 
+FORM_OF = {
+    "onnxruntime": {"float": "blocks", "int8": "levels"},
+    **dict.fromkeys(OPENVINO, {"float": "plain", "int8": "channels_last"}),
+    **dict.fromkeys(TENSORRT, {"float": "casts", "int8": "casts"}),
+}
 FORMS = {
-    "onnxruntime": ("pixels", "blocks", "levels"),
-    **dict.fromkeys(OPENVINO, ("plain", "pixels", "channels_last")),
+    "onnxruntime": ("blocks", "levels"),
+    **dict.fromkeys(OPENVINO, ("plain", "channels_last")),
     **dict.fromkeys(TENSORRT, ("casts",)),
 }
-"""Forms of a graph on uint8 frames that a runtime may be given; `plain` has none: the runtime converts itself."""
-
 MEASURED = "fastest"
-"""The form that turns out to be the fastest on a target."""
 
 
 def frames_of(study: Study, arm: Arm) -> str:
@@ -44,51 +46,32 @@ def graph_of(study: Study, arm: Arm) -> str:
     return graph
 
 
-def forms_of(study: Study, arm: Arm) -> tuple[str, ...]:
-    """Forms of the arm's graph among which its engine's is chosen; PyTorch's program and tables of whole numbers have one."""
-    if frames_of(study, arm) != "uint8" or arm.runtime not in FORMS:
-        return ("plain",)
-    form = study.forms[arm.runtime]
-    if form == MEASURED and _is_plain_only(study, arm):
-        return ("plain",)
-    return FORMS[arm.runtime] if form == MEASURED else (form,)
+def form_of(study: Study, arm: Arm) -> str:
+    """The form in which an arm's graph gets its frames: that of the table, or what the study says for the runtime.
 
-
-def _is_plain_only(study: Study, arm: Arm) -> bool:
-    """Whether OpenVINO 2026.4 can't be given another form of an arm's graph.
-
-    In BF16 it compiles the others and then fails on the first frame where two paths join (espcn_anchor and the folded
-    network): "Convolution node ... object is not initialized". On others' graphs of colour conversions (onnxruntime's of
-    espcn_ycbcr) it crashes while it compiles.
+    `plain` is the graph itself, on float32 planes: PyTorch and OpenCV have no other, and OpenVINO 2026.4 can't take
+    another one in BF16, where it compiles it and fails on the first frame, nor of graphs by others' tools (onnxruntime's
+    of espcn_ycbcr), on which it crashes while it compiles.
     """
+    if frames_of(study, arm) != "uint8" or arm.runtime not in FORM_OF:
+        return "plain"
     calibration = study.calibration_of(arm)
     by_tool = calibration is not None and calibration.tool is not None
-    return arm.runtime in OPENVINO and (arm.precision == "bf16" or by_tool)
+    if arm.runtime in OPENVINO and (arm.precision == "bf16" or by_tool):
+        return "plain"
+    written = study.forms[arm.runtime]
+    return FORM_OF[arm.runtime]["float" if arm.int8 is None else "int8"] if written == MEASURED else written
 
 
-def form_file(graph: str, form: str) -> str:
-    """Name, without folder and ending, of the ONNX file of a graph in a form."""
+def form_file(study: Study, arm: Arm) -> str:
+    """Name, without folder and ending, of the ONNX file that an arm's engine is built from."""
+    graph, form = graph_of(study, arm), form_of(study, arm)
     return graph if form == "plain" else f"{graph}.{form}"
 
 
-def kind_of(arm: Arm) -> str:
-    """What forms are measured for once: graphs in INT8, and those in float."""
-    return "float" if arm.int8 is None else "int8"
-
-
-def measured_arm(study: Study, target: str, runtime: str, kind: str) -> Arm:
-    """The arm whose forms are measured for all of a kind on a target in a runtime.
-
-    It is the first one of a network whose forms differ.
-    """
-    arms = [
-        arm
-        for arm in (*study.arms, *study.swept)
-        if (arm.target, arm.runtime, kind_of(arm)) == (target, runtime, kind)
-        and not arm.implicit
-        and not _is_plain_only(study, arm)
-    ]
-    return next((arm for arm in arms if arm.model in ENDS_IN_BLOCKS), arms[0])
+def is_sized(arm: Arm) -> bool:
+    """Whether an engine is built for the sizes of the study's frames."""
+    return arm.runtime in SIZED
 
 
 def check_form(runtime: Mapping[str, Any], key: str) -> None:

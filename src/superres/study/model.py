@@ -117,6 +117,11 @@ class Arm:
     precision: str
 
     @property
+    def cell(self) -> tuple[str, str, str, str]:
+        """Target, runtime, model and precision."""
+        return self.target, self.runtime, self.model, self.precision
+
+    @property
     def folder(self) -> str:
         """The arm's place below `arms/`."""
         return f"{self.target}/{self.runtime}/{self.model}/{self.precision}"

@@ -8,11 +8,13 @@ from superres.quantization.ranges.calibration import CalibrationSettings, FrameF
 from superres.quantization.steps.base import StepJob
 
 
-def image_settings(data: Mapping[str, Any], frames: str) -> RandomImages | FrameFile:
+def image_settings(data: Mapping[str, Any], frames: Path | None) -> RandomImages | FrameFile:
     """The images of a calibration: random tensors, or those of the frame file `frames` of its calibration set."""
     if data["type"] == "random":
         return RandomImages(data["kind"], data["seed"], data["images"], data["height"], data["width"])
-    return FrameFile(Path(frames), data.get("images"))
+    if frames is None:
+        raise ValueError("a calibration set without its frame file")
+    return FrameFile(frames, data.get("images"))
 
 
 def step_job(
@@ -20,13 +22,13 @@ def step_job(
     calibration: Mapping[str, Any],
     settings: Mapping[str, Any],
     *,
-    frames: str,
-    measured: str,
+    frames: Path | None,
+    measured: Path | None,
     threads: int,
 ) -> StepJob:
     """What a step of a recipe is told.
 
-    `frames` is the frame file of the calibration set, `measured` that of what was measured before it; empty without one.
+    `frames` is the frame file of the calibration set, `measured` that of what was measured before it, or None.
     """
     data = calibration["data"]
     images = image_settings(data, frames) if data and (frames or data["type"] == "random") else None
@@ -36,7 +38,7 @@ def step_job(
         images,
         settings,
         threads,
-        Path(measured) if measured else None,
+        measured,
     )
 
 

@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +18,10 @@ from superres.targets.local import run_job
 
 @dataclass(frozen=True)
 class Source:
-    """What an arm's engine was built from: the graph in each of its forms, and what TensorRT calibrates on itself."""
+    """What an arm's engine was built from: its graph (None for bicubic), and what TensorRT calibrates on itself."""
 
-    models: Mapping[str, str]
-    calibration: str | None
+    model: Path | None
+    calibration: Path | None
 
 
 @contextmanager
@@ -47,14 +47,13 @@ def _build(
     engine: Engine, settings: dict[str, Any], source: Source, size: tuple[int, int], label: str
 ) -> Job:
     sides = list(size)
-    # Bicubic has no graph, and so no form.
-    inputs = {"model": source.models.get(settings.get("form", "")), "calibration": source.calibration}
+    inputs = {"model": source.model, "calibration": source.calibration}
     return Job(
         task="build_engine",
         runtime=engine.runtime,
         precision=engine.precision,
         threads=engine.threads,
-        inputs={name: path for name, path in inputs.items() if path is not None},
+        inputs={name: str(path) for name, path in inputs.items() if path is not None},
         outputs={"engine": str(engine.path), "record": str(engine.record)},
         settings={**settings, "sizes": dict.fromkeys(("smallest", "tuned", "largest"), sides)},
         label=label,

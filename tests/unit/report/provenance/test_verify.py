@@ -15,7 +15,7 @@ from superres.data.calibration_sets import prepare_calibration_set
 from superres.data.clips import prepare_clip
 from superres.data.sources.sources import FrameRange, Images, PinnedFile, Source, Y4m
 from superres.device.base.errors import UserError
-from superres.imports import ROOT
+from superres.code_version import ROOT
 from superres.report.metrics.collect import ArmFiles
 from superres.report.provenance.manifest import Background, write_manifest
 from superres.report.provenance.verify import verify_study

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from superres.imports import ROOT, libraries_behind, modules_behind
+from superres.code_version import ROOT, libraries_behind, modules_behind
 
 
 @pytest.mark.parametrize("entry", ["study/check.py", "data/clips.py", "device/frames/psnr.py"])

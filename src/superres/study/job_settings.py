@@ -1,0 +1,190 @@
+"""What jobs are told besides their files, as builtin containers, which Snakemake can compare between runs."""
+
+from dataclasses import asdict
+from typing import Any
+
+from superres.quantization.recipes import ONE_THREAD
+from superres.study.comparisons import differing_in
+from superres.study.engines import TENSORRT, form_of, frames_of
+from superres.study.model import TRAINING_ROLES, Arm, Study
+from superres.study.notes import study_notes
+from superres.study.parse import BASELINE
+from superres.study.paths import Paths
+
+Settings = dict[str, Any]
+
+
+class JobSettings:
+    """The settings of one study's jobs."""
+
+    def __init__(self, paths: Paths):
+        self.paths = paths
+        self.study: Study = paths.study
+
+    # Arms
+
+    def runtime_options(self, arm: Arm) -> Settings:
+        """What an arm's runtime is told: how frames go in, the kernel of bicubic, how TensorRT builds."""
+        options: Settings = {"frames": frames_of(self.study, arm)}
+        if arm.runtime in TENSORRT:
+            options["build"] = dict(self.study.builds[arm.runtime])
+        if arm.model == BASELINE:
+            options["kernel"] = self.study.models[BASELINE].kernel
+        return options
+
+    def engine(self, arm: Arm) -> Settings:
+        """Settings of the job that builds an engine, with what TensorRT calibrates itself by."""
+        settings: Settings = {"options": self.runtime_options(arm)}
+        if self.paths.engine_source(arm):
+            settings["form"] = form_of(self.study, arm)
+        calibration = self.study.calibration_of(arm)
+        if calibration is not None and arm.implicit:
+            settings["calibration"] = {"method": calibration.method, "data": dict(calibration.data or {})}
+        return settings
+
+    def quality(self, arm: Arm) -> Settings:
+        """Settings of the job that measures an arm's PSNR."""
+        frame = self.study.samples["frame"]
+        return {**self.study.quality, "sample_frame": frame, "options": self.runtime_options(arm)}
+
+    def latency(self, arm: Arm) -> Settings:
+        """Settings of the job that times an arm, with what the engine of the reference is."""
+        settings = {**self.study.latency, "options": self.runtime_options(arm)}
+        reference = self.study.reference_of(arm)
+        if reference is not None:
+            settings["reference"] = {
+                "label": reference.folder,
+                "runtime": reference.runtime,
+                "precision": reference.precision,
+                "options": self.runtime_options(reference),
+            }
+        return settings
+
+    def profile(self, arm: Arm) -> Settings:
+        """Settings of the job that times an arm's operations apart from each other."""
+        return {"runs": self.study.profile["runs"], "options": self.runtime_options(arm)}
+
+    def asked_of_targets(self) -> dict[str, dict[str, list[str]]]:
+        """For each target the runtimes that run there, and for each of these the precisions of its arms."""
+        asked: dict[str, dict[str, list[str]]] = {name: {} for name in self.study.targets}
+        for arm in self.paths.evaluated:
+            precisions = asked[arm.target].setdefault(arm.runtime, [])
+            if arm.precision not in precisions:
+                precisions.append(arm.precision)
+        return asked
+
+    # Images, models and INT8
+
+    def image_set(self, role: str, name: str) -> Settings:
+        """Keyword arguments of `prepare_clip`, for a clip or a training set."""
+        images = self.paths.image_set(role, name)
+        return {
+            "name": images.name,
+            "sources": list(self.paths.sources_of(images)),
+            "downsampling": images.downsampling,
+        }
+
+    def package(self, wheel: str) -> Settings:
+        """Keyword arguments of `download_wheel`."""
+        package = next(p for p in self.study.packages.values() if p.wheel == wheel)
+        return {"package": package.package, "version": package.version, "sha256": package.sha256}
+
+    def network(self, model: str) -> Settings:
+        """What NetworkSettings takes."""
+        return {"chroma_upsampling": self.study.models[model].chroma_upsampling}
+
+    def training(self, model: str) -> Settings:
+        """What TrainingSettings takes."""
+        training = self.study.models[model].training
+        return {key: value for key, value in training.items() if key not in TRAINING_ROLES}
+
+    def observation(self, images: str) -> Settings:
+        """Images that a graph is fed with, as many as any calibration uses, and each number that is used."""
+        calibrations = self.paths.observing(images)
+        data = [dict(calibration.data or {}) for calibration in calibrations]
+        used = [one.get("images") for one in data]
+        counts = sorted({number for number in used if number is not None})
+        shared = {key: value for key, value in data[0].items() if key != "images"}
+        # None stands for all of a set.
+        most = {} if None in used else {"images": max(counts)}
+        return {"data": shared | most, "prefixes": counts}
+
+    def calibration(self, name: str) -> Settings:
+        """What `calibration_settings` takes."""
+        return asdict(self.study.calibrations[name])
+
+    def tool(self, calibration: str) -> Settings:
+        """The quantiser of others that makes a graph, its preset and the images that it gets."""
+        found = self.study.calibrations[calibration]
+        return {"tool": found.tool, "preset": found.settings["preset"], "data": found.data}
+
+    def step(self, recipe: str, step: str) -> Settings:
+        """What `step_job` takes."""
+        calibration = asdict(self.paths.recipe_calibration(recipe))
+        return {"calibration": calibration, "settings": dict(self.study.steps.get(step, {}))}
+
+    @staticmethod
+    def step_threads(step: str, threads: int) -> int:
+        """How many threads a step gets of those that there are for it."""
+        return 1 if step in ONE_THREAD else threads
+
+    def float_layers(self, quantization: str) -> list[str]:
+        """Layers of an INT8 precision that stay in float."""
+        return list(self.study.quantizations[quantization].float_layers)
+
+    def executor(self, runtime: str) -> Settings:
+        """What Executor takes, but for the threads."""
+        frames = self.study.frames[runtime]
+        return {"runtime": runtime, "frames": frames, "folded": runtime == "onnxruntime" and frames == "uint8"}
+
+    # Tables and plots
+
+    def references(self) -> dict[str, str]:
+        """The arm of each target that the others are timed in turn with; targets without one are left out."""
+        references = [self.study.reference.on(target) for target in self.paths.targets]
+        return {arm.target: arm.folder for arm in references if arm in self.study.arms}
+
+    @property
+    def calibrated(self) -> str:
+        """The precision in the table's column of calibrated INT8."""
+        return f"int8-{self.study.table['calibrated']}"
+
+    def series(self, setting: str) -> list[tuple[str, tuple[tuple[int, str], ...]]]:
+        """INT8 precisions that differ in one setting alone, with its values, by the label of what they share."""
+        return [(series.label, series.precisions) for series in differing_in(self.study, setting)]
+
+    def seeds(self) -> list[tuple[str, list[str]]]:
+        """INT8 precisions that differ in their seed alone, by the label of what they share."""
+        return [(label, [name for _, name in precisions]) for label, precisions in self.series("seed")]
+
+    def table_text(self) -> Settings:
+        """What a table says besides figures."""
+        clips = [
+            f"Clip `{clip.name}`: {clip.description or 'not described'}; LR by {clip.downsampling} downsampling."
+            for clip in self.study.clips.values()
+        ]
+        models = self.study.models
+        return {
+            "notes": clips + study_notes(self.paths),
+            "calibrated": self.calibrated,
+            "kernel": models[BASELINE].kernel if BASELINE in models else None,
+        }
+
+    def plot(self, plot: str) -> Settings:
+        """Settings of a plot by its name."""
+        match plot.partition(".")[0]:
+            case "frontier":
+                return {"budget_db": self.study.steps["mixed"]["budget_db"]}
+            case "images":
+                return {"series": self.series("images")}
+            case "samples":
+                return {
+                    "arms": [(arm.model, arm.precision) for arm in self.paths.sample_arms],
+                    "frame": self.study.samples["frame"],
+                    "quality": dict(self.study.quality),
+                }
+            case "psnr_fps" | "int8_loss" | "fps":
+                return {"calibrated": self.calibrated}
+            case _:
+                return {}
+

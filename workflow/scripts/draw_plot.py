@@ -1,0 +1,15 @@
+"""Draw a plot."""
+
+from pathlib import Path
+
+from superres.report.plots.registry import draw
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    draw(
+        snakemake.wildcards.plot,
+        dict(snakemake.input.items()),
+        snakemake.params.settings,
+        svg=Path(snakemake.output.svg),
+        png=Path(snakemake.output.png),
+    )
