@@ -2,7 +2,8 @@
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,16 @@ _HATCHES = {"fp32": "", "fp16": "..", "bf16": "....", "uint8": ""}
 _INT8_HATCHES = ("////", "", "xxxx", "\\\\\\\\", "||||", "++++")
 
 
-def style() -> Any:
-    """Context in which a figure is drawn and saved."""
-    return mpl.rc_context(STYLE)
+@contextmanager
+def style() -> Iterator[None]:
+    """Context in which a figure is drawn and saved: `STYLE` on matplotlib's own defaults.
+
+    What a user's matplotlibrc says has no part in it.
+    """
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        yield
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from superres.device.base.outputs import Outputs, read_json
+from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
 from superres.device.frames.psnr import PsnrProtocol, mean_squared_errors, psnr
 from superres.report import labels
@@ -26,12 +27,37 @@ class Sample:
 
 
 def plot_samples(
-    samples: Sequence[Sample], png: Path, protocol: PsnrProtocol, *, crop: tuple[int, int] = (160, 120)
+    hr: Path,
+    clip: Path,
+    samples: Sequence[Path],
+    svg: Path,
+    png: Path,
+    *,
+    arms: Sequence[tuple[str, str]],
+    frame: int,
+    quality: Mapping[str, Any],
+) -> None:
+    """Draw a row a model: the most detailed region of frame `frame`, in HR and as each precision makes it.
+
+    `hr` and `clip` are a clip's HR frames and index; `samples` hold the frame of each of `arms` (model, precision).
+    `quality` are the settings of `PsnrProtocol`.
+    """
+    upscaled = dict(zip(arms, samples, strict=True))
+    draw_samples(read_samples(hr, clip, frame, upscaled), svg, png, PsnrProtocol(**quality))
+
+
+def draw_samples(
+    samples: Sequence[Sample],
+    svg: Path,
+    png: Path,
+    protocol: PsnrProtocol,
+    *,
+    crop: tuple[int, int] = (160, 120),
 ) -> None:
     """Draw a row a sample: its most detailed region (`crop`: width, height), under each name its PSNR.
 
-    PSNR is that of the whole frame (Eq. 1, inside the border of `protocol`), as in the tables. Pixels are enlarged without smoothing.
-    Raises ValueError without samples or if images differ in size.
+    PSNR is that of the whole frame (Eq. 1, inside the border of `protocol`), as in the tables.
+    Pixels are enlarged without smoothing. Raises ValueError without samples or if images differ in size.
     """
     if not samples:
         raise ValueError("expected one sample or more, found none")
@@ -47,11 +73,11 @@ def plot_samples(
                 axes.set_axis_off()
             for axes, (name, image) in zip(line, images.items(), strict=False):
                 region = image[top : top + height, left : left + width]
-                axes.imshow(region, interpolation="nearest")
+                # Pixels as they are: an SVG holds them once each, and its viewer enlarges them.
+                axes.imshow(region, interpolation="none")
                 title = sample.name if name == "HR" else f"{_psnr(sample.hr, image, protocol):.2f} dB"
                 axes.set_title(f"{name}\n{title}", fontsize=8)
-        with Outputs({"png": str(png)}) as outputs:
-            figure.savefig(outputs["png"], format="png", dpi=160, metadata={"Software": None})
+        figures.save(figure, svg, png)
 
 
 def read_samples(hr: Path, index: Path, frame: int, upscaled: Mapping[tuple[str, str], Path]) -> list[Sample]:

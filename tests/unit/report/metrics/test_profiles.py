@@ -8,7 +8,7 @@ import pytest
 from superres.device.base.errors import UserError
 from superres.report.metrics.profiles import ProfileFiles, collect_profiles, group_of, read_profile
 from superres.report.plots import figures
-from superres.report.plots.operations_plot import plot_operations, sum_up, write_operations
+from superres.report.plots.operations import plot_operations, sum_up, write_operations
 from superres.report.provenance.manifest import Arm
 
 from ..synthetic import write_network

@@ -14,7 +14,7 @@ from superres.csv_rows import write_rows
 from superres.quantization.layers.layers import sensitivity_variants
 from superres.quantization.layers.schema import Frontier, Sensitivity
 from superres.report.plots import figures
-from superres.report.plots.layer_plots import plot_frontier, plot_sensitivity, sensitivity_bars
+from superres.report.plots.layers import plot_frontier, plot_sensitivity, sensitivity_bars
 
 FACTS = {
     "recipe": "mse",

@@ -27,7 +27,7 @@ _STYLES: tuple[dict[str, Any], ...] = (
 )
 
 
-def plot_images(evaluation: Path, series: Sequence[Series], svg: Path, png: Path) -> None:
+def plot_images(evaluation: Path, svg: Path, png: Path, *, series: Sequence[Series]) -> None:
     """Draw the PSNR that INT8 loses against FP32 [dB] over the number of calibration images, as SVG and PNG.
 
     A panel a model, runtime, target and clip; `series` are lines. Raises UserError where nothing of it ran.

@@ -3,14 +3,11 @@
 import csv
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from superres.device.base.errors import UserError
-from superres.device.base.outputs import Outputs
 from superres.models.training.record import COLUMNS, LogRow
+from superres.report.plots import figures
 
 LOSSES = {"l1": ("0.55", "mean absolute error"), "mse": ("0.0", "mean squared error")}
 
@@ -38,23 +35,19 @@ def read_log(log: Path) -> list[LogRow]:
     return rows
 
 
-def plot_training(log: Path, svg: Path, png: Path) -> None:
+def plot_training(curve: Path, svg: Path, png: Path) -> None:
     """Draw a training's loss (log axis) and validation luma PSNR (dB) over its steps, as SVG and PNG.
 
-    `log` is the CSV of `train_model`. Told apart by grey and line style alone. Raises UserError for a file
+    `curve` is the CSV of `train_model`. Told apart by grey and line style alone. Raises UserError for a file
     that is no such log.
     """
-    rows = read_log(log)
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    FigureCanvasAgg(figure)
-    above, below = figure.subplots(2, 1, sharex=True)
-    _draw_loss(above, rows)
-    _draw_validation(below, rows)
-    # Without a date and with named ids, the same log gives the same file.
-    named_ids = matplotlib.rc_context({"svg.hashsalt": "superres"})
-    with Outputs({"svg": str(svg), "png": str(png)}) as outputs, named_ids:
-        figure.savefig(outputs["svg"], format="svg", metadata={"Date": None})
-        figure.savefig(outputs["png"], format="png", dpi=150)
+    rows = read_log(curve)
+    with figures.style():
+        figure = figures.new_figure(7, 5)
+        above, below = figure.subplots(2, 1, sharex=True)
+        _draw_loss(above, rows)
+        _draw_validation(below, rows)
+        figures.save(figure, svg, png)
 
 
 def _draw_loss(axes: Axes, rows: list[LogRow]) -> None:

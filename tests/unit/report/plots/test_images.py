@@ -11,7 +11,7 @@ from superres.csv_rows import write_rows
 from superres.device.base.errors import UserError
 from superres.report.metrics.schema import Evaluation
 from superres.report.plots import figures
-from superres.report.plots.images_plot import plot_images
+from superres.report.plots.images import plot_images
 
 from ..metrics.test_evaluation import not_run, row
 
@@ -47,7 +47,7 @@ def test_a_panel_a_model_and_runtime_with_what_each_point_lost(
 ):
     saved: list[Figure] = []
     monkeypatch.setattr(figures, "save", lambda figure, *_: saved.append(figure))
-    plot_images(write(tmp_path), SERIES, tmp_path / "a.svg", tmp_path / "a.png")
+    plot_images(write(tmp_path), tmp_path / "a.svg", tmp_path / "a.png", series=SERIES)
     panels = {axes.get_title(loc="left"): axes for axes in saved[0].axes if axes.lines}
     assert list(panels) == ["ESPCN_RGB\nOpenVINO", "ESPCN_YCbCr\nOpenVINO", "ESPCN anchor\nOpenVINO"]
     anchor = panels.pop("ESPCN anchor\nOpenVINO")
@@ -66,8 +66,8 @@ def test_a_panel_a_model_and_runtime_with_what_each_point_lost(
 def test_both_files_are_whole_the_same_at_every_run_and_grey(tmp_path: Path):
     names = [tmp_path / name for name in ("a.svg", "a.png", "b.svg", "b.png")]
     evaluation = write(tmp_path)
-    plot_images(evaluation, SERIES, names[0], names[1])
-    plot_images(evaluation, SERIES, names[2], names[3])
+    plot_images(evaluation, names[0], names[1], series=SERIES)
+    plot_images(evaluation, names[2], names[3], series=SERIES)
     assert names[0].read_bytes() == names[2].read_bytes()
     assert names[1].read_bytes() == names[3].read_bytes()
     with Image.open(names[1]) as picture:
@@ -77,5 +77,7 @@ def test_both_files_are_whole_the_same_at_every_run_and_grey(tmp_path: Path):
 
 def test_nothing_that_ran_is_an_error(tmp_path: Path):
     with pytest.raises(UserError, match="expected INT8 arms on several numbers of images"):
-        plot_images(write(tmp_path), [("mse", [(1, "int8-mse")])], tmp_path / "a.svg", tmp_path / "a.png")
+        plot_images(
+            write(tmp_path), tmp_path / "a.svg", tmp_path / "a.png", series=[("mse", [(1, "int8-mse")])]
+        )
     assert not list(tmp_path.glob("a.*"))

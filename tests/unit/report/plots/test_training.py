@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from superres.device.base.errors import UserError
-from superres.models.training.plots import plot_training, read_log
 from superres.models.training.record import LogRow, write_log
+from superres.report.plots.training import plot_training, read_log
 
 ROWS = [
     LogRow(100, 1e-3, 2.5e-2, None, "l1"),
@@ -23,9 +23,9 @@ def test_log_round_trip(tmp_path: Path) -> None:
 
 
 def test_plot_is_written_in_grey(tmp_path: Path) -> None:
-    log, svg, png = (tmp_path / f"plot.{kind}" for kind in ("csv", "svg", "png"))
-    write_log(ROWS, log)
-    plot_training(log, svg, png)
+    curve, svg, png = (tmp_path / f"plot.{kind}" for kind in ("csv", "svg", "png"))
+    write_log(ROWS, curve)
+    plot_training(curve, svg, png)
     picture = np.asarray(Image.open(png).convert("RGB")).astype(int)
     assert picture.std() > 5
     assert np.ptp(picture, axis=2).max() == 0, "colour would be lost in print"
@@ -43,9 +43,9 @@ def test_same_log_same_files(tmp_path: Path) -> None:
 
 
 def test_plot_of_a_log_without_validation(tmp_path: Path) -> None:
-    log, svg, png = (tmp_path / f"plot.{kind}" for kind in ("csv", "svg", "png"))
-    write_log(ROWS[:1], log)
-    plot_training(log, svg, png)
+    curve, svg, png = (tmp_path / f"plot.{kind}" for kind in ("csv", "svg", "png"))
+    write_log(ROWS[:1], curve)
+    plot_training(curve, svg, png)
     assert png.stat().st_size > 0
 
 

@@ -1,0 +1,72 @@
+"""Every plot is found by its name, is called with what it names, and looks the same whatever a user sets matplotlib to."""
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+
+from superres.report.plots.registry import PLOTS, draw
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_plot_takes_what_it_names(name: str) -> None:
+    plot = PLOTS[name]
+    function = plot.load()
+    assert function.__module__ == plot.module
+    assert set(inspect.signature(function).parameters) == {*plot.inputs, *plot.settings, "svg", "png"}
+
+
+def test_the_registry_imports_nothing_that_draws() -> None:
+    code = "import sys, superres.report.plots.registry; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    heavy = {"matplotlib", "polars", "numpy", "onnx", "torch", "PIL"}
+    assert not heavy & set(done.stdout.decode().split())
+
+
+def test_a_plot_is_drawn_from_names_of_files(metrics: Path, tmp_path: Path) -> None:
+    svg, png = tmp_path / "fps.svg", tmp_path / "fps.png"
+    draw("fps", {"metrics": str(metrics)}, {"calibrated": "int8-minmax"}, svg, png)
+    assert svg.stat().st_size > 1000 and png.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["psnr_fps", "int8_loss", "fps"])
+def test_settings_of_matplotlib_change_nothing(
+    metrics: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {}
+    for label in ("default", "changed"):
+        svg, png = tmp_path / f"{label}.svg", tmp_path / f"{label}.png"
+        draw(name, {"metrics": metrics}, {"calibrated": "int8-minmax"}, svg, png)
+        found[label] = (svg.read_bytes(), png.read_bytes())
+        for key, value in {
+            "font.size": 17.0,
+            "axes.facecolor": "pink",
+            "savefig.bbox": "tight",
+            "savefig.dpi": 30.0,
+            "axes.grid": True,
+            "path.simplify": False,
+            "svg.fonttype": "none",
+        }.items():
+            monkeypatch.setitem(mpl.rcParams, key, value)
+    assert found["default"] == found["changed"]
+    assert mpl.rcParams["font.size"] == 17.0
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "settings", "message"),
+    [
+        ("psnr", {}, {}, "expected a plot of psnr_fps, .*found psnr"),
+        ("fps", {"profile": "p.csv"}, {"calibrated": "x"}, r"the files \['metrics'\], found \['profile'\]"),
+        ("fps", {"metrics": "m.csv"}, {}, r"the settings \['calibrated'\], found \[\]"),
+    ],
+)
+def test_what_a_plot_does_not_know(
+    tmp_path: Path, name: str, inputs: dict, settings: dict, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        draw(name, inputs, settings, tmp_path / "a.svg", tmp_path / "a.png")
