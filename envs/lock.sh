@@ -1,7 +1,7 @@
 #!/bin/sh
-# Resolves requirements.in, dev.in and others.in into requirements.txt, dev.txt and others.txt: names and versions, for every
-# Python from 3.11 on. torch's CUDA libraries are left out of requirements.txt and others.txt: a CUDA build of torch names its
-# own exact ones, and the CPU build has none.
+# Resolves requirements.in, dev.in and others.in into requirements.txt, dev.txt and others.txt, for every Python from 3.11 on,
+# and writes workflow.yaml, the conda file with the pins of requirements.txt.
+# requirements.txt and others.txt leave out torch's CUDA libraries: a CUDA build of torch names its own, the CPU build has none.
 set -eu
 
 resolve() {
@@ -22,3 +22,13 @@ grep -v '^networkx==' envs/requirements.txt >envs/others.constraints
 resolve envs/others.in envs/others.txt --constraint envs/others.constraints
 without_cuda envs/others.txt
 rm envs/others.constraints
+
+{
+    echo "# For \`snakemake --sdm conda\`. Written by envs/lock.sh with the pins of requirements.txt."
+    echo "channels: [conda-forge, nodefaults]"
+    echo "dependencies:"
+    echo "  - python=3.11"
+    echo "  - pip"
+    echo "  - pip:"
+    sed -E 's/.*/      - "&"/' envs/requirements.txt
+} >envs/workflow.yaml
