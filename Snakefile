@@ -57,7 +57,9 @@ rule evaluate:
             plot=PATHS.evaluation_plots,
             kind=["svg", "png"],
         ),
-        tools=expand(f"{RESULTS}/tools.{{kind}}", kind=["csv", "md"] if PATHS.tools else []),
+        tools=expand(
+            f"{RESULTS}/tools.{{kind}}", kind=["csv", "md"] if PATHS.tools else []
+        ),
 
 
 # The operations of every arm, timed apart from each other.

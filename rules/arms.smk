@@ -13,7 +13,9 @@ rule write_uint8_graph:
         "../envs/workflow.yaml"
     threads: 1
     params:
-        code=lambda wildcards: code("write_uint8_graph", FACTS.form_module(wildcards.form)),
+        code=lambda wildcards: code(
+            "write_uint8_graph", FACTS.form_module(wildcards.form)
+        ),
     script:
         "../workflow/scripts/write_uint8_graph.py"
 
@@ -35,9 +37,13 @@ rule build_engine:
         settings=of_arm(SETTINGS.engine),
         target=listed(STUDY.targets.get, "target"),
         # Another version of the runtime, or another card: the engine is built again. Targets check what they have.
-        identity=lambda wildcards: engine_identity(wildcards.runtime) if wildcards.target == "local" else {},
+        identity=lambda wildcards: (
+            engine_identity(wildcards.runtime) if wildcards.target == "local" else {}
+        ),
         # The runtime's module too: what is measured on the engine follows.
-        code=lambda wildcards: code("build_engine", FACTS.runtime_module(wildcards.runtime)),
+        code=lambda wildcards: code(
+            "build_engine", FACTS.runtime_module(wildcards.runtime)
+        ),
     script:
         "../workflow/scripts/build_engine.py"
 
@@ -157,7 +163,9 @@ rule write_manifest:
         clip=of_clip(str),
         traced=lambda wildcards: sorted(of_arm(FACTS.traced, "of_clip")(wildcards)),
         behind=of_arm(FACTS.code_behind),
-        code=lambda wildcards: code("write_manifest", *of_arm(FACTS.code_behind)(wildcards)),
+        code=lambda wildcards: code(
+            "write_manifest", *of_arm(FACTS.code_behind)(wildcards)
+        ),
     script:
         "../workflow/scripts/write_manifest.py"
 

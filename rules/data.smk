@@ -50,7 +50,14 @@ rule prepare_clip:
         role="frames|training",
     conda:
         "../envs/workflow.yaml"
-    threads: lambda wildcards: 4 if read_in_any_order(SETTINGS.image_set(wildcards.role, wildcards.clip)["sources"]) else 1
+    threads:
+        lambda wildcards: (
+            4
+            if read_in_any_order(
+                SETTINGS.image_set(wildcards.role, wildcards.clip)["sources"]
+            )
+            else 1
+        )
     params:
         images=of(SETTINGS.image_set, "role", "clip"),
         wheels=PACKAGES,
@@ -61,7 +68,9 @@ rule prepare_clip:
 
 rule prepare_calibration_set:
     input:
-        unpack(lambda wildcards: PATHS.read_by(STUDY.calibration_sets[wildcards.images])),
+        unpack(
+            lambda wildcards: PATHS.read_by(STUDY.calibration_sets[wildcards.images])
+        ),
     output:
         frames=f"{RESULTS}/frames/calibration/{{images}}.npy",
         index=f"{RESULTS}/frames/calibration/{{images}}.json",

@@ -28,7 +28,9 @@ rule measure_sensitivity:
         float_layers=of(SETTINGS.float_layers, "quantization"),
         frames=STUDY.sensitivity.frames if STUDY.sensitivity else None,
         quality=dict(STUDY.quality),
-        code=lambda wildcards: code("measure_sensitivity", FACTS.runtime_module(STUDY.sensitivity.runtime)),
+        code=lambda wildcards: code(
+            "measure_sensitivity", FACTS.runtime_module(STUDY.sensitivity.runtime)
+        ),
     script:
         "../workflow/scripts/measure_sensitivity.py"
 
@@ -50,10 +52,14 @@ rule measure_subsets:
     threads: max(1, workflow.cores // 2)
     params:
         executor=lambda wildcards: SETTINGS.executor(STUDY.steps["mixed"]["runtime"]),
-        images=lambda wildcards: PATHS.recipe_calibration(wildcards.recipe).data.get("images"),
+        images=lambda wildcards: PATHS.recipe_calibration(wildcards.recipe).data.get(
+            "images"
+        ),
         downsampling=STUDY.steps["mixed"]["downsampling"],
         quality=dict(STUDY.quality),
-        code=lambda wildcards: code("measure_subsets", FACTS.runtime_module(STUDY.steps["mixed"]["runtime"])),
+        code=lambda wildcards: code(
+            "measure_subsets", FACTS.runtime_module(STUDY.steps["mixed"]["runtime"])
+        ),
     script:
         "../workflow/scripts/measure_subsets.py"
 
@@ -77,7 +83,9 @@ rule time_subsets:
     params:
         executor=lambda wildcards: SETTINGS.executor(STUDY.steps["mixed"]["runtime"]),
         latency=dict(STUDY.latency),
-        code=lambda wildcards: code("time_subsets", FACTS.runtime_module(STUDY.steps["mixed"]["runtime"])),
+        code=lambda wildcards: code(
+            "time_subsets", FACTS.runtime_module(STUDY.steps["mixed"]["runtime"])
+        ),
     script:
         "../workflow/scripts/time_subsets.py"
 

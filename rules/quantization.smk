@@ -70,7 +70,9 @@ rule quantize_onnx:
     log:
         f"{LOGS}/quantize_onnx/{{model}}/{{quantization}}.log",
     wildcard_constraints:
-        quantization=any_of(name for name in STUDY.quantizations if name not in PATHS.tools),
+        quantization=any_of(
+            name for name in STUDY.quantizations if name not in PATHS.tools
+        ),
     conda:
         "../envs/workflow.yaml"
     threads: 1
@@ -84,7 +86,9 @@ rule quantize_onnx:
 rule quantize_by_tool:
     input:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
-        frames=lambda wildcards: PATHS.calibration_frames(STUDY.calibrations[wildcards.calibration]),
+        frames=lambda wildcards: PATHS.calibration_frames(
+            STUDY.calibrations[wildcards.calibration]
+        ),
     output:
         onnx=f"{RESULTS}/onnx/{{model}}/int8-{{calibration}}.onnx",
         record=f"{RESULTS}/onnx/{{model}}/int8-{{calibration}}.json",
@@ -100,6 +104,8 @@ rule quantize_by_tool:
     threads: workflow.cores
     params:
         job=of(SETTINGS.tool, "calibration"),
-        code=lambda wildcards: code("quantize_by_tool", FACTS.tool_module(PATHS.tools[wildcards.calibration])),
+        code=lambda wildcards: code(
+            "quantize_by_tool", FACTS.tool_module(PATHS.tools[wildcards.calibration])
+        ),
     script:
         "../workflow/scripts/quantize_by_tool.py"

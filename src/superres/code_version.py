@@ -147,10 +147,15 @@ def _scan(path: str | Path) -> tuple[list[str], list[str]]:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".csv"):
-            if "/" not in node.value and file.with_name(node.value).is_file():
-                tables.append(str(Path(path).with_name(node.value)))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            tables += _table_beside(file, node.value)
     return names, tables
+
+
+def _table_beside(file: Path, name: str) -> list[str]:
+    """A CSV file in the folder of a module, relative to the package; none for any other text."""
+    table = file.parent / name if name.endswith(".csv") and "/" not in name else None
+    return [str(table.relative_to(ROOT))] if table is not None and table.is_file() else []
 
 
 @cache

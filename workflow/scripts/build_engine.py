@@ -14,9 +14,9 @@ with script_log(snakemake.log[0]):
     job = job_of(
         "build_engine",
         snakemake.wildcards,
-        snakemake.input,
-        snakemake.output,
-        settings,
-        snakemake.threads,
+        inputs=snakemake.input,
+        outputs=snakemake.output,
+        settings=settings,
+        threads=snakemake.threads,
     )
     run_job(job, *snakemake.params.target)

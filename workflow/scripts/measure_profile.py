@@ -8,9 +8,9 @@ with script_log(snakemake.log[0]):
     job = job_of(
         "measure_profile",
         snakemake.wildcards,
-        snakemake.input,
-        snakemake.output,
-        snakemake.params.settings,
-        snakemake.threads,
+        inputs=snakemake.input,
+        outputs=snakemake.output,
+        settings=snakemake.params.settings,
+        threads=snakemake.threads,
     )
     run_job(job, *snakemake.params.target)

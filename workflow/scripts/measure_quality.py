@@ -8,9 +8,9 @@ with script_log(snakemake.log[0]):
     job = job_of(
         "measure_quality",
         snakemake.wildcards,
-        snakemake.input,
-        snakemake.output,
-        snakemake.params.settings,
-        threads_side_by_side(snakemake.threads),
+        inputs=snakemake.input,
+        outputs=snakemake.output,
+        settings=snakemake.params.settings,
+        threads=threads_side_by_side(snakemake.threads),
     )
     run_job(job, *snakemake.params.target)

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from superres.data.sources.reading import Origin
 from superres.code_version import ROOT, modules_behind
+from superres.data.sources.reading import Origin
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from superres.device.base.errors import UserError
-from superres.models.settings import ENDS_IN_BLOCKS
 from superres.study.model import Arm, Study
 
 PYTORCH = ("pytorch", "pytorch_tuned")
@@ -18,8 +17,8 @@ TENSORRT_METHODS = ("entropy", "minmax")
 
 FORM_OF = {
     "onnxruntime": {"float": "blocks", "int8": "levels"},
-    **dict.fromkeys(OPENVINO, {"float": "plain", "int8": "channels_last"}),
-    **dict.fromkeys(TENSORRT, {"float": "casts", "int8": "casts"}),
+    **{name: {"float": "plain", "int8": "channels_last"} for name in OPENVINO},
+    **{name: {"float": "casts", "int8": "casts"} for name in TENSORRT},
 }
 FORMS = {
     "onnxruntime": ("blocks", "levels"),

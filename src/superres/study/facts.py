@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from superres.models.settings import weights_name
 from superres.quantization.recipes import MEASURED
+from superres.report.plots.registry import PLOTS
 from superres.study.engines import form_of, frames_of, graph_of
 from superres.study.model import TRAINING_ROLES, Arm, Calibration, Study
 from superres.study.parse import BASELINE
 from superres.study.paths import Paths
-from superres.models.settings import weights_name
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,13 @@ class Facts:
         calibration = self.study.calibration_of(arm)
         if arm.int8 is None or calibration is None:
             return {}
-        traced = {"calibration": path for path in self.paths.calibration_frames(calibration, "json")}
+        traced = _named("calibration", self.paths.calibration_frames(calibration, "json"))
         if arm.implicit:
             return traced
         if calibration.tool is not None:
             record = self.paths.onnx(arm.model, arm.precision).removesuffix(".onnx")
             return traced | {"tool": f"{record}.json"}
-        traced |= {"cache": path for path in self.paths.replayed_cache(calibration.name)}
+        traced |= _named("cache", self.paths.replayed_cache(calibration.name))
         recipe = self.study.quantizations[arm.int8].recipe
         if recipe.steps:
             traced["refined"] = self.paths.recipe_onnx(arm.model, str(recipe))
@@ -136,7 +137,7 @@ class Facts:
     @staticmethod
     def plot_module(plot: str) -> str:
         """The module that draws a plot."""
-        return {"psnr_fps": "report/plots/arms.py"}.get(plot.partition(".")[0], "report/plots/arms.py")
+        return PLOTS[plot.partition(".")[0]].module
 
     # What the study says
 
@@ -191,3 +192,8 @@ class Facts:
             for arm in self.study.arms
             for of_clip in self.paths.of_clip
         }
+
+
+def _named(name: str, files: list[str]) -> dict[str, str]:
+    """An input that may be missing, by its name."""
+    return {name: files[0]} if files else {}

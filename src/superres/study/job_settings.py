@@ -135,7 +135,11 @@ class JobSettings:
     def executor(self, runtime: str) -> Settings:
         """What Executor takes, but for the threads."""
         frames = self.study.frames[runtime]
-        return {"runtime": runtime, "frames": frames, "folded": runtime == "onnxruntime" and frames == "uint8"}
+        return {
+            "runtime": runtime,
+            "frames": frames,
+            "folded": runtime == "onnxruntime" and frames == "uint8",
+        }
 
     # Tables and plots
 
@@ -187,4 +191,3 @@ class JobSettings:
                 return {"calibrated": self.calibrated}
             case _:
                 return {}
-

@@ -8,13 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from superres.data.sources.sources import Source
+from superres.data.sources.source import Source
 from superres.device.base.errors import UserError
 from superres.models.settings import weights_name
 from superres.quantization.recipes import MEASURED, NEED_IMAGES
 from superres.study.comparisons import compared_arms, differing_in
-from superres.study.files import frames_made_of, source_files
 from superres.study.engines import PYTORCH, form_file, is_sized
+from superres.study.files import frames_made_of, source_files
 from superres.study.model import (
     TRAINING_ROLES,
     Arm,
@@ -83,9 +83,12 @@ class Paths:
     def read_by(self, images: Clip | TrainingSet | CalibrationSet) -> dict[str, list[str]]:
         """Inputs of what prepares images: downloaded wheels, and files that are on this machine or fetched."""
         sources = self.sources_of(images)
-        packages = [getattr(source.kind, "package", None) for source in sources]
+        packages = [source.package for source in sources]
         wheels = {f"{PACKAGES}/{package.wheel}" for package in packages if package and package.wheel}
-        return {"packages": sorted(wheels), "files": [file for source in sources for file in source_files(source)]}
+        return {
+            "packages": sorted(wheels),
+            "files": [file for source in sources for file in source_files(source)],
+        }
 
     def read_by_set(self, role: str, name: str) -> dict[str, list[str]]:
         """The same for a clip or a training set by its folder and name."""
@@ -333,25 +336,31 @@ class Paths:
     def plot_inputs(self, plot: str) -> dict[str, str | list[str]]:
         """Inputs of a plot by its name: `fps`, `training.espcn_rgb`, `frontier.entropy+center`, `samples.park`."""
         kind, _, of = plot.partition(".")
+        files: dict[str, str | list[str]]
         match kind:
             case "sensitivity":
-                return {"tables": self.sensitivity_tables}
+                files = {"tables": self.sensitivity_tables}
             case "frontier":
                 recipes = measured_recipes(self.study.arms, self.study.quantizations)
-                return {"tables": [self.frontier(model, recipe) for model, recipe in recipes if recipe == of]}
+                files = {
+                    "tables": [self.frontier(model, recipe) for model, recipe in recipes if recipe == of]
+                }
             case "training":
-                return {"curve": f"{self.results}/weights/{of}.csv"}
+                files = {"curve": f"{self.results}/weights/{of}.csv"}
             case "images":
-                return {"evaluation": f"{self.results}/evaluation.csv"}
+                files = {"evaluation": f"{self.results}/evaluation.csv"}
             case "operations":
-                return {"profile": f"{self.results}/profile.csv"}
+                files = {"profile": f"{self.results}/profile.csv"}
             case "samples":
-                of_clip = plot.removeprefix(kind)
-                clip = self.of_clip[of_clip]
-                samples = [self.arm(arm, f"sample{of_clip}.npy") for arm in self.sample_arms]
-                return {"hr": self.clip(clip, "hr.npy"), "clip": self.clip(clip, "json"), "samples": samples}
+                files = self._sample_files(plot.removeprefix(kind))
             case _:
-                return {"metrics": f"{self.results}/metrics.csv"}
+                files = {"metrics": f"{self.results}/metrics.csv"}
+        return files
+
+    def _sample_files(self, of_clip: str) -> dict[str, str | list[str]]:
+        clip = self.of_clip[of_clip]
+        samples = [self.arm(arm, f"sample{of_clip}.npy") for arm in self.sample_arms]
+        return {"hr": self.clip(clip, "hr.npy"), "clip": self.clip(clip, "json"), "samples": samples}
 
     @property
     def sensitivity_tables(self) -> list[str]:
@@ -367,7 +376,10 @@ class Paths:
     @property
     def tools(self) -> dict[str, str]:
         """INT8 precisions, by what follows `int8-`, whose graphs the quantiser of others makes, and which."""
-        used = {name: self.study.calibrations[q.recipe.calibration] for name, q in self.study.quantizations.items()}
+        used = {
+            name: self.study.calibrations[q.recipe.calibration]
+            for name, q in self.study.quantizations.items()
+        }
         return {name: calibration.tool for name, calibration in sorted(used.items()) if calibration.tool}
 
     @property

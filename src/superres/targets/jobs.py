@@ -5,11 +5,15 @@ from typing import Any
 
 from superres.device.job import TASKS, Job
 
-Files = Mapping[str, Any]
-
 
 def job_of(
-    task: str, cell: Mapping[str, str], inputs: Files, outputs: Files, settings: Mapping[str, Any], threads: int
+    task: str,
+    cell: Mapping[str, str],
+    *,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    threads: int,
 ) -> Job:
     """Return the job of a task, named as its rule is.
 

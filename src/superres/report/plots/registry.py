@@ -15,7 +15,7 @@ class Plot:
     """What a plot is drawn from, and by what.
 
     `inputs` are names of files and `settings` names of what a study says. Both are parameters of `function`
-    ("module:name"), beside `svg` and `png`, the files that every plot writes.
+    ("module:name", a module beside this one), next to `svg` and `png`, the files that every plot writes.
     """
 
     function: str
@@ -24,26 +24,25 @@ class Plot:
 
     @property
     def module(self) -> str:
-        """The module that draws it."""
-        return self.function.partition(":")[0]
+        """The module that draws it, as a path in the package."""
+        return f"report/plots/{self.function.partition(':')[0]}.py"
 
     def load(self) -> Callable[..., None]:
         """Import the function that draws it."""
-        return getattr(import_module(self.module), self.function.partition(":")[2])
+        module, _, name = self.function.partition(":")
+        return getattr(import_module(f"superres.report.plots.{module}"), name)
 
-
-_HERE = "superres.report.plots"
 
 PLOTS: dict[str, Plot] = {
-    "psnr_fps": Plot(f"{_HERE}.arms:plot_psnr_fps", ("metrics",), ("calibrated",)),
-    "int8_loss": Plot(f"{_HERE}.arms:plot_int8_loss", ("metrics",), ("calibrated",)),
-    "fps": Plot(f"{_HERE}.arms:plot_fps", ("metrics",), ("calibrated",)),
-    "images": Plot(f"{_HERE}.images:plot_images", ("evaluation",), ("series",)),
-    "operations": Plot(f"{_HERE}.operations:plot_operations", ("profile",)),
-    "sensitivity": Plot(f"{_HERE}.layers:plot_sensitivity", ("tables",)),
-    "frontier": Plot(f"{_HERE}.layers:plot_frontier", ("tables",), ("budget_db",)),
-    "samples": Plot(f"{_HERE}.samples:plot_samples", ("hr", "clip", "samples"), ("arms", "frame", "quality")),
-    "training": Plot(f"{_HERE}.training:plot_training", ("curve",)),
+    "psnr_fps": Plot("arms:plot_psnr_fps", ("metrics",), ("calibrated",)),
+    "int8_loss": Plot("arms:plot_int8_loss", ("metrics",), ("calibrated",)),
+    "fps": Plot("arms:plot_fps", ("metrics",), ("calibrated",)),
+    "images": Plot("images:plot_images", ("evaluation",), ("series",)),
+    "operations": Plot("operations:plot_operations", ("profile",)),
+    "sensitivity": Plot("layers:plot_sensitivity", ("tables",)),
+    "frontier": Plot("layers:plot_frontier", ("tables",), ("budget_db",)),
+    "samples": Plot("samples:plot_samples", ("hr", "clip", "samples"), ("arms", "frame", "quality")),
+    "training": Plot("training:plot_training", ("curve",)),
 }
 """Every plot by its name, with which the names of its files begin."""
 
@@ -53,9 +52,10 @@ def draw(name: str, inputs: Mapping[str, Files], settings: Mapping[str, Any], sv
 
     Raises ValueError for a plot, a file or a setting that isn't known, or that is missing; UserError as the plot does.
     """
-    if name not in PLOTS:
+    kind = name.partition(".")[0]
+    if kind not in PLOTS:
         raise ValueError(f"expected a plot of {', '.join(PLOTS)}, found {name}")
-    plot = PLOTS[name]
+    plot = PLOTS[kind]
     for what, expected, found in (("files", plot.inputs, inputs), ("settings", plot.settings, settings)):
         if set(expected) != set(found):
             raise ValueError(f"plot {name}: expected the {what} {sorted(expected)}, found {sorted(found)}")
