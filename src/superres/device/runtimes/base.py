@@ -24,6 +24,9 @@ from superres.device.base.errors import UnsupportedError, UserError
 
 FRAMES = ("uint8", "float32")
 
+INPUT, OUTPUT = "frame", "upscaled"
+"""Names of what every graph takes and gives."""
+
 WARMUP_RUNS = 3
 """Runs before layers are timed."""
 
