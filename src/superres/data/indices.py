@@ -14,9 +14,8 @@ def describe_source(source: Source) -> dict[str, object]:
     refers = {"package": source.package, "pinned": source.pinned}
     return {
         "kind": type(source.kind).__name__,
-        **source.kind.model_dump(exclude_none=True),
+        **source.kind.model_dump(exclude_none=True, exclude={"type"}),
         **{key: dataclasses.asdict(value) for key, value in refers.items() if value is not None},
-        "frames": source.frames.model_dump(),
     }
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from superres.data.clips import prepare_clip
 from superres.data.sources.reading import picture_digest
-from superres.data.sources.sources import FrameRange, PinnedFile, Source, Y4m
+from superres.data.sources.source import FrameRange, PinnedFile, Source
+from superres.data.sources.y4m import Y4m
 from superres.data.sources.yuv4mpeg import read_header
 from superres.device.base.errors import UserError
 
@@ -34,8 +35,15 @@ def video(path: Path, frames: int, width: int = 64, height: int = 48, seed: int 
     return path
 
 
-def source(path: Path | str, *frames: int, pinned: PinnedFile | None = None) -> Source:
-    return Source(Y4m(str(path), "bt709", "limited", "auto", pinned), FrameRange(*frames))
+def source(
+    path: Path | str,
+    first: int = 0,
+    count: int | None = None,
+    stride: int = 1,
+    pinned: PinnedFile | None = None,
+) -> Source:
+    frames = FrameRange(first=first, count=count, stride=stride)
+    return Source(Y4m(path=None if pinned else str(path), frames=frames), pinned=pinned)
 
 
 def prepare(folder: Path, *sources: Source, threads: int = 1) -> dict[str, Path]:
@@ -65,11 +73,12 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from superres.data.clips import prepare_clip
-from superres.data.sources.sources import FrameRange, Source, Y4m
+from superres.data.sources.source import Source
+from superres.data.sources.y4m import Y4m
 
 folder, path = Path(sys.argv[1]), sys.argv[2]
 prepare_clip(
-    "c", [Source(Y4m(path, "bt709", "limited", "auto"), FrameRange())], "bicubic", wheels=folder, threads=2,
+    "c", [Source(Y4m(path=path))], "bicubic", wheels=folder, threads=2,
     hr=folder / "c.hr.npy", lr=folder / "c.lr.npy", index=folder / "c.json",
 )
 import resource

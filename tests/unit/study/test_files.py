@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from superres.data.download.addresses import readable_address, redact
-from superres.data.sources.sources import PinnedFile, Video, Y4m, ZipImages
+from superres.data.sources.source import FrameRange, PinnedFile
+from superres.data.sources.video import Video
+from superres.data.sources.y4m import Y4m
+from superres.data.sources.zip_images import ZipImages
 from superres.device.base.errors import UserError
 from superres.study.check import check_study, leave_out_missing
 from superres.study.files import frames_made_of, source_files
@@ -51,12 +54,12 @@ def study_of(**changes: Any) -> dict[str, Any]:
 def test_a_source_has_the_pins_of_its_file():
     study = load_study(study_of(), SCHEMA)
     pinned = PinnedFile("run.y4m", 1000, "a" * 64, "warn", "https://h/v/run.y4m")
-    assert study.clips["run"].source.kind == Y4m(
-        "resources/files/run.y4m", "bt709", "limited", "auto", pinned
-    )
+    run = study.clips["run"].source
+    assert run.kind == Y4m(file="run.y4m", frames=FrameRange(stride=2))
+    assert (run.path, run.pinned) == ("resources/files/run.y4m", pinned)
     assert study.files["run.y4m"].file.url == "https://h/v/run.y4m"
     [images] = study.calibration_sets["cal"].sources
-    assert isinstance(images.kind, ZipImages) and images.kind.path == "resources/files/images.zip"
+    assert isinstance(images.kind, ZipImages) and images.path == "resources/files/images.zip"
     assert source_files(images) == ["resources/files/images.zip"]
     assert study.files["run.y4m"].places == (CLIP["url"],)
     # Files that are yet to be fetched are no mistake, and a clip of one isn't missing.
@@ -67,8 +70,8 @@ def test_a_source_has_the_pins_of_its_file():
 def test_local_paths_work_as_before():
     clips = [{"name": name, "source": {"type": name, "path": "a.bin"}} for name in ("y4m", "video")]
     study = load_study(study_of(clips=clips, files=[], calibration_sets=[]), SCHEMA)
-    assert study.clips["y4m"].source.kind == Y4m("a.bin", "bt709", "limited", "auto", None)
-    assert study.clips["video"].source.kind == Video("a.bin", None)
+    assert study.clips["y4m"].source.kind == Y4m(path="a.bin")
+    assert study.clips["video"].source.kind == Video(path="a.bin")
     assert study.files == {}
 
 

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from superres.data.sources.sources import FrameRange, Images, TurningView, Y4m
+from superres.data.sources.images import Images
+from superres.data.sources.source import FrameRange
+from superres.data.sources.turning_view import TurningView
+from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
 from superres.models.settings import TrainingSettings
 from superres.quantization.recipes import Recipe
@@ -135,7 +138,7 @@ def test_default_clip_is_the_turning_view():
     clip = load_study(DEFAULT, SCHEMA).clips["park"]
     assert clip.downsampling == "bicubic"
     assert isinstance(clip.source.kind, TurningView)
-    assert (clip.source.kind.width, clip.source.kind.height, clip.source.kind.frames) == (1920, 1080, 24)
+    assert (clip.source.kind.width, clip.source.kind.height, clip.source.kind.count) == (1920, 1080, 24)
 
 
 def test_defaults_are_filled_in_from_the_schema():
@@ -149,9 +152,9 @@ def test_defaults_are_filled_in_from_the_schema():
         "runtimes": [{"name": "openvino", "precisions": ["fp32"]}],
     }
     study = load_study(config, SCHEMA)
-    assert study.clips["a"].source.kind == Y4m("a.y4m", "bt709", "limited", "auto")
-    assert study.clips["a"].source.frames == FrameRange(3, None, 1)
-    assert study.clips["b"].source.kind == Images("b", ("*",), ())
+    assert study.clips["a"].source.kind == Y4m(path="a.y4m", frames=FrameRange(first=3))
+    assert study.clips["a"].source.frames == FrameRange(first=3)
+    assert study.clips["b"].source.kind == Images(path="b")
     assert study.models["espcn_rgb"].weights == "pretrained"
     assert (study.latency["min_seconds"], study.latency["min_iterations"]) == (3.0, 50)
     assert study.noise == {"spread": 1.5, "busy_processors": 0.1}

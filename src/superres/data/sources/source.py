@@ -132,15 +132,19 @@ class SourceKind(Keys, ABC):
 
 @dataclass(frozen=True)
 class Source:
-    """A source of a study: the keys of its kind, the range of its frames that is used, and what it refers to.
+    """A source of a study: the keys of its kind, and what it refers to by name.
 
     `package` is set for a source that lies in a package, `pinned` for one whose file is fetched.
     """
 
     kind: SourceKind
-    frames: FrameRange = field(default_factory=FrameRange)
     package: PackageFile | None = None
     pinned: PinnedFile | None = None
+
+    @property
+    def frames(self) -> FrameRange:
+        """Which frames are taken; all of a kind that has no such key."""
+        return getattr(self.kind, "frames", FrameRange())
 
     @property
     def path(self) -> str | None:
@@ -169,7 +173,6 @@ def resolve(kind: SourceKind, where: str, named: Named) -> Source:
     package = getattr(kind, "package", None)
     return Source(
         kind,
-        getattr(kind, "frames", FrameRange()),
         None if package is None else _find_package(package, where, named.packages),
         _find_file(kind, where, named.files) if "file" in type(kind).model_fields else None,
     )
