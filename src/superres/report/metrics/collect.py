@@ -13,8 +13,7 @@ from superres.device.base.outputs import read_json
 from superres.device.frames.psnr import psnr
 from superres.device.machine.facts import sha256_file
 from superres.device.timing.ratios import SAME
-from superres.report.metrics.cautions import NoiseLimits, find_cautions
-from superres.report.metrics.far_off import with_far_off
+from superres.report.metrics.cautions import NoiseLimits, find_cautions, with_far_off
 from superres.report.metrics.limits import processor_of, reached, read_roofline
 from superres.report.metrics.operations import Operations, count_operations, executed_convolutions
 from superres.report.metrics.schema import Metrics

@@ -7,14 +7,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from superres.csv_rows import Row
 from superres.device.base.errors import UserError
 from superres.quantization.layers.frontier import choose_subset
 from superres.quantization.layers.layers import ALL, NONE, PARTS, parse_subset
 from superres.quantization.layers.schema import read_frontier, read_sensitivity
 from superres.report import labels
 from superres.report.plots import figures
-
-Row = dict[str, Any]
 
 _LOST = {"facecolor": "0.35", "edgecolor": "black", "linewidth": 0.7}
 _WON = {"facecolor": "white", "edgecolor": "black", "linewidth": 0.7, "hatch": "////"}

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from superres.csv_rows import Row
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
 from superres.report import labels
@@ -22,8 +23,6 @@ from superres.report.metrics.profiles import (
 )
 from superres.report.plots import figures
 from superres.report.tables.markdown import align
-
-Row = dict[str, Any]
 
 _STYLES: dict[str, dict[str, Any]] = {
     CONVOLUTION: {"facecolor": "0.75"},

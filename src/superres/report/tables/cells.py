@@ -9,8 +9,7 @@ from typing import Any
 from superres.device.runtimes.trt.options import IMPLICIT
 from superres.device.timing.ratios import Ratio
 from superres.report import labels
-from superres.report.metrics.cautions import NOISE_MARK, NOISY
-from superres.report.metrics.far_off import FAR_MARK, FAR_OFF
+from superres.report.metrics.cautions import FAR_MARK, FAR_OFF, NOISE_MARK, NOISY
 from superres.report.metrics.speedups import (
     OVER_FP32,
     OVER_PYTORCH,

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from superres.report import labels
-from superres.report.metrics.cautions import NOISE_MARK, NOISY
-from superres.report.metrics.far_off import FAR_MARK, FAR_OFF
+from superres.report.metrics.cautions import FAR_MARK, FAR_OFF, NOISE_MARK, NOISY
 from superres.report.tables.cells import (
     METRICS,
     NO_RATIO,

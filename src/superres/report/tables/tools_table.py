@@ -12,8 +12,8 @@ import onnx
 from superres.device.base.outputs import Outputs, read_json
 from superres.device.machine.facts import sha256_file
 from superres.report import labels
-from superres.report.metrics.losses import loss_of
 from superres.report.metrics.operations import executed_convolutions
+from superres.report.metrics.psnr_loss import loss_of
 from superres.report.metrics.schema import read_evaluation
 from superres.report.tables.markdown import Marks, align
 

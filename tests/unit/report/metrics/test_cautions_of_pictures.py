@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from superres.csv_rows import write_rows
-from superres.report.metrics.far_off import FAR_OFF, with_far_off
+from superres.report.metrics.cautions import FAR_OFF, with_far_off
 from superres.report.metrics.schema import Metrics
 from superres.report.tables.cells import TableText
 from superres.report.tables.table import write_table
