@@ -160,7 +160,7 @@ def _arms(rows: Sequence[Row], calibrated: str) -> list[tuple[str, str, str]]:
 
 def _clip_title(clip: str, rows: Sequence[Row]) -> str:
     images = max((row["images"] or 0 for row in rows if row["clip"] == clip), default=0)
-    return f"{clip} ({images} {'image' if images == 1 else 'images'})"
+    return f"{clip} ({labels.counted(images, 'image')})"
 
 
 def _notes(rows: Sequence[Row], published: Sequence[Published], marks: Marks, text: TableText) -> list[str]:
