@@ -240,7 +240,7 @@ def _marker(runtime: str) -> Line2D:
 
 
 def _read(metrics: Path) -> tuple[list[Row], list[Row]]:
-    rows = read_metrics(metrics).to_dicts()
+    rows: list[Row] = [*read_metrics(metrics).to_dicts()]
     return rows, [row for row in rows if row["status"] == "ok"]
 
 

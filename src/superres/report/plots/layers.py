@@ -184,7 +184,7 @@ def _subset_label(row: Row) -> str:
     return "all float" if len(subset) == row["layers"] else "+".join(subset) or "all INT8"
 
 
-def _by_model(tables: Sequence[list[Row]]) -> list[list[Row]]:
+def _by_model(tables: Sequence[Sequence[Row]]) -> list[Sequence[Row]]:
     """Tables of one model each, in the order of models."""
     order = labels.order_models(rows[0]["model"] for rows in tables)
     return sorted(tables, key=lambda rows: order.index(rows[0]["model"]))
