@@ -6,8 +6,6 @@ import platform
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-import numpy as np
-
 # Instruction sets that decide how fast a precision can be; the last four are ARM's.
 _TELLING_FLAGS = (
     "avx2",
@@ -34,6 +32,8 @@ def usable_cpus() -> int:
 
 def describe_machine() -> Dict[str, Any]:
     """Facts of this machine for a record: processor, memory, system, Python; never its name."""
+    import numpy as np
+
     cpu = _cpu_fields()
     flags = set((cpu.get("flags") or cpu.get("Features") or "").split())
     return {
