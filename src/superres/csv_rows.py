@@ -11,11 +11,17 @@ from dataframely.exc import ValidationError
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
 
+Row = Mapping[str, Any]
+"""One row of a table of figures: its values by the names of the columns."""
+
 _S = TypeVar("_S", bound=dy.Schema)
 
 
-def write_rows(schema: type[dy.Schema], rows: Sequence[Mapping[str, Any]], out: Path) -> None:
-    """Check rows against a schema and write them as CSV; raises UserError, and writes nothing, if they don't fit."""
+def write_rows(schema: type[dy.Schema], rows: Sequence[Row], out: Path) -> None:
+    """Check rows against a schema and write them as CSV.
+
+    Raises UserError, and writes nothing, if they don't fit.
+    """
     frame = pl.DataFrame(list(rows), schema=schema.create_empty().schema)
     try:
         checked = schema.validate(frame)
@@ -27,7 +33,10 @@ def write_rows(schema: type[dy.Schema], rows: Sequence[Mapping[str, Any]], out: 
 
 
 def read_rows(schema: type[_S], path: Path, what: str) -> dy.DataFrame[_S]:
-    """Read a CSV file and check it; raises UserError, with `what` was expected, if it doesn't fit the schema."""
+    """Read a CSV file and check it against a schema.
+
+    Raises UserError, which says that `what` was expected, if it doesn't fit.
+    """
     try:
         frame = pl.read_csv(path, schema_overrides=schema.create_empty().schema)
         return schema.validate(frame.select(schema.column_names()))

@@ -43,6 +43,11 @@ def runtime_label(runtime: str) -> str:
     return RUNTIMES.get(runtime, runtime)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: `1 frame`, `2 frames`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def border_label(border: int) -> str:
     """What is left out of PSNR, as the end of a clause; empty for nothing."""
     return f", {border} pixels at each side left out" if border else ""

@@ -1,10 +1,16 @@
-"""Why an arm's figures of speed are to be read with care: a busy machine, arithmetic that isn't what was asked for."""
+"""Why an arm's figures are to be read with care: a busy machine, arithmetic that isn't what was asked for, a wrong picture.
 
-from collections.abc import Mapping
+INT8 engines with wrong colours are a known fault (NVIDIA/TensorRT issues 1187 and 3978), and a table of figures alone doesn't
+tell a fault from a loss: a picture that is worse than bicubic, or far from FP32's of the same model, gets a caution.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from superres.csv_rows import Row
 from superres.report.metrics.operations import Operations, executed_convolutions
+from superres.report.metrics.psnr_loss import loss_of
 
 _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 _MOST_OF_LIMIT = 1.05
@@ -13,6 +19,15 @@ NOISY = "noisy: "
 
 NOISE_MARK = "~"
 """What stands behind a figure of such an arm."""
+
+FAR_OFF = "far off: "
+"""How the cautions begin that are about a picture."""
+
+FAR_MARK = "!"
+"""What stands behind PSNR of such an arm."""
+
+_BASELINE = "bicubic"
+_LOOK = "look at the arm's sample before its figures"
 
 
 @dataclass(frozen=True)
@@ -24,13 +39,16 @@ class NoiseLimits:
 
 
 def find_cautions(
-    row: Mapping[str, Any],
+    row: Row,
     engine: Mapping[str, Any],
     latency: Mapping[str, Any],
     operations: Operations | None,
     noise: NoiseLimits,
 ) -> list[str]:
-    """Everything that is to be said of an arm; `row` are its metrics, `engine` and `latency` its tasks' records."""
+    """Everything that is to be said of an arm's speed.
+
+    `row` are its metrics, `engine` and `latency` its tasks' records.
+    """
     return [
         *(NOISY + reason for reason in _noise(row, latency, noise)),
         *_timing(latency),
@@ -39,7 +57,7 @@ def find_cautions(
     ]
 
 
-def _noise(row: Mapping[str, Any], latency: Mapping[str, Any], noise: NoiseLimits) -> list[str]:
+def _noise(row: Row, latency: Mapping[str, Any], noise: NoiseLimits) -> list[str]:
     found = []
     spread = row["latency_p90_ms"] / row["latency_p50_ms"]
     if spread > noise.spread:
@@ -73,7 +91,7 @@ def _arithmetic(precision: str, facts: Mapping[str, Any], operations: Operations
     return [f"{wanted - int8} of {wanted} quantised convolutions run in float"] if int8 < wanted else []
 
 
-def _processor(row: Mapping[str, Any], facts: Mapping[str, Any], latency: Mapping[str, Any]) -> list[str]:
+def _processor(row: Row, facts: Mapping[str, Any], latency: Mapping[str, Any]) -> list[str]:
     found = []
     int8 = row["precision"].startswith("int8-")
     flags = set(latency["machine"]["flags"])
@@ -88,3 +106,37 @@ def _processor(row: Mapping[str, Any], facts: Mapping[str, Any], latency: Mappin
             "faster than the measured limit, which a busy machine made too low: measure the roofline again"
         )
     return found
+
+
+def with_far_off(rows: Sequence[Row], far_db: float) -> list[dict[str, Any]]:
+    """The rows of `metrics.csv`, with a caution more for each arm whose picture is far off.
+
+    So it is if its PSNR is below that of bicubic on the same clip, on the same target if that has it, or more than
+    `far_db` below that of `fp32_of`.
+    """
+    return [_judged(row, rows, far_db) for row in rows]
+
+
+def _judged(row: Row, rows: Sequence[Row], far_db: float) -> dict[str, Any]:
+    if row["status"] != "ok" or row["model"] == _BASELINE:
+        return dict(row)
+    found = []
+    bicubic = _bicubic_of(row, rows)
+    if bicubic is not None and row["psnr_db"] < bicubic:
+        found.append(f"{bicubic - row['psnr_db']:.2f} dB below bicubic")
+    lost = loss_of(row, rows, "psnr_db")
+    if lost is not None and lost > far_db:
+        found.append(f"{lost:.2f} dB below FP32")
+    if not found:
+        return dict(row)
+    caution = f"{FAR_OFF}{' and '.join(found)}, {_LOOK}"
+    return {**row, "cautions": "; ".join(filter(None, [row.get("cautions"), caution]))}
+
+
+def _bicubic_of(row: Row, rows: Sequence[Row]) -> float | None:
+    found = {
+        other["target"]: other["psnr_db"]
+        for other in rows
+        if (other["model"], other["clip"], other["status"]) == (_BASELINE, row["clip"], "ok")
+    }
+    return found.get(row["target"], next(iter(found.values()), None))

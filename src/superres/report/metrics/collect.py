@@ -13,13 +13,12 @@ from superres.device.base.outputs import read_json
 from superres.device.frames.psnr import psnr
 from superres.device.machine.facts import sha256_file
 from superres.device.timing.ratios import SAME
-from superres.report.metrics.cautions import NoiseLimits, find_cautions
-from superres.report.metrics.far_off import with_far_off
+from superres.report.metrics.cautions import NoiseLimits, find_cautions, with_far_off
 from superres.report.metrics.limits import processor_of, reached, read_roofline
 from superres.report.metrics.operations import Operations, count_operations, executed_convolutions
 from superres.report.metrics.schema import Metrics
 from superres.report.metrics.speed import LATENCY, MAY_BE_EMPTY, OWN, aggregate_speed, paired_ratio
-from superres.report.provenance.manifest import Arm
+from superres.report.provenance.manifest import ArmOnClip
 
 _QUALITY = {
     "frame": pl.Int64,
@@ -37,7 +36,7 @@ _QUALITY = {
 class ArmFiles:
     """The files of one arm on one clip, the roofline of its target, and the ONNX file that counts its operations."""
 
-    arm: Arm
+    arm: ArmOnClip
     quality: Path
     latency: Path
     manifest: Path
@@ -119,7 +118,7 @@ def _row(
 
 
 def _paired(
-    arm: Arm, latency: pl.DataFrame, record: Mapping[str, Any], references: Mapping[str, str]
+    arm: ArmOnClip, latency: pl.DataFrame, record: Mapping[str, Any], references: Mapping[str, str]
 ) -> dict[str, Any]:
     """The columns about the reference arm."""
     if references.get(arm.target) == arm.folder:

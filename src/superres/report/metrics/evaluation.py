@@ -10,14 +10,14 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json
 from superres.report.metrics.collect import aggregate_quality, protocol_of, read_quality
 from superres.report.metrics.schema import Evaluation
-from superres.report.provenance.manifest import Arm, check_record
+from superres.report.provenance.manifest import ArmOnClip, check_record
 
 
 @dataclass(frozen=True)
 class ArmQuality:
     """What `measure_quality` left of one arm on one clip."""
 
-    arm: Arm
+    arm: ArmOnClip
     quality: Path
     record: Path
 

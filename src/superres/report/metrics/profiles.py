@@ -1,23 +1,34 @@
-"""From the profiles of all arms to `profile.csv`: one row is one operation of one arm, its time a median over runs."""
+"""From the profiles of all arms to `profile.csv`, and from that to what each network has of each kind.
+
+One row is one operation of one arm, its time a median over runs.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import fsum
 from pathlib import Path
 from typing import Any
 
 import dataframely as dy
 import polars as pl
 
-from superres.csv_rows import read_rows, write_rows
+from superres.csv_rows import Row, read_rows, write_rows
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json
+from superres.report import labels
 from superres.report.metrics.operations import macs_by_name
-from superres.report.provenance.manifest import Arm
+from superres.report.provenance.manifest import ArmOnClip
 
 CONVOLUTION, INTERPOLATION, LAYOUT, POINTWISE = "convolution", "interpolation", "moving data", "pointwise"
 GROUPS = (CONVOLUTION, INTERPOLATION, LAYOUT, POINTWISE)
 """What operations do, whatever a runtime calls them."""
+
+TIMED_APART = (
+    "Operations are timed apart, with counters: their sum is more than a frame takes. Figures 3 to 6 of the paper "
+    "show the same of TensorRT."
+)
+"""What has to be said wherever their times stand."""
 
 _KINDS = (
     (POINTWISE, ("convert",)),
@@ -51,6 +62,7 @@ _COLUMNS = {
     "nodes": pl.String,
     "ms": pl.Float64,
 }
+_INT8_TYPES = {"i8", "u8", "int8", "uint8", "Int8", "UInt8"}
 # What ONNX Runtime appends to the name of a node whose layout it has changed.
 _SUFFIX = re.compile(r"(_nchwc|_token_\d+|_quant)$")
 
@@ -80,10 +92,34 @@ class Profile(dy.Schema):
 class ProfileFiles:
     """The files of one arm's profile, and the ONNX file that knows its multiply-adds."""
 
-    arm: Arm
+    arm: ArmOnClip
     profile: Path
     record: Path
     operations: Path | None
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network in one runtime and precision: how many operations of each group it has, and their milliseconds."""
+
+    place: tuple[str, str]
+    runtime: str
+    precision: str
+    model: str
+    counts: dict[str, int]
+    ms: dict[str, float]
+    conv_gops: float | None
+    int8: int
+
+    @property
+    def operations(self) -> int:
+        """How many operations it has."""
+        return sum(self.counts.values())
+
+    @property
+    def total_ms(self) -> float:
+        """The sum of their times."""
+        return sum(self.ms.values())
 
 
 def collect_profiles(arms: Sequence[ProfileFiles], out: Path) -> None:
@@ -94,6 +130,22 @@ def collect_profiles(arms: Sequence[ProfileFiles], out: Path) -> None:
 def read_profile(path: Path) -> dy.DataFrame[Profile]:
     """Read and check `profile.csv`; raises UserError if it is not one."""
     return read_rows(Profile, path, "the profile of a study")
+
+
+def read_networks(path: Path) -> list[Network]:
+    """The networks of `profile.csv`, in the order of runtimes, precisions and models."""
+    rows = read_profile(path).to_dicts()
+    arms: dict[tuple, list[Row]] = {}
+    for row in rows:
+        key = (row["clip"], row["target"], row["runtime"], row["precision"], row["model"])
+        arms.setdefault(key, []).append(row)
+    runtimes = labels.order_runtimes(row["runtime"] for row in rows)
+    models = labels.order_models(row["model"] for row in rows)
+    precisions = labels.order_precisions((row["precision"] for row in rows), "")
+    ordered = sorted(
+        arms, key=lambda a: (a[:2], runtimes.index(a[2]), precisions.index(a[3]), models.index(a[4]))
+    )
+    return [_network(arm, arms[arm]) for arm in ordered]
 
 
 def group_of(kind: str) -> str:
@@ -144,3 +196,20 @@ def _macs(layer: Mapping[str, Any], known: Mapping[str, float], pixels: int) -> 
 
 def _rate(macs: float | None, ms: float) -> dict[str, float | None]:
     return {"macs": macs, "gops": 2 * macs / ms / 1e6 if macs and ms else None}
+
+
+def _network(arm: tuple, rows: Sequence[Row]) -> Network:
+    clip, target, runtime, precision, model = arm
+    convolutions = [row for row in rows if row["group"] == CONVOLUTION]
+    macs = sum(row["macs"] or 0.0 for row in convolutions)
+    ms = {group: fsum(row["ms"] for row in rows if row["group"] == group) for group in GROUPS}
+    return Network(
+        (clip, target),
+        runtime,
+        precision,
+        model,
+        {group: sum(row["group"] == group for row in rows) for group in GROUPS},
+        ms,
+        2 * macs / ms[CONVOLUTION] / 1e6 if macs and ms[CONVOLUTION] else None,
+        sum(row["type"] in _INT8_TYPES for row in convolutions),
+    )

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from superres.csv_rows import Row
 from superres.device.timing.ratios import SAME, Ratio
-
-Row = Mapping[str, Any]
 
 OVER_REFERENCE, OVER_PYTORCH, OVER_FP32 = "speedup", "speedup_pytorch", "speedup_fp32"
 

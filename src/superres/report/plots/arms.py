@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from superres.csv_rows import Row
 from superres.device.base.errors import UserError
 from superres.report import labels
 from superres.report.metrics.cautions import NOISE_MARK, NOISY
+from superres.report.metrics.psnr_loss import fp32_of, loss_of
 from superres.report.metrics.schema import read_metrics
 from superres.report.plots import figures
-
-Row = dict[str, Any]
 
 FPS_NOTE = "FPS: 1000 / median ms from uint8 frame in memory to uint8 frame in memory."
 
@@ -131,18 +131,15 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
 
 
 def int8_losses(rows: Sequence[Row]) -> list[Row]:
-    """Rows of INT8 arms with `psnr_db` and `psnr_y_db` replaced by what they lose against FP32.
+    """Rows of INT8 arms with `psnr_db` and `psnr_y_db` replaced by what they lose against FP32, as `loss_of` has it.
 
-    FP32 is that of the same target, runtime, model and clip; an arm without one is left out.
+    An arm without FP32 in its own runtime is left out.
     """
-    keys = ("target", "runtime", "model", "clip")
-    reference = {tuple(row[key] for key in keys): row for row in rows if row["precision"] == "fp32"}
     losses = []
     for row in rows:
-        fp32 = reference.get(tuple(row[key] for key in keys))
-        if row["precision"].startswith("int8-") and fp32 is not None:
-            lost = {key: fp32[key] - row[key] for key in ("psnr_db", "psnr_y_db")}
-            losses.append({**row, **lost})
+        fp32 = fp32_of(row, rows)
+        if row["precision"].startswith("int8-") and fp32 and fp32["runtime"] == row["runtime"]:
+            losses.append({**row, **{key: loss_of(row, rows, key) for key in ("psnr_db", "psnr_y_db")}})
     return losses
 
 
@@ -243,7 +240,7 @@ def _marker(runtime: str) -> Line2D:
 
 
 def _read(metrics: Path) -> tuple[list[Row], list[Row]]:
-    rows = read_metrics(metrics).to_dicts()
+    rows: list[Row] = [*read_metrics(metrics).to_dicts()]
     return rows, [row for row in rows if row["status"] == "ok"]
 
 

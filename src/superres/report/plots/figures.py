@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
+from superres.csv_rows import Row
 from superres.device.base.outputs import Outputs
 from superres.report import labels
 
@@ -104,7 +105,7 @@ def bar_style(precision: str, precisions: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def not_run_note(rows: Sequence[dict[str, Any]]) -> str:
+def not_run_note(rows: Sequence[Row]) -> str:
     """A line that names the arms without figures; empty if there are none."""
     arms: dict[str, list[str]] = {}
     for row in rows:

@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from superres.csv_rows import Row
 from superres.device.base.errors import UserError
 from superres.report import labels
-from superres.report.metrics.losses import loss_of
+from superres.report.metrics.psnr_loss import loss_of
 from superres.report.metrics.schema import read_evaluation
 from superres.report.plots import figures
 
-Row = Mapping[str, Any]
 Series = tuple[str, Sequence[tuple[int, str]]]
 """A label, and the precision of each number of images."""
 

@@ -7,14 +7,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from superres.csv_rows import Row
 from superres.device.base.errors import UserError
 from superres.quantization.layers.frontier import choose_subset
 from superres.quantization.layers.layers import ALL, NONE, PARTS, parse_subset
 from superres.quantization.layers.schema import read_frontier, read_sensitivity
 from superres.report import labels
 from superres.report.plots import figures
-
-Row = dict[str, Any]
 
 _LOST = {"facecolor": "0.35", "edgecolor": "black", "linewidth": 0.7}
 _WON = {"facecolor": "white", "edgecolor": "black", "linewidth": 0.7, "hatch": "////"}
@@ -185,7 +184,7 @@ def _subset_label(row: Row) -> str:
     return "all float" if len(subset) == row["layers"] else "+".join(subset) or "all INT8"
 
 
-def _by_model(tables: Sequence[list[Row]]) -> list[list[Row]]:
+def _by_model(tables: Sequence[Sequence[Row]]) -> list[Sequence[Row]]:
     """Tables of one model each, in the order of models."""
     order = labels.order_models(rows[0]["model"] for rows in tables)
     return sorted(tables, key=lambda rows: order.index(rows[0]["model"]))

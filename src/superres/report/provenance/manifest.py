@@ -13,7 +13,7 @@ from superres.device.machine.facts import sha256_file
 
 
 @dataclass(frozen=True, order=True)
-class Arm:
+class ArmOnClip:
     """One cell of the table: an arm and the clip it is evaluated on."""
 
     target: str
@@ -47,7 +47,7 @@ class Background:
 
 
 def write_manifest(
-    arm: Arm,
+    arm: ArmOnClip,
     records: Mapping[str, Path],
     *,
     inputs: Mapping[str, Path],
@@ -94,7 +94,7 @@ def _read_record(path: Path) -> dict[str, Any]:
     return read_json(path, ("status", "runtime", "precision"))
 
 
-def check_record(arm: Arm, path: Path, record: Mapping[str, Any], engine: Mapping[str, Any]) -> None:
+def check_record(arm: ArmOnClip, path: Path, record: Mapping[str, Any], engine: Mapping[str, Any]) -> None:
     """Raise UserError if a task's record, read from `path`, is not of this arm, its clip and its engine."""
     expected: dict[str, Any] = {"runtime": arm.runtime, "precision": arm.precision, "clip": arm.clip}
     if record["status"] == "ok":

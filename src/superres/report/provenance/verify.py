@@ -16,6 +16,7 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
 from superres.device.machine.facts import sha256_file
+from superres.report.labels import counted
 from superres.report.provenance.manifest import study_digest
 
 NOTHING = "nothing"
@@ -87,9 +88,10 @@ def verify_study(results: Path, studies: Mapping[str, Mapping[str, Any]]) -> Non
     _check_metrics(results / "metrics.csv", done)
     _print(done)
     if done.findings:
+        verb = "names" if done.manifests == 1 else "name"
         raise UserError(
-            f"{results}: expected everything as {done.manifests} manifests name it, found {len(done.findings)} "
-            "differences, listed above; run the study again, or put back what was changed"
+            f"{results}: expected everything as {counted(done.manifests, 'manifest')} {verb} it, found "
+            f"{counted(len(done.findings), 'difference')}, listed above; run the study again, or put back what was changed"
         )
 
 
@@ -159,15 +161,15 @@ def _check_frame_file(
     path: Path, digests: Sequence[str], shapes: Sequence[Sequence[int]]
 ) -> Iterator[Finding]:
     if not path.is_file():
-        yield Finding(path.as_posix(), f"{len(digests)} frames", NOTHING)
+        yield Finding(path.as_posix(), counted(len(digests), "frame"), NOTHING)
         return
     try:
         frames = open_frames(path, [(height, width) for height, width in shapes])
     except UserError as error:
-        yield Finding(path.as_posix(), f"{len(digests)} frames", str(error).partition("found ")[2])
+        yield Finding(path.as_posix(), counted(len(digests), "frame"), str(error).partition("found ")[2])
         return
     if len(frames) != len(digests):
-        yield Finding(path.as_posix(), f"{len(digests)} frames", f"{len(frames)} frames")
+        yield Finding(path.as_posix(), counted(len(digests), "frame"), counted(len(frames), "frame"))
     for i, expected in enumerate(digests[: len(frames)]):
         found = picture_digest(frames[i])
         frames.forget()
@@ -198,10 +200,11 @@ def _print(done: Verification) -> None:
     for note in dict.fromkeys(done.notes):
         sys.stderr.write(f"note: {note}\n")
     for finding, manifests in sorted(done.findings.items()):
-        behind = f" (behind {manifests} arms)" if manifests > 1 else ""
+        behind = f" (behind {counted(manifests, 'arm')})" if manifests > 1 else ""
         sys.stderr.write(f"{finding}{behind}\n")
     sys.stderr.write(
-        f"verified {done.files} files behind {done.manifests} manifests: {len(done.findings)} differences\n"
+        f"verified {counted(done.files, 'file')} behind {counted(done.manifests, 'manifest')}: "
+        f"{counted(len(done.findings), 'difference')}\n"
     )
 
 

@@ -4,13 +4,12 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from superres.csv_rows import Row
 from superres.device.runtimes.trt.options import IMPLICIT
 from superres.device.timing.ratios import Ratio
 from superres.report import labels
-from superres.report.metrics.cautions import NOISE_MARK, NOISY
-from superres.report.metrics.far_off import FAR_MARK, FAR_OFF
+from superres.report.metrics.cautions import FAR_MARK, FAR_OFF, NOISE_MARK, NOISY
 from superres.report.metrics.speedups import (
     OVER_FP32,
     OVER_PYTORCH,
@@ -45,13 +44,12 @@ Cell = tuple[str, str, str, str]
 class TableText:
     """What the table says besides figures.
 
-    `machine` describes the machine behind the FPS. `notes` are further lines, such as what a clip shows.
+    `notes` are further lines, such as what a clip shows.
     `dummy` says what the ranges of "INT8 w/o calibration" are measured on, and `calibrated` is the precision
     in the column "INT8 w/ calibration". `precisions` names columns otherwise than `labels.precision_label`.
     `kernel` is how bicubic interpolates, one of `labels.KERNELS`; None without bicubic.
     """
 
-    machine: str = ""
     notes: Sequence[str] = ()
     dummy: str = "one random image, uniform in [0, 1)"
     calibrated: str = "int8-minmax"
@@ -104,7 +102,7 @@ def _paper_speedups(calibrated: str) -> dict[Cell, str]:
     return {cell: f"{value:.2f}" for cell, value in paper_speedups(fps).items()}
 
 
-def build_blocks(rows: Sequence[Mapping[str, Any]], text: TableText) -> list[Block]:
+def build_blocks(rows: Sequence[Row], text: TableText) -> list[Block]:
     """A block for each clip and target of the metrics' rows, in their order."""
     paper = read_paper(text.calibrated) | _paper_speedups(text.calibrated)
     rows = in_papers_columns(rows, text.calibrated)
@@ -112,14 +110,14 @@ def build_blocks(rows: Sequence[Mapping[str, Any]], text: TableText) -> list[Blo
     return [_block(clip, target, rows, paper, text) for clip, target in pairs]
 
 
-def in_papers_columns(rows: Sequence[Mapping[str, Any]], calibrated: str) -> list[Mapping[str, Any]]:
+def in_papers_columns(rows: Sequence[Row], calibrated: str) -> list[Row]:
     """The rows, with INT8 whose ranges TensorRT found itself in the columns of the paper, which has no other.
 
     Where a study has TensorRT's Q/DQ graph of the same calibration too, each keeps a column of its own.
     """
     found = {(row["runtime"], row["precision"]) for row in rows}
 
-    def column(row: Mapping[str, Any]) -> str:
+    def column(row: Row) -> str:
         plain = row["precision"].replace(IMPLICIT, "int8-")
         papers = plain in (labels.UNCALIBRATED, calibrated) and (row["runtime"], plain) not in found
         return plain if papers else row["precision"]
@@ -127,9 +125,7 @@ def in_papers_columns(rows: Sequence[Mapping[str, Any]], calibrated: str) -> lis
     return [{**row, "precision": column(row)} for row in rows]
 
 
-def _block(
-    clip: str, target: str, rows: Sequence[Mapping[str, Any]], paper: Mapping[Cell, str], text: TableText
-) -> Block:
+def _block(clip: str, target: str, rows: Sequence[Row], paper: Mapping[Cell, str], text: TableText) -> Block:
     mine = [row for row in rows if row["clip"] == clip and row["target"] == target]
     columns = _columns(mine, text.calibrated)
     papers = (model for _, model, _, _ in paper)
@@ -148,7 +144,7 @@ def _block(
     return Block(clip, target, models, columns, cells, paper)
 
 
-def _row_cells(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[Cell, str]:
+def _row_cells(row: Row, rows: Sequence[Row]) -> dict[Cell, str]:
     """The cells of one arm: its figures, or why it has none."""
     arm = (row["model"], row["runtime"], row["precision"])
     if row["status"] != "ok":
@@ -162,7 +158,7 @@ def _row_cells(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dic
     return found
 
 
-def _columns(rows: Sequence[Mapping[str, Any]], calibrated: str) -> list[tuple[str, str]]:
+def _columns(rows: Sequence[Row], calibrated: str) -> list[tuple[str, str]]:
     """The paper's columns and those of the runtimes that run everywhere, then what else the study has."""
     int8 = (labels.UNCALIBRATED, calibrated)
     base = {

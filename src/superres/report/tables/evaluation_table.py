@@ -1,23 +1,21 @@
 """An evaluation as Markdown: a column a clip, a row an arm, published figures below where they can be compared."""
 
 import csv
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import fmean
 
+from superres.csv_rows import Row
 from superres.device.base.outputs import Outputs
 from superres.device.frames.psnr import LITERATURE, PsnrProtocol
 from superres.report import labels
-from superres.report.metrics.losses import fp32_of
+from superres.report.metrics.psnr_loss import loss_of
 from superres.report.metrics.schema import read_evaluation
 from superres.report.tables.cells import NOT_IN_STUDY, TableText
 from superres.report.tables.markdown import Marks, align, bicubic_note
-from superres.report.tables.spread import spread_table
 
 LITERATURE_KERNELS = ("bicubic", "bicubic-matlab")
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def write_evaluation(
     for target in dict.fromkeys(row["target"] for row in rows):
         mine = [row for row in rows if row["target"] == target]
         parts.append(f"## On `{target}`\n\n{_table(mine, comparable, marks, text)}")
-    if spread := spread_table(rows, seeds):
+    if spread := _spread_table(rows, seeds):
         parts.append(f"## Spread over seeds: PSNR_Y lost against FP32 [dB]\n\n{spread}")
     notes = _notes(rows, comparable, marks, text) + refused
     if len(rows) < len(every):
@@ -131,11 +129,11 @@ def _cell(row: Row, rows: Sequence[Row]) -> str:
     """PSNR_Y, and in brackets what it differs from the same model's in FP32."""
     if row["status"] != "ok":
         return row["status"]
-    reference = fp32_of(row, rows, "psnr_y_db")
+    loss = loss_of(row, rows, "psnr_y_db")
     digits = _change_digits(rows)
-    if reference is None or row["precision"] == "fp32":
+    if loss is None or row["precision"] == "fp32":
         return f"{row['psnr_y_db']:.2f}{_blank(digits)}"
-    return f"{row['psnr_y_db']:.2f} ({row['psnr_y_db'] - reference:+.{digits}f})"
+    return f"{row['psnr_y_db']:.2f} ({0.0 - loss:+.{digits}f})"
 
 
 def _change_digits(rows: Sequence[Row]) -> int:
@@ -162,7 +160,7 @@ def _arms(rows: Sequence[Row], calibrated: str) -> list[tuple[str, str, str]]:
 
 def _clip_title(clip: str, rows: Sequence[Row]) -> str:
     images = max((row["images"] or 0 for row in rows if row["clip"] == clip), default=0)
-    return f"{clip} ({images} {'image' if images == 1 else 'images'})"
+    return f"{clip} ({labels.counted(images, 'image')})"
 
 
 def _notes(rows: Sequence[Row], published: Sequence[Published], marks: Marks, text: TableText) -> list[str]:
@@ -183,3 +181,39 @@ def _notes(rows: Sequence[Row], published: Sequence[Published], marks: Marks, te
         *([f"Published figures: {'; '.join(said)}."] if said else []),
         *text.notes,
     ]
+
+
+def _spread_table(rows: Sequence[Row], seeds: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """How much of an INT8 loss is chance: its mean, least and largest PSNR_Y [dB] over each series of seeds, as Markdown.
+
+    A series is a label and its precisions, which differ in nothing but the seed of their random data. A loss is counted where arm and FP32 both ran; empty without any series.
+    """
+    lines = [["Model", "Runtime", "Clip", "INT8", "Seeds", "Mean", "Least", "Largest"]]
+    targets = dict.fromkeys(row["target"] for row in rows)
+    for model in labels.order_models(row["model"] for row in rows):
+        for runtime in labels.order_runtimes(row["runtime"] for row in rows):
+            for target in targets:
+                mine = [
+                    r for r in rows if (r["model"], r["runtime"], r["target"]) == (model, runtime, target)
+                ]
+                where = labels.runtime_label(runtime) + (f" on {target}" if len(targets) > 1 else "")
+                lines += [[labels.model_label(model), where, *cells] for cells in _spreads(mine, rows, seeds)]
+    return align(lines, left=4) if len(lines) > 1 else ""
+
+
+def _spreads(
+    mine: Sequence[Row], rows: Sequence[Row], seeds: Sequence[tuple[str, Sequence[str]]]
+) -> list[list[str]]:
+    found = []
+    for clip in dict.fromkeys(row["clip"] for row in mine):
+        for label, precisions in seeds:
+            losses = [
+                loss
+                for row in mine
+                if row["clip"] == clip and row["precision"] in precisions
+                if (loss := loss_of(row, rows, "psnr_y_db")) is not None
+            ]
+            if len(losses) > 1:
+                figures = [f"{value:.3f}" for value in (fmean(losses), min(losses), max(losses))]
+                found.append([clip, label, str(len(losses)), *figures])
+    return found

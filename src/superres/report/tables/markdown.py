@@ -1,11 +1,11 @@
 """Table 1 as Markdown that also reads as plain text: one table a metric, a row a model and runtime."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from superres.csv_rows import Row
 from superres.report import labels
-from superres.report.metrics.cautions import NOISE_MARK, NOISY
-from superres.report.metrics.far_off import FAR_MARK, FAR_OFF
+from superres.report.metrics.cautions import FAR_MARK, FAR_OFF, NOISE_MARK, NOISY
+from superres.report.metrics.schema import IDENTITY
 from superres.report.tables.cells import (
     METRICS,
     NO_RATIO,
@@ -30,15 +30,15 @@ class Marks:
         return f"not run ({letter})"
 
 
-def render_markdown(blocks: Sequence[Block], rows: Sequence[Mapping[str, Any]], text: TableText) -> str:
-    """The whole file: a block for each clip and target, then the notes."""
+def render_markdown(blocks: Sequence[Block], rows: Sequence[Row], text: TableText, machine: str) -> str:
+    """The whole file: a block for each clip and target, then the notes; `machine` is what the FPS are of."""
     marks = Marks()
     parts = ["# Table 1"]
     for block in blocks:
         parts.append(f"## Clip `{block.clip}` on `{block.target}`")
         for metric, title in METRICS.items():
             parts.append(f"### {title}\n\n{_table(block, metric, marks, text)}")
-    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in _notes(rows, marks, text)))
+    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in _notes(rows, marks, text, machine)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -72,7 +72,7 @@ def align(lines: Sequence[Sequence[str]], left: int) -> str:
     return "\n".join([row(lines[0]), row(rule), *(row(line) for line in lines[1:])])
 
 
-def _notes(rows: Sequence[Mapping[str, Any]], marks: Marks, text: TableText) -> list[str]:
+def _notes(rows: Sequence[Row], marks: Marks, text: TableText, machine: str) -> list[str]:
     ran = [row for row in rows if row["status"] == "ok"]
     calibrated = labels.precision_label(text.calibrated).removeprefix("INT8 ")
     # One study, one way to measure.
@@ -87,7 +87,7 @@ def _notes(rows: Sequence[Mapping[str, Any]], marks: Marks, text: TableText) -> 
         "and its PSNR taken then. The paper does not say which of the two it gives.",
         "FPS is 1000 / median milliseconds from a uint8 frame in memory to the uint8 frame of twice its size "
         f"in memory: {_span(ran, 'iterations')} timed frames with {_span(ran, 'threads')} threads, one arm at "
-        f"a time, on {text.machine}. The paper does not say what its FPS includes.",
+        f"a time, on {machine}. The paper does not say what its FPS includes.",
         *_speed_notes(ran),
         f"INT8 w/o calibration: ranges of {text.dummy}. The paper's torch2trt, where it is given no images, "
         "calibrates on the one tensor that the model is traced with; which that was, the paper does not say.",
@@ -99,7 +99,7 @@ def _notes(rows: Sequence[Mapping[str, Any]], marks: Marks, text: TableText) -> 
     ]
 
 
-def _implicit_note(rows: Sequence[Mapping[str, Any]], text: TableText) -> list[str]:
+def _implicit_note(rows: Sequence[Row], text: TableText) -> list[str]:
     """What INT8 is in the paper's columns of TensorRT, where it isn't the Q/DQ graph of other runtimes."""
     moved = [
         row["precision"]
@@ -110,7 +110,7 @@ def _implicit_note(rows: Sequence[Mapping[str, Any]], text: TableText) -> list[s
     return [f"TensorRT's INT8 is {names}: it finds the ranges itself, as in the paper."] if moved else []
 
 
-def _speed_notes(ran: Sequence[Mapping[str, Any]]) -> list[str]:
+def _speed_notes(ran: Sequence[Row]) -> list[str]:
     """What ratios and limits are of, and whatever is to be said of arms' speeds."""
     references = dict.fromkeys(row["reference"] for row in ran if row["reference"])
     notes = []
@@ -128,13 +128,12 @@ def _speed_notes(ran: Sequence[Mapping[str, Any]]) -> list[str]:
     return notes + _caution_notes(ran)
 
 
-def _caution_notes(ran: Sequence[Mapping[str, Any]]) -> list[str]:
+def _caution_notes(ran: Sequence[Row]) -> list[str]:
     arms: dict[str, list[str]] = {}
     for row in ran:
         for caution in filter(None, (row["cautions"] or "").split("; ")):
             kind = next((kind for kind in (NOISY, FAR_OFF) if caution.startswith(kind)), caution)
-            name = arm_label("/".join(row[key] for key in ("target", "runtime", "model", "precision")))
-            arms.setdefault(kind, []).append(name)
+            arms.setdefault(kind, []).append(arm_label(arm_folder(row)))
     return [_caution_note(kind, list(dict.fromkeys(names))) for kind, names in arms.items()]
 
 
@@ -142,7 +141,7 @@ def _caution_note(kind: str, arms: Sequence[str]) -> str:
     if kind == NOISY:
         return (
             f"`{NOISE_MARK}`: the machine was busy with something else, or times spread: trust ratios, not FPS. `cautions` in "
-            f"metrics.csv has the figures of {len(arms)} arms."
+            f"metrics.csv has the figures of {labels.counted(len(arms), 'arm')}."
         )
     if kind == FAR_OFF:
         return (
@@ -150,6 +149,11 @@ def _caution_note(kind: str, arms: Sequence[str]) -> str:
             f"rather than a loss: look at `plots/samples.png` before the figures. {', '.join(arms)}."
         )
     return f"Caution, {kind}: {', '.join(arms)}."
+
+
+def arm_folder(row: Row) -> str:
+    """The folder of a row's arm, which is its name in files: `local/openvino/espcn_rgb/fp32`."""
+    return "/".join(row[key] for key in IDENTITY[:4])
 
 
 def arm_label(folder: str) -> str:
@@ -165,7 +169,7 @@ def bicubic_note(text: TableText, ending: str = "") -> list[str]:
     return [f"Bicubic is {labels.KERNELS[text.kernel]} on uint8 frames{ending}."]
 
 
-def _span(rows: Sequence[Mapping[str, Any]], column: str) -> str:
+def _span(rows: Sequence[Row], column: str) -> str:
     values = sorted({row[column] for row in rows})
     if not values:
         return "0"

@@ -9,16 +9,14 @@ from typing import Any
 
 import onnx
 
+from superres.csv_rows import Row
 from superres.device.base.outputs import Outputs, read_json
 from superres.device.machine.facts import sha256_file
 from superres.report import labels
-from superres.report.metrics.losses import loss_of
 from superres.report.metrics.operations import executed_convolutions
+from superres.report.metrics.psnr_loss import loss_of
 from superres.report.metrics.schema import read_evaluation
-from superres.report.tables.markdown import Marks, align
-
-Arm = tuple[str, str, str, str]
-"""Target, runtime, model, precision."""
+from superres.report.tables.markdown import Marks, align, arm_folder
 
 OURS = "this pipeline"
 
@@ -64,7 +62,7 @@ class ToolRow:
 def compare_tools(
     evaluation: Path,
     graphs: Mapping[tuple[str, str], Path],
-    engines: Mapping[Arm, Path],
+    engines: Mapping[str, Path],
     tools: Mapping[str, str],
     *,
     csv_out: Path,
@@ -72,15 +70,16 @@ def compare_tools(
 ) -> None:
     """Write a row an arm and clip as CSV, and a table for each clip as Markdown.
 
-    `graphs` are ONNX files by model and precision, `engines` the records of built engines by arm; `tools` are
-    others' tools by what stands behind `int8-`. Both files appear together.
+    `graphs` are ONNX files by model and precision, `engines` the records of built engines by the arm's folder
+    ("target/runtime/model/precision"); `tools` are others' tools by what stands behind `int8-`. Both files appear
+    together.
     """
     seen = {key: read_graph(path, _maker(key[1], tools)) for key, path in graphs.items()}
     every = read_evaluation(evaluation).to_dicts()
     rows = [
         _row(row, every, seen[row["model"], row["precision"]], read_json(engines[arm], ("status",)))
         for row in every
-        if (arm := (row["target"], row["runtime"], row["model"], row["precision"])) in engines
+        if (arm := arm_folder(row)) in engines
     ]
     with Outputs({"csv": str(csv_out), "md": str(md_out)}) as outputs:
         with outputs["csv"].open("w", encoding="utf-8", newline="") as file:
@@ -104,9 +103,7 @@ def _maker(precision: str, tools: Mapping[str, str]) -> str:
     return tools.get(precision.removeprefix("int8-"), OURS)
 
 
-def _row(
-    row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], graph: Graph, engine: Mapping[str, Any]
-) -> ToolRow:
+def _row(row: Row, rows: Sequence[Row], graph: Graph, engine: Mapping[str, Any]) -> ToolRow:
     int8, convolutions = executed_convolutions(engine.get("facts", {}))
     return ToolRow(
         **{

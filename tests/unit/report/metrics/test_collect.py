@@ -12,11 +12,11 @@ from superres.device.base.errors import UserError
 from superres.report.metrics.cautions import NoiseLimits
 from superres.report.metrics.collect import ArmFiles, aggregate, collect_metrics
 from superres.report.metrics.schema import Metrics, read_metrics
-from superres.report.provenance.manifest import Arm, Background, write_manifest
+from superres.report.provenance.manifest import ArmOnClip, Background, write_manifest
 
 from ..synthetic import not_run, row, write_network
 
-ARM = Arm("local", "openvino", "espcn_rgb", "int8-minmax", "park")
+ARM = ArmOnClip("local", "openvino", "espcn_rgb", "int8-minmax", "park")
 ENGINE_SHA256 = "ef" * 32
 MSE = [10.0, 40.0, 25.0]
 MSE_Y = [5.0, 20.0, 12.0]
@@ -42,7 +42,7 @@ def decibels(mse: float) -> float:
     return -10 * math.log10(mse / 255**2)
 
 
-def write_arm(folder: Path, status: str = "ok", arm: Arm = ARM) -> ArmFiles:
+def write_arm(folder: Path, status: str = "ok", arm: ArmOnClip = ARM) -> ArmFiles:
     """The files of an arm as its tasks write them."""
     folder.mkdir(parents=True, exist_ok=True)
     ok = status == "ok"
@@ -139,7 +139,7 @@ def test_perfect_frames_have_infinite_psnr(tmp_path: Path) -> None:
 
 def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     ran = write_arm(tmp_path / "ran")
-    other = Arm("local", "tensorrt", "espcn_rgb", "fp16", "park")
+    other = ArmOnClip("local", "tensorrt", "espcn_rgb", "fp16", "park")
     missing = write_arm(tmp_path / "missing", "not run: needs a CUDA device", other)
     merge(ran)
     merge(missing)

@@ -9,11 +9,11 @@ from superres.csv_rows import write_rows
 from superres.device.base.errors import UserError
 from superres.report.metrics.evaluation import ArmQuality, collect_evaluation
 from superres.report.metrics.schema import Evaluation, read_evaluation
-from superres.report.provenance.manifest import Arm
+from superres.report.provenance.manifest import ArmOnClip
 from superres.report.tables.cells import TableText
 from superres.report.tables.evaluation_table import read_published, write_evaluation
 
-ARM = Arm("local", "openvino", "espcn_rgb", "int8-minmax", "set5")
+ARM = ArmOnClip("local", "openvino", "espcn_rgb", "int8-minmax", "set5")
 TEXT = TableText(notes=["Clip `set5`: five images."], kernel="matlab")
 
 # FACTS of the literature, x2: Set5, Set14, B100, Urban100, typed from the papers' tables.
@@ -26,7 +26,7 @@ PAPERS = {
 }
 
 
-def write_quality(folder: Path, arm: Arm = ARM, status: str = "ok", images: int = 2) -> ArmQuality:
+def write_quality(folder: Path, arm: ArmOnClip = ARM, status: str = "ok", images: int = 2) -> ArmQuality:
     """The files of `measure_quality`: two images with mean squared errors of 4 and 25, of luma 1 and 16."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db"]
@@ -49,7 +49,7 @@ def write_quality(folder: Path, arm: Arm = ARM, status: str = "ok", images: int 
 
 
 def test_a_row_an_arm_and_clip(tmp_path: Path) -> None:
-    missing = Arm("local", "pytorch", "espcn_rgb", "fp16", "set5")
+    missing = ArmOnClip("local", "pytorch", "espcn_rgb", "fp16", "set5")
     files = [
         write_quality(tmp_path / "ran"),
         write_quality(tmp_path / "missing", missing, "not run: needs a CUDA device"),
@@ -78,7 +78,7 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
         collect_evaluation([short], {"set5": "bicubic"}, out)
     files = write_quality(tmp_path / "other")
     moved = ArmQuality(
-        Arm("local", "openvino", "espcn_rgb", "int8-minmax", "b100"), files.quality, files.record
+        ArmOnClip("local", "openvino", "espcn_rgb", "int8-minmax", "b100"), files.quality, files.record
     )
     with pytest.raises(UserError, match="expected clip b100"):
         collect_evaluation([moved], {"b100": "bicubic"}, out)

@@ -6,10 +6,17 @@ from pathlib import Path
 import pytest
 
 from superres.device.base.errors import UserError
-from superres.report.metrics.profiles import ProfileFiles, collect_profiles, group_of, read_profile
+from superres.report.metrics.profiles import (
+    ProfileFiles,
+    collect_profiles,
+    group_of,
+    read_networks,
+    read_profile,
+)
 from superres.report.plots import figures
-from superres.report.plots.operations import plot_operations, sum_up, write_operations
-from superres.report.provenance.manifest import Arm
+from superres.report.plots.operations import plot_operations
+from superres.report.provenance.manifest import ArmOnClip
+from superres.report.tables.operations_table import write_operations
 
 from ..synthetic import write_network
 
@@ -35,7 +42,7 @@ def write_profile(folder: Path, model: str = "espcn_rgb", status: str = "ok") ->
             writer.writerows((run, *row, ms) for row, ms in zip(ROWS, times, strict=True))
     (folder / "profile.json").write_text(json.dumps({"status": status, "pixels": PIXELS}))
     write_network(folder / "n.onnx")
-    arm = Arm("local", "onnxruntime", model, "int8-minmax", "park")
+    arm = ArmOnClip("local", "onnxruntime", model, "int8-minmax", "park")
     return ProfileFiles(arm, folder / "profile.csv", folder / "profile.json", folder / "n.onnx")
 
 
@@ -83,7 +90,7 @@ def test_what_operations_do_in_words_of_all_runtimes(kind: str, group: str) -> N
 
 
 def test_a_network_is_the_sum_of_its_operations(profile: Path, tmp_path: Path) -> None:
-    first, second = sum_up(read_profile(profile).to_dicts())
+    first, second = read_networks(profile)
     assert (first.model, second.model) == ("espcn_rgb", "espcn_ycbcr")
     assert (first.operations, first.total_ms, first.int8) == (5, 10.0, 1)
     assert first.ms["convolution"] == 3.0

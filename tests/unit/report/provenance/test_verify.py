@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import superres
 from superres.code_version import describe_code, describe_libraries
 from superres.data.calibration_sets import prepare_calibration_set
 from superres.data.clips import prepare_clip
@@ -17,13 +18,13 @@ from superres.data.sources.images import Images
 from superres.data.sources.source import PinnedFile, Source
 from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
-from superres.code_version import ROOT
 from superres.report.metrics.collect import ArmFiles
 from superres.report.provenance.manifest import Background, write_manifest
 from superres.report.provenance.verify import verify_study
 
 from ..metrics.test_collect import ARM, collect, write_arm
 
+ROOT = Path(superres.__file__).parent
 STUDY = {"seed": 7, "latency": {"min_seconds": 3.0}, "clip": {"size": (6, 8)}}
 RESULTS = Path("results/small")
 FOLDER = RESULTS / "arms/local"
@@ -81,7 +82,10 @@ def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArmFiles:
 def findings(capsys: pytest.CaptureFixture[str], study: dict[str, Any] = STUDY) -> list[str]:
     """The lines of a verification that has to fail."""
     capsys.readouterr()
-    with pytest.raises(UserError, match=r"found \d+ differences, listed above; run the study again"):
+    with pytest.raises(
+        UserError,
+        match=r"as (1 manifest names|0 manifests name) it, found (1 difference|\d+ differences), listed above; run",
+    ):
         verify_study(RESULTS, {MANIFEST.as_posix(): study})
     return [line for line in capsys.readouterr().err.splitlines() if ": expected " in line]
 
@@ -91,7 +95,7 @@ def test_what_was_left_alone_matches(arm: ArmFiles, capsys: pytest.CaptureFixtur
     verify_study(RESULTS, {MANIFEST.as_posix(): STUDY, "results/small/arms/later/manifest.json": STUDY})
     said = capsys.readouterr().err
     assert "note: results/small/arms/later/manifest.json: not there yet" in said
-    assert "verified 6 files behind 1 manifests: 0 differences" in said and "expected" not in said
+    assert "verified 6 files behind 1 manifest: 0 differences" in said and "expected" not in said
     assert before == {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
 
 
@@ -129,7 +133,7 @@ def test_a_changed_frame_is_named(arm: ArmFiles, capsys):
     [
         (Path.unlink, "expected 2 frames, found nothing"),
         (lambda path: path.write_bytes(path.read_bytes()[:150]), "expected 2 frames, found something else"),
-        (lambda path: np.save(path, np.zeros((1, 6, 8, 3), np.uint8)), "expected 2 frames, found 1 frames"),
+        (lambda path: np.save(path, np.zeros((1, 6, 8, 3), np.uint8)), "expected 2 frames, found 1 frame"),
     ],
 )
 def test_a_spoilt_frame_file_is_named(arm: ArmFiles, capsys, spoil: Callable[[Path], object], found: str):
@@ -171,8 +175,8 @@ def test_a_changed_module_is_named(arm: ArmFiles, capsys):
     manifest_of(arm, {**code, "modules": {"device/frames/psnr.py": "0" * 64, "device/gone.py": "1" * 64}}, {})
     now = sha256(ROOT / "device/frames/psnr.py")
     assert findings(capsys) == [
-        f"module device/gone.py: expected sha256 {'1' * 64}, found nothing",
         f"module device/frames/psnr.py: expected sha256 {'0' * 64}, found sha256 {now}",
+        f"module device/gone.py: expected sha256 {'1' * 64}, found nothing",
     ]
 
 

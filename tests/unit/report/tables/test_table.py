@@ -1,4 +1,5 @@
 import csv
+import json
 from pathlib import Path
 
 from superres.report.tables.cells import (
@@ -10,11 +11,11 @@ from superres.report.tables.cells import (
     TableText,
     read_paper,
 )
-from superres.report.tables.table import write_table
+from superres.report.tables.table import describe_machines, write_table
 
 from ..synthetic import default_rows, not_run, row, write_metrics
 
-TEXT = TableText(machine="a machine of the test", notes=["Clip `park` is a turning view."])
+TEXT = TableText(notes=["Clip `park` is a turning view."])
 
 # Table 1 of the paper, read from its page by hand: PSNR, PSNR_Y, FPS of both networks.
 PAPER_ROWS = {
@@ -36,7 +37,10 @@ PAPER_COLUMNS = (
 
 
 def write(metrics: Path, folder: Path, text: TableText = TEXT) -> tuple[list[dict[str, str]], str]:
-    write_table(metrics, folder / "table1.csv", folder / "table1.md", text)
+    manifest = folder / "manifest.json"
+    machine = {"module": None, "cpu": "CPU of a test", "usable_cpus": 1, "flags": ["sse2", "avx512_vnni"]}
+    manifest.write_text(json.dumps({"latency": {"machine": machine, "threads": 2}}))
+    write_table(metrics, [manifest] * 2, folder / "table1.csv", folder / "table1.md", text)
     with (folder / "table1.csv").open(newline="") as file:
         return list(csv.DictReader(file)), (folder / "table1.md").read_text()
 
@@ -101,7 +105,7 @@ def test_cautions_are_said_and_noisy_arms_marked(tmp_path: Path) -> None:
     table, text = write(write_metrics(tmp_path / "m.csv", rows), tmp_path)
     fps = find(table, "FPS [frames/sec]", "ESPCN_RGB", OURS)
     assert (fps["OpenVINO FP32"], fps["OpenVINO BF16"]) == ("7.14~", "12.66")
-    assert "in metrics.csv has the figures of 1 arms." in text
+    assert "in metrics.csv has the figures of 1 arm." in text
     assert (
         "- Caution, 1 of 3 quantised convolutions run in float: ONNX Runtime INT8 minmax ESPCN_RGB, OpenVINO FP32 ESPCN_RGB."
         in text
@@ -122,7 +126,7 @@ def test_further_calibrations_get_columns_behind(tmp_path: Path) -> None:
     assert names[-2:] == ["OpenVINO INT8 w/ calibration", "OpenVINO INT8 entropy"]
     assert find(table, "PSNR [dB]", "ESPCN_RGB", OURS)["OpenVINO INT8 entropy"] == "30.9000"
     assert "INT8 entropy |" in text
-    chosen = TableText(machine="m", calibrated="int8-entropy")
+    chosen = TableText(calibrated="int8-entropy")
     table, _ = write(tmp_path / "m.csv", tmp_path, chosen)
     assert find(table, "PSNR [dB]", "ESPCN_RGB", OURS)["OpenVINO INT8 w/ calibration"] == "30.9000"
     assert find(table, "PSNR [dB]", "ESPCN_RGB", PAPER)["TensorRT INT8 w/ calibration"] == "29.7454"
@@ -150,14 +154,17 @@ def test_markdown_reads_as_plain_text(metrics: Path, tmp_path: Path) -> None:
         assert len(widths) == 1
     assert "- (a) not run: needs a CUDA device." in text
     assert "| TensorRT        | not run (a) | not run (a) |" in text
-    assert "a machine of the test" in text and "30 timed frames with 2 threads" in text
+    assert (
+        "on CPU of a test, 1 CPU (avx512_vnni), 2 threads." in text
+        and "30 timed frames with 2 threads" in text
+    )
     assert text.rstrip().endswith("- Clip `park` is a turning view.")
 
 
 def test_another_way_to_measure_is_said(tmp_path: Path) -> None:
     rows = [{**line, "luma": "studio-swing", "border": 2} for line in default_rows()]
     _, default = write(write_metrics(tmp_path / "default.csv", default_rows()), tmp_path)
-    text = TableText(machine="m", kernel="matlab")
+    text = TableText(kernel="matlab")
     _, other = write(write_metrics(tmp_path / "other.csv", rows), tmp_path, text)
     assert "(Eq. 2, full-range BT.601 luma) are means over" in default
     assert (
@@ -177,6 +184,19 @@ def test_several_clips_give_a_block_each(tmp_path: Path) -> None:
         "## Clip `street` on `local`",
     ]
     assert {line["clip"] for line in table} == {"park", "street"}
+
+
+def test_machines_are_described_once_each(tmp_path: Path) -> None:
+    board = {"module": "Jetson Xavier NX", "cpu": "ARMv8", "usable_cpus": 6, "flags": []}
+    unknown = {"cpu": "", "architecture": "x86_64", "usable_cpus": 2, "flags": ["amx_int8", "avx512_bf16"]}
+    paths = []
+    for number, (machine, threads) in enumerate([(board, 6), (unknown, 1), (board, 6)]):
+        paths.append(tmp_path / f"{number}.json")
+        paths[-1].write_text(json.dumps({"latency": {"machine": machine, "threads": threads}}))
+    assert describe_machines(paths) == (
+        "Jetson Xavier NX, 6 CPUs (no INT8 or BF16 instructions), 6 threads; "
+        "x86_64, 2 CPUs (avx512_bf16, amx_int8), 1 thread"
+    )
 
 
 def test_the_files_are_the_same_at_every_run(metrics: Path, tmp_path: Path) -> None:

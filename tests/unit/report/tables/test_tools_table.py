@@ -71,13 +71,13 @@ def written(tmp_path: Path) -> Path:
         {"int8_convolutions": 3, "float_convolutions": 1},
     )
     engines = {
-        ("local", "openvino", MODEL, name): write_engine(
+        f"local/openvino/{MODEL}/{name}": write_engine(
             tmp_path / f"{name}.json", None if name == "int8-mixed" else openvino
         )
         for name in names
     }
     for name in names[:2]:
-        engines["local", "onnxruntime", MODEL, name] = write_engine(tmp_path / f"ort-{name}.json", theirs)
+        engines[f"local/onnxruntime/{MODEL}/{name}"] = write_engine(tmp_path / f"ort-{name}.json", theirs)
     tools = {"nncf": "nncf", "mixed": "nncf"}
     out = (tmp_path / "tools.csv", tmp_path / "tools.md")
     compare_tools(tmp_path / "evaluation.csv", graphs, engines, tools, csv_out=out[0], md_out=out[1])

@@ -1,0 +1,42 @@
+"""Number and time of every network's operations as Markdown: what the paper's Figures 3 to 6 show."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from superres.device.base.outputs import Outputs
+from superres.report import labels
+from superres.report.metrics.profiles import CONVOLUTION, GROUPS, TIMED_APART, Network, read_networks
+from superres.report.tables.markdown import align
+
+
+def write_operations(profile: Path, md: Path) -> None:
+    """Write a table with a row a network, a block a clip and target."""
+    networks = read_networks(profile)
+    parts = ["# Operations of every network"]
+    for place in dict.fromkeys(network.place for network in networks):
+        mine = [network for network in networks if network.place == place]
+        parts.append(f"## Clip `{place[0]}` on `{place[1]}`\n\n{_table(mine)}")
+    parts.append(
+        f"## Notes\n\n- {TIMED_APART}\n- Milliseconds are medians. GOP/s counts a multiply-add as two operations."
+    )
+    with Outputs({"md": str(md)}) as outputs:
+        outputs["md"].write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _table(networks: Sequence[Network]) -> str:
+    names = [f"{group} [ms]" for group in GROUPS]
+    lines = [["Runtime", "Precision", "Model", "operations", *names, "sum [ms]", "GOP/s", "INT8"]]
+    for network in networks:
+        lines.append(
+            [
+                labels.runtime_label(network.runtime),
+                labels.precision_label(network.precision),
+                labels.model_label(network.model),
+                str(network.operations),
+                *(f"{network.ms[group]:.2f}" for group in GROUPS),
+                f"{network.total_ms:.2f}",
+                "-" if network.conv_gops is None else f"{network.conv_gops:.0f}",
+                f"{network.int8} of {network.counts[CONVOLUTION]}",
+            ]
+        )
+    return align(lines, left=3)

@@ -1,0 +1,94 @@
+"""A loss is counted on the arm's own target, whoever asks: caution, table, evaluation, plot."""
+
+from pathlib import Path
+
+import pytest
+
+from superres.csv_rows import write_rows
+from superres.report.metrics.cautions import with_far_off
+from superres.report.metrics.psnr_loss import fp32_of, loss_of
+from superres.report.metrics.schema import Evaluation
+from superres.report.plots.arms import int8_losses
+from superres.report.plots.images import plot_images
+from superres.report.tables.cells import TableText
+from superres.report.tables.evaluation_table import write_evaluation
+
+from ..synthetic import not_run, row
+from . import test_evaluation
+
+# The same runtime gives another FP32 on each target: 31 and 30 dB. INT8 loses 0.25 on one, 0.75 on the other.
+LOCAL = [
+    row("openvino", "espcn_rgb", "fp32", 31.0, 140.0),
+    row("openvino", "espcn_rgb", "int8-minmax", 30.75, 44.0),
+]
+BOARD = [
+    row("openvino", "espcn_rgb", "fp32", 30.0, 500.0, target="board"),
+    row("openvino", "espcn_rgb", "int8-minmax", 29.25, 200.0, target="board"),
+]
+
+
+@pytest.mark.parametrize("rows", [LOCAL + BOARD, BOARD + LOCAL])
+def test_each_target_has_its_own_reference(rows: list[dict]) -> None:
+    expected = {"local": 0.25, "board": 0.75}
+    int8 = [row for row in rows if row["precision"] == "int8-minmax"]
+    assert {row["target"]: loss_of(row, rows, "psnr_db") for row in int8} == expected
+    # The plot's losses are the same ones.
+    assert {row["target"]: row["psnr_db"] for row in int8_losses(rows)} == expected
+    judged = with_far_off(rows, far_db=0.5)
+    found = {row["target"]: row.get("cautions") for row in judged if row["precision"] == "int8-minmax"}
+    assert found["local"] is None
+    assert "0.75 dB below FP32" in (found["board"] or "")
+
+
+def test_another_runtime_of_the_target_comes_before_another_target() -> None:
+    pytorch = row("pytorch", "espcn_rgb", "fp32", 30.5, 900.0, target="board")
+    int8 = BOARD[1]
+    assert fp32_of(int8, [*LOCAL, pytorch, BOARD[0]]) is BOARD[0]
+    assert fp32_of(int8, [*LOCAL, pytorch]) is pytorch
+    # The figure of a plot is of one runtime.
+    assert int8_losses([*LOCAL[:1], pytorch, int8]) == []
+    # Another machine's FP32 says nothing about this one's INT8.
+    assert fp32_of(int8, LOCAL) is None and loss_of(int8, LOCAL, "psnr_db") is None
+
+
+def test_what_did_not_run_has_no_loss_and_is_no_reference() -> None:
+    missing = not_run("openvino", "espcn_rgb", "int8-dummy", "no reason")
+    assert loss_of(missing, [*LOCAL, missing], "psnr_db") is None
+    failed = not_run("openvino", "espcn_rgb", "fp32", "no reason")
+    assert fp32_of(LOCAL[1], [failed, LOCAL[1]]) is None
+
+
+def test_the_evaluation_of_two_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        test_evaluation.row("openvino", precision, psnr_y, target=target)
+        for target, figures in {"local": (31.0, 30.75, 30.5), "board": (30.0, 29.25, 29.5)}.items()
+        for precision, psnr_y in zip(("fp32", "int8-a", "int8-b"), figures, strict=True)
+    ]
+    write_rows(Evaluation, rows, tmp_path / "evaluation.csv")
+    write_evaluation(
+        "two",
+        tmp_path / "evaluation.csv",
+        TableText(),
+        tmp_path / "evaluation.md",
+        seeds=[("dummy", ["int8-a", "int8-b"])],
+    )
+    text = (tmp_path / "evaluation.md").read_text()
+    assert all(cell in text for cell in ("30.75 (-0.250)", "29.25 (-0.750)"))
+    spread = {
+        line.split("|")[2].strip(): line.split("|")[6:9] for line in text.splitlines() if "dummy" in line
+    }
+    assert {where: [cell.strip() for cell in cells] for where, cells in spread.items()} == {
+        "OpenVINO on local": ["0.375", "0.250", "0.500"],
+        "OpenVINO on board": ["0.625", "0.500", "0.750"],
+    }
+    saved = []
+    monkeypatch.setattr("superres.report.plots.figures.save", lambda figure, *_: saved.append(figure))
+    series = [("dummy", [(1, "int8-a"), (10, "int8-b")])]
+    plot_images(tmp_path / "evaluation.csv", tmp_path / "a.svg", tmp_path / "a.png", series=series)
+    curves = {
+        axes.get_title(loc="left").rpartition(" on ")[2]: axes.lines[0].get_ydata() for axes in saved[0].axes
+    }
+    assert {where: list(values) for where, values in curves.items()} == {
+        "local": [0.25, 0.5],
+        "board": [0.75, 0.5],
+    }
