@@ -128,6 +128,10 @@ class FarSide:
         config.write_text((self.folder / "ssh_config").read_text() + f"  ProxyCommand {command}\n")
         return replace(self.device, ssh_config=str(config))
 
+    def connections(self) -> int:
+        """How many connections the proxy has made since the last call of `carried`."""
+        return len(list((self.folder / "counts").glob("[0-9]*")))
+
     def carried(self) -> tuple[int, int]:
         """Bytes that the proxy has carried to the device and back since the last call, ssh's own included."""
         up = down = 0
@@ -151,10 +155,13 @@ class FarSide:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        end = time.monotonic() + 10
-        while not (self.folder / "sshd.pid").exists():
-            assert self.process.poll() is None and time.monotonic() < end, "sshd did not start"
-            time.sleep(0.02)
+        process = self.process
+
+        def is_up() -> bool:
+            assert process.poll() is None, "sshd did not start"
+            return (self.folder / "sshd.pid").exists()
+
+        wait_until(is_up, "sshd to start")
 
     def stop(self) -> None:
         """End the listening process alone: sessions go on, as after a real restart of sshd."""
@@ -220,8 +227,12 @@ def descendants(pid: int, name: str) -> list[int]:
     return found
 
 
-def wait_until(condition, seconds: float = 60.0, what: str = "it") -> None:
-    end = time.monotonic() + seconds
+# Ends of waiting. A test goes on as soon as what it waits for has happened: these only end one that never will.
+PATIENCE_S = 120.0
+
+
+def wait_until(condition, what: str = "it") -> None:
+    end = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.02)

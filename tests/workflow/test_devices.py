@@ -127,7 +127,7 @@ def test_a_killed_snakemake_comes_back_to_the_job_at_work(run: Project, far: Far
     wanted = f"{arms('far')[4]}/latency.csv"
     first = run.start("--cores", "1", f"--configfile={study}", wanted)
     agent = Agents(far)
-    wait_until(agent.seen, 60, "a job on the device")
+    wait_until(agent.seen, "a job on the device")
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     assert not (run.folder / wanted).exists()

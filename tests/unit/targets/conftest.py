@@ -41,7 +41,7 @@ def far(worker: None, server: FarSide, tmp_path: Path) -> Iterator[FarSide]:
     yield side
     server.process = side.process
     try:
-        wait_until(lambda: not side.processes(), 30, "the device's processes to end")
+        wait_until(lambda: not side.processes(), "the device's processes to end")
     finally:
         for pid in side.processes():
             os.kill(pid, signal.SIGKILL)

@@ -11,9 +11,10 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from far_side import FarSide
+from far_side import PATIENCE_S, FarSide
 from superres.device.job import Job
 from superres.targets.remote import errand as remote
 from superres.targets.remote import pack
@@ -50,8 +51,9 @@ def main(arguments):
     return 0
 """
 
-QUICK = Patience(silence_s=5.0, first_s=2.0, reconnect_s=30.0, pauses=(0.2,), most_tries=60)
-SECONDS = 60.0
+# Little patience where a device never answers, much with one that is slow.
+QUICK = Patience(silence_s=60.0, first_s=2.0, reconnect_s=PATIENCE_S, pauses=(0.2,), most_tries=600)
+SECONDS = PATIENCE_S
 
 
 def repack(name: str, change: Callable[[str], str]) -> pack.Worker:
@@ -83,26 +85,29 @@ def run(job: Job, far: FarSide, device: Device | None = None) -> str:
     return "".join(lines)
 
 
-def start(job: Job, device: Device, lines: Path, silence_s: float = 5.0) -> subprocess.Popen[bytes]:
+def start(
+    job: Job, device: Device, lines: Path, silence_s: float = QUICK.silence_s
+) -> subprocess.Popen[bytes]:
     """The same call in a process that can be killed; what it says goes to `lines`."""
     script = (
         "import json, sys\n"
         "from superres.device.job import Job\n"
-        "from superres.targets import remote\n"
+        "from superres.targets.remote import errand as remote\n"
         "from superres.targets.remote.pack import Worker\n"
         "from superres.targets.settings import Device\n"
         "from superres.targets.remote.ssh import Patience\n"
-        "job, device, worker, silence = sys.argv[1:]\n"
+        "job, device, worker, patience = sys.argv[1:]\n"
         "content = open(worker, 'rb').read()\n"
         "import hashlib\n"
         "remote.pack_worker = lambda: Worker(content, hashlib.sha256(content).hexdigest())\n"
-        "remote.run_job(Job.from_json(job), Device(**json.loads(device)), patience=Patience(float(silence), 2.0, 30.0, (0.2,), 60))\n"
+        "remote.run_job(Job.from_json(job), Device(**json.loads(device)), patience=Patience(**json.loads(patience)))\n"
     )
     archive = lines.with_suffix(".worker")
     archive.write_bytes(remote.pack_worker().content)
     settings = json.dumps({name: getattr(device, name) for name in device.__dataclass_fields__})
+    patience = json.dumps(asdict(replace(QUICK, silence_s=silence_s)))
     return subprocess.Popen(
-        [sys.executable, "-c", script, job.to_json(), settings, str(archive), str(silence_s)],
+        [sys.executable, "-c", script, job.to_json(), settings, str(archive), patience],
         stderr=lines.open("wb"),
     )
 

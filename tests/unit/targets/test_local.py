@@ -6,12 +6,12 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from far_side import PATIENCE_S, wait_until
 from superres.device.base.errors import UserError
 from superres.device.job import Job
 from superres.targets import local
@@ -44,13 +44,6 @@ def latency_job(folder: Path, seconds: float) -> Job:
         outputs={"latency": str(folder / "latency.csv"), "record": str(folder / "latency.json")},
         settings=settings,
     )
-
-
-def wait_until(condition, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 def is_running(pid: int) -> bool:
@@ -120,7 +113,7 @@ def test_the_worker_ends_with_its_parent(number, tmp_path):
         assert len(children) == 1
         assert is_running(int(children[0]))
         parent.send_signal(number)
-        assert parent.wait(30) != 0
+        assert parent.wait(PATIENCE_S) != 0
         wait_until(lambda: not is_running(int(children[0])))
     assert not list(tmp_path.glob("*.part"))
     assert not (tmp_path / "latency.csv").exists()

@@ -21,9 +21,9 @@ OUTPUTS = ("record",)
 SETTINGS = {"seconds": NUMBER}
 
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
-# Rows of the first matrix, and rows and columns of the second: large enough to be computed from caches, small enough to be
-# done often. Copied is more than caches hold.
-_SIZES = ((1024, 1024), (4096, 1024))
+# Rows of the first matrix, and rows and columns of the second. Which is the fastest differs between machines and libraries:
+# the operands of 64 fit into an L1 cache, those of 256 into an L2 cache, the largest into none. Copied is more than caches hold.
+_SIZES = ((64, 64), (256, 256), (512, 512), (768, 768), (1024, 1024), (4096, 1024))
 _COPIED_BYTES = 1 << 28
 
 Call = Callable[[], object]

@@ -146,8 +146,12 @@ def test_real_time_is_measured_in_milliseconds():
             time.sleep(0.02)
             return inputs
 
+    started = time.perf_counter_ns()
     _, rows = measure(Sleeping(Clock(), 0), FRAMES, plan(0, 0, 5, 60), "x")
-    assert all(20 <= each.compute_ms <= each.end_to_end_ms < 2000 for each in own_frames(rows))
+    frames, passed_ms = own_frames(rows), (time.perf_counter_ns() - started) / 1e6
+    assert all(20 <= each.compute_ms <= each.end_to_end_ms for each in frames)
+    # However slow the machine is, its frames take no longer than all of it did.
+    assert len(frames) >= 5 and sum(each.end_to_end_ms for each in frames) <= passed_ms
 
 
 class FakePartner:

@@ -1,6 +1,7 @@
 """Layers in float: which subsets are tried, what they really lose, the frontier, the choice by a budget, the step."""
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -140,12 +141,15 @@ def test_losses_are_those_of_the_graphs_on_images_taken_as_hr(state: RecipeState
 def test_all_subsets_are_timed_in_every_round(state: RecipeState, tmp_path: Path) -> None:
     measure(state, tmp_path / "l.csv")
     plan = Plan(0, 5, 0.05, 0, 5, 60, 0, 0, 0)
+    started = time.perf_counter_ns()
     time_subsets(state, tmp_path / "l.csv", tmp_path / "set.npy", tmp_path / "t.csv", executor=ORT, plan=plan)
+    passed_ms = (time.perf_counter_ns() - started) / 1e6
     times = pl.read_csv(tmp_path / "t.csv")
     assert times["round"].to_list() == [i for i in range(5) for _ in SUBSETS]
     assert times["float_layers"].to_list() == SUBSETS * 5
     assert times["frame"].to_list()[:: len(SUBSETS)] == [0, 1, 2, 0, 1]
-    assert 0 < min(times["milliseconds"].to_list()) <= max(times["milliseconds"].to_list()) < 10_000
+    milliseconds = times["milliseconds"].to_list()
+    assert min(milliseconds) > 0 and sum(milliseconds) <= passed_ms
     find_frontier(tmp_path / "l.csv", tmp_path / "t.csv", tmp_path / "f.csv")
     rows = read_frontier(tmp_path / "f.csv").to_dicts()
     assert [row["float_layers"] for row in rows] == SUBSETS

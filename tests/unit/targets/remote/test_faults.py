@@ -59,11 +59,11 @@ def test_an_sshd_that_is_away_for_a_while(far: FarSide, tmp_path: Path, gate: Pa
 
 def test_a_frozen_connection_is_given_up(far: FarSide, tmp_path: Path, gate: Path):
     job = make_job(tmp_path, gate=str(gate))
-    client = start(job, far.device, tmp_path / "log", silence_s=3.0)
+    client = start(job, far.device, tmp_path / "log", silence_s=6.0)
     wait_until(lambda: said(tmp_path / "log", "begun"))
     (worker,) = workers(far)
     frozen = far.stop_sessions(signal.SIGSTOP)
-    wait_until(lambda: said(tmp_path / "log", "nothing was heard for 3 s"))
+    wait_until(lambda: said(tmp_path / "log", "nothing was heard for 6 s"))
     gate.touch()
     assert client.wait(SECONDS) == 0
     assert check_outputs(job) == worker
