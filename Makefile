@@ -9,7 +9,7 @@ LOCKED := envs/requirements.txt envs/uv.txt envs/install.sh pyproject.toml
 RUN_STAMP := .venv/.installed-$(TORCH_BACKEND)
 DEV_STAMP := .venv/.installed-dev-$(TORCH_BACKEND)
 
-.PHONY: all setup test test-gpu check lock clean
+.PHONY: all setup test test-gpu check docs lock clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES) all
@@ -34,6 +34,11 @@ $(RUN_STAMP): $(LOCKED)
 $(DEV_STAMP): $(LOCKED) envs/dev.txt envs/types.txt
 	sh envs/install.sh envs/requirements.txt envs/dev.txt
 	touch $@ $(RUN_STAMP)
+
+# What pages and pictures in docs/ are made of by the machine.
+docs: $(DEV_STAMP)
+	$(BIN)/python docs/make/graphs.py
+	$(BIN)/python docs/make/pages.py
 
 lock: $(DEV_STAMP)
 	sh envs/lock.sh

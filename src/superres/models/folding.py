@@ -6,7 +6,7 @@ for a network that replaces bicubic(Y) by Y_sr and upsamples chroma by the same 
     RGB_out = up(RGB) + (Y_sr - up(Y)) * [1, 1, 1],
 
 and the row of luma weights can be multiplied into whatever reads Y: into the first convolution, and into the
-kernel of up. docs/models.md derives it.
+kernel of up. docs/networks.md derives it.
 """
 
 import torch

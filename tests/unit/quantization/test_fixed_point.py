@@ -33,7 +33,7 @@ WEIGHTS = Path(__file__).parents[3] / "src/superres/models/weights"
 MODELS = ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor")
 
 ROUNDING = 2e-3
-"""Levels that a float32 result may be off: see docs/int8.md."""
+"""Levels that a float32 result may be off: see docs/fixed-point.md."""
 
 
 def picture(height: int, width: int, seed: int = 7) -> np.ndarray:

@@ -18,7 +18,7 @@ class NoisyConv2d(nn.Conv2d):
     channel's weights, over 127) times `noise`. An input's largest magnitude is that of the last thousand steps
     or so (`amax`, which forgets by `FORGETTING` a step), as min-max calibration takes it over many images: a batch of
     patches alone rarely has it. A network trained with it settles where rounding hurts little: see
-    docs/models.md, and for the idea Baskin et al., "NICE: Noise Injection and Clamping Estimation", 2021
+    docs/networks.md, and for the idea Baskin et al., "NICE: Noise Injection and Clamping Estimation", 2021
     (arXiv:1810.00162). With `noise` 0, and in evaluation mode, it is a plain convolution.
     """
 

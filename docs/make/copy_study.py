@@ -1,0 +1,172 @@
+"""Carry the figures and pictures of a finished default study into docs/: `copy_study.py results/default`.
+
+Writes metrics.csv and run.yaml in docs/figures/default/, and front.png, psnr_fps.png and int8_loss.png in
+docs/pictures/.
+Run `make docs` afterwards.
+"""
+
+import argparse
+import csv
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import yaml
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+
+from superres.device.frames.files import open_frames
+from superres.device.frames.psnr import mean_squared_errors, psnr
+from superres.report import labels
+from superres.report.plots import figures
+from superres.report.plots.samples import find_detail
+
+DOCS = Path(__file__).parents[1]
+COLUMNS = (
+    "runtime",
+    "model",
+    "precision",
+    "clip",
+    "frames",
+    "psnr_db",
+    "psnr_y_db",
+    "fps",
+    "latency_p50_ms",
+    "speedup",
+    "speedup_low",
+    "speedup_high",
+    "limit_fraction",
+    "cautions",
+    "status",
+)
+RUNTIME, MODEL = "openvino", "espcn_rgb"
+SHOWN = {"fp32": "FP32", "int8-dummy": "INT8, no calibration", "int8-entropy": "INT8, calibrated"}
+COLOURS = {
+    "espcn_rgb": "tab:blue",
+    "espcn_ycbcr": "tab:red",
+    "espcn_ycbcr_folded": "tab:purple",
+    "espcn_anchor": "tab:green",
+}
+MARKS = {"fp32": "o", "bf16": "D", "int8-dummy": "v", "int8-entropy": "s"}
+CROP = (100, 82)
+Row = Mapping[str, str]
+
+
+def write_run(path: Path, manifest: Path, options: argparse.Namespace) -> None:
+    """Write where the figures come from: command, commit and machine, by the manifest of one arm."""
+    arm = json.loads(manifest.read_text(encoding="utf-8"))
+    machine = arm["latency"]["machine"]
+    run = {
+        "command": options.command,
+        "commit": arm["code"]["commit"][:7] + ("+changes" if arm["code"]["changed"] else ""),
+        "date": str(datetime.fromtimestamp((options.study / "metrics.csv").stat().st_mtime, UTC).date()),
+        "machine": options.machine
+        or f"{machine['usable_cpus']} cores of {machine['cpu']} ({', '.join(machine['flags'])})",
+    }
+    path.write_text(yaml.safe_dump(run, sort_keys=False, allow_unicode=True, width=200), encoding="utf-8")
+
+
+def draw_front(rows: Sequence[Row], study: Path, png: Path) -> None:
+    """Draw README's picture: PSNR against FPS in one runtime, beside four versions of a detail of one frame."""
+    with figures.style():
+        figure = figures.new_figure(11.4, 4.4)
+        plot, *details = figure.subplot_mosaic("AAABC;AAADE").values()
+        draw_arms(plot, [row for row in rows if row["runtime"] == RUNTIME and row["precision"] in MARKS])
+        draw_details(details, rows, study)
+        figure.savefig(png, format="png", dpi=140, metadata={"Software": None})
+
+
+def draw_arms(axes: Axes, rows: Sequence[Row]) -> None:
+    """Draw a line for each network, from its slowest precision to its fastest."""
+    for model in labels.order_models({row["model"] for row in rows}):
+        arms = {row["precision"]: row for row in rows if row["model"] == model}
+        points = {
+            name: (float(arms[name]["fps"]), float(arms[name]["psnr_db"])) for name in MARKS if name in arms
+        }
+        colour = COLOURS[model]
+        calibrated = [points[name] for name in ("fp32", "bf16", "int8-entropy") if name in points]
+        axes.plot(*zip(*calibrated, strict=True), color=colour, linewidth=1, alpha=0.6)
+        for name, point in points.items():
+            axes.plot(
+                *point,
+                MARKS[name],
+                color=colour,
+                markersize=7,
+                fillstyle=_style(name),
+            )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_major_locator(FixedLocator([5, 10, 20, 30, 50, 100]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(color="0.92")
+    axes.set_xlabel(f"frames per second, 540 x 960 to 1080 x 1920, {labels.runtime_label(RUNTIME)}")
+    axes.set_ylabel("PSNR [dB]")
+    shown = [name for name in MARKS if any(row["precision"] == name for row in rows)]
+    key = [
+        Line2D([], [], marker=MARKS[name], linestyle="", color="0.3", fillstyle=_style(name))
+        for name in shown
+    ]
+    names = {"bf16": "BF16", **SHOWN}
+    legend = axes.legend(
+        key, [names[name] for name in shown], loc="lower left", bbox_to_anchor=(0, 0), frameon=False
+    )
+    axes.add_artist(legend)
+    models = labels.order_models({row["model"] for row in rows})
+    key = [Line2D([], [], color=COLOURS[model], linewidth=3) for model in models]
+    axes.legend(
+        key, map(labels.model_label, models), loc="lower left", bbox_to_anchor=(0.3, 0), frameon=False
+    )
+
+
+def _style(precision: str) -> Literal["none", "full"]:
+    return "none" if precision == "int8-dummy" else "full"
+
+
+def draw_details(panels: Sequence[Axes], rows: Sequence[Row], study: Path) -> None:
+    """Draw the most detailed region of the first frame in bicubic and in the precisions of `SHOWN`."""
+    arms, clip = study / "arms/local", rows[0]["clip"]
+    index = json.loads((study / f"frames/{clip}.json").read_text(encoding="utf-8"))
+    hr = np.array(open_frames(study / f"frames/{clip}.hr.npy", index["hr_shapes"])[0])
+    files = {"Bicubic": arms / "opencv/bicubic/uint8"}
+    files.update({shown: arms / RUNTIME / MODEL / name for name, shown in SHOWN.items()})
+    top, left = find_detail(hr, CROP)
+    for axes, (name, folder) in zip(panels, files.items(), strict=True):
+        image = np.load(folder / "sample.npy")
+        axes.imshow(image[top : top + CROP[1], left : left + CROP[0]], interpolation="nearest")
+        axes.set_title(f"{name}: {psnr(mean_squared_errors(hr, image)[0]):.2f} dB", fontsize=9)
+        axes.set_axis_off()
+
+
+def main() -> None:
+    """Read the study's folder; write what docs/ shows of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", type=Path, help="folder of a finished study, such as results/default")
+    parser.add_argument("--machine", help="the machine, in words; taken from a manifest if left out")
+    parser.add_argument("--command", default="make all", help="the command that made the study")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="where figures/ and pictures/ lie")
+    options = parser.parse_args()
+
+    with (options.study / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    folder, pictures = options.docs / "figures/default", options.docs / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures.mkdir(parents=True, exist_ok=True)
+    with (folder / "metrics.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    write_run(
+        folder / "run.yaml", options.study / "arms/local" / RUNTIME / MODEL / "fp32/manifest.json", options
+    )
+    draw_front(rows, options.study, pictures / "front.png")
+    for name in ("psnr_fps.png", "int8_loss.png"):
+        shutil.copyfile(options.study / "plots" / name, pictures / name)
+
+
+if __name__ == "__main__":
+    main()

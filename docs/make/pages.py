@@ -1,0 +1,183 @@
+"""Write the tables between the markers of README.md and docs/*.md from the CSV files in docs/figures/.
+
+`<!-- figures: int8/recipes -->` ... `<!-- end -->` holds docs/figures/int8/recipes.csv as a table, and
+`int8/run` says where the figures of that folder come from (its run.yaml). A folder is one run.
+Tables of the default study are made from its metrics.csv by the functions in `TABLES`.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from superres.report import labels
+
+ROOT = Path(__file__).parents[2]
+FIGURES = ROOT / "docs/figures"
+PAPER = ROOT / "src/superres/report/tables/paper_table1.csv"
+MARKED = re.compile(r"(<!-- figures: ([\w/-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+CALIBRATED = "int8-entropy"
+Row = Mapping[str, str]
+
+
+def pages() -> list[Path]:
+    """The pages that may hold tables."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def render(page: str) -> str:
+    """A page with every table between markers written anew."""
+    return MARKED.sub(lambda found: f"{found[1]}{figures(found[2])}\n{found[4]}", page)
+
+
+def figures(name: str) -> str:
+    """What stands between the markers of `name`: a folder of docs/figures/, and a table of it or `run`."""
+    if name in TABLES:
+        return TABLES[name]()
+    if name.endswith("/run"):
+        return _origin(FIGURES / f"{name}.yaml")
+    with (FIGURES / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        columns, *rows = csv.reader(file)
+    return markdown(columns, rows)
+
+
+def markdown(columns: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns of figures are aligned to the right."""
+    lines = [list(columns), *rows]
+    widths = [max(3, *(len(cell) for cell in column)) for column in zip(*lines, strict=True)]
+    right = [all(re.match(r"[-+~]?\d|$", cell) for cell in column) for column in zip(*rows, strict=True)]
+    shown = [
+        [
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(line, widths, right, strict=True)
+        ]
+        for line in lines
+    ]
+    rule = ["-" * (width - 1) + (":" if number else "-") for width, number in zip(widths, right, strict=True)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [shown[0], rule, *shown[1:]])
+
+
+def _origin(path: Path) -> str:
+    run = yaml.safe_load(path.read_text(encoding="utf-8"))
+    line = f"*Measured {run['date']} at `{run['commit']}` on {run['machine']}:*\n*`{run['command']}`.*"
+    return f"{line} *{run['note']}*" if "note" in run else line
+
+
+def answer() -> str:
+    """README's table: what INT8 costs and brings in OpenVINO, a row a network."""
+    arms = {(row["model"], row["precision"]): row for row in _metrics() if row["runtime"] == "openvino"}
+    rows = []
+    for model in labels.order_models({model for model, _ in arms}):
+        fp32, dummy, int8 = (arms[model, name] for name in ("fp32", "int8-dummy", CALIBRATED))
+        quality = [f"{float(row['psnr_db']):.2f} dB" for row in (fp32, dummy, int8)]
+        rows.append([labels.model_label(model), *quality, f"{_fps(fp32)} FPS", f"{_fps(int8)} FPS"])
+    return markdown(
+        ["Network", "FP32", "INT8, no calibration", "INT8, calibrated", "FP32 speed", "INT8 speed"], rows
+    )
+
+
+def by_arm(cell: Callable[[Row], str]) -> str:
+    """A row for each runtime and precision, a column for each network; a cell is `cell` of an arm's metrics."""
+    rows = [row for row in _metrics() if row["status"] == "ok" and row["model"] != "bicubic"]
+    models = labels.order_models({row["model"] for row in rows})
+    arms = {(row["runtime"], row["precision"], row["model"]): cell(row) for row in rows}
+    lines = []
+    for runtime in labels.order_runtimes({row["runtime"] for row in rows}):
+        found = {row["precision"] for row in rows if row["runtime"] == runtime}
+        for precision in labels.order_precisions(found, CALIBRATED):
+            cells = [arms.get((runtime, precision, model), "") for model in models]
+            lines.append([labels.runtime_label(runtime), _precision(precision), *cells])
+    return markdown(["Runtime", "Precision", *map(labels.model_label, models)], lines)
+
+
+def paper() -> str:
+    """The paper's Table 1: a row for each network, runtime and precision."""
+    found = {
+        (row["model"], row["runtime"], row["precision"], row["metric"]): row["value"] for row in _read(PAPER)
+    }
+    lines = [
+        [
+            labels.model_label(model),
+            labels.runtime_label(runtime),
+            _precision(precision),
+            *(found[model, runtime, precision, metric] for metric in ("psnr_db", "psnr_y_db", "fps")),
+        ]
+        for model, runtime, precision in dict.fromkeys(arm[:3] for arm in found)
+    ]
+    return markdown(["Network", "Runtime", "Precision", "PSNR [dB]", "PSNR_Y [dB]", "FPS"], lines)
+
+
+def bicubic() -> str:
+    """The baseline of the default study."""
+    rows = [row for row in _metrics() if row["model"] == "bicubic"]
+    return markdown(
+        ["Baseline", "PSNR [dB]", "FPS"],
+        [
+            [f"Bicubic, {labels.runtime_label(row['runtime'])}", f"{float(row['psnr_db']):.4f}", _fps(row)]
+            for row in rows
+        ],
+    )
+
+
+def _precision(name: str) -> str:
+    known = {"uncalibrated": "INT8 w/o calibration", "calibrated": "INT8 w/ calibration"}
+    return known.get(name, labels.precision_label(name))
+
+
+def _fps(row: Row) -> str:
+    return f"{_busy(row)}{float(row['fps']):.1f}"
+
+
+def _busy(row: Row) -> str:
+    return "~" if "noisy" in row["cautions"] else ""
+
+
+def _speedup(row: Row) -> str:
+    if not row["speedup"]:
+        return ""
+    ratio, low, high = (float(row[name]) for name in ("speedup", "speedup_low", "speedup_high"))
+    return f"{ratio:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _limit(row: Row) -> str:
+    return f"{_busy(row)}{float(row['limit_fraction']):.0%}" if row["limit_fraction"] else ""
+
+
+def _psnr(row: Row, name: str) -> str:
+    return f"{float(row[name]):.4f}" if row[name] else ""
+
+
+def _metrics() -> list[dict[str, str]]:
+    return _read(FIGURES / "default/metrics.csv")
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "default/answer": answer,
+    "default/psnr": lambda: by_arm(lambda row: _psnr(row, "psnr_db")),
+    "default/psnr_y": lambda: by_arm(lambda row: _psnr(row, "psnr_y_db")),
+    "default/fps": lambda: by_arm(_fps),
+    "default/speedup": lambda: by_arm(_speedup),
+    "default/limit": lambda: by_arm(_limit),
+    "default/bicubic": bicubic,
+    "paper/table1": paper,
+}
+
+
+def main() -> None:
+    """Write every page whose tables differ."""
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        if (written := render(text)) != text:
+            page.write_text(written, encoding="utf-8")
+            print(f"wrote {page.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

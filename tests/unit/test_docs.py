@@ -1,0 +1,92 @@
+"""What people read: tables hold the figures of their CSV files, lines fit, links lead somewhere."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "docs/make"))
+import graphs  # noqa: E402
+import pages  # noqa: E402
+
+PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *pages.pages()]
+LONGEST = 110
+
+
+def lines_of(page: Path) -> list[str]:
+    return page.read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_are_those_of_the_csv_files(page: Path):
+    text = page.read_text(encoding="utf-8")
+    assert pages.render(text) == text, "run `make docs`"
+
+
+def test_every_csv_file_stands_on_a_page_and_says_where_it_comes_from():
+    shown = {name for page in PAGES for _, name, *_ in pages.MARKED.findall(page.read_text(encoding="utf-8"))}
+    for path in pages.FIGURES.rglob("*.csv"):
+        run = yaml.safe_load((path.parent / "run.yaml").read_text(encoding="utf-8"))
+        assert {"command", "commit", "date", "machine"} <= run.keys(), path.parent
+        folder = path.parent.relative_to(pages.FIGURES)
+        assert f"{folder}/run" in shown, folder
+        assert folder == Path("default") or f"{folder}/{path.stem}" in shown, path
+
+
+def test_a_figure_that_differs_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/speed.csv").write_text("Network,ms\nsmall,1.5\n", encoding="utf-8")
+    monkeypatch.setattr(pages, "FIGURES", tmp_path)
+    page = "<!-- figures: run/speed -->\n\n<!-- end -->\n"
+    written = pages.render(page)
+    assert written == (
+        "<!-- figures: run/speed -->\n| Network |  ms |\n| ------- | --: |\n| small   | 1.5 |\n<!-- end -->\n"
+    )
+    (tmp_path / "run/speed.csv").write_text("Network,ms\nsmall,1.6\n", encoding="utf-8")
+    assert pages.render(written) != written
+
+
+def test_the_answer_has_at_most_six_rows_and_columns_and_no_gap():
+    rows = [line.strip("|").split("|") for line in pages.answer().splitlines()]
+    assert len(rows) - 2 <= 6
+    assert len(rows[0]) <= 6
+    assert all(cell.strip(" -") for row in rows[2:] for cell in row)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_lines_fit(page: Path):
+    long = [
+        line for line in lines_of(page) if len(line) > LONGEST and not line.startswith("|") and " " in line.strip()
+    ]
+    assert long == []
+
+
+def test_the_readme_is_short():
+    assert len(lines_of(ROOT / "README.md")) <= 150
+    assert max(map(len, lines_of(ROOT / "README.md"))) <= LONGEST
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page: Path):
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), target
+        assert not anchor or anchor in {_anchor(line) for line in lines_of(file) if line.startswith("#")}, target
+
+
+def test_the_picture_of_the_rules_is_that_of_the_default_study():
+    drawn = (graphs.PICTURES / "rules.svg").read_text(encoding="utf-8")
+    edges = graphs.description(graphs.without_shortcuts(graphs.rules()))
+    assert edges.replace(">", "&gt;") in drawn, "run `make docs`"
+
+
+def test_shortcuts_of_a_graph_are_left_out():
+    assert graphs.without_shortcuts({("a", "b"), ("b", "c"), ("a", "c")}) == {("a", "b"), ("b", "c")}
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lstrip("# ").lower()).replace(" ", "-")
