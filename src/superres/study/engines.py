@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from superres.device.base.errors import UserError
+from superres.device.runtimes import about
+from superres.models.graphs.uint8.forms import FORM_OF, PLAIN, PLAIN_ALONE
+from superres.models.graphs.uint8.forms import FORMS_OF as FORMS
 from superres.study.model import Arm, Study
 
 PYTORCH = ("pytorch", "pytorch_tuned")
@@ -15,16 +18,6 @@ SIZED = (*OPENVINO, *TENSORRT)
 TENSORRT_METHODS = ("entropy", "minmax")
 """Methods of calibration that TensorRT has itself, for int8-trt-NAME."""
 
-FORM_OF = {
-    "onnxruntime": {"float": "blocks", "int8": "levels"},
-    **{name: {"float": "plain", "int8": "channels_last"} for name in OPENVINO},
-    **{name: {"float": "casts", "int8": "casts"} for name in TENSORRT},
-}
-FORMS = {
-    "onnxruntime": ("blocks", "levels"),
-    **dict.fromkeys(OPENVINO, ("plain", "channels_last")),
-    **dict.fromkeys(TENSORRT, ("casts",)),
-}
 MEASURED = "fastest"
 
 
@@ -39,25 +32,19 @@ def graph_of(study: Study, arm: Arm) -> str:
     FP32 and the Q/DQ graph of an INT8 precision serve every runtime. TensorRT's FP16 is written into the file,
     since newer versions take every type from there; where TensorRT finds ranges itself it reads FP32.
     """
-    graph = "fp32" if arm.int8 is None or arm.implicit else arm.precision
-    if arm.runtime in TENSORRT and arm.precision == "fp16":
-        graph = "fp16"
-    return graph
+    if arm.precision == "fp16" and about(arm.runtime).fp16_file:
+        return "fp16"
+    return "fp32" if arm.int8 is None or arm.implicit else arm.precision
 
 
 def form_of(study: Study, arm: Arm) -> str:
-    """The form in which an arm's graph gets its frames: that of the table, or what the study says for the runtime.
-
-    `plain` is the graph itself, on float32 planes: PyTorch and OpenCV have no other, and OpenVINO 2026.4 can't take
-    another one in BF16, where it compiles it and fails on the first frame, nor of graphs by others' tools (onnxruntime's
-    of espcn_ycbcr), on which it crashes while it compiles.
-    """
+    """The form in which an arm's graph gets its frames: that of the table, or what the study says for the runtime."""
     if frames_of(study, arm) != "uint8" or arm.runtime not in FORM_OF:
-        return "plain"
+        return PLAIN
     calibration = study.calibration_of(arm)
     by_tool = calibration is not None and calibration.tool is not None
-    if arm.runtime in OPENVINO and (arm.precision == "bf16" or by_tool):
-        return "plain"
+    if ("tool" if by_tool else arm.precision) in PLAIN_ALONE.get(arm.runtime, ()):
+        return PLAIN
     written = study.forms[arm.runtime]
     return FORM_OF[arm.runtime]["float" if arm.int8 is None else "int8"] if written == MEASURED else written
 
@@ -65,12 +52,12 @@ def form_of(study: Study, arm: Arm) -> str:
 def form_file(study: Study, arm: Arm) -> str:
     """Name, without folder and ending, of the ONNX file that an arm's engine is built from."""
     graph, form = graph_of(study, arm), form_of(study, arm)
-    return graph if form == "plain" else f"{graph}.{form}"
+    return graph if form == PLAIN else f"{graph}.{form}"
 
 
 def is_sized(arm: Arm) -> bool:
     """Whether an engine is built for the sizes of the study's frames."""
-    return arm.runtime in SIZED
+    return about(arm.runtime).sized
 
 
 def check_form(runtime: Mapping[str, Any], key: str) -> None:

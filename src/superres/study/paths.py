@@ -10,10 +10,11 @@ from pathlib import Path
 
 from superres.data.sources.source import Source
 from superres.device.base.errors import UserError
+from superres.device.runtimes import about
 from superres.models.settings import weights_name
 from superres.quantization.recipes import MEASURED, NEED_IMAGES
 from superres.study.comparisons import compared_arms, differing_in
-from superres.study.engines import PYTORCH, form_file, is_sized
+from superres.study.engines import form_file, is_sized
 from superres.study.files import frames_made_of, source_files
 from superres.study.model import (
     TRAINING_ROLES,
@@ -135,11 +136,13 @@ class Paths:
 
     def engine_source(self, arm: Arm) -> list[str]:
         """What an engine is built from: an ONNX file, PyTorch's program, or nothing for bicubic."""
-        if arm.model == BASELINE:
-            return []
-        if arm.runtime in PYTORCH:
-            return [f"{self.results}/programs/{arm.model}.pt"]
-        return [self.onnx(arm.model, form_file(self.study, arm))]
+        match about(arm.runtime).source:
+            case "onnx":
+                return [self.onnx(arm.model, form_file(self.study, arm))]
+            case "program":
+                return [f"{self.results}/programs/{arm.model}.pt"]
+            case _:
+                return []
 
     def counted_graph(self, arm: Arm) -> str | None:
         """The ONNX file that says which operations an arm's network computes; None for bicubic."""

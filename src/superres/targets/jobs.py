@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from superres.device.job import TASKS, Job
+from superres.device.job import Job, task_inputs
 
 
 def job_of(
@@ -20,8 +20,7 @@ def job_of(
     `cell` has what the rule's wildcards say: target, runtime, model and precision, as far as the task has them. Of
     `inputs` the job gets those that the task knows; one may be a path, or a list of at most one.
     """
-    known = [name.strip("[]") for name in TASKS[task]["inputs"]]
-    given = {name: files for name in known if (files := inputs.get(name))}
+    given = {name: files for name in task_inputs(task) if (files := inputs.get(name))}
     return Job(
         task=task,
         runtime=cell.get("runtime", ""),

@@ -43,6 +43,17 @@ FORM_OF: Mapping[str, Mapping[Kind, str]] = {
 """The fastest form of each runtime; `benchmarks/compare_forms.py` times all of them on any machine."""
 
 
+PLAIN_ALONE: Mapping[str, tuple[str, ...]] = dict.fromkeys(
+    ("openvino", "openvino_throughput"), ("bf16", "tool")
+)
+"""What a runtime can't run in another form: a precision, or graphs of others' quantisers (`tool`).
+
+OpenVINO 2026.4 compiles the others in BF16 and then fails on the first frame where two paths join (espcn_anchor and the
+folded network): "Convolution node ... object is not initialized". On onnxruntime's own graph of espcn_ycbcr it crashes
+while it compiles.
+"""
+
+
 def form_of(runtime: str, kind: Kind) -> str:
     """The form that a runtime gets on uint8 frames unless a study says otherwise."""
     return FORM_OF[runtime][kind] if runtime in FORM_OF else PLAIN
