@@ -62,7 +62,7 @@ def markdown(columns: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
 def _origin(path: Path) -> str:
     run = yaml.safe_load(path.read_text(encoding="utf-8"))
     line = f"*Measured {run['date']} at `{run['commit']}` on {run['machine']}:*\n*`{run['command']}`.*"
-    return f"{line} *{run['note']}*" if "note" in run else line
+    return f"{line}\n*{run['note']}*" if "note" in run else line
 
 
 def answer() -> str:
