@@ -27,7 +27,7 @@ from superres.report.plots import figures
 from superres.report.plots.samples import find_detail
 
 DOCS = Path(__file__).parents[1]
-COLUMNS = (
+COLUMNS: Sequence[str] = (
     "runtime",
     "model",
     "precision",

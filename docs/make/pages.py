@@ -89,6 +89,8 @@ def by_arm(cell: Callable[[Row], str]) -> str:
         for precision in labels.order_precisions(found, CALIBRATED):
             cells = [arms.get((runtime, precision, model), "") for model in models]
             lines.append([labels.runtime_label(runtime), _precision(precision), *cells])
+    if not any(arms.values()):
+        return "Not measured in this run."
     return markdown(["Runtime", "Precision", *map(labels.model_label, models)], lines)
 
 

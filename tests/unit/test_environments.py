@@ -83,7 +83,9 @@ def test_conda_file_has_the_same_pins():
 
 def test_contributing_says_why_each_requirement_is_there():
     lines = (ENVS.parent / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
-    named = {name.strip() for line in lines if line.startswith("| ") for name in line.split("|")[1].split(",")}
+    named = {
+        name.strip() for line in lines if line.startswith("| ") for name in line.split("|")[1].split(",")
+    }
     assert {pin.split("==")[0] for pin in pins("requirements.in")} <= named
 
 

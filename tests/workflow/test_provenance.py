@@ -62,7 +62,9 @@ def modules_upstream(file: str, jobs: dict[str, tuple[str, list[str]]]) -> set[s
 def test_a_manifest_names_the_modules_of_all_jobs_before_it(project: Project):
     (project.folder / "photos").mkdir()
     for name in ("a.png", "b.png"):
-        shutil.copy(Path(__file__).parents[2] / "docs/pictures/psnr_fps.png", project.folder / "photos" / name)
+        shutil.copy(
+            Path(__file__).parents[2] / "docs/pictures/psnr_fps.png", project.folder / "photos" / name
+        )
     study = project.write_study("ways", STUDY)
     jobs = read_rules(project.snakemake("-n", "all", "--configfile", study).stdout)
     manifests = [name for name, (rule, _) in jobs.items() if rule == "write_manifest"]

@@ -1,17 +1,14 @@
 """What people read: tables hold the figures of their CSV files, lines fit, links lead somewhere."""
 
 import re
-import sys
 from pathlib import Path
 
+import graphs
+import pages
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "docs/make"))
-import graphs  # noqa: E402
-import pages  # noqa: E402
-
+ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *pages.pages()]
 LONGEST = 110
 
@@ -59,7 +56,9 @@ def test_the_answer_has_at_most_six_rows_and_columns_and_no_gap():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_lines_fit(page: Path):
     long = [
-        line for line in lines_of(page) if len(line) > LONGEST and not line.startswith("|") and " " in line.strip()
+        line
+        for line in lines_of(page)
+        if len(line) > LONGEST and not line.startswith("|") and " " in line.strip()
     ]
     assert long == []
 
@@ -75,7 +74,9 @@ def test_links_lead_to_files_and_headings(page: Path):
         name, _, anchor = target.partition("#")
         file = page.parent / name if name else page
         assert file.exists(), target
-        assert not anchor or anchor in {_anchor(line) for line in lines_of(file) if line.startswith("#")}, target
+        assert not anchor or anchor in {_anchor(line) for line in lines_of(file) if line.startswith("#")}, (
+            target
+        )
 
 
 def test_the_picture_of_the_rules_is_that_of_the_default_study():
