@@ -27,7 +27,7 @@ from superres.report.plots import figures
 from superres.report.plots.samples import find_detail
 
 DOCS = Path(__file__).parents[1]
-COLUMNS = (
+COLUMNS: Sequence[str] = (
     "runtime",
     "model",
     "precision",
@@ -53,7 +53,7 @@ COLOURS = {
     "espcn_anchor": "tab:green",
 }
 MARKS = {"fp32": "o", "bf16": "D", "int8-dummy": "v", "int8-entropy": "s"}
-CROP = (100, 82)
+CROP = (100, 78)
 Row = Mapping[str, str]
 
 

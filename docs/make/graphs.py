@@ -44,9 +44,9 @@ def data_flow() -> set[Edge]:
     return {(source, target) for source, targets in lines for target in targets.split(", ")}
 
 
-def rules(*study: str) -> set[Edge]:
-    """Which rule of a study reads what another makes; `study` are further arguments of Snakemake."""
-    command = [sys.executable, "-m", "snakemake", "--rulegraph", "--forceall", "--quiet", "all", *study]
+def rules() -> set[Edge]:
+    """Which rule of the default study reads what another makes."""
+    command = [sys.executable, "-m", "snakemake", "--rulegraph", "--forceall", "--quiet", "all"]
     dot = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     names = dict(re.findall(r'(\d+)\[label = "(\w+)', dot))
     return {(names[source], names[target]) for source, target in re.findall(r"(\d+) -> (\d+)", dot)}
@@ -118,7 +118,7 @@ def draw(edges: set[Edge], svg: Path) -> None:
         axes.set_axis_off()
         for path in paths:
             (xs, ys) = zip(*(places[node] for node in path), strict=True)
-            axes.plot([*xs[:-1], xs[-1]], [*ys[:-1], ys[-1] + 0.3], color="0.6", linewidth=1, zorder=1)
+            axes.plot(xs, [*ys[:-1], ys[-1] + 0.3], color="0.6", linewidth=1, zorder=1)
             axes.plot(xs[-1], ys[-1] + 0.3, "v", color="0.6", markersize=4, zorder=1)
         for node in level:
             box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": "0.3"}

@@ -62,7 +62,7 @@ def markdown(columns: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
 def _origin(path: Path) -> str:
     run = yaml.safe_load(path.read_text(encoding="utf-8"))
     line = f"*Measured {run['date']} at `{run['commit']}` on {run['machine']}:*\n*`{run['command']}`.*"
-    return f"{line} *{run['note']}*" if "note" in run else line
+    return f"{line}\n*{run['note']}*" if "note" in run else line
 
 
 def answer() -> str:
@@ -89,6 +89,8 @@ def by_arm(cell: Callable[[Row], str]) -> str:
         for precision in labels.order_precisions(found, CALIBRATED):
             cells = [arms.get((runtime, precision, model), "") for model in models]
             lines.append([labels.runtime_label(runtime), _precision(precision), *cells])
+    if not any(arms.values()):
+        return "Not measured in this run."
     return markdown(["Runtime", "Precision", *map(labels.model_label, models)], lines)
 
 

@@ -81,6 +81,14 @@ def test_conda_file_has_the_same_pins():
     assert pip == (ENVS / "requirements.txt").read_text(encoding="utf-8").splitlines()
 
 
+def test_contributing_says_why_each_requirement_is_there():
+    lines = (ENVS.parent / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
+    named = {
+        name.strip() for line in lines if line.startswith("| ") for name in line.split("|")[1].split(",")
+    }
+    assert {pin.split("==")[0] for pin in pins("requirements.in")} <= named
+
+
 def test_every_rule_with_a_script_names_its_environment():
     for path in RULES.glob("*.smk"):
         for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.M)[1:]:

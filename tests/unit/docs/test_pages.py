@@ -1,17 +1,14 @@
 """What people read: tables hold the figures of their CSV files, lines fit, links lead somewhere."""
 
 import re
-import sys
 from pathlib import Path
 
+import graphs
+import pages
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "docs/make"))
-import graphs  # noqa: E402
-import pages  # noqa: E402
-
+ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *pages.pages()]
 LONGEST = 110
 

@@ -1,0 +1,65 @@
+"""What docs/make/copy_study.py carries of a finished study into docs/."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import copy_study
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+ARMS = {
+    "openvino/espcn_rgb/fp32": (31.0, 8.0),
+    "openvino/espcn_rgb/int8-dummy": (30.5, 28.0),
+    "openvino/espcn_rgb/int8-entropy": (30.9, 28.0),
+    "opencv/bicubic/uint8": (29.0, 1300.0),
+}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """A finished study of one frame; its arms give noise."""
+    folder = tmp_path / "results/default"
+    (folder / "frames").mkdir(parents=True)
+    (folder / "plots").mkdir()
+    frames = np.random.default_rng(0).integers(0, 256, (1, 90, 120, 3), np.uint8)
+    np.save(folder / "frames/park.hr.npy", frames)
+    (folder / "frames/park.json").write_text(json.dumps({"hr_shapes": [[90, 120]]}), encoding="utf-8")
+    for plot in ("psnr_fps", "int8_loss"):
+        Image.new("RGB", (8, 8)).save(folder / f"plots/{plot}.png")
+    machine = {"cpu": "A CPU", "usable_cpus": 2, "flags": ["avx2"]}
+    manifest = {"latency": {"machine": machine}, "code": {"commit": "0123456789", "changed": False}}
+    rows = []
+    for arm, (psnr, fps) in ARMS.items():
+        (folder / "arms/local" / arm).mkdir(parents=True)
+        np.save(folder / "arms/local" / arm / "sample.npy", frames[0])
+        (folder / "arms/local" / arm / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        names = dict(zip(("runtime", "model", "precision"), arm.split("/"), strict=True))
+        rows.append({**names, "clip": "park", "psnr_db": psnr, "fps": fps, "status": "ok", "macs": 1})
+    with (folder / "metrics.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+def test_figures_and_pictures_come_with_their_origin(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    docs = tmp_path / "docs"
+    monkeypatch.setattr(sys, "argv", ["copy_study.py", str(study), "--docs", str(docs)])
+    copy_study.main()
+    with (docs / "figures/default/metrics.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["precision"], float(row["psnr_db"]), float(row["fps"])) for row in rows] == [
+        (arm.rpartition("/")[2], *figures) for arm, figures in ARMS.items()
+    ]
+    assert "macs" not in rows[0]
+    run = yaml.safe_load((docs / "figures/default/run.yaml").read_text(encoding="utf-8"))
+    assert run["commit"] == "0123456"
+    assert run["machine"] == "2 cores of A CPU (avx2)"
+    for picture in ("front.png", "psnr_fps.png", "int8_loss.png"):
+        assert Image.open(docs / "pictures" / picture).width > 0
