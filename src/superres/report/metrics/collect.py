@@ -12,12 +12,12 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json
 from superres.device.frames.psnr import psnr
 from superres.device.machine.facts import sha256_file
-from superres.device.timing.ratios import SAME
+from superres.device.timing.ratios import OWN, SAME
 from superres.report.metrics.cautions import NoiseLimits, find_cautions, with_far_off
 from superres.report.metrics.limits import processor_of, reached, read_roofline
 from superres.report.metrics.operations import Operations, count_operations, executed_convolutions
 from superres.report.metrics.schema import Metrics
-from superres.report.metrics.speed import LATENCY, MAY_BE_EMPTY, OWN, aggregate_speed, paired_ratio
+from superres.report.metrics.speed import LATENCY, MAY_BE_EMPTY, aggregate_speed, paired_ratio
 from superres.report.provenance.manifest import ArmOnClip
 
 _QUALITY = {

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from superres.device.timing.ratios import Ratio, block_cost, median_ratio
+from superres.device.timing.ratios import OWN, REFERENCE, Ratio, block_cost, median_ratio
 
 LATENCY = {
     "arm": pl.String,
@@ -16,7 +16,6 @@ LATENCY = {
     "interval_ms": pl.Float64,
 }
 MAY_BE_EMPTY = ("enqueue_ms", "interval_ms")
-OWN, REFERENCE = "own", "reference"
 
 
 def aggregate_speed(latency: pl.DataFrame) -> dict[str, float | int | None]:

@@ -148,7 +148,7 @@ def _draw_points(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> 
         axes.plot(
             row["fps"],
             row["psnr_db"],
-            marker=figures.MARKERS.get(row["runtime"], "P"),
+            marker=labels.runtime_marker(row["runtime"]),
             markersize=7,
             markerfacecolor=figures.fill(row["precision"], precisions),
             markeredgecolor="black",
@@ -234,8 +234,12 @@ def _noise_note(rows: Sequence[Row]) -> str:
 
 
 def _marker(runtime: str) -> Line2D:
-    shape = figures.MARKERS.get(runtime, "P")
-    style = {"marker": shape, "markersize": 7, "markerfacecolor": "white", "markeredgecolor": "black"}
+    style = {
+        "marker": labels.runtime_marker(runtime),
+        "markersize": 7,
+        "markerfacecolor": "white",
+        "markeredgecolor": "black",
+    }
     return Line2D([], [], linestyle="none", label=labels.runtime_label(runtime), **style)
 
 

@@ -28,15 +28,6 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "hatch.linewidth": 0.7,
 }
-MARKERS = {
-    "pytorch": "o",
-    "pytorch_tuned": "p",
-    "onnxruntime": "s",
-    "openvino": "^",
-    "openvino_throughput": "v",
-    "tensorrt": "D",
-    "opencv": "X",
-}
 _DISTANCES = (7, 10, 14, 19, 25, 32, 40, 50, 62)
 _DIRECTIONS = (
     (1, 0, "left", "center"),
