@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,19 +17,22 @@ from superres.targets.local import run_job
 
 
 @dataclass(frozen=True)
-class Source:
-    """What an arm's engine was built from: the graph in each of its forms, and what TensorRT calibrates on itself."""
+class BuiltFrom:
+    """What an arm's engine was built from: its model, and the frames that TensorRT calibrates on itself.
 
-    models: Mapping[str, str]
+    Bicubic has no model.
+    """
+
+    model: str | None
     calibration: str | None
 
 
 @contextmanager
-def open_for(size: tuple[int, int], engine: Engine, source: Source, label: str) -> Iterator[Session]:
-    """The arm's engine, opened, if it takes frames of `size` (height, width); else one that is built for them alone.
+def open_for(size: tuple[int, int], engine: Engine, source: BuiltFrom, label: str) -> Iterator[Session]:
+    """The arm's engine, opened, if it takes frames of `size` (height, width); else one built for them alone.
 
-    The other one is built of the same graph with the same settings, and is gone afterwards. Raises UserError as
-    `open_engine` does, and for what the runtime can't build.
+    That one is built of the same model with the same settings, and is gone afterwards. Raises UserError as `Engine.open`
+    does, and for what the runtime can't build.
     """
     record = read_json(engine.record, ("status", "facts", "settings"))
     if record["status"] != "ok" or takes(record["facts"], size):
@@ -44,11 +47,10 @@ def open_for(size: tuple[int, int], engine: Engine, source: Source, label: str) 
 
 
 def _build(
-    engine: Engine, settings: dict[str, Any], source: Source, size: tuple[int, int], label: str
+    engine: Engine, settings: dict[str, Any], source: BuiltFrom, size: tuple[int, int], label: str
 ) -> Job:
     sides = list(size)
-    # Bicubic has no graph, and so no form.
-    inputs = {"model": source.models.get(settings.get("form", "")), "calibration": source.calibration}
+    inputs = {"model": source.model, "calibration": source.calibration}
     return Job(
         task="build_engine",
         runtime=engine.runtime,
