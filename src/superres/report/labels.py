@@ -1,6 +1,7 @@
 """Words and order of models, runtimes and precisions in the tables and plots.
 
-Models and runtimes say theirs themselves: `superres.models.settings.MODELS`, `superres.device.runtimes.about`.
+Models and runtimes say theirs themselves: `superres.models.settings.MODELS`,
+`superres.device.runtimes.about`.
 """
 
 from collections.abc import Iterable

@@ -31,8 +31,8 @@ class BuiltFrom:
 def open_for(size: tuple[int, int], engine: Engine, source: BuiltFrom, label: str) -> Iterator[Session]:
     """The arm's engine, opened, if it takes frames of `size` (height, width); else one built for them alone.
 
-    That one is built of the same model with the same settings, and is gone afterwards. Raises UserError as `Engine.open`
-    does, and for what the runtime can't build.
+    That one is built of the same model with the same settings, and is gone afterwards. Raises UserError as
+    `Engine.open` does, and for what the runtime can't build.
     """
     record = read_json(engine.record, ("status", "facts", "settings"))
     if record["status"] != "ok" or takes(record["facts"], size):
