@@ -26,8 +26,7 @@ GROUPS = (CONVOLUTION, INTERPOLATION, LAYOUT, POINTWISE)
 
 TIMED_APART = (
     "Operations are timed apart, with counters: their sum is more than a frame takes. Figures 3 to 6 of the "
-    "paper "
-    "show the same of TensorRT."
+    "paper show the same of TensorRT."
 )
 """What has to be said wherever their times stand."""
 

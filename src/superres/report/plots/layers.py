@@ -123,14 +123,10 @@ def plot_frontier(tables: Sequence[Path], svg: Path, png: Path, *, budget_db: fl
             figure,
             [
                 f"Behind INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}; "
-                "labels: the layers in "
-                f"float. Loss: PSNR of the mean squared error over {first['images']} calibration "
-                "photographs, each taken as "
-                f"HR, against FP32. Time: median of {rounds} rounds or more in which all took their turn, "
-                "with "
-                f"quartiles. Line: the frontier. Dashes: the budget of {budget_db:g} dB, where it is in "
-                "sight. Black: what "
-                f"the step mixed takes."
+                f"labels: the layers in float. Loss: PSNR of the mean squared error over {first['images']} "
+                f"calibration photographs, each taken as HR, against FP32. Time: median of {rounds} rounds "
+                "or more in which all took their turn, with quartiles. Line: the frontier. Dashes: the "
+                f"budget of {budget_db:g} dB, where it is in sight. Black: what the step mixed takes."
             ],
         )
         figure.canvas.draw()

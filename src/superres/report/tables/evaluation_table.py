@@ -96,8 +96,7 @@ def _differences(row: Row, images: int) -> list[str]:
     if PsnrProtocol(row["luma"], row["border"]) != LITERATURE:
         differences.append(
             f"{LITERATURE.luma} luma with a border of {LITERATURE.border}, these of {row['luma']} luma with "
-            "a "
-            f"border of {row['border']}"
+            f"a border of {row['border']}"
         )
     if row["downsampling"] not in LITERATURE_KERNELS:
         differences.append(f"LR by bicubic downsampling, these by {row['downsampling']}")
@@ -176,10 +175,8 @@ def _notes(rows: Sequence[Row], published: Sequence[Published], marks: Marks, te
     return [
         *(f"({letter}) {reason}." for reason, letter in marks.letters.items()),
         f"PSNR_Y is measured on {labels.LUMAS[luma]}, unrounded, peak 255{labels.border_label(border)}; it "
-        "is the mean "
-        "over a clip's images of each image's value, from the engine's own 8-bit output. PSNR over R, G, B "
-        "stands in "
-        "`evaluation.csv`.",
+        "is the mean over a clip's images of each image's value, from the engine's own 8-bit output. PSNR "
+        "over R, G, B stands in `evaluation.csv`.",
         "In brackets: the change against the same model in FP32, in the same runtime where that has it.",
         *bicubic_note(text),
         *([f"Published figures: {'; '.join(said)}."] if said else []),

@@ -131,15 +131,13 @@ def _markdown(rows: Sequence[ToolRow], graphs: Mapping[tuple[str, str], Graph]) 
         parts.append(f"## Clip `{clip}` on `{target}`\n\n{_table(mine, marks)}")
     notes = [
         *(f"({letter}) {reason}." for reason, letter in marks.letters.items()),
-        "PSNR [dB] over R, G, B, mean over images; in brackets the change against FP32 in the same runtime, "
-        "then how many "
-        "of the convolutions the runtime really runs in INT8.",
+        "PSNR [dB] over R, G, B, mean over images; in brackets the change against FP32 in the same "
+        "runtime, then how many of the convolutions the runtime really runs in INT8.",
         "ONNX: size of the file. This pipeline writes weights in FP32 with Q/DQ behind them, as TensorRT "
-        "wants them, so its "
-        "files are no smaller than FP32; engines hold INT8 in either case.",
-        "Tensors: how many are quantised while the graph runs, weights apart; `tools.csv` has the operators "
-        "behind them. This "
-        "pipeline repeats the pair behind a ReLU in front of it, which changes no value and counts twice.",
+        "wants them, so its files are no smaller than FP32; engines hold INT8 in either case.",
+        "Tensors: how many are quantised while the graph runs, weights apart; `tools.csv` has the "
+        "operators behind them. This pipeline repeats the pair behind a ReLU in front of it, which changes "
+        "no value and counts twice.",
         *_same_graphs(graphs),
     ]
     parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
