@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from superres.report.metrics.evaluation import ArmQuality, collect_evaluation
-from superres.report.provenance.manifest import Arm
+from superres.report.provenance.manifest import ArmOnClip
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):
     arms = zip(snakemake.params.arms, snakemake.input.quality, snakemake.input.record, strict=True)
     collect_evaluation(
-        [ArmQuality(Arm(*arm), *map(Path, files)) for arm, *files in arms],
+        [ArmQuality(ArmOnClip(*arm), *map(Path, files)) for arm, *files in arms],
         snakemake.params.downsampling,
         Path(snakemake.output.evaluation),
     )

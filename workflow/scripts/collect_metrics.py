@@ -4,7 +4,7 @@ from pathlib import Path
 
 from superres.report.metrics.cautions import NoiseLimits
 from superres.report.metrics.collect import ArmFiles, collect_metrics
-from superres.report.provenance.manifest import Arm
+from superres.report.provenance.manifest import ArmOnClip
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):
@@ -19,7 +19,7 @@ with script_log(snakemake.log[0]):
     rooflines = dict(zip(snakemake.params.targets, map(Path, snakemake.input.roofline), strict=True))
     collect_metrics(
         [
-            ArmFiles(Arm(*arm), *map(Path, files), rooflines[arm[0]], Path(graph) if graph else None)
+            ArmFiles(ArmOnClip(*arm), *map(Path, files), rooflines[arm[0]], Path(graph) if graph else None)
             for arm, graph, *files in arms
         ],
         Path(snakemake.output.metrics),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from superres.report.metrics.profiles import ProfileFiles, collect_profiles
 from superres.report.plots.operations_plot import write_operations
-from superres.report.provenance.manifest import Arm
+from superres.report.provenance.manifest import ArmOnClip
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):
@@ -17,7 +17,7 @@ with script_log(snakemake.log[0]):
     )
     collect_profiles(
         [
-            ProfileFiles(Arm(*arm), Path(profile), Path(record), Path(graph) if graph else None)
+            ProfileFiles(ArmOnClip(*arm), Path(profile), Path(record), Path(graph) if graph else None)
             for arm, profile, record, graph in arms
         ],
         Path(snakemake.output.csv),

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from superres.device.tasks.engine import Engine
-from superres.scripting import optional_path, script_log
-from superres.upscale.engine import Source, open_for
+from superres.scripting import script_log
+from superres.upscale.engine import BuiltFrom, open_for
 from superres.upscale.pipeline import UpscaleSettings, upscale_video
 from superres.upscale.videos import frame_size
 
@@ -19,7 +19,8 @@ with script_log(snakemake.log[0]):
         Path(snakemake.input.engine),
         Path(snakemake.input.engine_record),
     )
-    source = Source(optional_path(snakemake.input.model), optional_path(snakemake.input.calibration))
+    model, calibration = snakemake.input.model, snakemake.input.calibration
+    source = BuiltFrom(model[0] if model else None, calibration[0] if calibration else None)
     with open_for(frame_size(video), engine, source, label) as session:
         upscale_video(
             session,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from superres.code_version import describe_code, describe_libraries, modules_behind
-from superres.report.provenance.manifest import Arm, Background, write_manifest
+from superres.report.provenance.manifest import ArmOnClip, Background, write_manifest
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):
@@ -14,7 +14,7 @@ with script_log(snakemake.log[0]):
     ]
     modules = modules_behind(*entries)
     write_manifest(
-        Arm(arm.target, arm.runtime, arm.model, arm.precision, snakemake.params.clip),
+        ArmOnClip(arm.target, arm.runtime, arm.model, arm.precision, snakemake.params.clip),
         {task: Path(snakemake.input[f"{task}_record"]) for task in tasks},
         inputs={name: Path(snakemake.input[name]) for name in snakemake.params.traced},
         outputs={task: Path(snakemake.input[task]) for task in tasks},

@@ -1,25 +1,14 @@
-"""Names and order of models, runtimes and precisions in the table and the plots."""
+"""Words and order of models, runtimes and precisions in the tables and plots.
+
+Models and runtimes say theirs themselves: `superres.models.settings.MODELS`,
+`superres.device.runtimes.about`.
+"""
 
 from collections.abc import Iterable
 
-MODELS = {
-    "espcn_rgb": "ESPCN_RGB",
-    "espcn_ycbcr": "ESPCN_YCbCr",
-    "espcn_ycbcr_folded": "ESPCN_YCbCr folded",
-    "espcn_anchor": "ESPCN anchor",
-    "bicubic": "Bicubic",
-}
-RUNTIMES = {
-    "pytorch": "PyTorch",
-    "pytorch_tuned": "PyTorch tuned",
-    "onnxruntime": "ONNX Runtime",
-    "openvino": "OpenVINO",
-    "openvino_throughput": "OpenVINO throughput",
-    "tensorrt": "TensorRT",
-    "tensorrt_rtx": "TensorRT-RTX",
-    "fixedpoint": "Fixed point",
-    "opencv": "OpenCV",
-}
+from superres.device.runtimes import RUNTIMES, about
+from superres.models.settings import MODELS
+
 FLOATS = ("fp32", "fp16", "bf16")
 KERNELS = {
     "opencv": "OpenCV's INTER_CUBIC (a = -0.75, borders repeated)",
@@ -35,12 +24,17 @@ UNCALIBRATED = "int8-dummy"
 
 def model_label(model: str) -> str:
     """A model as the paper writes it, any other as the study does."""
-    return MODELS.get(model, model)
+    return MODELS[model].label if model in MODELS else model
 
 
 def runtime_label(runtime: str) -> str:
     """A runtime as its makers write it."""
-    return RUNTIMES.get(runtime, runtime)
+    return about(runtime).label if runtime in RUNTIMES else runtime
+
+
+def runtime_marker(runtime: str) -> str:
+    """The shape of a runtime's points in plots."""
+    return about(runtime).marker if runtime in RUNTIMES else "P"
 
 
 def counted(number: int, noun: str) -> str:
@@ -61,20 +55,17 @@ def precision_label(precision: str) -> str:
 
 
 def order_models(models: Iterable[str]) -> list[str]:
-    """The paper's models first, further ones by name, bicubic last."""
-    known = list(MODELS)[:-1]
-    return sorted(
-        set(models),
-        key=lambda model: (
-            model == "bicubic",
-            known.index(model) if model in known else len(known),
-            model,
-        ),
-    )
+    """The built-in models first, further ones by name, bicubic last."""
+    known = [model for model in MODELS if model != "bicubic"]
+
+    def key(model: str) -> tuple[bool, int, str]:
+        return model == "bicubic", known.index(model) if model in known else len(known), model
+
+    return sorted(set(models), key=key)
 
 
 def order_runtimes(runtimes: Iterable[str]) -> list[str]:
-    """In the order of `RUNTIMES`, unknown ones behind."""
+    """In the order of the registry of runtimes, unknown ones behind."""
     known = list(RUNTIMES)
     return sorted(set(runtimes), key=lambda name: (known.index(name) if name in known else len(known), name))
 

@@ -17,19 +17,22 @@ from superres.targets.local import run_job
 
 
 @dataclass(frozen=True)
-class Source:
-    """What an arm's engine was built from: its graph (None for bicubic), and what TensorRT calibrates on itself."""
+class BuiltFrom:
+    """What an arm's engine was built from: its model, and the frames that TensorRT calibrates on itself.
 
-    model: Path | None
-    calibration: Path | None
+    Bicubic has no model.
+    """
+
+    model: str | None
+    calibration: str | None
 
 
 @contextmanager
-def open_for(size: tuple[int, int], engine: Engine, source: Source, label: str) -> Iterator[Session]:
-    """The arm's engine, opened, if it takes frames of `size` (height, width); else one that is built for them alone.
+def open_for(size: tuple[int, int], engine: Engine, source: BuiltFrom, label: str) -> Iterator[Session]:
+    """The arm's engine, opened, if it takes frames of `size` (height, width); else one built for them alone.
 
-    The other one is built of the same graph with the same settings, and is gone afterwards. Raises UserError as
-    `open_engine` does, and for what the runtime can't build.
+    That one is built of the same model with the same settings, and is gone afterwards. Raises UserError as
+    `Engine.open` does, and for what the runtime can't build.
     """
     record = read_json(engine.record, ("status", "facts", "settings"))
     if record["status"] != "ok" or takes(record["facts"], size):
@@ -44,7 +47,7 @@ def open_for(size: tuple[int, int], engine: Engine, source: Source, label: str) 
 
 
 def _build(
-    engine: Engine, settings: dict[str, Any], source: Source, size: tuple[int, int], label: str
+    engine: Engine, settings: dict[str, Any], source: BuiltFrom, size: tuple[int, int], label: str
 ) -> Job:
     sides = list(size)
     inputs = {"model": source.model, "calibration": source.calibration}
@@ -53,7 +56,7 @@ def _build(
         runtime=engine.runtime,
         precision=engine.precision,
         threads=engine.threads,
-        inputs={name: str(path) for name, path in inputs.items() if path is not None},
+        inputs={name: path for name, path in inputs.items() if path is not None},
         outputs={"engine": str(engine.path), "record": str(engine.record)},
         settings={**settings, "sizes": dict.fromkeys(("smallest", "tuned", "largest"), sides)},
         label=label,

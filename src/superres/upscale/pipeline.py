@@ -16,14 +16,14 @@ from superres.upscale.codecs import Codec, chosen_codec
 from superres.upscale.videos import Picture, VideoReader, VideoWriter
 
 WAITING = 3
-"""Frames that wait between two steps at most: what a slow frame of one step needs, and no more memory than that."""
+"""Frames that wait between two steps at most: what a slow frame of one step needs, and no more memory."""
 
 _END = object()
 
 
 @dataclass(frozen=True)
 class UpscaleSettings:
-    """How a video is written: `codec` as `superres.upscale.videos` knows it, `crf` the quality of H.264 (0 is without loss)."""
+    """How a video is written: `codec` is one of `Codec`, `crf` the quality of H.264 (0: lossless)."""
 
     codec: Codec = "auto"
     crf: int = 16
@@ -32,9 +32,9 @@ class UpscaleSettings:
 def upscale_video(session: Session, source: Path, out: Path, settings: UpscaleSettings, label: str) -> int:
     """Write a video twice as wide and high; returns its number of frames.
 
-    One thread decodes, this one upscales, another encodes; FFmpeg and the runtimes compute without Python's lock. The
-    file appears under its name when it is whole, not before. Raises UserError for a video that can't be read, an output
-    that is the input, and names that don't fit the codec.
+    One thread decodes, this one upscales, another encodes; FFmpeg and the runtimes compute without Python's
+    lock. The file appears under its name when it is whole, not before. Raises UserError for a video that
+    can't be read, an output that is the input, and names that don't fit the codec.
     """
     codec = chosen_codec(out, settings.codec)
     if out.exists() and source.exists() and out.samefile(source):
@@ -98,7 +98,7 @@ def _in_background(items: Any) -> Iterator[Iterator[Any]]:
 
 @contextmanager
 def _consumed_by(consume: Callable[[Any], None]) -> Iterator[Callable[[Any], None]]:
-    """What puts items into the hands of a thread; leaving waits until all are consumed, and raises what it raised."""
+    """What hands items to a thread; leaving waits until all are consumed, and raises what it raised."""
     queue: Queue[Any] = Queue(WAITING)
     failed: list[BaseException] = []
 

@@ -17,8 +17,8 @@ from superres.upscale.codecs import CONTAINERS, Codec
 Sound = Sequence[av.AudioStream]
 
 _PLANAR = ("yuv420p", "yuv422p", "yuv444p")
-# SWS_BICUBIC, SWS_ACCURATE_RND, SWS_FULL_CHR_H_INP and SWS_FULL_CHR_H_INT of libswscale/swscale.h. By default RGB comes out
-# 1.2 levels too dark, in the mean of a photograph; so, 0.004.
+# SWS_BICUBIC, SWS_ACCURATE_RND, SWS_FULL_CHR_H_INP and SWS_FULL_CHR_H_INT of libswscale/swscale.h. By default
+# RGB comes out 1.2 levels too dark, in the mean of a photograph; so, 0.004.
 _ACCURATE = 0x4 | 0x40000 | 0x4000 | 0x2000
 _BT709, _BT601 = Colorspace.ITU709, Colorspace.ITU601
 
@@ -55,10 +55,10 @@ def frame_size(path: Path) -> tuple[int, int]:
 
 
 class VideoReader:
-    """The frames of a video's first picture stream, as RGB, in the order in which they are shown, and its sound.
+    """The frames of a video's first picture stream, as RGB in the order of showing, and its sound.
 
-    Colours by the matrix and range that the file names, BT.709 and limited where it names none. Raises UserError if
-    the file is missing, is no video, or breaks off.
+    Colours by the matrix and range that the file names, BT.709 and limited where it names none. Raises
+    UserError if the file is missing, is no video, or breaks off.
     """
 
     def __init__(self, path: Path):
@@ -144,8 +144,8 @@ class VideoReader:
 class VideoWriter:
     """Writes RGB frames as a video of a given format, twice as wide and high, with the sound as it was.
 
-    `ffv1` keeps every level of R, G and B; `h264` is 4:2:0 at the quality `crf`; `y4m` has the input's own chroma format,
-    or 4:4:4. Used as a context manager; the file is whole only when that ends well.
+    `ffv1` keeps every level of R, G and B; `h264` is 4:2:0 at the quality `crf`; `y4m` has the input's own
+    chroma format, or 4:4:4. Used as a context manager; the file is whole only when that ends well.
     """
 
     def __init__(self, path: Path, kind: str, source: VideoFormat, codec: Codec, *, crf: int, sound: Sound):

@@ -20,7 +20,7 @@ from superres.device.machine.load import OthersMeter, describe_load
 from superres.device.machine.memory import peak_memory_bytes
 from superres.device.runtimes.base import Session
 from superres.device.tasks.engine import Engine, open_arm, open_clip_frames, read_clip
-from superres.device.timing.ratios import block_cost, median_ratio
+from superres.device.timing.ratios import OWN, REFERENCE, block_cost, median_ratio
 from superres.device.timing.reference_process import Partner
 from superres.device.timing.timing import (
     Timed,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 HEADER = ("arm", "round", *Timed._fields)
-OWN, REFERENCE = "own", "reference"
 LEAST_ITERATIONS = 5
 LEAST_ROUNDS = 5
 

@@ -6,6 +6,8 @@ from statistics import median
 from typing import Optional, Sequence
 
 CONFIDENCE = 0.95
+OWN, REFERENCE = "own", "reference"
+"""What the rows of `latency.csv` call the arm and the one that it took turns with."""
 
 
 @dataclass(frozen=True)

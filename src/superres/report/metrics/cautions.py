@@ -1,7 +1,8 @@
-"""Why an arm's figures are to be read with care: a busy machine, arithmetic that isn't what was asked for, a wrong picture.
+"""Why an arm's figures are to be read with care: a busy machine, unwanted arithmetic, a wrong picture.
 
-INT8 engines with wrong colours are a known fault (NVIDIA/TensorRT issues 1187 and 3978), and a table of figures alone doesn't
-tell a fault from a loss: a picture that is worse than bicubic, or far from FP32's of the same model, gets a caution.
+INT8 engines with wrong colours are a known fault (NVIDIA/TensorRT issues 1187 and 3978), and a table of
+figures alone doesn't tell a fault from a loss: a picture that is worse than bicubic, or far from FP32's of
+the same model, gets a caution.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ _LOOK = "look at the arm's sample before its figures"
 
 @dataclass(frozen=True)
 class NoiseLimits:
-    """From when on a timing is called noisy: the 90th percentile in medians, and processors busy with something else."""
+    """From when on a timing is noisy: the 90th percentile in medians, and processors busy with other work."""
 
     spread: float
     busy_processors: float
@@ -111,8 +112,8 @@ def _processor(row: Row, facts: Mapping[str, Any], latency: Mapping[str, Any]) -
 def with_far_off(rows: Sequence[Row], far_db: float) -> list[dict[str, Any]]:
     """The rows of `metrics.csv`, with a caution more for each arm whose picture is far off.
 
-    So it is if its PSNR is below that of bicubic on the same clip, on the same target if that has it, or more than
-    `far_db` below that of `fp32_of`.
+    So it is if its PSNR is below that of bicubic on the same clip, on the same target if that has it, or more
+    than `far_db` below that of `fp32_of`.
     """
     return [_judged(row, rows, far_db) for row in rows]
 

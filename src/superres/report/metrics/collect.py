@@ -12,12 +12,12 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json
 from superres.device.frames.psnr import psnr
 from superres.device.machine.facts import sha256_file
-from superres.device.timing.ratios import SAME
+from superres.device.timing.ratios import OWN, SAME
 from superres.report.metrics.cautions import NoiseLimits, find_cautions, with_far_off
 from superres.report.metrics.limits import processor_of, reached, read_roofline
 from superres.report.metrics.operations import Operations, count_operations, executed_convolutions
 from superres.report.metrics.schema import Metrics
-from superres.report.metrics.speed import LATENCY, MAY_BE_EMPTY, OWN, aggregate_speed, paired_ratio
+from superres.report.metrics.speed import LATENCY, MAY_BE_EMPTY, aggregate_speed, paired_ratio
 from superres.report.provenance.manifest import ArmOnClip
 
 _QUALITY = {
@@ -34,7 +34,7 @@ _QUALITY = {
 
 @dataclass(frozen=True)
 class ArmFiles:
-    """The files of one arm on one clip, the roofline of its target, and the ONNX file that counts its operations."""
+    """The files of one arm on one clip, its target's roofline, and the ONNX file of its operations."""
 
     arm: ArmOnClip
     quality: Path
@@ -54,8 +54,9 @@ def collect_metrics(
 ) -> None:
     """Write `metrics.csv`, a row an arm and clip, in the order given.
 
-    `references` are labels of the targets' reference arms, whose own ratio is 1; `far_db` is that of `with_far_off`. Raises UserError if a file is
-    damaged, or if the figures and the manifest's status do not agree.
+    `references` are labels of the targets' reference arms, whose own ratio is 1; `far_db` is that of
+    `with_far_off`. Raises UserError if a file is damaged, or if the figures and the manifest's status do not
+    agree.
     """
     counted = {
         path: count_operations(path) for path in dict.fromkeys(files.operations for files in arms) if path
@@ -72,8 +73,8 @@ def aggregate_quality(quality: pl.DataFrame) -> dict[str, float]:
 def aggregate(quality: pl.DataFrame, latency: pl.DataFrame) -> dict[str, float | int | None]:
     """The figures of one arm from its raw rows: `quality.csv` and `latency.csv`.
 
-    PSNR is the mean of the frames' values; `*_of_mean_db` is the PSNR of the mean squared error. The rest is that
-    of `aggregate_speed`.
+    PSNR is the mean of the frames' values; `*_of_mean_db` is the PSNR of the mean squared error. The rest is
+    that of `aggregate_speed`.
     """
     return {
         "frames": quality.height,

@@ -17,7 +17,7 @@ _BYTES_PER_PIXEL = 3 + 4 * 3
 
 @dataclass(frozen=True)
 class Roofline:
-    """The most that a target's processors do: 10^9 multiply-adds a second by precision, and GB/s of memory."""
+    """The most that a target's processors do: 10^9 multiply-adds/s by precision, and GB/s of memory."""
 
     peaks: Mapping[str, Mapping[str, float]]
     bandwidth_gb_s: Mapping[str, float]
@@ -25,9 +25,10 @@ class Roofline:
     def limit_ms(
         self, processor: str, precision: str, operations: Operations | None, pixels: int
     ) -> float | None:
-        """The least milliseconds for a frame of so many LR pixels; None where the precision's peak isn't known.
+        """The least milliseconds for a frame of so many LR pixels; None where a peak isn't known.
 
-        What an INT8 graph keeps in float counts at the peak of FP32. `operations` is None for bicubic, which has none that count.
+        What an INT8 graph keeps in float counts at the peak of FP32. `operations` is None for bicubic, which
+        has none that count.
         """
         bandwidth = self.bandwidth_gb_s.get(processor)
         if bandwidth is None:
@@ -61,7 +62,7 @@ def processor_of(runtime: str, facts: Mapping[str, Any]) -> str:
 def reached(
     roofline: Roofline, processor: str, precision: str, operations: Operations | None, own: pl.DataFrame
 ) -> dict[str, float | None]:
-    """An arm's columns about its limit: multiply-adds a frame, least time, and the share of the limit reached.
+    """An arm's columns about its limit: multiply-adds a frame, least time, share of the limit.
 
     `own` are the rows of its own frames; each has its own size, and figures are medians over them.
     """

@@ -1,4 +1,4 @@
-"""What a network has to compute for a frame: multiply-adds of its convolutions, by the type that its graph asks for."""
+"""What a network has to compute for a frame: multiply-adds of its convolutions, in INT8 and in float."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def count_operations(path: Path) -> Operations:
 
 
 def macs_by_name(path: Path) -> dict[str, float]:
-    """Multiply-adds for each LR pixel of every convolution of an ONNX file, by all names that a runtime may give it.
+    """Multiply-adds for each LR pixel of every convolution, by all names that a runtime may give it.
 
     These are the node's own, and those of its result before and behind a ReLU.
     """
@@ -76,7 +76,7 @@ def _convolutions(model: onnx.ModelProto, path: Path) -> Iterator[tuple[onnx.Nod
 
 
 def executed_convolutions(facts: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """INT8 convolutions and all, as a runtime's record of an engine has them; None where it has nothing of them."""
+    """INT8 convolutions and all, as an engine's record has them; None where it has nothing of them."""
     if "convolutions" in facts:
         types = facts["convolutions"]
         return sum(types.get(name, 0) for name in ("i8", "u8", "Int8", "UInt8")), sum(types.values())

@@ -25,8 +25,8 @@ GROUPS = (CONVOLUTION, INTERPOLATION, LAYOUT, POINTWISE)
 """What operations do, whatever a runtime calls them."""
 
 TIMED_APART = (
-    "Operations are timed apart, with counters: their sum is more than a frame takes. Figures 3 to 6 of the paper "
-    "show the same of TensorRT."
+    "Operations are timed apart, with counters: their sum is more than a frame takes. Figures 3 to 6 of the "
+    "paper show the same of TensorRT."
 )
 """What has to be said wherever their times stand."""
 
@@ -100,7 +100,7 @@ class ProfileFiles:
 
 @dataclass(frozen=True)
 class Network:
-    """One network in one runtime and precision: how many operations of each group it has, and their milliseconds."""
+    """One network in one runtime and precision: number and milliseconds of its operations, by group."""
 
     place: tuple[str, str]
     runtime: str
@@ -187,7 +187,7 @@ def _medians(path: Path) -> list[dict[str, Any]]:
 
 
 def _macs(layer: Mapping[str, Any], known: Mapping[str, float], pixels: int) -> float | None:
-    """The multiply-adds that the runtime told, or else those of the convolution of that name; None for none."""
+    """The multiply-adds that the runtime told, or those of the convolution of that name; None for none."""
     if layer["macs"] is not None:
         return layer["macs"] or None
     count = known.get(_SUFFIX.sub("", layer["layer"]))

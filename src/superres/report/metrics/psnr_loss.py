@@ -1,4 +1,4 @@
-"""What a precision loses against FP32 [dB], from rows of `metrics.csv` or `evaluation.csv`: its one definition."""
+"""What a precision loses against FP32 [dB], from rows of `metrics.csv` or `evaluation.csv`."""
 
 from collections.abc import Sequence
 
@@ -23,6 +23,6 @@ def fp32_of(row: Row, rows: Sequence[Row]) -> Row | None:
 
 
 def loss_of(row: Row, rows: Sequence[Row], key: str) -> float | None:
-    """FP32 less the figure `key` of a row [dB]; None if the row did not run or nothing ran in FP32 on its target."""
+    """FP32 less the figure `key` of a row [dB]; None if either did not run."""
     fp32 = fp32_of(row, rows)
     return None if fp32 is None or row["status"] != "ok" else fp32[key] - row[key]

@@ -94,7 +94,8 @@ class Metrics(dy.Schema):
     luma = _luma()
     border = _border()
     fps = _positive(
-        "1000 / latency_p50_ms; with several frames in flight, 1000 / the mean milliseconds between two that are done"
+        "1000 / latency_p50_ms; with several frames in flight, 1000 / the mean milliseconds between two that "
+        "are done"
     )
     fps_compute = _positive("1000 / compute_p50_ms; with several frames in flight, fps")
     in_flight = dy.Int64(

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from superres.device.timing.ratios import Ratio, block_cost, median_ratio
+from superres.device.timing.ratios import OWN, REFERENCE, Ratio, block_cost, median_ratio
 
 LATENCY = {
     "arm": pl.String,
@@ -16,14 +16,13 @@ LATENCY = {
     "interval_ms": pl.Float64,
 }
 MAY_BE_EMPTY = ("enqueue_ms", "interval_ms")
-OWN, REFERENCE = "own", "reference"
 
 
 def aggregate_speed(latency: pl.DataFrame) -> dict[str, float | int | None]:
     """The figures of one arm from the rows of its own frames.
 
-    FPS is 1000 / median milliseconds, end to end and of the runtime alone; where several frames are in flight it is 1000 /
-    the mean interval between two that are done. Percentiles interpolate linearly.
+    FPS is 1000 / median milliseconds, end to end and of the runtime alone; where several frames are in flight
+    it is 1000 / the mean interval between two that are done. Percentiles interpolate linearly.
     """
     own = latency.filter(pl.col("arm") == OWN)
     median, compute = _quantile(own["end_to_end_ms"], 0.5), _quantile(own["compute_ms"], 0.5)
@@ -44,7 +43,7 @@ def aggregate_speed(latency: pl.DataFrame) -> dict[str, float | int | None]:
 
 
 def paired_ratio(latency: pl.DataFrame) -> tuple[Ratio, int] | None:
-    """How many times as fast as the reference an arm is, and in how many rounds; None where it was timed alone.
+    """How many times as fast as the reference an arm is, and in how many rounds; None without a reference.
 
     A round's ratio is that of what its two blocks cost (`device.ratios.block_cost`).
     """

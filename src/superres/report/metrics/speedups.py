@@ -1,4 +1,4 @@
-"""How many times as fast an arm is as others: the reference, PyTorch as it comes, FP32 in the same runtime."""
+"""How many times as fast an arm is as the reference, default PyTorch, and FP32 in the same runtime."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,7 +36,7 @@ def paired(row: Row) -> Ratio | None:
 
 
 def paper_speedups(fps: Mapping[tuple[str, str, str], float]) -> dict[tuple[str, str, str, str], float]:
-    """The same of the paper's FPS (by model, runtime, precision) over its PyTorch FP32 and the runtime's FP32."""
+    """The paper's FPS (by model, runtime, precision) over its PyTorch FP32 and over the runtime's FP32."""
     found = {}
     for (model, runtime, precision), value in fps.items():
         for name, base in ((OVER_PYTORCH, "pytorch"), (OVER_FP32, runtime)):

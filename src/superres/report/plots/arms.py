@@ -120,18 +120,22 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
             axes.set_title(_title(labels.model_label(model), place, places), loc="left", fontweight="bold")
         panels[-1].set_xlabel("frames per second")
         bicubic = [
-            f"Bicubic ({_arm_label(row)}) on {row['clip']}: {row['fps']:.0f} FPS, not drawn to keep the scale."
+            f"Bicubic ({_arm_label(row)}) on {row['clip']}: {row['fps']:.0f} FPS, not drawn to keep the "
+            "scale."
             for row in ran
             if row["model"] == "bicubic"
         ]
-        limits = "%: share of the least time that the machine's fastest matrix product needs for as many multiply-adds."
+        limits = (
+            "%: share of the least time that the machine's fastest matrix product needs for as many "
+            "multiply-adds."
+        )
         notes = [FPS_NOTE, limits * any(row["limit_fraction"] for row in ran), _noise_note(ran), *bicubic]
         figures.add_note(figure, [*notes, figures.not_run_note(rows)])
         figures.save(figure, svg, png)
 
 
 def int8_losses(rows: Sequence[Row]) -> list[Row]:
-    """Rows of INT8 arms with `psnr_db` and `psnr_y_db` replaced by what they lose against FP32, as `loss_of` has it.
+    """Rows of INT8 arms with `psnr_db` and `psnr_y_db` replaced by what they lose against FP32 (`loss_of`).
 
     An arm without FP32 in its own runtime is left out.
     """
@@ -148,7 +152,7 @@ def _draw_points(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> 
         axes.plot(
             row["fps"],
             row["psnr_db"],
-            marker=figures.MARKERS.get(row["runtime"], "P"),
+            marker=labels.runtime_marker(row["runtime"]),
             markersize=7,
             markerfacecolor=figures.fill(row["precision"], precisions),
             markeredgecolor="black",
@@ -234,8 +238,12 @@ def _noise_note(rows: Sequence[Row]) -> str:
 
 
 def _marker(runtime: str) -> Line2D:
-    shape = figures.MARKERS.get(runtime, "P")
-    style = {"marker": shape, "markersize": 7, "markerfacecolor": "white", "markeredgecolor": "black"}
+    style = {
+        "marker": labels.runtime_marker(runtime),
+        "markersize": 7,
+        "markerfacecolor": "white",
+        "markeredgecolor": "black",
+    }
     return Line2D([], [], linestyle="none", label=labels.runtime_label(runtime), **style)
 
 

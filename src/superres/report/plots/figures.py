@@ -28,15 +28,6 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "hatch.linewidth": 0.7,
 }
-MARKERS = {
-    "pytorch": "o",
-    "pytorch_tuned": "p",
-    "onnxruntime": "s",
-    "openvino": "^",
-    "openvino_throughput": "v",
-    "tensorrt": "D",
-    "opencv": "X",
-}
 _DISTANCES = (7, 10, 14, 19, 25, 32, 40, 50, 62)
 _DIRECTIONS = (
     (1, 0, "left", "center"),
@@ -133,8 +124,9 @@ def place_labels(
 ) -> None:
     """Label points directly so that no label covers a point, another label or the axes' edge.
 
-    `spans` are the ends of horizontal lines through the points, which labels leave free too. Each label takes the nearest free place that is closer to its own point than to any other; a thin line
-    joins them. The axes' limits and the figure's size must be final.
+    `spans` are the ends of horizontal lines through the points, which labels leave free too. Each label takes
+    the nearest free place that is closer to its own point than to any other; a thin line joins them. The
+    axes' limits and the figure's size must be final.
     """
     figure = axes.figure
     figure.canvas.draw()

@@ -36,7 +36,8 @@ def plot_images(evaluation: Path, svg: Path, png: Path, *, series: Sequence[Seri
     panels = _panels(rows, series)
     if not panels:
         raise UserError(
-            f"{evaluation}: expected INT8 arms on several numbers of images, found none that ran; see their status"
+            f"{evaluation}: expected INT8 arms on several numbers of images, found none that ran; see their "
+            "status"
         )
     columns = min(3, len(panels)) if len(panels) != 4 else 2
     lines = -(-len(panels) // columns)
@@ -51,7 +52,10 @@ def plot_images(evaluation: Path, svg: Path, png: Path, *, series: Sequence[Seri
         handles = [Line2D([], [], label=label, **_style(index)) for index, (label, _) in enumerate(series)]
         columns_of_legend = min(len(handles), 2 * columns)
         figure.legend(handles=handles, loc="outside upper left", ncols=columns_of_legend, frameon=False)
-        note = "PSNR over R, G, B, mean over images: FP32 less INT8 in the same runtime. The panels differ in scale."
+        note = (
+            "PSNR over R, G, B, mean over images: FP32 less INT8 in the same runtime. "
+            "The panels differ in scale."
+        )
         figures.add_note(figure, [note, figures.not_run_note(rows)])
         figures.save(figure, svg, png)
 

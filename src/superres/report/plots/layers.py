@@ -1,4 +1,4 @@
-"""The figures of a model's layers: what each loses in INT8, and what keeping some of them in float brings and costs."""
+"""The figures of layers: what each loses in INT8, and what keeping some in float brings and costs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ _WON = {"facecolor": "white", "edgecolor": "black", "linewidth": 0.7, "hatch": "
 
 
 def plot_sensitivity(tables: Sequence[Path], svg: Path, png: Path) -> None:
-    """Bars of what each part of each layer loses alone, and wins back alone in float: a panel a model and clip."""
+    """Bars of what each part of each layer loses, and wins back in float, alone: a panel a model and clip."""
     panels_of = [
         (clip, [row for row in rows if row["clip"] == clip])
         for rows in _by_model([read_sensitivity(path).to_dicts() for path in tables])
@@ -49,14 +49,15 @@ def plot_sensitivity(tables: Sequence[Path], svg: Path, png: Path) -> None:
             figure,
             [
                 f"INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}. Mean over "
-                f"{first['frames']} frames of {' and '.join(dict.fromkeys(clip for clip, _ in panels_of))}, against FP32. Each panel has a scale of its own."
+                f"{first['frames']} frames of {' and '.join(dict.fromkeys(clip for clip, _ in panels_of))}, "
+                "against FP32. Each panel has a scale of its own."
             ],
         )
         figures.save(figure, svg, png)
 
 
 def sensitivity_bars(rows: Sequence[Row]) -> list[tuple[str, str, float, float | None]]:
-    """Layer, part, dB lost alone and dB won back alone of one model on one clip, all layers together at the end.
+    """Layer, part, dB lost alone and dB won back alone of one model on one clip; all layers at the end.
 
     What is won back is the loss of everything less the loss of everything but this; None for all layers.
     """
@@ -103,7 +104,7 @@ def _draw_sensitivity(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def plot_frontier(tables: Sequence[Path], svg: Path, png: Path, *, budget_db: float) -> None:
-    """PSNR lost against time of each subset of layers in float, the frontier and the choice: a panel a model."""
+    """PSNR lost over time of each subset of layers in float, the frontier and the choice: a panel a model."""
     panels_of = list(zip(tables, (read_frontier(path).to_dicts() for path in tables), strict=True))
     order = labels.order_models(rows[0]["model"] for _, rows in panels_of)
     panels_of.sort(key=lambda panel: order.index(panel[1][0]["model"]))
@@ -121,11 +122,11 @@ def plot_frontier(tables: Sequence[Path], svg: Path, png: Path, *, budget_db: fl
         figures.add_note(
             figure,
             [
-                f"Behind INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}; labels: the layers in "
-                f"float. Loss: PSNR of the mean squared error over {first['images']} calibration photographs, each taken as "
-                f"HR, against FP32. Time: median of {rounds} rounds or more in which all took their turn, with "
-                f"quartiles. Line: the frontier. Dashes: the budget of {budget_db:g} dB, where it is in sight. Black: what "
-                f"the step mixed takes."
+                f"Behind INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}; "
+                f"labels: the layers in float. Loss: PSNR of the mean squared error over {first['images']} "
+                f"calibration photographs, each taken as HR, against FP32. Time: median of {rounds} rounds "
+                "or more in which all took their turn, with quartiles. Line: the frontier. Dashes: the "
+                f"budget of {budget_db:g} dB, where it is in sight. Black: what the step mixed takes."
             ],
         )
         figure.canvas.draw()

@@ -50,7 +50,8 @@ PLOTS: dict[str, Plot] = {
 def draw(name: str, inputs: Mapping[str, Files], settings: Mapping[str, Any], svg: Path, png: Path) -> None:
     """Draw a plot of `PLOTS` as SVG and PNG, from the files and settings that it names.
 
-    Raises ValueError for a plot, a file or a setting that isn't known, or that is missing; UserError as the plot does.
+    Raises ValueError for a plot, a file or a setting that isn't known, or that is missing; UserError as the
+    plot does.
     """
     kind = name.partition(".")[0]
     if kind not in PLOTS:

@@ -39,8 +39,8 @@ def plot_samples(
 ) -> None:
     """Draw a row a model: the most detailed region of frame `frame`, in HR and as each precision makes it.
 
-    `hr` and `clip` are a clip's HR frames and index; `samples` hold the frame of each of `arms` (model, precision).
-    `quality` are the settings of `PsnrProtocol`.
+    `hr` and `clip` are a clip's HR frames and index; `samples` hold the frame of each of `arms` (model,
+    precision). `quality` are the settings of `PsnrProtocol`.
     """
     upscaled = dict(zip(arms, samples, strict=True))
     draw_samples(read_samples(hr, clip, frame, upscaled), svg, png, PsnrProtocol(**quality))

@@ -1,4 +1,4 @@
-"""One readable file that says all about an arm on a clip: what ran, where, on which files, from which study and code."""
+"""One readable file about an arm on a clip: what ran, where, on which files, from which study and code."""
 
 import hashlib
 import json
@@ -37,8 +37,8 @@ class ArmOnClip:
 class Background:
     """What stands behind an arm besides its files: the study's part, this code, and the installed libraries.
 
-    `study` is what the study says about the arm, `code` comes from `provenance.describe_code`, `libraries` are
-    versions by name.
+    `study` is what the study says about the arm, `code` comes from `code_version.describe_code`, `libraries`
+    are versions by name.
     """
 
     study: Mapping[str, Any]
@@ -55,11 +55,11 @@ def write_manifest(
     background: Background,
     out: Path,
 ) -> None:
-    """Merge the records of an arm's tasks (`engine`, `quality`, `latency`) with the hashes of its files and its background.
+    """Merge the records of an arm's tasks (`engine`, `quality`, `latency`) with its files' hashes and its background.
 
-    `inputs` are the files behind the arm by name (`onnx` for its ONNX file, weights, ranges, the clip), `outputs` the
-    engine and the raw figures. The status is `ok` only if all records' are; otherwise it is that of the first that is
-    not. Raises UserError if the records are of different arms, clips or engines.
+    `inputs` are the files behind the arm by name (`onnx` for its ONNX file, weights, ranges, the clip),
+    `outputs` the engine and the raw figures. The status is `ok` only if all records' are; otherwise it is
+    that of the first that is not. Raises UserError if the records are of different arms, clips or engines.
     """
     found = {name: _read_record(path) for name, path in records.items()}
     for name, path in records.items():

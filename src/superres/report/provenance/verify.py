@@ -1,4 +1,4 @@
-"""Is everything that the manifests of a study name still what it was? Hashes are computed anew; nothing is changed."""
+"""Check that files, frames, code and study still are what the manifests name; nothing is changed."""
 
 import csv
 import json
@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass
 class Verification:
-    """What has been found so far: findings with the number of manifests behind each, notes, and how much was looked at."""
+    """Findings so far with the number of manifests behind each, notes, and how much was looked at."""
 
     findings: Counter[Finding] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
@@ -71,12 +71,13 @@ class Verification:
 
 
 def verify_study(results: Path, studies: Mapping[str, Mapping[str, Any]]) -> None:
-    """Compute anew what the manifests below the folder `results` name, and print a line for all that no longer matches.
+    """Compute anew what the manifests below `results` name, and print a line for all that no longer matches.
 
-    Looked at are the files before and behind each arm, the frames of clips and calibration sets one by one, fetched
-    files that are still there, the modules behind the arm, the rows of `metrics.csv`, and the study: `studies` holds what it says
-    now about each arm, by the path of its manifest. Installed libraries of other versions are noted, but are no fault
-    of the results. Raises UserError if anything no longer matches, or if there is no manifest.
+    Looked at are the files before and behind each arm, the frames of clips and calibration sets one by one,
+    fetched files that are still there, the modules behind the arm, the rows of `metrics.csv`, and the study:
+    `studies` holds what it says now about each arm, by the path of its manifest. Installed libraries of other
+    versions are noted, but are no fault of the results. Raises UserError if anything no longer matches, or if
+    there is no manifest.
     """
     paths = sorted((results / "arms").rglob("manifest*.json"))
     if not paths:
@@ -91,7 +92,8 @@ def verify_study(results: Path, studies: Mapping[str, Mapping[str, Any]]) -> Non
         verb = "names" if done.manifests == 1 else "name"
         raise UserError(
             f"{results}: expected everything as {counted(done.manifests, 'manifest')} {verb} it, found "
-            f"{counted(len(done.findings), 'difference')}, listed above; run the study again, or put back what was changed"
+            f"{counted(len(done.findings), 'difference')}, listed above; run the study again, or put back "
+            "what was changed"
         )
 
 
@@ -139,7 +141,7 @@ def _other_libraries(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def _check_frames(index: Path) -> Iterator[Finding]:
-    """Frames that are no longer what their index says, and fetched files that are no longer the pinned ones."""
+    """Frames that are no longer what their index says, and fetched files that aren't the pinned ones."""
     content = read_json(index, ("sources",))
     for key, shapes, ending in (
         ("hr_sha256", "hr_shapes", ".hr.npy"),

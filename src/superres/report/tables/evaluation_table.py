@@ -1,4 +1,4 @@
-"""An evaluation as Markdown: a column a clip, a row an arm, published figures below where they can be compared."""
+"""An evaluation as Markdown: a column a clip, a row an arm, published figures below where they compare."""
 
 import csv
 from collections.abc import Collection, Sequence
@@ -31,7 +31,7 @@ class Published:
 
 
 def read_published() -> list[Published]:
-    """Published PSNR_Y [dB] of x2 networks on Set5, Set14, B100 and Urban100, by the literature's protocol."""
+    """Published PSNR_Y [dB] of x2 networks on benchmark sets, by the literature's protocol."""
     with Path(__file__).with_name("published.csv").open(encoding="utf-8", newline="") as file:
         return [
             Published(**{**row, "images": int(row["images"]), "psnr_y_db": float(row["psnr_y_db"])})
@@ -48,9 +48,10 @@ def write_evaluation(
     swept: Collection[str] = (),
     seeds: Sequence[tuple[str, Sequence[str]]] = (),
 ) -> None:
-    """Write `evaluation.md` from `evaluation.csv`: a table for each target, the spread over seeds, then the notes.
+    """Write `evaluation.md` from `evaluation.csv`: a table for each target, the spread over seeds, notes.
 
-    Precisions in `swept` have no rows here. `seeds` are series (label, precisions) that differ in the seed alone.
+    Precisions in `swept` have no rows here. `seeds` are series (label, precisions) that differ in the seed
+    alone.
     """
     every = read_evaluation(evaluation).to_dicts()
     rows = [row for row in every if row["precision"] not in swept]
@@ -94,8 +95,8 @@ def _differences(row: Row, images: int) -> list[str]:
     differences = []
     if PsnrProtocol(row["luma"], row["border"]) != LITERATURE:
         differences.append(
-            f"{LITERATURE.luma} luma with a border of {LITERATURE.border}, these of {row['luma']} luma with a "
-            f"border of {row['border']}"
+            f"{LITERATURE.luma} luma with a border of {LITERATURE.border}, these of {row['luma']} luma with "
+            f"a border of {row['border']}"
         )
     if row["downsampling"] not in LITERATURE_KERNELS:
         differences.append(f"LR by bicubic downsampling, these by {row['downsampling']}")
@@ -173,9 +174,9 @@ def _notes(rows: Sequence[Row], published: Sequence[Published], marks: Marks, te
     said = [f"{', '.join(models)}: {source}" for source, models in sources.items()]
     return [
         *(f"({letter}) {reason}." for reason, letter in marks.letters.items()),
-        f"PSNR_Y is measured on {labels.LUMAS[luma]}, unrounded, peak 255{labels.border_label(border)}; it is the mean "
-        "over a clip's images of each image's value, from the engine's own 8-bit output. PSNR over R, G, B stands in "
-        "`evaluation.csv`.",
+        f"PSNR_Y is measured on {labels.LUMAS[luma]}, unrounded, peak 255{labels.border_label(border)}; it "
+        "is the mean over a clip's images of each image's value, from the engine's own 8-bit output. PSNR "
+        "over R, G, B stands in `evaluation.csv`.",
         "In brackets: the change against the same model in FP32, in the same runtime where that has it.",
         *bicubic_note(text),
         *([f"Published figures: {'; '.join(said)}."] if said else []),
@@ -184,9 +185,10 @@ def _notes(rows: Sequence[Row], published: Sequence[Published], marks: Marks, te
 
 
 def _spread_table(rows: Sequence[Row], seeds: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """How much of an INT8 loss is chance: its mean, least and largest PSNR_Y [dB] over each series of seeds, as Markdown.
+    """How much of an INT8 loss is chance: its mean, least and largest PSNR_Y [dB] over seeds, as Markdown.
 
-    A series is a label and its precisions, which differ in nothing but the seed of their random data. A loss is counted where arm and FP32 both ran; empty without any series.
+    A series is a label and its precisions, which differ in nothing but the seed of their random data. A loss
+    is counted where arm and FP32 both ran; empty without any series.
     """
     lines = [["Model", "Runtime", "Clip", "INT8", "Seeds", "Mean", "Least", "Largest"]]
     targets = dict.fromkeys(row["target"] for row in rows)

@@ -82,12 +82,12 @@ def _notes(rows: Sequence[Row], marks: Marks, text: TableText, machine: str) -> 
         f"`-`: {NOT_IN_STUDY}, or not in the paper.",
         f'"paper": the figures of Table 1 of the {PAPER}. Another clip on another machine: compare '
         "differences between precisions, not the figures themselves.",
-        f"PSNR (Eq. 1, over R, G, B) and PSNR_Y (Eq. 2, {labels.LUMAS[luma]}){labels.border_label(border)} are "
-        f"means over {_span(ran, 'frames')} frames of each frame's value; the mean error is averaged over frames first, "
-        "and its PSNR taken then. The paper does not say which of the two it gives.",
-        "FPS is 1000 / median milliseconds from a uint8 frame in memory to the uint8 frame of twice its size "
-        f"in memory: {_span(ran, 'iterations')} timed frames with {_span(ran, 'threads')} threads, one arm at "
-        f"a time, on {machine}. The paper does not say what its FPS includes.",
+        f"PSNR (Eq. 1, over R, G, B) and PSNR_Y (Eq. 2, {labels.LUMAS[luma]}){labels.border_label(border)} "
+        f"are means over {_span(ran, 'frames')} frames of each frame's value; the mean error is averaged "
+        "over frames first, and its PSNR taken then. The paper does not say which of the two it gives.",
+        "FPS is 1000 / median milliseconds from a uint8 frame in memory to the uint8 frame of twice its "
+        f"size in memory: {_span(ran, 'iterations')} timed frames with {_span(ran, 'threads')} threads, one "
+        f"arm at a time, on {machine}. The paper does not say what its FPS includes.",
         *_speed_notes(ran),
         f"INT8 w/o calibration: ranges of {text.dummy}. The paper's torch2trt, where it is given no images, "
         "calibrates on the one tensor that the model is traced with; which that was, the paper does not say.",
@@ -116,13 +116,15 @@ def _speed_notes(ran: Sequence[Row]) -> list[str]:
     notes = []
     if references:
         notes.append(
-            f"The reference is {' and '.join(map(arm_label, references))}. Each arm took turns with it in its own run; a ratio is "
-            "the median over rounds, ± the wider side of its 95% interval. The other ratios divide two of these."
+            f"The reference is {' and '.join(map(arm_label, references))}. Each arm took turns with it in "
+            "its own run; a ratio is the median over rounds, ± the wider side of its 95% interval. The "
+            "other ratios divide two of these."
         )
     if any(row["limit_fraction"] is not None for row in ran):
         notes.append(
-            "The limit is the least time that the machine's fastest matrix product needs for as many multiply-adds in the same precision, "
-            "or its memory for reading one frame and writing the other: `roofline/`, docs/performance.md."
+            "The limit is the least time that the machine's fastest matrix product needs for as many "
+            "multiply-adds in the same precision, or its memory for reading one frame and writing the "
+            "other: `roofline/`, docs/performance.md."
         )
     notes.append(f"`{NO_RATIO}`: there is nothing to divide by, or no limit is known.")
     return notes + _caution_notes(ran)
@@ -140,13 +142,14 @@ def _caution_notes(ran: Sequence[Row]) -> list[str]:
 def _caution_note(kind: str, arms: Sequence[str]) -> str:
     if kind == NOISY:
         return (
-            f"`{NOISE_MARK}`: the machine was busy with something else, or times spread: trust ratios, not FPS. `cautions` in "
-            f"metrics.csv has the figures of {labels.counted(len(arms), 'arm')}."
+            f"`{NOISE_MARK}`: the machine was busy with something else, or times spread: trust ratios, not "
+            f"FPS. `cautions` in metrics.csv has the figures of {labels.counted(len(arms), 'arm')}."
         )
     if kind == FAR_OFF:
         return (
-            f"`{FAR_MARK}`: the picture is worse than bicubic's, or far from FP32's. That may be a fault, such as wrong colours, "
-            f"rather than a loss: look at `plots/samples.png` before the figures. {', '.join(arms)}."
+            f"`{FAR_MARK}`: the picture is worse than bicubic's, or far from FP32's. That may be a fault, "
+            "such as wrong colours, rather than a loss: look at `plots/samples.png` before the figures. "
+            f"{', '.join(arms)}."
         )
     return f"Caution, {kind}: {', '.join(arms)}."
 

@@ -17,7 +17,8 @@ def write_operations(profile: Path, md: Path) -> None:
         mine = [network for network in networks if network.place == place]
         parts.append(f"## Clip `{place[0]}` on `{place[1]}`\n\n{_table(mine)}")
     parts.append(
-        f"## Notes\n\n- {TIMED_APART}\n- Milliseconds are medians. GOP/s counts a multiply-add as two operations."
+        f"## Notes\n\n- {TIMED_APART}\n- Milliseconds are medians. GOP/s counts a multiply-add as two "
+        "operations."
     )
     with Outputs({"md": str(md)}) as outputs:
         outputs["md"].write_text("\n\n".join(parts) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The Q/DQ graphs of others' tools beside those of this pipeline, on the same images: `tools.csv` and `tools.md`."""
+"""Q/DQ graphs of others' tools beside those of this pipeline, on the same images: `tools.csv`, `tools.md`."""
 
 import csv
 from collections import Counter
@@ -23,7 +23,7 @@ OURS = "this pipeline"
 
 @dataclass(frozen=True)
 class Graph:
-    """An ONNX file: who made it, its size and hash, and which float tensors it quantises, by the operator behind them."""
+    """An ONNX file: its maker, size, hash, and which float tensors it quantises, by the operator behind."""
 
     maker: str
     onnx_bytes: int
@@ -71,8 +71,8 @@ def compare_tools(
     """Write a row an arm and clip as CSV, and a table for each clip as Markdown.
 
     `graphs` are ONNX files by model and precision, `engines` the records of built engines by the arm's folder
-    ("target/runtime/model/precision"); `tools` are others' tools by what stands behind `int8-`. Both files appear
-    together.
+    ("target/runtime/model/precision"); `tools` are others' tools by what stands behind `int8-`. Both files
+    appear together.
     """
     seen = {key: read_graph(path, _maker(key[1], tools)) for key, path in graphs.items()}
     every = read_evaluation(evaluation).to_dicts()
@@ -131,12 +131,13 @@ def _markdown(rows: Sequence[ToolRow], graphs: Mapping[tuple[str, str], Graph]) 
         parts.append(f"## Clip `{clip}` on `{target}`\n\n{_table(mine, marks)}")
     notes = [
         *(f"({letter}) {reason}." for reason, letter in marks.letters.items()),
-        "PSNR [dB] over R, G, B, mean over images; in brackets the change against FP32 in the same runtime, then how many "
-        "of the convolutions the runtime really runs in INT8.",
-        "ONNX: size of the file. This pipeline writes weights in FP32 with Q/DQ behind them, as TensorRT wants them, so its "
-        "files are no smaller than FP32; engines hold INT8 in either case.",
-        "Tensors: how many are quantised while the graph runs, weights apart; `tools.csv` has the operators behind them. This "
-        "pipeline repeats the pair behind a ReLU in front of it, which changes no value and counts twice.",
+        "PSNR [dB] over R, G, B, mean over images; in brackets the change against FP32 in the same "
+        "runtime, then how many of the convolutions the runtime really runs in INT8.",
+        "ONNX: size of the file. This pipeline writes weights in FP32 with Q/DQ behind them, as TensorRT "
+        "wants them, so its files are no smaller than FP32; engines hold INT8 in either case.",
+        "Tensors: how many are quantised while the graph runs, weights apart; `tools.csv` has the "
+        "operators behind them. This pipeline repeats the pair behind a ReLU in front of it, which changes "
+        "no value and counts twice.",
         *_same_graphs(graphs),
     ]
     parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
