@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 
 from superres.device.base.errors import UserError
+from superres.device.base.hashes import sha256_file
 from superres.device.base.levels import LEVELS
 from superres.device.base.outputs import Outputs
-from superres.device.machine.facts import sha256_file
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
 from superres.quantization.ranges.cache import format_cache, read_cache, select_ranges
 from superres.quantization.ranges.calibration import CalibrationSettings
