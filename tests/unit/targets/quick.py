@@ -88,7 +88,7 @@ def start(job: Job, device: Device, lines: Path, silence_s: float = 5.0) -> subp
     script = (
         "import json, sys\n"
         "from superres.device.job import Job\n"
-        "from superres.targets import remote\n"
+        "from superres.targets.remote import errand as remote\n"
         "from superres.targets.remote.pack import Worker\n"
         "from superres.targets.settings import Device\n"
         "from superres.targets.remote.ssh import Patience\n"
