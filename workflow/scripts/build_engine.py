@@ -5,7 +5,7 @@ from pathlib import Path
 from superres.device.tasks.engine import frame_sizes
 from superres.scripting import script_log
 from superres.targets.jobs import job_of
-from superres.targets.run import run_job
+from superres.targets.run import run
 
 with script_log(snakemake.log[0]):
     settings = dict(snakemake.params.settings)
@@ -19,4 +19,4 @@ with script_log(snakemake.log[0]):
         settings=settings,
         threads=snakemake.threads,
     )
-    run_job(job, *snakemake.params.target)
+    run(job, *snakemake.params.target)

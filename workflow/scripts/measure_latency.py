@@ -2,7 +2,7 @@
 
 from superres.scripting import script_log
 from superres.targets.jobs import job_of
-from superres.targets.run import run_job
+from superres.targets.run import run
 
 with script_log(snakemake.log[0]):
     job = job_of(
@@ -13,4 +13,4 @@ with script_log(snakemake.log[0]):
         settings=snakemake.params.settings,
         threads=snakemake.threads,
     )
-    run_job(job, *snakemake.params.target)
+    run(job, *snakemake.params.target)
