@@ -12,7 +12,7 @@ from superres.data.sources.overlap import check_disjoint
 from superres.data.sources.sources import Source, pinned_file
 from superres.device.base.errors import UserError
 from superres.quantization.ranges.cache import read_cache
-from superres.quantization.tools.presets import INSTALL, TOOLS
+from superres.quantization.settings import INSTALL, TOOLS
 from superres.study.model import TRAINING_ROLES, Calibration, CalibrationSet, Clip, Study, TrainingSet
 
 

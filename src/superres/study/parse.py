@@ -22,7 +22,7 @@ from superres.data.sources.sources import (
 )
 from superres.device.base.errors import UserError
 from superres.models.settings import FOLDED_FROM
-from superres.quantization.tools.presets import TOOLS
+from superres.quantization.settings import TOOLS
 from superres.study.engines import (
     OPENVINO,
     PYTORCH,

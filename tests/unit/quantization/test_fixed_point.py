@@ -23,7 +23,9 @@ from superres.models.graphs.uint8.blocks import write_blocks
 from superres.models.settings import NetworkSettings, weights_name
 from superres.quantization.fixed_point import tabulate_graph, tabulate_onnx
 from superres.quantization.qdq import quantize_onnx
-from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile
+from superres.quantization.ranges.calibration import FrameFile
+from superres.quantization.recipes import STEPS as TAKEN
+from superres.quantization.settings import CalibrationSettings
 from superres.quantization.steps.base import StepJob
 from superres.quantization.steps.refine import refine_onnx
 
@@ -60,7 +62,12 @@ def make(network: Path, steps: tuple[str, ...], folder: Path) -> Path:
     for step in steps:
         name = f"{ranges.stem}+{step}"
         after = (folder / f"{name}.onnx", folder / f"{name}.json")
-        job = StepJob("small", CalibrationSettings("some", "minmax"), data, settings.get(step, {}))
+        job = StepJob(
+            "small",
+            CalibrationSettings(name="some", method="minmax"),
+            data,
+            TAKEN[step].settings(**settings.get(step, {})),
+        )
         refine_onnx(onnx_path, ranges, step, job, onnx_out=after[0], ranges_out=after[1])
         onnx_path, ranges = after
     out = folder / "int8.onnx"
