@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 # Each is imported when it is used: a machine needs only the packages of what it runs.
 RUNTIMES: dict[str, str] = {
-    "fixedpoint": "superres.device.runtimes.fixedpoint",
     "onnxruntime": "superres.device.runtimes.onnxruntime",
     "opencv": "superres.device.runtimes.opencv",
     "openvino": "superres.device.runtimes.openvino",
