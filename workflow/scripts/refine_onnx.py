@@ -13,6 +13,7 @@ with script_log(snakemake.log[0]):
         snakemake.wildcards.step,
         step_job(
             snakemake.wildcards.model,
+            snakemake.wildcards.step,
             **snakemake.params.job,
             frames=optional_path(snakemake.input.frames),
             measured=optional_path(snakemake.input.measured),

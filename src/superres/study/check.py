@@ -11,7 +11,7 @@ from superres.data.sources.reading import check_source
 from superres.data.sources.source import Source, check_disjoint
 from superres.device.base.errors import UserError
 from superres.quantization.ranges.cache import read_cache
-from superres.quantization.tools.presets import INSTALL, TOOLS
+from superres.quantization.settings import INSTALL, TOOLS
 from superres.study.model import TRAINING_ROLES, Calibration, CalibrationSet, Clip, Study, TrainingSet
 
 

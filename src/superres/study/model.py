@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from superres.data.sources.source import Download, PackageFile, Source
 from superres.quantization.recipes import Recipe
-from superres.quantization.tools.presets import TOOLS
+from superres.quantization.settings import TOOLS
 from superres.targets.settings import Target
 
 TRAINING_ROLES = ("training_set", "validation_set")

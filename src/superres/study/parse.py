@@ -13,7 +13,7 @@ from superres.data.sources.registry import AnySource
 from superres.data.sources.source import Named, PackageFile, Source, resolve
 from superres.device.base.errors import UserError
 from superres.models.settings import FOLDED_FROM
-from superres.quantization.tools.presets import TOOLS
+from superres.quantization.settings import TOOLS
 from superres.study.engines import (
     OPENVINO,
     PYTORCH,

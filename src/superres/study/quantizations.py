@@ -11,7 +11,7 @@ from superres.quantization.recipes import (
     Recipe,
     parse_recipe,
 )
-from superres.quantization.tools.presets import TOOLS
+from superres.quantization.settings import TOOLS
 from superres.study.model import IMPLICIT, Quantization
 
 TENSORRT_OWN = IMPLICIT.removeprefix("int8-")

@@ -200,7 +200,7 @@ class Trainer:
             data=data,
             seed=self.settings.seed,
             steps=self.step,
-            settings=asdict(self.settings),
+            settings=self.settings.model_dump(),
             commit=self.commit,
             validation_psnr_y_db=validate(self.network_to_keep, self.validation),
             bicubic_psnr_y_db=validate_bicubic(self.validation),

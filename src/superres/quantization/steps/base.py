@@ -10,8 +10,10 @@ import onnx
 from onnx import numpy_helper
 
 from superres.device.base.errors import UserError
-from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile, RandomImages
+from superres.keys import Keys
+from superres.quantization.ranges.calibration import FrameFile, RandomImages
 from superres.quantization.ranges.record import Ranges
+from superres.quantization.settings import CalibrationSettings
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class State:
 
 @dataclass(frozen=True)
 class StepJob:
-    """What a step is told: model, calibration, images (None for a calibration without), settings, threads.
+    """What a step is told: model, calibration, images (None for a calibration without), its own settings, threads.
 
     `measured` is the file of what was measured of the state that the step starts from, for steps that follow one.
     """
@@ -33,7 +35,7 @@ class StepJob:
     model: str
     calibration: CalibrationSettings
     data: RandomImages | FrameFile | None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Any = field(default_factory=Keys)
     threads: int = 1
     measured: Path | None = None
 

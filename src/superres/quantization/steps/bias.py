@@ -31,7 +31,7 @@ def apply(state: State, job: StepJob) -> State:
     no float graph left to compare with, and for a convolution without a bias.
     """
     refuse_behind(state, "bias", ("adaround", "qat"))
-    images = first_images(job.images("bias"), job.settings["images"])
+    images = first_images(job.images("bias"), job.settings.images)
     graph = copy_graph(state.graph)
     convolutions = quantized_convolutions(graph, state.ranges)
     shifts: dict[str, float] = {}

@@ -17,23 +17,12 @@ from superres.models.settings import TrainingSettings
 from superres.models.training.batches import orient
 from superres.models.training.schedule import learning_rate_at
 from superres.quantization.ranges.calibration import FrameFile, open_images
+from superres.quantization.settings import Qat
 from superres.quantization.steps.base import State, StepJob
 from superres.quantization.steps.trainable import TrainableChain
 
 _JUDGED = 64
 """Patches that the error is measured on before and after; no step of a training draws them."""
-
-
-@dataclass(frozen=True)
-class QatSettings:
-    """What a study can set: see the schema. Learning rates are peaks of a cosine that ends at 0."""
-
-    steps: int
-    batch: int
-    patch: int
-    learning_rate: float
-    range_learning_rate: float
-    seed: int
 
 
 def apply(state: State, job: StepJob) -> State:
@@ -46,7 +35,7 @@ def apply(state: State, job: StepJob) -> State:
     Raises UserError for a calibration without photographs or with one smaller than a patch, for convolutions that
     don't follow each other, and for a training that diverges.
     """
-    settings = QatSettings(**job.settings)
+    settings: Qat = job.settings
     photographs = _photographs(job, settings.patch)
     keep_freed_memory()
     with _one_thread():
@@ -81,7 +70,7 @@ class _Training:
 
     chain: TrainableChain
     photographs: Sequence[np.ndarray]
-    settings: QatSettings
+    settings: Qat
     model: str
 
     def run(self) -> None:

@@ -26,7 +26,7 @@ def refine_onnx(
     state = module.apply(State(load_onnx(onnx_path), read_ranges(ranges_path, onnx_path)), job)
     onnx.checker.check_model(state.graph, full_check=True)
     check_ranges(state.ranges, state.graph, ranges_out)
-    taken = {"step": step, "settings": dict(job.settings), **state.facts}
+    taken = {"step": step, "settings": job.settings.model_dump(), **state.facts}
     ranges = replace(state.ranges, steps=(*state.ranges.steps, taken))
     with Outputs({"onnx": str(onnx_out), "ranges": str(ranges_out)}) as outputs:
         outputs["onnx"].write_bytes(state.graph.SerializeToString(deterministic=True))

@@ -48,7 +48,7 @@ def spin() -> None:
 @pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="the system has no /proc/stat")  # noqa: PTH110
 def test_another_process_is_seen_and_a_partner_is_not(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(load, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(disturbance, "time", SimpleNamespace(monotonic=lambda: now[0]))
     other = multiprocessing.get_context("spawn").Process(target=spin, daemon=True)
     other.start()
 
@@ -61,7 +61,7 @@ def test_another_process_is_seen_and_a_partner_is_not(monkeypatch):
         wait_for_ticks(20)
         everyone, without = OthersMeter(), OthersMeter([other.pid or 0])
         # However long the machine takes to give the process its 50 ticks, the meters think that it was a second.
-        wait_for_ticks(load._process_ticks(other.pid or 0) + 50)
+        wait_for_ticks(disturbance._process_ticks(other.pid or 0) + 50)
         now[0] += 1.0
         seen, unseen = everyone.read(), without.read()
     finally:

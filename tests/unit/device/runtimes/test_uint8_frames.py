@@ -17,8 +17,9 @@ from superres.models.settings import FOLDED_FROM
 from superres.models.weights import pretrained
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibrate import calibrate_ranges
-from superres.quantization.ranges.calibration import CalibrationSettings, RandomImages
+from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.observation import observe_activations
+from superres.quantization.settings import CalibrationSettings
 
 PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 DUMMY = RandomImages("uniform", 0, 1, 96, 128)
@@ -46,7 +47,7 @@ def files(request, tmp_path_factory) -> Path:
     observe_activations(folder / "fp32.onnx", DUMMY, folder / "seen.npz", model=request.param, threads=2)
     calibrate_ranges(
         folder / "fp32.onnx",
-        CalibrationSettings("dummy", "minmax"),
+        CalibrationSettings(name="dummy", method="minmax"),
         ranges_out=folder / "dummy.json",
         cache_out=folder / "dummy.cache",
         model=request.param,
