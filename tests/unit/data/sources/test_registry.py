@@ -57,7 +57,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from superres.data.sources.reading import check_source, open_source
+from superres.data.sources.registry import check_source, open_source
 from superres.data.sources.registry import AnySource
 from superres.data.sources.source import Named, read_in_any_order, resolve
 
