@@ -15,7 +15,7 @@ import torch
 import yaml
 from snakemake.common.configfile import load_configfile
 
-from superres.data.sources.reading import check_source
+from superres.data.sources.registry import check_source
 from superres.data.sources.source import FILES, Source
 from superres.data.sources.y4m import Y4m
 from superres.data.sources.zip_images import ZipImages, zip_members

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from superres.data.indices import describe_source, each_frame, write_index
-from superres.data.sources.reading import FrameReader, Origin, open_source, picture_digest
+from superres.data.sources.reading import FrameReader, Origin, picture_digest
+from superres.data.sources.registry import open_source
 from superres.data.sources.source import Source
 from superres.device.base.errors import UserError
 from superres.device.base.progress import Progress

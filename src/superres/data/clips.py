@@ -9,7 +9,8 @@ from superres.data.frame_journal import FrameJournal, WrittenFrame
 from superres.data.frame_threads import frame_threads
 from superres.data.indices import describe_source, each_frame, write_index
 from superres.data.resampling import downsample
-from superres.data.sources.reading import FrameReader, open_source, picture_digest
+from superres.data.sources.reading import FrameReader, picture_digest
+from superres.data.sources.registry import open_source
 from superres.data.sources.source import Source, read_in_any_order
 from superres.device.base.progress import Progress
 from superres.device.frames.files import FrameWriter

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 
 from superres.data.download.addresses import without_secrets
-from superres.data.sources.reading import check_source
+from superres.data.sources.registry import check_source
 from superres.data.sources.source import Source, check_disjoint
 from superres.device.base.errors import UserError
 from superres.quantization.ranges.cache import read_cache

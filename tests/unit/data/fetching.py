@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superres.data.download.download import Patience
 from superres.data.download.fetch import fetch_file
+from superres.data.download.http import Patience
 from superres.data.sources.source import Download, PinnedFile
 from superres.device.base.errors import UserError
 
@@ -68,7 +68,7 @@ def refused(folder: Path, *places: str, **settings: object) -> str:
 PROGRAM = """
 import resource, sys
 from pathlib import Path
-from superres.data.download.download import Patience
+from superres.data.download.http import Patience
 from superres.data.download.fetch import fetch_file
 from superres.data.sources.source import Download, PinnedFile
 from superres.scripting import script_log

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from superres.data.download.receipts import check_size, verify_file
-from superres.data.sources.source import Source
 from superres.device.base.errors import UserError
 
 if TYPE_CHECKING:
@@ -68,30 +66,6 @@ class FrameReader(ABC):
 
     @abstractmethod
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]": ...
-
-
-def check_source(source: Source, smallest: int = 2) -> None:
-    """Raise UserError for what is wrong with a source as far as names and headers tell.
-
-    Images of a folder must be at least `smallest` pixels wide and high. A file that is yet to be downloaded, the
-    frames of a video and the content of images in an archive are checked when they are read.
-    """
-    if (pinned := source.pinned) is not None:
-        if not Path(pinned.path).exists():
-            return
-        check_size(Path(pinned.path), pinned)
-    source.kind.check(source, smallest)
-
-
-def open_source(source: Source, wheels: Path) -> FrameReader:
-    """Open a source; `wheels` is the folder of downloaded wheels.
-
-    Raises UserError if the source is missing or malformed, if its frame range reaches outside it, or if a file that
-    the study pins is another one.
-    """
-    if (pinned := source.pinned) is not None:
-        verify_file(Path(pinned.path), pinned, Path(pinned.receipt))
-    return source.kind.open(source, wheels)
 
 
 def picture_digest(picture: "np.ndarray") -> str:

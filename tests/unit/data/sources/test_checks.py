@@ -7,8 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from superres.data.sources.images import Images, image_files
 from superres.data.sources.package_images import PackageImages
-from superres.data.sources.reading import check_source
-from superres.data.sources.registry import AnySource
+from superres.data.sources.registry import AnySource, check_source
 from superres.data.sources.source import FrameRange, PackageFile, Source
 from superres.data.sources.turning_view import TurningView
 from superres.data.sources.video import Video

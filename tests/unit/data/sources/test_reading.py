@@ -12,7 +12,8 @@ from PIL import Image
 
 from superres.data.sources.images import Images
 from superres.data.sources.package_images import PackageImages
-from superres.data.sources.reading import open_source, picture_digest
+from superres.data.sources.reading import picture_digest
+from superres.data.sources.registry import open_source
 from superres.data.sources.source import FrameRange, PackageFile, Source
 from superres.data.sources.turning_view import TurningView, render_view
 from superres.data.sources.video import Video

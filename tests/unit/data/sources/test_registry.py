@@ -57,7 +57,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from superres.data.sources.reading import check_source, open_source
+from superres.data.sources.registry import check_source, open_source
 from superres.data.sources.registry import AnySource
 from superres.data.sources.source import Named, read_in_any_order, resolve
 
@@ -86,10 +86,11 @@ def test_a_kind_is_a_module_and_its_name_in_the_registry(tmp_path: Path):
     (sources / "flat.py").write_text(TOY)
     registry = sources / "registry.py"
     text = registry.read_text()
-    text = text.replace("\nAnySource", "from superres.data.sources.flat import Flat\n\nAnySource")
+    text = text.replace("\nfrom superres", "\nfrom superres.data.sources.flat import Flat\nfrom superres", 1)
     registry.write_text(text.replace("TurningView |", "Flat | TurningView |"))
     done = subprocess.run(
         [sys.executable, "-c", USE],
+        check=False,
         cwd=tmp_path,
         env={"PYTHONPATH": str(tmp_path)},
         capture_output=True,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from superres.data.sources.reading import open_source
+from superres.data.sources.registry import open_source
 from superres.data.sources.source import Source
 from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError

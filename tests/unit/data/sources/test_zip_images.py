@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from superres.data.sources.images import Images
-from superres.data.sources.reading import check_source, open_source
+from superres.data.sources.registry import check_source, open_source
 from superres.data.sources.source import FrameRange, PinnedFile, Source, check_disjoint
 from superres.data.sources.zip_images import ZipImages, read_member, zip_members
 from superres.device.base.errors import UserError

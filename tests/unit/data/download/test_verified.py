@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from superres.data.download.receipts import verify_file
-from superres.data.sources.reading import open_source
+from superres.data.download.fetch import verify_file
+from superres.data.sources.registry import open_source
 from superres.data.sources.source import PinnedFile, Source
 from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
