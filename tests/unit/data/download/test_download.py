@@ -16,15 +16,27 @@ import pytest
 from superres.data.download.download import seconds_of
 
 from ..fetching import CONTENT, HASTE, OTHER, SIZE, fetch, left, pins, refused
-from ..file_server import Fault, Served, chunked, cut, drip, hang, redirect, reset, serving, status
+from ..file_server import (
+    Fault,
+    Served,
+    chunked,
+    cut,
+    drip,
+    hang,
+    hang_before_the_answer,
+    redirect,
+    reset,
+    serving,
+    status,
+)
 
 BREAKS: dict[str, list[Fault]] = {
     "cut off": [cut(1_000_000)],
     "cut off again and again": [cut(500_000)] * 5,
     "reset": [reset(1_000_000)],
-    "hangs": [hang(1_000_000, 3)],
-    "drips": [drip(1_000_000, 5)],
-    "hangs before it answers": [cut(1_000_000), lambda handler: time.sleep(1.5)],
+    "hangs": [hang(1_000_000)],
+    "drips": [drip(1_000_000)],
+    "hangs before it answers": [cut(1_000_000), hang_before_the_answer],
     "a burst of 503": [cut(1_000_000), status(503), status(503), status(500)],
     "429 that asks to wait": [cut(1_000_000), status(429, Retry_After="1")],
     "no such range": [cut(1_000_000), status(416)],
@@ -33,23 +45,33 @@ BREAKS: dict[str, list[Fault]] = {
 }
 
 
-@pytest.mark.parametrize("faults", BREAKS.values(), ids=BREAKS.keys())
-def test_a_broken_download_goes_on(tmp_path: Path, server: Served, faults: list[Fault]):
+# These connections stay until they are given up; on a slow machine others may be given up as well.
+GIVEN_UP = {
+    "hangs": replace(HASTE, silence_s=0.5),
+    "drips": replace(HASTE, window_s=0.4),
+    "hangs before it answers": replace(HASTE, silence_s=0.5),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_download_goes_on(tmp_path: Path, server: Served, name: str):
+    faults = BREAKS[name]
     server.faults = list(faults)
     started = time.monotonic()
-    assert fetch(tmp_path, server.url).read_bytes() == CONTENT
+    assert fetch(tmp_path, server.url, patience=GIVEN_UP.get(name, HASTE)).read_bytes() == CONTENT
+    assert server.faults == []
     assert left(tmp_path) == {"clip.bin"}
     later = [asked for asked in server.asked[1:] if "Range" in asked]
     assert later
-    for asked in later:
-        first = int(asked["Range"].removeprefix("bytes=").removesuffix("-"))
-        assert first > 0
-        assert asked.get("If-Range") in ('"one"', None)
-    if faults not in (BREAKS["no such range"], *(BREAKS[name] for name in BREAKS if name.startswith("body"))):
+    starts = [int(asked["Range"].removeprefix("bytes=").removesuffix("-")) for asked in later]
+    assert starts == sorted(starts) and starts[0] > 0
+    assert all(asked.get("If-Range") in ('"one"', None) for asked in later)
+    if name != "no such range" and not name.startswith("body"):
         # A chunked first answer has no ETag to compare, all others have.
         assert all(asked["If-Range"] == '"one"' for asked in later)
-        assert server.sent < SIZE + 300_000, "nothing comes twice"
-    if faults is BREAKS["429 that asks to wait"]:
+        if name not in GIVEN_UP:
+            assert server.sent == SIZE, "nothing comes twice"
+    if name == "429 that asks to wait":
         assert time.monotonic() - started >= 1
 
 
@@ -159,16 +181,15 @@ def test_redirects_are_followed_and_loops_end(tmp_path: Path, server: Served):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, monkeypatch):
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, monkeypatch, capsys):
     pem, key = tmp_path / "own.pem", tmp_path / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=own"]
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(pem)]
     subprocess.run(command, check=True, capture_output=True)
     pem.write_text(pem.read_text() + key.read_text())
     with serving(CONTENT, certificate=pem) as server:
-        started = time.monotonic()
         assert "certificate that can be trusted" in refused(tmp_path, server.url)
-        assert time.monotonic() - started < 2 and server.asked == []
+        assert server.asked == [] and "goes on in" not in capsys.readouterr().err
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
         assert fetch(tmp_path, server.url).read_bytes() == CONTENT
 
@@ -197,5 +218,7 @@ def test_waits_double_and_differ(tmp_path: Path, server: Served, capsys):
 
 def test_retry_after_is_seconds_or_a_date():
     assert seconds_of("7") == 7
-    assert 50 < seconds_of(formatdate(time.time() + 60, usegmt=True)) <= 60
+    before, date = time.time(), int(time.time()) + 60
+    seconds = seconds_of(formatdate(date, usegmt=True))
+    assert max(0, date - time.time()) <= seconds <= date - before
     assert seconds_of(formatdate(0)) == seconds_of("soon") == 0
