@@ -122,7 +122,9 @@ def test_a_killed_snakemake_comes_back_to_the_job_at_work(run: Project, far: Far
     study = write_study(run, far)
     path = run.folder / study
     text = path.read_text()
-    slow = "latency: {warmup_seconds: 0, min_seconds: 4, min_iterations: 5, max_seconds: 4, extended_seconds: 0}\n"
+    # Long enough for the run to be killed before its job is done, even if this test gets no processor for seconds.
+    limits = "warmup_seconds: 0, min_seconds: 10, min_iterations: 5, max_seconds: 10, extended_seconds: 0"
+    slow = f"latency: {{{limits}}}\n"
     path.write_text(text.replace(text[text.index("latency:") : text.index("targets:")], slow))
     wanted = f"{arms('far')[4]}/latency.csv"
     first = run.start("--cores", "1", f"--configfile={study}", wanted)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from far_side import PATIENCE_S
 from superres.data.download.fetch import fetch_file
 from superres.data.download.http import Patience
 from superres.data.sources.source import Download, PinnedFile
@@ -17,14 +18,15 @@ from .file_server import Served
 SIZE = 3_000_000
 CONTENT = np.random.default_rng(0).bytes(SIZE)
 OTHER = np.random.default_rng(1).bytes(SIZE)
+# It waits for nothing but a slow machine; a test of a connection that is given up has less patience with that.
 HASTE = Patience(
     attempts=5,
     progress_bytes=200_000,
     first_wait_s=0.02,
     longest_wait_s=0.1,
-    connect_s=2,
-    silence_s=0.5,
-    window_s=0.4,
+    connect_s=PATIENCE_S,
+    silence_s=PATIENCE_S,
+    window_s=PATIENCE_S,
     slowest_bytes_per_s=10_000,
     redirects=4,
 )

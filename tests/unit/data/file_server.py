@@ -1,9 +1,11 @@
 """A real HTTP server on loopback that serves one file, and misbehaves as a test asks."""
 
+import fcntl
 import socket
 import ssl
 import struct
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +14,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from far_side import PATIENCE_S, wait_until
 
 Fault = Callable[["Handler"], None]
 
@@ -114,43 +118,57 @@ def cut(after: int) -> Fault:
 
 
 def reset(after: int) -> Fault:
-    """The connection is reset."""
+    """The connection is reset, once the client's side has all that was sent: what is still on its way would be lost."""
 
     def fault(handler: Handler) -> None:
         handler.write(handler.begin()[:after])
         handler.wfile.flush()
-        # What is still on its way is lost with a reset, so the client is given time to read it.
-        time.sleep(0.1)
+        wait_until(lambda: unsent_bytes(handler.connection) == 0)
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         handler.close_connection = True
 
     return fault
 
 
-def hang(after: int, seconds: float) -> Fault:
-    """Nothing more comes, and the connection stays."""
+def hang(after: int) -> Fault:
+    """Nothing more comes, and the connection stays until the client gives it up."""
 
     def fault(handler: Handler) -> None:
         handler.write(handler.begin()[:after])
         handler.wfile.flush()
-        time.sleep(seconds)
-        handler.close_connection = True
+        wait_for_the_client_to_leave(handler)
 
     return fault
 
 
-def drip(after: int, seconds: float) -> Fault:
-    """A byte now and then."""
+def hang_before_the_answer(handler: Handler) -> None:
+    """Nothing comes at all, and the connection stays until the client gives it up."""
+    wait_for_the_client_to_leave(handler)
+
+
+def wait_for_the_client_to_leave(handler: Handler) -> None:
+    handler.connection.settimeout(PATIENCE_S)
+    assert handler.rfile.read(1) == b"", "expected a client that gives up, found another request"
+    handler.close_connection = True
+
+
+def unsent_bytes(connection: socket.socket) -> int:
+    """Bytes that the other side's system hasn't confirmed (tcp(7), SIOCOUTQ)."""
+    return struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))[0]
+
+
+def drip(after: int, enough: Callable[[], bool] = lambda: False) -> Fault:
+    """A byte now and then, until it is enough or the client has gone."""
 
     def fault(handler: Handler) -> None:
         body = handler.begin()
         handler.write(body[:after])
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE_S
         try:
             for byte in body[after:]:
                 handler.write(bytes([byte]))
                 time.sleep(0.02)
-                if time.monotonic() > end:
+                if enough() or time.monotonic() > end:
                     break
         except OSError:
             # The client has had enough of it.

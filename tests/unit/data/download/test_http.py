@@ -14,15 +14,27 @@ from pathlib import Path
 import pytest
 
 from ..fetching import CONTENT, HASTE, OTHER, SIZE, fetch, left, pins, refused
-from ..file_server import Fault, Served, chunked, cut, drip, hang, redirect, reset, serving, status
+from ..file_server import (
+    Fault,
+    Served,
+    chunked,
+    cut,
+    drip,
+    hang,
+    hang_before_the_answer,
+    redirect,
+    reset,
+    serving,
+    status,
+)
 
 BREAKS: dict[str, list[Fault]] = {
     "cut off": [cut(1_000_000)],
     "cut off again and again": [cut(500_000)] * 5,
     "reset": [reset(1_000_000)],
-    "hangs": [hang(1_000_000, 3)],
-    "drips": [drip(1_000_000, 5)],
-    "hangs before it answers": [cut(1_000_000), lambda handler: time.sleep(1.5)],
+    "hangs": [hang(1_000_000)],
+    "drips": [drip(1_000_000)],
+    "hangs before it answers": [cut(1_000_000), hang_before_the_answer],
     "a burst of 503": [cut(1_000_000), status(503), status(503), status(500)],
     "429 that asks to wait": [cut(1_000_000), status(429, Retry_After="1")],
     "no such range": [cut(1_000_000), status(416)],
@@ -31,23 +43,33 @@ BREAKS: dict[str, list[Fault]] = {
 }
 
 
-@pytest.mark.parametrize("faults", BREAKS.values(), ids=BREAKS.keys())
-def test_a_broken_download_goes_on(tmp_path: Path, server: Served, faults: list[Fault]):
+# These connections stay until they are given up; on a slow machine others may be given up as well.
+GIVEN_UP = {
+    "hangs": replace(HASTE, silence_s=0.5),
+    "drips": replace(HASTE, window_s=0.4),
+    "hangs before it answers": replace(HASTE, silence_s=0.5),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_download_goes_on(tmp_path: Path, server: Served, name: str):
+    faults = BREAKS[name]
     server.faults = list(faults)
     started = time.monotonic()
-    assert fetch(tmp_path, server.url).read_bytes() == CONTENT
+    assert fetch(tmp_path, server.url, patience=GIVEN_UP.get(name, HASTE)).read_bytes() == CONTENT
+    assert server.faults == []
     assert left(tmp_path) == {"clip.bin"}
     later = [asked for asked in server.asked[1:] if "Range" in asked]
     assert later
-    for asked in later:
-        first = int(asked["Range"].removeprefix("bytes=").removesuffix("-"))
-        assert first > 0
-        assert asked.get("If-Range") in ('"one"', None)
-    if faults not in (BREAKS["no such range"], *(BREAKS[name] for name in BREAKS if name.startswith("body"))):
+    starts = [int(asked["Range"].removeprefix("bytes=").removesuffix("-")) for asked in later]
+    assert starts == sorted(starts) and starts[0] > 0
+    assert all(asked.get("If-Range") in ('"one"', None) for asked in later)
+    if name != "no such range" and not name.startswith("body"):
         # A chunked first answer has no ETag to compare, all others have.
         assert all(asked["If-Range"] == '"one"' for asked in later)
-        assert server.sent < SIZE + 300_000, "nothing comes twice"
-    if faults is BREAKS["429 that asks to wait"]:
+        if name not in GIVEN_UP:
+            assert server.sent == SIZE, "nothing comes twice"
+    if name == "429 that asks to wait":
         assert time.monotonic() - started >= 1
 
 
@@ -157,16 +179,15 @@ def test_redirects_are_followed_and_loops_end(tmp_path: Path, server: Served):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, monkeypatch):
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, monkeypatch, capsys):
     pem, key = tmp_path / "own.pem", tmp_path / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=own"]
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(pem)]
     subprocess.run(command, check=True, capture_output=True)
     pem.write_text(pem.read_text() + key.read_text())
     with serving(CONTENT, certificate=pem) as server:
-        started = time.monotonic()
         assert "certificate that can be trusted" in refused(tmp_path, server.url)
-        assert time.monotonic() - started < 2 and server.asked == []
+        assert server.asked == [] and "goes on in" not in capsys.readouterr().err
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
         assert fetch(tmp_path, server.url).read_bytes() == CONTENT
 
@@ -195,15 +216,22 @@ def test_waits_double_and_differ(tmp_path: Path, server: Served, capsys):
 
 @pytest.mark.parametrize(
     ("asked", "expected"),
-    [("2", (2, 2)), ("in 3 s", (1, 3)), ("soon", (0, 0)), ("Thu, 01 Jan 1970 00:00:00 GMT", (0, 0)), ("60", (3, 3))],
-)  # fmt: skip
+    [
+        ("2", (2, 2)),
+        # Minutes may pass before it is read on a slow machine.
+        ("in 1 h", (3000, 3600)),
+        ("soon", (0, 0)),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", (0, 0)),
+        ("9000", (7200, 7200)),
+    ],
+)
 def test_retry_after_is_seconds_or_a_date(
     tmp_path: Path, server: Served, monkeypatch, asked: str, expected: tuple[float, float]
 ):
     """What can't be understood is no wait, and what is too long is cut."""
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    header = asked.replace("in 3 s", formatdate(time.time() + 3, usegmt=True))
+    header = asked.replace("in 1 h", formatdate(time.time() + 3600, usegmt=True))
     server.faults = [status(503, Retry_After=header)]
-    fetch(tmp_path, server.url, patience=replace(HASTE, longest_asked_wait_s=3))
+    fetch(tmp_path, server.url, patience=replace(HASTE, longest_asked_wait_s=7200))
     assert expected[0] <= slept[0] <= expected[1]

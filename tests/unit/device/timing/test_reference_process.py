@@ -33,7 +33,11 @@ def gone(process: int) -> bool:
 def test_it_times_blocks_of_frames_around_the_clip(engine):
     with Partner(*engine) as partner:
         assert set(partner.wait()) == {"engine_sha256"}
-        first, *rest = partner.block(2, 0.02)
+        seconds = 0.02
+        # As long as the machine needs for three frames: the clip's end and what follows it.
+        while len(timed := partner.block(2, seconds)) < 3:
+            seconds *= 2
+        first, *rest = timed
         assert (first.frame, first.height, first.width) == (2, 12, 16)
         assert [each.frame for each in rest[:2]] == [0, 1]
         assert len(partner.block(0, 0)) == 1
