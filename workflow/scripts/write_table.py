@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from superres.report.tables.cells import TableText
-from superres.report.tables.machines import describe_machines
-from superres.report.tables.table import write_table
+from superres.report.tables.table import describe_machines, write_table
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

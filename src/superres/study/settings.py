@@ -10,10 +10,10 @@ from superres.quantization.settings import Calibration, RandomData, SetData
 from superres.quantization.steps.base import StepJob
 
 
-def image_settings(data: Mapping[str, Any], frames: str) -> RandomImages | FrameFile:
+def image_settings(data: Mapping[str, Any], frames: Path | str | None) -> RandomImages | FrameFile:
     """The images of a calibration: random tensors, or those of the frame file `frames` of its calibration set."""
     kind = RandomData if data["type"] == "random" else SetData
-    return images_of(kind(**data), Path(frames))
+    return images_of(kind(**data), Path(frames or ""))
 
 
 def step_job(
@@ -22,8 +22,8 @@ def step_job(
     calibration: Mapping[str, Any],
     settings: Mapping[str, Any],
     *,
-    frames: str,
-    measured: str,
+    frames: Path | str | None,
+    measured: Path | str | None,
     threads: int,
 ) -> StepJob:
     """What a step of a recipe is told.
@@ -34,7 +34,7 @@ def step_job(
     data = chosen.data
     images = None
     if data is not None and (frames or isinstance(data, RandomData)):
-        images = images_of(data, Path(frames))
+        images = images_of(data, Path(frames or ""))
     told = STEPS[step].settings(**settings)
     return StepJob(model, chosen, images, told, threads, Path(measured) if measured else None)
 
