@@ -12,7 +12,7 @@ from superres.device.tasks.engine import Engine
 from superres.models.export import export_onnx
 from superres.models.graphs.uint8.channels_last import write_channels_last
 from superres.models.weights import pretrained
-from superres.targets.local import run_job
+from superres.targets.local import run_here
 from superres.upscale.engine import BuiltFrom, open_for
 
 OPTIONS = {"frames": "uint8"}
@@ -35,7 +35,7 @@ def build(folder: Path, precision: str, source: BuiltFrom, size: list[int]) -> E
     outputs = {"engine": str(engine.path), "record": str(engine.record)}
     assert source.model is not None
     inputs = {"model": source.model}
-    run_job(Job("build_engine", "openvino", precision, 1, inputs, outputs, settings))
+    run_here(Job("build_engine", "openvino", precision, 1, inputs, outputs, settings))
     return engine
 
 

@@ -128,14 +128,6 @@ class Arrival:
         return True
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    for block in read_blocks(path):
-        digest.update(block)
-    return digest.hexdigest()
-
-
 def read_blocks(path: Path) -> Iterator[bytes]:
     """A file's content, block by block."""
     with path.open("rb") as file:

@@ -16,7 +16,7 @@ from superres.device.base.outputs import Outputs, write_csv
 from superres.device.base.progress import Progress
 from superres.device.frames.files import Frames, read_frame
 from superres.device.job import MAPPING, NUMBER, Job
-from superres.device.machine.load import OthersMeter, describe_load
+from superres.device.machine.disturbance import OthersMeter, describe_load
 from superres.device.machine.memory import peak_memory_bytes
 from superres.device.runtimes.base import Session
 from superres.device.tasks.engine import Engine, open_arm, open_clip_frames, read_clip

@@ -13,7 +13,7 @@ from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
 
 from superres.device.base.outputs import Outputs
 from superres.device.job import NUMBER, Job
-from superres.device.machine.load import OthersMeter
+from superres.device.machine.disturbance import OthersMeter
 from superres.device.tasks.engine import runtime_settings
 
 INPUTS = ()
