@@ -1,7 +1,6 @@
-"""What a training leaves behind besides weights: its log (CSV) and its record (JSON)."""
+"""What a training leaves behind besides weights and log: its record (JSON)."""
 
 import platform
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,21 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from superres.device.base.outputs import Outputs, write_csv, write_json
+from superres.device.base.outputs import Outputs, write_json
 from superres.models.training.batches import Pairs
-
-COLUMNS = ("step", "learning_rate", "loss", "validation_psnr_y_db", "objective")
-
-
-@dataclass(frozen=True)
-class LogRow:
-    """One row of the log: `loss` is the mean of the objective since the row before."""
-
-    step: int
-    learning_rate: float
-    loss: float
-    validation_psnr_y_db: float | None
-    objective: str
 
 
 @dataclass(frozen=True)
@@ -40,12 +26,6 @@ class TrainingRecord:
     bicubic_psnr_y_db: float
     seconds: float
     versions: dict[str, str]
-
-
-def write_log(rows: Sequence[LogRow], path: Path) -> None:
-    """Write the log as CSV, whole or not at all; the validation column is empty where none took place."""
-    with Outputs({"log": str(path)}) as outputs:
-        write_csv(outputs["log"], COLUMNS, ([getattr(row, column) for column in COLUMNS] for row in rows))
 
 
 def write_record(record: TrainingRecord, path: Path) -> None:

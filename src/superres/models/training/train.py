@@ -22,14 +22,13 @@ from superres.models.networks import Network, build_network
 from superres.models.settings import TrainingSettings
 from superres.models.training.batches import Pairs, check_patches, draw_batch, open_pairs
 from superres.models.training.checkpoint import load_checkpoint, save_checkpoint, training_identity
+from superres.models.training.log import LogRow, write_log
 from superres.models.training.noisy import magnitudes, set_magnitudes, set_noise
 from superres.models.training.optimizer import MatrixSoap
 from superres.models.training.record import (
-    LogRow,
     TrainingRecord,
     describe_pairs,
     versions,
-    write_log,
     write_record,
 )
 from superres.models.training.schedule import learning_rate_at, objective_at

@@ -1,38 +1,13 @@
 """The picture of a training: its loss and its validation, from the log."""
 
-import csv
 from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from superres.device.base.errors import UserError
-from superres.models.training.record import COLUMNS, LogRow
+from superres.models.training.log import LogRow, read_log
 from superres.report.plots import figures
 
 LOSSES = {"l1": ("0.55", "mean absolute error"), "mse": ("0.0", "mean squared error")}
-
-
-def read_log(log: Path) -> list[LogRow]:
-    """Read the rows that `write_log` wrote; raises UserError if the file is no such log or is empty."""
-    try:
-        with log.open(newline="", encoding="utf-8") as file:
-            rows = [
-                LogRow(
-                    step=int(row["step"]),
-                    learning_rate=float(row["learning_rate"]),
-                    loss=float(row["loss"]),
-                    validation_psnr_y_db=float(text) if (text := row["validation_psnr_y_db"]) else None,
-                    objective=row["objective"],
-                )
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise UserError(
-            f"{log}: expected a training log ({','.join(COLUMNS)}), found otherwise: {error!r}"
-        ) from error
-    if not rows:
-        raise UserError(f"{log}: expected at least one row, found none")
-    return rows
 
 
 def plot_training(curve: Path, svg: Path, png: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every plot is found by its name and called with what it names; a user's matplotlibrc changes none of them."""
+"""Every plot is found by its name and called with what it names; a user's matplotlibrc changes none."""
 
 import inspect
 import os

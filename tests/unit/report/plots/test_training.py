@@ -1,25 +1,16 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from superres.device.base.errors import UserError
-from superres.models.training.record import LogRow, write_log
-from superres.report.plots.training import plot_training, read_log
+from superres.models.training.log import LogRow, write_log
+from superres.report.plots.training import plot_training
 
 ROWS = [
     LogRow(100, 1e-3, 2.5e-2, None, "l1"),
     LogRow(200, 5e-4, 2e-2, 30.125, "l1"),
     LogRow(300, 1e-5, 1e-3, 31.5, "mse"),
 ]
-
-
-def test_log_round_trip(tmp_path: Path) -> None:
-    write_log(ROWS, tmp_path / "new" / "log.csv")
-    assert read_log(tmp_path / "new" / "log.csv") == ROWS
-    first = (tmp_path / "new" / "log.csv").read_text().splitlines()[:2]
-    assert first == ["step,learning_rate,loss,validation_psnr_y_db,objective", "100,0.001,0.025,,l1"]
 
 
 def test_plot_is_written_in_grey(tmp_path: Path) -> None:
@@ -47,20 +38,3 @@ def test_plot_of_a_log_without_validation(tmp_path: Path) -> None:
     write_log(ROWS[:1], curve)
     plot_training(curve, svg, png)
     assert png.stat().st_size > 0
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "expected a training log"),
-        ("a,b\n1,2\n", "expected a training log"),
-        ("step,learning_rate,loss,validation_psnr_y_db,objective\n1,x,2,,l1\n", "expected a training log"),
-        ("step,learning_rate,loss,validation_psnr_y_db,objective\n", "at least one row"),
-    ],
-)
-def test_a_file_that_is_no_log(tmp_path: Path, content: str | None, message: str) -> None:
-    log = tmp_path / "log.csv"
-    if content is not None:
-        log.write_text(content)
-    with pytest.raises(UserError, match=message):
-        read_log(log)

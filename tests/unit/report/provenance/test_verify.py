@@ -84,7 +84,7 @@ def findings(capsys: pytest.CaptureFixture[str], study: dict[str, Any] = STUDY) 
     capsys.readouterr()
     with pytest.raises(
         UserError,
-        match=r"as (1 manifest names|0 manifests name) it, found (1 difference|\d+ differences), listed above; run",
+        match=r"as (1 manifest names|0 manifests name) it, found (1 difference|\d+ differences), listed",
     ):
         verify_study(RESULTS, {MANIFEST.as_posix(): study})
     return [line for line in capsys.readouterr().err.splitlines() if ": expected " in line]
