@@ -14,12 +14,13 @@ class Local:
 class Device:
     """A machine reached over SSH.
 
-    `ssh` is what one would type behind `ssh`; `ssh_config` a file to use instead of the user's own (empty: the user's).
-    `workdir` is the folder on it that everything lies in, of which the store of inputs takes `store_limit_gb`. A job is
-    stopped after `timeout_minutes`. `power_mode` and `lock_clocks` are what its figures are to be measured under; `threads`
-    is how many a runtime gets, None for one a processor.
+    `ssh` is what one would type behind `ssh`; `ssh_config` a file to use instead of the user's own (empty:
+    the user's). `workdir` is the folder on it that everything lies in, of which the store of inputs takes
+    `store_limit_gb`. A job is stopped after `timeout_minutes`. `power_mode` and `lock_clocks` are what its
+    figures are to be measured under; `threads` is how many a runtime gets, None for one a processor.
 
-    How it is reached takes no part in `repr`, by which Snakemake compares parameters: a new address reruns nothing.
+    How it is reached takes no part in `repr`, by which
+    Snakemake compares parameters: a new address reruns nothing.
     """
 
     name: str

@@ -1,11 +1,13 @@
-"""A device's files by their content: each lies under its SHA-256, travels once, and goes when space is needed."""
+"""A device's files by their content: each lies under its
+SHA-256, travels once, and goes when space is needed.
+"""
 
 import errno
 import hashlib
 import os
 import shutil
 from pathlib import Path
-from typing import Callable, Collection, Iterator, List
+from typing import Callable, Collection, Iterator
 
 from superres.device.base.errors import UserError
 
@@ -66,11 +68,15 @@ class Store:
         return self.folder / f"{sha256}.part"
 
     def arrived(self, sha256: str, beat: Callable[[], None]) -> "Arrival":
-        """Go on with a file that arrives, from what there is of it; `beat` is called while that is read again."""
+        """Go on with a file that arrives, from what there
+        is of it; `beat` is called while that is read again.
+        """
         return Arrival(self, sha256, beat)
 
     def keep(self, path: Path, sha256: str) -> None:
-        """Have a file with a known hash here too, without a copy: whoever else reads it where it lies goes on to."""
+        """Have a file with a known hash here too, without a
+        copy: whoever else reads it where it lies goes on to.
+        """
         try:
             os.link(str(path), str(self.path(sha256)))
         except FileExistsError:
@@ -137,11 +143,6 @@ def read_blocks(path: Path) -> Iterator[bytes]:
 def no_space(folder: Path, found: str) -> str:
     """What to do about a full disk."""
     return f"{folder}: no space left: {found}; free some, or run clean_device (docs/jetson.md)"
-
-
-def names_in(folder: Path) -> List[str]:
-    """Names in a folder; none if it isn't there."""
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
 def _mb(size: float) -> str:

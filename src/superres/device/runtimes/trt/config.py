@@ -1,4 +1,6 @@
-"""How TensorRT's builder is configured, decided by what it has: an old one is told what a new one does by itself."""
+"""How TensorRT's builder is configured, decided by what
+it has: an old one is told what a new one does by itself.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 KINDS = ("fp32", "fp16", "int8")
 
 
-def precision_kind(precision: str) -> str:
+def find_kind(precision: str) -> str:
     """`fp32`, `fp16` or `int8`; raises UnsupportedError for any other precision."""
     kind = "int8" if precision.startswith("int8-") else precision
     if kind not in KINDS:
@@ -41,7 +43,7 @@ def set_precision(
     Raises UnsupportedError where the device lacks it, and for a fallback that a strongly typed TensorRT
     can't be told.
     """
-    kind = precision_kind(precision)
+    kind = find_kind(precision)
     if hasattr(trt.BuilderFlag, "TF32"):
         config.clear_flag(trt.BuilderFlag.TF32)
     if is_strongly_typed(trt):
@@ -68,7 +70,9 @@ def check_fast(builder: tensorrt.Builder, kind: str) -> None:
 
 
 def set_limits(trt: Any, config: tensorrt.IBuilderConfig, options: BuildOptions) -> None:
-    """Workspace, optimisation level, and layers that can be looked at; raises UnsupportedError for what is missing."""
+    """Workspace, optimisation level, and layers that can be
+    looked at; raises UnsupportedError for what is missing.
+    """
     if options.workspace_mib is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib << 20)
     if options.optimization_level is not None:
@@ -95,7 +99,7 @@ def set_dla(
         raise UnsupportedError(
             f"expected DLA core {core} on this device, found {builder.num_DLA_cores} cores; take dla_core out of the study"
         )
-    if precision_kind(precision) == "fp32":
+    if find_kind(precision) == "fp32":
         raise UnsupportedError("DLA computes in FP16 and INT8 only, not in fp32")
     if not sizes.fixed:
         raise UnsupportedError(
