@@ -3,6 +3,7 @@
 Light on purpose: the workflow may import it without torch.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -11,27 +12,33 @@ from pydantic import Field
 from superres.keys import Count, Index, Keys, Seed, SomeOnce, Whole
 
 ChromaUpsampling = Literal["bicubic", "bilinear", "nearest"]
+Objective = Literal["l1", "mse"]
 
 
 @dataclass(frozen=True)
 class ModelFacts:
     """What the table and the workflow have to know of a built-in model.
 
-    `label` is how the paper writes it. A model with `folded_from` is that model with the same weights, folded; it is
-    never trained itself. `ends_in_blocks` says whether its graph ends in DepthToSpace and a clip, so that the last
+    `label` is how the paper writes it, `network` its class in `superres.models.networks`. It is exported as it was
+    trained, or `folded`. A model with `folded_from` is that model with the same weights, folded; it has no network of
+    its own and is never trained itself. `ends_in_blocks` says whether its graph ends in DepthToSpace and a clip, so that the last
     step from blocks of pixels to a frame can be left to the runtime (`superres.models.graphs.uint8.blocks`).
     """
 
     label: str
+    network: str | None = None
+    folded: bool = False
     folded_from: str | None = None
     ends_in_blocks: bool = False
 
 
 MODELS: dict[str, ModelFacts] = {
-    "espcn_rgb": ModelFacts("ESPCN_RGB", ends_in_blocks=True),
-    "espcn_ycbcr": ModelFacts("ESPCN_YCbCr"),
-    "espcn_ycbcr_folded": ModelFacts("ESPCN_YCbCr folded", folded_from="espcn_ycbcr", ends_in_blocks=True),
-    "espcn_anchor": ModelFacts("ESPCN anchor", ends_in_blocks=True),
+    "espcn_rgb": ModelFacts("ESPCN_RGB", "EspcnRgb", ends_in_blocks=True),
+    "espcn_ycbcr": ModelFacts("ESPCN_YCbCr", "EspcnYcbcr"),
+    "espcn_ycbcr_folded": ModelFacts(
+        "ESPCN_YCbCr folded", folded=True, folded_from="espcn_ycbcr", ends_in_blocks=True
+    ),
+    "espcn_anchor": ModelFacts("ESPCN anchor", "EspcnAnchor", folded=True, ends_in_blocks=True),
     "bicubic": ModelFacts("Bicubic"),
 }
 """Every built-in model, in the order of the table; `bicubic` is the baseline and has no network."""
@@ -103,3 +110,20 @@ class TrainingSettings(Keys):
         description="torch's threads. With 1 the same training gives the same bits; models are then trained side by "
         "side.",
     )
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of a step (1 to `steps`): linear warm-up, then a cosine down.
+
+        Loshchilov and Hutter, arXiv:1608.03983, Eq. 5, without restarts; the last step has `learning_rate` times
+        `final_lr_fraction`.
+        """
+        if step <= self.warmup_steps:
+            return self.learning_rate * step / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        cosine = (1 + math.cos(math.pi * progress)) / 2
+        floor = self.final_lr_fraction
+        return self.learning_rate * (floor + (1 - floor) * cosine)
+
+    def objective_at(self, step: int) -> Objective:
+        """What a step minimises: mean absolute error for the first `l1_steps` steps, mean squared error after."""
+        return "l1" if step <= self.l1_steps else "mse"
