@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.steps.base import refine_onnx
 from superres.scripting import optional_path, script_log, threads_side_by_side
 from superres.study.settings import step_job
 

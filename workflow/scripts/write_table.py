@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from superres.report.tables.cells import TableText
-from superres.report.tables.table import describe_machines, write_table
+from superres.report.tables.table import write_table
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):
-    machine = describe_machines([Path(path) for path in snakemake.input.manifests])
     write_table(
         Path(snakemake.input.metrics),
+        [Path(path) for path in snakemake.input.manifests],
         csv_out=Path(snakemake.output.csv),
         md_out=Path(snakemake.output.md),
-        text=TableText(machine=machine, **snakemake.params.text),
+        text=TableText(**snakemake.params.text),
     )

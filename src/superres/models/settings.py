@@ -3,6 +3,7 @@
 Light on purpose: the workflow may import it without torch.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -11,27 +12,33 @@ from pydantic import Field
 from superres.keys import Count, Index, Keys, Seed, SomeOnce, Whole
 
 ChromaUpsampling = Literal["bicubic", "bilinear", "nearest"]
+Objective = Literal["l1", "mse"]
 
 
 @dataclass(frozen=True)
 class ModelFacts:
     """What the table and the workflow have to know of a built-in model.
 
-    `label` is how the paper writes it. A model with `folded_from` is that model with the same weights, folded; it is
-    never trained itself. `ends_in_blocks` says whether its graph ends in DepthToSpace and a clip, so that the last
+    `label` is how the paper writes it, `network` its class in `superres.models.networks`. It is exported as it was
+    trained, or `folded`. A model with `folded_from` is that model with the same weights, folded; it has no network of
+    its own and is never trained itself. `ends_in_blocks` says whether its graph ends in DepthToSpace and a clip, so that the last
     step from blocks of pixels to a frame can be left to the runtime (`superres.models.graphs.uint8.blocks`).
     """
 
     label: str
+    network: str | None = None
+    folded: bool = False
     folded_from: str | None = None
     ends_in_blocks: bool = False
 
 
 MODELS: dict[str, ModelFacts] = {
-    "espcn_rgb": ModelFacts("ESPCN_RGB", ends_in_blocks=True),
-    "espcn_ycbcr": ModelFacts("ESPCN_YCbCr"),
-    "espcn_ycbcr_folded": ModelFacts("ESPCN_YCbCr folded", folded_from="espcn_ycbcr", ends_in_blocks=True),
-    "espcn_anchor": ModelFacts("ESPCN anchor", ends_in_blocks=True),
+    "espcn_rgb": ModelFacts("ESPCN_RGB", "EspcnRgb", ends_in_blocks=True),
+    "espcn_ycbcr": ModelFacts("ESPCN_YCbCr", "EspcnYcbcr"),
+    "espcn_ycbcr_folded": ModelFacts(
+        "ESPCN_YCbCr folded", folded=True, folded_from="espcn_ycbcr", ends_in_blocks=True
+    ),
+    "espcn_anchor": ModelFacts("ESPCN anchor", "EspcnAnchor", folded=True, ends_in_blocks=True),
     "bicubic": ModelFacts("Bicubic"),
 }
 """Every built-in model, in the order of the table; `bicubic` is the baseline and has no network."""
@@ -53,7 +60,7 @@ class NetworkSettings(Keys):
     """What the paper leaves open about a network's structure."""
 
     chroma_upsampling: ChromaUpsampling = Field(
-        "bicubic",
+        default="bicubic",
         description="How espcn_ycbcr doubles its chroma channels, which the paper leaves open; others ignore it.",
     )
 
@@ -68,38 +75,64 @@ class TrainingSettings(Keys):
     trainings with one thread come out equal to the bit, every time.
     """
 
-    steps: Count = Field(40_000, description="Number of optimiser steps.")
+    steps: Count = Field(default=40_000, description="Number of optimiser steps.")
     batch: Count = Field(
-        16,
+        default=16,
         description="Patches a step, of the smallest size; of a larger one as many as have the same number of pixels.",
     )
     patches: SomeOnce[Annotated[Whole, Field(ge=8)]] = Field(
-        (32,), description="Width and height of patches in LR pixels; each step draws one of these sizes."
+        default=(32,),
+        description="Width and height of patches in LR pixels; each step draws one of these sizes.",
     )
-    learning_rate: float = Field(3e-3, gt=0, description="Peak learning rate of the optimizer (SOAP).")
+    learning_rate: float = Field(
+        default=3e-3, gt=0, description="Peak learning rate of the optimizer (SOAP)."
+    )
     precondition_every: Count = Field(
-        25, description="Steps after which the optimizer brings the bases that it works in up to date."
+        default=25,
+        description="Steps after which the optimizer brings the bases that it works in up to date.",
     )
-    warmup_steps: Index = Field(500, description="Steps in which the learning rate rises to its peak.")
+    warmup_steps: Index = Field(
+        default=500, description="Steps in which the learning rate rises to its peak."
+    )
     final_lr_fraction: float = Field(
-        0.01, ge=0, le=1, description="Where the cosine ends, as a fraction of the peak."
+        default=0.01, ge=0, le=1, description="Where the cosine ends, as a fraction of the peak."
     )
-    l1_steps: Index = Field(0, description="Steps with L1 as loss, before mean squared error.")
+    l1_steps: Index = Field(default=0, description="Steps with L1 as loss, before mean squared error.")
     int8_noise: float = Field(
-        1.0,
+        default=1.0,
         ge=0,
         description="Noise that the convolutions feel while they are trained, in steps of symmetric INT8: 1 is as wide "
         "as INT8's own rounding, and leaves a network that INT8 hurts less; 0 is none.",
     )
     ema_decay: float = Field(
-        0.999, ge=0, lt=1, description="Decay of the averaged weights, which are the ones that are kept."
+        default=0.999,
+        ge=0,
+        lt=1,
+        description="Decay of the averaged weights, which are the ones that are kept.",
     )
-    seed: Seed = Field(0, description="Seed of the initial weights and of the patches.")
-    log_every: Count = Field(100, description="Steps between two rows of the loss in the log.")
-    checkpoint_every: Count = Field(500, description="Steps between two checkpoints.")
-    validate_every: Count = Field(1_000, description="Steps between two validations.")
+    seed: Seed = Field(default=0, description="Seed of the initial weights and of the patches.")
+    log_every: Count = Field(default=100, description="Steps between two rows of the loss in the log.")
+    checkpoint_every: Count = Field(default=500, description="Steps between two checkpoints.")
+    validate_every: Count = Field(default=1_000, description="Steps between two validations.")
     threads: Count = Field(
-        1,
+        default=1,
         description="torch's threads. With 1 the same training gives the same bits; models are then trained side by "
         "side.",
     )
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of a step (1 to `steps`): linear warm-up, then a cosine down.
+
+        Loshchilov and Hutter, arXiv:1608.03983, Eq. 5, without restarts; the last step has `learning_rate` times
+        `final_lr_fraction`.
+        """
+        if step <= self.warmup_steps:
+            return self.learning_rate * step / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        cosine = (1 + math.cos(math.pi * progress)) / 2
+        floor = self.final_lr_fraction
+        return self.learning_rate * (floor + (1 - floor) * cosine)
+
+    def objective_at(self, step: int) -> Objective:
+        """What a step minimises: mean absolute error for the first `l1_steps` steps, mean squared error after."""
+        return "l1" if step <= self.l1_steps else "mse"

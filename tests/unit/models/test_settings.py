@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from superres.models.networks import MODELS as NETWORKS
+from superres.models.networks import NETWORKS
 from superres.models.settings import FOLDED_FROM, MODELS, TrainingSettings, weights_name
 
 

@@ -22,8 +22,7 @@ from superres.quantization.ranges.calibration import FrameFile
 from superres.quantization.ranges.observation import observe_activations
 from superres.quantization.recipes import STEPS, parse_recipe
 from superres.quantization.settings import CalibrationSettings
-from superres.quantization.steps.base import StepJob
-from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.steps.base import StepJob, refine_onnx
 
 from .network import write_set
 

@@ -22,8 +22,7 @@ from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibration import FrameFile
 from superres.quantization.recipes import STEPS as TAKEN
 from superres.quantization.settings import CalibrationSettings
-from superres.quantization.steps.base import StepJob
-from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.steps.base import StepJob, refine_onnx
 
 from .network import calibrate, convolve, network_weights, to_space, write_set
 from .whole_numbers import convolutions, divided, exact_levels, rounded, run, upscale

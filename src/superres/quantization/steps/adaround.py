@@ -20,10 +20,10 @@ from superres.quantization.ranges.calibration import (
     first_images,
     read_images,
 )
-from superres.quantization.ranges.taps import Taps
 from superres.quantization.steps.base import (
     State,
     StepJob,
+    Taps,
     copy_graph,
     read_initializers,
     replace_initializers,

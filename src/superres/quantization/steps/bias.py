@@ -12,10 +12,10 @@ from superres.device.base.progress import Progress
 from superres.models.graphs.onnx_file import Convolution
 from superres.quantization.qdq import quantize_graph, quantized_convolutions
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, first_images, read_images
-from superres.quantization.ranges.taps import Taps
 from superres.quantization.steps.base import (
     State,
     StepJob,
+    Taps,
     copy_graph,
     read_initializers,
     replace_initializers,

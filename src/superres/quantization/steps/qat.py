@@ -15,7 +15,6 @@ from superres.device.base.progress import Progress
 from superres.device.machine.memory import keep_freed_memory
 from superres.models.settings import TrainingSettings
 from superres.models.training.batches import orient
-from superres.models.training.schedule import learning_rate_at
 from superres.quantization.ranges.calibration import FrameFile, open_images
 from superres.quantization.settings import Qat
 from superres.quantization.steps.base import State, StepJob
@@ -92,7 +91,7 @@ class _Training:
         with Progress(f"qat {self.model}", total=settings.steps) as progress:
             for step in range(1, settings.steps + 1):
                 for group, (_, rate) in zip(optimizer.param_groups, groups, strict=True):
-                    group["lr"] = rate * learning_rate_at(step, schedule)
+                    group["lr"] = rate * schedule.learning_rate_at(step)
                 loss = self._loss(step, settings.batch)
                 optimizer.zero_grad()
                 loss.backward()

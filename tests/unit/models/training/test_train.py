@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from superres.device.base.errors import UserError
-from superres.models.networks import MODELS, build_network
+from superres.models.networks import NETWORKS, build_network
 from superres.models.settings import TrainingSettings
 from superres.models.training import train as training
 from superres.models.training.train import moving_average, train_model
@@ -65,7 +65,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(training, "draw_batch", draw_or_raise)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NETWORKS)
 @pytest.mark.parametrize("step", [2, 7, 12])
 def test_resumed_training_is_the_same_to_the_bit(
     case: Case, monkeypatch: pytest.MonkeyPatch, model: str, step: int

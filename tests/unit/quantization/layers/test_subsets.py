@@ -31,8 +31,7 @@ from superres.quantization.layers.subsets import (
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibration import FrameFile
 from superres.quantization.settings import CalibrationSettings, Mixed
-from superres.quantization.steps.base import StepJob
-from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.steps.base import StepJob, refine_onnx
 
 from ..network import build_network, calibrate, network_weights, write_set
 

@@ -13,12 +13,10 @@ from superres.device.base.errors import UserError
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.calibration import FrameFile, RandomImages
 from superres.quantization.ranges.record import read_ranges
-from superres.quantization.ranges.taps import Taps
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import CalibrationSettings
 from superres.quantization.steps import adaround, equalize
-from superres.quantization.steps.base import StepJob
-from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.steps.base import StepJob, Taps, refine_onnx
 
 from ..network import calibrate, write_set
 

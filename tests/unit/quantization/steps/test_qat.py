@@ -18,11 +18,9 @@ from superres.models.weights import pretrained
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.calibration import FrameFile, RandomImages
 from superres.quantization.ranges.record import read_ranges
-from superres.quantization.ranges.taps import Taps
 from superres.quantization.settings import CalibrationSettings, Qat
 from superres.quantization.steps import asymmetric, center, pertensor, qat
-from superres.quantization.steps.base import State, StepJob, read_initializers
-from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.steps.base import State, StepJob, Taps, read_initializers, refine_onnx
 from superres.quantization.steps.trainable import TrainableChain
 
 from ..network import build_network, calibrate, network_weights, to_space, write_set

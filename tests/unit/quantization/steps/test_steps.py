@@ -14,8 +14,7 @@ from superres.device.base.errors import UserError
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.settings import CalibrationSettings
-from superres.quantization.steps.base import StepJob
-from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.steps.base import StepJob, refine_onnx
 
 from ..network import calibrate, convolve, network_weights, to_space
 
