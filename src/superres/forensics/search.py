@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from superres.data.frame_threads import frame_threads
+from superres.data.clips import frame_threads
 from superres.data.resampling import downsample
 from superres.data.sources.reading import FrameReader
 from superres.data.sources.registry import open_source
