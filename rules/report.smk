@@ -154,7 +154,7 @@ rule compare_tools:
     threads: 1
     params:
         graphs=PATHS.compared_graphs,
-        arms=[arm.cell for arm in PATHS.compared],
+        arms=[arm.folder for arm in PATHS.compared],
         tools=PATHS.tools,
         code=code("compare_tools"),
     script:

@@ -164,19 +164,6 @@ class Sensitivity:
 
 
 @dataclass(frozen=True)
-class Forensics:
-    """A published figure of bicubic upsampling, and the settings that may stand behind it: all combinations are tried."""
-
-    clip: str
-    psnr_db: float
-    psnr_y_db: float
-    downsampling: tuple[str, ...]
-    upsampling: tuple[str, ...]
-    matrices: tuple[str, ...]
-    ranges: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Upscale:
     """A video that an arm upscales: from which file to which, and how it is encoded."""
 
@@ -208,7 +195,6 @@ class Study:
     quantizations: Mapping[str, Quantization]
     steps: Mapping[str, Mapping[str, Any]]
     sensitivity: Sensitivity | None
-    forensics: Forensics | None
     training_sets: Mapping[str, TrainingSet]
     models: Mapping[str, Model]
     targets: Mapping[str, Target]

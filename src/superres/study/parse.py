@@ -23,7 +23,6 @@ from superres.study.engines import (
     check_tensorrt_arms,
 )
 from superres.study.files import parse_files
-from superres.study.forensics import parse_forensics
 from superres.study.model import (
     TRAINING_ROLES,
     Arm,
@@ -86,7 +85,6 @@ def load_study(config: Mapping[str, Any], schema_file: Path, data: str | None = 
         quantizations=used_quantizations(full),
         steps=full["steps"],
         sensitivity=parse_sensitivity(full, arms),
-        forensics=parse_forensics(full, clips),
         training_sets=_training_sets(full, named),
         models=_models(full, config["models"]),
         targets=targets,

@@ -6,7 +6,7 @@ Reading in rising order is what every source is quick at, and holds one frame (a
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +66,13 @@ class FrameReader(ABC):
 
     @abstractmethod
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]": ...
+
+
+def each_frame(readers: Sequence[FrameReader]) -> Iterator[tuple[FrameReader, int]]:
+    """Every frame of some readers, in order: its reader, and its place there."""
+    for reader in readers:
+        for i in range(len(reader)):
+            yield reader, i
 
 
 def picture_digest(picture: "np.ndarray") -> str:

@@ -7,9 +7,9 @@ lists them. Everything here and in those modules is light at import, for the wor
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -162,6 +162,15 @@ class Source:
     def files(self) -> list[str]:
         """Paths of the files on this machine that are read, fetched ones among them."""
         return self.kind.files(self)
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for JSON: the name of its kind, every key that is set, and what it refers to."""
+        refers = {"package": self.package, "pinned": self.pinned}
+        return {
+            "kind": type(self.kind).__name__,
+            **self.kind.model_dump(exclude_none=True, exclude={"type"}),
+            **{key: asdict(value) for key, value in refers.items() if value is not None},
+        }
 
 
 def resolve(kind: SourceKind, where: str, named: Named) -> Source:
