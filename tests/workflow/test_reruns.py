@@ -1,9 +1,7 @@
 """After a run: an edit of a module or of the study reruns what it concerns and what depends on it, and nothing else."""
 
 import os
-import shutil
 import time
-from pathlib import Path
 
 import pytest
 
@@ -135,21 +133,3 @@ def test_a_changed_study(tiny: Project, name: str):
         assert dry_run(tiny, f"--configfile={changed}") == expected
     finally:
         (tiny.folder / changed).unlink()
-
-
-def test_another_run_gives_the_same_bytes(tiny: Project, tmp_path: Path):
-    """From the FP32 graph on: frames, ranges and the Q/DQ graph are made anew as well."""
-    shutil.copytree(tiny.folder, tmp_path, dirs_exist_ok=True, symlinks=True)
-    results = tmp_path / "results/tiny"
-    for name in ("frames", "ranges", "arms"):
-        shutil.rmtree(results / name)
-    for graph in (results / "onnx").glob("*/int8-*"):
-        graph.unlink()
-    quality = results / "arms/local/onnxruntime/espcn_rgb/int8-minmax/quality.csv"
-    done = Project(tmp_path).snakemake("--cores", "4", STUDY, str(quality.relative_to(tmp_path)))
-    assert done.returncode == 0, done.stdout[-4000:]
-    folders = [results / name for name in ("frames", "onnx", "ranges")]
-    made = [quality, *(file for folder in folders for file in folder.rglob("*.*") if file.is_file())]
-    assert len(made) > 8
-    for file in made:
-        assert file.read_bytes() == (tiny.folder / file.relative_to(tmp_path)).read_bytes(), file

@@ -22,7 +22,10 @@ Fault = Callable[["Handler"], None]
 
 @dataclass
 class Served:
-    """The file, how it is served, what has been asked for, and the faults of the first requests, one each."""
+    """The file, how it is served, what has been asked for, and the faults of the first requests, one each.
+
+    `given_up` counts the clients that had enough of a fault and left.
+    """
 
     content: bytes
     etag: str | None = '"one"'
@@ -33,6 +36,7 @@ class Served:
     faults: list[Fault] = field(default_factory=list)
     asked: list[dict[str, str]] = field(default_factory=list)
     sent: int = 0
+    given_up: int = 0
     port: int = 0
     scheme: str = "http"
 
@@ -134,9 +138,7 @@ def hang(after: int) -> Fault:
     """Nothing more comes, and the connection stays until the client gives it up."""
 
     def fault(handler: Handler) -> None:
-        handler.write(handler.begin()[:after])
-        handler.wfile.flush()
-        wait_for_the_client_to_leave(handler)
+        wait_for_the_client_to_leave(handler, after)
 
     return fault
 
@@ -146,10 +148,16 @@ def hang_before_the_answer(handler: Handler) -> None:
     wait_for_the_client_to_leave(handler)
 
 
-def wait_for_the_client_to_leave(handler: Handler) -> None:
-    handler.connection.settimeout(PATIENCE_S)
-    assert handler.rfile.read(1) == b"", "expected a client that gives up, found another request"
+def wait_for_the_client_to_leave(handler: Handler, after: int | None = None) -> None:
     handler.close_connection = True
+    handler.connection.settimeout(PATIENCE_S)
+    try:
+        if after is not None:
+            handler.write(handler.begin()[:after])
+        left = handler.rfile.read(1) == b""
+    except ConnectionError:
+        left = True
+    handler.served.given_up += left
 
 
 def unsent_bytes(connection: socket.socket) -> int:
@@ -162,9 +170,9 @@ def drip(after: int, enough: Callable[[], bool] = lambda: False) -> Fault:
 
     def fault(handler: Handler) -> None:
         body = handler.begin()
-        handler.write(body[:after])
         end = time.monotonic() + PATIENCE_S
         try:
+            handler.write(body[:after])
             for byte in body[after:]:
                 handler.write(bytes([byte]))
                 time.sleep(0.02)
@@ -172,7 +180,7 @@ def drip(after: int, enough: Callable[[], bool] = lambda: False) -> Fault:
                     break
         except OSError:
             # The client has had enough of it.
-            pass
+            handler.served.given_up += 1
         handler.close_connection = True
 
     return fault
