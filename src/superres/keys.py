@@ -1,0 +1,149 @@
+"""Building blocks of settings that a study writes: pydantic models that are closed, frozen and never coerce.
+
+A room that has settings of its own builds them from these, and a study uses them as its keys. Light: the workflow
+imports it for a dry run.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import NoneType
+from typing import Annotated, Any, TypeVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+T = TypeVar("T")
+
+
+class Keys(BaseModel):
+    """A mapping of keys: none besides those that are declared, none changed later, no value converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def mistake(text: str, *at: str | int, key: str = "", later: bool = False) -> PydanticCustomError:
+    """An error for a validator to raise: `text` says what was expected and what was found.
+
+    It is that of the value that is validated, of what lies `at` a place inside it, or of another `key`. A mistake that
+    may follow from others, such as a name that isn't known, comes `later` than all that don't.
+    """
+    return PydanticCustomError("mistake", "{text}", {"text": text, "at": at, "key": key, "later": later})
+
+
+def _whole(value: Any) -> Any:
+    """A whole number may be written as 2.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _as_it_is() -> core_schema.SerSchema:
+    return core_schema.plain_serializer_function_ser_schema(lambda value: value)
+
+
+@dataclass(frozen=True)
+class AsList:
+    """A tuple that is written as a list of at least so many entries."""
+
+    least: int = 0
+    unique: bool = False
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        entries = handler.generate_schema(get_args(source)[0])
+        return core_schema.no_info_after_validator_function(
+            self._check,
+            core_schema.list_schema(entries, min_length=self.least or None),
+            serialization=_as_it_is(),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(schema) | ({"uniqueItems": True} if self.unique else {})
+
+    def _check(self, entries: list[Any]) -> tuple[Any, ...]:
+        if self.unique:
+            for i, entry in enumerate(entries):
+                if entry in entries[:i]:
+                    raise mistake(f"expected each entry once, found {entry!r} twice")
+        return tuple(entries)
+
+
+class LeftOut:
+    """A value that may be left out, and is None then; it can't be written as null."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        (kind,) = (one for one in get_args(source) if one is not NoneType)
+        schema: Any = {**handler.generate_schema(kind), "serialization": _as_it_is()}
+        return schema
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of some texts that only the code that has them knows."""
+
+    known: Callable[[], Iterable[str]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.literal_schema(list(self.known()))
+
+
+@dataclass(frozen=True)
+class ByName:
+    """A mapping by name that is written as a list of entries, each with a `name` of its own.
+
+    Entries are of the type `written` and become what `make` makes of them; by default both are the mapping's values.
+    """
+
+    written: Any = None
+    make: Callable[[Any, core_schema.ValidationInfo], Any] = lambda entry, _: entry
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        entry = handler.generate_schema(self.written or get_args(source)[1])
+        return core_schema.with_info_after_validator_function(
+            self._by_name,
+            core_schema.list_schema(entry),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda named: [*named.values()]),
+        )
+
+    def _by_name(self, entries: list[Any], info: core_schema.ValidationInfo) -> dict[str, Any]:
+        named: dict[str, Any] = {}
+        for i, entry in enumerate(entries):
+            if entry.name in named:
+                text = f"expected a name of its own, found {entry.name!r} a second time"
+                raise mistake(text, i, "name")
+            named[entry.name] = self.make(entry, info)
+        return named
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number; bounds go with it: Annotated[Whole, Field(ge=1)]."""
+
+Count = Annotated[Whole, Field(ge=1)]
+"""How many of something: 1 or more."""
+
+Index = Annotated[Whole, Field(ge=0)]
+"""Which of something, or how many: 0 or more."""
+
+Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]
+"""Seed of random numbers."""
+
+Pixels = Annotated[Whole, Field(ge=16, le=16384)]
+"""Width or height of images."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+"""A name in file names and tables."""
+
+Many = Annotated[tuple[T, ...], AsList()]
+"""Any number of entries."""
+
+Some = Annotated[tuple[T, ...], AsList(least=1)]
+"""One or more entries."""
+
+ManyOnce = Annotated[tuple[T, ...], AsList(unique=True)]
+"""Any number of entries, each once."""
+
+SomeOnce = Annotated[tuple[T, ...], AsList(least=1, unique=True)]
+"""One or more entries, each once."""
+
+Maybe = Annotated[T | None, LeftOut()]
+"""What may be left out."""
+
+Named = Annotated[Mapping[str, T], ByName()]
+"""Entries by their names."""
