@@ -24,7 +24,7 @@ import openvino as ov
 from superres.device.machine.facts import usable_cpus
 from superres.device.machine.load import Disturbance, OthersMeter
 from superres.device.runtimes.base import Settings
-from superres.device.runtimes.openvino import prepare_network
+from superres.device.runtimes.sessions.openvino_graphs import prepare_network
 from superres.device.tasks.engine import Engine, read_clip
 from superres.device.timing.ratios import Ratio, median_ratio
 from superres.device.timing.reference_process import Partner

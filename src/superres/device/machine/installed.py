@@ -4,34 +4,26 @@ from importlib import metadata
 from pathlib import Path
 from typing import Dict
 
-# Distributions whose version an engine of a runtime belongs to; the first that is there counts.
-_DISTRIBUTIONS = {
-    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
-    "openvino": ("openvino",),
-    "openvino_throughput": ("openvino",),
-    "pytorch": ("torch",),
-    "pytorch_tuned": ("torch",),
-    "tensorrt": ("tensorrt",),
-    "tensorrt_rtx": ("tensorrt-rtx-cu12", "tensorrt-rtx-cu13", "tensorrt-rtx"),
-}
+from superres.device.runtimes import about
+
 _CARDS = Path("/proc/driver/nvidia/gpus")
 _MODULE = Path("/proc/device-tree/model")
 
 
 def engine_identity(runtime: str) -> Dict[str, str]:
-    """Version of a runtime and, for TensorRT, the device: where one changes, an engine has to be built again.
+    """Version of a runtime and, where its engines belong to one, the device: where one changes, an engine has to be built again.
 
     Empty for what isn't installed, and for runtimes whose engines fit every version. Reads package metadata and
     /proc alone: no driver and no library is touched.
     """
-    found = {}
-    for name in _DISTRIBUTIONS.get(runtime, ()):
+    facts, found = about(runtime), {}
+    for name in facts.distributions:
         try:
             found["version"] = metadata.version(name)
             break
         except metadata.PackageNotFoundError:
             continue
-    if runtime.startswith("tensorrt"):
+    if facts.device_bound:
         found["device"] = ", ".join(_devices())
     return found
 

@@ -1,7 +1,12 @@
 """What executes an engine: one module for each runtime.
 
-A runtime's module has `build(model, engine, settings)`, `open_engine(engine, settings)` and `versions()`;
+A runtime's module has `ABOUT` and the functions `check_precision`, `build`, `open_engine` and `versions`;
 `base.Runtime` says what each does. To add one: a module here and its line in `RUNTIMES`.
+
+base.py      what every runtime has: About, Settings, Session, LayerTime
+sizes.py     sizes of frames that an engine is built for
+sessions/    what drives the packages of PyTorch, ONNX Runtime and OpenVINO
+trt/         what drives those of TensorRT and TensorRT-RTX
 """
 
 from __future__ import annotations
@@ -12,30 +17,64 @@ from typing import TYPE_CHECKING, cast
 from superres.device.base.errors import UserError
 
 if TYPE_CHECKING:
-    from superres.device.runtimes.base import Runtime
+    from superres.device.runtimes.base import About, Runtime
 
-# Each is imported when it is used: a machine needs only the packages of what it runs.
+# In the order of the table's columns.
 RUNTIMES: dict[str, str] = {
-    "fixedpoint": "superres.device.runtimes.fixedpoint",
-    "onnxruntime": "superres.device.runtimes.onnxruntime",
-    "opencv": "superres.device.runtimes.opencv",
-    "openvino": "superres.device.runtimes.openvino",
-    "openvino_throughput": "superres.device.runtimes.openvino_throughput",
     "pytorch": "superres.device.runtimes.pytorch",
     "pytorch_tuned": "superres.device.runtimes.pytorch_tuned",
+    "onnxruntime": "superres.device.runtimes.onnxruntime",
+    "openvino": "superres.device.runtimes.openvino",
+    "openvino_throughput": "superres.device.runtimes.openvino_throughput",
     "tensorrt": "superres.device.runtimes.tensorrt",
     "tensorrt_rtx": "superres.device.runtimes.tensorrt_rtx",
+    "opencv": "superres.device.runtimes.opencv",
+}
+
+_REFUSALS = {
+    "int8-trt": "expected {precision} with the runtime tensorrt only, found it with {runtime}; take {qdq}, a Q/DQ graph",
+    "uint8": "expected any precision but uint8 for {runtime}, found uint8",
 }
 
 
+def about(name: str) -> About:
+    """What is known of a runtime, without importing its package; raises UserError if it is unknown."""
+    return _module(name).ABOUT
+
+
 def load_runtime(name: str) -> Runtime:
-    """Import a runtime by its name; raises UserError if it is unknown or its package is missing."""
-    if name not in RUNTIMES:
-        raise UserError(f"runtime: expected one of {', '.join(sorted(RUNTIMES))}, found {name!r}")
+    """Import a runtime by its name, with its package; raises UserError if it is unknown or its package is missing."""
     try:
-        return cast("Runtime", importlib.import_module(RUNTIMES[name]))
+        runtime = _module(name)
+        if runtime.ABOUT.package is not None:
+            importlib.import_module(runtime.ABOUT.package)
     except ModuleNotFoundError as error:
         raise UserError(
             f"runtime {name}: expected the Python package {error.name!r} on this machine, "
             f"found none; install it"
         ) from error
+    return runtime
+
+
+def precision_kind(precision: str) -> str:
+    """What kind a precision is: `int8-trt` and `int8` of those whose names begin so, else itself."""
+    kinds = [kind for kind in ("int8-trt", "int8") if precision.startswith(f"{kind}-")]
+    return kinds[0] if kinds else precision
+
+
+def refusal(name: str, precision: str) -> str | None:
+    """Why a runtime has no engines of a precision on any machine, and what to do, in one line; None where it may."""
+    facts, kind = about(name), precision_kind(precision)
+    if kind in facts.precisions:
+        return None
+    *others, last = [known for known in facts.precisions if known != "int8-trt"]
+    listed = f"{', '.join(others)} or {last}" if others else last
+    reason = facts.refusals.get(kind) or _REFUSALS.get(kind)
+    reason = reason or f"expected {listed} for {{runtime}}, found {{precision}}; take it out"
+    return reason.format(runtime=name, precision=precision, qdq=precision.replace("-trt-", "-"))
+
+
+def _module(name: str) -> Runtime:
+    if name not in RUNTIMES:
+        raise UserError(f"runtime: expected one of {', '.join(sorted(RUNTIMES))}, found {name!r}")
+    return cast("Runtime", importlib.import_module(RUNTIMES[name]))

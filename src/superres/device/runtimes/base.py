@@ -1,26 +1,26 @@
-"""What every runtime offers, so that jobs need not know which one they drive."""
+"""What every runtime says of itself and offers, so that jobs need not know which one they drive."""
+
+from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import (
+    TYPE_CHECKING,
     Any,
-    Dict,
     Iterable,
     Iterator,
-    List,
     Mapping,
     NamedTuple,
-    Optional,
     Protocol,
     Sequence,
-    Tuple,
 )
 
-import numpy as np
-
 from superres.device.base.errors import UnsupportedError, UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FRAMES = ("uint8", "float32")
 
@@ -32,6 +32,37 @@ AS_WRITTEN = "qdq"
 
 With the option `simulated` its pairs must not be made into INT8 arithmetic where that would change what it computes.
 """
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a runtime without its package: how it is called and drawn, what it reads and can't do.
+
+    `package` is the Python package that is imported before an engine is built or opened; None where the runtime has
+    none, or imports it with care. The version of the first of `distributions` that is installed belongs to an engine.
+
+    `precisions` are of the kinds fp32, fp16, bf16, int8, int8-trt and uint8. `refusals` say of other kinds why not and
+    what to do, `step_refusals` of steps of a quantisation; in both, `{runtime}`, `{precision}` and `{qdq}` (the same
+    precision as a Q/DQ graph) are filled in (see `runtimes.refusal`).
+
+    `source` is what engines are built from: `onnx`, `program` (PyTorch's) or `none`. `fp16_file`: fp16 is written into
+    the ONNX file. `sized`: engines are built for frame sizes. `device_bound`: they belong to one model of device.
+    `frames` is what they can take. `build_options` are the names of what their builder can be told.
+    """
+
+    label: str
+    marker: str
+    precisions: tuple[str, ...]
+    source: str
+    package: str | None = None
+    distributions: tuple[str, ...] = ()
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    step_refusals: Mapping[str, str] = field(default_factory=dict)
+    sized: bool = False
+    fp16_file: bool = False
+    device_bound: bool = False
+    frames: tuple[str, ...] = FRAMES
+    build_options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,9 +101,9 @@ class LayerTime(NamedTuple):
     layer: str
     kind: str
     type: str
-    shape: Tuple[int, ...]
-    macs: Optional[int]
-    nodes: Tuple[str, ...]
+    shape: tuple[int, ...]
+    macs: int | None
+    nodes: tuple[str, ...]
     ms: float
 
 
@@ -111,11 +142,11 @@ class Session(ABC):
         """Wait until what `enqueue` gave is done; returns what `execute` does."""
         return work
 
-    def device_ms(self) -> Optional[float]:
+    def device_ms(self) -> float | None:
         """What the last `execute` took by the device's own clock; None where it has none."""
         return None
 
-    def device_memory_bytes(self) -> Optional[int]:
+    def device_memory_bytes(self) -> int | None:
         """The most memory of the device that this session held; None where it computes in this machine's own."""
         return None
 
@@ -132,23 +163,25 @@ class Session(ABC):
         for frame in frames:
             yield self.run(frame)
 
-    def facts(self) -> Dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """What a record should say of how frames were run, besides the settings."""
         return {}
 
-    def profile(self, frame: np.ndarray, runs: int) -> List[LayerTime]:
+    def profile(self, frame: np.ndarray, runs: int) -> list[LayerTime]:
         """Time of every layer in some runs; raises UnsupportedError where the runtime doesn't tell."""
         raise UnsupportedError("this runtime doesn't tell the times of its layers")
 
 
 class Runtime(Protocol):
-    """The functions of a runtime's module."""
+    """A runtime's module: it can be imported without the runtime's package, and without numpy."""
+
+    ABOUT: About
 
     def check_precision(self, precision: str) -> None:
         """Raise UnsupportedError or UserError if this machine can't run a precision, as far as is known without a model."""
         ...
 
-    def build(self, model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
+    def build(self, model: Path | None, engine: Path, settings: Settings) -> dict[str, Any]:
         """Write the engine for this machine; returns facts for its record.
 
         Raises UnsupportedError if this machine can't run the precision, UserError if the model is
@@ -160,6 +193,6 @@ class Runtime(Protocol):
         """Open an engine that `build` wrote on this machine with the same settings."""
         ...
 
-    def versions(self) -> Dict[str, str]:
+    def versions(self) -> dict[str, str]:
         """Versions of the packages that do the work."""
         ...

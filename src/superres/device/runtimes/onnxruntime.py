@@ -1,28 +1,31 @@
 """ONNX Runtime on the CPU: fp32 and Q/DQ INT8 graphs, on uint8 frames where the graph has their conversion."""
 
-import json
-import tempfile
-from collections import Counter
-from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from __future__ import annotations
 
-import numpy as np
-import onnxruntime as ort
-from onnxruntime.capi.onnxruntime_pybind11_state import (
-    Fail,
-    InvalidGraph,
-    InvalidProtobuf,
-    NoSuchFile,
-    RuntimeException,
-)
+from typing import TYPE_CHECKING, Any
 
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import AS_WRITTEN, WARMUP_RUNS, LayerTime, Settings
-from superres.device.runtimes.bound import BoundSession, block_channels
+from superres.device.runtimes.base import AS_WRITTEN, About, Settings
 
-_KERNEL_TIME = "_kernel_time"
-_PROVIDER = "CPUExecutionProvider"
-_INPUT_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from superres.device.runtimes.sessions.onnxruntime import OnnxruntimeSession
+
+ABOUT = About(
+    label="ONNX Runtime",
+    marker="s",
+    package="onnxruntime",
+    distributions=("onnxruntime", "onnxruntime-gpu"),
+    precisions=("fp32", "int8"),
+    source="onnx",
+    refusals={
+        "fp16": (
+            "expected fp32 or int8-NAME for {runtime}, found fp16: it has no fp16 arithmetic on a CPU; take it out"
+        ),
+        "bf16": "onnxruntime has no bf16 convolution on a CPU; take it out",
+    },
+)
 
 
 def check_precision(precision: str) -> None:
@@ -31,141 +34,25 @@ def check_precision(precision: str) -> None:
         raise UnsupportedError(f"onnxruntime has no fast {precision} on a CPU; it runs fp32 and int8")
 
 
-def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
-    """Write the model as ONNX Runtime optimises it for this processor; see `base.Runtime`.
+def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any]:
+    """Write the model as ONNX Runtime optimises it for this processor; see `base.Runtime`."""
+    from superres.device.runtimes.sessions.onnxruntime import optimize
 
-    Measured, such a file gives the same bits as the original optimised on opening, and runs as fast;
-    but it can be looked at, and opening it is quicker.
-    """
     check_precision(settings.precision)
     if model is None:
         raise UserError("onnxruntime: expected an ONNX file as model, found none")
-    options = _session_options(settings)
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.optimized_model_filepath = str(engine)
-    session = _open_session(model, options)
-    _check_input(model, session, settings.frames)
-    facts = _count_convolutions(engine)
-    if settings.precision.startswith("int8-") and not facts["int8_convolutions"]:
-        raise UnsupportedError(f"onnxruntime {ort.__version__} runs no convolution of this graph in INT8")
-    return facts
+    return optimize(model, engine, settings)
 
 
-def open_engine(engine: Path, settings: Settings) -> "OnnxruntimeSession":
+def open_engine(engine: Path, settings: Settings) -> OnnxruntimeSession:
     """Open the engine; see `base.Runtime`."""
+    from superres.device.runtimes.sessions.onnxruntime import OnnxruntimeSession
+
     return OnnxruntimeSession(engine, settings)
 
 
-def versions() -> Dict[str, str]:
+def versions() -> dict[str, str]:
     """Version of ONNX Runtime."""
-    return {"onnxruntime": ort.__version__}
+    import onnxruntime
 
-
-class OnnxruntimeSession(BoundSession):
-    """An ONNX graph with frames or planes in and out."""
-
-    def __init__(self, engine: Path, settings: Settings, profile: Optional[Path] = None):
-        self._engine, self._settings = engine, settings
-        options = _session_options(settings)
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        if profile is not None:
-            options.enable_profiling = True
-            options.profile_file_prefix = str(profile)
-        self._session = _open_session(engine, options)
-        output = self._session.get_outputs()[0]
-        super().__init__(settings, block_channels(output.shape) if settings.frames == "uint8" else 0)
-        self._output_name = output.name
-
-    def bind(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
-        self._binding = self._session.io_binding()
-        self._binding.bind_cpu_input("frame", inputs)
-        self._binding.bind_output(
-            self._output_name, "cpu", 0, outputs.dtype, outputs.shape, outputs.ctypes.data
-        )
-
-    def infer(self) -> None:
-        self._session.run_with_iobinding(self._binding)
-
-    def profile(self, frame: np.ndarray, runs: int) -> List[LayerTime]:
-        with tempfile.TemporaryDirectory(prefix="superres-") as folder:
-            counting = OnnxruntimeSession(self._engine, self._settings, Path(folder, "profile"))
-            for _ in range(WARMUP_RUNS + runs):
-                counting.run(frame)
-            written = Path(counting._session.end_profiling())
-            return read_profile(json.loads(written.read_text(encoding="utf-8")))
-
-
-def read_profile(events: Sequence[Mapping[str, Any]]) -> List[LayerTime]:
-    """Times of the layers in ONNX Runtime's profile, all runs but the first `WARMUP_RUNS`.
-
-    What a layer multiplies isn't told, for weights that a kernel has packed in a form of its own are no input of it any longer.
-    """
-    times, seen = [], Counter()
-    for event in events:
-        name = event["name"]
-        if event.get("cat") != "Node" or not name.endswith(_KERNEL_TIME):
-            continue
-        layer, details = name[: -len(_KERNEL_TIME)], event["args"]
-        run = seen[layer] - WARMUP_RUNS
-        seen[layer] += 1
-        if run >= 0:
-            first = next(iter(details["input_type_shape"]), {})
-            kind = details["op_name"]
-            (data_type, shape), *_ = [*first.items(), ("", [])]
-            macs = None if "Conv" in kind else 0
-            times.append(
-                LayerTime(run, layer, kind, data_type, tuple(shape), macs, (layer,), event["dur"] / 1000)
-            )
-    return times
-
-
-def _session_options(settings: Settings) -> ort.SessionOptions:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = settings.threads
-    options.inter_op_num_threads = 1
-    # Level 2 warns that an optimised file belongs to one processor, which is what an engine is.
-    options.log_severity_level = 3
-    # Threads that wait by spinning take the processor from whatever runs between two frames, other sessions that are timed
-    # in turn above all: 85 ms instead of 50. Alone, a session is as fast without.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if settings.options.get("simulated"):
-        # Where a convolution reads an INT8 tensor and writes one, onnxruntime would quantise float weights too.
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
-    return options
-
-
-def _open_session(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
-    try:
-        return ort.InferenceSession(str(path), options, providers=[_PROVIDER])
-    except (InvalidProtobuf, InvalidGraph, NoSuchFile, Fail) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path}: expected an ONNX file that onnxruntime reads, found: {reason}") from error
-    except RuntimeException as error:
-        # 1.19 turns a cubic Resize between uint8 frames into one that it doesn't have.
-        reason = str(error).splitlines()[0].rpartition(" : ")[2]
-        raise UnsupportedError(
-            f"onnxruntime {ort.__version__} can't run this graph ({reason}); a newer one may, or frames: float32"
-        ) from error
-
-
-def _check_input(model: Path, session: ort.InferenceSession, frames: str) -> None:
-    found = [(node.name, node.type) for node in session.get_inputs()]
-    if found != [("frame", _INPUT_TYPES[frames])]:
-        raise UserError(f"{model}: expected one {frames} input named 'frame', found {found}; export it again")
-
-
-def _count_convolutions(engine: Path) -> Dict[str, Any]:
-    """Count INT8 and float convolutions in an optimised file, by their operator types.
-
-    The package `onnx` need not be there: a node's operator type is field 4 of its message, so its bytes are
-    a tag, a length and the name.
-    """
-    content = engine.read_bytes()
-    counts = {
-        name: content.count(b"\x22" + bytes([len(name)]) + name.encode("ascii"))
-        for name in ("Conv", "FusedConv", "QLinearConv", "ConvInteger")
-    }
-    return {
-        "int8_convolutions": counts["QLinearConv"] + counts["ConvInteger"],
-        "float_convolutions": counts["Conv"] + counts["FusedConv"],
-    }
+    return {"onnxruntime": onnxruntime.__version__}

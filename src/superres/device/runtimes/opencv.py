@@ -1,19 +1,33 @@
 """OpenCV: the bicubic baseline on uint8 frames, with OpenCV's own kernel or MATLAB's. It needs no model."""
 
+from __future__ import annotations
+
 import json
 import time
-from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
-
-import cv2
-import numpy as np
+from typing import TYPE_CHECKING, Any, Callable
 
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.frames.bicubic import upscale_bicubic
-from superres.device.runtimes.base import WARMUP_RUNS, LayerTime, Session, Settings
+from superres.device.runtimes.base import WARMUP_RUNS, About, LayerTime, Session, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+ABOUT = About(
+    label="OpenCV",
+    marker="X",
+    package="cv2",
+    precisions=("uint8",),
+    source="none",
+    refusals=dict.fromkeys(
+        ("fp32", "fp16", "bf16", "int8", "int8-trt"), "expected uint8 for {runtime}, found {precision}"
+    ),
+    frames=("uint8",),
+)
 
 # What `a` is in OpenCV is fixed in its source; written down for whoever compares it with another bicubic.
-_ENGINES: Dict[str, Dict[str, Any]] = {
+_ENGINES: dict[str, dict[str, Any]] = {
     "opencv": {"interpolation": "cubic", "kernel": "opencv", "a": -0.75, "scale": 2},
     "matlab": {"interpolation": "cubic", "kernel": "matlab", "a": -0.5, "scale": 2},
 }
@@ -25,7 +39,7 @@ def check_precision(precision: str) -> None:
         raise UnsupportedError(f"opencv interpolates in uint8 only, not in {precision}")
 
 
-def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
+def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any]:
     """Write the engine, a small JSON file that names the interpolation; see `base.Runtime`.
 
     The option `kernel` is `opencv` (cv2.resize in fixed point; the default) or `matlab` (`upscale_bicubic`).
@@ -40,8 +54,10 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
     return dict(_ENGINES[kernel])
 
 
-def open_engine(engine: Path, settings: Settings) -> "OpencvSession":
+def open_engine(engine: Path, settings: Settings) -> OpencvSession:
     """Open the engine; see `base.Runtime`."""
+    from superres.device.frames.bicubic import upscale_bicubic
+
     try:
         found = json.loads(engine.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -52,8 +68,10 @@ def open_engine(engine: Path, settings: Settings) -> "OpencvSession":
     return OpencvSession(upscale_bicubic if found["kernel"] == "matlab" else _resize, settings)
 
 
-def versions() -> Dict[str, str]:
+def versions() -> dict[str, str]:
     """Version of OpenCV."""
+    import cv2
+
     return {"opencv": cv2.__version__}
 
 
@@ -61,16 +79,20 @@ class OpencvSession(Session):
     """Bicubic interpolation by two of uint8 frames; `upscale` writes what it makes of one into another."""
 
     def __init__(self, upscale: Callable[[np.ndarray, np.ndarray], object], settings: Settings):
+        import cv2
+
         cv2.setNumThreads(settings.threads)
         self._upscale = upscale
-        self._output = np.empty((0, 0, 3), np.uint8)
+        self._output: np.ndarray | None = None
 
     def preprocess(self, frame: np.ndarray) -> np.ndarray:
         return frame
 
     def execute(self, inputs: np.ndarray) -> np.ndarray:
         height, width, _ = inputs.shape
-        if self._output.shape[:2] != (2 * height, 2 * width):
+        if self._output is None or self._output.shape[:2] != (2 * height, 2 * width):
+            import numpy as np
+
             self._output = np.empty((2 * height, 2 * width, 3), np.uint8)
         self._upscale(inputs, self._output)
         return self._output
@@ -78,7 +100,7 @@ class OpencvSession(Session):
     def postprocess(self, outputs: np.ndarray) -> np.ndarray:
         return outputs
 
-    def profile(self, frame: np.ndarray, runs: int) -> List[LayerTime]:
+    def profile(self, frame: np.ndarray, runs: int) -> list[LayerTime]:
         """One operation is all that there is."""
         times = []
         for run in range(-WARMUP_RUNS, runs):
@@ -91,4 +113,6 @@ class OpencvSession(Session):
 
 
 def _resize(frame: np.ndarray, out: np.ndarray) -> None:
+    import cv2
+
     cv2.resize(frame, out.shape[1::-1], dst=out, interpolation=cv2.INTER_CUBIC)

@@ -3,69 +3,39 @@
 The graph is that of `openvino`, compiled for throughput: streams of fewer threads each work on frames of their own.
 """
 
-from collections import deque
-from pathlib import Path
-from typing import Any, Deque, Dict, Iterable, Iterator, List, Optional
+from __future__ import annotations
 
-import numpy as np
-import openvino as ov
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from superres.device.runtimes import openvino
-from superres.device.runtimes.base import Settings
-from superres.device.runtimes.openvino import (
-    THROUGHPUT,
-    OpenvinoSession,
-    compile_file,
-    load_compiled,
-    properties,
-)
+from superres.device.runtimes.openvino import THROUGHPUT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from superres.device.runtimes.base import Settings
+    from superres.device.runtimes.sessions.openvino import StreamingSession
+
+ABOUT = replace(openvino.ABOUT, label="OpenVINO throughput", marker="v")
+
+check_precision = openvino.check_precision
 
 
-def check_precision(precision: str) -> None:
-    """As OpenVINO for latency; see `base.Runtime`."""
-    openvino.check_precision(precision)
-
-
-def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
+def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any]:
     """Compile an ONNX file for this processor and write the compiled blob; see `base.Runtime`."""
+    from superres.device.runtimes.sessions.openvino_graphs import compile_file
+
     return compile_file(model, engine, settings, THROUGHPUT)
 
 
-def open_engine(engine: Path, settings: Settings) -> "StreamingSession":
+def open_engine(engine: Path, settings: Settings) -> StreamingSession:
     """Open the engine; see `base.Runtime`."""
+    from superres.device.runtimes.sessions.openvino import StreamingSession, load_compiled, properties
+
     return StreamingSession(load_compiled(engine, properties(settings, THROUGHPUT)), engine, settings)
 
 
-def versions() -> Dict[str, str]:
+def versions() -> dict[str, str]:
     """Version of OpenVINO."""
     return {"openvino_throughput": openvino.versions()["openvino"]}
-
-
-class StreamingSession(OpenvinoSession):
-    """As many requests as OpenVINO deems best, which frames go through in turn; single frames take the first one."""
-
-    def __init__(self, compiled: ov.CompiledModel, engine: Path, settings: Settings):
-        super().__init__(compiled, engine, settings)
-        self.in_flight = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-        others = (OpenvinoSession(compiled, engine, settings) for _ in range(self.in_flight - 1))
-        self._lanes: List[OpenvinoSession] = [self, *others]
-
-    def stream(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        waiting: Deque[OpenvinoSession] = deque()
-        for count, frame in enumerate(frames):
-            if len(waiting) == self.in_flight:
-                yield _finish(waiting.popleft())
-            lane = self._lanes[count % self.in_flight]
-            lane.preprocess(frame)
-            lane.request.start_async()
-            waiting.append(lane)
-        while waiting:
-            yield _finish(waiting.popleft())
-
-    def facts(self) -> Dict[str, Any]:
-        return {"in_flight": self.in_flight}
-
-
-def _finish(lane: OpenvinoSession) -> np.ndarray:
-    lane.request.wait()
-    return lane.postprocess(None)

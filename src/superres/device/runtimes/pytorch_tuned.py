@@ -4,33 +4,41 @@ Both are what its documentation advises (`channels_last`; an allocator that keep
 kernels are the same as in `pytorch`.
 """
 
-from pathlib import Path
-from typing import Any, Dict, Optional
+from __future__ import annotations
 
-import torch
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from superres.device.machine.memory import keep_freed_memory
 from superres.device.runtimes import pytorch
-from superres.device.runtimes.base import Settings
-from superres.device.runtimes.pytorch import PytorchSession, build_program, open_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from superres.device.runtimes.base import Settings
+    from superres.device.runtimes.sessions.pytorch import PytorchSession
+
+ABOUT = replace(pytorch.ABOUT, label="PyTorch tuned", marker="p")
+
+check_precision = pytorch.check_precision
 
 
-def check_precision(precision: str) -> None:
-    """As PyTorch as it comes; see `base.Runtime`."""
-    pytorch.check_precision(precision)
-
-
-def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
+def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any]:
     """Write the program with its weights in the order of pixels; see `base.Runtime`."""
+    from superres.device.runtimes.sessions.pytorch import build_program
+
+    check_precision(settings.precision)
     return build_program(model, engine, settings, channels_last=True)
 
 
 def open_engine(engine: Path, settings: Settings) -> PytorchSession:
     """Open the engine, and have this process keep freed memory from now on; see `base.Runtime`."""
+    from superres.device.runtimes.sessions.pytorch import open_program
+
     keep_freed_memory()
     return open_program(engine, settings, channels_last=True)
 
 
-def versions() -> Dict[str, str]:
+def versions() -> dict[str, str]:
     """Version of PyTorch, which names its build as well."""
-    return {"pytorch_tuned": torch.__version__}
+    return {"pytorch_tuned": pytorch.versions()["pytorch"]}

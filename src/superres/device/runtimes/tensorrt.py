@@ -3,23 +3,49 @@
 The engine belongs to one version and one device. Not yet run on hardware: see `envs/jetson.md`.
 """
 
-from pathlib import Path
-from typing import Any, Dict, Optional
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from superres.device.base.errors import UserError
-from superres.device.runtimes.base import Settings
-from superres.device.runtimes.trt.config import check_fast, is_strongly_typed, precision_kind
-from superres.device.runtimes.trt.engine import build_engine, check_int8, make_builder
-from superres.device.runtimes.trt.implicit import check_implicit, is_implicit
-from superres.device.runtimes.trt.layers import count_convolutions, read_inspector
-from superres.device.runtimes.trt.library import find_device, load_module, make_log, module_version
-from superres.device.runtimes.trt.session import TensorrtSession, check_origin, deserialize, inspect
+from superres.device.runtimes.base import About, Settings
+from superres.device.runtimes.trt.options import BuildOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from superres.device.runtimes.trt.session import TensorrtSession
 
 NAME = "tensorrt"
+
+ABOUT = About(
+    label="TensorRT",
+    marker="D",
+    distributions=("tensorrt",),
+    precisions=("fp32", "fp16", "int8", "int8-trt"),
+    source="onnx",
+    refusals={"bf16": "expected fp32, fp16 or int8 for {runtime}, found bf16; take it out"},
+    step_refusals={
+        # Its parser takes uint8 with zero-point 0 for int8, and everything above half of the range would be clipped, unsaid.
+        "asymmetric": (
+            "expected symmetric activations, the only ones that TensorRT has, found the step asymmetric; "
+            "take center instead"
+        )
+    },
+    sized=True,
+    fp16_file=True,
+    device_bound=True,
+    build_options=tuple(BuildOptions.__dataclass_fields__),
+)
 
 
 def check_precision(precision: str) -> None:
     """Raise UnsupportedError or UserError for what this device or this TensorRT doesn't do; see `base.Runtime`."""
+    from superres.device.runtimes.trt.config import check_fast, is_strongly_typed, precision_kind
+    from superres.device.runtimes.trt.engine import make_builder
+    from superres.device.runtimes.trt.implicit import check_implicit, is_implicit
+    from superres.device.runtimes.trt.library import find_device, load_module, make_log
+
     kind = precision_kind(precision)
     find_device()
     trt = load_module(NAME)
@@ -29,8 +55,14 @@ def check_precision(precision: str) -> None:
         check_fast(make_builder(trt, make_log(trt)), kind)
 
 
-def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, Any]:
+def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any]:
     """Build the engine of an ONNX file for this device; see `base.Runtime`."""
+    from superres.device.runtimes.trt.config import precision_kind
+    from superres.device.runtimes.trt.engine import build_engine, check_int8
+    from superres.device.runtimes.trt.layers import count_convolutions, read_inspector
+    from superres.device.runtimes.trt.library import find_device, load_module, make_log
+    from superres.device.runtimes.trt.session import deserialize, inspect
+
     precision_kind(settings.precision)
     device = find_device()
     trt = load_module(NAME)
@@ -53,12 +85,17 @@ def build(model: Optional[Path], engine: Path, settings: Settings) -> Dict[str, 
 
 def open_engine(engine: Path, settings: Settings) -> TensorrtSession:
     """Open the engine; see `base.Runtime`. Raises UserError if it was built elsewhere."""
+    from superres.device.runtimes.trt.library import find_device, load_module
+    from superres.device.runtimes.trt.session import TensorrtSession, check_origin
+
     device = find_device()
     trt = load_module(NAME)
     check_origin(settings.facts, NAME, str(trt.__version__), device)
     return TensorrtSession(trt, engine, settings)
 
 
-def versions() -> Dict[str, str]:
+def versions() -> dict[str, str]:
     """Version of TensorRT; nothing where there is none, or no driver to ask it with."""
+    from superres.device.runtimes.trt.library import module_version
+
     return module_version(NAME)

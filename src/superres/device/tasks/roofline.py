@@ -136,7 +136,8 @@ def _measure_torch(threads: int, seconds: float) -> List[Product]:
 
 def _measure_openvino(threads: int, seconds: float) -> List[Product]:
     """OpenVINO's products, INT8 as a Q/DQ graph; those that it really computes in the precision."""
-    from superres.device.runtimes.openvino import compile_product, versions
+    from superres.device.runtimes.openvino import versions
+    from superres.device.runtimes.sessions.openvino_graphs import compile_product
 
     def prepare(precision: str, rows: int, size: int) -> Optional[Tuple[Call, int]]:
         return compile_product(precision, rows, size, threads)

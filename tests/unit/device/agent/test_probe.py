@@ -17,9 +17,8 @@ ANSWERS = [
     ("onnxruntime", "int8-minmax", "yes"),
     ("onnxruntime", "fp16", "no: onnxruntime has no fast fp16 on a CPU; it runs fp32 and int8"),
     ("openvino", "bf16", "yes"),
-    ("pytorch", "int8-minmax", "no: pytorch runs fp32, bf16, fp16, not int8-minmax"),
+    ("pytorch", "int8-minmax", "no: pytorch runs fp32, fp16, bf16, not int8-minmax"),
     ("opencv", "uint8", "yes"),
-    ("fixedpoint", "fp32", "no: fixedpoint has whole numbers only, no fp32"),
     ("nothing", "fp32", "no: runtime: expected one of"),
 ]
 

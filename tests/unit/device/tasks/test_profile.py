@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from superres.device.runtimes.onnxruntime import read_profile
-from superres.device.runtimes.pytorch import _read_shapes
+from superres.device.runtimes.sessions.onnxruntime import read_profile
+from superres.device.runtimes.sessions.pytorch import _read_shapes
 from superres.device.tasks.worker import run_job
 
 # 3 -> 16 -> 16 -> 12 channels by 5 x 5, 3 x 3, 3 x 3, at 12 x 16 positions.

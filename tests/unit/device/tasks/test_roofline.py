@@ -8,7 +8,7 @@ import pytest
 
 from superres.device.job import Job
 from superres.device.machine.facts import describe_machine, usable_cpus
-from superres.device.runtimes.openvino import compile_product
+from superres.device.runtimes.sessions.openvino_graphs import compile_product
 from superres.device.tasks import roofline
 from superres.device.tasks.roofline import Product, fastest, find_peaks
 from superres.device.tasks.worker import run_job

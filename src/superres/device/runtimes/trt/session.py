@@ -9,7 +9,7 @@ import numpy as np
 
 from superres.device.base.errors import UserError
 from superres.device.runtimes.base import LayerTime, Settings
-from superres.device.runtimes.bound import BoundSession
+from superres.device.runtimes.sessions.bound import BoundSession
 from superres.device.runtimes.trt.cuda import Cuda, Device, DeviceMemory
 from superres.device.runtimes.trt.engine import frame_type
 from superres.device.runtimes.trt.layers import Layer, layer_macs, read_inspector

@@ -13,7 +13,8 @@ from superres import models
 from superres.device.frames.pixels import from_blocks
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Settings
-from superres.device.runtimes.openvino import LATENCY, load_compiled, properties
+from superres.device.runtimes.openvino import LATENCY
+from superres.device.runtimes.sessions.openvino import load_compiled, properties
 from superres.models.export import export_onnx
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx
 from superres.models.graphs.uint8.channels_last import fold_channels_last
