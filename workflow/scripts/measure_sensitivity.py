@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from superres.device.frames.psnr import PsnrProtocol
-from superres.quantization.layers.opened import Executor
+from superres.quantization.layers.executor import Executor
 from superres.quantization.layers.sensitivity import ClipFiles, measure_sensitivity
 from superres.scripting import script_log, threads_side_by_side
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from superres.device.machine.facts import usable_cpus
 from superres.device.tasks.latency import Plan
-from superres.quantization.layers.opened import Executor
+from superres.quantization.layers.executor import Executor
 from superres.quantization.layers.subsets import RecipeState, time_subsets
 from superres.scripting import script_log
 

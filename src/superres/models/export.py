@@ -10,6 +10,7 @@ import torch
 from onnx.reference import ReferenceEvaluator
 
 from superres.device.base.outputs import Outputs
+from superres.device.runtimes.base import INPUT, OUTPUT
 from superres.models.folding import KEPT_FLOAT, fold
 from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY
 from superres.models.networks import Network, build_network
@@ -18,7 +19,6 @@ from superres.models.weights import load_weights
 
 OPSET = 17
 DEPLOYED_FOLDED = ("espcn_anchor", *FOLDED_FROM)
-INPUT, OUTPUT = "frame", "upscaled"
 # Any size serves to trace; height and width differ so that neither can stand for the other.
 _EXAMPLE_SHAPE = (1, 3, 24, 40)
 

@@ -11,11 +11,36 @@ from superres.device.base.errors import UserError
 
 ChromaUpsampling = Literal["bicubic", "bilinear", "nearest"]
 
-FOLDED_FROM = {"espcn_ycbcr_folded": "espcn_ycbcr"}
-"""Models that are another model with the same weights, folded; they are never trained themselves."""
 
-ENDS_IN_BLOCKS = frozenset({"espcn_rgb", "espcn_ycbcr_folded", "espcn_anchor"})
-"""Models that end in DepthToSpace and a limit, so that a graph can leave that step to others (`fold_blocks`)."""
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the table and the workflow have to know of a built-in model.
+
+    `label` is how the paper writes it. A model with `folded_from` is that model with the same weights, folded; it is
+    never trained itself. `ends_in_blocks` says whether its graph ends in DepthToSpace and a clip, so that the last
+    step from blocks of pixels to a frame can be left to the runtime (`superres.models.graphs.uint8.blocks`).
+    """
+
+    label: str
+    folded_from: str | None = None
+    ends_in_blocks: bool = False
+
+
+MODELS: dict[str, ModelFacts] = {
+    "espcn_rgb": ModelFacts("ESPCN_RGB", ends_in_blocks=True),
+    "espcn_ycbcr": ModelFacts("ESPCN_YCbCr"),
+    "espcn_ycbcr_folded": ModelFacts("ESPCN_YCbCr folded", folded_from="espcn_ycbcr", ends_in_blocks=True),
+    "espcn_anchor": ModelFacts("ESPCN anchor", ends_in_blocks=True),
+    "bicubic": ModelFacts("Bicubic"),
+}
+"""Every built-in model, in the order of the table; `bicubic` is the baseline and has no network."""
+
+FOLDED_FROM = {name: facts.folded_from for name, facts in MODELS.items() if facts.folded_from}
+"""Models that are another model with the same weights, folded."""
+
+
+ENDS_IN_BLOCKS = frozenset(name for name, facts in MODELS.items() if facts.ends_in_blocks)
+"""Models that end in DepthToSpace and a clip."""
 
 
 def weights_name(model: str) -> str:

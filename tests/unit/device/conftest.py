@@ -13,7 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.job import Job
-from superres.models.graphs.uint8.pixels import fold_frames
+from superres.models.graphs.uint8.forms import form_of, write_form
 
 ENDINGS = (("engine", "bin"), ("record", "json"))
 
@@ -141,8 +141,8 @@ def exported(tmp_path_factory) -> Exported:
     files = Exported(network, ranges, folder / "fp32.onnx", folder / "int8.onnx", folder / "network.pt")
     export_onnx(network, files.fp32, None)
     export_onnx(network, files.int8, ranges)
-    for path in (files.fp32, files.int8):
-        fold_frames(path, path.with_suffix(".uint8.onnx"))
+    write_form(files.fp32, files.fp32.with_suffix(".uint8.onnx"), form_of("onnxruntime", "float"))
+    write_form(files.int8, files.int8.with_suffix(".uint8.onnx"), form_of("onnxruntime", "int8"))
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.save(torch.jit.trace(network, frame), files.program)

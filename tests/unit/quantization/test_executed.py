@@ -14,7 +14,7 @@ from superres.device.runtimes import onnxruntime, openvino
 from superres.device.runtimes.base import Settings
 from superres.models.export import export_onnx
 from superres.models.graphs.onnx_file import kept_float, load_onnx
-from superres.models.graphs.uint8.pixels import fold_frames
+from superres.models.graphs.uint8.levels import write_levels
 from superres.models.settings import weights_name
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibrate import calibrate_ranges
@@ -123,10 +123,10 @@ def test_openvino_executes_int8(make: Make, recipe: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_onnxruntime_executes_int8(make: Make, recipe: str, tmp_path: Path) -> None:
-    fold_frames(make(recipe), tmp_path / "folded.onnx")
+    write_levels(make(recipe), tmp_path / "levels.onnx")
     settings = Settings("int8-some", 1, {"frames": "uint8"})
-    facts = onnxruntime.build(tmp_path / "folded.onnx", tmp_path / "engine", settings)
-    nodes = load_onnx(tmp_path / "folded.onnx").graph.node
+    facts = onnxruntime.build(tmp_path / "levels.onnx", tmp_path / "engine", settings)
+    nodes = load_onnx(tmp_path / "levels.onnx").graph.node
     last = next(node.output[0] for node in nodes if node.op_type == "Conv" and "conv3" in node.name)
     quantized = any(node.op_type == "QuantizeLinear" and node.input[0] == last for node in nodes)
     # It needs a QuantizeLinear behind an INT8 convolution, which the last one has only where levels follow at once.

@@ -19,7 +19,7 @@ from superres.device import fixed_point
 from superres.device.base.errors import UserError
 from superres.device.fixed_point import Tables, upscale, upscale_levels
 from superres.models.export import export_onnx
-from superres.models.graphs.uint8.pixels import fold_frames
+from superres.models.graphs.uint8.blocks import write_blocks
 from superres.models.settings import NetworkSettings, weights_name
 from superres.quantization.fixed_point import tabulate_graph, tabulate_onnx
 from superres.quantization.qdq import quantize_onnx
@@ -118,7 +118,7 @@ def test_frames_folded_into_the_graph_differ_at_ties_alone(
     network: Path, tmp_path: Path, optimised: bool
 ) -> None:
     path, folded, frame = make(network, ("pow2",), tmp_path), tmp_path / "uint8.onnx", picture(60, 71, 13)
-    fold_frames(path, folded)
+    write_blocks(path, folded)
     options = ort.SessionOptions()
     if not optimised:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

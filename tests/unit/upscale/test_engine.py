@@ -10,7 +10,7 @@ from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.job import Job
 from superres.device.tasks.engine import Engine
 from superres.models.export import export_onnx
-from superres.models.graphs.uint8.channels_last import fold_channels_last
+from superres.models.graphs.uint8.channels_last import write_channels_last
 from superres.models.weights import pretrained
 from superres.targets.local import run_job
 from superres.upscale.engine import Source, open_for
@@ -23,7 +23,7 @@ def arm(tmp_path_factory) -> tuple[Engine, Source]:
     """An engine of OpenVINO for frames of 24 x 32, and no others."""
     folder = tmp_path_factory.mktemp("arm")
     export_onnx("espcn_anchor", pretrained("espcn_anchor"), folder / "plain.onnx")
-    fold_channels_last(folder / "plain.onnx", folder / "graph.onnx")
+    write_channels_last(folder / "plain.onnx", folder / "graph.onnx")
     source = Source({"channels_last": str(folder / "graph.onnx")}, None)
     return build(folder, "fp32", source, [24, 32]), source
 

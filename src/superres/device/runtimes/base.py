@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 FRAMES = ("uint8", "float32")
 
+INPUT, OUTPUT = "frame", "upscaled"
+"""Names of what every graph takes and gives."""
+
 WARMUP_RUNS = 3
 """Runs before layers are timed."""
 

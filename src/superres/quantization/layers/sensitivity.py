@@ -17,8 +17,8 @@ from superres.device.runtimes.base import Session
 from superres.device.tasks.engine import Clip, open_clip_frames, read_clip
 from superres.device.tasks.quality import compare_frame
 from superres.models.graphs.onnx_file import load_onnx
+from superres.quantization.layers.executor import Executor, open_graph
 from superres.quantization.layers.layers import Variant, quantized_layers, sensitivity_variants
-from superres.quantization.layers.opened import Executor, open_graph
 from superres.quantization.layers.schema import Sensitivity
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.record import read_ranges

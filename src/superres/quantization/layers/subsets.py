@@ -18,6 +18,7 @@ from superres.device.machine.facts import sha256_file
 from superres.device.tasks.latency import Plan, measure_in_turn
 from superres.device.tasks.quality import compare_frame
 from superres.models.graphs.onnx_file import load_onnx
+from superres.quantization.layers.executor import Executor, OpenedGraph, open_graph
 from superres.quantization.layers.layers import (
     Subset,
     kept_in_float,
@@ -25,7 +26,6 @@ from superres.quantization.layers.layers import (
     quantized_layers,
     subset_text,
 )
-from superres.quantization.layers.opened import Executor, OpenedGraph, open_graph
 from superres.quantization.layers.schema import SubsetLosses, SubsetTimes, read_subset_losses
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.calibration import FrameFile, open_images

@@ -15,7 +15,7 @@ from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Settings
 from superres.models.export import export_onnx
 from superres.models.graphs.fp16 import convert_fp16
-from superres.models.graphs.uint8.casts import fold_casts
+from superres.models.graphs.uint8.casts import write_casts
 from superres.models.settings import weights_name
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibrate import calibrate_ranges
@@ -110,7 +110,7 @@ def test_every_model_builds_in_every_precision_for_frames_of_several_sizes(form,
     precision, kind, frames = form
     file = model / f"{precision}.onnx"
     if frames == "uint8":
-        fold_casts(file, tmp_path / "casts.onnx")
+        write_casts(file, tmp_path / "casts.onnx")
         file = tmp_path / "casts.onnx"
     facts = build(file, settings(precision, frames, workspace_mib=64, optimization_level=3))
     assert (tmp_path / "engine.bin").stat().st_size > 100_000

@@ -16,7 +16,7 @@ from superres.device.runtimes.trt.cuda import has_driver
 from superres.device.tasks.engine import frame_sizes
 from superres.device.tasks.worker import run_job
 from superres.models.graphs.fp16 import convert_fp16
-from superres.models.graphs.uint8.casts import fold_casts
+from superres.models.graphs.uint8.casts import write_casts
 
 pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is made for x86-64 Linux and Windows only")
 without_driver = pytest.mark.skipif(has_driver(), reason="this machine has an NVIDIA driver")
@@ -58,7 +58,7 @@ def make_arm(tiny_arm, exported, tmp_path) -> Callable[[str, str], RtxArm]:
         if precision == "fp16":
             convert_fp16(source, tmp_path / "fp16.onnx")
             source = tmp_path / "fp16.onnx"
-        fold_casts(source, tmp_path / "model.onnx")
+        write_casts(source, tmp_path / "model.onnx")
         return RtxArm(folder, runtime, precision, tmp_path / "model.onnx", {"frames": "uint8", "build": {}})
 
     return make

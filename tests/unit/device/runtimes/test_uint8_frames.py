@@ -11,7 +11,7 @@ from superres.data.resampling import downsample
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import FRAMES, Settings
 from superres.models.export import export_onnx, export_program
-from superres.models.graphs.uint8.pixels import fold_frames
+from superres.models.graphs.uint8.forms import form_of, write_form
 from superres.models.networks import MODELS
 from superres.models.settings import FOLDED_FROM
 from superres.models.weights import pretrained
@@ -53,8 +53,9 @@ def files(request, tmp_path_factory) -> Path:
         observed=folder / "seen.npz",
     )
     quantize_onnx(folder / "fp32.onnx", folder / "dummy.json", folder / "int8-dummy.onnx")
-    for precision in ("fp32", "int8-dummy"):
-        fold_frames(folder / f"{precision}.onnx", folder / f"{precision}.uint8.onnx")
+    for precision, kind in (("fp32", "float"), ("int8-dummy", "int8")):
+        form = form_of("onnxruntime", kind)
+        write_form(folder / f"{precision}.onnx", folder / f"{precision}.uint8.onnx", form)
     return folder
 
 

@@ -13,9 +13,9 @@ from superres.device.base.errors import UserError
 from superres.device.frames.psnr import PAPER
 from superres.device.job import Job
 from superres.device.tasks.worker import run_job
-from superres.models.graphs.uint8.pixels import fold_frames
+from superres.models.graphs.uint8.forms import form_of, write_form
+from superres.quantization.layers.executor import Executor
 from superres.quantization.layers.layers import PARTS, quantized_layers, sensitivity_variants
-from superres.quantization.layers.opened import Executor
 from superres.quantization.layers.schema import read_sensitivity
 from superres.quantization.layers.sensitivity import ClipFiles, measure_sensitivity
 from superres.quantization.qdq import BOTH, Part, quantize_graph, quantize_onnx
@@ -31,7 +31,7 @@ RUNTIMES = ("onnxruntime", "openvino")
 
 
 def executor(runtime: str) -> Executor:
-    return Executor(runtime, "uint8", runtime == "onnxruntime", 1)
+    return Executor(runtime, "uint8", 1)
 
 
 def rounded(values: np.ndarray, scale: Any) -> np.ndarray:
@@ -145,9 +145,8 @@ def test_everything_quantised_is_the_arm(setting: Setting, tmp_path: Path, runti
     rows = setting.measure(tmp_path / "s.csv", runtime)
     source, engine, record = (tmp_path / name for name in ("int8.onnx", "engine.bin", "engine.json"))
     quantize_onnx(setting.onnx, setting.ranges, source)
-    if executor(runtime).folded:
-        fold_frames(source, tmp_path / "folded.onnx")
-        source = tmp_path / "folded.onnx"
+    write_form(source, tmp_path / "uint8.onnx", form_of(runtime, "int8"))
+    source = tmp_path / "uint8.onnx"
     options: dict[str, Any] = {"options": {"frames": "uint8"}}
     build = Job(
         "build_engine",

@@ -16,9 +16,9 @@ from superres.data.resampling import downsample
 from superres.device.base.errors import UserError
 from superres.device.frames.psnr import PAPER
 from superres.device.tasks.latency import Plan
+from superres.quantization.layers.executor import Executor
 from superres.quantization.layers.frontier import choose_subset, find_frontier, frontier
 from superres.quantization.layers.layers import parse_subset, subset_text
-from superres.quantization.layers.opened import Executor
 from superres.quantization.layers.schema import SubsetLosses, SubsetTimes, read_frontier, read_subset_losses
 from superres.quantization.layers.subsets import (
     RecipeState,
@@ -34,7 +34,7 @@ from superres.quantization.steps.refine import refine_onnx
 
 from ..network import build_network, calibrate, network_weights, write_set
 
-ORT = Executor("onnxruntime", "uint8", True, 1)
+ORT = Executor("onnxruntime", "uint8", 1)
 SUBSETS = ["none", "c1", "c2", "c3", "c1 c2", "c1 c3", "c2 c3", "c1 c2 c3"]
 
 

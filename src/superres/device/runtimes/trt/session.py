@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 import numpy as np
 
 from superres.device.base.errors import UserError
-from superres.device.runtimes.base import LayerTime, Settings
+from superres.device.runtimes.base import INPUT, OUTPUT, LayerTime, Settings
 from superres.device.runtimes.sessions.bound import BoundSession
 from superres.device.runtimes.trt.cuda import Cuda, Device, DeviceMemory
 from superres.device.runtimes.trt.engine import frame_type
@@ -17,8 +17,6 @@ from superres.device.runtimes.trt.library import make_log
 
 if TYPE_CHECKING:
     import tensorrt
-
-INPUT, OUTPUT = "frame", "upscaled"
 
 
 def check_origin(facts: Mapping[str, Any], name: str, version: str, device: Device | None) -> None:

@@ -13,8 +13,10 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from superres.device.runtimes.base import INPUT, OUTPUT
+from superres.models.graphs.editor import PREFIX, GraphEditor, check_ends
 from superres.models.graphs.onnx_file import load_onnx, save_onnx
-from superres.models.graphs.uint8.pixels import INPUT, OUTPUT, PREFIX, Folding, check_ends, pixel_graph
+from superres.models.graphs.uint8.frames import frame_graph
 
 # Sub-pixel (i, j) of colour c is channel 4c + 2i + j of DepthToSpace's input (CRD), and lies at 6i + 3j + c of a block.
 _ORDER = tuple(4 * c + 2 * i + j for i in range(2) for j in range(2) for c in range(3))
@@ -25,41 +27,43 @@ class NoBlocksError(Exception):
     """A graph whose last steps are others than a sum of convolutions, DepthToSpace and a clip."""
 
 
-def fold_blocks(onnx_path: Path, out: Path, *, aligned: bool) -> None:
+def write_blocks(onnx_path: Path, out: Path) -> None:
     """Write a network on float32 planes, in FP32 or as a Q/DQ graph, as one from uint8 frames to blocks.
 
     Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x H x W x 12: at 6i + 3j + c the level of colour c of
-    pixel (2y + i, 2x + j), round(255 x), half to even, limited to 0..255. `aligned` gives the network a fourth
-    input channel of zeros and 16 outputs a block, of which the last four mean nothing: onnxruntime's INT8 convolution is fast for
-    multiples of 4 inputs and 16 outputs. The values stay.
+    pixel (2y + i, 2x + j), round(255 x), half to even, limited to 0..255.
 
-    A network that does not end in DepthToSpace (CRD) and a clip to [0, 1] is written in the form of
-    `superres.models.graphs.uint8.pixels` instead. The same file gives the same bytes. Raises UserError as that does.
+    A network that does not end in DepthToSpace (CRD) and a clip to [0, 1] is written with frames on both sides
+    (`superres.models.graphs.uint8.frames`). The same file gives the same bytes. Raises UserError as `frame_graph` does.
     """
-    save_onnx(block_graph(onnx_path, aligned=aligned), out)
+    save_onnx(block_graph(onnx_path, aligned=False), out)
 
 
 def block_graph(onnx_path: Path, *, aligned: bool) -> onnx.ModelProto:
-    """The graph that `fold_blocks` writes."""
+    """The graph that `write_blocks` writes.
+
+    `aligned` gives the network a fourth input channel of zeros and 16 outputs a block, of which the last four mean
+    nothing: onnxruntime's INT8 convolution is fast for multiples of 4 inputs and 16 outputs. The values stay.
+    """
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
     try:
-        BlockFolding(model.graph, aligned).fold()
+        BlockEditor(model.graph, aligned).rewrite()
     except NoBlocksError:
         # It may have been rewritten in part.
-        return pixel_graph(onnx_path)
+        return frame_graph(onnx_path)
     return model
 
 
-class BlockFolding(Folding):
-    """Rewrites a graph in place."""
+class BlockEditor(GraphEditor):
+    """Gives a graph uint8 frames and blocks as ends."""
 
     def __init__(self, graph: onnx.GraphProto, aligned: bool):
         super().__init__(graph)
         self._aligned = aligned
         self._order = (*_ORDER, *[-1] * 4) if aligned else _ORDER
 
-    def fold(self) -> None:
+    def rewrite(self) -> None:
         """Put the steps from levels in front of the network and the steps to blocks behind it."""
         unshuffled = self.take_blocks()
         if self._aligned:

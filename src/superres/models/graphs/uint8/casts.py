@@ -12,13 +12,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from superres.device.runtimes.base import INPUT, OUTPUT
+from superres.models.graphs.editor import check_ends
 from superres.models.graphs.onnx_file import load_onnx, save_onnx
-from superres.models.graphs.uint8.pixels import INPUT, OUTPUT, check_ends
 
 _PREFIX = "fold_casts"
 
 
-def fold_casts(onnx_path: Path, out: Path) -> None:
+def write_casts(onnx_path: Path, out: Path) -> None:
     """Write a network on float32 planes, in any precision, as one on uint8 frames.
 
     Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x 2H x 2W x 3: round(255 x), half to even,

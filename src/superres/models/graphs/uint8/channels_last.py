@@ -5,7 +5,7 @@ transposition in front of a convolution or behind it then moves nothing, provide
 that sizes are fixed when the graph is compiled. So what stands between, the padding and the change of type, is done
 on frames and on blocks, and division by 255 is in the weights of convolutions in float. And a convolution's result is rounded
 once, behind its ReLU. Measured for ESPCN_RGB in INT8, 540 x 960, two processors with VNNI: the graph takes 32.8 ms where
-that of `superres.models.graphs.uint8.pixels` takes 38.0.
+one with a frame on both sides takes 38.0.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
+from superres.device.runtimes.base import INPUT, OUTPUT
+from superres.models.graphs.editor import check_ends
 from superres.models.graphs.onnx_file import load_onnx, save_onnx
-from superres.models.graphs.uint8.blocks import BlockFolding, NoBlocksError
-from superres.models.graphs.uint8.pixels import INPUT, OUTPUT, check_ends, pixel_graph
+from superres.models.graphs.uint8.blocks import BlockEditor, NoBlocksError
+from superres.models.graphs.uint8.frames import frame_graph
 
 _WHITE = np.float32(255)
 
@@ -40,29 +42,29 @@ class _FloatReader:
     padding: _Padding | None
 
 
-def fold_channels_last(onnx_path: Path, out: Path) -> None:
+def write_channels_last(onnx_path: Path, out: Path) -> None:
     """Write a network on float32 planes, in FP32 or as a Q/DQ graph, as one from uint8 frames to blocks of 12 levels.
 
     Frames and blocks are those of `superres.models.graphs.uint8.blocks`, and so are the levels, but for float sums in another order:
-    a level next to a tie may become the other one. A network that does not end in blocks is written in the form of
-    `superres.models.graphs.uint8.pixels`. The same file gives the same bytes. Raises UserError as that does.
+    a level next to a tie may become the other one. A network that does not end in blocks is written with frames on both
+    sides (`superres.models.graphs.uint8.frames`). The same file gives the same bytes. Raises UserError as `frame_graph` does.
     """
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
     try:
-        _ChannelsLastFolding(model.graph).fold()
+        _ChannelsLastEditor(model.graph).rewrite()
     except NoBlocksError:
-        model = pixel_graph(onnx_path)
+        model = frame_graph(onnx_path)
     save_onnx(model, out)
 
 
-class _ChannelsLastFolding(BlockFolding):
-    """Rewrites a graph in place."""
+class _ChannelsLastEditor(BlockEditor):
+    """Gives a graph uint8 frames and blocks as ends, without a value moved in between."""
 
     def __init__(self, graph: onnx.GraphProto):
         super().__init__(graph, aligned=False)
 
-    def fold(self) -> None:
+    def rewrite(self) -> None:
         """Put the steps from levels in front of the network and the steps to blocks behind it."""
         blocks = self.take_blocks()
         for relu in [node for node in self._nodes if node.op_type == "Relu"]:

@@ -1,18 +1,60 @@
-"""The forms of a graph on uint8 frames among which a runtime has the fastest, by name."""
+"""The forms of a graph on uint8 frames, and which of them a runtime gets.
 
-from collections.abc import Callable, Mapping
-from functools import partial
+Light on purpose: the workflow imports it without onnx.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
-from superres.models.graphs.uint8.blocks import fold_blocks
-from superres.models.graphs.uint8.channels_last import fold_channels_last
-from superres.models.graphs.uint8.levels import fold_levels
-from superres.models.graphs.uint8.pixels import fold_frames
+from superres.device.base.errors import UserError
 
-FORMS: Mapping[str, Callable[[Path, Path], None]] = {
-    "pixels": fold_frames,
-    "blocks": partial(fold_blocks, aligned=False),
-    "channels_last": fold_channels_last,
-    "levels": fold_levels,
+Kind = Literal["float", "int8"]
+"""Graphs in float, and Q/DQ graphs: they have other forms."""
+
+PLAIN = "plain"
+"""No form: the runtime converts frames itself, or reads float32 planes."""
+
+FORMS: Mapping[str, str] = {
+    "blocks": "superres.models.graphs.uint8.blocks:write_blocks",
+    "levels": "superres.models.graphs.uint8.levels:write_levels",
+    "channels_last": "superres.models.graphs.uint8.channels_last:write_channels_last",
+    "casts": "superres.models.graphs.uint8.casts:write_casts",
 }
-"""What writes a graph on float32 planes, in FP32 or as a Q/DQ graph, in a form; see there."""
+"""What writes a form, as module:function of two paths, imported when it is used."""
+
+FORMS_OF: Mapping[str, tuple[str, ...]] = {
+    "onnxruntime": ("blocks", "levels"),
+    "openvino": (PLAIN, "channels_last"),
+    "openvino_throughput": (PLAIN, "channels_last"),
+    "tensorrt": ("casts",),
+    "tensorrt_rtx": ("casts",),
+}
+"""Forms that a runtime can be given on uint8 frames; any other runtime has `plain` alone."""
+
+FORM_OF: Mapping[str, Mapping[Kind, str]] = {
+    "onnxruntime": {"float": "blocks", "int8": "levels"},
+    "openvino": {"float": PLAIN, "int8": "channels_last"},
+    "openvino_throughput": {"float": PLAIN, "int8": "channels_last"},
+    "tensorrt": {"float": "casts", "int8": "casts"},
+    "tensorrt_rtx": {"float": "casts", "int8": "casts"},
+}
+"""The fastest form of each runtime; `benchmarks/compare_forms.py` times all of them on any machine."""
+
+
+def form_of(runtime: str, kind: Kind) -> str:
+    """The form that a runtime gets on uint8 frames unless a study says otherwise."""
+    return FORM_OF[runtime][kind] if runtime in FORM_OF else PLAIN
+
+
+def write_form(onnx: Path, out: Path, form: str) -> None:
+    """Write a network on float32 planes, in FP32 or as a Q/DQ graph, in a form on uint8 frames.
+
+    Input `frame` is a uint8 frame 1 x H x W x 3; what comes out, `upscaled`, depends on the form: see its module. The
+    same file gives the same bytes. Raises UserError for an unknown form and for a file that is no such network.
+    """
+    if form not in FORMS:
+        raise UserError(f"form of {onnx}: expected one of {', '.join(FORMS)}, found {form!r}")
+    module, _, function = FORMS[form].partition(":")
+    getattr(import_module(module), function)(onnx, out)

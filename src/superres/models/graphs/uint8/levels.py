@@ -1,4 +1,4 @@
-"""A Q/DQ graph with frames folded in, in the form whose INT8 kernels ONNX Runtime has.
+"""A Q/DQ graph on uint8 frames, in the form whose INT8 kernels ONNX Runtime has.
 
 Measured for ESPCN_RGB, 540 x 960, two cores with VNNI: 56 ms a frame where the plain form takes 112.
 """
@@ -17,10 +17,10 @@ _ZERO, _MOST = f"{_PREFIX}/zero", f"{_PREFIX}/most"
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 
-def fold_levels(onnx_path: Path, out: Path) -> None:
+def write_levels(onnx_path: Path, out: Path) -> None:
     """Write a network on float32 planes as one from uint8 frames to blocks of 16 levels.
 
-    That is `fold_blocks` with `aligned`, and then, of a graph with symmetric int8 pairs:
+    That is `block_graph` with `aligned`, and then, of a graph with symmetric int8 pairs:
 
     - Data is uint8 with zero-point 128 instead of int8 with 0, the same levels moved by 128, which is all that
       onnxruntime's kernels on x86 take.
@@ -30,7 +30,7 @@ def fold_levels(onnx_path: Path, out: Path) -> None:
       it can be optimised as other float convolutions are.
 
     No value changes but for the order of sums of the last. The same file gives the same bytes. Raises UserError as
-    `fold_frames` does.
+    `frame_graph` does.
     """
     model = block_graph(onnx_path, aligned=True)
     _Levels(model.graph).rewrite()

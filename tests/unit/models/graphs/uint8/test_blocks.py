@@ -1,4 +1,4 @@
-"""Frames folded into a graph that gives blocks of pixels: values against the form that gives frames."""
+"""Graphs that give blocks of pixels: values against the graph that gives frames."""
 
 from pathlib import Path
 
@@ -11,14 +11,15 @@ from onnx import TensorProto, helper, numpy_helper
 from superres import models
 from superres.device.frames.pixels import from_blocks
 from superres.models.export import export_onnx
-from superres.models.graphs.onnx_file import find_convolutions, load_onnx
-from superres.models.graphs.uint8.blocks import fold_blocks
-from superres.models.graphs.uint8.channels_last import fold_channels_last
-from superres.models.graphs.uint8.levels import fold_levels
-from superres.models.graphs.uint8.pixels import fold_frames
+from superres.models.graphs.onnx_file import find_convolutions, load_onnx, save_onnx
+from superres.models.graphs.uint8.blocks import block_graph, write_blocks
+from superres.models.graphs.uint8.channels_last import write_channels_last
+from superres.models.graphs.uint8.levels import write_levels
 from superres.models.settings import weights_name
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.record import Ranges, TensorRange
+
+from .test_frames import write_frames
 
 WEIGHTS = Path(models.__path__[0]) / "weights"
 PLAIN = ("espcn_rgb", "espcn_ycbcr_folded", "espcn_anchor")
@@ -45,11 +46,15 @@ def run(path: Path, frame: np.ndarray) -> np.ndarray:
     return np.asarray(session.run(None, {"frame": frame[np.newaxis]})[0])[0]
 
 
+def write_aligned(source: Path, out: Path) -> None:
+    save_onnx(block_graph(source, aligned=True), out)
+
+
 FORMS = {
-    "blocks": lambda source, out: fold_blocks(source, out, aligned=False),
-    "aligned": lambda source, out: fold_blocks(source, out, aligned=True),
-    "channels_last": fold_channels_last,
-    "levels": fold_levels,
+    "blocks": write_blocks,
+    "aligned": write_aligned,
+    "channels_last": write_channels_last,
+    "levels": write_levels,
 }
 
 
@@ -73,15 +78,17 @@ def test_blocks_become_frames_pixel_by_pixel() -> None:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("precision", ["fp32", "int8", "uint8"])
 @pytest.mark.parametrize("name", PLAIN)
-def test_pictures_are_those_of_the_other_form(tmp_path: Path, name: str, precision: str, form: str) -> None:
+def test_pictures_are_those_of_the_graph_that_gives_frames(
+    tmp_path: Path, name: str, precision: str, form: str
+) -> None:
     path = write_model(tmp_path, name, precision)
-    fold_frames(path, tmp_path / "pixels.onnx")
+    write_frames(path, tmp_path / "frames.onnx")
     FORMS[form](path, tmp_path / "blocks.onnx")
     random = np.random.default_rng(1)
     # Smooth, so that most values lie within 0..255, and noise that leaves them.
     smooth = np.kron(random.integers(0, 256, (4, 5, 3)), np.ones((8, 8, 1)))
     frame = np.clip(smooth + random.normal(0, 9, smooth.shape), 0, 255).astype(np.uint8)
-    expected, found = run(tmp_path / "pixels.onnx", frame), upscaled(tmp_path / "blocks.onnx", frame)
+    expected, found = run(tmp_path / "frames.onnx", frame), upscaled(tmp_path / "blocks.onnx", frame)
     assert expected.shape == (64, 80, 3)
     differing = expected.astype(int) - found
     # Float sums in another order: a value next to a tie may go to the other level.
@@ -91,18 +98,18 @@ def test_pictures_are_those_of_the_other_form(tmp_path: Path, name: str, precisi
 
 def test_aligned_graphs_have_the_channels_that_onnxruntime_is_fast_with(tmp_path: Path) -> None:
     path = write_model(tmp_path, "espcn_rgb", "int8")
-    fold_blocks(path, tmp_path / "blocks.onnx", aligned=True)
+    write_aligned(path, tmp_path / "blocks.onnx")
     tensors = {t.name: list(t.dims) for t in load_onnx(tmp_path / "blocks.onnx").graph.initializer}
     weights = [dims for dims in tensors.values() if len(dims) == 4]
     assert weights[0][1] == 4
     assert weights[-1][0] == 16
 
 
-def test_a_network_that_does_not_end_in_blocks_is_written_in_the_other_form(tmp_path: Path) -> None:
+def test_a_network_that_does_not_end_in_blocks_is_given_frames(tmp_path: Path) -> None:
     path = write_model(tmp_path, "espcn_ycbcr", "fp32")
-    fold_frames(path, tmp_path / "pixels.onnx")
-    fold_blocks(path, tmp_path / "blocks.onnx", aligned=True)
-    assert (tmp_path / "blocks.onnx").read_bytes() == (tmp_path / "pixels.onnx").read_bytes()
+    write_frames(path, tmp_path / "frames.onnx")
+    write_aligned(path, tmp_path / "blocks.onnx")
+    assert (tmp_path / "blocks.onnx").read_bytes() == (tmp_path / "frames.onnx").read_bytes()
 
 
 def test_shared_weights_are_left_alone(tmp_path: Path) -> None:
@@ -124,15 +131,15 @@ def test_shared_weights_are_left_alone(tmp_path: Path) -> None:
     onnx.save(
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m"
     )
-    fold_frames(tmp_path / "m", tmp_path / "pixels.onnx")
-    fold_blocks(tmp_path / "m", tmp_path / "blocks.onnx", aligned=False)
-    assert (tmp_path / "blocks.onnx").read_bytes() == (tmp_path / "pixels.onnx").read_bytes()
+    write_frames(tmp_path / "m", tmp_path / "frames.onnx")
+    write_blocks(tmp_path / "m", tmp_path / "blocks.onnx")
+    assert (tmp_path / "blocks.onnx").read_bytes() == (tmp_path / "frames.onnx").read_bytes()
 
 
 @pytest.mark.parametrize(("precision", "limits"), [("int8", 2), ("uint8", 0)])
 def test_the_quantised_network_stays_on_its_levels(tmp_path: Path, precision: str, limits: int) -> None:
     path = write_model(tmp_path, "espcn_rgb", precision)
-    fold_levels(path, tmp_path / "levels.onnx")
+    write_levels(path, tmp_path / "levels.onnx")
     options = ort.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     ort.InferenceSession(tmp_path / "levels.onnx", options, providers=["CPUExecutionProvider"])
@@ -143,7 +150,7 @@ def test_the_quantised_network_stays_on_its_levels(tmp_path: Path, precision: st
 
 def test_a_convolution_in_float_has_the_rounded_weights(tmp_path: Path) -> None:
     path = write_model(tmp_path, "espcn_anchor", "int8")
-    fold_levels(path, tmp_path / "levels.onnx")
+    write_levels(path, tmp_path / "levels.onnx")
     graph = load_onnx(tmp_path / "levels.onnx").graph
     names = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     weights = next(value for name, value in names.items() if name == "fold_levels/conv3.weight")
@@ -157,6 +164,6 @@ def test_a_convolution_in_float_has_the_rounded_weights(tmp_path: Path) -> None:
 
 def test_a_graph_in_float_is_that_of_blocks(tmp_path: Path) -> None:
     path = write_model(tmp_path, "espcn_rgb", "fp32")
-    fold_blocks(path, tmp_path / "blocks.onnx", aligned=True)
-    fold_levels(path, tmp_path / "levels.onnx")
+    write_aligned(path, tmp_path / "blocks.onnx")
+    write_levels(path, tmp_path / "levels.onnx")
     assert (tmp_path / "blocks.onnx").read_bytes() == (tmp_path / "levels.onnx").read_bytes()

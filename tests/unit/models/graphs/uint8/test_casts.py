@@ -9,9 +9,9 @@ import pytest
 from onnx import TensorProto
 
 from superres.device.base.errors import UserError
-from superres.models.graphs.uint8.casts import fold_casts
+from superres.models.graphs.uint8.casts import write_casts
 
-from .test_pixels import SIZES, frame_of, oracle, write_network
+from .test_frames import SIZES, frame_of, oracle, write_network
 
 
 def run(path: Path, frame: np.ndarray) -> np.ndarray:
@@ -21,7 +21,7 @@ def run(path: Path, frame: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("limits", [(0.0, 1.0), None])
 def test_levels_are_those_of_the_definition(limits, tmp_path):
-    fold_casts(write_network(tmp_path / "fp32.onnx", limits), tmp_path / "casts.onnx")
+    write_casts(write_network(tmp_path / "fp32.onnx", limits), tmp_path / "casts.onnx")
     for size in SIZES:
         frame = frame_of(*size)
         found = run(tmp_path / "casts.onnx", frame)
@@ -31,7 +31,7 @@ def test_levels_are_those_of_the_definition(limits, tmp_path):
 
 def test_the_network_in_between_stays_as_it_is(tmp_path):
     file = write_network(tmp_path / "int8.onnx", quantized=True)
-    fold_casts(file, tmp_path / "casts.onnx")
+    write_casts(file, tmp_path / "casts.onnx")
     before, after = onnx.load(file).graph, onnx.load(tmp_path / "casts.onnx").graph
     kinds = [node.op_type for node in after.node]
     assert kinds[:3] == ["Cast", "Transpose", "Div"]
@@ -46,6 +46,6 @@ def test_the_network_in_between_stays_as_it_is(tmp_path):
 
 
 def test_a_graph_that_has_frames_already_is_a_users_mistake(tmp_path):
-    fold_casts(write_network(tmp_path / "fp32.onnx"), tmp_path / "casts.onnx")
+    write_casts(write_network(tmp_path / "fp32.onnx"), tmp_path / "casts.onnx")
     with pytest.raises(UserError, match="expected float32 1 x 3 x H x W as frame"):
-        fold_casts(tmp_path / "casts.onnx", tmp_path / "again.onnx")
+        write_casts(tmp_path / "casts.onnx", tmp_path / "again.onnx")

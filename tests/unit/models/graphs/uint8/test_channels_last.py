@@ -1,4 +1,4 @@
-"""Frames folded into a graph that stays channels-last: what is in the file, and what OpenVINO makes of it."""
+"""A graph on frames that stays channels-last: what is in the file, and what OpenVINO makes of it."""
 
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from superres.device.runtimes.openvino import LATENCY
 from superres.device.runtimes.sessions.openvino import load_compiled, properties
 from superres.models.export import export_onnx
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx
-from superres.models.graphs.uint8.channels_last import fold_channels_last
-from superres.models.graphs.uint8.pixels import fold_frames
+from superres.models.graphs.uint8.channels_last import write_channels_last
 from superres.models.settings import weights_name
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.record import Ranges, TensorRange
+
+from .test_frames import write_frames
 
 WEIGHTS = Path(models.__path__[0]) / "weights"
 NAMES = ("espcn_rgb", "espcn_ycbcr_folded", "espcn_anchor")
@@ -30,7 +31,7 @@ SIZES = {"sizes": {key: list(SIZE) for key in ("smallest", "tuned", "largest")}}
 
 
 def write_forms(folder: Path, name: str, precision: str) -> None:
-    """A shipped network, in both forms."""
+    """A shipped network, with frames on both sides, and channels-last."""
     path = folder / "plain.onnx"
     export_onnx(name, WEIGHTS / f"{weights_name(name)}.safetensors", path)
     if precision != "fp32":
@@ -38,8 +39,8 @@ def write_forms(folder: Path, name: str, precision: str) -> None:
         tensors = {c.data: TensorRange(0.0, 2.0, 1.5) for c in find_convolutions(graph)}
         ranges = Ranges(tensors | {"frame": TensorRange(0.0, 1.0, 1.0)}, origin={}, activation="symmetric")
         onnx.save(quantize_graph(graph, ranges, path), path)
-    fold_channels_last(path, folder / "channels_last.onnx")
-    fold_frames(path, folder / "pixels.onnx")
+    write_channels_last(path, folder / "channels_last.onnx")
+    write_frames(path, folder / "frames.onnx")
 
 
 def moved(compiled: ov.CompiledModel) -> list[str]:
@@ -58,7 +59,7 @@ def test_openvino_moves_nothing_and_the_picture_stays(tmp_path: Path, name: str,
     random = np.random.default_rng(1)
     smooth = np.kron(random.integers(0, 256, (5, 7, 3)), np.ones((8, 8, 1)))
     frame = np.clip(smooth + random.normal(0, 9, smooth.shape), 0, 255).astype(np.uint8)
-    for form in ("pixels", "channels_last"):
+    for form in ("frames", "channels_last"):
         engine = tmp_path / form
         settings = Settings(precision, 1, {"frames": "uint8", **SIZES})
         facts = runtime.build(tmp_path / f"{form}.onnx", engine, settings)
@@ -69,7 +70,7 @@ def test_openvino_moves_nothing_and_the_picture_stays(tmp_path: Path, name: str,
         # In FP32 OpenVINO still transposes the frame itself, six times smaller than what comes out.
         still = [name for name in moves if "float_frame_0" in name] if precision == "fp32" else []
         assert (moves == still) == (form == "channels_last"), moves
-    differing = pictures["pixels"] - pictures["channels_last"]
+    differing = pictures["frames"] - pictures["channels_last"]
     # Float sums in another order: a value next to a tie may go to the other level. In INT8 OpenVINO rounds a hidden sum of exactly half a
     # step to either neighbour, differently in each form.
     assert np.abs(differing).max() <= (1 if precision == "fp32" else 2)
@@ -101,7 +102,7 @@ def test_what_a_relu_limits_is_rounded_once_behind_it(tmp_path: Path) -> None:
     assert len(relus) == 2 and all(writers[node.input[0]] == "Conv" for node in relus)
     # The same levels, by a runtime that computes the graph as it is written.
     pictures = []
-    for form in ("pixels", "channels_last"):
+    for form in ("frames", "channels_last"):
         options = ort.SessionOptions()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         session = ort.InferenceSession(tmp_path / f"{form}.onnx", options, providers=["CPUExecutionProvider"])
@@ -119,7 +120,7 @@ def test_pairs_of_unequal_scales_stay(tmp_path: Path) -> None:
     for tensor in changed:
         tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(0.5), tensor.name))
     onnx.save(model, tmp_path / "unequal.onnx")
-    fold_channels_last(tmp_path / "unequal.onnx", tmp_path / "folded.onnx")
+    write_channels_last(tmp_path / "unequal.onnx", tmp_path / "folded.onnx")
     kinds = [
         [n.op_type for n in load_onnx(tmp_path / name).graph.node] for name in ("plain.onnx", "folded.onnx")
     ]
@@ -137,9 +138,9 @@ def test_levels_are_made_by_an_int8_convolution_or_by_a_cast(
     assert ("Div" in kinds) == (precision != "fp32")
 
 
-def test_a_network_that_does_not_end_in_blocks_is_written_in_the_other_form(tmp_path: Path) -> None:
+def test_a_network_that_does_not_end_in_blocks_is_given_frames(tmp_path: Path) -> None:
     write_forms(tmp_path, "espcn_ycbcr", "fp32")
-    assert (tmp_path / "channels_last.onnx").read_bytes() == (tmp_path / "pixels.onnx").read_bytes()
+    assert (tmp_path / "channels_last.onnx").read_bytes() == (tmp_path / "frames.onnx").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -168,14 +169,14 @@ def test_a_padding_moves_to_the_frame_unless_it_adds_what_is_no_zero(
     graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], kept)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, tmp_path / "m.onnx")
-    fold_channels_last(tmp_path / "m.onnx", tmp_path / "channels_last.onnx")
+    write_channels_last(tmp_path / "m.onnx", tmp_path / "channels_last.onnx")
     kinds = [node.op_type for node in load_onnx(tmp_path / "channels_last.onnx").graph.node]
     assert ("Div" not in kinds) == folded
     assert (kinds.index("Pad") < kinds.index("Transpose")) == folded
-    fold_frames(tmp_path / "m.onnx", tmp_path / "pixels.onnx")
+    write_frames(tmp_path / "m.onnx", tmp_path / "frames.onnx")
     runtime, frame = load_runtime("openvino"), np.random.default_rng(4).integers(0, 256, (9, 11, 3), np.uint8)
     pictures = []
-    for form in ("pixels", "channels_last"):
+    for form in ("frames", "channels_last"):
         settings = Settings("fp32", 1, {"frames": "uint8"})
         facts = runtime.build(tmp_path / f"{form}.onnx", tmp_path / form, settings)
         session = runtime.open_engine(tmp_path / form, Settings("fp32", 1, {"frames": "uint8"}, facts))
@@ -186,5 +187,5 @@ def test_a_padding_moves_to_the_frame_unless_it_adds_what_is_no_zero(
 
 def test_same_file_same_bytes(tmp_path: Path) -> None:
     write_forms(tmp_path, "espcn_anchor", "int8-some")
-    fold_channels_last(tmp_path / "plain.onnx", tmp_path / "again.onnx")
+    write_channels_last(tmp_path / "plain.onnx", tmp_path / "again.onnx")
     assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "channels_last.onnx").read_bytes()

@@ -1,13 +1,4 @@
-"""The conversion from and to 8-bit frames as part of an ONNX graph, with frames on both sides.
-
-An engine of such a graph takes a uint8 frame 1 x H x W x 3 and gives a uint8 frame 1 x 2H x 2W x 3: nothing is
-left to be done outside. Where the graph ends in DepthToSpace, as all networks here do, it is done on the 8-bit
-levels and together with the step to interleaved pixels, in three transpositions that copy whole planes and
-rows. Measured for 1080 x 1920 on two cores: 1.6 ms, where DepthToSpace takes 16 ms on floats and 9.5 ms on
-bytes, and the step to pixels another 1.2 ms.
-
-Other forms are in `superres.models.graphs.uint8.forms`; TensorRT's is `superres.models.graphs.uint8.casts`.
-"""
+"""Edit an ONNX graph in place: find, take away and add nodes, and give it uint8 frames as ends."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,33 +9,13 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.base.errors import UserError
-from superres.models.graphs.onnx_file import load_onnx, save_onnx
+from superres.device.runtimes.base import INPUT, OUTPUT
 
-INPUT, OUTPUT = "frame", "upscaled"
 PREFIX = "fold_frames"
+"""What the names of added nodes and tensors begin with."""
 
 Dims = Sequence[int | str]
-
-
-def fold_frames(onnx_path: Path, out: Path) -> None:
-    """Write a network on float32 planes, in FP32 or as a Q/DQ graph, as one on uint8 frames.
-
-    Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x 2H x 2W x 3: round(255 x), half to even,
-    limited to 0..255, of what the network gives for frame / 255. The network's own clip to [0, 1], which
-    these limits contain, goes. Where its last convolution is between Q/DQ pairs, onnxruntime writes the levels
-    straight from the INT8 convolution.
-
-    The opset stays; the same file gives the same bytes. Raises UserError if it is not such a network.
-    """
-    save_onnx(pixel_graph(onnx_path), out)
-
-
-def pixel_graph(onnx_path: Path) -> onnx.ModelProto:
-    """The graph that `fold_frames` writes."""
-    model = load_onnx(onnx_path)
-    check_ends(model, onnx_path)
-    _PixelFolding(model.graph).fold()
-    return model
+"""Dimensions of an input or output: numbers, and names of dynamic ones."""
 
 
 def check_ends(model: onnx.ModelProto, path: Path) -> None:
@@ -65,8 +36,8 @@ def _describe(value: onnx.ValueInfoProto) -> tuple[str, int, int | None]:
     return value.name, tensor.elem_type, shape[1].dim_value if len(shape) == 4 else None
 
 
-class Folding:
-    """A graph that is rewritten in place: what the forms of frames have in common; its ends are those of `check_ends`."""
+class GraphEditor:
+    """A graph that is rewritten in place; its ends are those of `check_ends`."""
 
     def __init__(self, graph: onnx.GraphProto):
         self.graph = graph
@@ -166,37 +137,3 @@ class Folding:
         kept = [t for t in self.graph.initializer if t.name in still_read]
         del self.graph.initializer[:]
         self.graph.initializer.extend(kept)
-
-
-class _PixelFolding(Folding):
-    """Frames on both sides."""
-
-    def fold(self) -> None:
-        """Put the steps from levels in front of the network and the steps to levels behind it."""
-        source = self.take_clip()
-        unshuffled = self.take_depth_to_space(source)
-        self.add_front(lambda: self.add_planes(INPUT))
-        if unshuffled is None:
-            self.add("Transpose", [self.add_levels(source)], OUTPUT, perm=[0, 2, 3, 1])
-        else:
-            self._add_shuffled_pixels(self.add_levels(unshuffled))
-        self.finish((1, "H", "W", 3), (1, "2H", "2W", 3))
-
-    def _reshape(self, data: str, output: str, *dims: int) -> str:
-        return self.add("Reshape", [data, self.store(f"{output}_shape", np.array(dims, np.int64))], output)
-
-    def _add_shuffled_pixels(self, levels: str) -> None:
-        """DepthToSpace (CRD) and the step to interleaved pixels: 1 x 12 x H x W to 1 x 2H x 2W x 3.
-
-        Channel 4c + 2i + j is colour c of sub-pixel (i, j). One general transposition of all six axes would
-        move single bytes (40 ms). A dimension of 0 is that of the input at the same place; the reshape in between
-        keeps onnxruntime from merging the last two transpositions into one that moves 6 bytes at a time.
-        """
-        x = self._reshape(levels, "colours", 3, 4, 0, 0)
-        x = self.add("Transpose", [x], "sub_pixels", perm=[1, 0, 2, 3])
-        x = self._reshape(x, "half_rows", 2, 6, 0, 0)
-        x = self.add("Transpose", [x], "interleaved", perm=[0, 2, 3, 1])
-        x = self._reshape(x, "rows", 0, 0, -1)
-        x = self.add("Transpose", [x], "row_pairs", perm=[1, 0, 2])
-        x = self._reshape(x, "pixel_pairs", 0, 2, -1, 3)
-        self._reshape(x, OUTPUT, 1, -1, 0, 3)
