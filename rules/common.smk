@@ -13,7 +13,7 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join(filter(None, [SOURCE, os.getenv("PYTHONPATH")]))
 )
 
-from superres.data.sources.sources import FILES, read_in_any_order
+from superres.data.sources.source import FILES, read_in_any_order
 from superres.device.base.errors import UserError
 from superres.device.machine.installed import engine_identity
 from superres.imports import modules_behind

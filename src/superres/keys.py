@@ -35,6 +35,11 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _listed(value: Any) -> Any:
+    """Code, unlike a study, may give a tuple."""
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _as_it_is() -> core_schema.SerSchema:
     return core_schema.plain_serializer_function_ser_schema(lambda value: value)
 
@@ -48,9 +53,10 @@ class AsList:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         entries = handler.generate_schema(get_args(source)[0])
+        listed = core_schema.list_schema(entries, min_length=self.least or None)
         return core_schema.no_info_after_validator_function(
             self._check,
-            core_schema.list_schema(entries, min_length=self.least or None),
+            core_schema.no_info_before_validator_function(_listed, listed),
             serialization=_as_it_is(),
         )
 

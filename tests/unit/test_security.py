@@ -15,9 +15,9 @@ import torch
 import yaml
 from snakemake.common.configfile import load_configfile
 
-from superres.data.sources.archives import zip_members
 from superres.data.sources.check_files import check_source
 from superres.data.sources.sources import FILES, FrameRange, Source, Y4m, ZipImages
+from superres.data.sources.zip_images import zip_members
 from superres.device.base.errors import UserError
 from superres.device.fixed_point import read_tables
 from superres.device.frames.files import open_frames

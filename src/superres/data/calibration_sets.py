@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from superres.data.disjoint import Origin
 from superres.data.indices import describe_source, each_frame, write_index
-from superres.data.sources.reading import FrameReader, open_source, picture_digest
-from superres.data.sources.sources import Source
+from superres.data.sources.reading import FrameReader, Origin, open_source, picture_digest
+from superres.data.sources.source import Source
 from superres.device.base.errors import UserError
 from superres.device.base.progress import Progress
 from superres.device.frames.files import FrameWriter

@@ -10,7 +10,7 @@ from superres.data.frame_threads import frame_threads
 from superres.data.indices import describe_source, each_frame, write_index
 from superres.data.resampling import downsample
 from superres.data.sources.reading import FrameReader, open_source, picture_digest
-from superres.data.sources.sources import Source, read_in_any_order
+from superres.data.sources.source import Source, read_in_any_order
 from superres.device.base.progress import Progress
 from superres.device.frames.files import FrameWriter
 
@@ -44,7 +44,7 @@ def prepare_clip(
         "hr_shapes": shapes,
         "lr_shapes": halves,
     }
-    files = [file for reader in readers for file in reader.files]
+    files = [Path(file) for source in sources for file in source.files]
     journal = FrameJournal(index.with_name(f"{index.name}.journal"), content, files)
     with naming_full_disk(hr, "and run it again"), journal:
         if not journal.written:

@@ -1,30 +1,17 @@
 """Do a clip and other images show the same pixels? Answered from their indices, once both are prepared.
 
-What a study names twice is found before any work starts (`superres.data.sources.overlap`); this finds the same
+What a study names twice is found before any work starts (`superres.data.sources.source.check_disjoint`); this finds the same
 picture under two names as well, by the hash of its pixels.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from superres.data.sources.overlap import sectors_overlap
+from superres.data.sources.reading import Origin
+from superres.data.sources.turning_view import sectors_overlap
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, write_json
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a frame's pixels come from, so that the same photograph is found under another name.
-
-    `sha256` is over the decoded RGB picture, before anything is cropped or shrunk. For a view it is over
-    the whole panorama, and `yaw_degrees` says which sector of it the frame sees; None means all of it.
-    """
-
-    name: str
-    sha256: str
-    yaw_degrees: tuple[float, float] | None
 
 
 def check_disjoint_images(images: Path, clips: Sequence[Path], out: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from superres.data.disjoint import Origin
+from superres.data.sources.reading import Origin
 from superres.imports import ROOT, modules_behind
 
 

@@ -5,16 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from superres.data.sources.reading import FrameReader
-from superres.data.sources.sources import Source
+from superres.data.sources.source import Source
 from superres.device.base.outputs import Outputs, write_json
 
 
 def describe_source(source: Source) -> dict[str, object]:
     """A source as plain values for JSON: its kind's class name and every setting that it has."""
+    refers = {"package": source.package, "pinned": source.pinned}
     return {
         "kind": type(source.kind).__name__,
-        **{key: value for key, value in dataclasses.asdict(source.kind).items() if value is not None},
-        "frames": dataclasses.asdict(source.frames),
+        **source.kind.model_dump(exclude_none=True),
+        **{key: dataclasses.asdict(value) for key, value in refers.items() if value is not None},
+        "frames": source.frames.model_dump(),
     }
 
 

@@ -1,19 +1,32 @@
 """Downsampling by two: how a high-resolution frame becomes the low-resolution one that models see.
 
 Output pixel i lies between input pixels 2i and 2i + 1. Outside the frame, pixels are mirrored with the
-edge pixel repeated (d c b a | a b c d), which is MATLAB imresize's border; libraries have their own.
+edge pixel repeated (d c b a | a b c d), which is MATLAB imresize's border; libraries have their own. Light: the
+names of the kernels are keys of a study, so numpy and OpenCV come in where a frame is made.
 """
 
 import math
-from collections.abc import Callable
-from functools import partial
+from functools import cache
+from typing import TYPE_CHECKING, Literal, get_args
 
-import cv2
-import numpy as np
-from PIL import Image
-
-from superres.data.sources.sources import KERNELS
 from superres.device.base.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Downsampling = Literal[
+    "bicubic",
+    "bicubic-matlab",
+    "area",
+    "lanczos",
+    "bicubic-aliased",
+    "bicubic-swscale",
+    "opencv-area",
+    "opencv-cubic",
+    "pillow-bicubic",
+    "pillow-lanczos",
+]
+KERNELS: tuple[str, ...] = get_args(Downsampling)
 
 
 def keys_cubic(x: float, a: float = -0.5) -> float:
@@ -38,31 +51,31 @@ def lanczos3(x: float) -> float:
     return 3 * math.sin(math.pi * x) * math.sin(math.pi * x / 3) / (math.pi * x) ** 2
 
 
-def _taps(kernel: Callable[[float], float], stretch: int, count: int) -> np.ndarray:
-    distances = [i - (count - 1) / 2 for i in range(count)]
-    weights = np.array([kernel(d / stretch) for d in distances])
-    return weights / weights.sum()
-
-
 # Stretching a kernel by the factor of reduction is what keeps it from aliasing.
-_TAPS = {
-    "bicubic": _taps(keys_cubic, 2, 8),
-    "bicubic-matlab": _taps(keys_cubic, 2, 8),
-    "area": np.array([0.5, 0.5]),
-    "lanczos": _taps(lanczos3, 2, 12),
-    "bicubic-aliased": _taps(keys_cubic, 1, 4),
-    "bicubic-swscale": _taps(partial(keys_cubic, a=-0.6), 2, 8),
+_WEIGHTS = {
+    "bicubic": (keys_cubic, 2, 8),
+    "bicubic-matlab": (keys_cubic, 2, 8),
+    "area": (lambda _: 1.0, 2, 2),
+    "lanczos": (lanczos3, 2, 12),
+    "bicubic-aliased": (keys_cubic, 1, 4),
+    "bicubic-swscale": (lambda x: keys_cubic(x, -0.6), 2, 8),
 }
-_KEEP = np.ones(1)
-
-# What a library does of itself with 8 bits. OpenCV's INTER_LINEAR is its INTER_AREA where a size is halved.
-_OPENCV = {"opencv-area": cv2.INTER_AREA, "opencv-cubic": cv2.INTER_CUBIC}
-_PILLOW = {"pillow-bicubic": Image.Resampling.BICUBIC, "pillow-lanczos": Image.Resampling.LANCZOS}
-FILTERS = tuple(_TAPS)
+FILTERS = tuple(_WEIGHTS)
 """Kernels that are linear filters, but for their rounding."""
 
 
-def downsample_float(frame: np.ndarray, kernel: str) -> np.ndarray:
+@cache
+def _taps(kernel: str) -> "np.ndarray":
+    import numpy as np
+
+    weigh, stretch, count = _WEIGHTS[kernel]
+    weights = np.array([weigh((i - (count - 1) / 2) / stretch) for i in range(count)])
+    weights /= weights.sum()
+    weights.setflags(write=False)
+    return weights
+
+
+def downsample_float(frame: "np.ndarray", kernel: str) -> "np.ndarray":
     """Downsample a frame by two and don't round.
 
     `frame` is uint8 H x W x 3, H and W even; the result is float32 H/2 x W/2 x 3 in levels of 0 to 255,
@@ -73,10 +86,10 @@ def downsample_float(frame: np.ndarray, kernel: str) -> np.ndarray:
     or an odd size.
     """
     _check(frame, kernel, FILTERS)
-    return _filter(frame, _TAPS[kernel], _TAPS[kernel])[::2, ::2]
+    return _filter(frame, _taps(kernel), _taps(kernel))[::2, ::2]
 
 
-def downsample(frame: np.ndarray, kernel: str) -> np.ndarray:
+def downsample(frame: "np.ndarray", kernel: str) -> "np.ndarray":
     """Downsample a frame by two to 8 bits.
 
     `frame` is uint8 H x W x 3, H and W even; the result is uint8 H/2 x W/2 x 3. Values are rounded once, at
@@ -85,20 +98,33 @@ def downsample(frame: np.ndarray, kernel: str) -> np.ndarray:
     `downsample_float`. Besides, `opencv-area` and `opencv-cubic` are cv2.resize (the latter has a = -0.75 and no
     antialiasing), `pillow-bicubic` and `pillow-lanczos` are Image.resize (antialiased), each as it rounds 8 bits.
     """
+    import numpy as np
+
     _check(frame, kernel, KERNELS)
-    half = (frame.shape[1] // 2, frame.shape[0] // 2)
-    if kernel in _OPENCV:
-        return cv2.resize(frame, half, interpolation=_OPENCV[kernel])
-    if kernel in _PILLOW:
-        return np.asarray(Image.fromarray(frame).resize(half, _PILLOW[kernel]))
+    if kernel not in FILTERS:
+        return _by_library(frame, kernel)
     if kernel == "bicubic-matlab":
-        taps = _TAPS[kernel]
-        halved = _to_levels(np.floor(_filter(frame, _KEEP, taps)[::2] + 0.5))
-        return _to_levels(np.floor(_filter(halved, taps, _KEEP)[:, ::2] + 0.5))
+        taps, keep = _taps(kernel), np.ones(1)
+        halved = _to_levels(np.floor(_filter(frame, keep, taps)[::2] + 0.5))
+        return _to_levels(np.floor(_filter(halved, taps, keep)[:, ::2] + 0.5))
     return _to_levels(np.rint(downsample_float(frame, kernel)))
 
 
-def _check(frame: np.ndarray, kernel: str, known: tuple[str, ...]) -> None:
+def _by_library(frame: "np.ndarray", kernel: str) -> "np.ndarray":
+    """What a library does of itself with 8 bits. OpenCV's INTER_LINEAR is its INTER_AREA where a size is halved."""
+    import cv2
+    import numpy as np
+    from PIL import Image
+
+    half = (frame.shape[1] // 2, frame.shape[0] // 2)
+    opencv = {"opencv-area": cv2.INTER_AREA, "opencv-cubic": cv2.INTER_CUBIC}
+    if kernel in opencv:
+        return cv2.resize(frame, half, interpolation=opencv[kernel])
+    pillow = {"pillow-bicubic": Image.Resampling.BICUBIC, "pillow-lanczos": Image.Resampling.LANCZOS}
+    return np.asarray(Image.fromarray(frame).resize(half, pillow[kernel]))
+
+
+def _check(frame: "np.ndarray", kernel: str, known: tuple[str, ...]) -> None:
     if kernel not in known:
         raise UserError(f"downsampling: expected one of {', '.join(known)}, found {kernel!r}")
     height, width = frame.shape[:2]
@@ -108,11 +134,15 @@ def _check(frame: np.ndarray, kernel: str, known: tuple[str, ...]) -> None:
         )
 
 
-def _filter(frame: np.ndarray, across: np.ndarray, down: np.ndarray) -> np.ndarray:
+def _filter(frame: "np.ndarray", across: "np.ndarray", down: "np.ndarray") -> "np.ndarray":
     """Filter in both directions, in float32; what belongs between pixels 2i and 2i + 1 stands at 2i."""
+    import cv2
+
     anchor = (max(len(across) // 2 - 1, 0), max(len(down) // 2 - 1, 0))
     return cv2.sepFilter2D(frame, cv2.CV_32F, across, down, anchor=anchor, borderType=cv2.BORDER_REFLECT)
 
 
-def _to_levels(whole: np.ndarray) -> np.ndarray:
+def _to_levels(whole: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
     return np.clip(whole, 0, 255, out=whole).astype(np.uint8)

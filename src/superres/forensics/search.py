@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import cast
 
 import cv2
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from superres.data.frame_threads import frame_threads
 from superres.data.resampling import downsample
 from superres.data.sources.reading import FrameReader, open_source
-from superres.data.sources.sources import Source, Y4m
+from superres.data.sources.source import Source
 from superres.device.base.progress import Progress
 from superres.device.frames.bicubic import upscale_bicubic
 from superres.device.frames.psnr import PsnrProtocol, psnr
@@ -86,8 +85,8 @@ def measure_candidates(
 
 def _open_as(source: Source, matrix: str, span: str) -> FrameReader:
     """A reader of the source as if it had another matrix and range."""
-    kind = replace(cast(Y4m, source.kind), matrix=matrix, range=span)
-    return open_source(Source(kind, source.frames), Path())
+    kind = source.kind.model_copy(update={"matrix": matrix, "range": span})
+    return open_source(replace(source, kind=kind), Path())
 
 
 def _frame_errors(

@@ -7,9 +7,8 @@ from itertools import product
 from pathlib import Path
 
 from superres.data.download.addresses import without_secrets
-from superres.data.sources.check_files import check_source
-from superres.data.sources.overlap import check_disjoint
-from superres.data.sources.sources import Source, pinned_file
+from superres.data.sources.reading import check_source
+from superres.data.sources.source import Source, check_disjoint
 from superres.device.base.errors import UserError
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.tools.presets import INSTALL, TOOLS
@@ -67,7 +66,7 @@ def left_out_notes(study: Study) -> list[str]:
 
 def place_of(clip: Clip) -> str | None:
     """The file or folder that a clip is read from; None for what lies in a package or is fetched."""
-    return None if pinned_file(clip.source) else getattr(clip.source.kind, "path", None)
+    return None if clip.source.pinned else clip.source.path
 
 
 def _is_there(clip: Clip) -> bool:

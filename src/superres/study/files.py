@@ -5,18 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from superres.data.download.addresses import address_below, check_address, is_address, readable_address
-from superres.data.sources.check_files import image_files
-from superres.data.sources.frame_ranges import frame_indices
-from superres.data.sources.sources import (
-    Download,
-    Images,
-    PinnedFile,
-    Source,
-    Video,
-    Y4m,
-    ZipImages,
-    pinned_file,
-)
+from superres.data.sources.source import Download, PinnedFile, Source
 from superres.device.base.errors import UserError
 from superres.study.model import Study
 
@@ -57,35 +46,9 @@ def _check_mirror(place: str, where: str) -> None:
         raise UserError(f"{where}: expected a folder or an address, found nothing at {place}; correct it")
 
 
-def find_file(
-    entry: Mapping[str, Any], key: str, files: Mapping[str, Download]
-) -> tuple[str, PinnedFile | None]:
-    """The path of the file that a source (at `key` in the study) reads, and its pins if it is fetched.
-
-    Raises UserError unless the source has either a path or the name of a file.
-    """
-    if ("path" in entry) == ("file" in entry):
-        found = "both" if "path" in entry else "neither"
-        raise UserError(f"{key}: expected either path or file, found {found}")
-    if "path" in entry:
-        return entry["path"], None
-    if entry["file"] not in files:
-        known = ", ".join(files) or "none"
-        raise UserError(f"{key}.file: expected a name from `files` ({known}), found {entry['file']!r}")
-    pinned = files[entry["file"]].file
-    return pinned.path, pinned
-
-
 def source_files(source: Source) -> list[str]:
     """Paths of the files behind a source, fetched ones among them; none for what lies in a package."""
-    match source.kind:
-        case Y4m(path) | Video(path) | ZipImages(path):
-            return [path]
-        case Images():
-            files = image_files(source.kind)
-            return [str(files[i]) for i in frame_indices(source.frames, len(files))]
-        case _:
-            return []
+    return source.files
 
 
 def frames_made_of(study: Study, name: str) -> Iterator[tuple[str, int]]:
@@ -104,7 +67,7 @@ def frames_made_of(study: Study, name: str) -> Iterator[tuple[str, int]]:
 
 
 def _frame_bytes(sources: Sequence[Source], name: str, growth: float) -> int:
-    pinned = [(source, file) for source in sources if (file := pinned_file(source)) and file.name == name]
+    pinned = [(source, file) for source in sources if (file := source.pinned) and file.name == name]
     return sum(
         int(file.bytes * growth / source.frames.stride)
         for source, file in pinned

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from superres.data.sources.sources import Y4m
+from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
 from superres.study.model import Clip, Forensics
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from superres.data.sources.sources import Download, PackageFile, Source
+from superres.data.sources.source import Download, PackageFile, Source
 from superres.quantization.recipes import Recipe
 from superres.quantization.tools.presets import TOOLS
 from superres.targets.settings import Target

@@ -1,25 +1,16 @@
 """Turns a completed configuration into a Study, and finds what the schema can't."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from superres.data.download.addresses import without_secrets
-from superres.data.sources.sources import (
-    Download,
-    FrameRange,
-    Images,
-    PackageFile,
-    PackageImages,
-    Source,
-    SourceKind,
-    TurningView,
-    Video,
-    Y4m,
-    ZipImages,
-)
+from superres.data.sources.registry import AnySource
+from superres.data.sources.source import Named, PackageFile, Source, resolve
 from superres.device.base.errors import UserError
 from superres.models.settings import FOLDED_FROM
 from superres.quantization.tools.presets import TOOLS
@@ -31,7 +22,7 @@ from superres.study.engines import (
     check_tensorrt,
     check_tensorrt_arms,
 )
-from superres.study.files import find_file, parse_files
+from superres.study.files import parse_files
 from superres.study.forensics import parse_forensics
 from superres.study.model import (
     TRAINING_ROLES,
@@ -50,15 +41,6 @@ from superres.study.sensitivity import check_measured_steps, parse_sensitivity
 from superres.study.sweep import with_sweep
 from superres.study.targets import parse_targets, targets_of
 from superres.study.upscale import parse_upscale
-
-
-@dataclass(frozen=True)
-class Named:
-    """What sources refer to by name."""
-
-    packages: Mapping[str, PackageFile]
-    files: Mapping[str, Download]
-
 
 # Bicubic upsampling is no network: it has no ONNX file, and only OpenCV runs it, on uint8 frames.
 BASELINE, BASELINE_RUNTIME, BASELINE_PRECISION = "bicubic", "opencv", "uint8"
@@ -149,9 +131,6 @@ def _package(entry: Mapping[str, Any]) -> PackageFile:
 
 def _clip(entry: Mapping[str, Any], index: int, named: Named) -> Clip:
     source = _source(entry["source"], f"clips[{index}].source", named)
-    if isinstance(source.kind, TurningView) and (source.kind.width % 2 or source.kind.height % 2):
-        size = f"{source.kind.width}x{source.kind.height}"
-        raise UserError(f"clips[{index}].source: expected an even width and height, found {size}")
     return Clip(entry["name"], entry["description"], source, entry["downsampling"], entry["optional"])
 
 
@@ -227,38 +206,11 @@ def _sources(entries: Sequence[Mapping[str, Any]], key: str, named: Named) -> tu
 
 
 def _source(entry: Mapping[str, Any], key: str, named: Named) -> Source:
-    frames = entry.get("frames", {})
-    span = FrameRange(frames.get("first", 0), frames.get("count"), frames.get("stride", 1))
-    return Source(_kind(entry, key, named), span)
-
-
-def _kind(entry: Mapping[str, Any], key: str, named: Named) -> SourceKind:
-    match entry["type"]:
-        case "turning-view":
-            view = {name: entry[name] for name in ("width", "height", "fov", "yaw", "yaw_step", "pitch")}
-            view |= {"frames": entry["count"], "supersampling": entry["supersampling"]}
-            return TurningView(_find_package(entry, key, named.packages), entry["member"], **view)
-        case "package-images":
-            package = _find_package(entry, key, named.packages)
-            return PackageImages(package, tuple(entry["members"]), entry["shrink"])
-        case "images":
-            return Images(entry["path"], tuple(entry["include"]), tuple(entry["exclude"]))
-        case "zip-images":
-            path, pinned = find_file(entry, key, named.files)
-            return ZipImages(path, tuple(entry["include"]), tuple(entry["exclude"]), pinned)
-        case "y4m":
-            path, pinned = find_file(entry, key, named.files)
-            return Y4m(path, entry["matrix"], entry["range"], entry["siting"], pinned)
-        case _:
-            return Video(*find_file(entry, key, named.files))
-
-
-def _find_package(entry: Mapping[str, Any], key: str, packages: Mapping[str, PackageFile]) -> PackageFile:
-    name = entry["package"]
-    if name not in packages:
-        known = ", ".join(packages) or "none"
-        raise UserError(f"{key}.package: expected a name from `packages` ({known}), found {name!r}")
-    return packages[name]
+    try:
+        kind = TypeAdapter(AnySource).validate_python(entry)
+    except ValidationError as error:
+        raise UserError(f"{key}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+    return resolve(kind, key, named)
 
 
 def _arms(full: Mapping[str, Any], key: str, written: Sequence[Mapping[str, Any]]) -> tuple[Arm, ...]:

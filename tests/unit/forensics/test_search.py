@@ -10,8 +10,8 @@ import pytest
 
 from superres.data.resampling import downsample
 from superres.data.sources.sources import KERNELS, MATRICES, RANGES, FrameRange, Source, Y4m
-from superres.data.sources.y4m import read_header, read_planes
 from superres.data.sources.yuv import yuv_to_rgb
+from superres.data.sources.yuv4mpeg import read_header, read_planes
 from superres.device.base.errors import UserError
 from superres.device.frames.bicubic import upscale_bicubic
 from superres.device.frames.psnr import PAPER, PsnrProtocol

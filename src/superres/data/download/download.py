@@ -20,7 +20,7 @@ from superres.data.download.http_faults import (
 )
 from superres.data.download.partial import Partial
 from superres.data.download.transfer_progress import TransferProgress
-from superres.data.sources.sources import PinnedFile
+from superres.data.sources.source import PinnedFile
 
 _BLOCK = 1 << 18
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")

@@ -13,7 +13,7 @@ from superres.data.download.http_faults import NotThereError
 from superres.data.download.partial import Partial
 from superres.data.download.receipts import accept_digest, verify_file, write_receipt
 from superres.data.download.space import check_space
-from superres.data.sources.sources import Download, PinnedFile
+from superres.data.sources.source import Download, PinnedFile
 from superres.device.base.errors import UserError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from superres.data.download.space import naming_full_disk
-from superres.data.sources.sources import PinnedFile
+from superres.data.sources.source import PinnedFile
 
 _BLOCK = 1 << 20
 # What is written is put on the disk itself this often: a machine that goes down loses no more.

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from superres.data.download.space import megabytes
-from superres.data.sources.sources import PinnedFile
-from superres.data.sources.y4m import read_header
+from superres.data.sources.source import PinnedFile
+from superres.data.sources.yuv4mpeg import read_header
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, write_json
 

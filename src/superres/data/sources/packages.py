@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from superres.data.download.addresses import redact
-from superres.data.sources.sources import PackageFile
+from superres.data.sources.source import PackageFile, Source
 from superres.device.base.errors import UserError
 
 
@@ -45,6 +45,13 @@ def download_wheel(package: str, version: str, sha256: str, out: Path) -> None:
                 "correct the study if this wheel is meant, otherwise don't trust it"
             )
         files[0].replace(out)
+
+
+def package_of(source: Source) -> PackageFile:
+    """The package of a source that lies in one."""
+    if source.package is None:
+        raise ValueError(f"{type(source.kind).__name__} isn't resolved: it has no package")
+    return source.package
 
 
 def _last_error(output: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from superres.code_version import installed_version, module_hashes
 from superres.data.sources.reading import picture_digest
-from superres.data.sources.sources import FILES
+from superres.data.sources.source import FILES
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames

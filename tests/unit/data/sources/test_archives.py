@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from superres.data.sources.archives import read_member, zip_members
 from superres.data.sources.check_files import check_source
 from superres.data.sources.overlap import check_disjoint
 from superres.data.sources.reading import open_source
 from superres.data.sources.sources import FrameRange, Images, PinnedFile, Source, ZipImages
+from superres.data.sources.zip_images import read_member, zip_members
 from superres.device.base.errors import UserError
 
 ALL = FrameRange()

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from superres.data.sources.panorama import render_view
+from superres.data.sources.turning_view import render_view
 from superres.device.base.errors import UserError
 
 ROWS, COLUMNS = 1024, 2048

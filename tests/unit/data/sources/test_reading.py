@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from superres.data.sources.panorama import render_view
 from superres.data.sources.reading import open_source, picture_digest
 from superres.data.sources.sources import (
     FrameRange,
@@ -21,6 +20,7 @@ from superres.data.sources.sources import (
     Video,
     Y4m,
 )
+from superres.data.sources.turning_view import render_view
 from superres.device.base.errors import UserError
 
 RNG = np.random.default_rng(7)

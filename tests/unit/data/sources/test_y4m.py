@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from superres.data.sources.y4m import read_header, read_planes
+from superres.data.sources.yuv4mpeg import read_header, read_planes
 from superres.device.base.errors import UserError
 
 CHROMA_SAMPLES = {"420": 2 * 4 * 3, "422": 2 * 4 * 6, "444": 2 * 8 * 6}

