@@ -72,12 +72,17 @@ class AsList:
 
 
 class LeftOut:
-    """A value that may be left out, and is None then; it can't be written as null."""
+    """A value that may be left out, and is None then; a study, unlike code, can't write it as null."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         (kind,) = (one for one in get_args(source) if one is not NoneType)
-        schema: Any = {**handler.generate_schema(kind), "serialization": _as_it_is()}
-        return schema
+        return core_schema.with_info_wrap_validator_function(
+            self._check, handler.generate_schema(kind), serialization=_as_it_is()
+        )
+
+    @staticmethod
+    def _check(value: Any, handler: Callable[[Any], Any], info: core_schema.ValidationInfo) -> Any:
+        return None if value is None and info.context is None else handler(value)
 
 
 @dataclass(frozen=True)
@@ -99,12 +104,13 @@ class ByName:
 
     written: Any = None
     make: Callable[[Any, core_schema.ValidationInfo], Any] = lambda entry, _: entry
+    least: int = 0
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         entry = handler.generate_schema(self.written or get_args(source)[1])
         return core_schema.with_info_after_validator_function(
             self._by_name,
-            core_schema.list_schema(entry),
+            core_schema.list_schema(entry, min_length=self.least or None),
             serialization=core_schema.plain_serializer_function_ser_schema(lambda named: [*named.values()]),
         )
 
@@ -152,4 +158,7 @@ Maybe = Annotated[T | None, LeftOut()]
 """What may be left out."""
 
 Named = Annotated[Mapping[str, T], ByName()]
-"""Entries by their names."""
+"""Any number of entries, by their names."""
+
+SomeNamed = Annotated[Mapping[str, T], ByName(least=1)]
+"""One or more entries, by their names."""

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from superres.study.model import Arm, Calibration, Study
+from superres.study.arms import Arm
+from superres.study.keys.quantization import Calibration
+from superres.study.keys.study import Study
 
 
 @dataclass(frozen=True)

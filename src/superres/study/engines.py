@@ -1,20 +1,16 @@
 """What an arm's engine is built from and with: which ONNX file, in which form, and what the runtime is told."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from superres.device.base.errors import UserError
 from superres.models.settings import ENDS_IN_BLOCKS
-from superres.study.model import Arm, Study
+from superres.study.arms import Arm
+from superres.study.keys.study import Study
 
 PYTORCH = ("pytorch", "pytorch_tuned")
 OPENVINO = ("openvino", "openvino_throughput")
 TENSORRT = ("tensorrt", "tensorrt_rtx")
 SIZED = (*OPENVINO, *TENSORRT)
 """Runtimes whose engines are built for the sizes of the study's frames."""
-
-TENSORRT_METHODS = ("entropy", "minmax")
-"""Methods of calibration that TensorRT has itself, for int8-trt-NAME."""
 
 FORMS = {
     "onnxruntime": ("pixels", "blocks", "levels"),
@@ -48,7 +44,7 @@ def forms_of(study: Study, arm: Arm) -> tuple[str, ...]:
     """Forms of the arm's graph among which its engine's is chosen; PyTorch's program and tables of whole numbers have one."""
     if frames_of(study, arm) != "uint8" or arm.runtime not in FORMS:
         return ("plain",)
-    form = study.forms[arm.runtime]
+    form = study.forms[arm.runtime] or MEASURED
     if form == MEASURED and _is_plain_only(study, arm):
         return ("plain",)
     return FORMS[arm.runtime] if form == MEASURED else (form,)
@@ -91,59 +87,9 @@ def measured_arm(study: Study, target: str, runtime: str, kind: str) -> Arm:
     return next((arm for arm in arms if arm.model in ENDS_IN_BLOCKS), arms[0])
 
 
-def check_form(runtime: Mapping[str, Any], key: str) -> None:
-    """Raise UserError for a form that a runtime doesn't have."""
-    form, known = runtime["form"], FORMS.get(runtime["name"], ())
-    if form != MEASURED and form not in known:
-        raise UserError(
-            f"{key}.form: expected {' or '.join((MEASURED, *known))} for {runtime['name']}, found {form}"
-        )
-
-
 def build_settings(study: Study, arm: Arm) -> dict[str, Any]:
     """Settings of the job that builds an engine, besides the runtime's options: what TensorRT calibrates with."""
     calibration = study.calibration_of(arm)
     if calibration is None or not arm.implicit:
         return {}
-    return {"calibration": {"method": calibration.method, "data": dict(calibration.data or {})}}
-
-
-def check_tensorrt(runtime: Mapping[str, Any], written: Mapping[str, Any], key: str) -> None:
-    """Raise UserError for a precision that a runtime can't have for its TensorRT or its lack of it, and for settings.
-
-    `written` is the entry as the study has it, without defaults.
-    """
-    name = runtime["name"]
-    if name not in TENSORRT and "build" in written:
-        raise UserError(f"{key}.build: expected it with {' or '.join(TENSORRT)} only, found it with {name}")
-    for precision in runtime["precisions"]:
-        if precision.startswith("int8-trt-") and name != "tensorrt":
-            raise UserError(
-                f"{key}.precisions: expected {precision} with the runtime tensorrt only, found it with {name}; "
-                f"take {precision.replace('trt-', '')}, a Q/DQ graph"
-            )
-        if name in TENSORRT and precision == "bf16":
-            raise UserError(
-                f"{key}.precisions: expected fp32, fp16 or int8 for {name}, found bf16; take it out"
-            )
-
-
-def check_tensorrt_arms(study: Study) -> None:
-    """Raise UserError for INT8 that TensorRT doesn't have.
-
-    That is an int8-trt-NAME whose calibration has a method that TensorRT lacks, and asymmetric activations: its
-    parser takes uint8 with zero-point 0 for int8, and everything above half of the range would be clipped, unsaid.
-    """
-    for arm in study.arms:
-        calibration = study.calibration_of(arm)
-        steps = study.quantizations[arm.int8].recipe.steps if arm.int8 is not None else ()
-        if arm.runtime in TENSORRT and "asymmetric" in steps:
-            raise UserError(
-                f"runtimes: {arm.runtime}: {arm.precision}: expected symmetric activations, the only ones that TensorRT "
-                "has, found the step asymmetric; take center instead"
-            )
-        if arm.implicit and calibration is not None and calibration.method not in TENSORRT_METHODS:
-            raise UserError(
-                f"runtimes: {arm.runtime}: {arm.precision}: expected a calibration by "
-                f"{' or '.join(TENSORRT_METHODS)}, which TensorRT has itself, found {calibration.method}"
-            )
+    return {"calibration": {"method": calibration.method, "data": calibration.facts["data"] or {}}}

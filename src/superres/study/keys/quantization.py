@@ -122,6 +122,12 @@ class Calibration(Keys):
         return {key: getattr(self, key) for key in METHOD_KEYS[self.method] if key != "data"}
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What decides over its ranges: name, method, images (None without), and what the method is told besides."""
+        data = None if self.data is None else self.data.model_dump(exclude_none=True)
+        return {"name": self.name, "method": self.method, "data": data, "settings": self.settings}
+
+    @property
     def tool(self) -> str | None:
         """The quantiser of others that makes the whole graph; None where this pipeline does."""
         return self.method if self.method in TOOLS else None
@@ -143,6 +149,10 @@ class Calibration(Keys):
         if isinstance(self.data, SetData):
             return self.data.name
         return f"random-{self.data.kind}-{self.data.seed}-{self.data.width}x{self.data.height}"
+
+    def is_same(self, other: "Calibration") -> bool:
+        """Whether another calibration differs in nothing but its name."""
+        return self == other.model_copy(update={"name": self.name})
 
     def on(self, images: int) -> "Calibration":
         """The calibration on another number of images, by the name that a sweep gives it."""

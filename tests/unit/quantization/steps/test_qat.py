@@ -24,7 +24,7 @@ from superres.quantization.steps import asymmetric, center, pertensor, qat
 from superres.quantization.steps.base import State, StepJob, read_initializers
 from superres.quantization.steps.refine import refine_onnx
 from superres.quantization.steps.trainable import TrainableChain
-from superres.study.parse import load_study
+from superres.study.load import load_study
 
 from ..network import build_network, calibrate, network_weights, to_space, write_set
 
@@ -192,10 +192,8 @@ def test_the_same_inputs_give_the_same_bytes(
 
 def test_the_schema_has_every_setting() -> None:
     default = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    study = load_study(
-        {**default, "steps": {"qat": {"steps": 7}}}, ROOT / "workflow/schemas/study.schema.yaml"
-    )
-    settings = qat.QatSettings(**study.steps["qat"])
+    study = load_study({**default, "steps": {"qat": {"steps": 7}}})
+    settings = qat.QatSettings(**study.steps.of("qat"))
     assert (settings.steps, settings.seed) == (7, 0)
 
 
