@@ -88,7 +88,7 @@ def start(job: Job, device: Device, lines: Path, silence_s: float = 5.0) -> subp
     script = (
         "import json, sys\n"
         "from superres.device.job import Job\n"
-        "from superres.targets import remote\n"
+        "from superres.targets.remote import errand as remote\n"
         "from superres.targets.remote.pack import Worker\n"
         "from superres.targets.settings import Device\n"
         "from superres.targets.remote.ssh import Patience\n"
@@ -96,11 +96,11 @@ def start(job: Job, device: Device, lines: Path, silence_s: float = 5.0) -> subp
         "content = open(worker, 'rb').read()\n"
         "import hashlib\n"
         "remote.pack_worker = lambda: Worker(content, hashlib.sha256(content).hexdigest())\n"
-        "remote.run_job(Job.from_json(job), Device(**json.loads(device)), patience=Patience(float(silence), 2.0, 30.0, (0.2,), 60))\n"
+        "remote.run_job(Job.from_json(job), Device.model_validate_json(device), patience=Patience(float(silence), 2.0, 30.0, (0.2,), 60))\n"
     )
     archive = lines.with_suffix(".worker")
     archive.write_bytes(remote.pack_worker().content)
-    settings = json.dumps({name: getattr(device, name) for name in device.__dataclass_fields__})
+    settings = device.model_dump_json()
     return subprocess.Popen(
         [sys.executable, "-c", script, job.to_json(), settings, str(archive), str(silence_s)],
         stderr=lines.open("wb"),
