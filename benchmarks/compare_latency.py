@@ -7,16 +7,17 @@ busy machine slows all of them alike; the ratio is the median over the rounds' o
 """
 
 import argparse
-import json
 from pathlib import Path
 from statistics import median, quantiles
 
 import numpy as np
 
+from superres.device.base.errors import UnsupportedError
+from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
 from superres.device.machine.facts import usable_cpus
-from superres.device.runtimes import load_runtime
-from superres.device.runtimes.base import Session, Settings
+from superres.device.runtimes.base import Session
+from superres.device.tasks.engine import Engine
 from superres.device.timing.timing import time_rounds
 
 WARMUP_ROUNDS = 2
@@ -25,12 +26,14 @@ WARMUP_ROUNDS = 2
 def open_arm(results: Path, arm: str, threads: int) -> Session:
     """Open the engine of an arm, `target/runtime/model/precision`."""
     folder = results / "arms" / arm
-    record = json.loads((folder / "engine.json").read_text(encoding="utf-8"))
-    if record["status"] != "ok":
-        raise SystemExit(f"{folder}: expected an engine, found: {record['status']}")
+    record = read_json(folder / "engine.json", ("runtime", "precision", "settings"))
     options = record["settings"].get("options", {})
-    settings = Settings(record["precision"], threads, options)
-    return load_runtime(record["runtime"]).open_engine(folder / "engine.bin", settings)
+    files = (folder / "engine.bin", folder / "engine.json")
+    try:
+        session, _ = Engine(record["runtime"], record["precision"], threads, options, *files).open()
+    except UnsupportedError as error:
+        raise SystemExit(f"{folder}: expected an engine, found: not run: {error}") from error
+    return session
 
 
 def main() -> None:

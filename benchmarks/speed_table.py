@@ -21,8 +21,8 @@ from statistics import median
 import numpy as np
 import openvino as ov
 
+from superres.device.machine.disturbance import Disturbance, OthersMeter
 from superres.device.machine.facts import usable_cpus
-from superres.device.machine.load import Disturbance, OthersMeter
 from superres.device.runtimes.base import Settings
 from superres.device.runtimes.sessions.openvino_graphs import prepare_network
 from superres.device.tasks.engine import Engine, read_clip

@@ -15,7 +15,7 @@ os.environ.update(
 
 from superres.data.sources.source import FILES, read_in_any_order
 from superres.device.base.errors import UserError
-from superres.device.machine.installed import engine_identity
+from superres.device.machine.runtime_versions import engine_identity
 from superres.imports import modules_behind
 from superres.models.settings import weights_name
 from superres.quantization.recipes import MEASURED, NEED_IMAGES, ONE_THREAD

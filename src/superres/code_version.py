@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from superres.device.machine.facts import sha256_file
+from superres.device.base.hashes import sha256_file
 from superres.imports import ROOT, libraries_behind
 
 # What decides over results; a change of docs or tests doesn't.

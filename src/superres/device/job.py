@@ -3,66 +3,36 @@
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Tuple
 
 from superres.device.base.errors import UserError
+from superres.device.tasks import TASKS, Task, load_task
 
-# Inputs, outputs and settings of each task; one in brackets may be missing.
-TASKS: Dict[str, Dict[str, Tuple[str, ...]]] = {
-    "build_engine": {
-        "inputs": ("[model]", "[calibration]"),
-        "outputs": ("engine", "record"),
-        "settings": ("[options]", "[sizes]", "[calibration]", "[form]"),
-    },
-    "choose_form": {
-        "inputs": (
-            "[form_plain]",
-            "[form_pixels]",
-            "[form_blocks]",
-            "[form_channels_last]",
-            "[form_levels]",
-            "lr",
-            "clip",
-        ),
-        "outputs": ("record",),
-        "settings": ("seconds", "[options]", "[sizes]"),
-    },
-    "measure_quality": {
-        "inputs": ("engine", "engine_record", "hr", "lr", "clip"),
-        "outputs": ("quality", "record", "[sample]"),
-        "settings": ("luma", "border", "[sample_frame]", "[options]"),
-    },
-    "measure_latency": {
-        "inputs": ("engine", "engine_record", "[reference_engine]", "[reference_record]", "lr", "clip"),
-        "outputs": ("latency", "record"),
-        "settings": (
-            "warmup_seconds",
-            "warmup_frames",
-            "warmup_tolerance",
-            "min_seconds",
-            "min_iterations",
-            "max_seconds",
-            "block_seconds",
-            "ratio_tolerance",
-            "extended_seconds",
-            "[reference]",
-            "[options]",
-        ),
-    },
-    "measure_roofline": {
-        "inputs": (),
-        "outputs": ("record",),
-        "settings": ("seconds",),
-    },
-    "measure_profile": {
-        "inputs": ("engine", "engine_record", "lr", "clip"),
-        "outputs": ("profile", "record"),
-        "settings": ("runs", "[options]"),
-    },
-}
 
-FORM = "form_"
-"""What the names of a job's inputs begin with that are forms of one graph."""
+class Kind(NamedTuple):
+    """What a setting's value has to be: how a message says it, and whether a value is so."""
+
+    expected: str
+    fits: Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+
+
+MAPPING = Kind("{} as a mapping", lambda value: isinstance(value, dict))
+TEXT = Kind("text as {}", lambda value: isinstance(value, str))
+NUMBER = Kind("{} as a number >= 0", _is_number)
+
+
+def task_inputs(task: str) -> Tuple[str, ...]:
+    """Names of the inputs that a task takes, those that may be missing too; raises UserError for an unknown task."""
+    return _names(_load(task).INPUTS)
+
+
+def task_outputs(task: str) -> Tuple[str, ...]:
+    """Names of the outputs that a task writes, those that may be missing too; raises UserError for an unknown task."""
+    return _names(_load(task).OUTPUTS)
 
 
 def side_files(name: str, path: Path) -> List[Path]:
@@ -74,7 +44,7 @@ def side_files(name: str, path: Path) -> List[Path]:
 class Job:
     """One task of one arm: which files it reads, which it writes, and how.
 
-    `inputs` and `outputs` map the names in `TASKS` to paths. `settings` holds what the task asks for and,
+    `inputs` and `outputs` map the names that the task's module says to paths. `settings` holds what it asks for and,
     under `options`, what is handed on to the runtime. `conditions` are what power mode and clocks have to be
     before and after (see `jetson.check_state`). `label` names the arm in messages, such as
     `local/openvino/espcn_rgb/fp32`. Raises UserError for anything that a worker could not run.
@@ -91,14 +61,14 @@ class Job:
     conditions: Dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            raise UserError(f"job: expected a task of {', '.join(TASKS)}, found {self.task!r}")
+        task = _load(self.task)
         for name in ("runtime", "precision", "label"):
             if not isinstance(getattr(self, name), str):
                 raise UserError(f"job {self.task}: expected text as {name}, found {getattr(self, name)!r}")
         if not isinstance(self.threads, int) or isinstance(self.threads, bool) or self.threads < 1:
             raise UserError(f"job {self.task}: expected 1 or more threads, found {self.threads!r}")
-        for group, names in TASKS[self.task].items():
+        takes = {"inputs": task.INPUTS, "outputs": task.OUTPUTS, "settings": task.SETTINGS}
+        for group, names in takes.items():
             _check_names(f"job {self.task}: {group}", getattr(self, group), names)
         for group in (self.inputs, self.outputs):
             for name, path in group.items():
@@ -108,18 +78,11 @@ class Job:
             raise UserError(
                 f"job {self.task}: expected power_mode and lock_clocks, found {self.conditions!r}"
             )
-        self._check_settings()
-
-    def _check_settings(self) -> None:
+        kinds = {name.strip("[]"): kind for name, kind in task.SETTINGS.items()}
         for name, value in self.settings.items():
-            if name in ("options", "sizes", "calibration", "reference"):
-                if not isinstance(value, dict):
-                    raise UserError(f"job {self.task}: expected {name} as a mapping, found {value!r}")
-            elif name in ("luma", "form"):
-                if not isinstance(value, str):
-                    raise UserError(f"job {self.task}: expected text as {name}, found {value!r}")
-            elif isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-                raise UserError(f"job {self.task}: expected {name} as a number >= 0, found {value!r}")
+            if not kinds[name].fits(value):
+                expected = kinds[name].expected.format(name)
+                raise UserError(f"job {self.task}: expected {expected}, found {value!r}")
 
     @property
     def options(self) -> Dict[str, Any]:
@@ -148,10 +111,20 @@ class Job:
         return cls(**data)
 
 
-def _check_names(where: str, found: Any, names: Tuple[str, ...]) -> None:
+def _load(task: str) -> Task:
+    if task not in TASKS:
+        raise UserError(f"job: expected a task of {', '.join(TASKS)}, found {task!r}")
+    return load_task(task)
+
+
+def _names(bracketed: Iterable[str]) -> Tuple[str, ...]:
+    return tuple(name.strip("[]") for name in bracketed)
+
+
+def _check_names(where: str, found: Any, names: Iterable[str]) -> None:
     if not isinstance(found, dict):
         raise UserError(f"{where}: expected a mapping, found {found!r}")
-    allowed = {name.strip("[]") for name in names}
+    allowed = set(_names(names))
     needed = {name for name in names if not name.startswith("[")}
     if not needed <= set(found) <= allowed:
         raise UserError(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from superres.device.base.levels import LEVELS, UINT8_LEVELS
+from superres.device.base.int8 import INT8_MAX, UINT8_MAX
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ def symmetric_grid(amax: float | np.ndarray) -> Grid:
 
     A channel whose scale is below the smallest normal float gets scale 1: its values are stored as zeros.
     """
-    scale = (np.asarray(amax, np.float64) / LEVELS).astype(np.float32)
+    scale = (np.asarray(amax, np.float64) / INT8_MAX).astype(np.float32)
     # Below the smallest normal float a quotient x / scale says nothing.
     scale = np.where(scale < np.finfo(np.float32).tiny, np.float32(1), scale)
     return Grid(scale, np.zeros(scale.shape, np.int8))
@@ -41,6 +41,6 @@ def asymmetric_grid(low: float | None, high: float | None, amax: float) -> Grid:
     bottom = -amax if -low == reaching else max(low, -amax)
     top = amax if high == reaching else min(high, amax)
     bottom, top = min(bottom, 0.0), max(top, 0.0)
-    scale = np.float32((top - bottom) / UINT8_LEVELS)
-    zero_point = np.clip(np.rint(-bottom / np.float64(scale)), 0, UINT8_LEVELS)
+    scale = np.float32((top - bottom) / UINT8_MAX)
+    zero_point = np.clip(np.rint(-bottom / np.float64(scale)), 0, UINT8_MAX)
     return Grid(np.asarray(scale), np.asarray(zero_point, np.uint8))

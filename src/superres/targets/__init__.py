@@ -1,1 +1,8 @@
-"""How a job reaches the machine that runs it."""
+"""How a job reaches the machine that runs it. The door is `run.run(job, target)`.
+
+run.py         here, or on a device
+local.py       the worker in a process of its own on this machine
+outcome.py     how a worker ended
+settings.py    the targets of a study
+remote/        a device over SSH
+"""

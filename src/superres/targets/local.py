@@ -15,7 +15,7 @@ _SECONDS_TO_STOP = 10.0
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def run_job(job: Job, log: Callable[[str], object] | None = None) -> None:
+def run_here(job: Job, log: Callable[[str], object] | None = None) -> None:
     """Run a job in a worker process and wait for it.
 
     `log` is given each line (with its end) that the worker writes to stderr, by default it goes to this

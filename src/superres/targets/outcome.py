@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-from superres.device.base.errors import UserError
+from superres.device.base.errors import USER_ERROR, UserError
 from superres.device.job import Job
-from superres.device.tasks.worker import USER_ERROR
 
 _ERROR = "error: "
 

@@ -13,7 +13,7 @@ from superres.device.job import Job
 from superres.device.runtimes.base import Session
 from superres.device.runtimes.sizes import takes
 from superres.device.tasks.engine import Engine
-from superres.targets.local import run_job
+from superres.targets.local import run_here
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def open_for(size: tuple[int, int], engine: Engine, source: Source, label: str) 
     print(f"{label}: building an engine for frames of {width}x{height}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="superres-") as folder:
         built = replace(engine, path=Path(folder, "engine.bin"), record=Path(folder, "engine.json"))
-        run_job(_build(built, record["settings"], source, size, label))
+        run_here(_build(built, record["settings"], source, size, label))
         yield built.open()[0]
 
 

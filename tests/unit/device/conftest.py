@@ -13,6 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.job import Job
+from superres.device.runtimes import RUNTIMES, about
 from superres.models.graphs.uint8.forms import form_of, write_form
 
 ENDINGS = (("engine", "bin"), ("record", "json"))
@@ -54,10 +55,9 @@ class Exported:
 
     def model(self, runtime: str, precision: str = "fp32", frames: str = "uint8") -> Path | None:
         """The file that a runtime builds its engine from."""
-        if runtime == "opencv":
-            return None
-        if runtime in ("pytorch", "pytorch_tuned"):
-            return self.program
+        source = about(runtime).source if runtime in RUNTIMES else "none"
+        if source != "onnx":
+            return self.program if source == "program" else None
         onnx_file = self.int8 if precision.startswith("int8-") else self.fp32
         folded = runtime == "onnxruntime" and frames == "uint8"
         return onnx_file.with_suffix(".uint8.onnx") if folded else onnx_file

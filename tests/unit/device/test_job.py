@@ -2,11 +2,14 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import pytest
 
 from superres.device.base.errors import UserError
-from superres.device.job import TASKS, Job
+from superres.device.job import Job, task_inputs, task_outputs
+from superres.device.tasks import TASKS, load_task
 
 JOB = Job(
     task="build_engine",
@@ -39,6 +42,7 @@ def test_a_job_comes_back_from_its_json():
         ({"settings": {"options": 1}}, "options as a mapping, found 1"),
         ({"settings": {"sizes": [1, 2]}}, r"sizes as a mapping, found \[1, 2\]"),
         ({"settings": {"calibration": "entropy"}}, "calibration as a mapping, found 'entropy'"),
+        ({"settings": {"form": 3}}, "text as form, found 3"),
         ({"task": "measure_latency"}, r"inputs: expected engine, engine_record, \[reference_engine\]"),
     ],
 )
@@ -48,7 +52,7 @@ def test_a_wrong_job_says_what_was_expected(change, message):
 
 
 def test_settings_of_a_measurement_are_numbers():
-    needed = [name for name in TASKS["measure_latency"]["settings"] if not name.startswith("[")]
+    needed = [name for name in load_task("measure_latency").SETTINGS if not name.startswith("[")]
     text = {**dict.fromkeys(needed, 1), "warmup_seconds": "long"}
     inputs: dict[str, str] = dict.fromkeys(("engine", "engine_record", "lr", "clip"), "x")
     with pytest.raises(UserError, match="warmup_seconds as a number >= 0, found 'long'"):
@@ -64,7 +68,7 @@ def test_settings_of_a_measurement_are_numbers():
     ],
 )
 def test_how_psnr_is_measured_has_to_be_said(settings, message):
-    inputs = dict.fromkeys(TASKS["measure_quality"]["inputs"], "x")
+    inputs = dict.fromkeys(task_inputs("measure_quality"), "x")
     outputs = {"quality": "x", "record": "y"}
     with pytest.raises(UserError, match=message):
         Job("measure_quality", "openvino", "fp32", 1, inputs, outputs, settings)
@@ -74,3 +78,24 @@ def test_how_psnr_is_measured_has_to_be_said(settings, message):
 def test_text_that_is_no_job_is_a_users_mistake(text):
     with pytest.raises(UserError, match=r"^job: expected"):
         Job.from_json(text)
+
+
+def test_what_a_task_takes_is_known_without_numpy():
+    code = (
+        "import sys\nfrom superres.device.job import task_inputs\nfrom superres.device.tasks import TASKS\n"
+        "for task in TASKS:\n    task_inputs(task)\nassert 'numpy' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_names_that_may_be_missing_are_among_those_of_a_task():
+    assert task_inputs("build_engine") == ("model", "calibration")
+    assert task_outputs("measure_quality") == ("quality", "record", "sample")
+    with pytest.raises(UserError, match=r"expected a task of build_engine, .* found 'measure'"):
+        task_inputs("measure")
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_writes_a_record(name: str):
+    assert "record" in task_outputs(name)

@@ -79,7 +79,7 @@ def make_job(folder: Path, size: int = 1000, **options: object) -> Job:
 
 def run(job: Job, far: FarSide, device: Device | None = None) -> str:
     lines: list[str] = []
-    remote.run_job(job, device or far.device, lines.append, QUICK)
+    remote.run_on_device(job, device or far.device, lines.append, QUICK)
     return "".join(lines)
 
 
@@ -96,7 +96,7 @@ def start(job: Job, device: Device, lines: Path, silence_s: float = 5.0) -> subp
         "content = open(worker, 'rb').read()\n"
         "import hashlib\n"
         "remote.pack_worker = lambda: Worker(content, hashlib.sha256(content).hexdigest())\n"
-        "remote.run_job(Job.from_json(job), Device.model_validate_json(device), patience=Patience(float(silence), 2.0, 30.0, (0.2,), 60))\n"
+        "remote.run_on_device(Job.from_json(job), Device.model_validate_json(device), patience=Patience(float(silence), 2.0, 30.0, (0.2,), 60))\n"
     )
     archive = lines.with_suffix(".worker")
     archive.write_bytes(remote.pack_worker().content)

@@ -29,7 +29,7 @@ def build_job(folder: Path, **changes) -> Job:
 
 def latency_job(folder: Path, seconds: float) -> Job:
     """Times the bicubic baseline for so many seconds."""
-    local.run_job(build_job(folder))
+    local.run_here(build_job(folder))
     np.save(folder / "c.lr.npy", np.zeros((2, 8, 8, 3), np.uint8))
     index = {"name": "c", "names": ["a", "b"], "lr_shapes": [[8, 8]] * 2, "hr_shapes": [[16, 16]] * 2}
     (folder / "c.json").write_text(json.dumps(index))
@@ -63,7 +63,7 @@ def is_running(pid: int) -> bool:
 
 def test_a_job_runs_and_its_lines_are_relayed(tmp_path):
     lines: list[str] = []
-    local.run_job(latency_job(tmp_path, 0), lines.append)
+    local.run_here(latency_job(tmp_path, 0), lines.append)
     assert json.loads((tmp_path / "latency.json").read_text())["status"] == "ok"
     assert lines[-1].startswith(f"measure_latency {LABEL}: 5/5, ")
     assert all(line.endswith("\n") for line in lines)
@@ -72,7 +72,7 @@ def test_a_job_runs_and_its_lines_are_relayed(tmp_path):
 def test_a_users_mistake_comes_back_as_one(tmp_path):
     lines: list[str] = []
     with pytest.raises(UserError, match=r"^runtime: expected one of .* found 'none'$"):
-        local.run_job(build_job(tmp_path, runtime="none"), lines.append)
+        local.run_here(build_job(tmp_path, runtime="none"), lines.append)
     assert lines == []
     assert list(tmp_path.iterdir()) == []
 
@@ -81,7 +81,7 @@ def test_a_worker_that_breaks_is_named(tmp_path, monkeypatch, capfd):
     job = build_job(tmp_path)
     (tmp_path / "engine.bin").mkdir()
     with pytest.raises(RuntimeError, match=f"^build_engine {LABEL}: the worker ended with exit code 1$"):
-        local.run_job(job)
+        local.run_here(job)
     assert "Traceback" in capfd.readouterr().err
     assert not list(tmp_path.glob("*.part"))
     program = tmp_path / "python"
@@ -89,7 +89,7 @@ def test_a_worker_that_breaks_is_named(tmp_path, monkeypatch, capfd):
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
     with pytest.raises(RuntimeError, match=r"the worker ended with signal SIGKILL$"):
-        local.run_job(job)
+        local.run_here(job)
 
 
 def test_the_worker_has_the_jobs_threads_and_finds_the_package(monkeypatch):
@@ -103,8 +103,8 @@ def test_the_worker_has_the_jobs_threads_and_finds_the_package(monkeypatch):
 def test_the_worker_ends_with_its_parent(number, tmp_path):
     job = latency_job(tmp_path, 600)
     script = (
-        "import sys\nfrom superres.device.job import Job\nfrom superres.targets.local import run_job\n"
-        "run_job(Job.from_json(sys.stdin.read()))\n"
+        "import sys\nfrom superres.device.job import Job\nfrom superres.targets.local import run_here\n"
+        "run_here(Job.from_json(sys.stdin.read()))\n"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -135,7 +135,7 @@ def test_a_full_disk_is_one_line(tmp_path):
         with pytest.raises(
             UserError, match=r"^outputs: expected room for them on the disk, found none \(file too large\)"
         ):
-            local.run_job(job, lambda line: None)
+            local.run_here(job, lambda line: None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ from superres.device.tasks.engine import Engine
 from superres.models.export import export_onnx
 from superres.models.graphs.uint8.channels_last import write_channels_last
 from superres.models.weights import pretrained
-from superres.targets.local import run_job
+from superres.targets.local import run_here
 from superres.upscale.engine import Source, open_for
 
 OPTIONS = {"frames": "uint8"}
@@ -34,7 +34,7 @@ def build(folder: Path, precision: str, source: Source, size: list[int]) -> Engi
     settings: dict[str, Any] = {"options": OPTIONS, "sizes": sizes, "form": "channels_last"}
     outputs = {"engine": str(engine.path), "record": str(engine.record)}
     inputs = {"model": source.models["channels_last"]}
-    run_job(Job("build_engine", "openvino", precision, 1, inputs, outputs, settings))
+    run_here(Job("build_engine", "openvino", precision, 1, inputs, outputs, settings))
     return engine
 
 

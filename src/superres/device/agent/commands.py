@@ -1,7 +1,11 @@
 """The worker's file as a program: `serve` a connection, watch a job as its `agent`, `work` on one, `probe` a runtime."""
 
+import json
 import sys
 from typing import List
+
+from superres.device.base.errors import UnsupportedError, UserError
+from superres.device.runtimes import load_runtime
 
 
 def main(arguments: List[str]) -> int:
@@ -17,12 +21,26 @@ def main(arguments: List[str]) -> int:
 
         return watch.main(rest)
     if command == "probe":
-        from superres.device.agent import probe
-
-        return probe.main(rest)
+        return probe(rest[0], rest[1:])
     from superres.device.tasks import worker
 
     return worker.main(rest)
+
+
+def probe(runtime: str, precisions: List[str]) -> int:
+    """Print a JSON object for a runtime and its precisions: `yes`, or why it won't run one on this machine."""
+    answers = {precision: will_run(runtime, precision) for precision in precisions}
+    sys.stdout.write(json.dumps(answers) + "\n")
+    return 0
+
+
+def will_run(runtime: str, precision: str) -> str:
+    """`yes`, or why a runtime won't run a precision here, as far as is known without a model."""
+    try:
+        load_runtime(runtime).check_precision(precision)
+    except (UnsupportedError, UserError, ImportError) as error:
+        return f"no: {error}"
+    return "yes"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
-from typing import Callable, Collection, Iterator, List
+from typing import Callable, Collection, Iterator
 
 from superres.device.base.errors import UserError
 
@@ -128,14 +128,6 @@ class Arrival:
         return True
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    for block in read_blocks(path):
-        digest.update(block)
-    return digest.hexdigest()
-
-
 def read_blocks(path: Path) -> Iterator[bytes]:
     """A file's content, block by block."""
     with path.open("rb") as file:
@@ -145,11 +137,6 @@ def read_blocks(path: Path) -> Iterator[bytes]:
 def no_space(folder: Path, found: str) -> str:
     """What to do about a full disk."""
     return f"{folder}: no space left: {found}; free some, or run clean_device (docs/jetson.md)"
-
-
-def names_in(folder: Path) -> List[str]:
-    """Names in a folder; none if it isn't there."""
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
 def _mb(size: float) -> str:

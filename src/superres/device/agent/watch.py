@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Dict, List, Optional
 
-from superres.device.agent.store import hash_file
+from superres.device.base.hashes import sha256_file
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _SECONDS_TO_STOP = 10.0
@@ -79,7 +79,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> int:
 
 
 def _describe(path: Path) -> Dict[str, Any]:
-    return {"sha256": hash_file(path), "bytes": path.stat().st_size}
+    return {"sha256": sha256_file(path), "bytes": path.stat().st_size}
 
 
 def _write_whole(path: Path, content: Dict[str, Any]) -> None:

@@ -7,3 +7,7 @@ class UserError(Exception):
 
 class UnsupportedError(Exception):
     """An arm that this target can't run; the message is the reason, such as `needs a CUDA device`."""
+
+
+USER_ERROR = 2
+"""Exit code of a worker that ended with a UserError, whose text is its last line."""

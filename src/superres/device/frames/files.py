@@ -4,24 +4,28 @@ A file of frames of one size is an array N x H x W x 3. Frames of several sizes 
 other in a flat array, and `shapes` says where each begins.
 """
 
+from __future__ import annotations
+
 import io
 import mmap
 import os
+from itertools import accumulate
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple, Union, overload
-
-import numpy as np
+from typing import TYPE_CHECKING, Sequence, Tuple, overload
 
 from superres.device.base.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Shape = Tuple[int, int]
 
 
-class Frames(Sequence[np.ndarray]):
+class Frames(Sequence["np.ndarray"]):
     """Random access to the frames of a file; each is a read-only uint8 view, H x W x 3, RGB."""
 
     def __init__(self, array: np.ndarray, shapes: Sequence[Shape]):
-        self.shapes: List[Shape] = [(int(h), int(w)) for h, w in shapes]
+        self.shapes: list[Shape] = [(int(h), int(w)) for h, w in shapes]
         self._array = array
         self._starts = _starts(self.shapes)
 
@@ -31,8 +35,8 @@ class Frames(Sequence[np.ndarray]):
     @overload
     def __getitem__(self, index: int) -> np.ndarray: ...
     @overload
-    def __getitem__(self, index: slice) -> List[np.ndarray]: ...
-    def __getitem__(self, index: Union[int, slice]) -> Union[np.ndarray, List[np.ndarray]]:
+    def __getitem__(self, index: slice) -> list[np.ndarray]: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
@@ -50,12 +54,21 @@ class Frames(Sequence[np.ndarray]):
             pages.madvise(mmap.MADV_DONTNEED)
 
 
-def open_frames(path: Path, shapes: Optional[Sequence[Shape]] = None) -> Frames:
+def read_frame(frames: Sequence[np.ndarray], index: int) -> np.ndarray:
+    """A frame in memory, which is what an application has: the disk takes no part in what is timed."""
+    import numpy as np
+
+    return np.array(frames[index])
+
+
+def open_frames(path: Path, shapes: Sequence[Shape] | None = None) -> Frames:
     """Open a frame file memory-mapped.
 
     `shapes` is needed for frames of several sizes: one (height, width) a frame. Raises UserError if the
     file is no frame file or its length is not what the shapes ask for.
     """
+    import numpy as np
+
     try:
         array = np.load(str(path), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
@@ -89,10 +102,10 @@ class FrameWriter:
         self._partial = self.path.with_name(self.path.name + ".part")
         self._resume = resume
 
-    def __enter__(self) -> "FrameWriter":
+    def __enter__(self) -> FrameWriter:
         header = self._header()
         self._begin = len(header)
-        self._size = self._begin + int(self._starts[-1])
+        self._size = self._begin + self._starts[-1]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self._resume and self._goes_on(header):
             self._file = self._partial.open("r+b", buffering=0)
@@ -108,12 +121,14 @@ class FrameWriter:
         return self
 
     def __setitem__(self, index: int, frame: np.ndarray) -> None:
+        import numpy as np
+
         if frame.dtype != np.uint8 or frame.shape != (*self.shapes[index], 3):
             raise ValueError(
                 f"frame {index}: expected uint8 {self.shapes[index]}, found {frame.dtype} {frame.shape}"
             )
         rest = np.ascontiguousarray(frame).data.cast("B")
-        position = self._begin + int(self._starts[index])
+        position = self._begin + self._starts[index]
         # At a position of its own, so that threads don't move each other's.
         while rest:
             written = os.pwrite(self._file.fileno(), rest, position)
@@ -121,8 +136,10 @@ class FrameWriter:
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Frame `index` as it stands in the file so far; zeros where nothing has been written."""
+        import numpy as np
+
         frame = np.zeros((*self.shapes[index], 3), np.uint8)
-        os.preadv(self._file.fileno(), [frame.data.cast("B")], self._begin + int(self._starts[index]))
+        os.preadv(self._file.fileno(), [frame.data.cast("B")], self._begin + self._starts[index])
         return frame
 
     def __exit__(self, kind, value, traceback) -> None:
@@ -133,8 +150,10 @@ class FrameWriter:
             self._partial.unlink()
 
     def _header(self) -> bytes:
+        import numpy as np
+
         uniform = len(set(self.shapes)) == 1
-        shape = (len(self.shapes), *self.shapes[0], 3) if uniform else (int(self._starts[-1]),)
+        shape = (len(self.shapes), *self.shapes[0], 3) if uniform else (self._starts[-1],)
         header = io.BytesIO()
         fields = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(header, fields)
@@ -148,6 +167,6 @@ class FrameWriter:
             return file.read(len(header)) == header
 
 
-def _starts(shapes: Sequence[Shape]) -> np.ndarray:
+def _starts(shapes: Sequence[Shape]) -> list[int]:
     """Where each frame begins, and where the last one ends, in bytes."""
-    return np.concatenate([[0], np.cumsum([h * w * 3 for h, w in shapes])])
+    return [0, *accumulate(h * w * 3 for h, w in shapes)]

@@ -8,13 +8,16 @@ The literature takes the luma of MATLAB's rgb2ycbcr (BT.601, studio swing) with 
 a border out: Y = (65.481 R + 128.553 G + 24.966 B) / 255 + 16, whose offset cancels in a difference.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from superres.device.base.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Products of two differences are at most 255^2; sums of up to 258 of them stay below 2^24, where float32
 # still holds every integer. So each column of a block is summed exactly, and at the speed of float32.
@@ -22,7 +25,7 @@ _ROWS = 256
 _COLUMNS = 768
 _BLOCK = _ROWS * _COLUMNS
 # Whole-number weights of R, G and B, and what they are to be divided by.
-_LUMAS: Dict[str, Tuple[Tuple[int, int, int], int]] = {
+_LUMAS: dict[str, tuple[tuple[int, int, int], int]] = {
     "full-range": ((299, 587, 114), 1_000),
     "studio-swing": ((65_481, 128_553, 24_966), 255_000),
 }
@@ -50,7 +53,7 @@ LITERATURE = PsnrProtocol("studio-swing", 2)
 
 def mean_squared_errors(
     hr: np.ndarray, recon: np.ndarray, protocol: PsnrProtocol = PAPER
-) -> Tuple[float, float]:
+) -> tuple[float, float]:
     """Mean squared errors between two frames inside the border: over R, G, B, and over unrounded luma.
 
     Both are uint8 H x W x 3, RGB. Raises ValueError if the shapes or types differ, or if the border leaves
@@ -68,13 +71,13 @@ def mean_squared_errors(
     return total / (height * width * 3), total_y / (height * width)
 
 
-def squared_errors(hr: np.ndarray, recon: np.ndarray, luma: str = PAPER.luma) -> Tuple[int, float]:
+def squared_errors(hr: np.ndarray, recon: np.ndarray, luma: str = PAPER.luma) -> tuple[int, float]:
     """Sums of squared errors between two frames: over R, G, B, and over unrounded luma, one of LUMAS.
 
     Both are uint8 H x W x 3, RGB. The first sum is an exact integer in 8-bit levels squared; the second
     is exact up to one rounding to float64. Raises ValueError if the shapes or types differ.
     """
-    frames = all(x.dtype == np.uint8 and x.ndim == 3 and x.shape[2] == 3 for x in (hr, recon))
+    frames = all(x.dtype == "uint8" and x.ndim == 3 and x.shape[2] == 3 for x in (hr, recon))
     if not frames or hr.shape != recon.shape:
         raise ValueError(
             f"expected two uint8 frames H x W x 3 of one size, found {hr.dtype} {hr.shape} "
@@ -91,12 +94,14 @@ def psnr(mse: float, peak: float = 255) -> float:
     return math.inf if mse == 0 else 10 * math.log10(peak * peak / mse)
 
 
-def _products(hr: np.ndarray, recon: np.ndarray) -> List[int]:
+def _products(hr: np.ndarray, recon: np.ndarray) -> list[int]:
     """Sums over all pixels of products of the differences: RR, GG, BB, RG, GB, RB, exact.
 
     Interleaved pixels are multiplied by themselves shifted by 0, 1 and 2 places. That touches memory in
     order only; the products that mix two pixels fall into columns that nobody reads.
     """
+    import numpy as np
+
     level = np.empty(_BLOCK, np.int16)
     difference = np.zeros(_BLOCK + 2, np.float32)
     sums = np.zeros((3, _COLUMNS), np.int64)

@@ -1,12 +1,9 @@
-"""What a figure was measured on: facts of the machine, and hashes of files."""
+"""What a figure was measured on: facts of the machine."""
 
-import hashlib
 import os
 import platform
 from pathlib import Path
 from typing import Any, Dict, List, Optional
-
-import numpy as np
 
 # Instruction sets that decide how fast a precision can be; the last four are ARM's.
 _TELLING_FLAGS = (
@@ -34,6 +31,8 @@ def usable_cpus() -> int:
 
 def describe_machine() -> Dict[str, Any]:
     """Facts of this machine for a record: processor, memory, system, Python; never its name."""
+    import numpy as np
+
     cpu = _cpu_fields()
     flags = set((cpu.get("flags") or cpu.get("Features") or "").split())
     return {
@@ -55,15 +54,6 @@ def describe_machine() -> Dict[str, Any]:
 def computes_bf16() -> bool:
     """Whether this processor multiplies bf16 itself, rather than by way of float32."""
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(describe_machine()["flags"]))
-
-
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def read_text(path: str) -> Optional[str]:

@@ -41,12 +41,12 @@ ABOUT = About(
 
 def check_precision(precision: str) -> None:
     """Raise UnsupportedError or UserError for what this device or this TensorRT doesn't do; see `base.Runtime`."""
-    from superres.device.runtimes.trt.config import check_fast, is_strongly_typed, precision_kind
+    from superres.device.runtimes.trt.config import check_fast, find_kind, is_strongly_typed
     from superres.device.runtimes.trt.engine import make_builder
     from superres.device.runtimes.trt.implicit import check_implicit, is_implicit
     from superres.device.runtimes.trt.library import find_device, load_module, make_log
 
-    kind = precision_kind(precision)
+    kind = find_kind(precision)
     find_device()
     trt = load_module(NAME)
     if is_implicit(precision):
@@ -57,13 +57,13 @@ def check_precision(precision: str) -> None:
 
 def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any]:
     """Build the engine of an ONNX file for this device; see `base.Runtime`."""
-    from superres.device.runtimes.trt.config import precision_kind
+    from superres.device.runtimes.trt.config import find_kind
     from superres.device.runtimes.trt.engine import build_engine, check_int8
     from superres.device.runtimes.trt.layers import count_convolutions, read_inspector
     from superres.device.runtimes.trt.library import find_device, load_module, make_log
     from superres.device.runtimes.trt.session import deserialize, inspect
 
-    precision_kind(settings.precision)
+    find_kind(settings.precision)
     device = find_device()
     trt = load_module(NAME)
     if model is None:

@@ -28,21 +28,21 @@ ABOUT = replace(
 
 def check_precision(precision: str) -> None:
     """Raise UnsupportedError or UserError where its engines can't be built, or not run; see `base.Runtime`."""
-    from superres.device.runtimes.trt.config import precision_kind
+    from superres.device.runtimes.trt.config import find_kind
     from superres.device.runtimes.trt.library import load_module
 
-    precision_kind(precision)
+    find_kind(precision)
     load_module(NAME)
     _find_card()
 
 
 def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any]:
     """Build an engine that any RTX card runs; see `base.Runtime`. Needs no GPU."""
-    from superres.device.runtimes.trt.config import precision_kind
+    from superres.device.runtimes.trt.config import find_kind
     from superres.device.runtimes.trt.engine import build_engine, check_int8
     from superres.device.runtimes.trt.library import load_module
 
-    precision_kind(settings.precision)
+    find_kind(settings.precision)
     trt = load_module(NAME)
     if model is None:
         raise UserError("tensorrt_rtx: expected an ONNX file as model, found none")

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any, Dict
 
 from superres.device.base.errors import UserError
+from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import Outputs
-from superres.device.job import Job
-from superres.device.machine.facts import sha256_file
+from superres.device.job import MAPPING, TEXT, Job
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Settings
 from superres.device.tasks.engine import runtime_settings
+
+INPUTS = ("[model]", "[calibration]")
+OUTPUTS = ("engine", "record")
+SETTINGS = {"[options]": MAPPING, "[sizes]": MAPPING, "[calibration]": MAPPING, "[form]": TEXT}
 
 
 def run(job: Job, outputs: Outputs) -> Dict[str, Any]:

@@ -1,5 +1,7 @@
 """The task `measure_latency`: how long single frames take, raw, in turn with those of another arm."""
 
+from __future__ import annotations
+
 import math
 import sys
 import time
@@ -7,16 +9,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple, Sequence, Tuple
 
 from superres.device.base.errors import UnsupportedError
 from superres.device.base.outputs import Outputs, write_csv
 from superres.device.base.progress import Progress
-from superres.device.frames.files import Frames
-from superres.device.job import Job
-from superres.device.machine.load import OthersMeter, describe_load
+from superres.device.frames.files import Frames, read_frame
+from superres.device.job import MAPPING, NUMBER, Job
+from superres.device.machine.disturbance import OthersMeter, describe_load
 from superres.device.machine.memory import peak_memory_bytes
 from superres.device.runtimes.base import Session
 from superres.device.tasks.engine import Engine, open_arm, open_clip_frames, read_clip
@@ -31,6 +31,9 @@ from superres.device.timing.timing import (
     time_frame,
     time_rounds,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
 
 HEADER = ("arm", "round", *Timed._fields)
 OWN, REFERENCE = "own", "reference"
@@ -92,6 +95,15 @@ class Plan:
         return max(LEAST_ITERATIONS, math.ceil(min(wanted, self.max_seconds / seconds_each)))
 
 
+INPUTS = ("engine", "engine_record", "[reference_engine]", "[reference_record]", "lr", "clip")
+OUTPUTS = ("latency", "record")
+SETTINGS = {
+    **dict.fromkeys((field.name for field in fields(Plan)), NUMBER),
+    "[reference]": MAPPING,
+    "[options]": MAPPING,
+}
+
+
 class Warmup(NamedTuple):
     """Frames and seconds of a warm-up, and whether it ended because the times had settled."""
 
@@ -100,7 +112,7 @@ class Warmup(NamedTuple):
     settled: bool
 
 
-def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
+def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     """Time the arm; returns what the record says besides the common part.
 
     `open_seconds` is the time of importing the runtime and opening the engine, while the reference does the same.
@@ -120,7 +132,7 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     }
 
 
-def _time_arm(job: Job, lr: Frames, plan: Plan) -> Tuple[Dict[str, Any], List[Row]]:
+def _time_arm(job: Job, lr: Frames, plan: Plan) -> tuple[dict[str, Any], list[Row]]:
     """Open the job's arm and its reference and time them; returns what the record says of it, and the frames."""
     with ExitStack() as stack:
         partner = _start_reference(job, stack)
@@ -132,7 +144,7 @@ def _time_arm(job: Job, lr: Frames, plan: Plan) -> Tuple[Dict[str, Any], List[Ro
         reference = _wait_for_reference(job, partner)
         if reference.get("status") != "ok":
             partner = None
-        first = time_frame(session, np.array(lr[0]))
+        first = time_frame(session, read_frame(lr, 0))
         meter = OthersMeter([partner.process] if partner else [])
         warmup, rows = measure(session, lr, plan, f"measure_latency {job.label}", partner)
         disturbance = meter.read()
@@ -153,15 +165,15 @@ def _time_arm(job: Job, lr: Frames, plan: Plan) -> Tuple[Dict[str, Any], List[Ro
     return facts, rows
 
 
-def write_empty(outputs: Outputs) -> Dict[str, Any]:
+def write_empty(outputs: Outputs) -> dict[str, Any]:
     """Write the outputs of an arm that this machine can't run; returns their part of the record."""
     write_csv(outputs["latency"], HEADER, [])
     return {"iterations": 0}
 
 
 def measure(
-    session: Session, lr: Frames, plan: Plan, label: str, partner: Optional[Partner] = None
-) -> Tuple[Warmup, List[Row]]:
+    session: Session, lr: Frames, plan: Plan, label: str, partner: Partner | None = None
+) -> tuple[Warmup, list[Row]]:
     """Time single frames, over and over through the clip, in blocks that take turns with those of a partner.
 
     Returns the warm-up, and in the order of time the frames that were timed after it.
@@ -183,10 +195,10 @@ def measure(
 
 
 def _time_in_turn(
-    session: Session, lr: Frames, plan: Plan, partner: Optional[Partner], progress: Progress
-) -> List[Row]:
-    rows: List[Row] = []
-    ratios: List[float] = []
+    session: Session, lr: Frames, plan: Plan, partner: Partner | None, progress: Progress
+) -> list[Row]:
+    rows: list[Row] = []
+    ratios: list[float] = []
     own = theirs = number = 0
     own_seconds = 0.0
     started = time.perf_counter()
@@ -198,7 +210,7 @@ def _time_in_turn(
         return partner is not None and (number < LEAST_ROUNDS or plan.uncertain(ratios, seconds))
 
     while goes_on():
-        costs: Dict[str, float] = {}
+        costs: dict[str, float] = {}
         # Who begins changes, so that neither always has the other's traces before it.
         turns = (OWN, REFERENCE) if number % 2 == 0 else (REFERENCE, OWN)
         for arm in turns:
@@ -224,12 +236,12 @@ def _time_in_turn(
 
 def measure_in_turn(
     sessions: Sequence[Session], lr: Sequence[np.ndarray], plan: Plan, label: str
-) -> List[Tuple[int, List[float]]]:
+) -> list[tuple[int, list[float]]]:
     """Time several sessions of one process against each other, as `time_rounds`; the plan is that of each session."""
     count = len(sessions)
     with no_garbage_collection():
         started = time.perf_counter()
-        warmup: List[float] = []
+        warmup: list[float] = []
         time_rounds(
             sessions,
             lr,
@@ -248,11 +260,11 @@ def measure_in_turn(
     return rows
 
 
-def _times(timed: Sequence[Timed]) -> List[float]:
+def _times(timed: Sequence[Timed]) -> list[float]:
     return [each.end_to_end_ms for each in timed]
 
 
-def _start_reference(job: Job, stack: ExitStack) -> Optional[Partner]:
+def _start_reference(job: Job, stack: ExitStack) -> Partner | None:
     """A process with the job's reference arm, if it has one; it opens its engine meanwhile."""
     if "reference" not in job.settings:
         return None
@@ -268,7 +280,7 @@ def _start_reference(job: Job, stack: ExitStack) -> Optional[Partner]:
     return stack.enter_context(Partner(engine, Path(job.inputs["lr"]), Path(job.inputs["clip"])))
 
 
-def _wait_for_reference(job: Job, partner: Optional[Partner]) -> Dict[str, Any]:
+def _wait_for_reference(job: Job, partner: Partner | None) -> dict[str, Any]:
     """What the record says of the reference arm: nothing without one, why if it can't run here."""
     if partner is None:
         return {}

@@ -3,20 +3,25 @@
 Operations are kept apart to be measured, so their times add up to more than a frame takes.
 """
 
-from pathlib import Path
-from typing import Any, Dict, Tuple
+from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
+from typing import Any
 
 from superres.device.base.outputs import Outputs, write_csv
-from superres.device.job import Job
+from superres.device.frames.files import read_frame
+from superres.device.job import MAPPING, NUMBER, Job
 from superres.device.runtimes.base import LayerTime
 from superres.device.tasks.engine import open_arm, open_clip_frames, read_clip
+
+INPUTS = ("engine", "engine_record", "lr", "clip")
+OUTPUTS = ("profile", "record")
+SETTINGS = {"runs": NUMBER, "[options]": MAPPING}
 
 HEADER = LayerTime._fields
 
 
-def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
+def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     """Measure the layers on the clip's first frame; returns what the record says besides the common part.
 
     Names of nodes are joined by spaces, sizes by `x`; the multiply-adds are empty where the runtime doesn't tell them. Raises
@@ -25,7 +30,7 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     clip = read_clip(Path(job.inputs["clip"]))
     lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
     session, facts = open_arm(job)
-    times = session.profile(np.array(lr[0]), int(job.settings["runs"]))
+    times = session.profile(read_frame(lr, 0), int(job.settings["runs"]))
     write_csv(outputs["profile"], HEADER, [_text(time) for time in times])
     return {
         **facts,
@@ -36,12 +41,12 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     }
 
 
-def _text(time: LayerTime) -> Tuple[Any, ...]:
+def _text(time: LayerTime) -> tuple[Any, ...]:
     columns = {**time._asdict(), "shape": "x".join(map(str, time.shape)), "nodes": " ".join(time.nodes)}
     return tuple(columns[name] for name in HEADER)
 
 
-def write_empty(outputs: Outputs) -> Dict[str, Any]:
+def write_empty(outputs: Outputs) -> dict[str, Any]:
     """Write the outputs of an arm that this machine can't run; returns their part of the record."""
     write_csv(outputs["profile"], HEADER, [])
     return {"layers": 0}

@@ -1,24 +1,31 @@
 """The task `measure_quality`: squared errors and PSNR of every frame of a clip."""
 
+from __future__ import annotations
+
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Iterator
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, write_csv
 from superres.device.base.progress import Progress
 from superres.device.frames.files import Frames
 from superres.device.frames.psnr import PsnrProtocol, mean_squared_errors, psnr
-from superres.device.job import Job
+from superres.device.job import MAPPING, NUMBER, TEXT, Job
 from superres.device.runtimes.base import Session
 from superres.device.tasks.engine import open_arm, open_clip_frames, read_clip
+
+if TYPE_CHECKING:
+    import numpy as np
+
+INPUTS = ("engine", "engine_record", "hr", "lr", "clip")
+OUTPUTS = ("quality", "record", "[sample]")
+SETTINGS = {"luma": TEXT, "border": NUMBER, "[sample_frame]": NUMBER, "[options]": MAPPING}
 
 HEADER = ("frame", "name", "height", "width", "mse", "psnr_db", "mse_y", "psnr_y_db")
 
 
-def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
+def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     """Measure all frames; returns what the record says besides the common part.
 
     `total_seconds` is the time of the whole measurement: reading frames, upscaling them, comparing them,
@@ -35,7 +42,7 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     session, facts = open_arm(job)
     started = time.perf_counter()
     kept = int(job.settings.get("sample_frame", 0)) % len(lr) if "sample" in outputs else -1
-    rows: List[Tuple[Any, ...]] = []
+    rows: list[tuple[Any, ...]] = []
     runtime_seconds = 0.0
     for index, upscaled, seconds in _upscale(session, lr, f"measure_quality {job.label}"):
         runtime_seconds += seconds
@@ -57,15 +64,17 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     }
 
 
-def write_empty(outputs: Outputs) -> Dict[str, Any]:
+def write_empty(outputs: Outputs) -> dict[str, Any]:
     """Write the outputs of an arm that this machine can't run; returns their part of the record."""
     write_csv(outputs["quality"], HEADER, [])
     if "sample" in outputs:
+        import numpy as np
+
         _write_sample(outputs["sample"], np.zeros((0, 0, 3), np.uint8))
     return {"frames": 0}
 
 
-def _upscale(session: Session, lr: Frames, label: str) -> Iterator[Tuple[int, np.ndarray, float]]:
+def _upscale(session: Session, lr: Frames, label: str) -> Iterator[tuple[int, np.ndarray, float]]:
     """Each frame's index, what the session makes of it, and the seconds that took."""
     with Progress(label, len(lr)) as progress:
         for index in range(len(lr)):
@@ -79,13 +88,15 @@ def _upscale(session: Session, lr: Frames, label: str) -> Iterator[Tuple[int, np
 
 def _write_sample(path: Path, upscaled: np.ndarray) -> None:
     """Keep one upscaled frame, uint8 H x W x 3, for people to look at."""
+    import numpy as np
+
     with path.open("wb") as file:
         np.save(file, upscaled)
 
 
 def compare_frame(
     hr: np.ndarray, upscaled: np.ndarray, protocol: PsnrProtocol, where: str
-) -> Tuple[int, int, float, float, float, float]:
+) -> tuple[int, int, float, float, float, float]:
     """Height and width of the frame, and the mean squared error and PSNR of R, G, B and of luma.
 
     Raises UserError, which begins with `where`, if the engine gave another size, or the border leaves nothing.

@@ -4,17 +4,21 @@ No network is faster than that (Williams, Waterman, Patterson: "Roofline", 2009)
 multiply-adds at the peak of their precision, and at least that of its bytes at the memory's bandwidth.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
-
-import numpy as np
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
 
 from superres.device.base.outputs import Outputs
-from superres.device.job import Job
-from superres.device.machine.load import OthersMeter
+from superres.device.job import NUMBER, Job
+from superres.device.machine.disturbance import OthersMeter
 from superres.device.tasks.engine import runtime_settings
+
+INPUTS = ()
+OUTPUTS = ("record",)
+SETTINGS = {"seconds": NUMBER}
 
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 # Rows of the first matrix, and rows and columns of the second: large enough to be computed from caches, small enough to be
@@ -40,7 +44,7 @@ class Product(NamedTuple):
     gmac_s: float
 
 
-def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
+def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     """Measure the machine; returns what the record says besides the common part.
 
     `settings.seconds` is how long each product is repeated, and each copy. `peaks` and `bandwidth_gb_s` are the best of
@@ -60,24 +64,24 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
     }
 
 
-def write_empty(outputs: Outputs) -> Dict[str, Any]:
+def write_empty(outputs: Outputs) -> dict[str, Any]:
     """What the record of a machine says that can't be measured."""
     return {"products": [], "peaks": {}, "bandwidth_gb_s": {}}
 
 
-def find_peaks(products: Sequence[Product]) -> Dict[str, Dict[str, float]]:
+def find_peaks(products: Sequence[Product]) -> dict[str, dict[str, float]]:
     """The highest rate of each processor and precision."""
-    peaks: Dict[str, Dict[str, float]] = {}
+    peaks: dict[str, dict[str, float]] = {}
     for product in products:
         of_processor = peaks.setdefault(product.processor, {})
         of_processor[product.precision] = max(product.gmac_s, of_processor.get(product.precision, 0.0))
     return peaks
 
 
-def fastest(call: Call, seconds: float) -> Tuple[float, int]:
+def fastest(call: Call, seconds: float) -> tuple[float, int]:
     """Seconds of the fastest of as many runs as fit into some seconds, at least 3, and how many they were."""
     call()
-    times: List[float] = []
+    times: list[float] = []
     started = time.perf_counter()
     while len(times) < 3 or time.perf_counter() - started < seconds:
         before = time.perf_counter()
@@ -86,7 +90,7 @@ def fastest(call: Call, seconds: float) -> Tuple[float, int]:
     return min(times), len(times)
 
 
-def _measure(prepare: Prepare, precisions: Sequence[str], seconds: float, **names: str) -> List[Product]:
+def _measure(prepare: Prepare, precisions: Sequence[str], seconds: float, **names: str) -> list[Product]:
     """Every precision and size of a library's product; without those that it doesn't have."""
     found = []
     for precision in precisions:
@@ -102,7 +106,7 @@ def _measure(prepare: Prepare, precisions: Sequence[str], seconds: float, **name
     return found
 
 
-def _measure_torch(threads: int, seconds: float) -> List[Product]:
+def _measure_torch(threads: int, seconds: float) -> list[Product]:
     """PyTorch's products: oneDNN's or MKL's on the CPU, cuBLAS's on a CUDA device."""
     import torch
 
@@ -110,7 +114,7 @@ def _measure_torch(threads: int, seconds: float) -> List[Product]:
     types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.int8}
 
     def prepare_on(device: str) -> Prepare:
-        def prepare(precision: str, rows: int, size: int) -> Tuple[Call, int]:
+        def prepare(precision: str, rows: int, size: int) -> tuple[Call, int]:
             left = torch.ones((rows, size), device=device).to(types[precision])
             right = torch.ones((size, size), device=device).to(types[precision])
             multiply = torch._int_mm if precision == "int8" else torch.mm  # pyright: ignore[reportPrivateImportUsage]
@@ -134,22 +138,23 @@ def _measure_torch(threads: int, seconds: float) -> List[Product]:
     return found
 
 
-def _measure_openvino(threads: int, seconds: float) -> List[Product]:
+def _measure_openvino(threads: int, seconds: float) -> list[Product]:
     """OpenVINO's products, INT8 as a Q/DQ graph; those that it really computes in the precision."""
     from superres.device.runtimes.openvino import versions
     from superres.device.runtimes.sessions.openvino_graphs import compile_product
 
-    def prepare(precision: str, rows: int, size: int) -> Optional[Tuple[Call, int]]:
+    def prepare(precision: str, rows: int, size: int) -> tuple[Call, int] | None:
         return compile_product(precision, rows, size, threads)
 
     names = {"library": "openvino", "version": versions()["openvino"], "processor": "cpu"}
     return _measure(prepare, ("fp32", "bf16", "int8"), seconds, **names)
 
 
-def _measure_numpy(threads: int, seconds: float) -> List[Product]:
+def _measure_numpy(threads: int, seconds: float) -> list[Product]:
     """Numpy's product, which every target has."""
+    import numpy as np
 
-    def prepare(precision: str, rows: int, size: int) -> Tuple[Call, int]:
+    def prepare(precision: str, rows: int, size: int) -> tuple[Call, int]:
         left, right = np.ones((rows, size), np.float32), np.ones((size, size), np.float32)
         out = np.empty_like(left)
         return (lambda: np.matmul(left, right, out=out)), rows * size * size
@@ -160,6 +165,8 @@ def _measure_numpy(threads: int, seconds: float) -> List[Product]:
 
 def _copy_numpy(threads: int, seconds: float) -> float:
     """GB/s, read and written, of a copy by several threads."""
+    import numpy as np
+
     source = np.ones(_COPIED_BYTES, np.uint8)
     target = np.zeros_like(source)
     parts = list(zip(np.array_split(target, threads), np.array_split(source, threads)))
@@ -168,7 +175,7 @@ def _copy_numpy(threads: int, seconds: float) -> float:
     return 2 * _COPIED_BYTES / best / 1e9
 
 
-def _copy_cuda(seconds: float) -> Optional[float]:
+def _copy_cuda(seconds: float) -> float | None:
     """The same of a CUDA device's memory, None without torch or such a device."""
     if importlib.util.find_spec("torch") is None:
         return None
@@ -186,7 +193,7 @@ def _copy_cuda(seconds: float) -> Optional[float]:
     return 2 * _COPIED_BYTES / fastest(call, seconds)[0] / 1e9
 
 
-def _if_there(package: str, measure: Callable[[int, float], List[Product]]) -> Callable[..., List[Product]]:
+def _if_there(package: str, measure: Callable[[int, float], list[Product]]) -> Callable[..., list[Product]]:
     """A library's products, none where its package isn't there."""
     return lambda *arguments: measure(*arguments) if importlib.util.find_spec(package) else []
 

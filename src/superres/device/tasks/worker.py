@@ -8,34 +8,16 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, Optional
 
-from superres.device.base.errors import UnsupportedError, UserError
+from superres.device.base.errors import USER_ERROR, UnsupportedError, UserError
 from superres.device.base.outputs import Outputs, write_json
 from superres.device.job import Job
 from superres.device.machine.jetson import PowerLog, check_state, read_state, throttling
-from superres.device.tasks import build, forms, latency, profile, quality, roofline
+from superres.device.tasks import load_task
 from superres.device.tasks.engine import base_record
 
-USER_ERROR = 2
 _SECONDS_TO_STOP = 10.0
-
-
-class Task(NamedTuple):
-    """What does a task's work, and what writes its outputs where the machine can't do it."""
-
-    run: Callable[[Job, Outputs], Dict[str, Any]]
-    write_empty: Callable[[Outputs], Dict[str, Any]]
-
-
-_TASKS = {
-    "build_engine": Task(build.run, build.write_empty),
-    "choose_form": Task(forms.run, forms.write_empty),
-    "measure_quality": Task(quality.run, quality.write_empty),
-    "measure_latency": Task(latency.run, latency.write_empty),
-    "measure_roofline": Task(roofline.run, roofline.write_empty),
-    "measure_profile": Task(profile.run, profile.write_empty),
-}
 
 
 def run_job(job: Job) -> None:
@@ -44,7 +26,7 @@ def run_job(job: Job) -> None:
     All outputs appear together at the end, or not at all. An arm that this machine can't run gets an
     empty engine, a CSV with only its header, and the reason as the record's status. Raises UserError.
     """
-    task = _TASKS[job.task]
+    task = load_task(job.task)
     before = read_state()
     check_state(before, job.conditions, f"before {job.task}")
     power = PowerLog()

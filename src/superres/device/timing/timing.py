@@ -1,14 +1,17 @@
 """How long single frames take: of one session in blocks, and of several in turn."""
 
+from __future__ import annotations
+
 import gc
 import time
 from contextlib import contextmanager
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple, Sequence
 
-import numpy as np
-
-from superres.device.frames.files import Frames
+from superres.device.frames.files import Frames, read_frame
 from superres.device.runtimes.base import Session
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _REST, _MOST_REST = 0.005, 0.2
 
@@ -26,9 +29,9 @@ class Timed(NamedTuple):
     height: int
     width: int
     compute_ms: float
-    enqueue_ms: Optional[float]
+    enqueue_ms: float | None
     end_to_end_ms: float
-    interval_ms: Optional[float] = None
+    interval_ms: float | None = None
 
 
 def time_frame(session: Session, frame: np.ndarray, index: int = 0) -> Timed:
@@ -55,7 +58,7 @@ def time_frame(session: Session, frame: np.ndarray, index: int = 0) -> Timed:
 
 def time_block(
     session: Session, lr: Sequence[np.ndarray], first: int, enough: Callable[[Sequence[Timed], float], bool]
-) -> List[Timed]:
+) -> list[Timed]:
     """Time frames one after the other, from the clip's frame `first` on and around, at least one.
 
     It ends once `enough` of them and the seconds since the beginning says so. A session that is made for several frames
@@ -63,12 +66,11 @@ def time_block(
     """
     if session.in_flight > 1:
         return _time_stream(session, lr, first, enough)
-    timed: List[Timed] = []
+    timed: list[Timed] = []
     started = time.perf_counter()
     while not timed or not enough(timed, time.perf_counter() - started):
         index = (first + len(timed)) % len(lr)
-        # A frame in memory is what an application has: the disk is not timed.
-        timed.append(time_frame(session, np.array(lr[index]), index))
+        timed.append(time_frame(session, read_frame(lr, index), index))
         if isinstance(lr, Frames):
             lr.forget()
     return timed
@@ -76,10 +78,10 @@ def time_block(
 
 def _time_stream(
     session: Session, lr: Sequence[np.ndarray], first: int, enough: Callable[[Sequence[Timed], float], bool]
-) -> List[Timed]:
+) -> list[Timed]:
     """`time_block` with frames in flight, at least twice as many as fly: the block begins and ends with none in flight."""
-    timed: List[Timed] = []
-    taken: List[Tuple[int, Tuple[int, ...], int]] = []
+    timed: list[Timed] = []
+    taken: list[tuple[int, tuple[int, ...], int]] = []
     started = done = time.perf_counter_ns()
 
     def frames() -> Iterator[np.ndarray]:
@@ -87,7 +89,7 @@ def _time_stream(
             timed, (time.perf_counter_ns() - started) / 1e9
         ):
             index = (first + len(taken)) % len(lr)
-            frame = np.array(lr[index])
+            frame = read_frame(lr, index)
             taken.append((index, frame.shape, time.perf_counter_ns()))
             yield frame
             if isinstance(lr, Frames):
@@ -125,17 +127,19 @@ def time_rounds(
     lr: Sequence[np.ndarray],
     enough: Callable[[int, float], bool],
     show: Callable[[], None] = lambda: None,
-) -> List[Tuple[int, List[float]]]:
+) -> list[tuple[int, list[float]]]:
     """Time several sessions in turn until `enough` rounds and seconds say so: a frame and each one's milliseconds.
 
     Each round upscales one frame, in memory to in memory, with every session, in an order that changes: a busy
     machine slows all of them alike.
     """
-    rows: List[Tuple[int, List[float]]] = []
+    import numpy as np
+
+    rows: list[tuple[int, list[float]]] = []
     started = time.perf_counter()
     while not enough(len(rows), time.perf_counter() - started):
         index = len(rows) % len(lr)
-        frame = np.array(lr[index])
+        frame = read_frame(lr, index)
         row = [0.0] * len(sessions)
         for k in np.random.default_rng(len(rows)).permutation(len(sessions)):
             row[k] = time_frame(sessions[k], frame, index).end_to_end_ms

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from superres.device.base.levels import LEVELS
+from superres.device.base.int8 import INT8_MAX
 
 FORGETTING = 1e-3
 _POOL = 1 << 22
@@ -30,8 +30,8 @@ class NoisyConv2d(nn.Conv2d):
         if not (self.training and self.noise):
             return super().forward(input)
         self.amax = max(self.amax * (1 - FORGETTING), input.detach().abs().amax().item())
-        step = self.amax * self.noise / LEVELS
-        steps = self.weight.detach().abs().amax((1, 2, 3), keepdim=True) * (self.noise / LEVELS)
+        step = self.amax * self.noise / INT8_MAX
+        steps = self.weight.detach().abs().amax((1, 2, 3), keepdim=True) * (self.noise / INT8_MAX)
         noisy = torch.addcmul(self.weight, self._draw(self.weight.shape), steps)
         return self._conv_forward(torch.add(input, self._draw(input.shape), alpha=step), noisy, self.bias)
 

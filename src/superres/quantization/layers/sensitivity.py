@@ -9,10 +9,10 @@ from typing import Any
 import onnx
 
 from superres.csv_rows import write_rows
+from superres.device.base.hashes import sha256_file
 from superres.device.base.progress import Progress
 from superres.device.frames.files import Frames
 from superres.device.frames.psnr import PsnrProtocol
-from superres.device.machine.facts import sha256_file
 from superres.device.runtimes.base import Session
 from superres.device.tasks.engine import Clip, open_clip_frames, read_clip
 from superres.device.tasks.quality import compare_frame

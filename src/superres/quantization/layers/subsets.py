@@ -12,9 +12,9 @@ import onnx
 
 from superres.csv_rows import write_rows
 from superres.data.resampling import downsample
+from superres.device.base.hashes import sha256_file
 from superres.device.base.progress import Progress
 from superres.device.frames.psnr import PsnrProtocol, psnr
-from superres.device.machine.facts import sha256_file
 from superres.device.tasks.latency import Plan, measure_in_turn
 from superres.device.tasks.quality import compare_frame
 from superres.models.graphs.onnx_file import load_onnx

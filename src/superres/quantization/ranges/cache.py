@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from superres.device.base.errors import UserError
-from superres.device.base.levels import LEVELS
+from superres.device.base.int8 import INT8_MAX
 
 VERSION = "8502"
 """TensorRT of JetPack 5.1, the last for Xavier NX; TensorRT takes a cache of its own version only."""
@@ -48,7 +48,7 @@ def read_cache(path: Path) -> dict[str, float]:
         if entry["name"] in ranges:
             raise UserError(f"{path}, line {number}: expected each tensor once, found {entry['name']} again")
         (scale,) = struct.unpack(">f", bytes.fromhex(entry["scale"].zfill(8)))
-        ranges[entry["name"]] = LEVELS * scale
+        ranges[entry["name"]] = INT8_MAX * scale
     return ranges
 
 
@@ -65,7 +65,7 @@ def select_ranges(ranges: Mapping[str, float], names: list[str], path: Path) -> 
     for name in names:
         if not 0 < ranges[name] < math.inf:
             raise UserError(
-                f"{path}: expected a positive scale of tensor {name}, found {ranges[name] / LEVELS}; "
+                f"{path}: expected a positive scale of tensor {name}, found {ranges[name] / INT8_MAX}; "
                 "calibrate again on the device"
             )
     return {name: ranges[name] for name in names}
@@ -74,7 +74,7 @@ def select_ranges(ranges: Mapping[str, float], names: list[str], path: Path) -> 
 def format_cache(ranges: Mapping[str, float], version: str = VERSION) -> str:
     """The text of a cache with these largest magnitudes, whose scales are rounded to float32 as in a Q/DQ graph."""
     lines = [f"TRT-{version}-EntropyCalibration2"]
-    lines += [f"{name}: {struct.pack('>f', amax / LEVELS).hex()}" for name, amax in ranges.items()]
+    lines += [f"{name}: {struct.pack('>f', amax / INT8_MAX).hex()}" for name, amax in ranges.items()]
     return "\n".join(lines) + "\n"
 
 

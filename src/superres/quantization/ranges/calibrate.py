@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 
 from superres.device.base.errors import UserError
-from superres.device.base.levels import LEVELS
+from superres.device.base.hashes import sha256_file
+from superres.device.base.int8 import INT8_MAX
 from superres.device.base.outputs import Outputs
-from superres.device.machine.facts import sha256_file
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
 from superres.quantization.ranges.cache import format_cache, read_cache, select_ranges
 from superres.quantization.ranges.calibration import CalibrationSettings
@@ -81,7 +81,7 @@ def measured_ranges(seen: Observed, settings: CalibrationSettings) -> Ranges:
             notes[name] = f"{statistics.low} everywhere, as the data is"
         elif choice.note is not None:
             notes[name] = choice.note
-        elif np.float32(choice.amax / LEVELS) == np.float32(1 / LEVELS):
+        elif np.float32(choice.amax / INT8_MAX) == np.float32(1 / INT8_MAX):
             notes[name] = "the scale of 1.0, as for any images with a white pixel"
     return Ranges(tensors, _origin(settings, seen.data, seen.images, notes))
 

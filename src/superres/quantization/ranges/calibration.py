@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from superres.device.base.errors import UserError
+from superres.device.base.hashes import sha256_file
 from superres.device.frames.files import open_frames
-from superres.device.machine.facts import sha256_file
 
 Image = tuple[str, np.ndarray]
 """Name of an image and its tensor, float32 1 x 3 x H x W RGB in [0, 1]."""

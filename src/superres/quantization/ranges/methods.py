@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from superres.device.base.levels import LEVELS
+from superres.device.base.int8 import INT8_MAX
 from superres.quantization.ranges.calibration import CalibrationSettings
 from superres.quantization.ranges.histogram import BINS, Statistics
 
@@ -104,7 +104,7 @@ def mse(seen: Statistics, settings: CalibrationSettings) -> Choice:
     # Everything in units of a bin's width.
     largest = seen.amax / seen.width
     ranges = largest * np.arange(1, MSE_RANGES + 1) / MSE_RANGES
-    errors = np.array([_squared_error(sums, step) for step in ranges / LEVELS])
+    errors = np.array([_squared_error(sums, step) for step in ranges / INT8_MAX])
     best = MSE_RANGES - 1 - int(np.argmin(errors[::-1]))
     if best == MSE_RANGES - 1:
         return Choice(
@@ -149,7 +149,7 @@ def _divergence(bins: np.ndarray, beyond: float) -> float:
 
 def _squared_error(sums: np.ndarray, step: float) -> float:
     """Sum of squared errors for a step, from running sums of count, first and second moment over the bins."""
-    levels = np.arange(LEVELS + 1)
+    levels = np.arange(INT8_MAX + 1)
     # How many bins have their middle below the upper edge of each level; the last level takes all the rest.
     ends = np.clip(np.ceil((levels[:-1] + 0.5) * step - 0.5), 0, sums.shape[1] - 1).astype(np.intp)
     cuts = np.concatenate([[0], ends, [sums.shape[1] - 1]])

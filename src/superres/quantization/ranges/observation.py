@@ -14,9 +14,10 @@ import onnx
 import onnxruntime as ort
 
 from superres.device.base.errors import UserError
+from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import Outputs
 from superres.device.base.progress import Progress
-from superres.device.machine.facts import sha256_file, usable_cpus
+from superres.device.machine.facts import usable_cpus
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
 from superres.quantization.ranges.calibration import (
     FrameFile,

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 
 from superres.device.base.errors import UserError
-from superres.device.base.levels import LEVELS
-from superres.device.machine.facts import sha256_file
+from superres.device.base.hashes import sha256_file
+from superres.device.base.int8 import INT8_MAX
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
 
 Activation = Literal["symmetric", "asymmetric"]
@@ -105,5 +105,5 @@ def check_ranges(ranges: Ranges, graph: onnx.ModelProto, path: Path) -> None:
 
 
 def _check_positive(value: float, what: str, path: Path) -> None:
-    if not np.finfo(np.float32).tiny <= np.float32(value / LEVELS) < np.inf:
+    if not np.finfo(np.float32).tiny <= np.float32(value / INT8_MAX) < np.inf:
         raise UserError(f"{path}: expected a positive range for {what}, found {value}; calibrate again")

@@ -9,7 +9,7 @@ import onnx
 from onnx import helper
 
 from superres.device.base.errors import UserError
-from superres.device.base.levels import LEVELS
+from superres.device.base.int8 import INT8_MAX
 from superres.device.base.progress import Progress
 from superres.models.graphs.onnx_file import Convolution
 from superres.quantization.qdq import quantize_graph, quantized_convolutions, weight_grid
@@ -78,7 +78,7 @@ def apply(state: State, job: StepJob) -> State:
                 biases[convolution.result]: normal.bias(rounded),
             }
             replace_initializers(graph, values)
-            amax = [float(value) * LEVELS for value in grid.scale.reshape(-1)]
+            amax = [float(value) * INT8_MAX for value in grid.scale.reshape(-1)]
             ranges = replace(ranges, weight_amax={**ranges.weight_amax, convolution.weights: amax})
     return State(graph, ranges, {"error_against_nearest": gains})
 
@@ -168,7 +168,7 @@ class _Normal:
         ridge = _RIDGE * np.trace(variance) / len(variance)
         variance[np.diag_indices_from(variance)] += ridge
         form = _Form(variance, covariance + ridge * weights, scale)
-        nearest = np.clip(np.rint(weights / scale[:, None]), -LEVELS, LEVELS)
+        nearest = np.clip(np.rint(weights / scale[:, None]), -INT8_MAX, INT8_MAX)
         starts = (nearest, form.round_in_turn())
         ends = [form.descend(levels) for levels in starts]
         errors = [form.excess(levels) for levels in ends]
@@ -208,7 +208,7 @@ class _Form:
         left = self._best()[:, order]
         levels = np.empty_like(left)
         for i in range(left.shape[1]):
-            level = np.clip(np.rint(left[:, i] / self.scale), -LEVELS, LEVELS)
+            level = np.clip(np.rint(left[:, i] / self.scale), -INT8_MAX, INT8_MAX)
             missed = (left[:, i] - level * self.scale) / upper[i, i]
             left[:, i + 1 :] -= missed[:, None] * upper[i, i + 1 :]
             levels[:, order[i]] = level
@@ -223,7 +223,7 @@ class _Form:
         for _ in range(8 * levels.shape[1]):
             direction = -np.sign(slope)
             gain = 2 * np.abs(slope) * self.scale[:, None] - curvature
-            gain[np.abs(levels + direction) > LEVELS] = 0
+            gain[np.abs(levels + direction) > INT8_MAX] = 0
             best = gain.argmax(axis=1)
             moving = gain[rows, best] > 1e-9 * curvature[rows, best]
             if not moving.any():

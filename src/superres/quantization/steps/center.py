@@ -15,7 +15,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from superres.device.base.errors import UserError
-from superres.device.base.levels import LEVELS, UINT8_LEVELS
+from superres.device.base.int8 import INT8_MAX, UINT8_MAX
 from superres.models.graphs.onnx_file import Convolution, find_convolutions
 from superres.quantization.ranges.record import TensorRange
 from superres.quantization.steps.base import (
@@ -46,13 +46,13 @@ def apply(state: State, job: StepJob) -> State:
             f"{'nothing measured' if seen.min is None else f'a smallest value of {seen.min}'}; "
             "take another calibration, or this step out"
         )
-    step = seen.max / UINT8_LEVELS
+    step = seen.max / UINT8_MAX
     middle = np.float32(_BELOW * step)
     graph = copy_graph(state.graph)
     name = _shift_data(graph, first, middle)
     tensors = {key: value for key, value in state.ranges.tensors.items() if key != first.data}
-    ends = (-float(middle), (UINT8_LEVELS - _BELOW) * step)
-    tensors[name] = TensorRange(*ends, LEVELS * step)
+    ends = (-float(middle), (UINT8_MAX - _BELOW) * step)
+    tensors[name] = TensorRange(*ends, INT8_MAX * step)
     return State(graph, replace(state.ranges, tensors=tensors), {"middle": float(middle)})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from superres.device.base.errors import UserError
-from superres.device.base.levels import LEVELS, UINT8_LEVELS
+from superres.device.base.int8 import INT8_MAX, UINT8_MAX
 from superres.quantization.qdq import quantized_convolutions
 from superres.quantization.ranges.record import Ranges
 from superres.quantization.steps.base import State, copy_graph, read_initializers, replace_initializers
@@ -98,7 +98,7 @@ def with_bits(state: State, bits: FractionBits, facts: Mapping[str, Any]) -> Sta
         sums = _Sums(bits.tensors[convolution.data], steps, values[convolution.weights], bias)
         together = state.ranges.weights == "per-tensor"
         found = sums.fitting(bits.weights[convolution.weights], together)
-        weight_amax[convolution.weights] = np.ldexp(float(LEVELS), -found).tolist()
+        weight_amax[convolution.weights] = np.ldexp(float(INT8_MAX), -found).tolist()
         used[convolution.layer] = sorted({int(value) for value in found})
         if len(node.input) > 2:
             biases[node.input[2]] = np.ldexp(sums.bias_steps(found), -(sums.data + found))
@@ -130,15 +130,15 @@ class _Sums:
     def _bound(self, bits: np.ndarray) -> np.ndarray:
         """What no sum of a channel can exceed: all products at their largest, and the bias."""
         steps = np.ldexp(self.weights.astype(np.float64), bits[:, None, None, None])
-        levels = np.abs(np.clip(np.rint(steps), -LEVELS - 1, LEVELS))
+        levels = np.abs(np.clip(np.rint(steps), -INT8_MAX - 1, INT8_MAX))
         # -128 is a level too.
-        most = self.most if self.most == UINT8_LEVELS else self.most + 1
+        most = self.most if self.most == UINT8_MAX else self.most + 1
         return most * levels.sum(axis=(1, 2, 3)) + np.abs(self.bias_steps(bits))
 
 
 def _steps(ranges: Ranges) -> int:
     """Steps from 0 to the end of a tensor's range."""
-    return UINT8_LEVELS if ranges.activation == "asymmetric" else LEVELS
+    return UINT8_MAX if ranges.activation == "asymmetric" else INT8_MAX
 
 
 def _whole(ranges: Ranges) -> int:
@@ -150,7 +150,7 @@ def _weight_bits(weights: np.ndarray, ranges: Ranges) -> np.ndarray:
     magnitudes = np.abs(weights.reshape(len(weights), -1).astype(np.float64)).max(axis=1)
     if ranges.weights == "per-tensor":
         magnitudes = np.full_like(magnitudes, magnitudes.max())
-    whole = LEVELS.bit_length()
+    whole = INT8_MAX.bit_length()
     bits = [min(fraction_bits(value, whole), _FINEST) if value > 0 else None for value in magnitudes]
     least = min((value for value in bits if value is not None), default=whole)
     return np.array([least if value is None else value for value in bits], np.int64)

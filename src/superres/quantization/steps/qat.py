@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from superres.device.base.errors import UserError
-from superres.device.base.levels import UINT8_LEVELS
+from superres.device.base.int8 import UINT8_MAX
 from superres.device.base.progress import Progress
 from superres.device.machine.memory import keep_freed_memory
 from superres.models.settings import TrainingSettings
@@ -119,7 +119,7 @@ class _Training:
         """Mean squared difference to the float result on the patches of a step, in squared levels of a frame."""
         settings = self.settings
         data = self.chain.enter(_draw(self.photographs, settings.seed, step, batch, settings.patch))
-        loss = functional.mse_loss(self.chain(data), self.chain.forward_float(data)) * UINT8_LEVELS**2
+        loss = functional.mse_loss(self.chain(data), self.chain.forward_float(data)) * UINT8_MAX**2
         if not loss.isfinite():
             raise UserError(
                 f"step qat of {self.model}: patches {step}: expected a finite error, found {float(loss)}; "
@@ -138,7 +138,7 @@ def _draw(photographs: Sequence[np.ndarray], seed: int, step: int, batch: int, p
         y, x = int(random.integers(height - patch + 1)), int(random.integers(width - patch + 1))
         patches[i] = orient(photograph[y : y + patch, x : x + patch], int(random.integers(8)))
     planes = np.ascontiguousarray(np.moveaxis(patches, 3, 1))
-    return planes.astype(np.float32) / np.float32(UINT8_LEVELS)
+    return planes.astype(np.float32) / np.float32(UINT8_MAX)
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from typing import cast
 
 import onnx
 
+from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import Outputs
-from superres.device.machine.facts import sha256_file
 from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.ranges.record import check_ranges, ranges_text, read_ranges
 from superres.quantization.steps.base import State, Step, StepJob

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.device.base.errors import UserError
-from superres.device.base.levels import LEVELS
+from superres.device.base.int8 import INT8_MAX
 from superres.models.graphs.onnx_file import Convolution
 from superres.quantization.qdq import activation_grid, quantized_convolutions, weight_grid
 from superres.quantization.ranges.record import TensorRange
@@ -68,12 +68,12 @@ class TrainableLayer(nn.Module):
 
     def rounded_weight(self) -> Tensor:
         """The weights on their grid; -128 is not used."""
-        return fake_quantize(self.weight, self._weight_scale(), -LEVELS, LEVELS)
+        return fake_quantize(self.weight, self._weight_scale(), -INT8_MAX, INT8_MAX)
 
     def weight_amax(self) -> list[float]:
         """The magnitude of the last level of every output channel's weights; 127 scales are exact in float64."""
         scale = self._weight_scale().expand(self.weight.shape[0], 1, 1, 1)
-        return [float(value) * LEVELS for value in scale.flatten()]
+        return [float(value) * INT8_MAX for value in scale.flatten()]
 
     def data_range(self, seen: TensorRange) -> TensorRange:
         """The range of the data as trained; `seen` is what it was before."""
@@ -81,8 +81,8 @@ class TrainableLayer(nn.Module):
             return seen
         scale = float(self.data_scale * self.data_stretch.exp())
         low, high = self._levels
-        if low == -LEVELS - 1:
-            return replace(seen, amax=scale * LEVELS)
+        if low == -INT8_MAX - 1:
+            return replace(seen, amax=scale * INT8_MAX)
         # The ends of uint8 levels, which hold 0: from them follow the same scale and zero-point again.
         return TensorRange(scale * low, scale * high, scale * max(-low, high))
 

@@ -7,8 +7,8 @@ from typing import cast
 import onnx
 
 from superres.device.base.errors import UserError
+from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import Outputs, write_json
-from superres.device.machine.facts import sha256_file
 from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, describe_data
 from superres.quantization.tools.base import Quantizer

@@ -9,9 +9,9 @@ import polars as pl
 
 from superres.csv_rows import write_rows
 from superres.device.base.errors import UserError
+from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import read_json
 from superres.device.frames.psnr import psnr
-from superres.device.machine.facts import sha256_file
 from superres.device.timing.ratios import SAME
 from superres.report.metrics.cautions import NoiseLimits, find_cautions
 from superres.report.metrics.far_off import with_far_off

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from superres.device.base.errors import UserError
+from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import Outputs, read_json, write_json
-from superres.device.machine.facts import sha256_file
 
 
 @dataclass(frozen=True, order=True)

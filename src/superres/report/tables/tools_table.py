@@ -9,8 +9,8 @@ from typing import Any
 
 import onnx
 
+from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import Outputs, read_json
-from superres.device.machine.facts import sha256_file
 from superres.report import labels
 from superres.report.metrics.losses import loss_of
 from superres.report.metrics.operations import executed_convolutions

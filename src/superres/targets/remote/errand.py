@@ -24,7 +24,7 @@ _MOST_RESTARTS = 3
 """How often an agent may vanish without a result, as in a restart of the device, before that is the result."""
 
 
-def run_job(
+def run_on_device(
     job: Job,
     device: Device,
     log: Callable[[str], object] | None = None,

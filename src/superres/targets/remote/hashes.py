@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from superres.device.base.cache import cache_folder
+from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import Outputs, write_json
-from superres.device.machine.facts import sha256_file
 
 _REMEMBERED_FROM = 1 << 24
 """Smaller files, in bytes, are quicker hashed than looked up."""

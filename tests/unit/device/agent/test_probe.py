@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from superres.device.agent import probe
+from superres.device.agent.commands import will_run
 from superres.device.base.errors import UnsupportedError
 from superres.device.runtimes import RUNTIMES, load_runtime
 from superres.device.runtimes.base import Settings
@@ -25,7 +25,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize("runtime, precision, expected", ANSWERS)
 def test_what_will_work(runtime: str, precision: str, expected: str):
-    assert probe.answer(runtime, precision).startswith(expected)
+    assert will_run(runtime, precision).startswith(expected)
 
 
 @pytest.mark.parametrize("name", [name for name in RUNTIMES if name != "opencv"])
@@ -41,7 +41,7 @@ def test_a_build_says_the_same(name: str, tmp_path):
 
 @pytest.mark.skipif(has_driver(), reason="here is a driver")
 def test_tensorrt_without_a_driver():
-    answers = [probe.answer(name, "fp16") for name in ("tensorrt", "tensorrt_rtx")]
+    answers = [will_run(name, "fp16") for name in ("tensorrt", "tensorrt_rtx")]
     assert answers[0].startswith("no: needs a CUDA device: found no NVIDIA driver")
     assert answers[1].startswith(
         ("no: built, not run: needs a CUDA device", "no: runtime tensorrt_rtx: expected")

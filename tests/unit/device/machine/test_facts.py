@@ -4,8 +4,9 @@ import json
 import os
 import platform
 
-from superres.device.machine.facts import describe_machine, sha256_file, usable_cpus
-from superres.device.machine.load import describe_load
+from superres.device.base.hashes import sha256_file
+from superres.device.machine.disturbance import describe_load
+from superres.device.machine.facts import describe_machine, usable_cpus
 
 
 def test_facts_are_there_and_name_no_machine():

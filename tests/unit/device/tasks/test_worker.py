@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from superres.device.base.errors import UserError
+from superres.device.base.hashes import sha256_file
 from superres.device.frames.files import open_frames
 from superres.device.job import Job
-from superres.device.machine.facts import sha256_file
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Settings
 from superres.device.tasks import worker

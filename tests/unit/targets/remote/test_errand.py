@@ -93,7 +93,7 @@ def test_a_side_that_breaks_down_over_and_over_is_given_up(
     )
     patience = replace(QUICK, most_tries=2)
     with pytest.raises(UserError, match=r"tried 2 times: .*: ZeroDivisionError: no store; check"):
-        remote.run_job(make_job(tmp_path), far.device, print, patience)
+        remote.run_on_device(make_job(tmp_path), far.device, print, patience)
     assert far.jobs() == []
 
 

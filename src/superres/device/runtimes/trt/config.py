@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 KINDS = ("fp32", "fp16", "int8")
 
 
-def precision_kind(precision: str) -> str:
+def find_kind(precision: str) -> str:
     """`fp32`, `fp16` or `int8`; raises UnsupportedError for any other precision."""
     kind = "int8" if precision.startswith("int8-") else precision
     if kind not in KINDS:
@@ -41,7 +41,7 @@ def set_precision(
     Raises UnsupportedError where the device lacks it, and for a fallback that a strongly typed TensorRT
     can't be told.
     """
-    kind = precision_kind(precision)
+    kind = find_kind(precision)
     if hasattr(trt.BuilderFlag, "TF32"):
         config.clear_flag(trt.BuilderFlag.TF32)
     if is_strongly_typed(trt):
@@ -95,7 +95,7 @@ def set_dla(
         raise UnsupportedError(
             f"expected DLA core {core} on this device, found {builder.num_DLA_cores} cores; take dla_core out of the study"
         )
-    if precision_kind(precision) == "fp32":
+    if find_kind(precision) == "fp32":
         raise UnsupportedError("DLA computes in FP16 and INT8 only, not in fp32")
     if not sizes.fixed:
         raise UnsupportedError(

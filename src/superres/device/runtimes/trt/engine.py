@@ -44,7 +44,7 @@ def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: D
     Raises UserError for a file that TensorRT refuses, in its own words and with the node, and for limits that
     are too tight; UnsupportedError for what this TensorRT or this device doesn't do.
     """
-    configuration.precision_kind(settings.precision)
+    configuration.find_kind(settings.precision)
     options, sizes = build_options(settings), frame_sizes(settings)
     log = make_log(trt)
     builder = make_builder(trt, log)
@@ -83,7 +83,7 @@ def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: D
 
 def check_int8(convolutions: dict[str, int], precision: str) -> None:
     """Raise UnsupportedError if no convolution of an INT8 engine is Int8, where the types of all are known."""
-    if configuration.precision_kind(precision) != "int8" or not convolutions:
+    if configuration.find_kind(precision) != "int8" or not convolutions:
         return
     if set(convolutions) <= {"Float", "Half"}:
         raise UnsupportedError(

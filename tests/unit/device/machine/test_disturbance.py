@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from superres.device.machine import load
-from superres.device.machine.load import OthersMeter
+from superres.device.machine import disturbance
+from superres.device.machine.disturbance import OthersMeter
 
 
 def stat(busy: int, stolen: int) -> str:
@@ -21,10 +21,10 @@ def test_others_are_the_busy_ticks_less_ones_own(monkeypatch):
     texts = {"/proc/stat": stat(100, 3), f"/proc/{os.getpid()}/stat": "1 (a )b c) S " + "0 " * 10 + "20 5 0"}
     texts["/proc/77/stat"] = "77 (x) S " + "0 " * 10 + "8 2 0"
     now = [50.0]
-    monkeypatch.setattr(load, "read_text", texts.get)
-    monkeypatch.setattr(load, "_affinity", lambda: {0})
-    monkeypatch.setattr(load.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(load.os, "sysconf", lambda _: 100)
+    monkeypatch.setattr(disturbance, "read_text", texts.get)
+    monkeypatch.setattr(disturbance, "_affinity", lambda: {0})
+    monkeypatch.setattr(disturbance.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(disturbance.os, "sysconf", lambda _: 100)
     meter = OthersMeter([77])
     now[0] += 2.0
     texts["/proc/stat"] = stat(100 + 150, 3 + 10)
@@ -35,7 +35,7 @@ def test_others_are_the_busy_ticks_less_ones_own(monkeypatch):
 
 
 def test_without_proc_nothing_is_claimed(monkeypatch):
-    monkeypatch.setattr(load, "read_text", lambda _: None)
+    monkeypatch.setattr(disturbance, "read_text", lambda _: None)
     assert OthersMeter().read() is None
 
 
@@ -49,7 +49,7 @@ def test_another_process_is_seen_and_a_partner_is_not():
     other = multiprocessing.get_context("spawn").Process(target=spin, daemon=True)
     other.start()
     try:
-        while load._process_ticks(other.pid or 0) < 20:
+        while disturbance._process_ticks(other.pid or 0) < 20:
             time.sleep(0.02)
         everyone, without = OthersMeter(), OthersMeter([other.pid or 0])
         time.sleep(0.6)
