@@ -20,7 +20,8 @@ import numpy as np
 from superres.data.clips import prepare_clip
 from superres.data.resampling import downsample
 from superres.data.sources.reading import picture_digest
-from superres.data.sources.sources import FrameRange, Source, Y4m
+from superres.data.sources.source import Source
+from superres.data.sources.y4m import Y4m
 from superres.data.sources.yuv import yuv_to_rgb
 from superres.data.sources.yuv4mpeg import read_header, read_planes
 from superres.device.frames.files import FrameWriter
@@ -47,7 +48,7 @@ def write_video(path: Path, frames: int) -> None:
 
 def time_clip(folder: Path, path: Path, threads: int) -> tuple[float, float]:
     """Seconds by the clock and by the processors."""
-    source = Source(Y4m(str(path), "bt709", "limited", "auto"), FrameRange())
+    source = Source(Y4m(path=str(path)))
     paths = {"hr": folder / "c.hr.npy", "lr": folder / "c.lr.npy", "index": folder / "c.json"}
     clock, processors = time.perf_counter(), time.process_time()
     prepare_clip("c", [source], "bicubic", wheels=folder, threads=threads, **paths)

@@ -9,7 +9,7 @@ def image_set(wildcards):
 
 def wheels_of(sources):
     """Wheels that have to be downloaded before these sources can be read."""
-    packages = [getattr(source.kind, "package", None) for source in sources]
+    packages = [source.package for source in sources]
     return sorted(
         {
             f"{PACKAGES}/{package.wheel}"

@@ -48,13 +48,22 @@ def traced_quantization(arm):
     return traced | {"ranges": recipe_file(arm.model, str(recipe), "json")}
 
 
+def set_facts(images):
+    """What the study says about a calibration or training set."""
+    return {**asdict(images), "sources": [source.describe() for source in images.sources]}
+
+
 def study_of_arm(arm, clip):
     """What the study says about an arm on a clip, for its manifest: all that concerns it, and nothing else."""
-    of_clip, reference = asdict(STUDY.clips[clip]), STUDY.reference_of(arm)
+    of_clip, reference = STUDY.clips[clip], STUDY.reference_of(arm)
     facts = {
         "study": STUDY.name,
         # What is said of a clip in words decides over no figure.
-        "clip": {key: of_clip[key] for key in ("name", "source", "downsampling")},
+        "clip": {
+            "name": of_clip.name,
+            "source": of_clip.source.describe(),
+            "downsampling": of_clip.downsampling,
+        },
         "model": model_facts(arm),
         "runtime": {
             "frames": frames_of(STUDY, arm),
@@ -80,7 +89,7 @@ def model_facts(arm):
     if facts["weights"] == "train" and arm.model != BASELINE:
         facts["training"] = dict(training)
         facts["training_sets"] = {
-            role: asdict(STUDY.training_sets[training[role]]) for role in TRAINING_ROLES
+            role: set_facts(STUDY.training_sets[training[role]]) for role in TRAINING_ROLES
         }
     return facts
 
@@ -91,7 +100,7 @@ def quantization_facts(arm, calibration):
     name = STUDY.calibration_of(arm).calibration_set
     return {
         "calibration": calibration,
-        "calibration_set": asdict(STUDY.calibration_sets[name]) if name else None,
+        "calibration_set": set_facts(STUDY.calibration_sets[name]) if name else None,
         "seed": (calibration["data"] or {}).get("seed"),
         "recipe": str(quantization.recipe),
         "steps": {

@@ -26,7 +26,9 @@ def test_nothing_else_is_named():
 
 
 def test_imports_inside_functions_count():
-    assert "data/sources/check_files.py" in modules_behind("data/sources/overlap.py")
+    assert "data/sources/pictures.py" in modules_behind("data/sources/images.py")
+    # Every kind of source stands behind a clip.
+    assert {"data/sources/y4m.py", "data/sources/yuv.py"} <= set(modules_behind("data/clips.py"))
 
 
 def test_missing_module_is_an_error():
@@ -37,4 +39,4 @@ def test_missing_module_is_an_error():
 def test_libraries_are_those_that_are_imported_anywhere_in_a_module():
     # torch only inside functions; hashlib and pathlib are Python's own, superres is this package.
     assert libraries_behind(["device/runtimes/pytorch.py"]) == ["numpy", "torch"]
-    assert libraries_behind(["data/sources/y4m.py", "report/tables/paper_table1.csv"]) == ["numpy"]
+    assert libraries_behind(["data/sources/yuv4mpeg.py", "report/tables/paper_table1.csv"]) == ["numpy"]

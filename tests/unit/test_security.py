@@ -15,9 +15,10 @@ import torch
 import yaml
 from snakemake.common.configfile import load_configfile
 
-from superres.data.sources.check_files import check_source
-from superres.data.sources.sources import FILES, FrameRange, Source, Y4m, ZipImages
-from superres.data.sources.zip_images import zip_members
+from superres.data.sources.registry import check_source
+from superres.data.sources.source import FILES, Source
+from superres.data.sources.y4m import Y4m
+from superres.data.sources.zip_images import ZipImages, zip_members
 from superres.device.base.errors import UserError
 from superres.device.fixed_point import read_tables
 from superres.device.frames.files import open_frames
@@ -188,7 +189,7 @@ def test_what_a_shell_would_run_is_only_a_name(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     for path in ("$(mkdir mark).y4m", "`mkdir mark`.y4m", "a.y4m; mkdir mark", "a.y4m|mkdir mark", "-o mark"):
         with pytest.raises(UserError, match=re.escape(f"expected a file at {path}, found nothing")):
-            check_source(Source(Y4m(path, "bt709", "limited", "auto"), FrameRange()))
+            check_source(Source(Y4m(path=path)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -240,7 +241,7 @@ def test_archives_stay_in_theirs(tmp_path: Path):
             archive.writestr("a.png", b"")
             archive.writestr(name, b"")
         with pytest.raises(UserError, match="expected names that stay inside the archive"):
-            zip_members(ZipImages(str(tmp_path / f"{i}.zip"), ("*",), ()))
+            zip_members(str(tmp_path / f"{i}.zip"), ZipImages())
 
 
 # Credentials.

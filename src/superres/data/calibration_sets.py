@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from superres.data.indices import describe_source, each_frame, write_index
-from superres.data.sources.reading import FrameReader, Origin, open_source, picture_digest
+from superres.data.sources.reading import FrameReader, Origin, each_frame, picture_digest
+from superres.data.sources.registry import open_source
 from superres.data.sources.source import Source
 from superres.device.base.errors import UserError
+from superres.device.base.outputs import Outputs, write_json
 from superres.device.base.progress import Progress
 from superres.device.frames.files import FrameWriter
 
@@ -46,17 +47,16 @@ def prepare_calibration_set(
             _check_new(origin, origins, name)
             origins.append(origin)
             progress.update()
-    write_index(
-        index_out,
-        {
-            "name": name,
-            "sources": [describe_source(source) for source in sources],
-            "names": [frame_name for reader in readers for frame_name in reader.names],
-            "shapes": shapes,
-            "sha256": digests,
-            "origins": [dataclasses.asdict(origin) for origin in origins],
-        },
-    )
+    content = {
+        "name": name,
+        "sources": [source.describe() for source in sources],
+        "names": [frame_name for reader in readers for frame_name in reader.names],
+        "shapes": shapes,
+        "sha256": digests,
+        "origins": [dataclasses.asdict(origin) for origin in origins],
+    }
+    with Outputs({"index": str(index_out)}) as outputs:
+        write_json(outputs["index"], content)
 
 
 def _check_size(reader: FrameReader, i: int, width: int, height: int) -> None:

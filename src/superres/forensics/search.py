@@ -12,9 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from superres.data.frame_threads import frame_threads
+from superres.data.clips import frame_threads
 from superres.data.resampling import downsample
-from superres.data.sources.reading import FrameReader, open_source
+from superres.data.sources.reading import FrameReader
+from superres.data.sources.registry import open_source
 from superres.data.sources.source import Source
 from superres.device.base.progress import Progress
 from superres.device.frames.bicubic import upscale_bicubic

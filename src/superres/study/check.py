@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from superres.data.download.addresses import without_secrets
-from superres.data.sources.reading import check_source
+from superres.data.sources.registry import check_source
 from superres.data.sources.source import Source, check_disjoint
 from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about

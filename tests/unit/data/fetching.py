@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superres.data.download.download import Patience
 from superres.data.download.fetch import fetch_file
-from superres.data.sources.sources import Download, PinnedFile
+from superres.data.download.http import Patience
+from superres.data.sources.source import Download, PinnedFile
 from superres.device.base.errors import UserError
 
 from .file_server import Served
@@ -68,9 +68,9 @@ def refused(folder: Path, *places: str, **settings: object) -> str:
 PROGRAM = """
 import resource, sys
 from pathlib import Path
-from superres.data.download.download import Patience
+from superres.data.download.http import Patience
 from superres.data.download.fetch import fetch_file
-from superres.data.sources.sources import Download, PinnedFile
+from superres.data.sources.source import Download, PinnedFile
 from superres.scripting import script_log
 
 folder, url, size, sha256, limit = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5])

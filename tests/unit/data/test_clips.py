@@ -11,12 +11,12 @@ from PIL import Image
 from superres.data.calibration_sets import prepare_calibration_set
 from superres.data.clips import prepare_clip
 from superres.data.resampling import downsample
+from superres.data.sources.images import Images
 from superres.data.sources.reading import picture_digest
-from superres.data.sources.sources import FrameRange, Images, PackageFile, Source, TurningView
+from superres.data.sources.source import PackageFile, Source
+from superres.data.sources.turning_view import TurningView
 from superres.device.base.errors import UserError
 from superres.device.frames.files import open_frames
-
-ALL = FrameRange()
 
 
 def _images(folder, *sizes, seed=0):
@@ -24,7 +24,7 @@ def _images(folder, *sizes, seed=0):
     folder.mkdir()
     for k, (height, width) in enumerate(sizes):
         Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(folder / f"{k}.png")
-    return Source(Images(str(folder), (), ()), ALL)
+    return Source(Images(path=str(folder)))
 
 
 def _clip(folder, *sources, kernel="bicubic"):
@@ -44,7 +44,19 @@ def _view(folder, yaw, frames=1, step=0.0):
     with zipfile.ZipFile(folder / "photos-1.0.whl", "w") as archive, archive.open("pano.png", "w") as file:
         Image.fromarray(panorama).save(file, "PNG")
     package = PackageFile("photos", "1.0", "0" * 64)
-    return Source(TurningView(package, "pano.png", frames, 32, 18, 60, yaw, step, 0, 2), ALL)
+    return Source(
+        TurningView(
+            package=package.package,
+            member="pano.png",
+            count=frames,
+            width=32,
+            height=18,
+            fov=60,
+            yaw=yaw,
+            yaw_step=step,
+        ),
+        package,
+    )
 
 
 @pytest.mark.parametrize("kernel", ["bicubic", "area"])

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from superres.data.resampling import FILTERS, downsample, downsample_float
-from superres.data.sources.sources import KERNELS
+from superres.data.resampling import FILTERS, KERNELS, downsample, downsample_float
 from superres.device.base.errors import UserError
 
 

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from superres.data.resampling import downsample
-from superres.data.sources.sources import KERNELS, MATRICES, RANGES, FrameRange, Source, Y4m
+from superres.data.resampling import KERNELS, downsample
+from superres.data.sources.source import Source
+from superres.data.sources.y4m import Y4m
 from superres.data.sources.yuv import yuv_to_rgb
 from superres.data.sources.yuv4mpeg import read_header, read_planes
 from superres.device.base.errors import UserError
@@ -19,7 +20,7 @@ from superres.forensics.search import Candidates, measure_candidates, search_pro
 from superres.forensics.table import Combination, Measured, Published, conclude, rank
 
 HEIGHT, WIDTH, FRAMES = 48, 64, 3
-ALL = Candidates(MATRICES, RANGES, KERNELS, ("opencv", "matlab"))
+ALL = Candidates(("bt601", "bt709"), ("limited", "full"), KERNELS, ("opencv", "matlab"))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def clip(path: Path) -> Source:
     """What the source says of matrix and range plays no part."""
-    return Source(Y4m(str(path), "bt709", "limited", "auto"), FrameRange())
+    return Source(Y4m(path=str(path)))
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_all_combinations_are_measured_once(measured: list[Measured]):
     "down, up", list(product(("bicubic", "opencv-cubic", "pillow-lanczos"), ("opencv", "matlab")))
 )
 def test_the_settings_behind_a_figure_are_found_among_all(path: Path, measured, down: str, up: str):
-    for matrix, span, average in product(MATRICES, RANGES, ("frames", "error")):
+    for matrix, span, average in product(ALL.matrices, ALL.ranges, ("frames", "error")):
         truth = Combination(down, up, matrix, span, average)
         first, second, *_ = rank(measured, figures(path, truth))
         assert first.measured.combination == truth

@@ -1,20 +1,31 @@
-"""A pinned file under its name: from a folder that has it, or from an address."""
+"""A pinned file under its name: from a folder that has it or from an address, verified before it is used.
+
+Beside the name under which a file is found lies a receipt. It says what was verified: the real file, its size, its time
+of change and its sha256. Light: what speaks HTTP comes in with a download.
+"""
 
 import fcntl
+import hashlib
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from superres.data.download.addresses import is_address, readable_address
-from superres.data.download.download import Patience, download
-from superres.data.download.http_faults import NotThereError
-from superres.data.download.partial import Partial
-from superres.data.download.receipts import accept_digest, verify_file, write_receipt
-from superres.data.download.space import check_space
+from superres.data.download.space import check_space, megabytes
 from superres.data.sources.source import Download, PinnedFile
+from superres.data.sources.yuv4mpeg import read_header
 from superres.device.base.errors import UserError
+from superres.device.base.outputs import Outputs, write_json
+
+if TYPE_CHECKING:
+    from superres.data.download.http import Patience
+    from superres.data.download.partial import Partial
+
+_AWAY = "take it away (then it is fetched), or correct the study if this file is meant"
 
 
 def fetch_file(
@@ -23,7 +34,7 @@ def fetch_file(
     store: Path,
     out: Path,
     room: Sequence[tuple[Path, int]] = (),
-    patience: Patience | None = None,
+    patience: "Patience | None" = None,
 ) -> None:
     """Make `out` a link to the pinned file, with its receipt beside it, once its content is known to be right.
 
@@ -40,8 +51,8 @@ def fetch_file(
                 _link(place, file, out)
                 return
         addresses = [place for place in wanted.places if is_address(place)]
-        digest = _download_to(final, file, addresses, room, patience or Patience())
-        write_receipt(final, file, digest, _receipt(out))
+        digest = _download_to(final, file, addresses, room, patience)
+        _write_receipt(_receipt(out), _identity(final, file), digest)
         _link(final, file, out)
 
 
@@ -50,9 +61,12 @@ def _download_to(
     file: PinnedFile,
     addresses: Sequence[str],
     room: Sequence[tuple[Path, int]],
-    patience: Patience,
+    patience: "Patience | None",
 ) -> str:
     """Download a file from the first address that has it; its sha256."""
+    from superres.data.download.http import NotThereError
+    from superres.data.download.partial import Partial
+
     with Partial(final.with_name(f"{final.name}.part"), file) as partial:
         needs = [(final.parent, file.bytes - partial.size), *room]
         check_space(needs, f"download of {file.name} and what is made of it")
@@ -68,7 +82,10 @@ def _download_to(
         return partial.digest
 
 
-def _download_right(address: str, file: PinnedFile, partial: Partial, patience: Patience) -> None:
+def _download_right(address: str, file: PinnedFile, partial: "Partial", patience: "Patience | None") -> None:
+    from superres.data.download.http import Patience, download
+
+    patience = patience or Patience()
     download(address, file, partial, patience)
     if partial.digest != file.sha256 and partial.resumed:
         # Its parts may be of different versions; only a file in one piece shows what the server has.
@@ -79,7 +96,7 @@ def _download_right(address: str, file: PinnedFile, partial: Partial, patience: 
         download(address, file, partial, patience)
     try:
         where = f"{file.name} from {readable_address(address)}"
-        accept_digest(partial.path, file, partial.digest, where, "correct the study if this file is meant")
+        _accept_digest(partial.path, file, partial.digest, where, "correct the study if this file is meant")
     except UserError:
         partial.discard()
         raise
@@ -108,3 +125,79 @@ def _locked(path: Path, name: str) -> Iterator[None]:
             sys.stderr.write(f"fetch_file {name}: another run fetches it; waiting for that\n")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def verify_file(path: Path, file: PinnedFile, receipt: Path) -> None:
+    """Check that the file at `path` (a link is followed) is the pinned one, and write the receipt.
+
+    Costs nothing while the receipt is that of this very file. Raises UserError if the file is missing or another
+    one; with `mismatch` warn, a hash that differs is said on stderr, and the structure decides.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: expected the file {file.name}, found nothing; run its download again")
+    check_size(path, file)
+    identity = _identity(path, file)
+    if _read_receipt(receipt) != identity:
+        sys.stderr.write(f"{path}: checking {megabytes(file.bytes)} against its sha256\n")
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        _accept_digest(path, file, digest, str(path), _AWAY)
+        _write_receipt(receipt, identity, digest)
+
+
+def check_size(path: Path, file: PinnedFile) -> None:
+    """Raise UserError if the file at `path` hasn't the pinned number of bytes."""
+    found = path.stat().st_size
+    if found != file.bytes:
+        raise UserError(
+            f"{path}: expected {file.bytes} bytes, found {found}: it isn't the file that the study pins, and is not used; "
+            f"{_AWAY}"
+        )
+
+
+def _accept_digest(path: Path, file: PinnedFile, digest: str, where: str, advice: str) -> None:
+    """Raise UserError if the content's sha256 isn't the pinned one, unless a sound structure may stand in for it.
+
+    `where` and `advice` are the beginning and the end of the message.
+    """
+    if digest == file.sha256:
+        return
+    if file.mismatch == "error":
+        raise UserError(
+            f"{where}: expected sha256 {file.sha256}, found {digest}: it isn't the file that the study pins, and is not "
+            f"used; {advice}"
+        )
+    header = read_header(path)
+    sys.stderr.write(
+        f"warning: {where}: expected sha256 {file.sha256}, found {digest}; it is used all the same, for its size is right "
+        f"and it holds {header.frames} whole frames of {header.width}x{header.height}\n"
+    )
+
+
+def _write_receipt(receipt: Path, identity: dict[str, Any], digest: str) -> None:
+    with Outputs({"receipt": str(receipt)}) as outputs:
+        write_json(outputs["receipt"], {**identity, "sha256": digest})
+
+
+def _identity(path: Path, file: PinnedFile) -> dict[str, Any]:
+    real = path.resolve()
+    facts = real.stat()
+    return {
+        "file": str(real),
+        "bytes": facts.st_size,
+        "changed_ns": facts.st_mtime_ns,
+        "pinned_sha256": file.sha256,
+    }
+
+
+def _read_receipt(receipt: Path) -> dict[str, Any] | None:
+    """What a receipt says, without the hash that was found; None for one that isn't there or broken."""
+    try:
+        content = json.loads(receipt.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return (
+        {key: value for key, value in content.items() if key != "sha256"}
+        if isinstance(content, dict)
+        else None
+    )

@@ -1,18 +1,19 @@
-"""A file that is being downloaded: what is there of it so far, its hash, and which version of the file it is of."""
+"""A file that is being downloaded: what is there of it, of which version of the file, and how it gets on."""
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+
+from tqdm import tqdm
 
 from superres.data.download.space import naming_full_disk
 from superres.data.sources.source import PinnedFile
 
 _BLOCK = 1 << 20
-# What is written is put on the disk itself this often: a machine that goes down loses no more.
-_SYNC_EVERY = 64 << 20
 
 
 class Partial:
@@ -24,18 +25,15 @@ class Partial:
 
     def __init__(self, path: Path, file: PinnedFile):
         self.path, self._file = path, file
-        self._facts_path = path.with_name(path.name + ".json")
-        self.size = 0
-        self.resumed = False
-        self._unsynced = 0
+        self._version_path = path.with_name(f"{path.name}.json")
+        self.size, self.resumed = 0, False
 
     def __enter__(self) -> "Partial":
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = self.path.open("r+b" if self.path.exists() else "w+b")
-        self._digest = hashlib.sha256()
-        self._facts = self._read_facts()
+        self._digest, self._version = hashlib.sha256(), self._read_version()
         there = os.fstat(self._stream.fileno()).st_size
-        if self._facts.get("sha256") != self._file.sha256 or not 0 < there <= self._file.bytes:
+        if self._version.get("sha256") != self._file.sha256 or not 0 < there <= self._file.bytes:
             self.restart()
         else:
             while block := self._stream.read(_BLOCK):
@@ -54,13 +52,13 @@ class Partial:
     @property
     def etag(self) -> str | None:
         """The ETag of the version that the bytes are of."""
-        return self._facts.get("etag")
+        return self._version.get("etag")
 
     @property
     def validator(self) -> str | None:
         """What If-Range asks for: a strong ETag, else the time of the last change, else nothing."""
         etag = self.etag
-        return etag if etag and not etag.startswith("W/") else self._facts.get("last_modified")
+        return etag if etag and not etag.startswith("W/") else self._version.get("last_modified")
 
     @property
     def digest(self) -> str:
@@ -75,49 +73,62 @@ class Partial:
             self._stream.flush()
         self._digest.update(block)
         self.size += len(block)
-        self._unsynced += len(block)
-        if self._unsynced >= _SYNC_EVERY:
-            self.sync()
-
-    def sync(self) -> None:
-        """Put what has arrived on the disk itself."""
-        os.fsync(self._stream.fileno())
-        self._unsynced = 0
 
     def restart(self) -> None:
         """Forget what has arrived."""
         self._stream.seek(0)
         self._stream.truncate()
-        self._digest = hashlib.sha256()
+        self._digest, self._version = hashlib.sha256(), {}
         self.size, self.resumed = 0, False
-        self._facts = {}
 
-    def note_version(self, headers: Mapping[str, str]) -> None:
-        """Write down which version of the file the bytes to come are of, by a response's headers."""
-        self._facts = {
-            "sha256": self._file.sha256,
-            "etag": headers.get("ETag"),
-            "last_modified": headers.get("Last-Modified"),
-        }
-        temporary = self._facts_path.with_name(self._facts_path.name + ".new")
+    def note_version(self, etag: str | None, last_modified: str | None) -> None:
+        """Write down which version of the file the bytes to come are of, as a server names it."""
+        self._version = {"sha256": self._file.sha256, "etag": etag, "last_modified": last_modified}
+        temporary = self._version_path.with_name(f"{self._version_path.name}.new")
         with naming_full_disk(temporary, "and run it again"):
-            temporary.write_text(json.dumps(self._facts), encoding="utf-8")
-        temporary.replace(self._facts_path)
+            temporary.write_text(json.dumps(self._version), encoding="utf-8")
+        temporary.replace(self._version_path)
 
     def move_to(self, final: Path) -> None:
-        """Give the whole file its final name."""
-        self.sync()
+        """Give the whole file its final name, once it is on the disk itself."""
+        os.fsync(self._stream.fileno())
         self.path.replace(final)
-        self._facts_path.unlink(missing_ok=True)
+        self._version_path.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Delete what has arrived."""
         self.path.unlink(missing_ok=True)
-        self._facts_path.unlink(missing_ok=True)
+        self._version_path.unlink(missing_ok=True)
 
-    def _read_facts(self) -> dict[str, str | None]:
+    def _read_version(self) -> dict[str, str | None]:
         try:
-            facts = json.loads(self._facts_path.read_text(encoding="utf-8"))
+            version = json.loads(self._version_path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return facts if isinstance(facts, dict) else {}
+        return version if isinstance(version, dict) else {}
+
+
+class _Lines:
+    """Where there is no terminal: what tqdm draws, one line below the other on stderr."""
+
+    def write(self, text: str) -> None:
+        if text.strip():
+            sys.stderr.write(text.strip() + "\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def progress_bar(label: str, total: int, done: int) -> tqdm:
+    """Progress in bytes, on the terminal that the process was started on: jobs write their own stderr into a log too."""
+    bytes_of: dict[str, Any] = {
+        "desc": label,
+        "total": total,
+        "initial": done,
+        "unit": "B",
+        "unit_scale": True,
+    }
+    if sys.__stderr__ is not None and sys.__stderr__.isatty():
+        return tqdm(file=sys.__stderr__, mininterval=0.5, **bytes_of)
+    line = "{desc}: {n_fmt}/{total_fmt}, {percentage:.0f} %, {rate_fmt}, {remaining} left"
+    return tqdm(file=_Lines(), mininterval=5.0, delay=1e-9, bar_format=line, **bytes_of)

@@ -6,13 +6,11 @@ Reading in rising order is what every source is quick at, and holds one frame (a
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from superres.data.download.receipts import check_size, verify_file
-from superres.data.sources.source import Source
 from superres.device.base.errors import UserError
 
 if TYPE_CHECKING:
@@ -70,28 +68,11 @@ class FrameReader(ABC):
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]": ...
 
 
-def check_source(source: Source, smallest: int = 2) -> None:
-    """Raise UserError for what is wrong with a source as far as names and headers tell.
-
-    Images of a folder must be at least `smallest` pixels wide and high. A file that is yet to be downloaded, the
-    frames of a video and the content of images in an archive are checked when they are read.
-    """
-    if (pinned := source.pinned) is not None:
-        if not Path(pinned.path).exists():
-            return
-        check_size(Path(pinned.path), pinned)
-    source.kind.check(source, smallest)
-
-
-def open_source(source: Source, wheels: Path) -> FrameReader:
-    """Open a source; `wheels` is the folder of downloaded wheels.
-
-    Raises UserError if the source is missing or malformed, if its frame range reaches outside it, or if a file that
-    the study pins is another one.
-    """
-    if (pinned := source.pinned) is not None:
-        verify_file(Path(pinned.path), pinned, Path(pinned.receipt))
-    return source.kind.open(source, wheels)
+def each_frame(readers: Sequence[FrameReader]) -> Iterator[tuple[FrameReader, int]]:
+    """Every frame of some readers, in order: its reader, and its place there."""
+    for reader in readers:
+        for i in range(len(reader)):
+            yield reader, i
 
 
 def picture_digest(picture: "np.ndarray") -> str:

@@ -7,14 +7,14 @@ lists them. Everything here and in those modules is light at import, for the wor
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from superres.device.base.errors import UserError
-from superres.keys import Keys, Maybe, Whole
+from superres.keys import Keys, Whole
 
 if TYPE_CHECKING:
     from superres.data.sources.reading import FrameReader
@@ -28,8 +28,7 @@ class FrameRange(Keys):
 
     first: Annotated[Whole, Field(ge=0, description="Index of the first frame.")] = 0
     count: Annotated[
-        Maybe[Annotated[Whole, Field(ge=1, le=1_000_000)]],
-        Field(description="Number of frames; all that follow if left out."),
+        Whole | None, Field(ge=1, le=1_000_000, description="Number of frames; all that follow if left out.")
     ] = None
     stride: Annotated[Whole, Field(ge=1, description="Every how many frames.")] = 1
 
@@ -133,15 +132,19 @@ class SourceKind(Keys, ABC):
 
 @dataclass(frozen=True)
 class Source:
-    """A source of a study: the keys of its kind, the range of its frames that is used, and what it refers to.
+    """A source of a study: the keys of its kind, and what it refers to by name.
 
     `package` is set for a source that lies in a package, `pinned` for one whose file is fetched.
     """
 
     kind: SourceKind
-    frames: FrameRange = field(default_factory=FrameRange)
     package: PackageFile | None = None
     pinned: PinnedFile | None = None
+
+    @property
+    def frames(self) -> FrameRange:
+        """Which frames are taken; all of a kind that has no such key."""
+        return getattr(self.kind, "frames", FrameRange())
 
     @property
     def path(self) -> str | None:
@@ -160,6 +163,15 @@ class Source:
         """Paths of the files on this machine that are read, fetched ones among them."""
         return self.kind.files(self)
 
+    def describe(self) -> dict[str, Any]:
+        """Plain values for JSON: the name of its kind, every key that is set, and what it refers to."""
+        refers = {"package": self.package, "pinned": self.pinned}
+        return {
+            "kind": type(self.kind).__name__,
+            **self.kind.model_dump(exclude_none=True, exclude={"type"}),
+            **{key: asdict(value) for key, value in refers.items() if value is not None},
+        }
+
 
 def resolve(kind: SourceKind, where: str, named: Named) -> Source:
     """The source behind the keys at `where` in a study, with the package or the file that it names.
@@ -170,7 +182,6 @@ def resolve(kind: SourceKind, where: str, named: Named) -> Source:
     package = getattr(kind, "package", None)
     return Source(
         kind,
-        getattr(kind, "frames", FrameRange()),
         None if package is None else _find_package(package, where, named.packages),
         _find_file(kind, where, named.files) if "file" in type(kind).model_fields else None,
     )

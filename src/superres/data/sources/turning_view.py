@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from superres.data.sources.packages import open_member, package_of
 from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest
-from superres.data.sources.source import PackageFile, Source, SourceKind, frame_indices, select_frames
+from superres.data.sources.source import PackageFile, Source, SourceKind
 from superres.device.base.errors import UserError
 from superres.keys import Whole
 
@@ -57,8 +57,7 @@ class TurningView(SourceKind):
         return self
 
     def check(self, source: Source, smallest: int) -> None:
-        """Raise UserError for a frame range that reaches beyond the views."""
-        select_frames(source.frames, self.count, f"turning view in {self.member}")
+        """Nothing is left to check: the keys have their bounds, and the package is yet to be downloaded."""
 
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the views that are taken."""
@@ -71,8 +70,8 @@ class TurningView(SourceKind):
         if not isinstance(other, TurningView) or not same_file or self.member != other.member:
             return None
         # Frames one by one: a few views far apart leave room for others between them.
-        for i in frame_indices(mine.frames, self.count):
-            for j in frame_indices(theirs.frames, other.count):
+        for i in range(self.count):
+            for j in range(other.count):
                 here, there = frame_sector(self, i), frame_sector(other, j)
                 if sectors_overlap(here, there):
                     return (
@@ -85,23 +84,22 @@ class TurningView(SourceKind):
 class _ViewReader(FrameReader):
     def __init__(self, view: TurningView, source: Source, wheels: Path):
         self._view, self._package, self._wheels = view, package_of(source), wheels
-        self._indices = select_frames(source.frames, view.count, f"turning view in {view.member}")
-        names = numbered_names(view.member, self._indices)
+        names = numbered_names(view.member, range(view.count))
         super().__init__(names, [(view.height, view.width)] * len(names))
 
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
-        view, turn = self._view, self._indices[index]
+        view = self._view
         panorama, digest = _read_panorama(self._package, view.member, self._wheels)
         frame = render_view(
             panorama,
-            yaw=view.yaw + turn * view.yaw_step,
+            yaw=view.yaw + index * view.yaw_step,
             pitch=view.pitch,
             fov=view.fov,
             width=view.width,
             height=view.height,
             supersampling=view.supersampling,
         )
-        return frame, Origin(self.names[index], digest, frame_sector(view, turn))
+        return frame, Origin(self.names[index], digest, frame_sector(view, index))
 
 
 @functools.lru_cache(maxsize=1)

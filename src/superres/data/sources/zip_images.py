@@ -25,7 +25,7 @@ from superres.data.sources.source import (
     select_frames,
 )
 from superres.device.base.errors import UserError
-from superres.keys import Many, Maybe, Some
+from superres.keys import Texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,19 +45,20 @@ class ZipImages(SourceKind):
 
     type: Literal["zip-images"] = "zip-images"
     path: Annotated[
-        Maybe[str],
+        str | None,
         Field(description="A zip archive of images of any sizes on this machine; it is read in place."),
     ] = None
-    file: Annotated[
-        Maybe[str], Field(description="Instead of a path, the name of an entry of `files`.")
-    ] = None
+    file: Annotated[str | None, Field(description="Instead of a path, the name of an entry of `files`.")] = (
+        None
+    )
     include: Annotated[
-        Some[str],
+        Texts,
         Field(
+            min_length=1,
             description="Patterns of names inside the archive (*, ?, [...]); * matches any characters, / too.",
         ),
     ] = ("*",)
-    exclude: Annotated[Many[str], Field(description="Patterns of names that are left out.")] = ()
+    exclude: Annotated[Texts, Field(description="Patterns of names that are left out.")] = ()
     frames: FrameRange = FrameRange()
 
     def check(self, source: Source, smallest: int) -> None:

@@ -89,35 +89,28 @@ def open_frames(path: Path, shapes: Sequence[Shape] | None = None) -> Frames:
 class FrameWriter:
     """Writes a frame file frame by frame, in any order and from several threads; it gets its final name once whole.
 
-    Used as a context manager: an exception inside leaves nothing behind. With `resume`, what is no Exception (an
-    interrupt) leaves the frames so far in `{path}.part`, and the next writer of the same shapes goes on with that
-    file; which of its frames are whole is for the caller to know. Plain writes, for the pages of a
-    memory map would stay in memory, and a full disk would kill the process.
+    Used as a context manager: an exception inside leaves nothing behind. Plain writes, for the pages of a memory map
+    would stay in memory, and a full disk would kill the process.
     """
 
-    def __init__(self, path: Path, shapes: Sequence[Shape], resume: bool = False):
+    def __init__(self, path: Path, shapes: Sequence[Shape]):
         self.path = Path(path)
         self.shapes = [(int(h), int(w)) for h, w in shapes]
         self._starts = _starts(self.shapes)
         self._partial = self.path.with_name(self.path.name + ".part")
-        self._resume = resume
 
     def __enter__(self) -> FrameWriter:
         header = self._header()
         self._begin = len(header)
-        self._size = self._begin + self._starts[-1]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self._resume and self._goes_on(header):
-            self._file = self._partial.open("r+b", buffering=0)
-        else:
-            self._file = self._partial.open("w+b", buffering=0)
-            try:
-                self._file.write(header)
-                self._file.truncate(self._size)
-            except OSError:
-                self._file.close()
-                self._partial.unlink()
-                raise
+        self._file = self._partial.open("w+b", buffering=0)
+        try:
+            self._file.write(header)
+            self._file.truncate(self._begin + self._starts[-1])
+        except OSError:
+            self._file.close()
+            self._partial.unlink()
+            raise
         return self
 
     def __setitem__(self, index: int, frame: np.ndarray) -> None:
@@ -134,19 +127,11 @@ class FrameWriter:
             written = os.pwrite(self._file.fileno(), rest, position)
             rest, position = rest[written:], position + written
 
-    def __getitem__(self, index: int) -> np.ndarray:
-        """Frame `index` as it stands in the file so far; zeros where nothing has been written."""
-        import numpy as np
-
-        frame = np.zeros((*self.shapes[index], 3), np.uint8)
-        os.preadv(self._file.fileno(), [frame.data.cast("B")], self._begin + self._starts[index])
-        return frame
-
     def __exit__(self, kind, value, traceback) -> None:
         self._file.close()
         if kind is None:
             self._partial.replace(self.path)
-        elif not self._resume or issubclass(kind, Exception):
+        else:
             self._partial.unlink()
 
     def _header(self) -> bytes:
@@ -158,13 +143,6 @@ class FrameWriter:
         fields = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(header, fields)
         return header.getvalue()
-
-    def _goes_on(self, header: bytes) -> bool:
-        """Whether the partial file is there, of the right size, for frames of these shapes."""
-        if not self._partial.is_file() or self._partial.stat().st_size != self._size:
-            return False
-        with self._partial.open("rb") as file:
-            return file.read(len(header)) == header
 
 
 def _starts(shapes: Sequence[Shape]) -> list[int]:

@@ -1,35 +1,45 @@
 """Which studies share frames, and the sector that a turning view really sees."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from superres.data.sources.overlap import (
-    check_disjoint,
+from superres.data.sources.images import Images
+from superres.data.sources.package_images import PackageImages
+from superres.data.sources.source import FrameRange, PackageFile, Source, check_disjoint
+from superres.data.sources.turning_view import (
+    TurningView,
     frame_sector,
     half_width,
     sectors_overlap,
     yaw_footprint,
 )
-from superres.data.sources.sources import (
-    FrameRange,
-    Images,
-    PackageFile,
-    PackageImages,
-    Source,
-    TurningView,
-    Video,
-    Y4m,
-)
+from superres.data.sources.video import Video
+from superres.data.sources.y4m import Y4m
 
 WHEEL = PackageFile("pack", "1.0", "0" * 64)
-VIEW = TurningView(WHEEL, "pack/pano.jpg", 24, 1920, 1080, 110, -90, 0.36, 4, 2)
+VIEW = TurningView(
+    package="pack",
+    member="pack/pano.jpg",
+    count=24,
+    width=1920,
+    height=1080,
+    fov=110,
+    yaw=-90,
+    yaw_step=0.36,
+    pitch=4,
+)
 
 
-def _source(kind, *frames):
-    return Source(kind, FrameRange(*frames))
+def _view(**changes):
+    return VIEW.model_copy(update=changes)
+
+
+def _source(kind, first=0, count=None, stride=1):
+    if isinstance(kind, TurningView | PackageImages):
+        return Source(kind, WHEEL)
+    return Source(kind.model_copy(update={"frames": FrameRange(first=first, count=count, stride=stride)}))
 
 
 @pytest.mark.parametrize("pitch", [-60, -4, 0, 4, 30])
@@ -46,14 +56,14 @@ def test_half_width_is_the_extreme_yaw_of_the_border(pitch, fov, width, height):
 
 
 def test_level_view_spans_its_field_of_view():
-    assert frame_sector(replace(VIEW, pitch=0), 10) == pytest.approx((-90 + 3.6 - 55, -90 + 3.6 + 55))
+    assert frame_sector(_view(pitch=0), 10) == pytest.approx((-90 + 3.6 - 55, -90 + 3.6 + 55))
 
 
 def test_footprint_joins_the_first_and_the_last_frame():
     low, high = yaw_footprint(VIEW)
     assert low == frame_sector(VIEW, 0)[0]
     assert high == frame_sector(VIEW, 23)[1]
-    assert yaw_footprint(replace(VIEW, yaw=-90 + 23 * 0.36, yaw_step=-0.36)) == pytest.approx((low, high))
+    assert yaw_footprint(_view(yaw=-90 + 23 * 0.36, yaw_step=-0.36)) == pytest.approx((low, high))
 
 
 @pytest.mark.parametrize(
@@ -74,50 +84,52 @@ def test_sectors_around_the_circle(a, b, overlap):
 
 
 def test_views_of_one_panorama():
-    far = replace(VIEW, yaw=90, fov=60)
+    far = _view(yaw=90, fov=60)
     assert check_disjoint([_source(VIEW)], [_source(far)]) is None
-    near = replace(VIEW, yaw=0, fov=60)
+    near = _view(yaw=0, fov=60)
     assert "views into pack/pano.jpg overlap" in str(check_disjoint([_source(VIEW)], [_source(near)]))
-    assert "overlap" in str(check_disjoint([_source(VIEW)], [_source(replace(far, yaw=270))]))
-    assert check_disjoint([_source(VIEW)], [_source(replace(near, member="pack/other.jpg"))]) is None
+    assert "overlap" in str(check_disjoint([_source(VIEW)], [_source(_view(yaw=270, fov=60))]))
+    assert check_disjoint([_source(VIEW)], [_source(_view(yaw=0, fov=60, member="pack/other.jpg"))]) is None
 
 
-def test_only_the_frames_in_range_count():
-    turning = replace(VIEW, fov=30, yaw=0, yaw_step=40, frames=6)
-    other = replace(VIEW, fov=30, yaw=40, frames=1)
-    assert check_disjoint([_source(turning)], [_source(other)])
-    assert check_disjoint([_source(turning, 2)], [_source(other)]) is None
+def test_views_far_apart_leave_room_between_them():
+    turning = _view(fov=30, yaw=0, yaw_step=40, count=6)
+    assert check_disjoint([_source(turning)], [_source(_view(fov=30, yaw=40, count=1))])
+    assert check_disjoint([_source(turning)], [_source(_view(fov=5, yaw=20, count=1))]) is None
 
 
 def test_videos_share_frames_by_index(tmp_path):
     path = str(tmp_path / "a.y4m")
     same = str(tmp_path / "sub" / ".." / "a.y4m")
-    y4m, video = Y4m(path, "bt709", "limited", "auto"), Video(same)
+    y4m, video = Y4m(path=path), Video(path=same)
     (tmp_path / "sub").mkdir()
     assert check_disjoint([_source(y4m, 0, 10)], [_source(y4m, 10, 5)]) is None
     assert check_disjoint([_source(y4m, 0, None, 2)], [_source(video, 1, None, 2)]) is None
     shared = check_disjoint([_source(y4m, 0, None, 3)], [_source(video, 1, 5, 2)])
     assert shared == f"both take frame 3 of {path}"
-    assert check_disjoint([_source(y4m)], [_source(Video(str(tmp_path / "b.y4m")))]) is None
+    assert check_disjoint([_source(y4m)], [_source(Video(path=str(tmp_path / "b.y4m")))]) is None
 
 
 def test_folders_share_files(tmp_path):
     for name in ("a.png", "b.png", "c.png"):
         (tmp_path / name).touch()
-    one, rest = Images(str(tmp_path), ("a*",), ()), Images(str(tmp_path), (), ("a.png",))
+    one, rest = Images(path=str(tmp_path), include=("a*",)), Images(path=str(tmp_path), exclude=("a.png",))
     assert check_disjoint([_source(one)], [_source(rest)]) is None
-    everything = Images(str(tmp_path), (), ())
+    everything = Images(path=str(tmp_path))
     assert check_disjoint([_source(everything, 1)], [_source(one)]) is None
     assert check_disjoint([_source(everything)], [_source(rest)]) == f"both take {tmp_path / 'b.png'}"
 
 
 def test_packages_share_members():
     some, more = (
-        PackageImages(WHEEL, ("pack/a*.jpg",), 1),
-        PackageImages(WHEEL, ("pack/b.jpg", "pack/ab.jpg"), 2),
+        PackageImages(package="pack", members=("pack/a*.jpg",)),
+        PackageImages(package="pack", members=("pack/b.jpg", "pack/ab.jpg"), shrink=2),
     )
     assert "pack/a*.jpg from the package pack" in str(check_disjoint([_source(some)], [_source(more)]))
-    assert check_disjoint([_source(some)], [_source(PackageImages(WHEEL, ("pack/b.jpg",), 1))]) is None
-    panorama = PackageImages(WHEEL, ("pack/p*.jpg",), 1)
+    other = PackageImages(package="pack", members=("pack/b.jpg",))
+    assert check_disjoint([_source(some)], [_source(other)]) is None
+    elsewhere = Source(more, PackageFile("other", "1.0", "0" * 64))
+    assert check_disjoint([_source(some)], [elsewhere]) is None
+    panorama = PackageImages(package="pack", members=("pack/p*.jpg",))
     assert "pack/pano.jpg" in str(check_disjoint([_source(VIEW)], [_source(panorama)]))
     assert "pack/pano.jpg" in str(check_disjoint([_source(panorama)], [_source(VIEW)]))

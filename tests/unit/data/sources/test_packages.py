@@ -8,7 +8,7 @@ import pytest
 
 from superres.data.sources import packages
 from superres.data.sources.packages import download_wheel, match_members, open_member
-from superres.data.sources.sources import PackageFile
+from superres.data.sources.source import PackageFile
 from superres.device.base.errors import UserError
 
 WHEEL_SHA256 = hashlib.sha256(b"wheel").hexdigest()

@@ -3,24 +3,21 @@
 import hashlib
 import io
 import zipfile
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from superres.data.sources.reading import open_source, picture_digest
-from superres.data.sources.sources import (
-    FrameRange,
-    Images,
-    PackageFile,
-    PackageImages,
-    Source,
-    TurningView,
-    Video,
-    Y4m,
-)
-from superres.data.sources.turning_view import render_view
+from superres.data.sources.images import Images
+from superres.data.sources.package_images import PackageImages
+from superres.data.sources.reading import picture_digest
+from superres.data.sources.registry import open_source
+from superres.data.sources.source import FrameRange, PackageFile, Source
+from superres.data.sources.turning_view import TurningView, render_view
+from superres.data.sources.video import Video
+from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
 
 RNG = np.random.default_rng(7)
@@ -39,21 +36,23 @@ def _wheel(folder, **pictures):
             archive.writestr(f"photos/{name}.png", stream.getvalue())
 
 
-def _open(kind, folder, *frames):
-    return open_source(Source(kind, FrameRange(*frames)), folder)
+def _open(kind, folder, first=0, count=None, stride=1):
+    if not isinstance(kind, TurningView):
+        kind = kind.model_copy(update={"frames": FrameRange(first=first, count=count, stride=stride)})
+    return open_source(Source(kind, PACKAGE if hasattr(kind, "package") else None), folder)
 
 
 def test_a_folder_of_images_of_any_sizes(tmp_path):
     pictures = {"a.png": _picture(6, 8), "b.png": _picture(7, 9), "c.png": _picture(4, 4)}
     for name, picture in pictures.items():
         Image.fromarray(picture).save(tmp_path / name)
-    reader = _open(Images(str(tmp_path), (), ()), tmp_path)
+    reader = _open(Images(path=str(tmp_path)), tmp_path)
     assert len(reader) == 3
     assert reader.names == ["a.png", "b.png", "c.png"]
     assert reader.shapes == [(6, 8), (6, 8), (4, 4)]
     assert np.array_equal(reader.read(0), pictures["a.png"])
     assert np.array_equal(reader.read(1), pictures["b.png"][:6, :8])
-    strided = _open(Images(str(tmp_path), (), ()), tmp_path, 0, 2, 2)
+    strided = _open(Images(path=str(tmp_path)), tmp_path, 0, 2, 2)
     assert strided.names == ["a.png", "c.png"]
 
 
@@ -61,7 +60,7 @@ def test_digest_is_over_the_size_and_the_whole_picture(tmp_path):
     picture = _picture(7, 9)
     Image.fromarray(picture).save(tmp_path / "a.png")
     Image.fromarray(picture).save(tmp_path / "b.bmp")
-    origins = _open(Images(str(tmp_path), (), ()), tmp_path).origins
+    origins = _open(Images(path=str(tmp_path)), tmp_path).origins
     expected = hashlib.sha256(b"9x7\n" + picture.tobytes()).hexdigest()
     assert [(o.name, o.sha256, o.yaw_degrees) for o in origins] == [
         ("a.png", expected, None),
@@ -72,7 +71,7 @@ def test_digest_is_over_the_size_and_the_whole_picture(tmp_path):
 def test_packaged_images_are_shrunk_by_averaging(tmp_path):
     picture = _picture(15, 26)
     _wheel(tmp_path, a=picture)
-    reader = _open(PackageImages(PACKAGE, ("photos/*.png",), 3), tmp_path)
+    reader = _open(PackageImages(package="photos", members=("photos/*.png",), shrink=3), tmp_path)
     # 5 x 8 after shrinking, of which an even size is kept.
     assert reader.shapes == [(4, 8)]
     mean = picture[:12, :24].reshape(4, 3, 8, 3, 3).astype(float).mean((1, 3))
@@ -83,12 +82,15 @@ def test_packaged_images_are_shrunk_by_averaging(tmp_path):
 def test_a_turning_view_renders_its_frames(tmp_path):
     panorama = _picture(64, 128)
     _wheel(tmp_path, pano=panorama)
-    view = TurningView(PACKAGE, "photos/pano.png", 4, 32, 18, 60, 10, 5, 4, 2)
-    reader = _open(view, tmp_path, 1, 2, 2)
-    assert reader.names == ["pano-0001", "pano-0003"]
+    size: dict[str, Any] = {"width": 32, "height": 18, "fov": 60}
+    view = TurningView(
+        package="photos", member="photos/pano.png", count=4, yaw=10, yaw_step=5, pitch=4, **size
+    )
+    reader = _open(view, tmp_path)
+    assert reader.names == ["pano-0000", "pano-0001", "pano-0002", "pano-0003"]
     expected = render_view(panorama, yaw=25, pitch=4, fov=60, width=32, height=18, supersampling=2)
-    assert np.array_equal(reader.read(1), expected)
-    origin = reader.origin(1)
+    assert np.array_equal(reader.read(3), expected)
+    origin = reader.origin(3)
     assert origin.sha256 == picture_digest(panorama)
     assert origin.yaw_degrees is not None
     assert sum(origin.yaw_degrees) / 2 == pytest.approx(25)
@@ -98,12 +100,12 @@ def test_y4m_frames_in_range(tmp_path):
     path = tmp_path / "clip.y4m"
     frames = [b"FRAME\n" + bytes([level]) * 16 + bytes([128]) * 8 for level in (16, 125, 235)]
     path.write_bytes(b"YUV4MPEG2 W4 H4 C420jpeg\n" + b"".join(frames))
-    kind = Y4m(str(path), "bt709", "limited", "auto")
+    kind = Y4m(path=str(path))
     reader = _open(kind, tmp_path, 0, None, 2)
     assert reader.names == ["clip-0000", "clip-0002"]
     assert (reader.read(0) == 0).all()
     assert (reader.read(1) == 255).all()
-    full = _open(Y4m(str(path), "bt709", "full", "auto"), tmp_path)
+    full = _open(Y4m(path=str(path), range="full"), tmp_path)
     assert (full.read(1) == 125).all()
 
 
@@ -113,7 +115,7 @@ def test_y4m_siting_is_the_tags_unless_the_study_says(tmp_path):
         (tmp_path / f"{tag}.y4m").write_bytes(f"YUV4MPEG2 W4 H4 C{tag}\nFRAME\n".encode() + planes)
 
     def frame(tag, siting):
-        return _open(Y4m(str(tmp_path / f"{tag}.y4m"), "bt709", "limited", siting), tmp_path).read(0)
+        return _open(Y4m(path=str(tmp_path / f"{tag}.y4m"), siting=siting), tmp_path).read(0)
 
     assert np.array_equal(frame("420jpeg", "auto"), frame("420mpeg2", "center"))
     assert np.array_equal(frame("420mpeg2", "auto"), frame("420jpeg", "left"))
@@ -129,7 +131,7 @@ def _write_video(path, width, height, count=4):
 
 def test_video_frames_in_range(tmp_path):
     _write_video(tmp_path / "a.avi", 64, 48)
-    reader = _open(Video(str(tmp_path / "a.avi")), tmp_path, 1, None, 2)
+    reader = _open(Video(path=str(tmp_path / "a.avi")), tmp_path, 1, None, 2)
     assert reader.names == ["a-0001", "a-0003"]
     assert reader.shapes == [(48, 64)] * 2
     assert [round(float(reader.read(i).mean())) for i in (0, 1)] == pytest.approx([50, 150], abs=3)
@@ -138,11 +140,11 @@ def test_video_frames_in_range(tmp_path):
 def test_ranges_outside_and_odd_videos(tmp_path):
     _write_video(tmp_path / "a.avi", 64, 48)
     with pytest.raises(UserError, match=r"a\.avi: .*first 2, count 3, stride 1\), found 4 frames"):
-        _open(Video(str(tmp_path / "a.avi")), tmp_path, 2, 3)
+        _open(Video(path=str(tmp_path / "a.avi")), tmp_path, 2, 3)
     # OpenCV's encoder rounds odd sizes; its decoder reads y4m, which doesn't.
     (tmp_path / "odd.y4m").write_bytes(b"YUV4MPEG2 W65 H48 F25:1 Ip C444\nFRAME\n" + bytes(65 * 48 * 3))
     with pytest.raises(UserError, match=r"odd\.y4m: expected an even width and height, found 65x48"):
-        _open(Video(str(tmp_path / "odd.y4m")), tmp_path)
+        _open(Video(path=str(tmp_path / "odd.y4m")), tmp_path)
     _wheel(tmp_path, a=_picture(4, 4))
     with pytest.raises(UserError, match=r"package photos: .* found 1 frames"):
-        _open(PackageImages(PACKAGE, ("*.png",), 1), tmp_path, 1)
+        _open(PackageImages(package="photos", members=("*.png",)), tmp_path, 1)

@@ -13,7 +13,9 @@ from PIL import Image
 from superres.code_version import describe_code, describe_libraries
 from superres.data.calibration_sets import prepare_calibration_set
 from superres.data.clips import prepare_clip
-from superres.data.sources.sources import FrameRange, Images, PinnedFile, Source, Y4m
+from superres.data.sources.images import Images
+from superres.data.sources.source import PinnedFile, Source
+from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
 from superres.imports import ROOT
 from superres.report.metrics.collect import ArmFiles
@@ -36,13 +38,13 @@ def make_frames() -> None:
     file = PinnedFile("a.y4m", len(VIDEO), hashlib.sha256(VIDEO).hexdigest(), "error", "http://a.b/a.y4m")
     Path(file.path).parent.mkdir(parents=True)
     Path(file.path).write_bytes(VIDEO)
-    video = Source(Y4m(file.path, "bt709", "limited", "auto", file), FrameRange())
+    video = Source(Y4m(file=file.name), pinned=file)
     hr, lr, index = (FRAMES / f"park.{ending}" for ending in ("hr.npy", "lr.npy", "json"))
     prepare_clip("park", [video], "bicubic", wheels=Path(), hr=hr, lr=lr, index=index)
     pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
     Path("images").mkdir()
     Image.fromarray(pixels).save("images/a.png")
-    images = [Source(Images("images", ("*",), ()), FrameRange())]
+    images = [Source(Images(path="images"))]
     files = {
         "frames_out": FRAMES / "calibration/set.npy",
         "index_out": FRAMES / "calibration/set.json",

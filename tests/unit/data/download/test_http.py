@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from superres.data.download.download import seconds_of
-
 from ..fetching import CONTENT, HASTE, OTHER, SIZE, fetch, left, pins, refused
 from ..file_server import Fault, Served, chunked, cut, drip, hang, redirect, reset, serving, status
 
@@ -195,7 +193,17 @@ def test_waits_double_and_differ(tmp_path: Path, server: Served, capsys):
     )
 
 
-def test_retry_after_is_seconds_or_a_date():
-    assert seconds_of("7") == 7
-    assert 50 < seconds_of(formatdate(time.time() + 60, usegmt=True)) <= 60
-    assert seconds_of(formatdate(0)) == seconds_of("soon") == 0
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [("2", (2, 2)), ("in 3 s", (1, 3)), ("soon", (0, 0)), ("Thu, 01 Jan 1970 00:00:00 GMT", (0, 0)), ("60", (3, 3))],
+)  # fmt: skip
+def test_retry_after_is_seconds_or_a_date(
+    tmp_path: Path, server: Served, monkeypatch, asked: str, expected: tuple[float, float]
+):
+    """What can't be understood is no wait, and what is too long is cut."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    header = asked.replace("in 3 s", formatdate(time.time() + 3, usegmt=True))
+    server.faults = [status(503, Retry_After=header)]
+    fetch(tmp_path, server.url, patience=replace(HASTE, longest_asked_wait_s=3))
+    assert expected[0] <= slept[0] <= expected[1]

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from superres.data.sources.check_files import check_source
-from superres.data.sources.overlap import check_disjoint
-from superres.data.sources.reading import open_source
-from superres.data.sources.sources import FrameRange, Images, PinnedFile, Source, ZipImages
-from superres.data.sources.zip_images import read_member, zip_members
+from superres.data.sources.images import Images
+from superres.data.sources.registry import check_source, open_source
+from superres.data.sources.source import FrameRange, PinnedFile, Source, check_disjoint
+from superres.data.sources.zip_images import ZipImages, read_member, zip_members
 from superres.device.base.errors import UserError
 
 ALL = FrameRange()
@@ -34,7 +33,7 @@ def pack(path: Path, *members: tuple[str, bytes], method: int = zipfile.ZIP_DEFL
 
 
 def source(path: Path, include: str = "*", exclude: tuple[str, ...] = (), frames: FrameRange = ALL) -> Source:
-    return Source(ZipImages(str(path), (include,), exclude), frames)
+    return Source(ZipImages(path=str(path), include=(include,), exclude=exclude, frames=frames))
 
 
 def photographs(folder: Path) -> Path:
@@ -54,7 +53,7 @@ def test_images_of_an_archive_are_those_of_its_folder(tmp_path: Path):
     with zipfile.ZipFile(archive) as opened:
         opened.extractall(tmp_path / "folder")
     zipped = open_source(source(archive), tmp_path)
-    unpacked = open_source(Source(Images(str(tmp_path / "folder/DIV"), (), ()), ALL), tmp_path)
+    unpacked = open_source(Source(Images(path=str(tmp_path / "folder/DIV"))), tmp_path)
     assert zipped.names == unpacked.names == ["0001.png", "0002.png", "0003.png"]
     assert zipped.shapes == unpacked.shapes == [(6, 10), (8, 10), (8, 12)]
     for k in range(3):
@@ -68,13 +67,16 @@ def test_patterns_and_ranges_choose(tmp_path: Path):
     archive = photographs(tmp_path)
     assert open_source(source(archive, "DIV/*[12].png"), tmp_path).names == ["0001.png", "0002.png"]
     assert open_source(source(archive, exclude=("*2.png",)), tmp_path).names == ["0001.png", "0003.png"]
-    assert open_source(source(archive, frames=FrameRange(1, 2)), tmp_path).names == ["0002.png", "0003.png"]
+    assert open_source(source(archive, frames=FrameRange(first=1, count=2)), tmp_path).names == [
+        "0002.png",
+        "0003.png",
+    ]
     with pytest.raises(
         UserError, match=r"a\.zip: expected at least one image .*\['\*\.jpg'\].*found none among 6"
     ):
         check_source(source(archive, "*.jpg"))
     with pytest.raises(UserError, match=r"a\.zip: expected a frame at index 3"):
-        check_source(source(archive, frames=FrameRange(3)))
+        check_source(source(archive, frames=FrameRange(first=3)))
 
 
 def test_orientation_is_seen_in_the_archive_too(tmp_path: Path):
@@ -99,7 +101,7 @@ def test_a_name_twice_is_refused(tmp_path: Path):
     with pytest.warns(UserWarning, match="Duplicate"):
         archive = pack(tmp_path / "a.zip", ("a.png", png(4, 4)), ("a.png", png(4, 4, 1)))
     with pytest.raises(UserError, match=r"expected each name once, found 'a\.png' twice"):
-        zip_members(ZipImages(str(archive), (), ()))
+        zip_members(str(archive), ZipImages())
 
 
 def test_absurd_compression_is_refused_before_anything_is_read(tmp_path: Path):
@@ -169,7 +171,9 @@ def test_what_two_choices_of_an_archive_share(tmp_path: Path):
     assert check_disjoint([one], [two]) is None
     assert check_disjoint([one], [source(archive)]) == f"both take DIV/0001.png of {archive}"
     assert (
-        check_disjoint([source(archive, frames=FrameRange(0, 2))], [source(archive, frames=FrameRange(2))])
+        check_disjoint(
+            [source(archive, frames=FrameRange(count=2))], [source(archive, frames=FrameRange(first=2))]
+        )
         is None
     )
 
@@ -178,8 +182,9 @@ def test_what_two_choices_share_of_an_archive_that_is_yet_to_come():
     pinned = PinnedFile("later.zip", 10, "0" * 64, "error", "")
     assert not Path(pinned.path).exists()
 
-    def chosen(include: str, *frames: int) -> Source:
-        return Source(ZipImages(pinned.path, (include,), (), pinned), FrameRange(*frames))
+    def chosen(include: str, first: int = 0, count: int | None = None) -> Source:
+        frames = FrameRange(first=first, count=count)
+        return Source(ZipImages(file=pinned.name, include=(include,), frames=frames), pinned=pinned)
 
     check_source(chosen("*"))
     assert check_disjoint([chosen("*", 0, 700)], [chosen("*", 700)]) is None

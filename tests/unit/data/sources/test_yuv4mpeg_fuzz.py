@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from superres.data.sources.reading import open_source
-from superres.data.sources.sources import FrameRange, Source, Y4m
+from superres.data.sources.registry import open_source
+from superres.data.sources.source import Source
+from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
 
 HEADER = b"YUV4MPEG2 W8 H6 F50:1 Ip A1:1 C420jpeg\n"
@@ -83,7 +84,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_frames_or_one_line(path: Path, content: bytes):
     path.write_bytes(content)
     try:
-        reader = open_source(Source(Y4m(str(path), "bt709", "limited", "auto"), FrameRange()), Path())
+        reader = open_source(Source(Y4m(path=str(path))), Path())
         frames = [reader.read(i) for i in range(len(reader))]
     except UserError as error:
         message = str(error)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from superres.data.download.receipts import verify_file
-from superres.data.sources.reading import open_source
-from superres.data.sources.sources import FrameRange, PinnedFile, Source, Y4m
+from superres.data.download.fetch import verify_file
+from superres.data.sources.registry import open_source
+from superres.data.sources.source import PinnedFile, Source
+from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
 
 FRAME = b"FRAME\n" + bytes(range(96))
@@ -91,7 +92,7 @@ def test_a_source_verifies_its_file_before_it_reads(tmp_path: Path, monkeypatch)
     pinned = pins()
     Path(pinned.path).parent.mkdir(parents=True)
     Path(pinned.path).write_bytes(CLIP)
-    source = Source(Y4m(pinned.path, "bt709", "limited", "auto", pinned), FrameRange())
+    source = Source(Y4m(file=pinned.name), pinned=pinned)
     assert len(open_source(source, tmp_path)) == 3
     Path(pinned.path).write_bytes(CLIP[:-1] + b"x")
     os.utime(pinned.path, ns=(1, 1))

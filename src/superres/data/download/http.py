@@ -1,0 +1,250 @@
+"""Download of a pinned file over HTTP: resumed by ranges, tried again on what can pass, refused at once on what can't."""
+
+import random
+import re
+import ssl
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import requests
+import urllib3
+from urllib3.util import Retry
+
+from superres.data.download.addresses import readable_address
+from superres.data.download.partial import Partial, progress_bar
+from superres.data.sources.source import PinnedFile
+from superres.device.base.errors import UserError
+
+_BLOCK = 1 << 18
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+
+
+class RefusedError(UserError):
+    """What asking again won't help."""
+
+
+class NotThereError(RefusedError):
+    """The server hasn't got the file or can't be reached: another place may have it."""
+
+
+class _PassingError(Exception):
+    """What may be gone when it is asked again; the text says what it was.
+
+    `wait_s` is what the server asks to wait; `unreachable` says that there was no connection at all.
+    """
+
+    def __init__(self, text: str, wait_s: float | None = None, unreachable: bool = False):
+        super().__init__(text)
+        self.wait_s, self.unreachable = wait_s, unreachable
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a download waits for what, in seconds, and how often it tries.
+
+    `attempts` in a row may fail without `progress_bytes` of new content; each is followed by a wait that doubles
+    from `first_wait_s` to `longest_wait_s`, less up to half of it by chance. A server that says Retry-After is given
+    that time, up to `longest_asked_wait_s`. A connection is given up after `silence_s` without a byte, or if it
+    brings less than `slowest_bytes_per_s` over `window_s`.
+    """
+
+    attempts: int = 6
+    progress_bytes: int = 1 << 20
+    first_wait_s: float = 1.0
+    longest_wait_s: float = 60.0
+    longest_asked_wait_s: int = 600
+    connect_s: float = 15.0
+    silence_s: float = 30.0
+    window_s: float = 60.0
+    slowest_bytes_per_s: float = 1024.0
+    redirects: int = 10
+
+
+def download(address: str, file: PinnedFile, partial: Partial, patience: Patience) -> None:
+    """Bring `partial` to the file's full length from `address`, going on where it stands.
+
+    Whether the content is right is for the caller to check. Raises NotThereError if the server hasn't got the file or
+    can't be reached, RefusedError (both are UserErrors) for what won't pass by itself or doesn't pass in time.
+    """
+    with requests.Session() as session:
+        session.max_redirects = patience.redirects
+        transfer = _Transfer(session, address, file, partial, patience)
+        best, failed = partial.size, 0
+        while partial.size < file.bytes:
+            try:
+                transfer.receive()
+            except _PassingError as fault:
+                if partial.size >= best + patience.progress_bytes:
+                    best, failed = partial.size, 0
+                failed += 1
+                if failed >= patience.attempts:
+                    kind = NotThereError if fault.unreachable else RefusedError
+                    raise kind(
+                        f"{transfer.where}: expected it to be sent, found: {fault}, in {failed} attempts in a row; "
+                        f"try again later, it goes on from {partial.size} of {file.bytes} bytes"
+                    ) from None
+                longest = min(patience.first_wait_s * 2 ** (failed - 1), patience.longest_wait_s)
+                # Clients that failed together shouldn't come back together.
+                wait = longest * random.uniform(0.5, 1.0) if fault.wait_s is None else fault.wait_s
+                at = f"at {partial.size} of {file.bytes} bytes"
+                sys.stderr.write(f"{transfer.where}: {fault}, {at}; goes on in {wait:.1f} s\n")
+                time.sleep(wait)
+
+
+@dataclass(frozen=True)
+class _Transfer:
+    """Requests for the rest of one file."""
+
+    session: requests.Session
+    address: str
+    file: PinnedFile
+    partial: Partial
+    patience: Patience
+
+    @property
+    def where(self) -> str:
+        """How messages call the file and its place."""
+        return f"{self.file.name} from {readable_address(self.address)}"
+
+    def receive(self) -> None:
+        """One request: add to the partial file what it brings; raises _PassingError or RefusedError."""
+        headers = {"Accept-Encoding": "identity"}
+        if self.partial.size:
+            headers["Range"] = f"bytes={self.partial.size}-"
+            if self.partial.validator:
+                headers["If-Range"] = self.partial.validator
+        timeout = (self.patience.connect_s, self.patience.silence_s)
+        try:
+            with self.session.get(self.address, headers=headers, stream=True, timeout=timeout) as response:
+                self._check_status(response)
+                self._check_file(response)
+                self._read(response.raw)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise _fault_of(error, self.where) from None
+        if self.partial.size < self.file.bytes:
+            raise _PassingError("the connection ended early")
+
+    def _check_status(self, response: requests.Response) -> None:
+        """Raise what a status deserves that brings no file."""
+        status, asked = response.status_code, response.headers.get("Retry-After")
+        policy = Retry(
+            status_forcelist=(408, 425, 429, *range(500, 600)),
+            retry_after_max=self.patience.longest_asked_wait_s,
+        )
+        expected = f"{self.where}: expected the file, found"
+        if status == 416:
+            self.partial.restart()
+            raise _PassingError("the server has no such range")
+        if policy.is_retry("GET", status):
+            raise _PassingError(f"status {status}", None if asked is None else _seconds_of(asked, policy))
+        if status in (404, 410):
+            raise NotThereError(
+                f"{expected} that the server hasn't got it (status {status}); correct the address"
+            )
+        if status in (401, 403, 407):
+            raise RefusedError(
+                f"{expected} that the server doesn't let us have it (status {status}); write a user name and password "
+                "for it into ~/.netrc, or take another address"
+            )
+        if status not in (200, 206):
+            raise RefusedError(f"{expected} status {status}; correct the address")
+
+    def _check_file(self, response: requests.Response) -> None:
+        """Raise RefusedError for a body that is another file; prepare the partial file for one that isn't."""
+        headers = response.headers
+        if headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/html":
+            raise RefusedError(f"{self.where}: expected the file, found a web page; correct the address")
+        if headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise RefusedError(
+                f"{self.where}: expected the file as it is, found it compressed on the way; use another address"
+            )
+        part = response.status_code == 206
+        found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "")) if part else None
+        total = found[2] if found else "" if part else headers.get("Content-Length", "")
+        if total.isdigit() and int(total) != self.file.bytes:
+            raise RefusedError(
+                f"{self.where}: expected {self.file.bytes} bytes, found {total}: another file than the study pins; "
+                "correct the study or the address"
+            )
+        if part:
+            self._begin_part(int(found[1]) if found else None, headers.get("ETag"))
+        else:
+            self._begin_whole(headers)
+
+    def _begin_whole(self, headers: Mapping[str, str]) -> None:
+        """Prepare for a body that begins at the file's start."""
+        if self.partial.size:
+            sys.stderr.write(f"{self.where}: it comes from the start, and what was there is dropped\n")
+            self.partial.restart()
+        self.partial.note_version(headers.get("ETag"), headers.get("Last-Modified"))
+
+    def _begin_part(self, first: int | None, etag: str | None) -> None:
+        """Prepare for a body that begins at byte `first`, which should go on where the partial file stands."""
+        stands, before = self.partial.size, self.partial.etag
+        if first != stands:
+            self.partial.restart()
+            raise _PassingError(f"no part that begins at byte {stands}")
+        if before and etag and etag != before:
+            # A server that sends a part although If-Range doesn't hold.
+            self.partial.restart()
+            raise _PassingError("the file has changed on the server")
+        self.partial.resumed = stands > 0
+        sys.stderr.write(f"{self.where}: goes on at byte {stands} of {self.file.bytes}\n")
+
+    def _read(self, raw: urllib3.BaseHTTPResponse) -> None:
+        """Add a body to the partial file, unless it is too long or comes too slowly."""
+        with progress_bar(f"fetch_file {self.file.name}", self.file.bytes, self.partial.size) as bar:
+            started, size = time.monotonic(), self.partial.size
+            # read1 returns what has come; read would wait for a whole block, and never notice a server that drips.
+            while block := raw.read1(_BLOCK):
+                if self.partial.size + len(block) > self.file.bytes:
+                    self.partial.restart()
+                    raise RefusedError(
+                        f"{self.where}: expected {self.file.bytes} bytes, found more: another file than the study pins"
+                    )
+                self.partial.append(block)
+                bar.update(len(block))
+                now = time.monotonic()
+                if now - started >= self.patience.window_s:
+                    slowest = self.patience.slowest_bytes_per_s
+                    if self.partial.size - size < slowest * (now - started):
+                        raise _PassingError(f"less than {slowest:.0f} bytes a second")
+                    started, size = now, self.partial.size
+
+
+def _seconds_of(retry_after: str, policy: Retry) -> float:
+    """Seconds from now that a Retry-After header (seconds, or a date) asks for; 0 if it can't be understood."""
+    try:
+        return policy.parse_retry_after(retry_after)
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+        return 0.0
+
+
+def _fault_of(error: Exception, where: str) -> _PassingError | RefusedError:
+    """The fault behind an exception of requests or urllib3, whose own texts hold whole addresses."""
+    # requests wraps MaxRetryError, whose reason is urllib3's own exception; that wraps the one of ssl.
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    inner = cause.args[0] if isinstance(cause, urllib3.exceptions.SSLError) and cause.args else None
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return RefusedError(
+            f"{where}: expected a certificate that can be trusted, found: {inner.verify_message or 'none'}; set "
+            "REQUESTS_CA_BUNDLE if the server has one of your own authority"
+        )
+    if isinstance(error, requests.TooManyRedirects):
+        return RefusedError(f"{where}: expected the file, found redirects without end; correct the address")
+    if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL):
+        return RefusedError(
+            f"{where}: expected http or https, found a redirect to something else; correct the address"
+        )
+    text, unreachable = "the connection broke", False
+    if isinstance(error, requests.ConnectTimeout):
+        text, unreachable = "no answer", True
+    elif isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
+        text = "nothing came for too long"
+    elif isinstance(cause, urllib3.exceptions.NameResolutionError):
+        text, unreachable = "no such host, or no network", True
+    elif isinstance(cause, urllib3.exceptions.NewConnectionError):
+        text, unreachable = "no connection", True
+    return _PassingError(text, unreachable=unreachable)
