@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from project_copy import ROOT, Project, read_jobs
-from superres.quantization.tools.presets import TOOLS
+from superres.quantization.settings import TOOLS
 
 STUDIES = sorted(path.name for path in (ROOT / "studies").glob("*.yaml"))
 HEAVY = ("torch", "numpy", "cv2", "polars", "matplotlib", "onnx", "onnxruntime", "openvino")

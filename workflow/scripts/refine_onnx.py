@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.steps.base import refine_onnx
 from superres.scripting import script_log, threads_side_by_side
 from superres.study.settings import step_job
 
@@ -13,6 +13,7 @@ with script_log(snakemake.log[0]):
         snakemake.wildcards.step,
         step_job(
             snakemake.wildcards.model,
+            snakemake.wildcards.step,
             **snakemake.params.job,
             frames=snakemake.input.frames,
             measured=snakemake.input.measured,

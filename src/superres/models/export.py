@@ -14,11 +14,10 @@ from superres.device.runtimes.base import INPUT, OUTPUT
 from superres.models.folding import KEPT_FLOAT, fold
 from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY
 from superres.models.networks import Network, build_network
-from superres.models.settings import FOLDED_FROM, NetworkSettings, weights_name
+from superres.models.settings import MODELS, NetworkSettings, weights_name
 from superres.models.weights import load_weights
 
 OPSET = 17
-DEPLOYED_FOLDED = ("espcn_anchor", *FOLDED_FROM)
 # Any size serves to trace; height and width differ so that neither can stand for the other.
 _EXAMPLE_SHAPE = (1, 3, 24, 40)
 
@@ -67,7 +66,7 @@ def load_deployed(model: str, weights: Path, settings: NetworkSettings | None = 
     `espcn_anchor` and `espcn_ycbcr_folded` are folded, the others are as they were trained.
     """
     network = load_weights(build_network(weights_name(model), settings), weights)
-    return fold(network) if model in DEPLOYED_FOLDED else network
+    return fold(network) if MODELS[model].folded else network
 
 
 def _trace_onnx(network: Network, path: Path) -> None:

@@ -1,6 +1,6 @@
-"""The networks of the paper, and the registry that names them.
+"""The networks of the paper.
 
-A model is one class with two class attributes and one line in `MODELS`:
+A model is one class with two class attributes and one line in `superres.models.settings.MODELS`:
 - `trunk`, the module whose weights are trained;
 - `trained_on`, the colour of the patches that the trunk sees: "rgb" (3 channels) or "luma" (1 channel).
 """
@@ -15,7 +15,7 @@ from torch.nn import functional
 from superres.device.base.errors import UserError
 from superres.models.colour import rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
 from superres.models.interpolation import SCALE, double, doubling_kernels
-from superres.models.settings import ChromaUpsampling, NetworkSettings
+from superres.models.settings import MODELS, ChromaUpsampling, NetworkSettings
 from superres.models.training.noisy import NoisyConv2d
 
 IMAGE_GAIN = 4.0
@@ -169,18 +169,19 @@ class EspcnAnchor(Network):
         return torch.clamp(bicubic + self.trunk.residual(rgb_to_luma(frame)), 0.0, 1.0)
 
 
-MODELS: dict[str, Callable[[NetworkSettings], Network]] = {
-    "espcn_rgb": EspcnRgb,
-    "espcn_ycbcr": EspcnYcbcr,
-    "espcn_anchor": EspcnAnchor,
+NETWORKS: dict[str, Callable[[NetworkSettings], Network]] = {
+    name: globals()[facts.network] for name, facts in MODELS.items() if facts.network
 }
+"""The networks by the names of their models, as `superres.models.settings.MODELS` has them."""
 
 
 def build_network(name: str, settings: NetworkSettings | None = None) -> Network:
     """A freshly initialised network by its model name, on the CPU, in training mode.
 
-    Raises UserError for a name that is not in `MODELS` (`bicubic` has no network).
+    Raises UserError for a name that is not in `NETWORKS` (`bicubic` has no network).
     """
-    if name not in MODELS:
-        raise UserError(f"model: expected one of {', '.join(MODELS)} (those have a network), found '{name}'")
-    return MODELS[name](settings or NetworkSettings())
+    if name not in NETWORKS:
+        raise UserError(
+            f"model: expected one of {', '.join(NETWORKS)} (those have a network), found '{name}'"
+        )
+    return NETWORKS[name](settings or NetworkSettings())

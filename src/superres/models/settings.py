@@ -1,36 +1,44 @@
-"""What a study can set about a network and its training.
+"""What is known of the built-in models, and what a study can set about a network and its training.
 
 Light on purpose: the workflow may import it without torch.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Literal
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from superres.device.base.errors import UserError
+from pydantic import Field
+
+from superres.keys import Count, Index, Keys, Seed, SomeOnce, Whole
 
 ChromaUpsampling = Literal["bicubic", "bilinear", "nearest"]
+Objective = Literal["l1", "mse"]
 
 
 @dataclass(frozen=True)
 class ModelFacts:
     """What the table and the workflow have to know of a built-in model.
 
-    `label` is how the paper writes it. A model with `folded_from` is that model with the same weights, folded; it is
-    never trained itself. `ends_in_blocks` says whether its graph ends in DepthToSpace and a clip, so that the last
+    `label` is how the paper writes it, `network` its class in `superres.models.networks`. It is exported as it was
+    trained, or `folded`. A model with `folded_from` is that model with the same weights, folded; it has no network of
+    its own and is never trained itself. `ends_in_blocks` says whether its graph ends in DepthToSpace and a clip, so that the last
     step from blocks of pixels to a frame can be left to the runtime (`superres.models.graphs.uint8.blocks`).
     """
 
     label: str
+    network: str | None = None
+    folded: bool = False
     folded_from: str | None = None
     ends_in_blocks: bool = False
 
 
 MODELS: dict[str, ModelFacts] = {
-    "espcn_rgb": ModelFacts("ESPCN_RGB", ends_in_blocks=True),
-    "espcn_ycbcr": ModelFacts("ESPCN_YCbCr"),
-    "espcn_ycbcr_folded": ModelFacts("ESPCN_YCbCr folded", folded_from="espcn_ycbcr", ends_in_blocks=True),
-    "espcn_anchor": ModelFacts("ESPCN anchor", ends_in_blocks=True),
+    "espcn_rgb": ModelFacts("ESPCN_RGB", "EspcnRgb", ends_in_blocks=True),
+    "espcn_ycbcr": ModelFacts("ESPCN_YCbCr", "EspcnYcbcr"),
+    "espcn_ycbcr_folded": ModelFacts(
+        "ESPCN_YCbCr folded", folded=True, folded_from="espcn_ycbcr", ends_in_blocks=True
+    ),
+    "espcn_anchor": ModelFacts("ESPCN anchor", "EspcnAnchor", folded=True, ends_in_blocks=True),
     "bicubic": ModelFacts("Bicubic"),
 }
 """Every built-in model, in the order of the table; `bicubic` is the baseline and has no network."""
@@ -48,65 +56,74 @@ def weights_name(model: str) -> str:
     return FOLDED_FROM.get(model, model)
 
 
-@dataclass(frozen=True)
-class NetworkSettings:
-    """What the paper leaves open about a network's structure.
+class NetworkSettings(Keys):
+    """What the paper leaves open about a network's structure."""
 
-    `chroma_upsampling` is how `espcn_ycbcr` doubles its two chroma channels; other models ignore it.
-    """
+    chroma_upsampling: ChromaUpsampling = Field(
+        "bicubic",
+        description="How espcn_ycbcr doubles its chroma channels, which the paper leaves open; others ignore it.",
+    )
 
-    chroma_upsampling: ChromaUpsampling = "bicubic"
 
-
-@dataclass(frozen=True)
-class TrainingSettings:
+class TrainingSettings(Keys):
     """Every hyperparameter of a training; the same settings, data, code and processor give the same weights.
 
-    A step draws one of the `patches`' sizes (in LR pixels) at random, and `batch` patches of the smallest size
-    or as many larger ones as have the same number of pixels. The optimizer is SOAP, whose bases are brought up to date
-    every `precondition_every` steps. The learning rate rises linearly over `warmup_steps`, then follows a cosine
-    down to `final_lr_fraction` of its peak (Loshchilov and Hutter, arXiv:1608.03983). The loss is L1 for
-    the first `l1_steps` steps, mean squared error after. `int8_noise` is how much noise the convolutions feel, in
-    steps of symmetric INT8 (see `superres.models.training.noisy`). `ema_decay` is that of the averaged weights, which
-    are validated and kept. Steps are counted from 1; `log_every`, `validate_every` and `checkpoint_every`
-    are in steps. `threads` is the number of torch's threads: the last bits of the weights depend on it, and
-    with more than one, torch itself now and then adds in another order (seen in one of eight runs with 2),
-    so only trainings with one thread come out equal to the bit, every time.
-    Raises UserError for a value outside its range.
+    The optimizer is SOAP. The learning rate rises linearly over `warmup_steps`, then follows a cosine down to
+    `final_lr_fraction` of its peak (Loshchilov and Hutter, arXiv:1608.03983). `int8_noise` is explained in
+    `superres.models.training.noisy`. Steps are counted from 1. The last bits of the weights depend on `threads`; with
+    more than one, torch itself now and then adds in another order (seen in one of eight runs with 2), so only
+    trainings with one thread come out equal to the bit, every time.
     """
 
-    steps: int = 40_000
-    batch: int = 16
-    patches: Sequence[int] = (32,)
-    learning_rate: float = 3e-3
-    precondition_every: int = 25
-    warmup_steps: int = 500
-    final_lr_fraction: float = 0.01
-    l1_steps: int = 0
-    int8_noise: float = 1.0
-    ema_decay: float = 0.999
-    seed: int = 0
-    log_every: int = 100
-    checkpoint_every: int = 500
-    validate_every: int = 1_000
-    threads: int = 1
+    steps: Count = Field(40_000, description="Number of optimiser steps.")
+    batch: Count = Field(
+        16,
+        description="Patches a step, of the smallest size; of a larger one as many as have the same number of pixels.",
+    )
+    patches: SomeOnce[Annotated[Whole, Field(ge=8)]] = Field(
+        (32,), description="Width and height of patches in LR pixels; each step draws one of these sizes."
+    )
+    learning_rate: float = Field(3e-3, gt=0, description="Peak learning rate of the optimizer (SOAP).")
+    precondition_every: Count = Field(
+        25, description="Steps after which the optimizer brings the bases that it works in up to date."
+    )
+    warmup_steps: Index = Field(500, description="Steps in which the learning rate rises to its peak.")
+    final_lr_fraction: float = Field(
+        0.01, ge=0, le=1, description="Where the cosine ends, as a fraction of the peak."
+    )
+    l1_steps: Index = Field(0, description="Steps with L1 as loss, before mean squared error.")
+    int8_noise: float = Field(
+        1.0,
+        ge=0,
+        description="Noise that the convolutions feel while they are trained, in steps of symmetric INT8: 1 is as wide "
+        "as INT8's own rounding, and leaves a network that INT8 hurts less; 0 is none.",
+    )
+    ema_decay: float = Field(
+        0.999, ge=0, lt=1, description="Decay of the averaged weights, which are the ones that are kept."
+    )
+    seed: Seed = Field(0, description="Seed of the initial weights and of the patches.")
+    log_every: Count = Field(100, description="Steps between two rows of the loss in the log.")
+    checkpoint_every: Count = Field(500, description="Steps between two checkpoints.")
+    validate_every: Count = Field(1_000, description="Steps between two validations.")
+    threads: Count = Field(
+        1,
+        description="torch's threads. With 1 the same training gives the same bits; models are then trained side by "
+        "side.",
+    )
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "patches", tuple(self.patches))
-        if not self.patches:
-            raise UserError("training: patches: expected at least one size, found none")
-        counts = ("steps", "batch", "patches", "precondition_every", "threads")
-        counts += ("log_every", "checkpoint_every", "validate_every")
-        for field in fields(self):
-            value = getattr(self, field.name)
-            low = 1 if field.name in counts else 0
-            for number in value if isinstance(value, tuple) else (value,):
-                if not low <= number < float("inf"):
-                    raise UserError(
-                        f"training: {field.name}: expected a finite number from {low} up, found {number}"
-                    )
-        if self.ema_decay >= 1 or self.final_lr_fraction > 1:
-            raise UserError(
-                "training: expected ema_decay below 1 and final_lr_fraction at most 1, "
-                f"found {self.ema_decay} and {self.final_lr_fraction}"
-            )
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of a step (1 to `steps`): linear warm-up, then a cosine down.
+
+        Loshchilov and Hutter, arXiv:1608.03983, Eq. 5, without restarts; the last step has `learning_rate` times
+        `final_lr_fraction`.
+        """
+        if step <= self.warmup_steps:
+            return self.learning_rate * step / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        cosine = (1 + math.cos(math.pi * progress)) / 2
+        floor = self.final_lr_fraction
+        return self.learning_rate * (floor + (1 - floor) * cosine)
+
+    def objective_at(self, step: int) -> Objective:
+        """What a step minimises: mean absolute error for the first `l1_steps` steps, mean squared error after."""
+        return "l1" if step <= self.l1_steps else "mse"

@@ -8,7 +8,7 @@ from torch import nn
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
-from superres.models.networks import MODELS, Network
+from superres.models.networks import NETWORKS, Network
 from superres.models.settings import weights_name
 
 PRETRAINED = Path(__file__).parent / "weights"
@@ -20,7 +20,7 @@ def pretrained(model: str) -> Path:
     Raises UserError if there are none.
     """
     path = PRETRAINED / f"{weights_name(model)}.safetensors"
-    if weights_name(model) not in MODELS or not path.is_file():
+    if weights_name(model) not in NETWORKS or not path.is_file():
         found = ", ".join(sorted(p.stem for p in PRETRAINED.glob("*.safetensors"))) or "none"
         raise UserError(
             f"weights: pretrained: expected a model that has shipped weights ({found}), found '{model}'; "

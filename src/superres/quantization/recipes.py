@@ -1,45 +1,81 @@
 """Recipes: a calibration, and the steps that follow it. Light on purpose: the workflow imports it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from superres.device.base.errors import UserError
+from superres.keys import Keys
+from superres.quantization.settings import Adaround, Bias, Mixed, Pow2Search, Qat
 
-STEPS = {
-    "center": "int8 that holds the 256 levels of a frame",
-    "asymmetric": "uint8 activations",
-    "pertensor": "one scale for all weights of a convolution",
-    "equalize": "channels scaled so that neighbouring convolutions use their levels equally well",
-    "bias": "biases that take back the mean error of rounding",
-    "adaround": "weights rounded by what it does to a layer's output",
-    "qat": "fine-tuning with the rounding of INT8 in the network",
-    "pow2": "power-of-two scales by range: fixed point",
-    "pow2search": "power-of-two scales by search for the least error of the picture",
-    "mixed": "layers in float within a budget of dB",
-}
-"""Every step with what it gives; each is a module of superres.quantization.steps."""
 
-NEED_IMAGES = ("equalize", "bias", "adaround", "qat", "pow2search", "mixed")
-"""Steps that look at the images of their calibration."""
+@dataclass(frozen=True)
+class Step:
+    """What the workflow has to know of a step.
 
-NEED_PHOTOGRAPHS = ("qat", "mixed")
-"""Steps that these must be photographs for."""
+    `gives` says what it does. `settings` are what a study can set about it. `images` says whether it looks at the
+    images of its calibration, and whether these must be photographs. `behind` are the steps that may come before it;
+    None allows any. `one_thread` runs it on one thread, whatever there is. A step with `measured` follows a measurement
+    of what it starts from: that is its file, in the study's folder, for the recipe so far. `pow2` makes all scales powers
+    of two; behind it only steps with `keeps_scales` can follow.
+    """
 
-ONE_THREAD = ("qat",)
-"""Steps that run on one thread, whatever there is."""
+    gives: str
+    settings: type[Keys] = Keys
+    images: Literal["none", "any", "photographs"] = "none"
+    behind: tuple[str, ...] | None = None
+    one_thread: bool = False
+    measured: str = ""
+    pow2: bool = False
+    keeps_scales: bool = False
 
-FIXED_POINT = ("pow2", "pow2search")
-"""Steps that make all scales powers of two."""
-
-KEEP_SCALES = ("bias", "adaround")
-"""Steps that leave all scales as they are: those that can follow FIXED_POINT."""
 
 _SAME_FLOAT = ("center", "equalize", "asymmetric", "pertensor")
-BEHIND = {"qat": _SAME_FLOAT, **dict.fromkeys(FIXED_POINT, (*_SAME_FLOAT, "bias"))}
-"""What alone may come before a step. The aim of qat is what the float graph computes, which these steps leave; a new
-choice of scales would undo what was fitted to the old ones, but for the means of channels."""
+# The aim of qat is what the float graph computes, which these steps leave. A new choice of scales would undo what was
+# fitted to the old ones, but for the means of channels.
+_BEFORE_SCALES = (*_SAME_FLOAT, "bias")
 
-MEASURED = {"mixed": "frontier/{model}/{recipe}.csv"}
-"""Steps that follow a measurement of what they start from: its file, in the study's folder, for the recipe so far."""
+STEPS: Mapping[str, Step] = {
+    "center": Step("int8 that holds the 256 levels of a frame"),
+    "asymmetric": Step("uint8 activations"),
+    "pertensor": Step("one scale for all weights of a convolution"),
+    "equalize": Step(
+        "channels scaled so that neighbouring convolutions use their levels equally well", images="any"
+    ),
+    "bias": Step("biases that take back the mean error of rounding", Bias, "any", keeps_scales=True),
+    "adaround": Step(
+        "weights rounded by what it does to a layer's output", Adaround, "any", keeps_scales=True
+    ),
+    "qat": Step(
+        "fine-tuning with the rounding of INT8 in the network",
+        Qat,
+        "photographs",
+        _SAME_FLOAT,
+        one_thread=True,
+    ),
+    "pow2": Step("power-of-two scales by range: fixed point", behind=_BEFORE_SCALES, pow2=True),
+    "pow2search": Step(
+        "power-of-two scales by search for the least error of the picture",
+        Pow2Search,
+        "any",
+        _BEFORE_SCALES,
+        pow2=True,
+    ),
+    "mixed": Step(
+        "layers in float within a budget of dB",
+        Mixed,
+        "photographs",
+        measured="frontier/{model}/{recipe}.csv",
+    ),
+}
+"""Every step of recipes; each is a module of superres.quantization.steps."""
+
+NEED_IMAGES = tuple(name for name, step in STEPS.items() if step.images != "none")
+NEED_PHOTOGRAPHS = tuple(name for name, step in STEPS.items() if step.images == "photographs")
+ONE_THREAD = tuple(name for name, step in STEPS.items() if step.one_thread)
+FIXED_POINT = tuple(name for name, step in STEPS.items() if step.pow2)
+KEEP_SCALES = tuple(name for name, step in STEPS.items() if step.keeps_scales)
+MEASURED = {name: step.measured for name, step in STEPS.items() if step.measured}
 
 
 @dataclass(frozen=True)
@@ -65,15 +101,15 @@ def parse_recipe(text: str) -> Recipe:
             raise UserError(f"expected steps among {', '.join(STEPS)} behind a +, found {step!r} in {text!r}")
         if steps.count(step) > 1:
             raise UserError(f"expected each step once, found {step} {steps.count(step)} times in {text!r}")
-    for step, allowed in BEHIND.items():
-        for before in steps[: steps.index(step)] if step in steps else ():
+    for i, step in enumerate(steps):
+        allowed = STEPS[step].behind
+        for before in steps[:i] if allowed is not None else ():
             if before not in allowed:
                 raise UserError(
                     f"expected nothing but {', '.join(allowed)} before the step {step}, found {before} in {text!r}"
                 )
-    for step in FIXED_POINT:
-        for after in steps[steps.index(step) + 1 :] if step in steps else ():
-            if after not in KEEP_SCALES:
+        for after in steps[i + 1 :] if STEPS[step].pow2 else ():
+            if not STEPS[after].keeps_scales:
                 known = ", ".join(KEEP_SCALES)
                 raise UserError(
                     f"expected nothing but {known} behind the step {step}, found {after} in {text!r}"

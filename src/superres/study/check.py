@@ -16,7 +16,7 @@ from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.recipes import MEASURED
-from superres.quantization.tools.presets import INSTALL, TOOLS
+from superres.quantization.settings import INSTALL, TOOLS
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
 from superres.study.keys.models import BASELINE, TRAINING_ROLES
 from superres.study.keys.quantization import Calibration, Executor

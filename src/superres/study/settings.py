@@ -4,19 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile, RandomImages
+from superres.quantization.ranges.calibration import FrameFile, RandomImages, images_of
+from superres.quantization.recipes import STEPS
+from superres.quantization.settings import Calibration, RandomData, SetData
 from superres.quantization.steps.base import StepJob
 
 
 def image_settings(data: Mapping[str, Any], frames: str) -> RandomImages | FrameFile:
     """The images of a calibration: random tensors, or those of the frame file `frames` of its calibration set."""
-    if data["type"] == "random":
-        return RandomImages(data["kind"], data["seed"], data["images"], data["height"], data["width"])
-    return FrameFile(Path(frames), data.get("images"))
+    kind = RandomData if data["type"] == "random" else SetData
+    return images_of(kind(**data), Path(frames))
 
 
 def step_job(
     model: str,
+    step: str,
     calibration: Mapping[str, Any],
     settings: Mapping[str, Any],
     *,
@@ -28,23 +30,18 @@ def step_job(
 
     `frames` is the frame file of the calibration set, `measured` that of what was measured before it; empty without one.
     """
-    data = calibration["data"]
-    images = image_settings(data, frames) if data and (frames or data["type"] == "random") else None
-    return StepJob(
-        model,
-        calibration_settings(**calibration),
-        images,
-        settings,
-        threads,
-        Path(measured) if measured else None,
-    )
+    chosen = calibration_settings(**calibration)
+    data = chosen.data
+    images = None
+    if data is not None and (frames or isinstance(data, RandomData)):
+        images = images_of(data, Path(frames))
+    told = STEPS[step].settings(**settings)
+    return StepJob(model, chosen, images, told, threads, Path(measured) if measured else None)
 
 
 def calibration_settings(
     name: str, method: str, data: Mapping[str, Any] | None, settings: Mapping[str, Any]
-) -> CalibrationSettings:
-    """Settings of a calibration, but for the path of a cache, which the workflow hands over as an input."""
-    images = None if data is None else data.get("images")
-    return CalibrationSettings(
-        name, method, images, **{key: value for key, value in settings.items() if key != "path"}
-    )
+) -> Calibration:
+    """A calibration as it was written."""
+    images = {} if data is None else {"data": data}
+    return Calibration(name=name, method=method, **images, **settings)  # pyright: ignore[reportArgumentType]

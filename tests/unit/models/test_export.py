@@ -11,13 +11,13 @@ import torch
 from superres.device.base.errors import UserError
 from superres.models.export import export_onnx, export_program
 from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY, find_convolutions, kept_float
-from superres.models.networks import MODELS, Network
+from superres.models.networks import NETWORKS, Network
 from superres.models.settings import FOLDED_FROM, NetworkSettings, weights_name
 from superres.models.weights import save_weights
 from superres.report.metrics.operations import count_operations
 
 MakeNetwork = Callable[..., Network]
-EVERY_MODEL = [*MODELS, *FOLDED_FROM]
+EVERY_MODEL = [*NETWORKS, *FOLDED_FROM]
 # The second is odd and not square; the last is the smallest that a program takes.
 SIZES = [(24, 40), (33, 17), (64, 48), (2, 2)]
 CASES = [

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from superres.device.base.errors import UserError
-from superres.models.networks import MODELS, Espcn, Network, build_network
+from superres.models.networks import NETWORKS, Espcn, Network, build_network
 from superres.models.settings import NetworkSettings
 
 from . import oracle
@@ -119,7 +119,7 @@ def test_unknown_model_is_named_with_the_known_ones(name: str) -> None:
         build_network(name)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NETWORKS)
 def test_trunk_takes_what_it_is_trained_on(model: str) -> None:
     network = build_network(model)
     channels = {"rgb": 3, "luma": 1}[network.trained_on]

@@ -6,13 +6,13 @@ import safetensors.torch
 import torch
 
 from superres.device.base.errors import UserError
-from superres.models.networks import MODELS, Network, build_network
+from superres.models.networks import NETWORKS, Network, build_network
 from superres.models.weights import load_weights, pretrained, save_weights
 
 MakeNetwork = Callable[..., Network]
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NETWORKS)
 def test_round_trip(make_network: MakeNetwork, tmp_path: Path, model: str) -> None:
     network = make_network(model).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     path = tmp_path / "new" / "weights.safetensors"

@@ -9,8 +9,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from superres.quantization.ranges.calibrate import calibrate_ranges
-from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile, RandomImages
+from superres.quantization.ranges.calibration import FrameFile, RandomImages
 from superres.quantization.ranges.observation import observe_activations
+from superres.quantization.settings import CalibrationSettings
 
 CHANNELS = ((3, 8, 5), (8, 6, 3), (6, 12, 3))
 
@@ -81,7 +82,7 @@ def calibrate(
     cache = settings.pop("cache", None)
     calibrate_ranges(
         network,
-        CalibrationSettings("some", method, **settings),
+        CalibrationSettings(name="some", method=method, **settings),
         ranges_out=out,
         cache_out=out.with_suffix(".cache"),
         model="small",

@@ -18,11 +18,11 @@ from superres.models.graphs.uint8.levels import write_levels
 from superres.models.settings import weights_name
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibrate import calibrate_ranges
-from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile
+from superres.quantization.ranges.calibration import FrameFile
 from superres.quantization.ranges.observation import observe_activations
 from superres.quantization.recipes import STEPS, parse_recipe
-from superres.quantization.steps.base import StepJob
-from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.settings import CalibrationSettings
+from superres.quantization.steps.base import StepJob, refine_onnx
 
 from .network import write_set
 
@@ -73,7 +73,7 @@ def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     def state(recipe: str) -> tuple[Path, Path]:
         onnx, ranges = folder / f"{recipe}.onnx", folder / f"{recipe}.json"
         before, _, step = recipe.rpartition("+")
-        calibration = CalibrationSettings("some", parse_recipe(recipe).calibration)
+        calibration = CalibrationSettings(name="some", method=parse_recipe(recipe).calibration)
         if not before:
             if not ranges.exists():
                 calibrate_ranges(
@@ -86,7 +86,7 @@ def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
                 )
             return fp32, ranges
         if not ranges.exists():
-            job = StepJob(name, calibration, images, SETTINGS.get(step, {}))
+            job = StepJob(name, calibration, images, STEPS[step].settings(**SETTINGS.get(step, {})))
             refine_onnx(*state(before), step, job, onnx_out=onnx, ranges_out=ranges)
         return onnx, ranges
 

@@ -10,8 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 from superres.device.base.errors import UserError
-from superres.quantization.grids import asymmetric_grid
-from superres.quantization.qdq import Part, quantize_graph, quantize_onnx, weight_grid
+from superres.quantization.qdq import Part, asymmetric_grid, quantize_graph, quantize_onnx, weight_grid
 from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.record import Ranges, read_ranges
 

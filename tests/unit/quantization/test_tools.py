@@ -14,7 +14,7 @@ from onnx import numpy_helper
 
 from superres.device.base.errors import UserError
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, describe_data
-from superres.quantization.tools.presets import INSTALL, TOOLS
+from superres.quantization.settings import INSTALL, TOOLS
 from superres.quantization.tools.run import quantize_by_tool
 
 from .network import convolve, network_weights, write_set

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from superres.device.base.errors import UserError
-from superres.quantization.tools import presets
-from superres.quantization.tools.presets import INSTALL, Tool
+from superres.quantization import settings as presets
+from superres.quantization.settings import INSTALL, Tool
 from superres.study.check import leave_out_missing, left_out_notes
 from superres.study.keys.study import Study
 from superres.study.load import load_study

@@ -4,7 +4,6 @@ import hashlib
 import json
 import pickle
 import zipfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ def training_identity(
     model: str, settings: TrainingSettings, training: Path, validation: Path
 ) -> dict[str, str]:
     """What a checkpoint must agree with: model, data (hashes of the indices), settings of the result."""
-    chosen = {name: str(value) for name, value in asdict(settings).items() if name not in _PACING}
+    chosen = {name: str(value) for name, value in settings.model_dump().items() if name not in _PACING}
     indices = {"training set": training, "validation set": validation}
     hashes = {kind: hashlib.sha256(path.read_bytes()).hexdigest() for kind, path in indices.items()}
     return {"model": model, **chosen, **hashes}

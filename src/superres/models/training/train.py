@@ -32,7 +32,6 @@ from superres.models.training.record import (
     write_log,
     write_record,
 )
-from superres.models.training.schedule import learning_rate_at, objective_at
 from superres.models.training.validation import validate, validate_bicubic
 from superres.models.weights import save_weights
 
@@ -128,11 +127,11 @@ class Trainer:
     def advance(self) -> None:
         """Take one step. Raises UserError if its loss or the weights after it are not finite."""
         self.step += 1
-        self.optimizer.set_learning_rate(learning_rate_at(self.step, self.settings))
+        self.optimizer.set_learning_rate(self.settings.learning_rate_at(self.step))
         # As the batch, the noise is a function of seed and step alone.
         torch.manual_seed(self.settings.seed << 32 | self.step)
         low, high = self._draw()
-        objective = objective_at(self.step, self.settings)
+        objective = self.settings.objective_at(self.step)
         loss_of = functional.l1_loss if objective == "l1" else functional.mse_loss
         loss = loss_of(self.network.trunk(low), high)
         self.optimizer.zero_grad()
@@ -158,8 +157,8 @@ class Trainer:
             if self.due(self.settings.validate_every)
             else None
         )
-        objective = objective_at(self.step, self.settings)
-        rate = learning_rate_at(self.step, self.settings)
+        objective = self.settings.objective_at(self.step)
+        rate = self.settings.learning_rate_at(self.step)
         self.rows.append(LogRow(self.step, rate, float(np.mean(self._losses)), psnr, objective))
         self._losses.clear()
         return self.rows[-1]
@@ -200,7 +199,7 @@ class Trainer:
             data=data,
             seed=self.settings.seed,
             steps=self.step,
-            settings=asdict(self.settings),
+            settings=self.settings.model_dump(),
             commit=self.commit,
             validation_psnr_y_db=validate(self.network_to_keep, self.validation),
             bicubic_psnr_y_db=validate_bicubic(self.validation),

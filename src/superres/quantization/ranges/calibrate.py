@@ -13,14 +13,11 @@ from superres.device.base.hashes import sha256_file
 from superres.device.base.int8 import INT8_MAX
 from superres.device.base.outputs import Outputs
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
+from superres.quantization.ranges import methods
 from superres.quantization.ranges.cache import format_cache, read_cache, select_ranges
-from superres.quantization.ranges.calibration import CalibrationSettings
-from superres.quantization.ranges.methods import METHODS
 from superres.quantization.ranges.observation import Observed, read_observed
 from superres.quantization.ranges.record import Ranges, TensorRange, ranges_text
-
-WITHOUT_IMAGES = ("fixed", "cache")
-"""Methods that look at no image."""
+from superres.quantization.settings import METHODS, TOOLS, CalibrationSettings
 
 
 def calibrate_ranges(
@@ -35,15 +32,15 @@ def calibrate_ranges(
 ) -> None:
     """Write the range [-amax, amax] of what every convolution of an FP32 graph reads and writes.
 
-    `observed` is the file of `observe_activations` that the methods of METHODS read, `cache` the TensorRT
+    `observed` is the file of `observe_activations` that the methods with images read, `cache` the TensorRT
     calibration cache that the method `cache` replays; `fixed` needs neither. Both outputs appear together.
-    Raises UserError for an unknown method, statistics of another graph, tensors that are constant, and a
+    Raises UserError for the method of a tool, statistics of another graph, tensors that are constant, and a
     cache that lacks a tensor.
     """
-    if settings.method not in (*METHODS, *WITHOUT_IMAGES):
+    if settings.method in TOOLS:
         raise UserError(
-            f"calibration {settings.name}: expected a method among {', '.join((*METHODS, *WITHOUT_IMAGES))}, "
-            f"found {settings.method}"
+            f"calibration {settings.name}: expected a method that finds ranges, found {settings.method}, which makes a "
+            "whole graph"
         )
     graph = load_onnx(onnx_path)
     names = observed_tensors(find_convolutions(graph))
@@ -71,11 +68,11 @@ def _write(ranges: Ranges, digest: str, ranges_out: Path, cache_out: Path) -> No
 
 
 def measured_ranges(seen: Observed, settings: CalibrationSettings) -> Ranges:
-    """What a method of METHODS makes of what was observed of a graph; raises UserError for constant tensors."""
+    """What a method with images makes of what was observed of a graph; raises UserError for constant tensors."""
     seen.require_spread(f"calibration {settings.name}")
     tensors, notes = {}, {}
     for name, statistics in seen.tensors.items():
-        choice = METHODS[settings.method](statistics, settings)
+        choice = getattr(methods, settings.method)(statistics, settings)
         tensors[name] = TensorRange(statistics.low, statistics.high, choice.amax)
         if statistics.low == statistics.high:
             notes[name] = f"{statistics.low} everywhere, as the data is"
@@ -122,8 +119,8 @@ def _origin(
 
 
 def _method_settings(settings: CalibrationSettings) -> dict[str, float]:
-    keys = {"percentile": ["percentile"], "fixed": ["input_range", "output_range"]}
-    return {key: getattr(settings, key) for key in keys.get(settings.method, [])}
+    keys = METHODS[settings.method].keys
+    return {key: getattr(settings, key) for key in keys if key not in ("data", "path")}
 
 
 def _required(path: Path | None, settings: CalibrationSettings) -> Path:

@@ -1,4 +1,4 @@
-"""Calibrations: by which method ranges are found, and on which images."""
+"""The images that a calibration looks at."""
 
 import json
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ import numpy as np
 from superres.device.base.errors import UserError
 from superres.device.base.hashes import sha256_file
 from superres.device.frames.files import open_frames
+from superres.quantization.settings import RandomData, SetData
 
 Image = tuple[str, np.ndarray]
 """Name of an image and its tensor, float32 1 x 3 x H x W RGB in [0, 1]."""
@@ -39,22 +40,11 @@ class FrameFile:
     count: int | None = None
 
 
-@dataclass(frozen=True)
-class CalibrationSettings:
-    """A calibration by name: how a range follows from what was observed, or from what else.
-
-    `method` is one of `superres.quantization.ranges.methods.METHODS`, which look at the first `images` observed ones
-    (None: all), or `fixed`, or `cache`. `percentile`, in percent, belongs to the method of that name;
-    `input_range` and `output_range`, the largest magnitudes of the graph's input and of every other tensor,
-    belong to `fixed`.
-    """
-
-    name: str
-    method: str
-    images: int | None = None
-    percentile: float = 99.99
-    input_range: float = 2.0
-    output_range: float = 4.0
+def images_of(data: RandomData | SetData, frames: Path) -> RandomImages | FrameFile:
+    """The images that a study names: random tensors, or those of the frame file `frames` of its calibration set."""
+    if isinstance(data, RandomData):
+        return RandomImages(data.kind, data.seed, data.images, data.height, data.width)
+    return FrameFile(frames, data.images)
 
 
 def count_images(data: RandomImages | FrameFile) -> int:

@@ -1,21 +1,20 @@
 """From the statistics of a tensor to its symmetric range [-amax, amax].
 
-All methods read one fine histogram (`superres.quantization.ranges.histogram`), so they cost one pass over the images
+Each method is a function of its name. All read one fine histogram (`superres.quantization.ranges.histogram`), so they cost one pass over the images
 together. They are written here since no library at hand does this: onnxruntime's entropy calibrator, with its
 default of 128 bins for 128 levels, returns the min-max range for any data; its calibrators keep the
 activations of all images in memory before they bin them; and it has none for the squared error.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from superres.device.base.int8 import INT8_MAX
-from superres.quantization.ranges.calibration import CalibrationSettings
 from superres.quantization.ranges.histogram import BINS, Statistics
+from superres.quantization.settings import CalibrationSettings
 
 ENTROPY_BINS = 2048
 ENTROPY_LEVELS = 128
@@ -28,9 +27,6 @@ class Choice:
 
     amax: float
     note: str | None = None
-
-
-Method = Callable[[Statistics, CalibrationSettings], Choice]
 
 
 def minmax(seen: Statistics, settings: CalibrationSettings) -> Choice:
@@ -111,14 +107,6 @@ def mse(seen: Statistics, settings: CalibrationSettings) -> Choice:
             seen.amax, "the largest magnitude, as in min-max: every narrower range has a larger error"
         )
     return Choice(seen.amax * (best + 1) / MSE_RANGES)
-
-
-METHODS: dict[str, Method] = {
-    "minmax": minmax,
-    "entropy": entropy,
-    "percentile": percentile,
-    "mse": mse,
-}
 
 
 def _coarse_bins(seen: Statistics) -> np.ndarray:

@@ -20,10 +20,10 @@ from superres.quantization.ranges.calibration import (
     first_images,
     read_images,
 )
-from superres.quantization.ranges.taps import Taps
 from superres.quantization.steps.base import (
     State,
     StepJob,
+    Taps,
     copy_graph,
     read_initializers,
     replace_initializers,
@@ -47,7 +47,7 @@ def apply(state: State, job: StepJob) -> State:
     behind a step that has rounded weights already, and for a convolution that isn't plain.
     """
     refuse_behind(state, "adaround", ("adaround", "qat"))
-    images = first_images(job.images("adaround"), job.settings["images"])
+    images = first_images(job.images("adaround"), job.settings.images)
     graph = copy_graph(state.graph)
     ranges = state.ranges
     path = Path(job.model)
@@ -58,12 +58,12 @@ def apply(state: State, job: StepJob) -> State:
     gains: dict[str, float] = {}
     with Progress(f"adaround {job.model}", total=len(convolutions) * count_images(images)) as progress:
         for index, convolution in enumerate(convolutions):
-            random = np.random.default_rng([job.settings["seed"], index])
+            random = np.random.default_rng([job.settings.seed, index])
             normal = _Normal()
             for wanted, seen in _results(
                 state.graph, quantize_graph(graph, ranges, path), convolution, images, job
             ):
-                where = _draw(random, wanted.shape[1:], job.settings["pixels"])
+                where = _draw(random, wanted.shape[1:], job.settings.pixels)
                 normal.add(windows[convolution.result].patches(seen, where), wanted[:, where[0], where[1]].T)
                 progress.update()
             weights = read_initializers(graph)[convolution.weights]

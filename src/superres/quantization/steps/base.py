@@ -1,17 +1,24 @@
-"""What all steps share: the state that goes in and comes out, and what a step is told."""
+"""Take one step of a recipe: the state that goes in and comes out, what a step is told, and what steps share."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 from onnx import numpy_helper
 
 from superres.device.base.errors import UserError
-from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile, RandomImages
-from superres.quantization.ranges.record import Ranges
+from superres.device.base.outputs import Outputs
+from superres.device.base.hashes import sha256_file
+from superres.keys import Keys
+from superres.models.graphs.onnx_file import load_onnx
+from superres.quantization.ranges.calibration import FrameFile, RandomImages
+from superres.quantization.ranges.record import Ranges, check_ranges, ranges_text, read_ranges
+from superres.quantization.settings import CalibrationSettings
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,7 @@ class State:
 
 @dataclass(frozen=True)
 class StepJob:
-    """What a step is told: model, calibration, images (None for a calibration without), settings, threads.
+    """What a step is told: model, calibration, images (None for a calibration without), its own settings, threads.
 
     `measured` is the file of what was measured of the state that the step starts from, for steps that follow one.
     """
@@ -33,7 +40,7 @@ class StepJob:
     model: str
     calibration: CalibrationSettings
     data: RandomImages | FrameFile | None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Any = field(default_factory=Keys)
     threads: int = 1
     measured: Path | None = None
 
@@ -61,6 +68,26 @@ class Step(Protocol):
         ...
 
 
+def refine_onnx(
+    onnx_path: Path, ranges_path: Path, step: str, job: StepJob, *, onnx_out: Path, ranges_out: Path
+) -> None:
+    """Write the graph and the ranges that a step, a module of `superres.quantization.steps`, makes of others.
+
+    Both outputs appear together, and the step is written into the new record. The same inputs give the same
+    bytes. Raises UserError if graph and ranges don't belong together, and where the step can't be taken.
+    """
+    module = cast(Step, importlib.import_module(f"superres.quantization.steps.{step}"))
+    state = module.apply(State(load_onnx(onnx_path), read_ranges(ranges_path, onnx_path)), job)
+    onnx.checker.check_model(state.graph, full_check=True)
+    check_ranges(state.ranges, state.graph, ranges_out)
+    taken = {"step": step, "settings": job.settings.model_dump(), **state.facts}
+    ranges = replace(state.ranges, steps=(*state.ranges.steps, taken))
+    with Outputs({"onnx": str(onnx_out), "ranges": str(ranges_out)}) as outputs:
+        outputs["onnx"].write_bytes(state.graph.SerializeToString(deterministic=True))
+        digest = sha256_file(outputs["onnx"])
+        outputs["ranges"].write_text(ranges_text(ranges, digest), encoding="utf-8")
+
+
 def copy_graph(graph: onnx.ModelProto) -> onnx.ModelProto:
     """A copy that may be changed."""
     copied = onnx.ModelProto()
@@ -82,3 +109,34 @@ def replace_initializers(graph: onnx.ModelProto, values: Mapping[str, np.ndarray
             if new.shape != old.shape:
                 raise ValueError(f"{tensor.name}: expected the shape {old.shape}, found {new.shape}")
             tensor.CopyFrom(numpy_helper.from_array(new, tensor.name))
+
+
+class Taps:
+    """A graph with one image input, run by ONNX Runtime on the processor for some of its tensors.
+
+    Nothing is fused or reordered: a tensor has the value that the graph as written gives it. `threads` 0 takes
+    every processor; sums may differ in their last bits from one number of threads to another.
+    """
+
+    def __init__(self, graph: onnx.ModelProto, names: Sequence[str], threads: int = 0):
+        tapped = onnx.ModelProto()
+        tapped.CopyFrom(graph)
+        present = {value.name for value in (*tapped.graph.input, *tapped.graph.output)}
+        for name in names:
+            if name not in present:
+                tapped.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        self._session = ort.InferenceSession(
+            tapped.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        self._names = list(names)
+        self._input = self._session.get_inputs()[0].name
+
+    def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """The tapped tensors for an image 1 x 3 x H x W, float32, by name."""
+        computed = [name for name in self._names if name != self._input]
+        values = self._session.run(computed, {self._input: image})
+        tapped = {name: np.asarray(value) for name, value in zip(computed, values, strict=True)}
+        return tapped | ({self._input: image} if self._input in self._names else {})

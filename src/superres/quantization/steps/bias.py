@@ -12,10 +12,10 @@ from superres.device.base.progress import Progress
 from superres.models.graphs.onnx_file import Convolution
 from superres.quantization.qdq import quantize_graph, quantized_convolutions
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, first_images, read_images
-from superres.quantization.ranges.taps import Taps
 from superres.quantization.steps.base import (
     State,
     StepJob,
+    Taps,
     copy_graph,
     read_initializers,
     replace_initializers,
@@ -31,7 +31,7 @@ def apply(state: State, job: StepJob) -> State:
     no float graph left to compare with, and for a convolution without a bias.
     """
     refuse_behind(state, "bias", ("adaround", "qat"))
-    images = first_images(job.images("bias"), job.settings["images"])
+    images = first_images(job.images("bias"), job.settings.images)
     graph = copy_graph(state.graph)
     convolutions = quantized_convolutions(graph, state.ranges)
     shifts: dict[str, float] = {}

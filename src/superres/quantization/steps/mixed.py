@@ -15,7 +15,7 @@ def apply(state: State, job: StepJob) -> State:
     Raises UserError if no subset of the layers is within the budget.
     """
     path = job.measurement("mixed")
-    row = choose_subset(read_frontier(path).to_dicts(), job.settings["budget_db"], path)
+    row = choose_subset(read_frontier(path).to_dicts(), job.settings.budget_db, path)
     layers = quantized_layers(state.graph, state.ranges, path)
     chosen = parse_subset(row["float_layers"])
     kept = (*state.ranges.float_convolutions, *(layers[layer] for layer in chosen))

@@ -28,7 +28,7 @@ def apply(state: State, job: StepJob) -> State:
     Raises UserError as `pow2` does, and for a calibration without images.
     """
     start = bits_by_range(state, "pow2search")
-    images = list(read_images(first_images(job.images("pow2search"), job.settings["images"])))
+    images = list(read_images(first_images(job.images("pow2search"), job.settings.images)))
     search = _Search(state, start, _references(state.graph, images, job.threads), job)
     best: Choice = (0,) * (len(start.tensors) + len(start.weights))
     first = search.error(best, None)
@@ -36,8 +36,8 @@ def apply(state: State, job: StepJob) -> State:
         raise UserError(f"step pow2search: expected a finite output of {job.model}, found NaN or infinity")
     least = first
     moves = list(_single_moves(len(best)))
-    with Progress(f"pow2search {job.model}", total=job.settings["sweeps"] * len(moves)) as progress:
-        for _ in range(job.settings["sweeps"]):
+    with Progress(f"pow2search {job.model}", total=job.settings.sweeps * len(moves)) as progress:
+        for _ in range(job.settings.sweeps):
             before = best
             for move in moves:
                 moved = tuple(a + b for a, b in zip(best, move, strict=True))

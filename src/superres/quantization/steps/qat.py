@@ -15,25 +15,13 @@ from superres.device.base.progress import Progress
 from superres.device.machine.memory import keep_freed_memory
 from superres.models.settings import TrainingSettings
 from superres.models.training.batches import orient
-from superres.models.training.schedule import learning_rate_at
 from superres.quantization.ranges.calibration import FrameFile, open_images
+from superres.quantization.settings import Qat
 from superres.quantization.steps.base import State, StepJob
 from superres.quantization.steps.trainable import TrainableChain
 
 _JUDGED = 64
 """Patches that the error is measured on before and after; no step of a training draws them."""
-
-
-@dataclass(frozen=True)
-class QatSettings:
-    """What a study can set: see the schema. Learning rates are peaks of a cosine that ends at 0."""
-
-    steps: int
-    batch: int
-    patch: int
-    learning_rate: float
-    range_learning_rate: float
-    seed: int
 
 
 def apply(state: State, job: StepJob) -> State:
@@ -46,7 +34,7 @@ def apply(state: State, job: StepJob) -> State:
     Raises UserError for a calibration without photographs or with one smaller than a patch, for convolutions that
     don't follow each other, and for a training that diverges.
     """
-    settings = QatSettings(**job.settings)
+    settings: Qat = job.settings
     photographs = _photographs(job, settings.patch)
     keep_freed_memory()
     with _one_thread():
@@ -81,7 +69,7 @@ class _Training:
 
     chain: TrainableChain
     photographs: Sequence[np.ndarray]
-    settings: QatSettings
+    settings: Qat
     model: str
 
     def run(self) -> None:
@@ -103,7 +91,7 @@ class _Training:
         with Progress(f"qat {self.model}", total=settings.steps) as progress:
             for step in range(1, settings.steps + 1):
                 for group, (_, rate) in zip(optimizer.param_groups, groups, strict=True):
-                    group["lr"] = rate * learning_rate_at(step, schedule)
+                    group["lr"] = rate * schedule.learning_rate_at(step)
                 loss = self._loss(step, settings.batch)
                 optimizer.zero_grad()
                 loss.backward()

@@ -19,7 +19,6 @@ from superres.models.graphs.onnx_file import Convolution
 from superres.quantization.qdq import activation_grid, quantized_convolutions, weight_grid
 from superres.quantization.ranges.record import TensorRange
 from superres.quantization.steps.base import State, copy_graph, read_initializers, replace_initializers
-from superres.quantization.steps.fake import fake_quantize
 
 
 class TrainableLayer(nn.Module):
@@ -216,3 +215,35 @@ def _options(node: onnx.NodeProto, convolution: Convolution) -> dict[str, Any]:
         "dilation": tuple(found.get("dilations", [1, 1])),
         "groups": found.get("group", 1),
     }
+
+
+def fake_quantize(values: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
+    """scale * clip(round(values / scale), low, high), as QuantizeLinear and DequantizeLinear compute it in float32.
+
+    `scale` is a scalar or, for weights O x I x kh x kw, O x 1 x 1 x 1; halves go to the even level. Gradients pass
+    straight through the rounding, and end where values are clipped; `scale` gets that of S. Esser and
+    others, "Learned Step Size Quantization", arXiv:1902.08153, equation 3, summed over what shares it.
+    """
+    return _Rounding.apply(values, scale, low, high)  # pyright: ignore[reportReturnType]
+
+
+class _Rounding(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
+        quotient = values / scale
+        levels = quotient.round().clamp_(low, high)
+        ctx.save_for_backward(quotient, levels, scale)
+        return levels * scale
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        quotient, levels, scale = ctx.saved_tensors
+        difference = quotient.sub_(levels)
+        # A value that was rounded, not clipped, lies within half a level of its own.
+        kept = difference.abs() <= 0.5
+        of_scale = None
+        if ctx.needs_input_grad[1]:
+            slopes = torch.where(kept, difference.neg_(), levels).mul_(gradient)
+            of_scale = slopes.sum() if scale.ndim == 0 else slopes.sum((1, 2, 3), keepdim=True)
+        return (gradient * kept if ctx.needs_input_grad[0] else None), of_scale, None, None

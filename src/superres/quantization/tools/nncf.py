@@ -15,8 +15,8 @@ import numpy as np
 from superres.device.base.errors import UserError
 from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, count_images, read_images
-from superres.quantization.tools.base import Made
-from superres.quantization.tools.presets import INSTALL
+from superres.quantization.settings import INSTALL
+from superres.quantization.tools.run import Made
 
 # NNCF reports its use over the network. Where the package that does so can't be imported, it puts a stub in its place.
 sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]

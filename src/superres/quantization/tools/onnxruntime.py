@@ -18,7 +18,7 @@ from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
 from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, read_images
-from superres.quantization.tools.base import Made
+from superres.quantization.tools.run import Made
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "default": {},

@@ -1,8 +1,10 @@
 """Have another tool quantise an FP32 graph, and write down what it was given."""
 
 import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, Protocol, cast
 
 import onnx
 
@@ -11,7 +13,23 @@ from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import Outputs, write_json
 from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, describe_data
-from superres.quantization.tools.base import Quantizer
+
+
+@dataclass(frozen=True)
+class Made:
+    """A Q/DQ graph, the version of the tool that made it, and all settings that it was given."""
+
+    graph: onnx.ModelProto
+    version: str
+    settings: Mapping[str, Any]
+
+
+class Quantizer(Protocol):
+    """A module of this package."""
+
+    def quantize(self, onnx_path: Path, preset: str, data: RandomImages | FrameFile) -> Made:
+        """The tool's own Q/DQ form of an FP32 graph."""
+        ...
 
 
 def quantize_by_tool(

@@ -19,8 +19,9 @@ from superres.models.graphs.uint8.casts import write_casts
 from superres.models.settings import weights_name
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibrate import calibrate_ranges
-from superres.quantization.ranges.calibration import CalibrationSettings, RandomImages
+from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.observation import observe_activations
+from superres.quantization.settings import CalibrationSettings
 
 from ..rtx import assert_int8_convolutions, convolution_types
 
@@ -39,7 +40,7 @@ def export_model(name: str, folder: Path) -> Path:
     observe_activations(fp32, images, folder / "observed.npz", model=name, threads=1)
     calibrate_ranges(
         fp32,
-        CalibrationSettings("dummy", "minmax"),
+        CalibrationSettings(name="dummy", method="minmax"),
         ranges_out=ranges,
         cache_out=folder / "ranges.cache",
         model=name,

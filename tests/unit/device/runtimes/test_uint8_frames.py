@@ -12,13 +12,14 @@ from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import FRAMES, Settings
 from superres.models.export import export_onnx, export_program
 from superres.models.graphs.uint8.forms import form_of, write_form
-from superres.models.networks import MODELS
+from superres.models.networks import NETWORKS
 from superres.models.settings import FOLDED_FROM
 from superres.models.weights import pretrained
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibrate import calibrate_ranges
-from superres.quantization.ranges.calibration import CalibrationSettings, RandomImages
+from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.observation import observe_activations
+from superres.quantization.settings import CalibrationSettings
 
 PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 DUMMY = RandomImages("uniform", 0, 1, 96, 128)
@@ -37,7 +38,7 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module", params=[*MODELS, *FOLDED_FROM])
+@pytest.fixture(scope="module", params=[*NETWORKS, *FOLDED_FROM])
 def files(request, tmp_path_factory) -> Path:
     """A folder with a model's files as the pipeline makes them."""
     folder, weights = tmp_path_factory.mktemp(request.param), pretrained(request.param)
@@ -46,7 +47,7 @@ def files(request, tmp_path_factory) -> Path:
     observe_activations(folder / "fp32.onnx", DUMMY, folder / "seen.npz", model=request.param, threads=2)
     calibrate_ranges(
         folder / "fp32.onnx",
-        CalibrationSettings("dummy", "minmax"),
+        CalibrationSettings(name="dummy", method="minmax"),
         ranges_out=folder / "dummy.json",
         cache_out=folder / "dummy.cache",
         model=request.param,

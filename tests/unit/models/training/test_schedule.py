@@ -1,7 +1,6 @@
 import pytest
 
 from superres.models.settings import TrainingSettings
-from superres.models.training.schedule import learning_rate_at, objective_at
 
 SETTINGS = TrainingSettings(steps=110, warmup_steps=10, learning_rate=2.0, final_lr_fraction=0.1, l1_steps=30)
 
@@ -11,18 +10,18 @@ SETTINGS = TrainingSettings(steps=110, warmup_steps=10, learning_rate=2.0, final
     [(1, 0.2), (5, 1.0), (10, 2.0), (60, 0.2 + 1.8 / 2), (110, 0.2)],
 )
 def test_learning_rate(step: int, rate: float) -> None:
-    assert learning_rate_at(step, SETTINGS) == pytest.approx(rate, rel=1e-12)
+    assert SETTINGS.learning_rate_at(step) == pytest.approx(rate, rel=1e-12)
 
 
 def test_learning_rate_without_warmup_starts_near_its_peak() -> None:
     settings = TrainingSettings(steps=1000, warmup_steps=0, learning_rate=1.0)
-    assert learning_rate_at(1, settings) == pytest.approx(1.0, abs=1e-4)
+    assert settings.learning_rate_at(1) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_a_training_that_ends_within_its_warmup() -> None:
     settings = TrainingSettings(steps=3, warmup_steps=10, learning_rate=1.0)
-    assert learning_rate_at(3, settings) == pytest.approx(0.3)
+    assert settings.learning_rate_at(3) == pytest.approx(0.3)
 
 
 def test_objective_changes_after_l1_steps() -> None:
-    assert [objective_at(step, SETTINGS) for step in (1, 30, 31, 110)] == ["l1", "l1", "mse", "mse"]
+    assert [SETTINGS.objective_at(step) for step in (1, 30, 31, 110)] == ["l1", "l1", "mse", "mse"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from superres.device.base.errors import UserError
-from superres.models.networks import MODELS, build_network
+from superres.models.networks import NETWORKS, build_network
 from superres.models.settings import TrainingSettings
 from superres.models.training import train as training
 from superres.models.training.train import moving_average, train_model
@@ -18,18 +18,9 @@ from superres.models.weights import load_weights
 
 MakePairs = Callable[..., Path]
 
-SETTINGS = TrainingSettings(
-    steps=12,
-    batch=2,
-    patches=(8, 6),
-    learning_rate=1e-3,
-    warmup_steps=2,
-    l1_steps=5,
-    ema_decay=0.9,
-    log_every=3,
-    checkpoint_every=4,
-    validate_every=6,
-    threads=1,
+SETTINGS = TrainingSettings.model_validate(
+    {"steps": 12, "batch": 2, "patches": [8, 9], "learning_rate": 1e-3, "warmup_steps": 2, "l1_steps": 5}
+    | {"ema_decay": 0.9, "log_every": 3, "checkpoint_every": 4, "validate_every": 6, "threads": 1}
 )
 
 
@@ -74,7 +65,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(training, "draw_batch", draw_or_raise)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NETWORKS)
 @pytest.mark.parametrize("step", [2, 7, 12])
 def test_resumed_training_is_the_same_to_the_bit(
     case: Case, monkeypatch: pytest.MonkeyPatch, model: str, step: int
@@ -92,7 +83,11 @@ def test_resumed_training_is_the_same_to_the_bit(
 
 def test_it_learns(case: Case) -> None:
     out = case.run(
-        "long", "espcn_rgb", TrainingSettings(steps=60, batch=4, patches=(8,), warmup_steps=5, threads=1)
+        "long",
+        "espcn_rgb",
+        TrainingSettings.model_validate(
+            {"steps": 60, "batch": 4, "patches": [8], "warmup_steps": 5, "threads": 1}
+        ),
     )
     rows = list(csv.DictReader((out / "log.csv").open(newline="")))
     record = json.loads((out / "record.json").read_text())
@@ -160,7 +155,7 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(
 
 def test_a_patch_larger_than_an_image(case: Case) -> None:
     with pytest.raises(UserError, match=r"image1: expected at least 10x10 LR pixels"):
-        case.run("large", settings=TrainingSettings(patches=(8, 10)))
+        case.run("large", settings=TrainingSettings.model_validate({"patches": [8, 10]}))
 
 
 def test_moving_average_forgets_the_start() -> None:

@@ -28,9 +28,9 @@ from superres.quantization.layers.subsets import (
     time_subsets,
 )
 from superres.quantization.qdq import quantize_onnx
-from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile
-from superres.quantization.steps.base import StepJob
-from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.ranges.calibration import FrameFile
+from superres.quantization.settings import CalibrationSettings, Mixed
+from superres.quantization.steps.base import StepJob, refine_onnx
 
 from ..network import build_network, calibrate, network_weights, write_set
 
@@ -262,8 +262,8 @@ def test_a_budget_that_nothing_meets_names_the_least_loss(table: Path) -> None:
 
 
 def refine(state: RecipeState, table: Path | None, budget: float, out: Path) -> dict[str, Any]:
-    calibration = CalibrationSettings("some", "minmax")
-    job = StepJob("small", calibration, None, {"budget_db": budget}, measured=table)
+    calibration = CalibrationSettings(name="some", method="minmax")
+    job = StepJob("small", calibration, None, Mixed(budget_db=budget), measured=table)
     files = {"onnx_out": out.with_suffix(".onnx"), "ranges_out": out.with_suffix(".json")}
     refine_onnx(state.onnx_path, state.ranges_path, "mixed", job, **files)
     return json.loads(out.with_suffix(".json").read_text())

@@ -7,11 +7,13 @@ import onnx
 import pytest
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod
 from onnxruntime.quantization.calibrate import create_calibrator
+from pydantic import ValidationError
 
 from superres.device.base.errors import UserError
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.ranges.calibrate import calibrate_ranges
-from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile, RandomImages
+from superres.quantization.ranges.calibration import FrameFile, RandomImages
+from superres.quantization.settings import CalibrationSettings
 
 from ..network import build_network, calibrate, convolve, network_weights, write_set
 
@@ -177,7 +179,7 @@ def test_statistics_of_another_graph(network: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="found those of another graph"):
         calibrate_ranges(
             other,
-            CalibrationSettings("some", "minmax"),
+            CalibrationSettings(name="some", method="minmax"),
             ranges_out=tmp_path / "o.json",
             cache_out=tmp_path / "o.cache",
             model="small",
@@ -189,8 +191,10 @@ def test_statistics_of_another_graph(network: Path, tmp_path: Path) -> None:
 def test_mistakes_in_the_settings(network: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="count of 1 or more, found 0"):
         calibrate(network, RandomImages("uniform", 0, 0, 8, 8), tmp_path / "r.json")
-    with pytest.raises(UserError, match=r"expected a method among minmax, .*cache, found guess"):
+    with pytest.raises(ValidationError, match=r"'minmax', .* or 'nncf'"):
         calibrate(network, None, tmp_path / "r.json", "guess")
+    with pytest.raises(UserError, match=r"expected a method that finds ranges, found nncf"):
+        calibrate(network, None, tmp_path / "r.json", "nncf")
     with pytest.raises(UserError, match="expected a file for the method mse, found none"):
         calibrate(network, None, tmp_path / "r.json", "mse")
 

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from superres.quantization.ranges import methods
 from superres.quantization.ranges.cache import format_cache
-from superres.quantization.ranges.calibration import CalibrationSettings
 from superres.quantization.ranges.histogram import Statistics, measure
-from superres.quantization.ranges.methods import METHODS, Choice
+from superres.quantization.ranges.methods import Choice
+from superres.quantization.settings import CalibrationSettings
 
 RNG = np.random.default_rng(17)
 SAMPLES = {
@@ -28,7 +29,9 @@ def seen(values: np.ndarray) -> Statistics:
 
 
 def choose(values: np.ndarray, method: str, percentile: float = 99.99) -> Choice:
-    return METHODS[method](seen(values), CalibrationSettings("some", method, percentile=percentile))
+    return getattr(methods, method)(
+        seen(values), CalibrationSettings(name="some", method=method, percentile=percentile)
+    )
 
 
 def entropy_oracle(values: np.ndarray) -> tuple[list[float], int]:

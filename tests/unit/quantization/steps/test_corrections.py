@@ -11,12 +11,12 @@ from onnx import numpy_helper
 
 from superres.device.base.errors import UserError
 from superres.quantization.qdq import quantize_graph
-from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile, RandomImages
+from superres.quantization.ranges.calibration import FrameFile, RandomImages
 from superres.quantization.ranges.record import read_ranges
-from superres.quantization.ranges.taps import Taps
+from superres.quantization.recipes import STEPS
+from superres.quantization.settings import CalibrationSettings
 from superres.quantization.steps import adaround, equalize
-from superres.quantization.steps.base import StepJob
-from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.steps.base import StepJob, Taps, refine_onnx
 
 from ..network import calibrate, write_set
 
@@ -53,7 +53,12 @@ def take(state: Files, images: FrameFile | RandomImages | None, *steps: str, fol
         place = state[1].parent / folder
         place.mkdir(exist_ok=True)
         after = (place / f"{state[1].stem}+{step}.onnx", place / f"{state[1].stem}+{step}.json")
-        job = StepJob("small", CalibrationSettings("some", "minmax"), images, SETTINGS[step])
+        job = StepJob(
+            "small",
+            CalibrationSettings(name="some", method="minmax"),
+            images,
+            STEPS[step].settings(**SETTINGS[step]),
+        )
         refine_onnx(*state, step, job, onnx_out=after[0], ranges_out=after[1])
         state = after
     return state

@@ -13,12 +13,13 @@ import pytest
 from superres.device.base.errors import UserError
 from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.qdq import quantize_graph, quantize_onnx
-from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile
+from superres.quantization.ranges.calibration import FrameFile
 from superres.quantization.ranges.record import read_ranges
+from superres.quantization.recipes import STEPS
+from superres.quantization.settings import CalibrationSettings, Pow2Search
 from superres.quantization.steps import pow2search
-from superres.quantization.steps.base import State, StepJob, replace_initializers
+from superres.quantization.steps.base import State, StepJob, refine_onnx, replace_initializers
 from superres.quantization.steps.fraction_bits import bits_by_range, fraction_bits, with_bits
-from superres.quantization.steps.refine import refine_onnx
 
 from ..network import build_network, calibrate, network_weights, write_set
 
@@ -66,7 +67,12 @@ def take(state: Files, *steps: str) -> Files:
     for step in steps:
         name = f"{state[1].stem}+{step}"
         after = (state[1].with_name(f"{name}.onnx"), state[1].with_name(f"{name}.json"))
-        job = StepJob("small", CalibrationSettings("some", "minmax"), data, SETTINGS.get(step, {}))
+        job = StepJob(
+            "small",
+            CalibrationSettings(name="some", method="minmax"),
+            data,
+            STEPS[step].settings(**SETTINGS.get(step, {})),
+        )
         refine_onnx(*state, step, job, onnx_out=after[0], ranges_out=after[1])
         state = after
     return state
@@ -197,7 +203,7 @@ def test_an_infinite_output_is_said(state: Files) -> None:
     replace_initializers(graph, {"b3": np.full(12, np.nan, np.float32)})
     broken = State(graph, read_ranges(state[1], state[0]))
     job = StepJob(
-        "small", CalibrationSettings("some", "minmax"), images(state[1].parent), SETTINGS["pow2search"]
+        "small", CalibrationSettings(name="some", method="minmax"), images(state[1].parent), Pow2Search()
     )
     with pytest.raises(UserError, match="NaN"):
         pow2search.apply(broken, job)

@@ -10,21 +10,18 @@ import numpy as np
 import onnx
 import pytest
 import torch
-import yaml
 
 from superres.device.base.errors import UserError
 from superres.models.export import export_onnx
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx
 from superres.models.weights import pretrained
 from superres.quantization.qdq import quantize_graph
-from superres.quantization.ranges.calibration import CalibrationSettings, FrameFile, RandomImages
+from superres.quantization.ranges.calibration import FrameFile, RandomImages
 from superres.quantization.ranges.record import read_ranges
-from superres.quantization.ranges.taps import Taps
+from superres.quantization.settings import CalibrationSettings, Qat
 from superres.quantization.steps import asymmetric, center, pertensor, qat
-from superres.quantization.steps.base import State, StepJob, read_initializers
-from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.steps.base import State, StepJob, Taps, read_initializers, refine_onnx
 from superres.quantization.steps.trainable import TrainableChain
-from superres.study.load import load_study
 
 from ..network import build_network, calibrate, network_weights, to_space, write_set
 
@@ -63,7 +60,10 @@ def tensor(image: np.ndarray) -> np.ndarray:
 
 def job(photographs: Path, **settings: Any) -> StepJob:
     return StepJob(
-        "small", CalibrationSettings("some", "minmax"), FrameFile(photographs), {**SETTINGS, **settings}
+        "small",
+        CalibrationSettings(name="some", method="minmax"),
+        FrameFile(photographs),
+        Qat(**{**SETTINGS, **settings}),
     )
 
 
@@ -188,13 +188,6 @@ def test_the_same_inputs_give_the_same_bytes(
     assert taken["step"] == "qat" and taken["settings"]["steps"] == 20
     other = qat.apply(state, job(photographs, steps=20, seed=1))
     assert other.graph.SerializeToString(deterministic=True) != written[0][0]
-
-
-def test_the_schema_has_every_setting() -> None:
-    default = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    study = load_study({**default, "steps": {"qat": {"steps": 7}}})
-    settings = qat.QatSettings(**study.steps.of("qat"))
-    assert (settings.steps, settings.seed) == (7, 0)
 
 
 def test_ranges_are_kept_where_their_learning_rate_is_zero(state: State, photographs: Path) -> None:

@@ -12,14 +12,14 @@ import pytest
 
 from superres.device.base.errors import UserError
 from superres.quantization.qdq import quantize_onnx
-from superres.quantization.ranges.calibration import CalibrationSettings, RandomImages
-from superres.quantization.steps.base import StepJob
-from superres.quantization.steps.refine import refine_onnx
+from superres.quantization.ranges.calibration import RandomImages
+from superres.quantization.settings import CalibrationSettings
+from superres.quantization.steps.base import StepJob, refine_onnx
 
 from ..network import calibrate, convolve, network_weights, to_space
 
 DATA = RandomImages("uniform", 3, 1, 24, 20)
-JOB = StepJob("small", CalibrationSettings("some", "minmax"), DATA)
+JOB = StepJob("small", CalibrationSettings(name="some", method="minmax"), DATA)
 SIZE = (1, 3, 18, 22)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from superres.quantization.steps.fake import fake_quantize
+from superres.quantization.steps.trainable import fake_quantize
 
 
 def some_values() -> np.ndarray:

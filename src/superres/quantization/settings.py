@@ -1,0 +1,272 @@
+"""What a study can set about calibrations and the steps behind them, and the methods that there are.
+
+Light on purpose: the workflow imports it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from superres.keys import Count, Keys, Maybe, OneOf, Pixels, Seed, Whole, mistake
+
+INSTALL = ".venv/bin/python -m pip install -r envs/others.txt"
+"""How to install what the pipeline itself doesn't need."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A quantiser of others: its Python package, whether the pipeline needs that anyway, and its presets."""
+
+    package: str
+    installed: bool
+    presets: tuple[str, ...]
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its package is installed; nothing is imported."""
+        return self.installed or find_spec(self.package) is not None
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to calibrate: the keys that it has besides a name, and the tool that carries it out, if it is others'."""
+
+    keys: tuple[str, ...]
+    tool: Tool | None = None
+
+
+METHODS: Mapping[str, Method] = {
+    "minmax": Method(("data",)),
+    "entropy": Method(("data",)),
+    "percentile": Method(("data", "percentile")),
+    "mse": Method(("data",)),
+    "fixed": Method(("input_range", "output_range")),
+    "cache": Method(("path",)),
+    "onnxruntime": Method(("data", "preset"), Tool("onnxruntime", True, ("default", "tensorrt"))),
+    "nncf": Method(("data", "preset", "optional"), Tool("nncf", False, ("default", "mixed"))),
+}
+"""Methods of calibration. One with images is a function of superres.quantization.ranges.methods of the same name, a
+tool's a module of superres.quantization.tools."""
+
+TOOLS = {name: method.tool for name, method in METHODS.items() if method.tool is not None}
+"""The quantisers of others, by method."""
+
+
+class RandomData(Keys):
+    """A random tensor, or several."""
+
+    type: Literal["random"]
+    kind: Literal["uniform", "normal", "ones"] = Field(
+        "uniform", description="Values of the tensor: uniform over [0, 1), standard normal, or 1 everywhere."
+    )
+    seed: Seed = Field(0, description="Seed of the random numbers.")
+    images: Count = Field(1, description="Number of random tensors.")
+    width: Pixels = Field(description="Width of the tensor.")
+    height: Pixels = Field(description="Height of the tensor.")
+
+
+class SetData(Keys):
+    """Images of a calibration set of the study."""
+
+    type: Literal["calibration-set"]
+    name: str = Field(description="Name of a calibration set of this study.")
+    images: Maybe[Count] = Field(
+        None, description="How many of its images are used, from the first on; all if left out."
+    )
+
+
+Data = Annotated[RandomData | SetData, Field(discriminator="type")]
+
+
+class CalibrationSettings(Keys):
+    """How ranges follow from what was observed, or from what else."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9]*$", description="The calibration's name; the precision is int8-NAME."
+    )
+    method: Annotated[str, OneOf(lambda: METHODS)] = Field(
+        "minmax",
+        description="How ranges are found; see docs/int8-methods.md. From the values seen: minmax takes the largest magnitude, "
+        "entropy is TensorRT's, percentile leaves out a share of the values, mse minimises the squared error. Without "
+        "images: fixed takes the same range everywhere, cache those of a TensorRT calibration cache. onnxruntime and "
+        "nncf are the quantisers of others, which make a Q/DQ graph of their own; no step follows them.",
+    )
+    percentile: float = Field(
+        99.99,
+        gt=0,
+        le=100,
+        description="The percentage of all values that the range of the method percentile holds.",
+    )
+    input_range: float = Field(
+        2.0,
+        gt=0,
+        le=1_000_000,
+        description="Largest magnitude of the graph's input by the method fixed; the default is trtexec's.",
+    )
+    output_range: float = Field(
+        4.0,
+        gt=0,
+        le=1_000_000,
+        description="Largest magnitude of every other tensor by the method fixed; the default is trtexec's.",
+    )
+
+    @property
+    def images(self) -> int | None:
+        """How many of the observed images are used; None for all."""
+        return None
+
+
+class Calibration(CalibrationSettings):
+    """A way to get INT8 ranges; it makes the precision `int8-{name}`."""
+
+    path: Maybe[str] = Field(
+        None, description="The TensorRT calibration cache that the method cache replays."
+    )
+    preset: str = Field(
+        "default",
+        description="Settings of others' quantisers. default is the tool's own; tensorrt (onnxruntime) is symmetric and "
+        "per channel, mixed (nncf) has asymmetric activations.",
+    )
+    optional: bool = Field(
+        False,
+        description="If true and the package of the method nncf isn't installed, the study goes on without this "
+        "calibration, and says so at the start and in the notes of its tables.",
+    )
+    data: Maybe[Data] = Field(
+        None,
+        description="What the FP32 graph is fed with while its activations are observed; fixed and cache have none. "
+        "Calibrations with the same data share one pass.",
+    )
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        keys, given = METHODS[self.method].keys, self.model_fields_set - {"name", "method"}
+        if surplus := sorted(given - {*keys}):
+            raise mistake(
+                f"expected no such key for the method {self.method}, which has {', '.join(keys)}; take it out, or "
+                "correct the method",
+                surplus[0],
+            )
+        for key in ("data", "path"):
+            if key in keys and key not in given:
+                raise mistake(f"expected {key} beside the method {self.method}, found none")
+        if self.tool is not None and self.preset not in TOOLS[self.tool].presets:
+            expected = " or ".join(TOOLS[self.tool].presets)
+            raise mistake(f"expected {expected} for {self.tool}, found {self.preset}", "preset")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _of_method(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The keys of its method alone, so that what is written can be read again."""
+        kept = {"name", "method", *METHODS[self.method].keys}
+        return {key: value for key, value in handler(self).items() if key in kept and value is not None}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What its method is told besides the data."""
+        return {key: getattr(self, key) for key in METHODS[self.method].keys if key != "data"}
+
+    @property
+    def images(self) -> int | None:
+        """How many of the observed images are used; None for all."""
+        return None if self.data is None else self.data.images
+
+    @property
+    def tool(self) -> str | None:
+        """The quantiser of others that makes the whole graph; None where this pipeline does."""
+        return self.method if self.method in TOOLS else None
+
+    @property
+    def calibration_set(self) -> str | None:
+        """Name of the calibration set that is used, None for random data and without images."""
+        return self.data.name if isinstance(self.data, SetData) else None
+
+    @property
+    def observed(self) -> str | None:
+        """Name of the images that the FP32 graph is fed with, the same for all calibrations that share a pass.
+
+        How many of them a calibration uses doesn't matter. Random tensors have a hyphen in theirs, which no
+        calibration set can have. None without images, and for tools, which look at images themselves.
+        """
+        if self.data is None or self.tool is not None:
+            return None
+        if isinstance(self.data, SetData):
+            return self.data.name
+        return f"random-{self.data.kind}-{self.data.seed}-{self.data.width}x{self.data.height}"
+
+    def is_same(self, other: "Calibration") -> bool:
+        """Whether another calibration differs in nothing but its name."""
+        return self == other.model_copy(update={"name": self.name})
+
+    def on(self, images: int) -> "Calibration":
+        """The calibration on another number of images, by the name that a sweep gives it."""
+        assert self.data is not None
+        data = self.data.model_copy(update={"images": images})
+        return self.model_copy(update={"name": f"{self.name}of{images}", "data": data})
+
+
+class Bias(Keys):
+    """Bias correction."""
+
+    images: Count = Field(
+        10, description="How many of the calibration's images are looked at, from the first on."
+    )
+
+
+class Adaround(Keys):
+    """Rounding of weights by its effect on a layer's output."""
+
+    images: Count = Field(
+        10, description="How many of the calibration's images are looked at, from the first on."
+    )
+    pixels: Annotated[Whole, Field(ge=100, le=100_000)] = Field(
+        4000, description="At how many random pixels of each image a layer's output is compared."
+    )
+    seed: Seed = Field(0, description="Seed of the choice of pixels.")
+
+
+class Qat(Keys):
+    """Fine-tuning with the rounding of INT8 in the network, towards what the float network gives."""
+
+    steps: Count = Field(2000, description="Number of optimiser steps (Adam).")
+    batch: Count = Field(4, description="Patches a step.")
+    patch: Annotated[Whole, Field(ge=8)] = Field(
+        48, description="Width and height of a patch of the calibration's photographs, in pixels."
+    )
+    learning_rate: float = Field(
+        2e-4, gt=0, description="Peak learning rate of weights and biases; a cosine ends it at 0."
+    )
+    range_learning_rate: float = Field(
+        1e-2,
+        ge=0,
+        description="Peak learning rate of the logarithms of ranges; 0 keeps them as they were calibrated.",
+    )
+    seed: Seed = Field(0, description="Seed of the choice of patches.")
+
+
+class Pow2Search(Keys):
+    """Power-of-two scales by search."""
+
+    images: Count = Field(
+        4, description="On how many of the calibration's images pictures are compared, from the first on."
+    )
+    sweeps: Count = Field(
+        8, description="How often, at most, every number of fraction bits is tried one higher and one lower."
+    )
+
+
+class Mixed(Keys):
+    """The cheapest layers stay in float that bring the loss within a budget."""
+
+    budget_db: float = Field(
+        0.05,
+        gt=0,
+        description="PSNR that may be lost against FP32 on the calibration's photographs, each taken as HR.",
+    )
+    runtime: Literal["onnxruntime", "openvino"] = Field(
+        "openvino", description="What executes the graphs whose loss and time decide."
+    )
+    downsampling: str = Field("bicubic", description="Kernel that makes the photographs' LR twins.")
