@@ -16,10 +16,10 @@ from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.recipes import MEASURED
-from superres.quantization.settings import INSTALL, TOOLS
+from superres.quantization.settings import INSTALL, TOOLS, Calibration
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
 from superres.study.keys.models import BASELINE, TRAINING_ROLES
-from superres.study.keys.quantization import Calibration, Executor
+from superres.study.keys.quantization import Executor
 from superres.study.keys.study import Study
 
 TENSORRT_METHODS = ("entropy", "minmax")

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from superres.quantization.settings import Calibration
 from superres.study.arms import Arm
-from superres.study.keys.quantization import Calibration
 from superres.study.keys.study import Study
 
 

@@ -92,4 +92,4 @@ def build_settings(study: Study, arm: Arm) -> dict[str, Any]:
     calibration = study.calibration_of(arm)
     if calibration is None or not arm.implicit:
         return {}
-    return {"calibration": {"method": calibration.method, "data": calibration.facts["data"] or {}}}
+    return {"calibration": {"method": calibration.method, "data": {} if calibration.data is None else calibration.data.model_dump(exclude_none=True)}}

@@ -8,10 +8,11 @@ from pydantic import ValidationError
 from superres.data.download.addresses import without_secrets
 from superres.device.base.errors import UserError
 from superres.models.settings import FOLDED_FROM
+from superres.quantization.settings import Calibration
 from superres.study.check import check_references
 from superres.study.keys.data import Found
 from superres.study.keys.models import Model
-from superres.study.keys.quantization import Calibration, Sensitivity
+from superres.study.keys.quantization import Sensitivity
 from superres.study.keys.report import Upscale
 from superres.study.keys.study import Study
 from superres.study.messages import check_values, first_mistake

@@ -39,9 +39,6 @@ def step_job(
     return StepJob(model, chosen, images, told, threads, Path(measured) if measured else None)
 
 
-def calibration_settings(
-    name: str, method: str, data: Mapping[str, Any] | None, settings: Mapping[str, Any]
-) -> Calibration:
-    """A calibration as it was written."""
-    images = {} if data is None else {"data": data}
-    return Calibration(name=name, method=method, **images, **settings)  # pyright: ignore[reportArgumentType]
+def calibration_settings(**written: Any) -> Calibration:
+    """A calibration as its `model_dump` has it."""
+    return Calibration(**written)

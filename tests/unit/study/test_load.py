@@ -13,7 +13,6 @@ from superres.data.sources.source import FrameRange
 from superres.data.sources.turning_view import TurningView
 from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
-from superres.models.settings import TrainingSettings
 from superres.quantization.recipes import Recipe
 from superres.study.arms import Arm
 from superres.study.keys.quantization import Quantization, Sensitivity
@@ -414,9 +413,3 @@ def test_a_folded_model_alone_has_the_shipped_weights():
         config["runtimes"] = config["runtimes"][:-1]
 
     assert load_study(edited(alone)).models["espcn_ycbcr_folded"].weights == "pretrained"
-
-
-def test_defaults_of_training_are_those_of_the_package():
-    training = dict(load_study(DEFAULT).models["espcn_rgb"].training)
-    del training["training_set"], training["validation_set"]
-    assert TrainingSettings(**training) == TrainingSettings()

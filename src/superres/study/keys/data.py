@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, GetCoreSchemaHandler, ValidationInfo, model_validator
 from pydantic_core import CoreSchema, core_schema
 
+from superres.data import resampling
 from superres.data.download.addresses import address_below, check_address, is_address, readable_address
 from superres.data.sources.registry import AnySource
 from superres.data.sources.source import Download, Named, PackageFile, PinnedFile, Source, resolve
@@ -16,21 +17,8 @@ from superres.keys import Count, Keys, Maybe, Name, Pixels, Some, mistake
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-Kernel = Literal[
-    "bicubic",
-    "bicubic-matlab",
-    "area",
-    "lanczos",
-    "bicubic-aliased",
-    "bicubic-swscale",
-    "opencv-area",
-    "opencv-cubic",
-    "pillow-bicubic",
-    "pillow-lanczos",
-]
-
 Downsampling = Annotated[
-    Kernel,
+    resampling.Downsampling,
     Field(
         description="Kernel that makes LR from HR. bicubic is antialiased as in MATLAB's imresize; bicubic-matlab also "
         "rounds as imresize does with 8-bit images, after each direction; bicubic-aliased is the kernel without "
