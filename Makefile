@@ -9,7 +9,7 @@ LOCKED := envs/requirements.txt envs/uv.txt envs/install.sh pyproject.toml
 RUN_STAMP := .venv/.installed-$(TORCH_BACKEND)
 DEV_STAMP := .venv/.installed-dev-$(TORCH_BACKEND)
 
-.PHONY: all setup test test-gpu check lock clean
+.PHONY: all setup test test-gpu check docs lock clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES) all
@@ -34,6 +34,10 @@ $(RUN_STAMP): $(LOCKED)
 $(DEV_STAMP): $(LOCKED) envs/dev.txt envs/types.txt
 	sh envs/install.sh envs/requirements.txt envs/dev.txt
 	touch $@ $(RUN_STAMP)
+
+# What is generated: the reference of a study's keys, and the schema that editors read.
+docs: setup
+	$(BIN)/python -m superres.study.reference
 
 lock: $(DEV_STAMP)
 	sh envs/lock.sh

@@ -23,18 +23,18 @@ Schema = Mapping[str, Any]
 _INTRODUCTION = """\
 # Keys of a study
 
-Every key that a study can have, with its type, its default and what it does. This page is generated: `make docs` writes
-it from the code.
+Every key that a study can have: what it does, its type and its default. `make docs` generates this page from
+the code.
 
-A study is a YAML file that is laid over [`config.yaml`](../config.yaml): mappings are merged, lists and single values
-are replaced. A key that is not on this page is an error.
+A study is a YAML file that is laid over [`config.yaml`](../config.yaml): mappings are merged, lists and
+single values are replaced. A key that is not on this page is an error.
 
 ```bash
 snakemake --cores 4 all --configfile studies/tiny.yaml
 ```
 
-A `[]` behind a name stands for the entries of a list. In an editor with YAML support, the first line of a study gives
-completion and checks while you type:
+A `[]` behind a name stands for the entries of a list. In an editor with YAML support, this first line of a
+study gives completion and checks while you type:
 
 ```yaml
 # yaml-language-server: $schema=../workflow/schemas/study.schema.json
@@ -54,12 +54,14 @@ def study_page() -> str:
     rows = [*_introduced(schema)]
     for key, rule in schema["properties"].items():
         rows += ["", *_section(key, rule, key in schema["required"], schema)]
+    rows += ["", *_kinds_of_sources(schema)]
     return "\n".join(rows) + "\n"
 
 
 def _introduced(schema: Schema) -> Iterator[str]:
     yield _INTRODUCTION
-    yield from _wrapped(" · ".join(f"[`{key}`](#{key})" for key in schema["properties"]))
+    keys = [*(f"[`{key}`](#{key})" for key in schema["properties"]), "[Sources](#sources)"]
+    yield from _wrapped(", ".join(keys))
 
 
 def _clean(node: Any) -> Any:
@@ -83,15 +85,29 @@ def _section(key: str, rule: Schema, required: bool, root: Schema) -> Iterator[s
     """A top-level key: what it is, and a list of the keys in it."""
     yield f"## {key}"
     yield ""
-    yield from _wrapped(_described(rule, root))
-    yield ""
-    yield from _wrapped(_facts(rule, required, root))
+    facts = _facts(rule, required, root)
+    yield from _wrapped(f"{_described(rule, root)} *{facts[0].upper()}{facts[1:]}.*")
     inner, path = _entries(rule, key, root)
     if inner:
         yield ""
         yield from _keys(inner, path, root)
     if example := _EXAMPLES.get(key):
         yield from ("", "```yaml", example.strip(), "```")
+
+
+def _kinds_of_sources(root: Schema) -> Iterator[str]:
+    """The kinds of sources, which clips and sets of images share."""
+    source = root["$defs"]["Clip"]["properties"]["source"]
+    yield "## Sources"
+    yield ""
+    yield from _wrapped(
+        "Where frames come from: `source` of a clip, and each entry of `sources` of a calibration set or a training "
+        "set. `type` says which kind it is, and with it which other keys there are."
+    )
+    for kind, reference in source["discriminator"]["mapping"].items():
+        branch = _resolve({"$ref": reference}, root)
+        yield from ("", f"### {kind}", "", *_wrapped(_described(branch, root)), "")
+        yield from _keys({**branch, "properties": _without(branch["properties"], "type")}, "", root)
 
 
 def _keys(schema: Schema, path: str, root: Schema) -> Iterator[str]:
@@ -104,7 +120,7 @@ def _keys(schema: Schema, path: str, root: Schema) -> Iterator[str]:
             yield from _keys({**branch, "properties": _without(branch["properties"], name)}, path, root)
         return
     for key, rule in schema["properties"].items():
-        where, required = f"{path}.{key}", key in schema.get("required", ())
+        where, required = f"{path}.{key}" if path else key, key in schema.get("required", ())
         yield from _bullet(where, _described(rule, root), _facts(rule, required, root))
         inner, below = _entries(rule, where, root)
         if inner and where not in _SAID_ELSEWHERE:
@@ -116,16 +132,8 @@ def _without(properties: Schema, name: str) -> dict[str, Any]:
 
 
 def _bullet(path: str, description: str, facts: str) -> Iterator[str]:
-    text = f"`{path}`" + (f": {facts}" if facts else "")
-    yield from wrap(f"- {text}", _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    yield from wrap(
-        description,
-        _WIDTH,
-        initial_indent="  ",
-        subsequent_indent="  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    said = f"- `{path}`: {description}" + (f" *{facts[0].upper()}{facts[1:]}.*" if facts else "")
+    yield from wrap(said, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _entries(rule: Schema, path: str, root: Schema) -> tuple[Schema | None, str]:
@@ -154,11 +162,12 @@ def _facts(rule: Schema, required: bool, root: Schema) -> str:
     """Type, bounds and default of a key, in words."""
     words = _kind(rule, root)
     if required:
-        return f"{words}; **required**"
+        return f"{words}, required"
     resolved = _resolve(rule, root)
     if "default" not in resolved or isinstance(resolved["default"], dict) or "properties" in resolved:
-        return words if "properties" in resolved else f"{words}; optional"
-    return f"{words}; default `{json.dumps(resolved['default'])}`"
+        return words if "properties" in resolved else f"{words}, optional"
+    default = resolved["default"]
+    return f"{words}, default `{default if default and isinstance(default, str) else json.dumps(default)}`"
 
 
 def _kind(rule: Schema, root: Schema) -> str:
@@ -171,9 +180,9 @@ def _kind(rule: Schema, root: Schema) -> str:
     if "const" in rule:
         return f"`{rule['const']}`"
     if rule.get("type") == "array":
-        few = " of one or more" if rule.get("minItems") else ""
+        few = "one or more " if rule.get("minItems") else ""
         each = ", each once" if rule.get("uniqueItems") else ""
-        return f"list{few}: {_kind(rule['items'], root)}{each}"
+        return f"list of {few}{_plural(_kind(rule['items'], root))}{each}"
     if "discriminator" in rule or "properties" in rule:
         return "mapping"
     kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
@@ -181,7 +190,14 @@ def _kind(rule: Schema, root: Schema) -> str:
     return " or ".join(names[kind] for kind in kinds) + _bounds(rule)
 
 
+def _plural(kind: str) -> str:
+    name = next((name for name in ("mapping", "text", "whole number") if kind.startswith(name)), "")
+    return f"{name}s{kind.removeprefix(name)}" if name else f"entries, {kind}"
+
+
 def _bounds(rule: Schema) -> str:
+    if "minimum" in rule and "maximum" in rule:
+        return f" from {_number(rule['minimum'])} to {_number(rule['maximum'])}"
     said = {
         "minimum": "{} or more",
         "exclusiveMinimum": "more than {}",
@@ -203,7 +219,7 @@ def _wrapped(text: str) -> list[str]:
 
 
 # Keys that have those of another one, which are described there.
-_SAID_ELSEWHERE = ("models[].training",)
+_SAID_ELSEWHERE = ("models[].training", "clips[].source", "calibration_sets[].sources", "training_sets[].sources")
 
 _EXAMPLES = {
     "packages": """
