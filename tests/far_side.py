@@ -115,7 +115,11 @@ class FarSide:
         (folder / "counts").mkdir()
         (folder / "proxy.py").write_text(PROXY)
         device = Device(
-            name="far", ssh="far", python=python, workdir=str(folder / "work"), ssh_config=str(folder / "ssh_config")
+            name="far",
+            ssh="far",
+            python=python,
+            workdir=str(folder / "work"),
+            ssh_config=str(folder / "ssh_config"),
         )
         return cls(folder, device)
 

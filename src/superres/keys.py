@@ -60,7 +60,9 @@ class AsList:
             serialization=_as_it_is(),
         )
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         return handler(schema) | ({"uniqueItems": True} if self.unique else {})
 
     def _check(self, entries: list[Any]) -> tuple[Any, ...]:

@@ -204,13 +204,6 @@ STUDIES = {
     "sweep of an unknown calibration": BadInput(
         "sweep: {calibrations: [entropie], images: [1]}", ("sweep.calibrations[0]", "found 'entropie'")
     ),
-    "forensics of another clip": BadInput(
-        "forensics: {clip: crowd, psnr_db: 28.9, psnr_y_db: 29.4}",
-        ("forensics.clip: expected a clip of the type y4m from `clips` (none), found 'crowd'",),
-    ),
-    "forensics without a figure": BadInput(
-        "forensics: {clip: park}", ("forensics: expected the key psnr_db, found clip; add it",)
-    ),
     "package that isn't installed": BadInput(
         "packages: [{name: no-such-package}]\ncalibration_sets: []\ncalibrations: []\nmodels: [{name: bicubic}]\n"
         "runtimes: [{name: opencv, precisions: [uint8]}]\n"

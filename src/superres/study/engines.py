@@ -92,4 +92,9 @@ def build_settings(study: Study, arm: Arm) -> dict[str, Any]:
     calibration = study.calibration_of(arm)
     if calibration is None or not arm.implicit:
         return {}
-    return {"calibration": {"method": calibration.method, "data": {} if calibration.data is None else calibration.data.model_dump(exclude_none=True)}}
+    return {
+        "calibration": {
+            "method": calibration.method,
+            "data": {} if calibration.data is None else calibration.data.model_dump(exclude_none=True),
+        }
+    }

@@ -93,10 +93,8 @@ def _models(study: Study) -> dict[str, Model]:
         name: model.model_copy(update={"training": study.training.but(model.training)})
         for name, model in study.models.items()
     }
-    for name in models:
-        origin = models.get(FOLDED_FROM.get(name, name), models[name])
-        models[name] = origin.model_copy(update={"name": name})
-    return models
+    origins = {name: models.get(FOLDED_FROM.get(name, name), model) for name, model in models.items()}
+    return {name: origin.model_copy(update={"name": name}) for name, origin in origins.items()}
 
 
 def _sensitivity(study: Study) -> Sensitivity | None:

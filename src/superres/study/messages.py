@@ -156,7 +156,9 @@ def _place(loc: Iterable[str | int], root: Schema) -> tuple[Path, Schema]:
             schema = _resolve({"$ref": schema["discriminator"]["mapping"][part]}, root)
             continue
         path = (*path, part)
-        inner = schema.get("items", {}) if isinstance(part, int) else schema.get("properties", {}).get(part, {})
+        inner = (
+            schema.get("items", {}) if isinstance(part, int) else schema.get("properties", {}).get(part, {})
+        )
         schema = _resolve(inner, root)
     return path, schema
 

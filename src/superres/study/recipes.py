@@ -47,9 +47,7 @@ def _check_named(study: Study) -> None:
     for i, (name, quantization) in enumerate(study.quantizations.items()):
         key = f"quantizations[{i}]"
         if name in study.calibrations:
-            raise UserError(
-                f"{key}.name: expected a name of its own, found {name!r} in `calibrations` too"
-            )
+            raise UserError(f"{key}.name: expected a name of its own, found {name!r} in `calibrations` too")
         _check_recipe(quantization.recipe, f"{key}.recipe", study.calibrations, {})
 
 

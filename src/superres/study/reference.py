@@ -1,6 +1,6 @@
 """What is written from the keys of a study: docs/study.md for people, a JSON schema for editors.
 
-    python -m superres.study.reference
+python -m superres.study.reference
 """
 
 import json
@@ -72,7 +72,7 @@ def _clean(node: Any) -> Any:
         return node
     cleaned = {}
     for key, value in node.items():
-        if key == "properties" or key == "$defs":
+        if key in ("properties", "$defs"):
             cleaned[key] = {name: _clean(rule) for name, rule in value.items()}
         elif key == "description":
             cleaned[key] = " ".join(value.split())
@@ -219,7 +219,12 @@ def _wrapped(text: str) -> list[str]:
 
 
 # Keys that have those of another one, which are described there.
-_SAID_ELSEWHERE = ("models[].training", "clips[].source", "calibration_sets[].sources", "training_sets[].sources")
+_SAID_ELSEWHERE = (
+    "models[].training",
+    "clips[].source",
+    "calibration_sets[].sources",
+    "training_sets[].sources",
+)
 
 _EXAMPLES = {
     "packages": """

@@ -16,7 +16,7 @@ class Local(Keys):
     """This machine, and the runtimes whose arms it runs; None for all."""
 
     name: Literal["local"] = LOCAL
-    runtimes: Runtimes = Field(None, repr=False)
+    runtimes: Runtimes = Field(default=None, repr=False)
 
 
 class Device(Keys):
@@ -31,50 +31,50 @@ class Device(Keys):
         "runtimes.",
     )
     runtimes: Runtimes = Field(
-        None, repr=False, description="Runtimes of the study whose arms run there; all if left out."
+        default=None, repr=False, description="Runtimes of the study whose arms run there; all if left out."
     )
     ssh: str = Field(
-        "",
+        default="",
         pattern=r"^[^\s-]\S*$",
         repr=False,
         description="What one types behind ssh to get there: user@host, ssh://user@host:port, or a Host of the user's own "
         "ssh_config. It has to work without a password, and the host's key has to be known.",
     )
     ssh_config: str = Field(
-        "", repr=False, description="A file to use instead of the user's own ssh_config."
+        default="", repr=False, description="A file to use instead of the user's own ssh_config."
     )
     python: str = Field(
-        "python3",
+        default="python3",
         pattern=r"^[^\s-].*$",
         description="The Python on the device that has the runtimes, 3.8 or later; its name or path there.",
     )
     workdir: str = Field(
-        "superres-work",
+        default="superres-work",
         pattern=r"^[^\s-].*$",
         repr=False,
         description="The folder on the device that everything lies in, made if need be; relative to the user's home. "
         "Nothing else is written there.",
     )
     power_mode: Maybe[Index] = Field(
-        None,
+        default=None,
         description="The number of the power mode (nvpmodel -q) that arms are measured in; one in another mode fails. Left "
         "out, no mode is asked for, and the one that was found is recorded.",
     )
     lock_clocks: bool = Field(
-        False,
+        default=False,
         description="Whether arms fail unless jetson_clocks has locked the clocks of processors and GPU.",
     )
     threads: Maybe[Count] = Field(
-        None, description="Threads that a runtime gets there; one for each processor if left out."
+        default=None, description="Threads that a runtime gets there; one for each processor if left out."
     )
     store_limit_gb: float = Field(
-        20.0,
+        default=20.0,
         gt=0,
         repr=False,
         description="Most GB that frames, graphs and engines take on the device; what was used longest ago is removed.",
     )
     timeout_minutes: float = Field(
-        120.0,
+        default=120.0,
         gt=0,
         repr=False,
         description="A job is stopped after so many minutes there; waiting for another job doesn't count.",
@@ -115,7 +115,9 @@ class _OrWord:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._entry, handler.generate_schema(source))
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         return {"anyOf": [{"const": LOCAL, "type": "string"}, handler(schema)]}
 
     @staticmethod

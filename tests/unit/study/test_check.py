@@ -67,9 +67,7 @@ def optional_clips(folder: Path, *names: str) -> list[dict[str, Any]]:
 
 def test_optional_clips_that_are_missing_are_left_out(tmp_path: Path):
     images(tmp_path / "b", "1.png")
-    study = leave_out_missing(
-        load_study(study_of(tmp_path, clips=optional_clips(tmp_path, "a", "b", "c")))
-    )
+    study = leave_out_missing(load_study(study_of(tmp_path, clips=optional_clips(tmp_path, "a", "b", "c"))))
     assert list(study.clips) == ["b"]
     assert list(study.left_out) == ["a", "c"]
     check_study(study)

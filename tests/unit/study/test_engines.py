@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from superres.device.base.errors import UserError
+from superres.study.arms import Arm
 from superres.study.engines import (
     FORMS,
     build_settings,
@@ -15,7 +16,6 @@ from superres.study.engines import (
     graph_of,
     measured_arm,
 )
-from superres.study.arms import Arm
 from superres.study.keys.study import Study
 from superres.study.load import load_study
 

@@ -86,9 +86,7 @@ def test_mirrors_come_first_and_the_environments_before_the_studys(tmp_path: Pat
 def test_where_a_file_comes_from_is_no_parameter():
     """Snakemake compares parameters by their repr: another address of the same content reruns nothing."""
     one = load_study(study_of())
-    other = load_study(
-        study_of(files=[{**CLIP, "url": "http://elsewhere/x"}, ZIP], mirror="http://m")
-    )
+    other = load_study(study_of(files=[{**CLIP, "url": "http://elsewhere/x"}, ZIP], mirror="http://m"))
     assert repr((one.files["run.y4m"],)) == repr((other.files["run.y4m"],))
     assert repr(one.clips["run"]) == repr(other.clips["run"])
     assert one.files == other.files

@@ -77,9 +77,7 @@ def test_sensitivity_is_that_of_the_runtimes_arms():
     assert study.sensitivity == Sensitivity(recipe="minmax", models=networks, frames=6)
     one = {"recipe": "dummy", "runtime": "onnxruntime", "models": ["espcn_anchor"]}
     study = load_study(edited(lambda c: c.update(sensitivity=one)))
-    assert study.sensitivity == Sensitivity(
-        recipe="dummy", runtime="onnxruntime", models=("espcn_anchor",)
-    )
+    assert study.sensitivity == Sensitivity(recipe="dummy", runtime="onnxruntime", models=("espcn_anchor",))
 
 
 def test_a_measured_step_is_measured_behind_what_comes_before_it():

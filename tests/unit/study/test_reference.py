@@ -45,13 +45,17 @@ def test_every_key_is_described():
 
 
 def test_every_mapping_is_closed():
-    assert [path for path, mapping in mappings(study_schema()) if mapping["additionalProperties"] is not False] == []
+    assert [
+        path for path, mapping in mappings(study_schema()) if mapping["additionalProperties"] is not False
+    ] == []
 
 
 def test_the_schema_is_one_that_editors_read():
     jsonschema = pytest.importorskip("jsonschema")
     jsonschema.Draft202012Validator.check_schema(study_schema())
-    assert not [key for path, node in mappings(study_schema()) for key in node if key in ("ge", "le", "gt", "lt")]
+    assert not [
+        key for path, node in mappings(study_schema()) for key in node if key in ("ge", "le", "gt", "lt")
+    ]
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -27,9 +27,9 @@ class Video(SourceKind):
 
     type: Literal["video"] = "video"
     path: Annotated[Maybe[str], Field(description="Any video on this machine that OpenCV opens.")] = None
-    file: Annotated[
-        Maybe[str], Field(description="Instead of a path, the name of an entry of `files`.")
-    ] = None
+    file: Annotated[Maybe[str], Field(description="Instead of a path, the name of an entry of `files`.")] = (
+        None
+    )
     frames: FrameRange = FrameRange()
 
     def check(self, source: Source, smallest: int) -> None:

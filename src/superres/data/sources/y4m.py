@@ -23,9 +23,9 @@ class Y4m(SourceKind):
     path: Annotated[
         Maybe[str], Field(description="An 8-bit .y4m file on this machine, 4:2:0, 4:2:2 or 4:4:4.")
     ] = None
-    file: Annotated[
-        Maybe[str], Field(description="Instead of a path, the name of an entry of `files`.")
-    ] = None
+    file: Annotated[Maybe[str], Field(description="Instead of a path, the name of an entry of `files`.")] = (
+        None
+    )
     matrix: Annotated[Literal["bt709", "bt601"], Field(description="Colour matrix; bt709 is HD's.")] = "bt709"
     range: Annotated[
         Literal["limited", "full"], Field(description="Range of the code values; limited is 16 to 235.")

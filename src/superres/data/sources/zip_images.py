@@ -48,9 +48,9 @@ class ZipImages(SourceKind):
         Maybe[str],
         Field(description="A zip archive of images of any sizes on this machine; it is read in place."),
     ] = None
-    file: Annotated[
-        Maybe[str], Field(description="Instead of a path, the name of an entry of `files`.")
-    ] = None
+    file: Annotated[Maybe[str], Field(description="Instead of a path, the name of an entry of `files`.")] = (
+        None
+    )
     include: Annotated[
         Some[str],
         Field(

@@ -18,24 +18,24 @@ class Build(Keys):
     """How engines of tensorrt and tensorrt_rtx are built; no other runtime has it."""
 
     workspace_mib: Maybe[Count] = Field(
-        None,
+        default=None,
         description="Most MiB of device memory for a layer's scratch space; all there is if left out.",
     )
     fp16_fallback: bool = Field(
-        False,
+        default=False,
         description="Whether an INT8 engine may run in FP16 what it doesn't run in INT8. TensorRT 11 and RTX take every "
         "type from the ONNX file, and have no fallback.",
     )
     optimization_level: Maybe[Annotated[Whole, Field(ge=0, le=5)]] = Field(
-        None,
+        default=None,
         description="How long kernels are searched for, 0 to 5; TensorRT's default if left out. TensorRT 8.6 and later.",
     )
     dla_core: Maybe[Index] = Field(
-        None,
+        default=None,
         description="Run on this DLA core what it can, the rest on the GPU; fp16 and int8, frames of one size.",
     )
     timing_cache: bool = Field(
-        True, description="Keep the times of kernels on this device for the next build."
+        default=True, description="Keep the times of kernels on this device for the next build."
     )
 
     @property
@@ -58,12 +58,12 @@ class Runtime(Keys):
         "find the ranges itself, on the images and by the method of the calibration NAME."
     )
     frames: Literal["uint8", "float32"] = Field(
-        "uint8",
+        default="uint8",
         description="What its engines take and give. uint8: frames, the conversion from and to 8 bits is part of the graph; "
         "float32: planes, which are converted outside it. FP32 figures are the same to one level; uint8 is faster.",
     )
     form: Maybe[Annotated[str, OneOf(lambda: (PLAIN, *FORMS))]] = Field(
-        None,
+        default=None,
         description="How the conversion of uint8 frames is put into the graph, instead of the form that a table in the "
         "code has for the runtime. plain: the runtime does it itself (openvino). blocks: what comes out is brought into a "
         "frame outside (onnxruntime). levels: the same for the INT8 kernels of onnxruntime. channels_last: for the "
@@ -95,12 +95,12 @@ class Quality(Keys):
     """How PSNR is measured. The defaults are the paper's Eq. 1 and 2; the literature's are studio-swing and 2."""
 
     luma: Literal["full-range", "studio-swing"] = Field(
-        "full-range",
+        default="full-range",
         description="What PSNR_Y is measured on, unrounded, with a peak of 255. full-range is BT.601 as in JPEG; "
         "studio-swing is MATLAB's rgb2ycbcr, which gives 1.32 dB more for the same picture.",
     )
     border: Index = Field(
-        0, description="HR pixels at each side that are left out of PSNR and PSNR_Y."
+        default=0, description="HR pixels at each side that are left out of PSNR and PSNR_Y."
     )
 
 
@@ -110,19 +110,19 @@ class ReferenceKeys(Keys):
     A target whose study doesn't have it gets no ratios, and that is said.
     """
 
-    runtime: str = Field("openvino", description="Its runtime.")
-    model: Maybe[str] = Field(None, description="Its model; the study's first one if left out.")
-    precision: str = Field("fp32", description="Its precision.")
+    runtime: str = Field(default="openvino", description="Its runtime.")
+    model: Maybe[str] = Field(default=None, description="Its model; the study's first one if left out.")
+    precision: str = Field(default="fp32", description="Its precision.")
 
 
 class Noise(Keys):
     """From when on a timing is called noisy, in metrics.csv, the table and the plots."""
 
     spread: float = Field(
-        1.5, ge=1, description="The 90th percentile is more than this many times the median."
+        default=1.5, ge=1, description="The 90th percentile is more than this many times the median."
     )
     busy_processors: float = Field(
-        0.1, ge=0, description="More processors than this were busy with something else, on average."
+        default=0.1, ge=0, description="More processors than this were busy with something else, on average."
     )
 
 
@@ -130,37 +130,37 @@ class Latency(Keys):
     """How long an arm is timed, and against what; docs/performance.md."""
 
     warmup_seconds: float = Field(
-        1.0,
+        default=1.0,
         ge=0,
         description="Frames are run untimed until their times have settled, for at most so long (and at least 2 of them).",
     )
     warmup_frames: Count = Field(
-        5, description="Times have settled once the median of so many frames ..."
+        default=5, description="Times have settled once the median of so many frames ..."
     )
     warmup_tolerance: float = Field(
-        0.05, ge=0, description="... differs by no more than this share from that of as many before."
+        default=0.05, ge=0, description="... differs by no more than this share from that of as many before."
     )
     min_seconds: float = Field(
-        3.0, ge=0, description="Timed frames take at least this long together ..."
+        default=3.0, ge=0, description="Timed frames take at least this long together ..."
     )
     min_iterations: Annotated[Whole, Field(ge=5)] = Field(
-        50, description="... and are at least this many ..."
+        default=50, description="... and are at least this many ..."
     )
     max_seconds: float = Field(
-        10.0,
+        default=10.0,
         gt=0,
         description="... but timing ends after this long, the reference's frames included, once 5 frames are timed (in 5 "
         "rounds with a reference).",
     )
     ratio_tolerance: float = Field(
-        0.03,
+        default=0.03,
         ge=0,
         description="With a reference, timing goes on beyond that while the 95% interval of the ratio is wider than this "
         "share to either side, as it is on a busy machine, ...",
     )
-    extended_seconds: float = Field(20.0, ge=0, description="... but ends after this long.")
+    extended_seconds: float = Field(default=20.0, ge=0, description="... but ends after this long.")
     block_seconds: float = Field(
-        0.2,
+        default=0.2,
         ge=0,
         description="With a reference, a round is a block of frames of the arm and one of the reference's; each lasts about "
         "this long, and one frame at least.",
@@ -178,7 +178,7 @@ class Profile(Keys):
     """How the target `profile` times the operations of every arm."""
 
     runs: Count = Field(
-        10, description="How many frames are run with counters; figures are medians over them."
+        default=10, description="How many frames are run with counters; figures are medians over them."
     )
 
 
@@ -186,5 +186,5 @@ class Roofline(Keys):
     """How the limits of a target are measured, by matrix products and copies of memory; docs/performance.md."""
 
     seconds: float = Field(
-        0.4, ge=0, description="How long each product and each copy is repeated; the fastest counts."
+        default=0.4, ge=0, description="How long each product and each copy is repeated; the fastest counts."
     )

@@ -52,10 +52,10 @@ class Package(Keys):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="The package's name.")
     version: Maybe[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!_-]*$")]] = Field(
-        None,
+        default=None,
         description="The pinned version. Leave it out for a package that is installed already, such as a dependency.",
     )
-    sha256: Maybe[Sha256] = Field(None, description="The wheel's sha256; goes with `version`.")
+    sha256: Maybe[Sha256] = Field(default=None, description="The wheel's sha256; goes with `version`.")
 
     @model_validator(mode="after")
     def _check_pins(self) -> Self:
@@ -85,7 +85,7 @@ class File(Keys):
     bytes: Count = Field(description="The file's size.")
     sha256: Sha256 = Field(description="The file's sha256.")
     mismatch: Literal["error", "warn"] = Field(
-        "error",
+        default="error",
         description="What another sha256 under the right size means. error refuses the file; warn, for y4m files whose "
         "hash isn't certain, says so and takes it if its frames are whole.",
     )
@@ -105,7 +105,8 @@ class File(Keys):
     def download(file: "File", info: ValidationInfo) -> Download:
         """The file's pins and the places that may have it."""
         pinned = PinnedFile(file.name, file.bytes, file.sha256, file.mismatch, readable_address(file.url))
-        places = [_below(place, file.name, key) for key, place in info.context.mirrors.items()]
+        found: Found = info.context or Found()
+        places = [_below(place, file.name, key) for key, place in found.mirrors.items()]
         return Download(pinned, (*places, file.url))
 
 
@@ -150,10 +151,10 @@ class Clip(Keys):
     """What is evaluated: a source of HR frames and the kernel that makes their LR twins."""
 
     name: Name = Field(description="The clip's name in file names and tables.")
-    description: str = Field("", description="What the clip shows, for the table's notes.")
+    description: str = Field(default="", description="What the clip shows, for the table's notes.")
     downsampling: Downsampling = "bicubic"
     optional: bool = Field(
-        False,
+        default=False,
         description="If true and the source's file or folder isn't there, the study goes on without this clip, and says "
         "so at the start and in the notes of its tables.",
     )

@@ -17,10 +17,10 @@ class Training(TrainingSettings):
     """How models with `weights: train` are trained."""
 
     training_set: str = Field(
-        "training", description="Name of the training set that patches are drawn from."
+        default="training", description="Name of the training set that patches are drawn from."
     )
     validation_set: str = Field(
-        "validation", description="Name of the training set that validation PSNR is measured on."
+        default="validation", description="Name of the training set that validation PSNR is measured on."
     )
 
     @property
@@ -41,14 +41,14 @@ class Model(NetworkSettings):
         "weights of its own, and takes everything from espcn_ycbcr."
     )
     weights: Literal["pretrained", "train"] = Field(
-        "pretrained",
+        default="pretrained",
         description="pretrained takes the weights that come with the package, train trains them in this study.",
     )
     training: Training = Field(
-        Training(), description="What is different for this model from the study's `training`."
+        default=Training(), description="What is different for this model from the study's `training`."
     )
     kernel: Literal["opencv", "matlab"] = Field(
-        "opencv",
+        default="opencv",
         description="How the model bicubic interpolates; no other has it. opencv is cv2.resize (a = -0.75, borders "
         "repeated, fixed point), matlab is imresize (a = -0.5, borders mirrored, rounded once), which the literature "
         "compares with.",

@@ -14,6 +14,7 @@ from superres.study.keys.data import Downsampling
 RecipeText = Annotated[str, Field(pattern=r"^[a-z0-9]+(\+[a-z0-9]+)*$")]
 Executor = Literal["onnxruntime", "openvino"]
 
+
 @dataclass(frozen=True)
 class Quantization:
     """What an INT8 precision stands for: a recipe, and the layers whose convolutions stay in float."""
@@ -33,7 +34,7 @@ class NamedRecipe(Keys):
         "minmax+center. See docs/int8-methods.md."
     )
     float_layers: ManyOnce[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]] = Field(
-        (), description="Layers whose convolutions stay in float, by name, such as conv1."
+        default=(), description="Layers whose convolutions stay in float, by name, such as conv1."
     )
 
     @model_validator(mode="after")
@@ -53,7 +54,9 @@ class NamedRecipe(Keys):
 class _Mixed(Mixed):
     """The cheapest layers stay in float that bring the loss within a budget."""
 
-    downsampling: Downsampling = Field("bicubic", description="Kernel that makes the photographs' LR twins.")
+    downsampling: Downsampling = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default="bicubic", description="Kernel that makes the photographs' LR twins."
+    )
 
 
 class StepsOfRecipes(Keys):
@@ -82,10 +85,10 @@ else:
 class Sweep(Keys):
     """Calibrations on further numbers of images."""
 
-    calibrations: ManyOnce[str] = Field((), description="Names of calibrations with images.")
-    images: ManyOnce[Count] = Field((), description="Numbers of images.")
+    calibrations: ManyOnce[str] = Field(default=(), description="Names of calibrations with images.")
+    images: ManyOnce[Count] = Field(default=(), description="Numbers of images.")
     runtime: str = Field(
-        "openvino", description="The runtime that runs them; its precisions name each int8-NAME."
+        default="openvino", description="The runtime that runs them; its precisions name each int8-NAME."
     )
 
 
@@ -95,12 +98,12 @@ class Sensitivity(Keys):
     recipe: RecipeText = Field(
         description="What stands behind int8- in the precision of some arms, such as mse."
     )
-    runtime: Executor = Field("openvino", description="What executes the graphs.")
+    runtime: Executor = Field(default="openvino", description="What executes the graphs.")
     frames: Maybe[Count] = Field(
-        None,
+        default=None,
         description="How many frames of each clip, evenly spread; all by default. A model with 3 layers takes 23 graphs.",
     )
     models: SomeOnce[str] = Field(
-        (), description="Models that are measured; by default all that the runtime runs in that precision."
+        default=(),
+        description="Models that are measured; by default all that the runtime runs in that precision.",
     )
-

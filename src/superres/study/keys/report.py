@@ -19,7 +19,7 @@ class Table(Keys):
     """How the table is laid out."""
 
     calibrated: str = Field(
-        "minmax",
+        default="minmax",
         description='The calibration in the paper\'s column "INT8 w/ calibration"; the one called dummy stands in "INT8 w/o '
         'calibration", and any other gets a column of its own.',
     )
@@ -29,10 +29,10 @@ class Samples(Keys):
     """The picture that shows a detail of one frame as every precision makes it."""
 
     frame: Index = Field(
-        0, description="Index of the frame, counted around in a clip that is shorter."
+        default=0, description="Index of the frame, counted around in a clip that is shorter."
     )
     runtime: str = Field(
-        "openvino",
+        default="openvino",
         description="The runtime whose arms are shown; no picture if the study doesn't have it.",
     )
 
@@ -43,7 +43,9 @@ class _Crf:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._number, core_schema.int_schema())
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         return {"type": ["integer", "string"]}
 
     @staticmethod
@@ -58,25 +60,25 @@ class Upscale(Keys):
     """A video that an arm upscales: from which file to which, and how it is encoded."""
 
     input: Maybe[Annotated[str, Field(min_length=1)]] = Field(
-        None, description="A video that FFmpeg reads; the target upscale asks for it."
+        default=None, description="A video that FFmpeg reads; the target upscale asks for it."
     )
     output: Maybe[Annotated[str, Field(min_length=1)]] = Field(
-        None,
+        default=None,
         description="What is written, without loss if the name ends in .mkv or .avi (FFV1), raw for .y4m, H.264 for .mp4 "
         "and .mov. By default it lies in results/{study}/upscaled and has the input's name and .mkv.",
     )
     runtime: str = Field(
-        "openvino",
+        default="openvino",
         description="Runtime of the arm that upscales, on this machine; with model and precision it must be one of the "
         "study's arms.",
     )
-    model: str = Field("espcn_anchor", description="Its model.")
-    precision: str = Field("int8-entropy", description="Its precision.")
+    model: str = Field(default="espcn_anchor", description="Its model.")
+    precision: str = Field(default="int8-entropy", description="Its precision.")
     codec: Codec = Field(
-        "auto", description="What the video is encoded with; auto goes by the name of the output."
+        default="auto", description="What the video is encoded with; auto goes by the name of the output."
     )
     crf: Annotated[int, _Crf()] = Field(
-        16,
+        default=16,
         description="Quality of H.264, 0 (without loss) to 51. As text too, as a command line gives it.",
     )
 

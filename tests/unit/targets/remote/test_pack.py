@@ -87,7 +87,9 @@ def test_a_jobs_key_is_that_of_its_work_and_not_of_its_way(tmp_path: Path):
 
     elsewhere = {name: path.replace("engine.", "other/engine.") for name, path in outputs.items()}
     assert key() == parcel.key
-    assert key(device=device.model_copy(update={"ssh": "b", "workdir": "c", "timeout_minutes": 1})) == parcel.key
+    assert (
+        key(device=device.model_copy(update={"ssh": "b", "workdir": "c", "timeout_minutes": 1})) == parcel.key
+    )
     assert key(job=replace(job, outputs=elsewhere)) == parcel.key
     others = [
         key(device=device.model_copy(update={"power_mode": 0})),
