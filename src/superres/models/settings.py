@@ -60,7 +60,7 @@ class NetworkSettings(Keys):
     """What the paper leaves open about a network's structure."""
 
     chroma_upsampling: ChromaUpsampling = Field(
-        "bicubic",
+        default="bicubic",
         description="How espcn_ycbcr doubles its chroma channels, which the paper leaves open; others ignore it.",
     )
 
@@ -75,38 +75,47 @@ class TrainingSettings(Keys):
     trainings with one thread come out equal to the bit, every time.
     """
 
-    steps: Count = Field(40_000, description="Number of optimiser steps.")
+    steps: Count = Field(default=40_000, description="Number of optimiser steps.")
     batch: Count = Field(
-        16,
+        default=16,
         description="Patches a step, of the smallest size; of a larger one as many as have the same number of pixels.",
     )
     patches: SomeOnce[Annotated[Whole, Field(ge=8)]] = Field(
-        (32,), description="Width and height of patches in LR pixels; each step draws one of these sizes."
+        default=(32,),
+        description="Width and height of patches in LR pixels; each step draws one of these sizes.",
     )
-    learning_rate: float = Field(3e-3, gt=0, description="Peak learning rate of the optimizer (SOAP).")
+    learning_rate: float = Field(
+        default=3e-3, gt=0, description="Peak learning rate of the optimizer (SOAP)."
+    )
     precondition_every: Count = Field(
-        25, description="Steps after which the optimizer brings the bases that it works in up to date."
+        default=25,
+        description="Steps after which the optimizer brings the bases that it works in up to date.",
     )
-    warmup_steps: Index = Field(500, description="Steps in which the learning rate rises to its peak.")
+    warmup_steps: Index = Field(
+        default=500, description="Steps in which the learning rate rises to its peak."
+    )
     final_lr_fraction: float = Field(
-        0.01, ge=0, le=1, description="Where the cosine ends, as a fraction of the peak."
+        default=0.01, ge=0, le=1, description="Where the cosine ends, as a fraction of the peak."
     )
-    l1_steps: Index = Field(0, description="Steps with L1 as loss, before mean squared error.")
+    l1_steps: Index = Field(default=0, description="Steps with L1 as loss, before mean squared error.")
     int8_noise: float = Field(
-        1.0,
+        default=1.0,
         ge=0,
         description="Noise that the convolutions feel while they are trained, in steps of symmetric INT8: 1 is as wide "
         "as INT8's own rounding, and leaves a network that INT8 hurts less; 0 is none.",
     )
     ema_decay: float = Field(
-        0.999, ge=0, lt=1, description="Decay of the averaged weights, which are the ones that are kept."
+        default=0.999,
+        ge=0,
+        lt=1,
+        description="Decay of the averaged weights, which are the ones that are kept.",
     )
-    seed: Seed = Field(0, description="Seed of the initial weights and of the patches.")
-    log_every: Count = Field(100, description="Steps between two rows of the loss in the log.")
-    checkpoint_every: Count = Field(500, description="Steps between two checkpoints.")
-    validate_every: Count = Field(1_000, description="Steps between two validations.")
+    seed: Seed = Field(default=0, description="Seed of the initial weights and of the patches.")
+    log_every: Count = Field(default=100, description="Steps between two rows of the loss in the log.")
+    checkpoint_every: Count = Field(default=500, description="Steps between two checkpoints.")
+    validate_every: Count = Field(default=1_000, description="Steps between two validations.")
     threads: Count = Field(
-        1,
+        default=1,
         description="torch's threads. With 1 the same training gives the same bits; models are then trained side by "
         "side.",
     )

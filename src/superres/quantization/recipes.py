@@ -102,9 +102,9 @@ def parse_recipe(text: str) -> Recipe:
         if steps.count(step) > 1:
             raise UserError(f"expected each step once, found {step} {steps.count(step)} times in {text!r}")
     for i, step in enumerate(steps):
-        allowed = STEPS[step].behind
-        for before in steps[:i] if allowed is not None else ():
-            if before not in allowed:
+        for before in steps[:i]:
+            allowed = STEPS[step].behind
+            if allowed is not None and before not in allowed:
                 raise UserError(
                     f"expected nothing but {', '.join(allowed)} before the step {step}, found {before} in {text!r}"
                 )

@@ -60,10 +60,11 @@ class RandomData(Keys):
 
     type: Literal["random"]
     kind: Literal["uniform", "normal", "ones"] = Field(
-        "uniform", description="Values of the tensor: uniform over [0, 1), standard normal, or 1 everywhere."
+        default="uniform",
+        description="Values of the tensor: uniform over [0, 1), standard normal, or 1 everywhere.",
     )
-    seed: Seed = Field(0, description="Seed of the random numbers.")
-    images: Count = Field(1, description="Number of random tensors.")
+    seed: Seed = Field(default=0, description="Seed of the random numbers.")
+    images: Count = Field(default=1, description="Number of random tensors.")
     width: Pixels = Field(description="Width of the tensor.")
     height: Pixels = Field(description="Height of the tensor.")
 
@@ -74,7 +75,7 @@ class SetData(Keys):
     type: Literal["calibration-set"]
     name: str = Field(description="Name of a calibration set of this study.")
     images: Maybe[Count] = Field(
-        None, description="How many of its images are used, from the first on; all if left out."
+        default=None, description="How many of its images are used, from the first on; all if left out."
     )
 
 
@@ -88,26 +89,26 @@ class CalibrationSettings(Keys):
         pattern=r"^[a-z0-9][a-z0-9]*$", description="The calibration's name; the precision is int8-NAME."
     )
     method: Annotated[str, OneOf(lambda: METHODS)] = Field(
-        "minmax",
+        default="minmax",
         description="How ranges are found; see docs/int8-methods.md. From the values seen: minmax takes the largest magnitude, "
         "entropy is TensorRT's, percentile leaves out a share of the values, mse minimises the squared error. Without "
         "images: fixed takes the same range everywhere, cache those of a TensorRT calibration cache. onnxruntime and "
         "nncf are the quantisers of others, which make a Q/DQ graph of their own; no step follows them.",
     )
     percentile: float = Field(
-        99.99,
+        default=99.99,
         gt=0,
         le=100,
         description="The percentage of all values that the range of the method percentile holds.",
     )
     input_range: float = Field(
-        2.0,
+        default=2.0,
         gt=0,
         le=1_000_000,
         description="Largest magnitude of the graph's input by the method fixed; the default is trtexec's.",
     )
     output_range: float = Field(
-        4.0,
+        default=4.0,
         gt=0,
         le=1_000_000,
         description="Largest magnitude of every other tensor by the method fixed; the default is trtexec's.",
@@ -123,20 +124,20 @@ class Calibration(CalibrationSettings):
     """A way to get INT8 ranges; it makes the precision `int8-{name}`."""
 
     path: Maybe[str] = Field(
-        None, description="The TensorRT calibration cache that the method cache replays."
+        default=None, description="The TensorRT calibration cache that the method cache replays."
     )
     preset: str = Field(
-        "default",
+        default="default",
         description="Settings of others' quantisers. default is the tool's own; tensorrt (onnxruntime) is symmetric and "
         "per channel, mixed (nncf) has asymmetric activations.",
     )
     optional: bool = Field(
-        False,
+        default=False,
         description="If true and the package of the method nncf isn't installed, the study goes on without this "
         "calibration, and says so at the start and in the notes of its tables.",
     )
     data: Maybe[Data] = Field(
-        None,
+        default=None,
         description="What the FP32 graph is fed with while its activations are observed; fixed and cache have none. "
         "Calibrations with the same data share one pass.",
     )
@@ -212,7 +213,7 @@ class Bias(Keys):
     """Bias correction."""
 
     images: Count = Field(
-        10, description="How many of the calibration's images are looked at, from the first on."
+        default=10, description="How many of the calibration's images are looked at, from the first on."
     )
 
 
@@ -220,41 +221,43 @@ class Adaround(Keys):
     """Rounding of weights by its effect on a layer's output."""
 
     images: Count = Field(
-        10, description="How many of the calibration's images are looked at, from the first on."
+        default=10, description="How many of the calibration's images are looked at, from the first on."
     )
     pixels: Annotated[Whole, Field(ge=100, le=100_000)] = Field(
-        4000, description="At how many random pixels of each image a layer's output is compared."
+        default=4000, description="At how many random pixels of each image a layer's output is compared."
     )
-    seed: Seed = Field(0, description="Seed of the choice of pixels.")
+    seed: Seed = Field(default=0, description="Seed of the choice of pixels.")
 
 
 class Qat(Keys):
     """Fine-tuning with the rounding of INT8 in the network, towards what the float network gives."""
 
-    steps: Count = Field(2000, description="Number of optimiser steps (Adam).")
-    batch: Count = Field(4, description="Patches a step.")
+    steps: Count = Field(default=2000, description="Number of optimiser steps (Adam).")
+    batch: Count = Field(default=4, description="Patches a step.")
     patch: Annotated[Whole, Field(ge=8)] = Field(
-        48, description="Width and height of a patch of the calibration's photographs, in pixels."
+        default=48, description="Width and height of a patch of the calibration's photographs, in pixels."
     )
     learning_rate: float = Field(
-        2e-4, gt=0, description="Peak learning rate of weights and biases; a cosine ends it at 0."
+        default=2e-4, gt=0, description="Peak learning rate of weights and biases; a cosine ends it at 0."
     )
     range_learning_rate: float = Field(
-        1e-2,
+        default=1e-2,
         ge=0,
         description="Peak learning rate of the logarithms of ranges; 0 keeps them as they were calibrated.",
     )
-    seed: Seed = Field(0, description="Seed of the choice of patches.")
+    seed: Seed = Field(default=0, description="Seed of the choice of patches.")
 
 
 class Pow2Search(Keys):
     """Power-of-two scales by search."""
 
     images: Count = Field(
-        4, description="On how many of the calibration's images pictures are compared, from the first on."
+        default=4,
+        description="On how many of the calibration's images pictures are compared, from the first on.",
     )
     sweeps: Count = Field(
-        8, description="How often, at most, every number of fraction bits is tried one higher and one lower."
+        default=8,
+        description="How often, at most, every number of fraction bits is tried one higher and one lower.",
     )
 
 
@@ -262,11 +265,11 @@ class Mixed(Keys):
     """The cheapest layers stay in float that bring the loss within a budget."""
 
     budget_db: float = Field(
-        0.05,
+        default=0.05,
         gt=0,
         description="PSNR that may be lost against FP32 on the calibration's photographs, each taken as HR.",
     )
     runtime: Literal["onnxruntime", "openvino"] = Field(
-        "openvino", description="What executes the graphs whose loss and time decide."
+        default="openvino", description="What executes the graphs whose loss and time decide."
     )
-    downsampling: str = Field("bicubic", description="Kernel that makes the photographs' LR twins.")
+    downsampling: str = Field(default="bicubic", description="Kernel that makes the photographs' LR twins.")

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from superres.device.base.errors import UserError
 from superres.device.runtimes.base import INPUT, OUTPUT
 
-PREFIX = "fold_frames"
+PREFIX = "uint8"
 """What the names of added nodes and tensors begin with."""
 
 Dims = Sequence[int | str]
@@ -49,8 +49,14 @@ class GraphEditor:
         if clip.op_type == "Clip" and [self.constant(name) for name in clip.input[1:]] == [0.0, 1.0]:
             self._remove(clip)
             return clip.input[0]
+        return self.rename_output()
+
+    def rename_output(self) -> str:
+        """Give the output's name away; returns the tensor that had it."""
         source = f"{PREFIX}/planes_out"
-        clip.output[list(clip.output).index(OUTPUT)] = source
+        for node in self._nodes:
+            node.input[:] = [source if name == OUTPUT else name for name in node.input]
+            node.output[:] = [source if name == OUTPUT else name for name in node.output]
         return source
 
     def take_depth_to_space(self, source: str) -> str | None:

@@ -3,6 +3,7 @@
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -15,13 +16,21 @@ from superres.models.graphs.uint8.forms import PLAIN, form_of, write_form
 class Executor:
     """What executes graphs: a runtime by name, what its engines take and give, its threads.
 
-    `form` is that of every graph on uint8 frames; None takes the runtime's own, as its arms do.
+    `form` is that of every graph on uint8 frames; None takes the runtime's own, as its arms do. `size` is the height and
+    width of frames that are all of one size: engines are made for it, as an arm's are.
     """
 
     runtime: str
     frames: str
     threads: int
     form: str | None = None
+    size: tuple[int, int] | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the runtime is told."""
+        sizes = {key: [*self.size] for key in ("smallest", "tuned", "largest")} if self.size else None
+        return {"frames": self.frames, **({"sizes": sizes} if sizes else {})}
 
     @property
     def version(self) -> str:
@@ -51,7 +60,7 @@ def open_graph(graph: onnx.ModelProto, executor: Executor, *, simulated: bool = 
     Raises UserError if the runtime can't read the graph, UnsupportedError if this machine can't run it.
     """
     runtime, form = load_runtime(executor.runtime), executor.form_of(graph)
-    settings = Settings(AS_WRITTEN, executor.threads, {"frames": executor.frames, "simulated": simulated})
+    settings = Settings(AS_WRITTEN, executor.threads, {**executor.options, "simulated": simulated})
     with tempfile.TemporaryDirectory(prefix="superres-") as folder:
         source, engine = Path(folder, "graph.onnx"), Path(folder, "engine.bin")
         source.write_bytes(graph.SerializeToString(deterministic=True))

@@ -1,7 +1,7 @@
 """Which layers stay in float: the subsets that are tried, what each loses on calibration images, and how long each takes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
@@ -149,13 +149,15 @@ def time_subsets(
     """Write how long a frame takes with each subset of `losses` in float, a row a round and subset.
 
     All of them take turns on the calibration images, so that their ratios can be trusted where the machine can't; the plan
-    is that of each.
+    is that of each. Engines are made for the images' size if they have but one, as those of arms are.
     Raises UserError for files that don't belong together.
     """
     _, quantized = state.variants()
     subsets = read_subset_losses(losses)["float_layers"].to_list()
-    sessions = [open_graph(quantized(parse_subset(text)), executor).session for text in subsets]
     frames = open_images(FrameFile(images))
+    sizes = {frame.shape[:2] for frame in frames}
+    executor = replace(executor, size=sizes.pop() if len(sizes) == 1 else None)
+    sessions = [open_graph(quantized(parse_subset(text)), executor).session for text in subsets]
     rounds = measure_in_turn(sessions, frames, plan, f"time_subsets {state.model} {state.recipe}")
     facts = state.facts(executor)
     rows = [

@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from superres.models.graphs.editor import PREFIX
 from superres.models.graphs.onnx_file import save_onnx
 from superres.models.graphs.uint8.blocks import block_graph
 
-_PREFIX = "fold_levels"
-_ZERO, _MOST = f"{_PREFIX}/zero", f"{_PREFIX}/most"
+_ZERO, _MOST = f"{PREFIX}/zero", f"{PREFIX}/most"
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 
@@ -109,7 +109,7 @@ class _Levels:
         weights = self._constants[quantize.input[0]]
         steps = scale.reshape(-1, 1, 1, 1) if scale.ndim else scale
         levels = np.clip(np.rint(weights / steps), -128, 127)
-        name = f"{_PREFIX}/{quantize.input[0]}"
+        name = f"{PREFIX}/rounded/{quantize.input[0]}"
         self._graph.initializer.append(numpy_helper.from_array((levels * steps).astype(np.float32), name))
         convolution.input[1] = name
         if not self._readers(dequantize.output[0]):

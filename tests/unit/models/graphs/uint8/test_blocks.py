@@ -153,7 +153,7 @@ def test_a_convolution_in_float_has_the_rounded_weights(tmp_path: Path) -> None:
     write_levels(path, tmp_path / "levels.onnx")
     graph = load_onnx(tmp_path / "levels.onnx").graph
     names = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-    weights = next(value for name, value in names.items() if name == "fold_levels/conv3.weight")
+    weights = next(value for name, value in names.items() if name == "uint8/rounded/conv3.weight")
     scale = next(
         value for name, value in names.items() if name.endswith("conv3.weight_scale") and len(value) == 16
     )
