@@ -126,7 +126,7 @@ def _sensitivity(study: Study) -> Sensitivity | None:
 def _upscale(study: Study) -> Upscale | None:
     """The video that is upscaled, None if none is named; raises UserError for an arm that the study hasn't."""
     wanted = study.upscale
-    if wanted is None or wanted.input is None:
+    if wanted is None or not wanted.input:
         return None
     named = wanted.named(study.name)
     left = [arm for arm in study.arms if arm.target == "local"]

@@ -76,9 +76,17 @@ def _clean(node: Any) -> Any:
             cleaned[key] = {name: _clean(rule) for name, rule in value.items()}
         elif key == "description":
             cleaned[key] = " ".join(value.split())
-        elif not ((key == "title" and isinstance(value, str)) or (key == "default" and value is None)):
+        elif not (key == "title" and isinstance(value, str)) and not (
+            key == "default" and _is_left_out(node)
+        ):
             cleaned[_BOUNDS.get(key, key)] = _clean(value)
     return cleaned
+
+
+def _is_left_out(rule: Schema) -> bool:
+    """Whether a default stands for nothing: no value, or a text that couldn't be written."""
+    never_empty = "pattern" in rule or "minLength" in rule
+    return rule["default"] is None or (rule["default"] == "" and never_empty)
 
 
 def _section(key: str, rule: Schema, required: bool, root: Schema) -> Iterator[str]:

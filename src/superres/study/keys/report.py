@@ -8,7 +8,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from superres.device.base.errors import UserError
-from superres.keys import Index, Keys, Maybe, mistake
+from superres.keys import Index, Keys, mistake
 from superres.study.arms import Arm
 from superres.upscale.codecs import Codec, chosen_codec
 
@@ -59,11 +59,12 @@ class _Crf:
 class Upscale(Keys):
     """A video that an arm upscales: from which file to which, and how it is encoded."""
 
-    input: Maybe[Annotated[str, Field(min_length=1)]] = Field(
-        default=None, description="A video that FFmpeg reads; the target upscale asks for it."
+    input: str = Field(
+        default="", min_length=1, description="A video that FFmpeg reads; the target upscale asks for it."
     )
-    output: Maybe[Annotated[str, Field(min_length=1)]] = Field(
-        default=None,
+    output: str = Field(
+        default="",
+        min_length=1,
         description="What is written, without loss if the name ends in .mkv or .avi (FFV1), raw for .y4m, H.264 for .mp4 "
         "and .mov. By default it lies in results/{study}/upscaled and has the input's name and .mkv.",
     )
@@ -84,7 +85,7 @@ class Upscale(Keys):
 
     def named(self, study: str) -> "Upscale":
         """The video with the name of its output; raises UserError for one that is the input or doesn't fit the codec."""
-        source = Path(str(self.input))
+        source = Path(self.input)
         output = self.output or f"results/{study}/upscaled/{source.stem}.mkv"
         if source.resolve() == Path(output).resolve():
             raise UserError(f"upscale.output: expected another file than the input, found {output}")

@@ -154,7 +154,7 @@ class Study(Keys):
         for name in changes.keys() - keys.keys():
             setattr(copied, f"_{name}", changes[name])
         for name in ("arms", "swept"):
-            copied.__dict__.pop(name, None)
+            vars(copied).pop(name, None)
         return copied
 
     @property
