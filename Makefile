@@ -35,8 +35,9 @@ $(DEV_STAMP): $(LOCKED) envs/dev.txt envs/types.txt
 	sh envs/install.sh envs/requirements.txt envs/dev.txt
 	touch $@ $(RUN_STAMP)
 
-# What pages and pictures in docs/ are made of by the machine.
+# What is generated: the reference of a study's keys, the schema that editors read, tables and pictures of the pages.
 docs: $(DEV_STAMP)
+	$(BIN)/python -m superres.study.reference
 	$(BIN)/python docs/make/graphs.py
 	$(BIN)/python docs/make/pages.py
 

@@ -42,7 +42,7 @@ rule build_engine:
         ),
         # The runtime's module too: what is measured on the engine follows.
         code=lambda wildcards: code(
-            "build_engine", FACTS.runtime_module(wildcards.runtime)
+            FACTS.task_module("build_engine"), FACTS.runtime_module(wildcards.runtime)
         ),
     script:
         "../workflow/scripts/build_engine.py"
@@ -70,7 +70,7 @@ rule measure_quality:
     params:
         settings=of_arm(SETTINGS.quality),
         target=listed(STUDY.targets.get, "target"),
-        code=code("measure_quality"),
+        code=code(FACTS.task_module("measure_quality")),
     script:
         "../workflow/scripts/measure_quality.py"
 
@@ -96,7 +96,7 @@ rule measure_latency:
     params:
         settings=of_arm(SETTINGS.latency),
         target=listed(STUDY.targets.get, "target"),
-        code=code("measure_latency"),
+        code=code(FACTS.task_module("measure_latency")),
     script:
         "../workflow/scripts/measure_latency.py"
 
@@ -111,9 +111,9 @@ rule measure_roofline:
     # All cores: nothing else runs while a target is timed.
     threads: threads_here(workflow.cores)
     params:
-        settings={"seconds": STUDY.roofline["seconds"]},
+        settings=STUDY.roofline.model_dump(),
         target=listed(STUDY.targets.get, "target"),
-        code=code("measure_roofline"),
+        code=code(FACTS.task_module("measure_roofline")),
     script:
         "../workflow/scripts/measure_roofline.py"
 
@@ -137,7 +137,7 @@ rule measure_profile:
     params:
         settings=of_arm(SETTINGS.profile),
         target=listed(STUDY.targets.get, "target"),
-        code=code("measure_profile"),
+        code=code(FACTS.task_module("measure_profile")),
     script:
         "../workflow/scripts/measure_profile.py"
 

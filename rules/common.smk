@@ -16,12 +16,12 @@ from superres.code_version import code_digest
 from superres.data.sources.source import FILES, read_in_any_order
 from superres.device.base.errors import UserError
 from superres.device.machine.runtime_versions import engine_identity
+from superres.study.arms import Arm
 from superres.study.check import check_study, leave_out_missing
 from superres.study.facts import Facts
 from superres.study.job_settings import JobSettings
-from superres.study.model import Arm
 from superres.study.notes import study_notes
-from superres.study.parse import load_study
+from superres.study.load import load_study
 from superres.study.paths import DOWNLOADS, PACKAGES, Paths
 
 # For check_device and clean_device: `--config target=NAME`; no part of the study.
@@ -29,11 +29,7 @@ CHOSEN_TARGET = config.pop("target", None)
 
 try:
     STUDY = leave_out_missing(
-        load_study(
-            config,
-            Path(workflow.basedir, "workflow/schemas/study.schema.yaml"),
-            os.environ.get("SUPERRES_DATA"),
-        ),
+        load_study(config, os.environ.get("SUPERRES_DATA")),
         own_environments=bool(workflow.deployment_settings.deployment_method),
     )
     check_study(STUDY)

@@ -27,7 +27,7 @@ rule measure_sensitivity:
         executor=lambda wildcards: SETTINGS.executor(STUDY.sensitivity.runtime),
         float_layers=of(SETTINGS.float_layers, "quantization"),
         frames=STUDY.sensitivity.frames if STUDY.sensitivity else None,
-        quality=dict(STUDY.quality),
+        quality=STUDY.quality.model_dump(),
         code=lambda wildcards: code(
             "measure_sensitivity", FACTS.runtime_module(STUDY.sensitivity.runtime)
         ),
@@ -51,14 +51,12 @@ rule measure_subsets:
         "../envs/workflow.yaml"
     threads: max(1, workflow.cores // 2)
     params:
-        executor=lambda wildcards: SETTINGS.executor(STUDY.steps["mixed"]["runtime"]),
-        images=lambda wildcards: PATHS.recipe_calibration(wildcards.recipe).data.get(
-            "images"
-        ),
-        downsampling=STUDY.steps["mixed"]["downsampling"],
-        quality=dict(STUDY.quality),
+        executor=lambda wildcards: SETTINGS.executor(STUDY.steps.of("mixed")["runtime"]),
+        images=lambda wildcards: PATHS.recipe_calibration(wildcards.recipe).images,
+        downsampling=STUDY.steps.of("mixed")["downsampling"],
+        quality=STUDY.quality.model_dump(),
         code=lambda wildcards: code(
-            "measure_subsets", FACTS.runtime_module(STUDY.steps["mixed"]["runtime"])
+            "measure_subsets", FACTS.runtime_module(STUDY.steps.of("mixed")["runtime"])
         ),
     script:
         "../workflow/scripts/measure_subsets.py"
@@ -81,10 +79,10 @@ rule time_subsets:
     # All cores: nothing else runs while subsets are timed.
     threads: workflow.cores
     params:
-        executor=lambda wildcards: SETTINGS.executor(STUDY.steps["mixed"]["runtime"]),
-        latency=dict(STUDY.latency),
+        executor=lambda wildcards: SETTINGS.executor(STUDY.steps.of("mixed")["runtime"]),
+        latency=STUDY.latency.timing,
         code=lambda wildcards: code(
-            "time_subsets", FACTS.runtime_module(STUDY.steps["mixed"]["runtime"])
+            "time_subsets", FACTS.runtime_module(STUDY.steps.of("mixed")["runtime"])
         ),
     script:
         "../workflow/scripts/time_subsets.py"

@@ -14,7 +14,7 @@ rule observe_activations:
         "../envs/workflow.yaml"
     threads: max(1, workflow.cores // 2)
     params:
-        images=of(SETTINGS.observation, "images"),
+        observation=of(SETTINGS.observation, "images"),
         code=code("observe_activations"),
     script:
         "../workflow/scripts/observe_activations.py"
@@ -103,7 +103,7 @@ rule quantize_by_tool:
     # Neither tool can be told how many processors it may use.
     threads: workflow.cores
     params:
-        job=of(SETTINGS.tool, "calibration"),
+        calibration=of(SETTINGS.calibration, "calibration"),
         code=lambda wildcards: code(
             "quantize_by_tool", FACTS.tool_module(PATHS.tools[wildcards.calibration])
         ),

@@ -21,7 +21,7 @@ rule collect_metrics:
         graphs=PATHS.graphs_of_arms,
         targets=PATHS.targets,
         references=SETTINGS.references(),
-        noise=dict(STUDY.noise),
+        noise=STUDY.noise.model_dump(),
         far_db=STUDY.far_db,
         code=code("collect_metrics"),
     script:

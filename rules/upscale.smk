@@ -25,6 +25,10 @@ if STUDY.upscale is not None:
             arm=asdict(STUDY.upscale.arm),
             engine=SETTINGS.engine(STUDY.upscale.arm),
             settings={"codec": STUDY.upscale.codec, "crf": STUDY.upscale.crf},
-            code=code("upscale_video", FACTS.runtime_module(STUDY.upscale.arm.runtime)),
+            code=code(
+                "upscale_video",
+                FACTS.task_module("build_engine"),
+                FACTS.runtime_module(STUDY.upscale.arm.runtime),
+            ),
         script:
             "../workflow/scripts/upscale_video.py"

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -115,7 +115,11 @@ class FarSide:
         (folder / "counts").mkdir()
         (folder / "proxy.py").write_text(PROXY)
         device = Device(
-            "far", "far", python=python, workdir=str(folder / "work"), ssh_config=str(folder / "ssh_config")
+            name="far",
+            ssh="far",
+            python=python,
+            workdir=str(folder / "work"),
+            ssh_config=str(folder / "ssh_config"),
         )
         return cls(folder, device)
 
@@ -126,7 +130,7 @@ class FarSide:
         config = self.folder / "proxy_config"
         command = f"{sys.executable} {self.folder}/proxy.py %p {self.folder}/counts"
         config.write_text((self.folder / "ssh_config").read_text() + f"  ProxyCommand {command}\n")
-        return replace(self.device, ssh_config=str(config))
+        return self.device.model_copy(update={"ssh_config": str(config)})
 
     def connections(self) -> int:
         """How many connections the proxy has made since the last call of `carried`."""
@@ -180,7 +184,7 @@ class FarSide:
         return found
 
     def with_device(self, **changes: object) -> Device:
-        return replace(self.device, **changes)  # type: ignore[arg-type]
+        return self.device.model_copy(update=changes)
 
     def processes(self) -> list[int]:
         """Processes of this device: everything that has its work folder on its command line or works in it."""

@@ -17,6 +17,8 @@ from superres.device.base.hashes import sha256_file
 ROOT = Path(__file__).parent
 """The folder of this package."""
 
+# What every script does around its one call: it changes no output.
+_WRAPPER = "scripting.py"
 # What decides the results; a change of docs or tests doesn't.
 _DECIDING = ("src", "rules", "workflow", "Snakefile")
 
@@ -128,7 +130,8 @@ def _closure(entry: str | Path) -> frozenset[str]:
             if isinstance(path, str):
                 found.add(path)
             names, tables = _scan(path)
-            waiting += [module for name in names if (module := _module(name)) is not None]
+            modules = [_module(name) for name in names]
+            waiting += [module for module in modules if module is not None and module != _WRAPPER]
             waiting += tables
     return frozenset(found)
 

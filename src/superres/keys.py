@@ -164,5 +164,3 @@ Named = Annotated[Mapping[str, T], ByName()]
 
 SomeNamed = Annotated[Mapping[str, T], ByName(least=1)]
 """One or more entries, by their names."""
-
-Texts = Annotated[tuple[str, ...], Field(strict=False)]

@@ -27,10 +27,9 @@ from superres.models.training.checkpoint import load_checkpoint, save_checkpoint
 from superres.models.weights import load_weights
 from superres.quantization.ranges.observation import read_observed
 from superres.study.check import check_study, leave_out_missing
-from superres.study.parse import load_study
+from superres.study.load import load_study
 
 ROOT = Path(__file__).parents[2]
-SCHEMA = ROOT / "workflow/schemas/study.schema.yaml"
 SOURCES = sorted(
     path for folder in ("src", "workflow/scripts", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
@@ -233,7 +232,7 @@ NAMED = {
 def test_names_stay_in_their_folder(kind: str):
     for name in LEADING_OUT:
         with pytest.raises(UserError, match=r"expected (a text of the form|printable)"):
-            load_study({**DEFAULT, **NAMED[kind](name)}, SCHEMA)
+            load_study({**DEFAULT, **NAMED[kind](name)})
 
 
 def test_archives_stay_in_theirs(tmp_path: Path):
@@ -273,16 +272,16 @@ def test_no_message_says_a_secret(address: str):
     )
     for study in studies:
         with pytest.raises(UserError) as caught:
-            check_study(leave_out_missing(load_study({**DEFAULT, **study}, SCHEMA)))
+            check_study(leave_out_missing(load_study({**DEFAULT, **study})))
         assert "s3cr3t" not in str(caught.value)
     with pytest.raises(UserError) as caught:
-        load_study({**DEFAULT, "files": [FILE]}, SCHEMA, address)
+        load_study({**DEFAULT, "files": [FILE]}, address)
     assert "s3cr3t" not in str(caught.value)
 
 
 def test_what_is_written_of_a_file_has_no_secret():
     """Manifests and Snakemake's own records are made of these."""
-    study = load_study({**DEFAULT, "files": [{**FILE, "url": f"{FILE['url']}?token=s3cr3t#s3cr3t"}]}, SCHEMA)
+    study = load_study({**DEFAULT, "files": [{**FILE, "url": f"{FILE['url']}?token=s3cr3t#s3cr3t"}]})
     download = study.files["a.y4m"]
     assert download.places[-1].endswith("?token=s3cr3t#s3cr3t")
     assert "s3cr3t" not in repr(study) + repr((download,)) + str(download.file.url)

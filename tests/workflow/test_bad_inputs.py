@@ -13,8 +13,8 @@ from snakemake.utils import update_config
 from project_copy import ROOT, Project
 from superres.device.base.errors import UserError
 from superres.study.check import check_study, leave_out_missing
-from superres.study.model import Study
-from superres.study.parse import load_study
+from superres.study.keys.study import Study
+from superres.study.load import load_study
 
 from .bad_inputs import BAD_INPUTS, KINDS, BadInput, png
 
@@ -39,7 +39,7 @@ def read_study(text: str) -> Study:
     """The study as Snakemake reads it: laid over config.yaml, parsed and checked."""
     config = copy.deepcopy(DEFAULT)
     update_config(config, yaml.safe_load(text) or {})
-    study = leave_out_missing(load_study(config, ROOT / "workflow/schemas/study.schema.yaml"))
+    study = leave_out_missing(load_study(config))
     check_study(study)
     return study
 

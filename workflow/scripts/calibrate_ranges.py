@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from superres.quantization.ranges.calibrate import calibrate_ranges
+from superres.quantization.settings import Calibration
 from superres.scripting import optional_path, script_log
-from superres.study.settings import calibration_settings
 
 with script_log(snakemake.log[0]):
     calibrate_ranges(
         Path(snakemake.input.onnx),
-        calibration_settings(**snakemake.params.calibration),
+        Calibration(**snakemake.params.calibration),
         ranges_out=Path(snakemake.output.ranges),
         cache_out=Path(snakemake.output.cache),
         model=snakemake.wildcards.model,

@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
+from superres.quantization.ranges.calibration import images_of
 from superres.quantization.ranges.observation import observe_activations
+from superres.quantization.settings import Calibration
 from superres.scripting import optional_path, script_log, threads_side_by_side
-from superres.study.settings import image_settings
 
 with script_log(snakemake.log[0]):
+    calibration = Calibration(**snakemake.params.observation["calibration"])
     observe_activations(
         Path(snakemake.input.onnx),
-        image_settings(snakemake.params.images["data"], frames=optional_path(snakemake.input.frames)),
+        images_of(calibration.data, optional_path(snakemake.input.frames)),
         Path(snakemake.output.observed),
-        prefixes=snakemake.params.images["prefixes"],
+        prefixes=snakemake.params.observation["prefixes"],
         model=snakemake.wildcards.model,
         threads=threads_side_by_side(snakemake.threads),
     )

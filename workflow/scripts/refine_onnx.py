@@ -2,23 +2,23 @@
 
 from pathlib import Path
 
-from superres.quantization.steps.base import refine_onnx
+from superres.quantization.steps.base import StepJob, refine_onnx
 from superres.scripting import optional_path, script_log, threads_side_by_side
-from superres.study.settings import step_job
 
 with script_log(snakemake.log[0]):
+    job = StepJob.of(
+        snakemake.wildcards.model,
+        snakemake.wildcards.step,
+        **snakemake.params.job,
+        frames=optional_path(snakemake.input.frames),
+        measured=optional_path(snakemake.input.measured),
+        threads=threads_side_by_side(snakemake.threads),
+    )
     refine_onnx(
         Path(snakemake.input.onnx),
         Path(snakemake.input.ranges),
         snakemake.wildcards.step,
-        step_job(
-            snakemake.wildcards.model,
-            snakemake.wildcards.step,
-            **snakemake.params.job,
-            frames=optional_path(snakemake.input.frames),
-            measured=optional_path(snakemake.input.measured),
-            threads=threads_side_by_side(snakemake.threads),
-        ),
+        job,
         onnx_out=Path(snakemake.output.onnx),
         ranges_out=Path(snakemake.output.ranges),
     )

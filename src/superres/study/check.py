@@ -1,18 +1,29 @@
-"""What can be known of a study's files before any work starts: nothing is decoded, nothing heavy imported."""
+"""What only a whole study shows: names that it refers to, files that must be there, frames that clips share.
+
+Nothing is decoded, nothing heavy imported.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import get_args
 
 from superres.data.download.addresses import without_secrets
 from superres.data.sources.registry import check_source
 from superres.data.sources.source import Source, check_disjoint
 from superres.device.base.errors import UserError
+from superres.device.runtimes import RUNTIMES, about
 from superres.quantization.ranges.cache import read_cache
-from superres.quantization.settings import INSTALL, TOOLS
-from superres.study.model import TRAINING_ROLES, Calibration, CalibrationSet, Clip, Study, TrainingSet
+from superres.quantization.recipes import MEASURED
+from superres.quantization.settings import INSTALL, TOOLS, Calibration
+from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
+from superres.study.keys.models import BASELINE, TRAINING_ROLES
+from superres.study.keys.quantization import Executor
+from superres.study.keys.study import Study
+
+TENSORRT_METHODS = ("entropy", "minmax")
+"""Methods of calibration that TensorRT has itself, for int8-trt-NAME."""
 
 
 @without_secrets()
@@ -30,26 +41,24 @@ def leave_out_missing(study: Study, *, own_environments: bool = False) -> Study:
             f"clips: expected at least one of {places}, found none; put one there, or correct its path"
         )
     present = {name: clip for name, clip in study.clips.items() if name not in missing}
-    return replace(study, clips=present, left_out=missing)
+    return study.but(clips=present, left_out=missing)
 
 
 def _leave_out_tools(study: Study) -> Study:
     gone = {c.name: c for c in used_calibrations(study) if c.tool is not None and not TOOLS[c.tool].is_there}
     for calibration in gone.values():
-        if not calibration.settings["optional"]:
+        if not calibration.optional:
             raise UserError(
                 f"calibration {calibration.name}: expected the package {calibration.method}, found it not installed; "
                 f"install it with `{INSTALL}`, or take int8-{calibration.name} out of the study"
             )
     left = {name: q for name, q in study.quantizations.items() if q.recipe.calibration not in gone}
-    arms, swept = (
-        tuple(a for a in arms if a.int8 is None or a.int8 in left) for arms in (study.arms, study.swept)
-    )
-    if not arms:
+    reduced = study.but(quantizations=left, missing=gone)
+    if not reduced.arms:
         raise UserError(
             f"runtimes: expected arms, found only those of {', '.join(gone)}, whose tool isn't installed"
         )
-    return replace(study, quantizations=left, arms=arms, swept=swept, missing=gone)
+    return reduced
 
 
 def left_out_notes(study: Study) -> list[str]:
@@ -84,7 +93,7 @@ def check_study(study: Study) -> None:
     for calibration in used_calibrations(study):
         if calibration.method == "cache":
             with _naming(f"calibration {calibration.name}"):
-                read_cache(Path(calibration.settings["path"]))
+                read_cache(Path(str(calibration.path)))
     _check_overlaps(study)
     if study.upscale is not None and not Path(study.upscale.input).is_file():
         raise UserError(f"upscale.input: expected a video, found no file {study.upscale.input}")
@@ -106,6 +115,83 @@ def _naming(where: str) -> Iterator[None]:
         ) from error
 
 
+def check_references(study: Study) -> None:
+    """Raise UserError for a name that the study doesn't have, and for an arm that can't be."""
+    _check_runtimes(study)
+    _check_targets(study)
+    for calibration in study.calibrations.values():
+        if calibration.calibration_set not in (None, *study.calibration_sets):
+            known = ", ".join(study.calibration_sets) or "none"
+            raise UserError(
+                f"calibrations: {calibration.name}: data.name: expected a name from `calibration_sets` ({known}), "
+                f"found {calibration.calibration_set!r}"
+            )
+    for model in study.models.values():
+        for role in TRAINING_ROLES if model.weights == "train" else ():
+            name = getattr(model.training, role)
+            if name not in study.training_sets:
+                known = ", ".join(study.training_sets) or "none"
+                raise UserError(
+                    f"training.{role}: expected a name from `training_sets` ({known}), found {name!r}"
+                )
+    _check_int8_arms(study)
+    _check_measured_steps(study)
+
+
+def _check_runtimes(study: Study) -> None:
+    """Bicubic and the runtime that runs it alone go together."""
+    alone = [name for name in study.runtimes if about(name).source == "none"]
+    if alone and BASELINE not in study.models:
+        index = list(study.runtimes).index(alone[0])
+        raise UserError(
+            f"runtimes[{index}]: {alone[0]} runs the model {BASELINE} only, which `models` doesn't name"
+        )
+    if BASELINE in study.models and not alone:
+        runtime = next(name for name in RUNTIMES if about(name).source == "none")
+        (precision,) = about(runtime).precisions
+        raise UserError(
+            f"models: {BASELINE} runs in the runtime {runtime}, which `runtimes` doesn't name: "
+            f"add {{name: {runtime}, precisions: [{precision}]}}"
+        )
+
+
+def _check_targets(study: Study) -> None:
+    for i, target in enumerate(study.targets.values()):
+        for j, runtime in enumerate(target.runtimes or ()):
+            if runtime not in study.runtimes:
+                known = ", ".join(study.runtimes)
+                raise UserError(
+                    f"targets[{i}].runtimes[{j}]: expected a name from `runtimes` ({known}), found {runtime!r}"
+                )
+
+
+def _check_int8_arms(study: Study) -> None:
+    """Raise UserError for INT8 that a runtime doesn't have: a step, or a method of calibration of TensorRT's own."""
+    for arm in (*study.arms, *study.swept):
+        calibration = study.calibration_of(arm)
+        steps = study.quantizations[arm.int8].recipe.steps if arm.int8 is not None else ()
+        for step in steps:
+            if reason := about(arm.runtime).step_refusals.get(step):
+                raise UserError(f"runtimes: {arm.runtime}: {arm.precision}: {reason}")
+        if arm.implicit and calibration is not None and calibration.method not in TENSORRT_METHODS:
+            raise UserError(
+                f"runtimes: {arm.runtime}: {arm.precision}: expected a calibration by "
+                f"{' or '.join(TENSORRT_METHODS)}, which TensorRT has itself, found {calibration.method}"
+            )
+
+
+def _check_measured_steps(study: Study) -> None:
+    """Raise UserError where a step that follows a measurement has no runtime of the study for it."""
+    for quantization in study.quantizations.values():
+        for step in quantization.recipe.steps:
+            runtime = getattr(study.steps, step).runtime if step in MEASURED else None
+            if runtime is not None and runtime not in study.runtimes:
+                known = ", ".join(name for name in study.runtimes if name in get_args(Executor))
+                raise UserError(
+                    f"steps.{step}.runtime: expected one from `runtimes` ({known}), found {runtime!r}"
+                )
+
+
 def used_calibrations(study: Study) -> list[Calibration]:
     """The calibrations that some arm's precision names."""
     names = {quantization.recipe.calibration for quantization in study.quantizations.values()}
@@ -121,7 +207,7 @@ def used_calibration_sets(study: Study) -> list[CalibrationSet]:
 def used_training_sets(study: Study) -> list[TrainingSet]:
     """Training and validation sets of the models that the study trains."""
     trained = [model for model in study.models.values() if model.weights == "train"]
-    names = {model.training[role] for model in trained for role in TRAINING_ROLES}
+    names = {getattr(model.training, role) for model in trained for role in TRAINING_ROLES}
     return [images for name, images in study.training_sets.items() if name in names]
 
 
@@ -139,9 +225,9 @@ def _used_sources(study: Study) -> Iterator[tuple[str, Source, int]]:
 def _largest_patch(study: Study, images: TrainingSet) -> int:
     """Width of the largest HR patch that some model's training draws from a set; 2 if it is for validation only."""
     patches = [
-        2 * max(model.training["patches"])
+        2 * max(model.training.patches)
         for model in study.models.values()
-        if model.weights == "train" and model.training[TRAINING_ROLES[0]] == images.name
+        if model.weights == "train" and model.training.training_set == images.name
     ]
     return max(patches, default=2)
 
@@ -161,7 +247,9 @@ def _check_overlaps(study: Study) -> None:
             )
     for model in study.models.values():
         if model.weights == "train":
-            training, validation = (study.training_sets[model.training[role]] for role in TRAINING_ROLES)
+            training, validation = (
+                study.training_sets[getattr(model.training, role)] for role in TRAINING_ROLES
+            )
             shared = check_disjoint(training.sources, validation.sources)
             if shared is not None:
                 raise UserError(

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from superres.study.model import Arm, Calibration, Study
+from superres.quantization.settings import Calibration
+from superres.study.arms import Arm
+from superres.study.keys.study import Study
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ def differing_in(study: Study, setting: str) -> list[Series]:
     labels: dict[str, str] = {}
     for name, quantization in study.quantizations.items():
         calibration = study.calibrations[quantization.recipe.calibration]
-        data = dict(calibration.data or {})
+        data = calibration.model_dump().get("data", {})
         if (value := data.pop(setting, None)) is None:
             continue
         rest = (calibration.method, dict(calibration.settings), data, quantization.recipe.steps)

@@ -1,24 +1,22 @@
 """What a manifest says of an arm: the part of the study that concerns it, the files behind it, and the code of their jobs."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from superres.data.sources.source import Source
+from superres.device.runtimes import RUNTIMES
+from superres.device.tasks import TASKS
+from superres.models.graphs.uint8.forms import FORMS, PLAIN
 from superres.models.settings import weights_name
-from superres.quantization.recipes import MEASURED
+from superres.quantization.recipes import STEPS
+from superres.quantization.settings import Calibration
 from superres.report.plots.registry import PLOTS
+from superres.study.arms import Arm
 from superres.study.engines import form_of, frames_of, graph_of
-from superres.study.model import TRAINING_ROLES, Arm, Calibration, Study
-from superres.study.parse import BASELINE
+from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
+from superres.study.keys.models import BASELINE, TRAINING_ROLES
+from superres.study.keys.study import Study
 from superres.study.paths import Paths
-
-
-@dataclass(frozen=True)
-class Step:
-    """A job behind an arm: the name of its rule, and the modules that it loads by a name from the study."""
-
-    rule: str
-    modules: tuple[str, ...] = ()
 
 
 class Facts:
@@ -37,9 +35,9 @@ class Facts:
             [source] = self.paths.engine_source(arm)
             kind = "program" if source.endswith(".pt") else "onnx"
             traced |= {"weights": self.paths.weights(arm.model), kind: source}
-            if kind == "onnx" and form_of(self.study, arm) != "plain":
+            if kind == "onnx" and form_of(self.study, arm) != PLAIN:
                 # The graph in its form, and the one that it was made of.
-                traced |= {"onnx": self.paths.onnx(arm.model, graph_of(self.study, arm)), "onnx_form": source}
+                traced |= {"onnx": self.paths.onnx(arm.model, graph_of(arm)), "onnx_form": source}
         if reference := self.paths.reference_engine(arm):
             traced["reference"] = reference["reference_engine"]
         return traced | self._traced_int8(arm)
@@ -63,61 +61,61 @@ class Facts:
 
     # Code
 
-    def steps_behind(self, arm: Arm) -> list[Step]:
-        """The jobs behind an arm's figures, from its frames on, with those of the arm it is timed in turn with."""
-        steps = [Step("prepare_clip"), Step("measure_quality"), Step("measure_latency")]
+    def code_behind(self, arm: Arm) -> list[str]:
+        """Names of the code behind an arm's figures: rules, whose scripts count, and modules that are loaded by name.
+
+        It goes from the arm's frames to its figures, and has that of the arm which it is timed in turn with.
+        """
+        names = {"prepare_clip", self.task_module("measure_quality"), self.task_module("measure_latency")}
         if self.paths.disjoint(arm):
-            steps.append(Step("check_disjoint_images"))
+            names.add("check_disjoint_images")
         for one in (arm, self.study.reference_of(arm)):
             if one is not None:
-                steps.append(Step("build_engine", (self.runtime_module(one.runtime),)))
-                steps += self._graph_steps(one)
-        return list(dict.fromkeys(steps))
+                names |= {self.task_module("build_engine"), self.runtime_module(one.runtime)}
+                names |= self._code_of_graph(one)
+        return sorted(names)
 
-    def code_behind(self, arm: Arm) -> list[str]:
-        """The same as names: of rules, and of modules by their paths in the package."""
-        return sorted({name for step in self.steps_behind(arm) for name in (step.rule, *step.modules)})
-
-    def _graph_steps(self, arm: Arm) -> Iterator[Step]:
+    def _code_of_graph(self, arm: Arm) -> set[str]:
         if arm.model == BASELINE:
-            return
-        if weights_name(arm.model) in self.paths.trained:
-            yield Step("train_model")
-        calibration = self.study.calibration_of(arm)
-        if self.paths.calibration_frames(calibration):
-            yield Step("prepare_calibration_set")
+            return set()
+        calibration, form = self.study.calibration_of(arm), form_of(self.study, arm)
         [source] = self.paths.engine_source(arm)
+        names = set()
+        if weights_name(arm.model) in self.paths.trained:
+            names.add("train_model")
+        if self.paths.calibration_frames(calibration):
+            names.add("prepare_calibration_set")
         if source.endswith(".pt"):
-            yield Step("export_program")
-            return
-        yield Step("export_onnx")
-        if graph_of(self.study, arm) == "fp16":
-            yield Step("convert_fp16")
-        if form_of(self.study, arm) != "plain":
-            yield Step("write_uint8_graph", (self.form_module(form_of(self.study, arm)),))
-        if calibration is not None and not arm.implicit:
-            yield from self._int8_steps(arm, calibration)
+            return names | {"export_program"}
+        names.add("export_onnx")
+        if graph_of(arm) == "fp16":
+            names.add("convert_fp16")
+        if form != PLAIN:
+            names |= {"write_uint8_graph", self.form_module(form)}
+        return names if calibration is None or arm.implicit else names | self._code_of_int8(arm, calibration)
 
-    def _int8_steps(self, arm: Arm, calibration: Calibration) -> Iterator[Step]:
+    def _code_of_int8(self, arm: Arm, calibration: Calibration) -> set[str]:
         if calibration.tool is not None:
-            yield Step("quantize_by_tool", (self.tool_module(calibration.tool),))
-            return
-        yield Step("calibrate_ranges")
-        yield Step("quantize_onnx")
+            return {"quantize_by_tool", self.tool_module(calibration.tool)}
+        names = {"calibrate_ranges", "quantize_onnx"}
         if calibration.observed is not None:
-            yield Step("observe_activations")
-        steps = self.study.quantizations[arm.int8 or ""].recipe.steps
-        for step in steps:
-            yield Step("refine_onnx", (self.step_module(step),))
-        if {*steps} & {*MEASURED}:
-            runtime = self.runtime_module(self.study.steps["mixed"]["runtime"])
-            yield from (Step(rule, (runtime,)) for rule in ("measure_subsets", "time_subsets"))
-            yield Step("find_frontier")
+            names.add("observe_activations")
+        for step in self.study.quantizations[arm.int8 or ""].recipe.steps:
+            names |= {"refine_onnx", self.step_module(step)}
+            if STEPS[step].measured:
+                names |= {"measure_subsets", "time_subsets", "find_frontier"}
+                names.add(self.runtime_module(self.study.steps.of(step)["runtime"]))
+        return names
+
+    @staticmethod
+    def task_module(task: str) -> str:
+        """The module of a job's task, relative to the package."""
+        return _path_of(TASKS[task])
 
     @staticmethod
     def runtime_module(runtime: str) -> str:
-        """The module of a runtime, relative to the package."""
-        return f"device/runtimes/{runtime}.py"
+        """The module of a runtime."""
+        return _path_of(RUNTIMES[runtime])
 
     @staticmethod
     def step_module(step: str) -> str:
@@ -132,7 +130,7 @@ class Facts:
     @staticmethod
     def form_module(form: str) -> str:
         """The module that writes a form of graphs."""
-        return f"models/graphs/uint8/{form}.py"
+        return _path_of(FORMS[form].partition(":")[0])
 
     @staticmethod
     def plot_module(plot: str) -> str:
@@ -143,20 +141,18 @@ class Facts:
 
     def of_arm(self, arm: Arm, of_clip: str) -> dict[str, Any]:
         """What the study says about an arm on a clip: all that concerns it, and nothing else."""
-        clip = asdict(self.study.clips[self.paths.of_clip[of_clip]])
         reference = self.study.reference_of(arm)
         facts = {
             "study": self.study.name,
-            # The description of a clip changes no figure.
-            "clip": {key: clip[key] for key in ("name", "source", "downsampling")},
+            "clip": facts_of(self.study.clips[self.paths.of_clip[of_clip]]),
             "model": self._of_model(arm),
             "runtime": {
                 "frames": frames_of(self.study, arm),
                 "form": form_of(self.study, arm),
                 "build": dict(self.study.builds.get(arm.runtime, {})),
             },
-            "quality": dict(self.study.quality),
-            "latency": {**self.study.latency, "reference": reference.folder if reference else None},
+            "quality": self.study.quality.model_dump(),
+            "latency": {**self.study.latency.timing, "reference": reference.folder if reference else None},
             "seed": None,
         }
         calibration = self.study.calibration_of(arm)
@@ -164,24 +160,26 @@ class Facts:
 
     def _of_model(self, arm: Arm) -> dict[str, Any]:
         """What the study says about an arm's model; about its training only if it is trained."""
-        facts = asdict(self.study.models[arm.model])
-        training = facts.pop("training")
-        if facts["weights"] == "train" and arm.model != BASELINE:
-            facts["training"] = dict(training)
+        model = self.study.models[arm.model]
+        facts = model.model_dump(exclude={"training"})
+        if model.weights == "train" and arm.model != BASELINE:
+            facts["training"] = model.training.model_dump()
             facts["training_sets"] = {
-                role: asdict(self.study.training_sets[training[role]]) for role in TRAINING_ROLES
+                role: facts_of(self.study.training_sets[getattr(model.training, role)])
+                for role in TRAINING_ROLES
             }
         return facts
 
     def _of_int8(self, arm: Arm, calibration: Calibration) -> dict[str, Any]:
         quantization = self.study.quantizations[arm.int8 or ""]
         name = calibration.calibration_set
+        written = calibration.model_dump()
         return {
-            "calibration": asdict(calibration),
-            "calibration_set": asdict(self.study.calibration_sets[name]) if name else None,
-            "seed": (calibration.data or {}).get("seed"),
+            "calibration": written,
+            "calibration_set": facts_of(self.study.calibration_sets[name]) if name else None,
+            "seed": written.get("data", {}).get("seed"),
             "recipe": str(quantization.recipe),
-            "steps": {step: dict(self.study.steps.get(step, {})) for step in quantization.recipe.steps},
+            "steps": {step: self.study.steps.of(step) for step in quantization.recipe.steps},
             "float_layers": list(quantization.float_layers),
         }
 
@@ -197,3 +195,21 @@ class Facts:
 def _named(name: str, files: list[str]) -> dict[str, str]:
     """An input that may be missing, by its name."""
     return {name: files[0]} if files else {}
+
+
+def _path_of(module: str) -> str:
+    """A module's path in the package, from its dotted name."""
+    return f"{module.removeprefix('superres.').replace('.', '/')}.py"
+
+
+def facts_of(images: Clip | CalibrationSet | TrainingSet) -> dict[str, Any]:
+    """What decides the pixels of images, as JSON has it; a description changes no figure."""
+    sources = [images.source] if isinstance(images, Clip) else images.sources
+    facts = images.model_dump(exclude={"description", "optional", "source", "sources"})
+    return facts | {"sources": [_source_facts(source) for source in sources]}
+
+
+def _source_facts(source: Source) -> dict[str, Any]:
+    package = source.package and asdict(source.package)
+    pinned = source.pinned and asdict(source.pinned)
+    return {**source.kind.model_dump(), "package_file": package, "pinned": pinned}

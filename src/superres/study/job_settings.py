@@ -1,14 +1,15 @@
 """What jobs are told besides their files, as builtin containers, which Snakemake can compare between runs."""
 
-from dataclasses import asdict
 from typing import Any
 
-from superres.quantization.recipes import ONE_THREAD
+from superres.device.runtimes import about
+from superres.quantization.recipes import STEPS
+from superres.study.arms import Arm
 from superres.study.comparisons import differing_in
-from superres.study.engines import TENSORRT, form_of, frames_of
-from superres.study.model import TRAINING_ROLES, Arm, Study
+from superres.study.engines import form_of, frames_of
+from superres.study.keys.models import BASELINE
+from superres.study.keys.study import Study
 from superres.study.notes import study_notes
-from superres.study.parse import BASELINE
 from superres.study.paths import Paths
 
 Settings = dict[str, Any]
@@ -26,7 +27,7 @@ class JobSettings:
     def runtime_options(self, arm: Arm) -> Settings:
         """What an arm's runtime is told: how frames go in, the kernel of bicubic, how TensorRT builds."""
         options: Settings = {"frames": frames_of(self.study, arm)}
-        if arm.runtime in TENSORRT:
+        if about(arm.runtime).build_options:
             options["build"] = dict(self.study.builds[arm.runtime])
         if arm.model == BASELINE:
             options["kernel"] = self.study.models[BASELINE].kernel
@@ -39,17 +40,17 @@ class JobSettings:
             settings["form"] = form_of(self.study, arm)
         calibration = self.study.calibration_of(arm)
         if calibration is not None and arm.implicit:
-            settings["calibration"] = {"method": calibration.method, "data": dict(calibration.data or {})}
+            settings["calibration"] = {"method": calibration.method, "data": calibration.model_dump()["data"]}
         return settings
 
     def quality(self, arm: Arm) -> Settings:
         """Settings of the job that measures an arm's PSNR."""
-        frame = self.study.samples["frame"]
-        return {**self.study.quality, "sample_frame": frame, "options": self.runtime_options(arm)}
+        frame, options = self.study.samples.frame, self.runtime_options(arm)
+        return {**self.study.quality.model_dump(), "sample_frame": frame, "options": options}
 
     def latency(self, arm: Arm) -> Settings:
         """Settings of the job that times an arm, with what the engine of the reference is."""
-        settings = {**self.study.latency, "options": self.runtime_options(arm)}
+        settings = {**self.study.latency.timing, "options": self.runtime_options(arm)}
         reference = self.study.reference_of(arm)
         if reference is not None:
             settings["reference"] = {
@@ -62,7 +63,7 @@ class JobSettings:
 
     def profile(self, arm: Arm) -> Settings:
         """Settings of the job that times an arm's operations apart from each other."""
-        return {"runs": self.study.profile["runs"], "options": self.runtime_options(arm)}
+        return {"runs": self.study.profile.runs, "options": self.runtime_options(arm)}
 
     def asked_of_targets(self) -> dict[str, dict[str, list[str]]]:
         """For each target the runtimes that run there, and for each of these the precisions of its arms."""
@@ -95,38 +96,29 @@ class JobSettings:
 
     def training(self, model: str) -> Settings:
         """What TrainingSettings takes."""
-        training = self.study.models[model].training
-        return {key: value for key, value in training.items() if key not in TRAINING_ROLES}
+        return self.study.models[model].training.settings
 
     def observation(self, images: str) -> Settings:
-        """Images that a graph is fed with, as many as any calibration uses, and each number that is used."""
+        """The calibration that uses most of some images, and each number of them that a calibration uses."""
         calibrations = self.paths.observing(images)
-        data = [dict(calibration.data or {}) for calibration in calibrations]
-        used = [one.get("images") for one in data]
-        counts = sorted({number for number in used if number is not None})
-        shared = {key: value for key, value in data[0].items() if key != "images"}
+        counts = sorted({c.images for c in calibrations if c.images is not None})
         # None stands for all of a set.
-        most = {} if None in used else {"images": max(counts)}
-        return {"data": shared | most, "prefixes": counts}
+        most = max(calibrations, key=lambda c: (c.images is None, c.images or 0))
+        return {"calibration": most.model_dump(), "prefixes": counts}
 
     def calibration(self, name: str) -> Settings:
-        """What `calibration_settings` takes."""
-        return asdict(self.study.calibrations[name])
-
-    def tool(self, calibration: str) -> Settings:
-        """The quantiser of others that makes a graph, its preset and the images that it gets."""
-        found = self.study.calibrations[calibration]
-        return {"tool": found.tool, "preset": found.settings["preset"], "data": found.data}
+        """What Calibration takes."""
+        return self.study.calibrations[name].model_dump()
 
     def step(self, recipe: str, step: str) -> Settings:
-        """What `step_job` takes."""
-        calibration = asdict(self.paths.recipe_calibration(recipe))
-        return {"calibration": calibration, "settings": dict(self.study.steps.get(step, {}))}
+        """The calibration and the settings of a step after a recipe."""
+        calibration = self.paths.recipe_calibration(recipe)
+        return {"calibration": calibration.model_dump(), "settings": self.study.steps.of(step)}
 
     @staticmethod
     def step_threads(step: str, threads: int) -> int:
         """How many threads a step gets of those that there are for it."""
-        return 1 if step in ONE_THREAD else threads
+        return 1 if STEPS[step].one_thread else threads
 
     def float_layers(self, quantization: str) -> list[str]:
         """Layers of an INT8 precision that stay in float."""
@@ -151,7 +143,7 @@ class JobSettings:
     @property
     def calibrated(self) -> str:
         """The precision in the table's column of calibrated INT8."""
-        return f"int8-{self.study.table['calibrated']}"
+        return f"int8-{self.study.table.calibrated}"
 
     def series(self, setting: str) -> list[tuple[str, tuple[tuple[int, str], ...]]]:
         """INT8 precisions that differ in one setting alone, with its values, by the label of what they share."""
@@ -178,14 +170,14 @@ class JobSettings:
         """Settings of a plot by its name."""
         match plot.partition(".")[0]:
             case "frontier":
-                return {"budget_db": self.study.steps["mixed"]["budget_db"]}
+                return {"budget_db": self.study.steps.of("mixed")["budget_db"]}
             case "images":
                 return {"series": self.series("images")}
             case "samples":
                 return {
                     "arms": [(arm.model, arm.precision) for arm in self.paths.sample_arms],
-                    "frame": self.study.samples["frame"],
-                    "quality": dict(self.study.quality),
+                    "frame": self.study.samples.frame,
+                    "quality": self.study.quality.model_dump(),
                 }
             case "psnr_fps" | "int8_loss" | "fps":
                 return {"calibrated": self.calibrated}

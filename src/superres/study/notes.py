@@ -20,7 +20,7 @@ def _reference_notes(paths: Paths) -> list[str]:
 
 def _table_notes(paths: Paths) -> list[str]:
     """A line where the column of calibrated INT8 stays empty because no arm has that calibration."""
-    calibrated = paths.study.table["calibrated"]
+    calibrated = paths.study.table.calibrated
     others = {arm.precision for arm in paths.study.arms if arm.int8 is not None} - {"int8-dummy"}
     if f"int8-{calibrated}" in others or not others:
         return []

@@ -12,22 +12,17 @@ from superres.data.sources.source import Source
 from superres.device.base.errors import UserError
 from superres.device.runtimes import about
 from superres.models.settings import weights_name
-from superres.quantization.recipes import MEASURED, NEED_IMAGES
+from superres.quantization.recipes import STEPS
+from superres.quantization.settings import Calibration
+from superres.study.arms import Arm
 from superres.study.comparisons import compared_arms, differing_in
-from superres.study.engines import form_file, is_sized
-from superres.study.files import frames_made_of, source_files
-from superres.study.model import (
-    TRAINING_ROLES,
-    Arm,
-    Calibration,
-    CalibrationSet,
-    Clip,
-    Study,
-    TrainingSet,
-    Upscale,
-)
-from superres.study.parse import BASELINE
-from superres.study.sensitivity import measured_recipes
+from superres.study.downloads import frames_made_of
+from superres.study.engines import form_file
+from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
+from superres.study.keys.models import BASELINE, TRAINING_ROLES
+from superres.study.keys.report import Upscale
+from superres.study.keys.study import Study
+from superres.study.recipes import measured_recipes
 from superres.targets.settings import Device
 
 PACKAGES = "resources/packages"
@@ -70,7 +65,7 @@ class Paths:
 
     def training_set(self, model: str, role: str, kind: str) -> str:
         """A file of the set that a model is trained (`training_set`) or validated (`validation_set`) on."""
-        return f"{self.results}/training/{self.study.models[model].training[role]}.{kind}"
+        return f"{self.results}/training/{getattr(self.study.models[model].training, role)}.{kind}"
 
     def image_set(self, role: str, name: str) -> Clip | TrainingSet:
         """What lies in the folder `frames` (a clip) or `training` (a training set) under a name."""
@@ -88,7 +83,7 @@ class Paths:
         wheels = {f"{PACKAGES}/{package.wheel}" for package in packages if package and package.wheel}
         return {
             "packages": sorted(wheels),
-            "files": [file for source in sources for file in source_files(source)],
+            "files": [file for source in sources for file in source.files],
         }
 
     def read_by_set(self, role: str, name: str) -> dict[str, list[str]]:
@@ -172,7 +167,7 @@ class Paths:
 
     def replayed_cache(self, calibration: str) -> list[str]:
         """The TensorRT calibration cache that a calibration replays; none for other methods."""
-        path = self.study.calibrations[calibration].settings.get("path")
+        path = self.study.calibrations[calibration].path
         return [path] if path is not None else []
 
     def recipe_onnx(self, model: str, recipe: str) -> str:
@@ -198,8 +193,8 @@ class Paths:
 
     def refined(self, model: str, recipe: str, step: str) -> dict[str, str | list[str]]:
         """Inputs of a step: graph and ranges of the recipe before it, its images, and what was measured before it."""
-        measured = MEASURED.get(step)
-        images = self.recipe_frames(recipe) if step in NEED_IMAGES else []
+        measured = STEPS[step].measured
+        images = self.recipe_frames(recipe) if STEPS[step].images != "none" else []
         return {
             "onnx": self.recipe_onnx(model, recipe),
             "ranges": self.recipe_ranges(model, recipe),
@@ -234,11 +229,10 @@ class Paths:
         `clips` are indices of the clips whose frame sizes the engine is built for, `calibration` the images on which
         TensorRT calibrates itself.
         """
-        sized = is_sized(arm)
         implicit = self.calibration_frames(self.study.calibration_of(arm)) if arm.implicit else []
         return {
             "model": self.engine_source(arm),
-            "clips": self.clips("json") if sized else [],
+            "clips": self.clips("json") if about(arm.runtime).sized else [],
             "calibration": implicit,
         }
 
@@ -333,7 +327,7 @@ class Paths:
     @property
     def sample_arms(self) -> list[Arm]:
         """Arms whose upscaled frame is shown: bicubic, and those of one runtime."""
-        shown = self.study.samples["runtime"]
+        shown = self.study.samples.runtime
         return [arm for arm in self.study.arms if arm.runtime == shown or arm.model == BASELINE]
 
     def plot_inputs(self, plot: str) -> dict[str, str | list[str]]:

@@ -1,38 +1,94 @@
 """The machines that run arms, as a study names them."""
 
-from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo, model_validator
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+
+from superres.keys import Count, Index, Keys, Maybe, SomeOnce, mistake
+
+LOCAL = "local"
+
+Runtimes = Maybe[SomeOnce[str]]
 
 
-@dataclass(frozen=True)
-class Local:
-    """This machine."""
+class Local(Keys):
+    """This machine, and the runtimes whose arms it runs; None for all."""
 
-    name: str = "local"
+    name: Literal["local"] = LOCAL
+    runtimes: Runtimes = Field(default=None, repr=False)
 
 
-@dataclass(frozen=True)
-class Device:
+class Device(Keys):
     """A machine reached over SSH.
 
-    `ssh` is what one would type behind `ssh`; `ssh_config` a file to use instead of the user's own (empty:
-    the user's). `workdir` is the folder on it that everything lies in, of which the store of inputs takes
-    `store_limit_gb`. A job is stopped after `timeout_minutes`. `power_mode` and `lock_clocks` are what its
-    figures are to be measured under; `threads` is how many a runtime gets, None for one a processor.
-
-    How it is reached takes no part in `repr`, by which
-    Snakemake compares parameters: a new address reruns nothing.
+    How it is reached takes no part in `repr`, by which Snakemake compares parameters: a new address reruns nothing.
     """
 
-    name: str
-    ssh: str = field(repr=False)
-    python: str = "python3"
-    workdir: str = field(default="superres-work", repr=False)
-    power_mode: int | None = None
-    lock_clocks: bool = False
-    threads: int | None = None
-    store_limit_gb: float = field(default=20.0, repr=False)
-    timeout_minutes: float = field(default=120.0, repr=False)
-    ssh_config: str = field(default="", repr=False)
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        description="The target's name in file names and tables; local stands for this machine, and has no key but "
+        "runtimes.",
+    )
+    runtimes: Runtimes = Field(
+        default=None, repr=False, description="Runtimes of the study whose arms run there; all if left out."
+    )
+    ssh: str = Field(
+        default="",
+        pattern=r"^[^\s-]\S*$",
+        repr=False,
+        description="What one types behind ssh to get there: user@host, ssh://user@host:port, or a Host of the user's own "
+        "ssh_config. It has to work without a password, and the host's key has to be known.",
+    )
+    ssh_config: str = Field(
+        default="", repr=False, description="A file to use instead of the user's own ssh_config."
+    )
+    python: str = Field(
+        default="python3",
+        pattern=r"^[^\s-].*$",
+        description="The Python on the device that has the runtimes, 3.8 or later; its name or path there.",
+    )
+    workdir: str = Field(
+        default="superres-work",
+        pattern=r"^[^\s-].*$",
+        repr=False,
+        description="The folder on the device that everything lies in, made if need be; relative to the user's home. "
+        "Nothing else is written there.",
+    )
+    power_mode: Maybe[Index] = Field(
+        default=None,
+        description="The number of the power mode (nvpmodel -q) that arms are measured in; one in another mode fails. Left "
+        "out, no mode is asked for, and the one that was found is recorded.",
+    )
+    lock_clocks: bool = Field(
+        default=False,
+        description="Whether arms fail unless jetson_clocks has locked the clocks of processors and GPU.",
+    )
+    threads: Maybe[Count] = Field(
+        default=None, description="Threads that a runtime gets there; one for each processor if left out."
+    )
+    store_limit_gb: float = Field(
+        default=20.0,
+        gt=0,
+        repr=False,
+        description="Most GB that frames, graphs and engines take on the device; what was used longest ago is removed.",
+    )
+    timeout_minutes: float = Field(
+        default=120.0,
+        gt=0,
+        repr=False,
+        description="A job is stopped after so many minutes there; waiting for another job doesn't count.",
+    )
+
+    @model_validator(mode="after")
+    def _check_address(self) -> Self:
+        surplus = sorted(self.model_fields_set - {"name", "runtimes"})
+        if self.name == LOCAL and surplus:
+            text = f"expected no such key for {LOCAL}, which is this machine; give a device another name"
+            raise mistake(text, surplus[0])
+        if self.name != LOCAL and not self.ssh:
+            raise mistake(f"expected ssh, the address of {self.name}, found none")
+        return self
 
     @property
     def conditions(self) -> dict[str, int | bool]:
@@ -44,5 +100,36 @@ class Device:
             wanted["lock_clocks"] = True
         return wanted
 
+    @staticmethod
+    def target(written: "Device", _: ValidationInfo) -> "Target":
+        """The machine that is meant."""
+        return Local(runtimes=written.runtimes) if written.name == LOCAL else written
+
 
 Target = Local | Device
+
+
+class _OrWord:
+    """The word `local` may stand for the target of that name."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._entry, handler.generate_schema(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"const": LOCAL, "type": "string"}, handler(schema)]}
+
+    @staticmethod
+    def _entry(value: Any) -> Any:
+        if isinstance(value, str):
+            if value != LOCAL:
+                raise PydanticKnownError("string_pattern_mismatch", {"pattern": f"^{LOCAL}$"})
+            return {"name": LOCAL}
+        if not isinstance(value, dict):
+            raise mistake("expected a text or a mapping of keys, found {found}")
+        return value
+
+
+TargetEntry = Annotated[Device, _OrWord()]
+"""A target as it is written."""

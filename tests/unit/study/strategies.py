@@ -1,6 +1,7 @@
 """Studies at random: real ones in which entries are replaced, by what the schema allows there or by anything."""
 
 import copy
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,7 @@ Schema = Mapping[str, Any]
 Place = tuple[tuple[Any, ...], Schema]
 
 ROOT = Path(__file__).parents[3]
-SCHEMA_FILE = ROOT / "workflow/schemas/study.schema.yaml"
-SCHEMA = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "workflow/schemas/study.schema.json").read_text(encoding="utf-8"))
 
 
 def read_study(name: str) -> dict[str, Any]:
@@ -80,8 +80,8 @@ def conforming(schema: Schema) -> st.SearchStrategy[Any]:
         return st.just(schema["const"])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
-    if "oneOf" in schema:
-        return st.one_of([conforming(branch) for branch in schema["oneOf"]])
+    if branches := schema.get("oneOf", schema.get("anyOf")):
+        return st.one_of([conforming(branch) for branch in branches])
     if isinstance(schema["type"], list):
         return st.one_of([conforming({**schema, "type": kind}) for kind in schema["type"]])
     kinds = {
@@ -126,12 +126,21 @@ def _texts(schema: Schema) -> st.SearchStrategy[Any]:
     return NAMES | (st.from_regex(pattern, fullmatch=True) if pattern else st.text(max_size=12))
 
 
+def branch_of(config: Mapping[str, Any], schema: Schema) -> Schema:
+    """The schema of a mapping that may be of several kinds or a word instead, by what is written."""
+    branches = [resolve(branch) for branch in schema.get("oneOf", schema.get("anyOf", ()))]
+    for branch in branches:
+        kind = branch.get("properties", {}).get("type", {}).get("const", config.get("type"))
+        if "properties" in branch and kind == config.get("type"):
+            return branch
+    return schema
+
+
 def places(config: Any, schema: Schema, path: tuple[Any, ...] = ()) -> Iterator[Place]:
     """Every entry that the schema knows, there or not, by its path, with its schema."""
     schema = resolve(schema)
-    if "oneOf" in schema and isinstance(config, Mapping):
-        branches = {branch["properties"]["type"]["const"]: branch for branch in schema["oneOf"]}
-        schema = branches.get(str(config.get("type")), schema)
+    if isinstance(config, Mapping):
+        schema = branch_of(config, schema)
     if path:
         yield path, schema
     if isinstance(config, Mapping):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from superres.device.base.errors import UserError
+from superres.study.arms import Arm
 from superres.study.engines import (
     FORMS,
     build_settings,
@@ -15,10 +16,10 @@ from superres.study.engines import (
     graph_of,
     measured_arm,
 )
-from superres.study.model import Arm, Study
-from superres.study.parse import load_study
+from superres.study.keys.study import Study
+from superres.study.load import load_study
 
-from .test_parse import SCHEMA, Config, edited
+from .test_load import Config, edited
 
 
 def study(*runtimes: dict[str, Any], edit: Callable[[Config], object] = lambda config: None) -> Study:
@@ -27,7 +28,7 @@ def study(*runtimes: dict[str, Any], edit: Callable[[Config], object] = lambda c
         config["runtimes"] = list(runtimes)
         edit(config)
 
-    return load_study(edited(change), SCHEMA)
+    return load_study(edited(change))
 
 
 TENSORRT = {
@@ -149,8 +150,8 @@ def test_others_graphs_are_given_to_openvino_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("runtime", "form", "known"),
     [
-        ("openvino", "levels", "fastest or plain or pixels or channels_last"),
-        ("pytorch", "pixels", "expected fastest for pytorch"),
+        ("openvino", "levels", "plain or channels_last for openvino"),
+        ("pytorch", "blocks", "expected plain for pytorch"),
     ],
 )
 def test_a_form_that_the_runtime_lacks(runtime: str, form: str, known: str) -> None:

@@ -12,10 +12,9 @@ from superres.data.sources.y4m import Y4m
 from superres.data.sources.zip_images import ZipImages
 from superres.device.base.errors import UserError
 from superres.study.check import check_study, leave_out_missing
-from superres.study.files import frames_made_of, source_files
-from superres.study.parse import load_study
+from superres.study.downloads import frames_made_of
+from superres.study.load import load_study
 
-SCHEMA = Path(__file__).parents[3] / "workflow/schemas/study.schema.yaml"
 CLIP = {
     "name": "run.y4m",
     "url": "https://h/v/run.y4m?key=1",
@@ -52,15 +51,15 @@ def study_of(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_source_has_the_pins_of_its_file():
-    study = load_study(study_of(), SCHEMA)
+    study = load_study(study_of())
     pinned = PinnedFile("run.y4m", 1000, "a" * 64, "warn", "https://h/v/run.y4m")
     run = study.clips["run"].source
     assert run.kind == Y4m(file="run.y4m", frames=FrameRange(stride=2))
-    assert (run.path, run.pinned) == ("resources/files/run.y4m", pinned)
+    assert (run.path, run.pinned, run.frames.stride) == ("resources/files/run.y4m", pinned, 2)
     assert study.files["run.y4m"].file.url == "https://h/v/run.y4m"
     [images] = study.calibration_sets["cal"].sources
     assert isinstance(images.kind, ZipImages) and images.path == "resources/files/images.zip"
-    assert source_files(images) == ["resources/files/images.zip"]
+    assert images.files == ["resources/files/images.zip"]
     assert study.files["run.y4m"].places == (CLIP["url"],)
     # Files that are yet to be fetched are no mistake, and a clip of one isn't missing.
     check_study(study)
@@ -69,14 +68,14 @@ def test_a_source_has_the_pins_of_its_file():
 
 def test_local_paths_work_as_before():
     clips = [{"name": name, "source": {"type": name, "path": "a.bin"}} for name in ("y4m", "video")]
-    study = load_study(study_of(clips=clips, files=[], calibration_sets=[]), SCHEMA)
+    study = load_study(study_of(clips=clips, files=[], calibration_sets=[]))
     assert study.clips["y4m"].source.kind == Y4m(path="a.bin")
     assert study.clips["video"].source.kind == Video(path="a.bin")
     assert study.files == {}
 
 
 def test_mirrors_come_first_and_the_environments_before_the_studys(tmp_path: Path):
-    study = load_study(study_of(mirror="https://m/sub?k=v"), SCHEMA, str(tmp_path))
+    study = load_study(study_of(mirror="https://m/sub?k=v"), str(tmp_path))
     assert study.files["images.zip"].places == (
         f"{tmp_path}/images.zip",
         "https://m/sub/images.zip?k=v",
@@ -86,25 +85,23 @@ def test_mirrors_come_first_and_the_environments_before_the_studys(tmp_path: Pat
 
 def test_where_a_file_comes_from_is_no_parameter():
     """Snakemake compares parameters by their repr: another address of the same content reruns nothing."""
-    one = load_study(study_of(), SCHEMA)
-    other = load_study(
-        study_of(files=[{**CLIP, "url": "http://elsewhere/x"}, ZIP], mirror="http://m"), SCHEMA
-    )
+    one = load_study(study_of())
+    other = load_study(study_of(files=[{**CLIP, "url": "http://elsewhere/x"}, ZIP], mirror="http://m"))
     assert repr((one.files["run.y4m"],)) == repr((other.files["run.y4m"],))
     assert repr(one.clips["run"]) == repr(other.clips["run"])
     assert one.files == other.files
-    changed = load_study(study_of(files=[{**CLIP, "sha256": "c" * 64}, ZIP]), SCHEMA)
+    changed = load_study(study_of(files=[{**CLIP, "sha256": "c" * 64}, ZIP]))
     assert repr(one.clips["run"]) != repr(changed.clips["run"])
 
 
 def test_room_for_what_is_made_of_a_file():
-    study = load_study(study_of(), SCHEMA)
+    study = load_study(study_of())
     made = dict(frames_made_of(study, "run.y4m"))
     # 4:2:0 to RGB doubles, a quarter of it comes on top as LR; every second frame.
     assert made == {"frames/run.hr.npy": 1250, "frames/calibration/cal.npy": 0}
     assert dict(frames_made_of(study, "images.zip"))["frames/calibration/cal.npy"] == 800
     source = {"type": "y4m", "file": "run.y4m", "frames": {"count": 3}}
-    few = load_study(study_of(clips=[{"name": "run", "source": source}]), SCHEMA)
+    few = load_study(study_of(clips=[{"name": "run", "source": source}]))
     assert dict(frames_made_of(few, "run.y4m"))["frames/run.hr.npy"] == 0
 
 
@@ -159,7 +156,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("config", "message"), MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_mistake_gets_one_line_without_secrets(config: dict[str, Any], message: str):
     with pytest.raises(UserError, match=message) as caught:
-        load_study(config, SCHEMA)
+        load_study(config)
     assert "\n" not in str(caught.value)
     assert SECRET not in str(caught.value) and SECRET[:5] not in str(caught.value)
 
@@ -168,10 +165,10 @@ def test_the_environment_is_named_where_its_folder_is_missing():
     with pytest.raises(
         UserError, match=r"^SUPERRES_DATA: expected a folder or an address, found nothing at nowhere"
     ):
-        load_study(study_of(), SCHEMA, "nowhere")
+        load_study(study_of(), "nowhere")
     # A study that fetches nothing doesn't care.
     clips = [{"name": "a", "source": {"type": "video", "path": "a"}}]
-    load_study(study_of(files=[], clips=clips, calibration_sets=[]), SCHEMA, "nowhere")
+    load_study(study_of(files=[], clips=clips, calibration_sets=[]), "nowhere")
 
 
 @pytest.mark.parametrize(

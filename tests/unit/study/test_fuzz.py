@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from superres.device.base.errors import UserError
 from superres.study.check import check_study, leave_out_missing
-from superres.study.parse import load_study
+from superres.study.load import load_study
 
-from .strategies import JUNK, SCHEMA, SCHEMA_FILE, studies
+from .strategies import JUNK, SCHEMA, studies
 
 # The same examples at every run.
 FUZZ = settings(
@@ -24,7 +24,7 @@ FUZZ = settings(
 def understood(config: Any) -> bool:
     """Whether a study is understood; its error, if not, has to be one line."""
     try:
-        check_study(leave_out_missing(load_study(config, SCHEMA_FILE)))
+        check_study(leave_out_missing(load_study(config)))
     except UserError as error:
         message = str(error)
         assert message.isprintable() and 10 < len(message) < 1500, message

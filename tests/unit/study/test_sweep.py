@@ -9,17 +9,16 @@ import yaml
 
 from superres.device.base.errors import UserError
 from superres.study.comparisons import Series, compared_arms, differing_in
-from superres.study.model import Study
-from superres.study.parse import load_study
+from superres.study.keys.study import Study
+from superres.study.load import load_study
 
 ROOT = Path(__file__).parents[3]
-SCHEMA = ROOT / "workflow/schemas/study.schema.yaml"
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 INT8 = yaml.safe_load((ROOT / "studies/int8.yaml").read_text(encoding="utf-8"))
 
 
 def load(**changes: Any) -> Study:
-    return load_study({**copy.deepcopy(DEFAULT), **changes}, SCHEMA)
+    return load_study({**copy.deepcopy(DEFAULT), **changes})
 
 
 def photographs(name: str, images: int | None, method: str = "minmax") -> dict[str, Any]:
@@ -29,7 +28,7 @@ def photographs(name: str, images: int | None, method: str = "minmax") -> dict[s
 
 def test_a_sweep_adds_calibrations_and_arms_of_its_runtime():
     study = load(sweep={"calibrations": ["minmax"], "images": [2, 5, 40]})
-    assert {name: c.data and c.data["images"] for name, c in study.calibrations.items()} == {
+    assert {name: c.data and c.data.images for name, c in study.calibrations.items()} == {
         "dummy": 1,
         "minmax": 40,
         "entropy": 40,

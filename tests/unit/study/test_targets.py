@@ -7,17 +7,16 @@ import pytest
 import yaml
 
 from superres.device.base.errors import UserError
-from superres.study.parse import load_study
+from superres.study.load import load_study
 from superres.targets.settings import Device, Local
 
 ROOT = Path(__file__).parents[3]
-SCHEMA = ROOT / "workflow/schemas/study.schema.yaml"
 JETSON = {"name": "jetson", "ssh": "user@jetson"}
 
 
 def load(*targets: Any):
     config = yaml.safe_load((ROOT / "studies/tiny.yaml").read_text(encoding="utf-8"))
-    return load_study({**config, "targets": list(targets)}, SCHEMA)
+    return load_study({**config, "targets": list(targets)})
 
 
 def test_local_and_a_device():

@@ -11,11 +11,10 @@ from superres.device.base.errors import UserError
 from superres.quantization import settings as presets
 from superres.quantization.settings import INSTALL, Tool
 from superres.study.check import leave_out_missing, left_out_notes
-from superres.study.model import Study
-from superres.study.parse import load_study
+from superres.study.keys.study import Study
+from superres.study.load import load_study
 
 ROOT = Path(__file__).parents[3]
-SCHEMA = ROOT / "workflow/schemas/study.schema.yaml"
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 DATA = {"type": "calibration-set", "name": "photographs", "images": 4}
 
@@ -29,7 +28,7 @@ def load(*precisions: str, **calibration: Any) -> Study:
     ]
     config["models"] = [{"name": "espcn_rgb"}]
     config["runtimes"] = [{"name": "openvino", "precisions": list(precisions)}]
-    return load_study(config, SCHEMA)
+    return load_study(config)
 
 
 @pytest.fixture

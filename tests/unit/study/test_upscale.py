@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from superres.device.base.errors import UserError
+from superres.study.arms import Arm
 from superres.study.check import check_study
-from superres.study.model import Arm, Study
-from superres.study.parse import load_study
+from superres.study.keys.study import Study
+from superres.study.load import load_study
 
-from .test_parse import SCHEMA, Config, edited
+from .test_load import Config, edited
 
 
 def study(upscale: dict[str, Any]) -> Study:
@@ -18,7 +19,7 @@ def study(upscale: dict[str, Any]) -> Study:
         config["runtimes"] = [{"name": "openvino", "precisions": ["fp32", "int8-minmax"]}]
         config["upscale"] = upscale
 
-    return load_study(edited(change), SCHEMA)
+    return load_study(edited(change))
 
 
 ARM = {"model": "espcn_rgb", "precision": "fp32"}

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarSide]:
 @pytest.fixture
 def far(worker: None, server: FarSide, tmp_path: Path) -> Iterator[FarSide]:
     """The same sshd with a work folder of its own, in which no process may be left and no lock held."""
-    side = FarSide(server.folder, replace(server.device, workdir=str(tmp_path / "work")), server.process)
+    side = FarSide(server.folder, server.with_device(workdir=str(tmp_path / "work")), server.process)
     yield side
     server.process = side.process
     try:

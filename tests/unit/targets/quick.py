@@ -100,11 +100,11 @@ def start(
         "content = open(worker, 'rb').read()\n"
         "import hashlib\n"
         "remote.pack_worker = lambda: Worker(content, hashlib.sha256(content).hexdigest())\n"
-        "remote.run_on_device(Job.from_json(job), Device(**json.loads(device)), patience=Patience(**json.loads(patience)))\n"
+        "remote.run_on_device(Job.from_json(job), Device.model_validate_json(device), patience=Patience(**json.loads(patience)))\n"
     )
     archive = lines.with_suffix(".worker")
     archive.write_bytes(remote.pack_worker().content)
-    settings = json.dumps({name: getattr(device, name) for name in device.__dataclass_fields__})
+    settings = device.model_dump_json()
     patience = json.dumps(asdict(replace(QUICK, silence_s=silence_s)))
     return subprocess.Popen(
         [sys.executable, "-c", script, job.to_json(), settings, str(archive), patience],

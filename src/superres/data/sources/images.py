@@ -18,7 +18,7 @@ from superres.data.sources.source import (
     what_is_there,
 )
 from superres.device.base.errors import UserError
-from superres.keys import Texts
+from superres.keys import Many, Some
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,8 +47,8 @@ class Images(SourceKind):
     path: Annotated[
         str, Field(description="A folder of images of any sizes, relative to the working directory.")
     ]
-    include: Annotated[Texts, Field(min_length=1, description="File-name patterns (*, ?, [...]).")] = ("*",)
-    exclude: Annotated[Texts, Field(description="File-name patterns that are left out.")] = ()
+    include: Annotated[Some[str], Field(description="File-name patterns (*, ?, [...]).")] = ("*",)
+    exclude: Annotated[Many[str], Field(description="File-name patterns that are left out.")] = ()
     frames: FrameRange = FrameRange()
 
     def files(self, source: Source) -> list[str]:

@@ -10,7 +10,7 @@ from superres.data.sources.packages import match_members, open_member, package_o
 from superres.data.sources.reading import FrameReader, Origin, even_shape, picture_digest
 from superres.data.sources.source import FrameRange, Source, SourceKind, select_frames
 from superres.data.sources.turning_view import TurningView
-from superres.keys import Texts, Whole
+from superres.keys import Some, Whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ class PackageImages(SourceKind):
 
     type: Literal["package-images"] = "package-images"
     package: Annotated[str, Field(description="Name of the package that carries the photographs.")]
-    members: Annotated[Texts, Field(min_length=1, description="File-name patterns (*, ?, [...]).")]
+    members: Annotated[Some[str], Field(description="File-name patterns (*, ?, [...]).")]
     shrink: Annotated[Whole, Field(ge=1, le=8, description="Area-average n x n pixels into one.")] = 1
     frames: FrameRange = FrameRange()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from superres.device.base.errors import UserError
-from superres.keys import Keys, Whole
+from superres.keys import Keys, Maybe, Whole
 
 if TYPE_CHECKING:
     from superres.data.sources.reading import FrameReader
@@ -28,7 +28,8 @@ class FrameRange(Keys):
 
     first: Annotated[Whole, Field(ge=0, description="Index of the first frame.")] = 0
     count: Annotated[
-        Whole | None, Field(ge=1, le=1_000_000, description="Number of frames; all that follow if left out.")
+        Maybe[Annotated[Whole, Field(ge=1, le=1_000_000)]],
+        Field(description="Number of frames; all that follow if left out."),
     ] = None
     stride: Annotated[Whole, Field(ge=1, description="Every how many frames.")] = 1
 

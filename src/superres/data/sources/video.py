@@ -15,6 +15,7 @@ from superres.data.sources.source import (
     select_frames,
 )
 from superres.device.base.errors import UserError
+from superres.keys import Maybe
 
 if TYPE_CHECKING:
     import cv2
@@ -25,8 +26,8 @@ class Video(SourceKind):
     """Any video that OpenCV opens."""
 
     type: Literal["video"] = "video"
-    path: Annotated[str | None, Field(description="Any video on this machine that OpenCV opens.")] = None
-    file: Annotated[str | None, Field(description="Instead of a path, the name of an entry of `files`.")] = (
+    path: Annotated[Maybe[str], Field(description="Any video on this machine that OpenCV opens.")] = None
+    file: Annotated[Maybe[str], Field(description="Instead of a path, the name of an entry of `files`.")] = (
         None
     )
     frames: FrameRange = FrameRange()

@@ -8,6 +8,7 @@ from pydantic import Field
 from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest
 from superres.data.sources.source import FrameRange, Source, SourceKind, check_file, select_frames
 from superres.data.sources.yuv4mpeg import read_header, read_planes
+from superres.keys import Maybe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,9 +21,9 @@ class Y4m(SourceKind):
 
     type: Literal["y4m"] = "y4m"
     path: Annotated[
-        str | None, Field(description="An 8-bit .y4m file on this machine, 4:2:0, 4:2:2 or 4:4:4.")
+        Maybe[str], Field(description="An 8-bit .y4m file on this machine, 4:2:0, 4:2:2 or 4:4:4.")
     ] = None
-    file: Annotated[str | None, Field(description="Instead of a path, the name of an entry of `files`.")] = (
+    file: Annotated[Maybe[str], Field(description="Instead of a path, the name of an entry of `files`.")] = (
         None
     )
     matrix: Annotated[Literal["bt709", "bt601"], Field(description="Colour matrix; bt709 is HD's.")] = "bt709"

@@ -25,7 +25,7 @@ from superres.data.sources.source import (
     select_frames,
 )
 from superres.device.base.errors import UserError
-from superres.keys import Texts
+from superres.keys import Many, Maybe, Some
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,20 +45,19 @@ class ZipImages(SourceKind):
 
     type: Literal["zip-images"] = "zip-images"
     path: Annotated[
-        str | None,
+        Maybe[str],
         Field(description="A zip archive of images of any sizes on this machine; it is read in place."),
     ] = None
-    file: Annotated[str | None, Field(description="Instead of a path, the name of an entry of `files`.")] = (
+    file: Annotated[Maybe[str], Field(description="Instead of a path, the name of an entry of `files`.")] = (
         None
     )
     include: Annotated[
-        Texts,
+        Some[str],
         Field(
-            min_length=1,
             description="Patterns of names inside the archive (*, ?, [...]); * matches any characters, / too.",
         ),
     ] = ("*",)
-    exclude: Annotated[Texts, Field(description="Patterns of names that are left out.")] = ()
+    exclude: Annotated[Many[str], Field(description="Patterns of names that are left out.")] = ()
     frames: FrameRange = FrameRange()
 
     def check(self, source: Source, smallest: int) -> None:

@@ -40,10 +40,12 @@ class FrameFile:
     count: int | None = None
 
 
-def images_of(data: RandomData | SetData, frames: Path) -> RandomImages | FrameFile:
+def images_of(data: RandomData | SetData, frames: Path | None) -> RandomImages | FrameFile:
     """The images that a study names: random tensors, or those of the frame file `frames` of its calibration set."""
     if isinstance(data, RandomData):
         return RandomImages(data.kind, data.seed, data.images, data.height, data.width)
+    if frames is None:
+        raise ValueError(f"expected the frame file of the calibration set {data.name}, found none")
     return FrameFile(frames, data.images)
 
 

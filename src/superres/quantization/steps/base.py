@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Self, cast
 
 import numpy as np
 import onnx
@@ -16,9 +16,10 @@ from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import Outputs
 from superres.keys import Keys
 from superres.models.graphs.onnx_file import load_onnx
-from superres.quantization.ranges.calibration import FrameFile, RandomImages
+from superres.quantization.ranges.calibration import FrameFile, RandomImages, images_of
 from superres.quantization.ranges.record import Ranges, check_ranges, ranges_text, read_ranges
-from superres.quantization.settings import CalibrationSettings
+from superres.quantization.recipes import STEPS
+from superres.quantization.settings import Calibration, CalibrationSettings, RandomData
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,27 @@ class StepJob:
     settings: Any = field(default_factory=Keys)
     threads: int = 1
     measured: Path | None = None
+
+    @classmethod
+    def of(
+        cls,
+        model: str,
+        step: str,
+        *,
+        calibration: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        frames: Path | None,
+        measured: Path | None,
+        threads: int,
+    ) -> Self:
+        """Return what a step is told, from keys as their `model_dump` has them.
+
+        `frames` is the frame file of the calibration set, None for random data and for steps that look at no image.
+        """
+        chosen = Calibration(**calibration)
+        random = isinstance(chosen.data, RandomData)
+        images = images_of(chosen.data, frames) if chosen.data is not None and (random or frames) else None
+        return cls(model, chosen, images, STEPS[step].settings(**settings), threads, measured)
 
     def measurement(self, step: str) -> Path:
         """The file of what was measured; raises UserError without one."""

@@ -9,7 +9,7 @@ from superres.device.base.errors import UserError
 from superres.targets.remote import check, hashes
 from superres.targets.settings import Device, Local
 
-JETSON = Device("jetson", "user@jetson", power_mode=2, lock_clocks=True)
+JETSON = Device(name="jetson", ssh="user@jetson", power_mode=2, lock_clocks=True)
 FACTS = {
     "machine": {
         "module": "NVIDIA Jetson Xavier NX Developer Kit",

@@ -59,7 +59,7 @@ def test_an_unknown_host_key_is_refused(far: FarSide, tmp_path: Path):
         .replace(f"{far.folder}/known_hosts", str(tmp_path / "known_hosts"))
     )
     (tmp_path / "ssh_config").write_text(config)
-    device = replace(far.device, ssh_config=str(tmp_path / "ssh_config"))
+    device = far.with_device(ssh_config=str(tmp_path / "ssh_config"))
     with pytest.raises(
         UserError, match=r"^target far: ssh far: .*[Hh]ost key.*ssh-keygen -R|connect once by hand"
     ):
@@ -73,7 +73,7 @@ def test_a_device_that_is_not_there(far: FarSide, tmp_path: Path):
     with pytest.raises(
         UserError, match=r"expected to reach it, tried for 2 s: .*refused.*check that `ssh far` works"
     ):
-        run(make_job(tmp_path), far, replace(far.device, ssh_config=str(tmp_path / "ssh_config")))
+        run(make_job(tmp_path), far, far.with_device(ssh_config=str(tmp_path / "ssh_config")))
 
 
 def test_an_input_that_changes_while_it_is_sent(
@@ -100,7 +100,7 @@ def test_a_side_that_breaks_down_over_and_over_is_given_up(
 
 def test_no_python_there(far: FarSide, tmp_path: Path):
     with pytest.raises(UserError, match=r"expected a Python on the device, found none at /nowhere/python3"):
-        run(make_job(tmp_path), far, replace(far.device, python="/nowhere/python3"))
+        run(make_job(tmp_path), far, far.with_device(python="/nowhere/python3"))
 
 
 def test_a_full_disk(far: FarSide, tmp_path: Path):
@@ -129,7 +129,7 @@ def test_a_full_disk(far: FarSide, tmp_path: Path):
 
 
 def test_a_store_that_is_too_small(far: FarSide, tmp_path: Path):
-    device = replace(far.device, store_limit_gb=0.002)
+    device = far.with_device(store_limit_gb=0.002)
     with pytest.raises(UserError, match=r"in a store of 2.0 MB; raise the target's store_limit_gb$"):
         run(make_job(tmp_path, size=3_000_000), far, device)
     names = []

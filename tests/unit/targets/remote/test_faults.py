@@ -98,7 +98,7 @@ def test_a_killed_worker_fails_its_job_at_once(far: FarSide, tmp_path: Path, gat
 
 
 def test_a_job_that_takes_too_long_is_stopped(far: FarSide, tmp_path: Path, gate: Path):
-    device = replace(far.device, timeout_minutes=0.01)
+    device = far.with_device(timeout_minutes=0.01)
     with pytest.raises(
         UserError, match=r"expected it to take at most 0.01 minutes, stopped.*timeout_minutes$"
     ):

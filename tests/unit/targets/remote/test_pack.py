@@ -70,7 +70,7 @@ def test_a_jobs_key_is_that_of_its_work_and_not_of_its_way(tmp_path: Path):
     inputs = {"model": str(tmp_path / "model.onnx"), "calibration": str(tmp_path / "photos.npy")}
     outputs = {"engine": str(tmp_path / "engine.bin"), "record": str(tmp_path / "engine.json")}
     job = Job("build_engine", "tensorrt", "int8-trt-entropy", 4, inputs, outputs)
-    device = Device("jetson", "user@jetson", power_mode=2)
+    device = Device(name="jetson", ssh="user@jetson", power_mode=2)
     worker = pack.Worker(b"", "ab" * 32)
     parcel = pack_job(job, device, worker, 6)
     # What is read beside an input travels with it; the threads are those of the device.
@@ -87,11 +87,13 @@ def test_a_jobs_key_is_that_of_its_work_and_not_of_its_way(tmp_path: Path):
 
     elsewhere = {name: path.replace("engine.", "other/engine.") for name, path in outputs.items()}
     assert key() == parcel.key
-    assert key(device=replace(device, ssh="b", workdir="c", timeout_minutes=1)) == parcel.key
+    assert (
+        key(device=device.model_copy(update={"ssh": "b", "workdir": "c", "timeout_minutes": 1})) == parcel.key
+    )
     assert key(job=replace(job, outputs=elsewhere)) == parcel.key
     others = [
-        key(device=replace(device, power_mode=0)),
-        key(device=replace(device, python="python3.10")),
+        key(device=device.model_copy(update={"power_mode": 0})),
+        key(device=device.model_copy(update={"python": "python3.10"})),
         key(worker=pack.Worker(b"", "cd" * 32)),
         key(cpus=4),
         key(job=replace(job, precision="int8-trt-minmax")),

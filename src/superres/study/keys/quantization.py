@@ -1,0 +1,109 @@
+"""Keys of INT8: recipes, the settings of their steps, sweeps, and what is to be known of layers."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationInfo, create_model, model_validator
+
+from superres.device.base.errors import UserError
+from superres.keys import Count, Keys, ManyOnce, Maybe, SomeOnce, mistake
+from superres.quantization.recipes import STEPS, Recipe, Step, parse_recipe
+from superres.quantization.settings import Mixed
+from superres.study.keys.data import Downsampling
+
+RecipeText = Annotated[str, Field(pattern=r"^[a-z0-9]+(\+[a-z0-9]+)*$")]
+Executor = Literal["onnxruntime", "openvino"]
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """What an INT8 precision stands for: a recipe, and the layers whose convolutions stay in float."""
+
+    recipe: Recipe
+    float_layers: tuple[str, ...] = ()
+
+
+class NamedRecipe(Keys):
+    """A name for a recipe."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9]+$", description="The precision is int8-NAME; no calibration has the same name."
+    )
+    recipe: RecipeText = Field(
+        description="A calibration and the steps behind it, each after a +, in the order in which they are taken: "
+        "minmax+center. See docs/int8-methods.md."
+    )
+    float_layers: ManyOnce[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]] = Field(
+        default=(), description="Layers whose convolutions stay in float, by name, such as conv1."
+    )
+
+    @model_validator(mode="after")
+    def _check_steps(self) -> Self:
+        try:
+            parse_recipe(self.recipe)
+        except UserError as error:
+            raise mistake(str(error), "recipe") from error
+        return self
+
+    @staticmethod
+    def quantization(named: "NamedRecipe", _: ValidationInfo) -> Quantization:
+        """What the name stands for."""
+        return Quantization(parse_recipe(named.recipe), named.float_layers)
+
+
+class _Mixed(Mixed):
+    """The cheapest layers stay in float that bring the loss within a budget."""
+
+    downsampling: Downsampling = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default="bicubic", description="Kernel that makes the photographs' LR twins."
+    )
+
+
+class StepsOfRecipes(Keys):
+    """Settings of the steps of recipes."""
+
+    def of(self, step: str) -> dict[str, Any]:
+        """Settings of a step; none for one that has no settings."""
+        settings = getattr(self, step, None)
+        return {} if settings is None else settings.model_dump()
+
+
+def _settings(step: Step) -> type[Keys]:
+    return _Mixed if step.settings is Mixed else step.settings
+
+
+_WITH_SETTINGS: dict[str, Any] = {
+    name: (_settings(step), _settings(step)()) for name, step in STEPS.items() if step.settings is not Keys
+}
+
+if TYPE_CHECKING:
+    Steps = StepsOfRecipes
+else:
+    Steps = create_model("Steps", __base__=StepsOfRecipes, __doc__=StepsOfRecipes.__doc__, **_WITH_SETTINGS)
+
+
+class Sweep(Keys):
+    """Calibrations on further numbers of images."""
+
+    calibrations: ManyOnce[str] = Field(default=(), description="Names of calibrations with images.")
+    images: ManyOnce[Count] = Field(default=(), description="Numbers of images.")
+    runtime: str = Field(
+        default="openvino", description="The runtime that runs them; its precisions name each int8-NAME."
+    )
+
+
+class Sensitivity(Keys):
+    """Models whose layers' sensitivity is measured, and what stands behind `int8-` there."""
+
+    recipe: RecipeText = Field(
+        description="What stands behind int8- in the precision of some arms, such as mse."
+    )
+    runtime: Executor = Field(default="openvino", description="What executes the graphs.")
+    frames: Maybe[Count] = Field(
+        default=None,
+        description="How many frames of each clip, evenly spread; all by default. A model with 3 layers takes 23 graphs.",
+    )
+    models: SomeOnce[str] = Field(
+        default=(),
+        description="Models that are measured; by default all that the runtime runs in that precision.",
+    )

@@ -1,0 +1,142 @@
+"""The door: from a configuration to a Study, with a line for the first mistake."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from superres.data.download.addresses import without_secrets
+from superres.device.base.errors import UserError
+from superres.models.settings import FOLDED_FROM
+from superres.quantization.settings import Calibration
+from superres.study.check import check_references
+from superres.study.keys.data import Found
+from superres.study.keys.models import Model
+from superres.study.keys.quantization import Sensitivity
+from superres.study.keys.report import Upscale
+from superres.study.keys.study import Study
+from superres.study.messages import check_values, first_mistake
+from superres.study.recipes import used_quantizations
+
+
+@without_secrets()
+def load_study(config: Mapping[str, Any], data: str | None = None) -> Study:
+    """The study that a configuration describes.
+
+    `data` is the folder or address that the environment names as the first place to look for the study's files in.
+    Raises UserError in one line for the first mistake: an unknown or mistyped key, a name that is given
+    twice or not at all, a precision without its calibration, an arm that no runtime has.
+    """
+    try:
+        written = Study.model_validate(dict(config), context=Found(data))
+    except ValidationError as error:
+        # Not `from error`, whose message has what is secret.
+        raise UserError(first_mistake(error, Study, config)) from None
+    check_values(config)
+    study = _complete(written)
+    check_references(study)
+    return study
+
+
+def _complete(written: Study) -> Study:
+    """A study with what its keys stand for in the place of what is written."""
+    study = _with_sweep(written)
+    study = study.but(quantizations=used_quantizations(study), models=_models(study))
+    return study.but(sensitivity=_sensitivity(study), upscale=_upscale(study))
+
+
+def _with_sweep(study: Study) -> Study:
+    """A study with the calibrations that its `sweep` stands for; its arms are the study's `swept`.
+
+    The calibration NAME on n images is NAMEofn. A number of images for which the study has the calibration already adds
+    nothing. Raises UserError for a calibration that doesn't exist, has no images or isn't run there, and for a name that
+    is taken.
+    """
+    calibrations = dict(study.calibrations)
+    swept: list[str] = []
+    for i, name in enumerate(study.sweep.calibrations):
+        key = f"sweep.calibrations[{i}]"
+        base = _swept_calibration(study, name, key)
+        for images in study.sweep.images:
+            added = base.on(images)
+            if any(other.is_same(added) for other in calibrations.values()):
+                continue
+            if added.name in calibrations:
+                raise UserError(
+                    f"{key}: expected {added.name} to be free for {name} on {images} images, found another "
+                    "calibration of that name; rename it"
+                )
+            calibrations[added.name] = added
+            swept.append(f"int8-{added.name}")
+    return study.but(calibrations=calibrations, swept=tuple(swept))
+
+
+def _swept_calibration(study: Study, name: str, key: str) -> Calibration:
+    if name not in study.calibrations:
+        known = ", ".join(study.calibrations) or "none"
+        raise UserError(f"{key}: expected a name from `calibrations` ({known}), found {name!r}")
+    found, runtime = study.calibrations[name], study.sweep.runtime
+    if found.data is None:
+        raise UserError(
+            f"{key}: expected a calibration with images, found {name}, whose method {found.method} has none"
+        )
+    if runtime not in study.runtimes or f"int8-{name}" not in study.runtimes[runtime].precisions:
+        raise UserError(
+            f"{key}: expected int8-{name} among the precisions of {runtime}, the sweep's runtime, found it not there"
+        )
+    return found
+
+
+def _models(study: Study) -> dict[str, Model]:
+    """The models with all settings of their training; a folded one is its origin under another name."""
+    models = {
+        name: model.model_copy(update={"training": study.training.but(model.training)})
+        for name, model in study.models.items()
+    }
+    origins = {name: models.get(FOLDED_FROM.get(name, name), model) for name, model in models.items()}
+    return {name: origin.model_copy(update={"name": name}) for name, origin in origins.items()}
+
+
+def _sensitivity(study: Study) -> Sensitivity | None:
+    """The study's `sensitivity` with all its models, None if it has none.
+
+    Raises UserError if it isn't that of some arms: those of its runtime and of `int8-RECIPE`.
+    """
+    wanted = study.sensitivity
+    if wanted is None:
+        return None
+    precision = f"int8-{wanted.recipe}"
+    runs = [arm.model for arm in study.arms if (arm.runtime, arm.precision) == (wanted.runtime, precision)]
+    runs = list(dict.fromkeys(runs))
+    if not runs:
+        found = sorted({arm.precision for arm in study.arms if arm.runtime == wanted.runtime and arm.int8})
+        raise UserError(
+            f"sensitivity.recipe: expected what stands behind int8- in a precision of {wanted.runtime} "
+            f"({', '.join(found) or 'none'}), found {wanted.recipe!r}; add {precision} to its precisions"
+        )
+    for i, model in enumerate(wanted.models):
+        if model not in runs:
+            raise UserError(
+                f"sensitivity.models[{i}]: expected a model that {wanted.runtime} runs in {precision} "
+                f"({', '.join(runs)}), found {model!r}"
+            )
+    return wanted.model_copy(update={"models": wanted.models or tuple(runs)})
+
+
+def _upscale(study: Study) -> Upscale | None:
+    """The video that is upscaled, None if none is named; raises UserError for an arm that the study hasn't."""
+    wanted = study.upscale
+    if wanted is None or not wanted.input:
+        return None
+    named = wanted.named(study.name)
+    left = [arm for arm in study.arms if arm.target == "local"]
+    # The first of these that no arm has with those before is the mistake.
+    for key in ("runtime", "model", "precision"):
+        known = list(dict.fromkeys(getattr(arm, key) for arm in left))
+        left = [arm for arm in left if getattr(arm, key) == getattr(wanted, key)]
+        if not left:
+            raise UserError(
+                f"upscale.{key}: expected that of an arm of this study on this machine ({', '.join(known) or 'none'}), "
+                f"found {getattr(wanted, key)}"
+            )
+    return named

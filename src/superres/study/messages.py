@@ -1,0 +1,208 @@
+"""One line for the first mistake of a study: its key, what was expected, and what was found."""
+
+import math
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from superres.data.download.addresses import is_address, redact
+from superres.device.base.errors import UserError
+
+Schema = Mapping[str, Any]
+Path = tuple[str | int, ...]
+
+# Longer than any path or name that a system takes.
+_LONGEST = 4000
+# Where lines may be broken.
+_PROSE = "description"
+
+_TYPES = {
+    "array": "a list",
+    "object": "a mapping of keys",
+    "integer": "a whole number",
+    "string": "a text",
+    "number": "a number",
+    "boolean": "a boolean",
+}
+_KINDS = {
+    "int": "integer",
+    "float": "number",
+    "string": "string",
+    "bool": "boolean",
+    "list": "array",
+    "tuple": "array",
+    "dict": "object",
+    "model": "object",
+    "model_attributes": "object",
+    "dataclass": "object",
+}
+
+
+def first_mistake(error: ValidationError, model: type[BaseModel], config: Any) -> str:
+    """The first mistake by its path in one line; those that may follow from others come last."""
+    schema = model.model_json_schema()
+    mistakes = [_Mistake(details, schema) for details in error.errors(include_url=False)]
+    first = min(mistakes, key=lambda mistake: mistake.order)
+    if first.later:
+        check_values(config)
+    return first.line
+
+
+def check_values(value: Any, path: Path = ()) -> None:
+    """Raise UserError for what no type says: a number that is none, and a text that no path or line can hold."""
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            check_values(entry, (*path, key))
+    elif isinstance(value, list):
+        for i, entry in enumerate(value):
+            check_values(entry, (*path, i))
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{_key(path)}: expected a finite number, found {value}")
+    elif isinstance(value, str):
+        text = " ".join(value.split()) if path[-1] == _PROSE else value
+        if not text.isprintable():
+            raise UserError(f"{_key(path)}: expected printable characters only, found {_short(value)}")
+        if path[-1] == "path" and is_address(value):
+            raise UserError(
+                f"{_key(path)}: expected a path on this machine, found the address {_short(value)}; name it in `files`, "
+                "and the file's name here as `file`"
+            )
+        if len(text.encode()) > _LONGEST:
+            raise UserError(f"{_key(path)}: expected at most {_LONGEST} bytes, found {len(text.encode())}")
+
+
+class _Mistake:
+    """One of pydantic's errors, at the path that the study has, and the schema of what should be there."""
+
+    def __init__(self, details: ErrorDetails, root: Schema):
+        self._kind, self._found, self._facts = details["type"], details["input"], details.get("ctx", {})
+        loc = details["loc"]
+        self._in_keys = self._kind in ("missing", "extra_forbidden", "invalid_key")
+        self._name = loc[-1] if self._in_keys else None
+        self._path, self._schema = _place(loc[:-1] if self._in_keys else loc, root)
+        if self._kind == "mistake":
+            self._path = (*self._path, *self._facts["at"])
+
+    @property
+    def later(self) -> bool:
+        """Whether the mistake may follow from another one."""
+        return bool(self._facts.get("later"))
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """What the first mistake is the smallest by: a misspelt key before the one that is missing for it."""
+        return self.later, [str(part) for part in self._path], self._kind == "missing"
+
+    @property
+    def line(self) -> str:
+        """The mistake in one line."""
+        key = _key(self._path)
+        known = self._schema.get("properties", {})
+        match self._kind:
+            case "missing":
+                found = ", ".join(map(_name, self._found)) or "no key at all"
+                return f"{key or 'study'}: expected the key {self._name}, found {found}; add it"
+            case "extra_forbidden" | "invalid_key":
+                where = _join(key, _name(self._name))
+                closest = _closest(self._name, known)
+                return f"{where}: unknown key{closest}; known here: {', '.join(known)}"
+            case "mistake":
+                text = self._facts["text"].replace("{found}", _short(self._found))
+                return f"{self._facts['key'] or key}: {text}"
+            case "union_tag_invalid" | "union_tag_not_found":
+                tag = self._schema["discriminator"]
+                found = _short(self._found.get(tag["propertyName"]))
+                return f"{_join(key, tag['propertyName'])}: expected one of {', '.join(tag['mapping'])}; found {found}"
+            case "value_error":
+                return f"{key}: {self._facts['error']}"
+        return f"{key}: expected {self._expected()}, found {self._shown()}"
+
+    def _expected(self) -> str:
+        bounds = {
+            "greater_than_equal": "{ge} or more",
+            "less_than_equal": "{le} or less",
+            "greater_than": "more than {gt}",
+            "less_than": "less than {lt}",
+            "too_short": "a list of {min_length} or more",
+            "string_too_short": "at least {min_length} character",
+            "string_too_long": "at most {max_length} characters",
+            "string_pattern_mismatch": "a text of the form {pattern}",
+            "finite_number": "a finite number",
+        }
+        if self._kind in bounds:
+            return bounds[self._kind].format(**{k: _number(v) for k, v in self._facts.items()})
+        if self._kind == "literal_error":
+            known = self._schema.get("enum", [self._schema.get("const")])
+            if not isinstance(self._found, str):
+                return _TYPES["string"]
+            return f"one of {', '.join(map(str, known))}{_closest(self._found, known)}"
+        kind = _KINDS.get(self._kind.removesuffix("_type").removesuffix("_from_float"))
+        return _TYPES[kind] if kind else f"something else ({self._kind})"
+
+    def _shown(self) -> str:
+        """What was found, in words where a value would say little."""
+        return "an empty one" if self._kind == "too_short" and not self._found else _short(self._found)
+
+
+def _place(loc: Iterable[str | int], root: Schema) -> tuple[Path, Schema]:
+    """The path in a study and the schema there, from pydantic's location, which names the branches of unions too."""
+    path: Path = ()
+    schema = _resolve(root, root)
+    for part in loc:
+        if "discriminator" in schema:
+            schema = _resolve({"$ref": schema["discriminator"]["mapping"][part]}, root)
+            continue
+        path = (*path, part)
+        inner = (
+            schema.get("items", {}) if isinstance(part, int) else schema.get("properties", {}).get(part, {})
+        )
+        schema = _resolve(inner, root)
+    return path, schema
+
+
+def _resolve(schema: Schema, root: Schema) -> Schema:
+    """What a reference stands for, and what a value is that may also be a word or left out."""
+    for branch in schema.get("anyOf", ()):
+        if "$ref" in branch:
+            return _resolve(branch, root)
+    if "$ref" not in schema:
+        return schema
+    target: Any = root
+    for part in schema["$ref"].removeprefix("#/").split("/"):
+        target = target[part]
+    return target
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _key(path: Iterable[Any]) -> str:
+    key = ""
+    for part in path:
+        key = f"{key}[{part}]" if isinstance(part, int) else _join(key, _name(part))
+    return key
+
+
+def _name(key: Any) -> str:
+    """A key as it can stand in one line."""
+    text = redact(str(key))
+    return text if text.isprintable() and len(text) <= 60 else _short(key)
+
+
+def _join(key: str, part: Any) -> str:
+    return f"{key}.{part}" if key else str(part)
+
+
+def _short(value: Any) -> str:
+    # Whatever is wrong with it: what is secret in an address is never repeated.
+    text = redact(repr(value))
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _closest(name: Any, known: Iterable[Any]) -> str:
+    close = get_close_matches(str(name), list(map(str, known)), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

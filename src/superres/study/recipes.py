@@ -1,0 +1,91 @@
+"""What the INT8 precisions of a study stand for."""
+
+from collections.abc import Iterable, Mapping
+
+from superres.device.base.errors import UserError
+from superres.quantization.recipes import MEASURED, NEED_IMAGES, NEED_PHOTOGRAPHS, Recipe, parse_recipe
+from superres.quantization.settings import Calibration, RandomData
+from superres.study.arms import IMPLICIT, Arm
+from superres.study.keys.quantization import Quantization
+from superres.study.keys.study import Study
+
+TENSORRT_OWN = IMPLICIT.removeprefix("int8-")
+
+
+def used_quantizations(study: Study) -> dict[str, Quantization]:
+    """The quantisation behind every INT8 precision of a study and its sweep, by what follows `int8-`.
+
+    Raises UserError for a recipe of an unknown calibration or step, a step that needs images or photographs behind a
+    calibration without, and a name that a calibration has as well.
+    """
+    _check_named(study)
+    used: dict[str, Quantization] = {}
+    for i, runtime in enumerate(study.runtimes.values()):
+        own = study.swept_precisions if runtime.name == study.sweep.runtime else ()
+        for precision in (*runtime.precisions, *own):
+            kind, _, text = precision.partition("-")
+            if kind == "int8" and text not in used:
+                used[text] = _quantization(text, f"runtimes[{i}].precisions", study)
+    return used
+
+
+def _quantization(text: str, key: str, study: Study) -> Quantization:
+    # TensorRT's own ranges are of a calibration alone.
+    own = text.removeprefix(TENSORRT_OWN)
+    named = {} if own != text else study.quantizations
+    if text in named:
+        return named[text]
+    try:
+        recipe = parse_recipe(own)
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from error
+    _check_recipe(recipe, key, study.calibrations, named)
+    return Quantization(recipe)
+
+
+def _check_named(study: Study) -> None:
+    for i, (name, quantization) in enumerate(study.quantizations.items()):
+        key = f"quantizations[{i}]"
+        if name in study.calibrations:
+            raise UserError(f"{key}.name: expected a name of its own, found {name!r} in `calibrations` too")
+        _check_recipe(quantization.recipe, f"{key}.recipe", study.calibrations, {})
+
+
+def _check_recipe(
+    recipe: Recipe, key: str, calibrations: Mapping[str, Calibration], named: Mapping[str, Quantization]
+) -> None:
+    """Raise UserError unless a recipe's calibration is there and has what its steps need."""
+    text = str(recipe)
+    if recipe.calibration not in calibrations:
+        known = ", ".join((*calibrations, *named)) or "none"
+        also = " or `quantizations`" if named else ""
+        raise UserError(
+            f"{key}: expected a recipe that begins with a name from `calibrations`{also} ({known}), found {text!r}"
+        )
+    calibration = calibrations[recipe.calibration]
+    if calibration.tool and (recipe.steps or key.startswith("quantizations")):
+        raise UserError(
+            f"{key}: expected a calibration with ranges of its own, found {text!r}: {calibration.tool} makes a whole "
+            f"graph; take int8-{recipe.calibration}, without a step or another name"
+        )
+    for step in recipe.steps:
+        if step in NEED_IMAGES and calibration.data is None:
+            raise UserError(
+                f"{key}: expected a calibration with images before the step {step}, found {recipe.calibration} in "
+                f"{text!r}, whose method {calibration.method} has none"
+            )
+        if step in NEED_PHOTOGRAPHS and isinstance(calibration.data, RandomData):
+            raise UserError(
+                f"{key}: expected a calibration on photographs before the step {step}, found {recipe.calibration} in "
+                f"{text!r}, whose images are random"
+            )
+
+
+def measured_recipes(arms: Iterable[Arm], quantizations: Mapping[str, Quantization]) -> list[tuple[str, str]]:
+    """Models with the recipes, as text, that a step of some arm is measured behind; each once."""
+    found = []
+    for arm in arms:
+        if arm.int8 is not None:
+            recipe = quantizations[arm.int8].recipe
+            found += [(arm.model, recipe.before(step)) for step in recipe.steps if step in MEASURED]
+    return list(dict.fromkeys(found))
