@@ -18,6 +18,7 @@ from superres.data.sources.source import PinnedFile
 from superres.device.base.errors import UserError
 
 _BLOCK = 1 << 18
+_PASSING = (408, 425, 429, *range(500, 600))
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
@@ -130,10 +131,7 @@ class _Transfer:
     def _check_status(self, response: requests.Response) -> None:
         """Raise what a status deserves that brings no file."""
         status, asked = response.status_code, response.headers.get("Retry-After")
-        policy = Retry(
-            status_forcelist=(408, 425, 429, *range(500, 600)),
-            retry_after_max=self.patience.longest_asked_wait_s,
-        )
+        policy = Retry(status_forcelist=_PASSING, retry_after_max=self.patience.longest_asked_wait_s)
         expected = f"{self.where}: expected the file, found"
         if status == 416:
             self.partial.restart()
