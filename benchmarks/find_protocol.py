@@ -1,11 +1,12 @@
 """Find the settings behind a published PSNR of bicubic upsampling that a paper doesn't state.
 
-    .venv/bin/python benchmarks/find_protocol.py crowd_run_1080p50.y4m
-    .venv/bin/python benchmarks/find_protocol.py clip.y4m --psnr 28.9282 --psnr-y 29.4030 --stride 25 --csv found.csv
+    .venv/bin/python benchmarks/find_protocol.py crowd_run_1080p50.y4m .venv/bin/python
+    benchmarks/find_protocol.py clip.y4m --psnr 28.9282 --psnr-y 29.4030 --stride 25 --csv found.csv
 
-Tries every combination of downsampling kernel, bicubic kernel, colour matrix, range and average, in one pass over a y4m
-file, and prints them by how close they come. The defaults are the figures of the paper's Table 1 and all settings that
-are known here. A first look at every 25th frame takes seconds. No frame file is written.
+Tries every combination of downsampling kernel, bicubic kernel, colour matrix, range and average, in one pass
+over a y4m file, and prints them by how close they come. The defaults are the figures of the paper's Table 1
+and all settings that are known here. A first look at every 25th frame takes seconds. No frame file is
+written.
 """
 
 import argparse
@@ -93,7 +94,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A combination with its distance from the published figures; `distance_db` is the larger of both, without sign."""
+    """A combination and how far it is off; `distance_db` is the larger of both distances, without sign."""
 
     measured: Measured
     off_db: float
@@ -139,8 +140,9 @@ def measure_candidates(
 ) -> list[Measured]:
     """PSNR and PSNR of luma by every combination, over every `stride`-th frame of a y4m file.
 
-    Each frame is read once for each matrix and range, and stays in memory until it has been through all kernels. Raises
-    UserError for a file that can't be read, and if the protocol's border leaves nothing of a frame.
+    Each frame is read once for each matrix and range, and stays in memory until it has been through all
+    kernels. Raises UserError for a file that can't be read, and if the protocol's border leaves nothing of a
+    frame.
     """
     settings = product(candidates.matrices, candidates.ranges)
     readers = [_open_as(video, matrix, span, stride) for matrix, span in settings]
@@ -209,7 +211,7 @@ def conclude(ranked: Sequence[Ranked], published: Published, clip: str) -> list[
 def to_markdown(ranked: Sequence[Ranked]) -> str:
     """A table of combinations, one a line."""
     lines = [
-        "| downsampling | upsampling | matrix | range | averaged | PSNR [dB] | PSNR_Y [dB] | off [dB] | off, Y [dB] |",
+        "| downsampling | upsampling | matrix | range | averaged | PSNR [dB] | PSNR_Y [dB] | off | off, Y |",
         "| --- | --- | --- | --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for one in ranked:

@@ -1,7 +1,7 @@
 """Downsampling by two: how a high-resolution frame becomes the low-resolution one that models see.
 
-Output pixel i lies between input pixels 2i and 2i + 1. Outside the frame, pixels are mirrored with the
-edge pixel repeated (d c b a | a b c d), which is MATLAB imresize's border; libraries have their own. Light: the
+Output pixel i lies between input pixels 2i and 2i + 1. Outside the frame, pixels are mirrored with the edge
+pixel repeated (d c b a | a b c d), which is MATLAB imresize's border; libraries have their own. Light: the
 names of the kernels are keys of a study, so numpy and OpenCV come in where a frame is made.
 """
 
@@ -70,11 +70,11 @@ def _taps(kernel: str) -> "np.ndarray":
 def downsample_float(frame: "np.ndarray", kernel: str) -> "np.ndarray":
     """Downsample a frame by two and don't round.
 
-    `frame` is uint8 H x W x 3, H and W even; the result is float32 H/2 x W/2 x 3 in levels of 0 to 255,
-    which the negative lobes of a kernel may leave. `kernel` is one of KERNELS: `bicubic` (8 taps, MATLAB
-    imresize's antialiased bicubic), `area` (mean of 2 x 2), `lanczos` (12 taps, antialiased) and
-    `bicubic-aliased` (4 taps, not stretched); `bicubic-matlab` is `bicubic` where nothing is rounded. Raises UserError
-    for an unknown kernel or an odd size.
+    `frame` is uint8 H x W x 3, H and W even; the result is float32 H/2 x W/2 x 3 in levels of 0 to 255, which
+    the negative lobes of a kernel may leave. `kernel` is one of KERNELS: `bicubic` (8 taps, MATLAB imresize's
+    antialiased bicubic), `area` (mean of 2 x 2), `lanczos` (12 taps, antialiased) and `bicubic-aliased` (4
+    taps, not stretched); `bicubic-matlab` is `bicubic` where nothing is rounded. Raises UserError for an
+    unknown kernel or an odd size.
     """
     _check(frame, kernel)
     return filter_to_half(frame, _taps(kernel))
@@ -99,7 +99,7 @@ def downsample(frame: "np.ndarray", kernel: str) -> "np.ndarray":
 
 
 def filter_to_half(frame: "np.ndarray", taps: "np.ndarray") -> "np.ndarray":
-    """Downsample a frame (uint8 H x W x 3) by two with a symmetric filter of an even number of taps, in float32."""
+    """Downsample a frame (uint8 H x W x 3) by two with a symmetric filter of even length, in float32."""
     return _filter(frame, taps, taps)[::2, ::2]
 
 
