@@ -81,7 +81,8 @@ def read_images(data: RandomImages | FrameFile) -> Iterator[Image]:
 
 
 def open_images(data: FrameFile) -> list[np.ndarray]:
-    """The images of a calibration set as they are, uint8 H x W x 3 RGB, memory-mapped; errors as `count_images`."""
+    """The images of a calibration set as they are, uint8 H x W x 3 RGB, memory-mapped; errors as
+    `count_images`."""
     return open_frames(data.path, _read_index(data.path)["shapes"])[: count_images(data)]
 
 
