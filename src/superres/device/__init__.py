@@ -1,6 +1,7 @@
 """What runs on a target, alone: Python 3.8 or later, numpy, the standard library and one runtime.
 
-The door is `tasks.worker.run_job(job)`; `python -m superres.device JOB.json` opens it in a process of its own.
+The door is `tasks.worker.run_job(job)`; `python -m
+superres.device JOB.json` opens it in a process of its own.
 
 job.py       a job: what a worker is asked to do, as JSON that can travel
 tasks/       what a job can ask for: build an engine, measure quality, latency, operations and the machine

@@ -26,12 +26,16 @@ NUMBER = Kind("{} as a number >= 0", _is_number)
 
 
 def task_inputs(task: str) -> Tuple[str, ...]:
-    """Names of the inputs that a task takes, those that may be missing too; raises UserError for an unknown task."""
+    """Names of the inputs that a task takes, those that may
+    be missing too; raises UserError for an unknown task.
+    """
     return _names(_load(task).INPUTS)
 
 
 def task_outputs(task: str) -> Tuple[str, ...]:
-    """Names of the outputs that a task writes, those that may be missing too; raises UserError for an unknown task."""
+    """Names of the outputs that a task writes, those that
+    may be missing too; raises UserError for an unknown task.
+    """
     return _names(_load(task).OUTPUTS)
 
 
@@ -44,9 +48,9 @@ def side_files(name: str, path: Path) -> List[Path]:
 class Job:
     """One task of one arm: which files it reads, which it writes, and how.
 
-    `inputs` and `outputs` map the names that the task's module says to paths. `settings` holds what it asks for and,
-    under `options`, what is handed on to the runtime. `conditions` are what power mode and clocks have to be
-    before and after (see `jetson.check_state`). `label` names the arm in messages, such as
+    `inputs` and `outputs` map the names that the task's module says to paths. `settings` holds what it asks
+    for and, under `options`, what is handed on to the runtime. `conditions` are what power mode and clocks
+    have to be before and after (see `jetson.check_state`). `label` names the arm in messages, such as
     `local/openvino/espcn_rgb/fp32`. Raises UserError for anything that a worker could not run.
     """
 

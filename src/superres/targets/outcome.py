@@ -40,7 +40,8 @@ class WorkerLines:
         return line
 
     def finish(self, job: Job, returncode: int, where: str = "") -> None:
-        """Raise what the ending stands for: UserError for a mistake, RuntimeError for a broken worker, nothing for success.
+        """Raise what the ending stands for: UserError for a mistake,
+        RuntimeError for a broken worker, nothing for success.
 
         `where` begins a mistake's line, such as the name of the machine.
         """

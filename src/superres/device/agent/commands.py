@@ -1,4 +1,6 @@
-"""The worker's file as a program: `serve` a connection, watch a job as its `agent`, `work` on one, `probe` a runtime."""
+"""The worker's file as a program: `serve` a connection,
+watch a job as its `agent`, `work` on one, `probe` a runtime.
+"""
 
 import json
 import sys

@@ -16,7 +16,8 @@ class ConnectionLostError(Exception):
 
 
 class Connection:
-    """Two descriptors, one to read from and one to write to; what is silent for `silence_s` seconds counts as lost.
+    """Two descriptors, one to read from and one to write to;
+    what is silent for `silence_s` seconds counts as lost.
 
     `sent` and `received` count bytes. Both descriptors are made non-blocking. Raises ConnectionLostError.
     """

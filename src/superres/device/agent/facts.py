@@ -30,7 +30,8 @@ def describe_device(
 ) -> Dict[str, Any]:
     """Facts of this machine, and for each runtime's precisions whether they will work.
 
-    `beat` is called with the seconds that pass while a runtime is being asked, in a process of its own: some can crash.
+    `beat` is called with the seconds that pass while a runtime
+    is being asked, in a process of its own: some can crash.
     """
     return {
         "machine": _machine(),
@@ -63,7 +64,9 @@ def _software() -> Dict[str, Any]:
 
 
 def read_l4t(text: str) -> Any:
-    """Version of L4T from /etc/nv_tegra_release: `35.3.1` from `# R35 (release), REVISION: 3.1, ...`; None from none."""
+    """Version of L4T from /etc/nv_tegra_release: `35.3.1` from
+    `# R35 (release), REVISION: 3.1, ...`; None from none.
+    """
     head, _, rest = text.partition(" (release), REVISION: ")
     if not rest:
         return None

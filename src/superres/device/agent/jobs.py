@@ -150,7 +150,9 @@ def all_jobs(folder: Path) -> List[JobFolder]:
 
 
 def needed_files(folder: Path) -> Set[str]:
-    """Hashes of the inputs of all jobs that somebody uses; others that can't come to anything any more are removed."""
+    """Hashes of the inputs of all jobs that somebody uses;
+    others that can't come to anything any more are removed.
+    """
     needed: Set[str] = set()
     for path in folder.glob(f"{_GONE}*"):
         shutil.rmtree(str(path), ignore_errors=True)

@@ -22,7 +22,8 @@ def take_lock(path: Path, *, shared: bool = False, create: bool = True) -> Optio
 
 
 def is_locked(path: Path, *, shared: bool = False) -> bool:
-    """Whether some process holds the lock, alone or (`shared`) with others; it isn't if there is no such file.
+    """Whether some process holds the lock, alone or
+    (`shared`) with others; it isn't if there is no such file.
 
     To ask is to hold it for a moment. That two ask at once says nothing wrong of a lock that is held alone.
     """

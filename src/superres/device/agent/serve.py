@@ -41,7 +41,9 @@ def main(work: str, worker: str) -> int:
 
 
 class Waiter:
-    """What a connection does while something takes its time: it shows that it lives, and hears of a cancellation."""
+    """What a connection does while something takes its time:
+    it shows that it lives, and hears of a cancellation.
+    """
 
     def __init__(self, connection: Connection):
         self._connection = connection

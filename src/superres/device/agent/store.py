@@ -1,4 +1,6 @@
-"""A device's files by their content: each lies under its SHA-256, travels once, and goes when space is needed."""
+"""A device's files by their content: each lies under its
+SHA-256, travels once, and goes when space is needed.
+"""
 
 import errno
 import hashlib
@@ -66,11 +68,15 @@ class Store:
         return self.folder / f"{sha256}.part"
 
     def arrived(self, sha256: str, beat: Callable[[], None]) -> "Arrival":
-        """Go on with a file that arrives, from what there is of it; `beat` is called while that is read again."""
+        """Go on with a file that arrives, from what there
+        is of it; `beat` is called while that is read again.
+        """
         return Arrival(self, sha256, beat)
 
     def keep(self, path: Path, sha256: str) -> None:
-        """Have a file with a known hash here too, without a copy: whoever else reads it where it lies goes on to."""
+        """Have a file with a known hash here too, without a
+        copy: whoever else reads it where it lies goes on to.
+        """
         try:
             os.link(str(path), str(self.path(sha256)))
         except FileExistsError:

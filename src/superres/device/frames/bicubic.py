@@ -5,8 +5,8 @@ from typing import Optional
 import cv2
 import numpy as np
 
-# Keys' cubic kernel with a = -0.5 at the distances 1.75, 0.75, 0.25, 1.25 from an even output pixel; for an odd
-# one in reverse. Multiples of 1/128: the float32 sums below are exact, and rounding is the only error.
+# Keys' cubic kernel with a = -0.5 at the distances 1.75, 0.75, 0.25, 1.25 from an even output pixel; for an
+# odd one in reverse. Multiples of 1/128: the float32 sums below are exact, and rounding is the only error.
 _TAPS = np.array([-3, 29, 111, -9]) / 128
 
 

@@ -4,8 +4,8 @@ Eq. 1: PSNR = -10 log10(SSE / (255^2 H W 3)) over R, G and B.
 Eq. 2: PSNR_Y = -10 log10(SSE_Y / (255^2 H W)) over luma (BT.601, full range):
 Y = 0.299 R + 0.587 G + 0.114 B.
 
-The literature takes the luma of MATLAB's rgb2ycbcr (BT.601, studio swing) with the same peak of 255 and leaves
-a border out: Y = (65.481 R + 128.553 G + 24.966 B) / 255 + 16, whose offset cancels in a difference.
+The literature takes the luma of MATLAB's rgb2ycbcr (BT.601, studio swing) with the same peak of 255 and
+leaves a border out: Y = (65.481 R + 128.553 G + 24.966 B) / 255 + 16, whose offset cancels in a difference.
 """
 
 from __future__ import annotations

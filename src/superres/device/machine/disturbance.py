@@ -7,7 +7,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from superres.device.machine.facts import read_text, usable_cpus
 
-# Fields of a processor's line in /proc/stat, after its name (proc(5)); what a guest takes is in user and nice.
+# Fields of a processor's line in /proc/stat, after its
+# name (proc(5)); what a guest takes is in user and nice.
 _IDLE, _WAITING, _STOLEN = 3, 4, 7
 _FIELDS = 8
 # Of /proc/PID/stat, after the name in brackets: utime and stime (proc(5)).
@@ -36,7 +37,9 @@ class OthersMeter:
         self._before = self._read()
 
     def read(self) -> Optional[Disturbance]:
-        """The mean so far; None where the system doesn't tell. A tick is 10 ms: over less than a second it says little."""
+        """The mean so far; None where the system doesn't tell.
+        A tick is 10 ms: over less than a second it says little.
+        """
         after = self._read()
         if self._before is None or after is None:
             return None
@@ -53,7 +56,9 @@ class OthersMeter:
 
 
 def describe_load() -> Dict[str, Any]:
-    """Load average, frequency governor, clocks of the processors in MHz, processors that this process may use."""
+    """Load average, frequency governor, clocks of the
+    processors in MHz, processors that this process may use.
+    """
     return {
         "load_average": [round(load, 2) for load in os.getloadavg()],
         "governor": read_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),

@@ -1,7 +1,7 @@
 """Power mode, clocks, temperatures and throttling of a Jetson, and its power while something runs.
 
-The tools are NVIDIA's: nvpmodel, jetson_clocks, tegrastats. What needs no tool is read from /sys, as any user may.
-Formats are those of L4T 32 to 36. Nothing here has been run on a Jetson.
+The tools are NVIDIA's: nvpmodel, jetson_clocks, tegrastats. What needs no tool is read from /sys, as any user
+may. Formats are those of L4T 32 to 36. Nothing here has been run on a Jetson.
 """
 
 import os
@@ -59,7 +59,8 @@ def run_tool(*command: str) -> str:
 def read_power_mode(text: str) -> Optional[Tuple[int, str]]:
     """Number and name of the mode from what `nvpmodel -q` prints; None if it says none.
 
-    It prints `NV Power Mode: MODE_15W_6CORE`, with the number alone on the next line, and sometimes warnings before.
+    It prints `NV Power Mode: MODE_15W_6CORE`, with the number
+    alone on the next line, and sometimes warnings before.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     for line, following in zip(lines, lines[1:]):
@@ -70,7 +71,8 @@ def read_power_mode(text: str) -> Optional[Tuple[int, str]]:
 
 
 def read_clocks(text: str) -> Dict[str, Clock]:
-    """Clocks by their names from what `jetson_clocks --show` prints: `cpu0`, ..., `GPU`, `EMC`; those that are on.
+    """Clocks by their names from what `jetson_clocks --show`
+    prints: `cpu0`, ..., `GPU`, `EMC`; those that are on.
 
     The memory's clock has no lower limit but an override: with it, it counts as locked to what it has.
     """
@@ -94,8 +96,9 @@ def read_power(line: str) -> Dict[str, int]:
 def read_state() -> Dict[str, Any]:
     """The state that a measurement depends on; what this machine doesn't tell is left out.
 
-    `power_mode` and `power_mode_name`; `clocks` with `lowest`, `highest`, `current` each, and `clocks_locked`, whether
-    none of the processors' and the GPU's has a choice; `temperatures_c`; `throttled`, events counted since the start.
+    `power_mode` and `power_mode_name`; `clocks` with `lowest`, `highest`, `current`
+    each, and `clocks_locked`, whether none of the processors' and the GPU's has a
+    choice; `temperatures_c`; `throttled`, events counted since the start.
     """
     mode = read_power_mode(run_tool("nvpmodel", "-q"))
     # Only root is told; what decides is readable for everybody.
@@ -115,7 +118,8 @@ def read_state() -> Dict[str, Any]:
 
 
 def check_state(state: Mapping[str, Any], wanted: Mapping[str, Any], when: str) -> None:
-    """Raise UserError if the power mode or the clocks aren't what a study wants, with the command that sets them.
+    """Raise UserError if the power mode or the clocks aren't
+    what a study wants, with the command that sets them.
 
     `wanted` may have `power_mode`, a number, and `lock_clocks`.
     """
@@ -234,7 +238,9 @@ def _temperatures() -> Dict[str, float]:
 
 
 def _throttled() -> Dict[str, int]:
-    """Counters of over-current and under-voltage (Orin), and of thermal throttling where a processor counts it."""
+    """Counters of over-current and under-voltage (Orin),
+    and of thermal throttling where a processor counts it.
+    """
     found = {}
     for path in sorted(SYS.glob("class/hwmon/hwmon*/oc*_event_cnt")):
         value = _number(path)

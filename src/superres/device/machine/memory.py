@@ -1,4 +1,6 @@
-"""Memory of this process: how much it took, and one setting of the C library that decides half of PyTorch's speed on a CPU."""
+"""Memory of this process: how much it took, and one setting of
+the C library that decides half of PyTorch's speed on a CPU.
+"""
 
 import ctypes
 import sys
@@ -12,9 +14,10 @@ KEPT_BYTES = 1 << 30
 def keep_freed_memory() -> bool:
     """Have malloc keep freed blocks of up to 1 GiB for the next request, in this process; False if it can't.
 
-    A training step frees and takes the same activations again, and so does every frame of a network that PyTorch runs
-    layer by layer. By default glibc hands blocks of several MB back to the kernel and then pays a page fault for each
-    4 KiB of the next. Only glibc has this setting; elsewhere nothing changes but the speed.
+    A training step frees and takes the same activations again, and so does every
+    frame of a network that PyTorch runs layer by layer. By default glibc hands blocks
+    of several MB back to the kernel and then pays a page fault for each 4 KiB of the
+    next. Only glibc has this setting; elsewhere nothing changes but the speed.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

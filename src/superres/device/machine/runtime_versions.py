@@ -11,10 +11,11 @@ _MODULE = Path("/proc/device-tree/model")
 
 
 def engine_identity(runtime: str) -> Dict[str, str]:
-    """Version of a runtime and, where its engines belong to one, the device: where one changes, an engine has to be built again.
+    """Version of a runtime and, where its engines belong to one,
+    the device: where one changes, an engine has to be built again.
 
-    Empty for what isn't installed, and for runtimes whose engines fit every version. Reads package metadata and
-    /proc alone: no driver and no library is touched.
+    Empty for what isn't installed, and for runtimes whose engines fit every version. Reads package metadata
+    and /proc alone: no driver and no library is touched.
     """
     facts, found = about(runtime), {}
     for name in facts.distributions:

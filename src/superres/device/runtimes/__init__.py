@@ -43,7 +43,9 @@ def about(name: str) -> About:
 
 
 def load_runtime(name: str) -> Runtime:
-    """Import a runtime by its name, with its package; raises UserError if it is unknown or its package is missing."""
+    """Import a runtime by its name, with its package; raises
+    UserError if it is unknown or its package is missing.
+    """
     try:
         runtime = _module(name)
         if runtime.ABOUT.package is not None:
@@ -63,7 +65,9 @@ def precision_kind(precision: str) -> str:
 
 
 def refusal(name: str, precision: str) -> str | None:
-    """Why a runtime has no engines of a precision on any machine, and what to do, in one line; None where it may."""
+    """Why a runtime has no engines of a precision on any
+    machine, and what to do, in one line; None where it may.
+    """
     facts, kind = about(name), precision_kind(precision)
     if kind in facts.precisions:
         return None

@@ -31,9 +31,11 @@ WARMUP_RUNS = 3
 """Runs before layers are timed."""
 
 AS_WRITTEN = "qdq"
-"""Precision of a graph with any Q/DQ pairs or none: of its convolutions, none has to run in INT8 nor in float.
+"""Precision of a graph with any Q/DQ pairs or none: of
+its convolutions, none has to run in INT8 nor in float.
 
-With the option `simulated` its pairs must not be made into INT8 arithmetic where that would change what it computes.
+With the option `simulated` its pairs must not be made into
+INT8 arithmetic where that would change what it computes.
 """
 
 
@@ -41,16 +43,18 @@ With the option `simulated` its pairs must not be made into INT8 arithmetic wher
 class About:
     """What is known of a runtime without its package: how it is called and drawn, what it reads and can't do.
 
-    `package` is the Python package that is imported before an engine is built or opened; None where the runtime has
-    none, or imports it with care. The version of the first of `distributions` that is installed belongs to an engine.
+    `package` is the Python package that is imported before an engine is built or
+    opened; None where the runtime has none, or imports it with care. The version
+    of the first of `distributions` that is installed belongs to an engine.
 
-    `precisions` are of the kinds fp32, fp16, bf16, int8, int8-trt and uint8. `refusals` say of other kinds why not and
-    what to do, `step_refusals` of steps of a quantisation; in both, `{runtime}`, `{precision}` and `{qdq}` (the same
-    precision as a Q/DQ graph) are filled in (see `runtimes.refusal`).
+    `precisions` are of the kinds fp32, fp16, bf16, int8, int8-trt and uint8. `refusals` say of other kinds
+    why not and what to do, `step_refusals` of steps of a quantisation; in both, `{runtime}`, `{precision}`
+    and `{qdq}` (the same precision as a Q/DQ graph) are filled in (see `runtimes.refusal`).
 
-    `source` is what engines are built from: `onnx`, `program` (PyTorch's) or `none`. `fp16_file`: fp16 is written into
-    the ONNX file. `sized`: engines are built for frame sizes. `device_bound`: they belong to one model of device.
-    `frames` is what they can take. `build_options` are the names of what their builder can be told.
+    `source` is what engines are built from: `onnx`, `program` (PyTorch's) or `none`.
+    `fp16_file`: fp16 is written into the ONNX file. `sized`: engines are built for
+    frame sizes. `device_bound`: they belong to one model of device. `frames` is what
+    they can take. `build_options` are the names of what their builder can be told.
     """
 
     label: str
@@ -96,8 +100,9 @@ class Settings:
 class LayerTime(NamedTuple):
     """How long a layer of an engine took in one run.
 
-    `kind` is the runtime's own word for what it does. `type` and `shape` are those of the data that it reads first. `macs` are its
-    multiply-adds: 0 if it isn't a convolution, None where the runtime doesn't tell. `nodes` are those of the ONNX file, where it does.
+    `kind` is the runtime's own word for what it does. `type` and `shape` are those of the data that it reads
+    first. `macs` are its multiply-adds: 0 if it isn't a convolution, None where the runtime doesn't tell.
+    `nodes` are those of the ONNX file, where it does.
     """
 
     run: int
@@ -111,18 +116,20 @@ class LayerTime(NamedTuple):
 
 
 def convolution_macs(weights: Sequence[int], height: int, width: int) -> int:
-    """Multiply-adds of a convolution with weights of some shape and so many positions of its result, whatever the groups."""
+    """Multiply-adds of a convolution with weights of some shape
+    and so many positions of its result, whatever the groups.
+    """
     return math.prod(weights) * height * width
 
 
 class Session(ABC):
     """An opened engine: uint8 RGB frames H x W x 3 in, uint8 RGB frames 2H x 2W x 3 out, any H and W.
 
-    `run` is made of three steps, so that what the runtime computes can be timed apart from bringing
-    frames into and out of its form. The frame that comes out is valid until the next call. A `reference` says what
-    the right result is, however long that takes: it isn't timed. A `queued` session hands its work to a device that
-    goes on by itself: there `execute` is `enqueue`, which returns at once, and `wait`. A session with more than one frame
-    `in_flight` is made for `stream`.
+    `run` is made of three steps, so that what the runtime computes can be timed apart from bringing frames
+    into and out of its form. The frame that comes out is valid until the next call. A `reference` says what
+    the right result is, however long that takes: it isn't timed. A `queued` session hands its work to a
+    device that goes on by itself: there `execute` is `enqueue`, which returns at once, and `wait`. A session
+    with more than one frame `in_flight` is made for `stream`.
     """
 
     reference: bool = False
@@ -162,7 +169,9 @@ class Session(ABC):
         return self.postprocess(self.execute(self.preprocess(frame)))
 
     def stream(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Upscale frames in their order, up to `in_flight` at a time; each is valid until so many more have come."""
+        """Upscale frames in their order, up to `in_flight` at
+        a time; each is valid until so many more have come.
+        """
         for frame in frames:
             yield self.run(frame)
 
@@ -181,7 +190,9 @@ class Runtime(Protocol):
     ABOUT: About
 
     def check_precision(self, precision: str) -> None:
-        """Raise UnsupportedError or UserError if this machine can't run a precision, as far as is known without a model."""
+        """Raise UnsupportedError or UserError if this machine
+        can't run a precision, as far as is known without a model.
+        """
         ...
 
     def build(self, model: Path | None, engine: Path, settings: Settings) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """OpenVINO with several frames in flight: more frames a second, each of them later.
 
-The graph is that of `openvino`, compiled for throughput: streams of fewer threads each work on frames of their own.
+The graph is that of `openvino`, compiled for throughput:
+streams of fewer threads each work on frames of their own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """PyTorch as fast as settings make it: pixels' channels beside each other in memory, and memory that is kept.
 
-Both are what its documentation advises (`channels_last`; an allocator that keeps freed blocks): the network and its
-kernels are the same as in `pytorch`.
+Both are what its documentation advises (`channels_last`; an allocator that keeps freed blocks): the network
+and its kernels are the same as in `pytorch`.
 """
 
 from __future__ import annotations

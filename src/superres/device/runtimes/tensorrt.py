@@ -1,4 +1,5 @@
-"""TensorRT on an NVIDIA GPU: fp32, fp16, Q/DQ graphs, and the calibration of its own that versions up to 10 have.
+"""TensorRT on an NVIDIA GPU: fp32, fp16, Q/DQ graphs, and
+the calibration of its own that versions up to 10 have.
 
 The engine belongs to one version and one device. Not yet run on hardware: see `envs/jetson.md`.
 """
@@ -26,7 +27,8 @@ ABOUT = About(
     source="onnx",
     refusals={"bf16": "expected fp32, fp16 or int8 for {runtime}, found bf16; take it out"},
     step_refusals={
-        # Its parser takes uint8 with zero-point 0 for int8, and everything above half of the range would be clipped, unsaid.
+        # Its parser takes uint8 with zero-point 0 for int8, and
+        # everything above half of the range would be clipped, unsaid.
         "asymmetric": (
             "expected symmetric activations, the only ones that TensorRT has, found the step asymmetric; "
             "take center instead"
@@ -40,7 +42,9 @@ ABOUT = About(
 
 
 def check_precision(precision: str) -> None:
-    """Raise UnsupportedError or UserError for what this device or this TensorRT doesn't do; see `base.Runtime`."""
+    """Raise UnsupportedError or UserError for what this
+    device or this TensorRT doesn't do; see `base.Runtime`.
+    """
     from superres.device.runtimes.trt.config import check_fast, find_kind, is_strongly_typed
     from superres.device.runtimes.trt.engine import make_builder
     from superres.device.runtimes.trt.implicit import check_implicit, is_implicit

@@ -1,7 +1,8 @@
 """What a job can ask for: one module for each task.
 
-A task's module says what it takes in `INPUTS`, `OUTPUTS` and `SETTINGS`, and has the functions `run` and `write_empty`;
-`Task` says what each is. It can be imported without numpy. To add one: a module here and its line in `TASKS`.
+A task's module says what it takes in `INPUTS`, `OUTPUTS` and `SETTINGS`, and
+has the functions `run` and `write_empty`; `Task` says what each is. It can
+be imported without numpy. To add one: a module here and its line in `TASKS`.
 
 worker.py    runs a job on the machine that it is on: the room's door
 engine.py    what tasks share: the engine, the clip, the common part of a record

@@ -94,8 +94,8 @@ def read_clip(path: Path) -> Clip:
 
 
 def frame_sizes(clips: Sequence[Path]) -> Dict[str, List[int]]:
-    """Sizes [height, width] of the LR frames of some clips: `smallest` and `largest` on each side, and `tuned`, the
-    most frequent, of which the largest.
+    """Sizes [height, width] of the LR frames of some clips: `smallest` and `largest` on each side, and
+    `tuned`, the most frequent, of which the largest.
     """
     shapes = [shape for path in clips for shape in read_clip(path).lr_shapes]
     heights, widths = zip(*shapes)

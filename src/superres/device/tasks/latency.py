@@ -47,12 +47,13 @@ Row = Tuple[str, int, Timed]
 class Plan:
     """How long to measure.
 
-    Warm-up ends once the median of `warmup_frames` frames differs by no more than `warmup_tolerance` from that of as
-    many before, or after `warmup_seconds`, but never before 2 frames. Then frames are timed until they took
-    `min_seconds` and are `min_iterations`; or, the frames of a reference arm included, until `max_seconds` have
-    passed, but never before 5 frames, 5 rounds with a reference. A round is a block of `block_seconds` of each of the two.
-    On a busy machine that leaves the ratio of the two uncertain: they go on taking turns while its interval is wider than
-    `ratio_tolerance` to either side, for at most `extended_seconds` in all.
+    Warm-up ends once the median of `warmup_frames` frames differs by no more than
+    `warmup_tolerance` from that of as many before, or after `warmup_seconds`, but never before 2
+    frames. Then frames are timed until they took `min_seconds` and are `min_iterations`; or, the
+    frames of a reference arm included, until `max_seconds` have passed, but never before 5 frames,
+    5 rounds with a reference. A round is a block of `block_seconds` of each of the two. On a busy
+    machine that leaves the ratio of the two uncertain: they go on taking turns while its interval
+    is wider than `ratio_tolerance` to either side, for at most `extended_seconds` in all.
     """
 
     warmup_seconds: float
@@ -86,7 +87,9 @@ class Plan:
         return iterations >= self.min_iterations and own_seconds >= self.min_seconds
 
     def uncertain(self, ratios: Sequence[float], seconds: float) -> bool:
-        """Whether rounds go on for the ratio's sake, by those of the rounds so far and the seconds since the beginning."""
+        """Whether rounds go on for the ratio's sake, by those of
+        the rounds so far and the seconds since the beginning.
+        """
         return seconds < self.extended_seconds and median_ratio(ratios).spread > self.ratio_tolerance
 
     def expected_iterations(self, seconds_each: float) -> int:
@@ -115,7 +118,8 @@ class Warmup(NamedTuple):
 def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     """Time the arm; returns what the record says besides the common part.
 
-    `open_seconds` is the time of importing the runtime and opening the engine, while the reference does the same.
+    `open_seconds` is the time of importing the runtime and
+    opening the engine, while the reference does the same.
     """
     clip = read_clip(Path(job.inputs["clip"]))
     lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
@@ -237,7 +241,9 @@ def _time_in_turn(
 def measure_in_turn(
     sessions: Sequence[Session], lr: Sequence[np.ndarray], plan: Plan, label: str
 ) -> list[tuple[int, list[float]]]:
-    """Time several sessions of one process against each other, as `time_rounds`; the plan is that of each session."""
+    """Time several sessions of one process against each
+    other, as `time_rounds`; the plan is that of each session.
+    """
     count = len(sessions)
     with no_garbage_collection():
         started = time.perf_counter()

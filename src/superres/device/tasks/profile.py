@@ -1,4 +1,5 @@
-"""The task `measure_profile`: how long each operation of an engine takes, in what type, and which ONNX nodes it computes.
+"""The task `measure_profile`: how long each operation of an
+engine takes, in what type, and which ONNX nodes it computes.
 
 Operations are kept apart to be measured, so their times add up to more than a frame takes.
 """
@@ -24,8 +25,8 @@ HEADER = LayerTime._fields
 def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     """Measure the layers on the clip's first frame; returns what the record says besides the common part.
 
-    Names of nodes are joined by spaces, sizes by `x`; the multiply-adds are empty where the runtime doesn't tell them. Raises
-    UnsupportedError for a runtime that tells nothing.
+    Names of nodes are joined by spaces, sizes by `x`; the multiply-adds are empty where the runtime doesn't
+    tell them. Raises UnsupportedError for a runtime that tells nothing.
     """
     clip = read_clip(Path(job.inputs["clip"]))
     lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)

@@ -99,7 +99,8 @@ def compare_frame(
 ) -> tuple[int, int, float, float, float, float]:
     """Height and width of the frame, and the mean squared error and PSNR of R, G, B and of luma.
 
-    Raises UserError, which begins with `where`, if the engine gave another size, or the border leaves nothing.
+    Raises UserError, which begins with `where`, if the
+    engine gave another size, or the border leaves nothing.
     """
     if hr.shape != upscaled.shape:
         raise UserError(f"{where}: expected {hr.shape} from the engine, found {upscaled.shape}")

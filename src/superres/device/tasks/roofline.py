@@ -1,7 +1,8 @@
 """The task `measure_roofline`: how fast this machine multiplies matrices and copies memory, at best.
 
-No network is faster than that (Williams, Waterman, Patterson: "Roofline", 2009): a frame takes at least the time of its
-multiply-adds at the peak of their precision, and at least that of its bytes at the memory's bandwidth.
+No network is faster than that (Williams, Waterman, Patterson: "Roofline",
+2009): a frame takes at least the time of its multiply-adds at the peak of
+their precision, and at least that of its bytes at the memory's bandwidth.
 """
 
 from __future__ import annotations
@@ -21,18 +22,21 @@ OUTPUTS = ("record",)
 SETTINGS = {"seconds": NUMBER}
 
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
-# Rows of the first matrix, and rows and columns of the second: large enough to be computed from caches, small enough to be
-# done often. Copied is more than caches hold.
+# Rows of the first matrix, and rows and columns of the second: large enough to be computed from caches, small
+# enough to be done often. Copied is more than caches hold.
 _SIZES = ((1024, 1024), (4096, 1024))
 _COPIED_BYTES = 1 << 28
 
 Call = Callable[[], object]
 Prepare = Callable[[str, int, int], Optional[Tuple[Call, int]]]
-"""From a precision, rows and size to a product and its multiply-adds; None where a library doesn't have it."""
+"""From a precision, rows and size to a product and its multiply-adds; None where a library doesn't have it.
+"""
 
 
 class Product(NamedTuple):
-    """The best of some products of two matrices, rows x size and size x size: `gmac_s` is 10^9 multiply-adds a second."""
+    """The best of some products of two matrices, rows x size
+    and size x size: `gmac_s` is 10^9 multiply-adds a second.
+    """
 
     library: str
     version: str
@@ -47,8 +51,9 @@ class Product(NamedTuple):
 def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     """Measure the machine; returns what the record says besides the common part.
 
-    `settings.seconds` is how long each product is repeated, and each copy. `peaks` and `bandwidth_gb_s` are the best of
-    all libraries, by processor (`cpu`, `cuda`); bandwidth counts what is read and what is written.
+    `settings.seconds` is how long each product is repeated, and each copy.
+    `peaks` and `bandwidth_gb_s` are the best of all libraries, by processor
+    (`cpu`, `cuda`); bandwidth counts what is read and what is written.
     """
     seconds, threads = float(job.settings["seconds"]), runtime_settings(job).threads
     meter = OthersMeter()

@@ -43,7 +43,9 @@ def run_job(job: Job) -> None:
 
 
 def _device_facts(job: Job, before: Dict[str, Any], power: PowerLog) -> Dict[str, Any]:
-    """What a record says of the device's state before and after; raises UserError if it isn't what it has to be."""
+    """What a record says of the device's state before and
+    after; raises UserError if it isn't what it has to be.
+    """
     after = read_state()
     check_state(after, job.conditions, f"after {job.task}")
     slowed = throttling(before, after)

@@ -36,17 +36,20 @@ SAME = Ratio(1.0, 1.0, 1.0)
 
 
 def block_cost(end_to_end_ms: Sequence[float], interval_ms: Sequence[Optional[float]]) -> float:
-    """What a frame of a block costs in ms: the median, frame in memory to frame in memory; in flight, the mean between two."""
+    """What a frame of a block costs in ms: the median, frame in
+    memory to frame in memory; in flight, the mean between two.
+    """
     intervals = [each for each in interval_ms if each is not None]
     return sum(intervals) / len(intervals) if intervals else median(end_to_end_ms)
 
 
 def median_ratio(ratios: Sequence[float]) -> Ratio:
-    """The median of rounds' ratios, with the interval of its order statistics, whatever they are distributed like.
+    """The median of rounds' ratios, with the interval of its
+    order statistics, whatever they are distributed like.
 
-    The k-th smallest and the k-th largest of n values miss the median with a probability of twice that of fewer than k
-    heads in n throws of a coin; k is the largest for which that stays within 1 - CONFIDENCE. For fewer than 6
-    values no pair is so wide: then it is the smallest and the largest.
+    The k-th smallest and the k-th largest of n values miss the median with a probability of twice that of
+    fewer than k heads in n throws of a coin; k is the largest for which that stays within 1 - CONFIDENCE. For
+    fewer than 6 values no pair is so wide: then it is the smallest and the largest.
     """
     ordered = sorted(ratios)
     n = len(ordered)

@@ -1,7 +1,8 @@
 """Another arm's session in a process of its own, which times frames when it is told to.
 
-Two runtimes in one process would share its malloc, its environment and the settings of their thread pools; apart, each
-runs as it does alone. Only one of the two is ever at work: the other waits for a message, its threads asleep.
+Two runtimes in one process would share its malloc, its environment and the
+settings of their thread pools; apart, each runs as it does alone. Only one of
+the two is ever at work: the other waits for a message, its threads asleep.
 """
 
 import multiprocessing
@@ -22,8 +23,9 @@ _ERRORS: Dict[str, Type[Exception]] = {error.__name__: error for error in (UserE
 class Partner:
     """A session in another process, used as a context manager; leaving it ends the process.
 
-    It opens its engine while this process goes on; `wait` returns what a record says of the engine, and raises
-    what opening it raised. Should this process end in any way, the other's pipe breaks, and it ends too.
+    It opens its engine while this process goes on; `wait` returns what a
+    record says of the engine, and raises what opening it raised. Should
+    this process end in any way, the other's pipe breaks, and it ends too.
     """
 
     def __init__(self, engine: Engine, lr: Path, clip: Path):

@@ -19,10 +19,11 @@ _REST, _MOST_REST = 0.005, 0.2
 class Timed(NamedTuple):
     """One frame of a clip, its size, and the milliseconds that it took.
 
-    `compute_ms` is the runtime alone: by the device's own clock where it has a queue, else by this process's.
-    `enqueue_ms` is how long the work's handing over to the queue took, None where there is none. `end_to_end_ms` is
-    the time from the frame in memory to the upscaled one in memory. `interval_ms` is the time since the frame before was
-    done where several are in flight, so that their mean is what a frame costs; None where one follows the other.
+    `compute_ms` is the runtime alone: by the device's own clock where it has a queue, else by
+    this process's. `enqueue_ms` is how long the work's handing over to the queue took, None
+    where there is none. `end_to_end_ms` is the time from the frame in memory to the upscaled
+    one in memory. `interval_ms` is the time since the frame before was done where several are
+    in flight, so that their mean is what a frame costs; None where one follows the other.
     """
 
     frame: int
@@ -61,8 +62,8 @@ def time_block(
 ) -> list[Timed]:
     """Time frames one after the other, from the clip's frame `first` on and around, at least one.
 
-    It ends once `enough` of them and the seconds since the beginning says so. A session that is made for several frames
-    in flight gets them so.
+    It ends once `enough` of them and the seconds since the beginning says
+    so. A session that is made for several frames in flight gets them so.
     """
     if session.in_flight > 1:
         return _time_stream(session, lr, first, enough)
@@ -79,7 +80,9 @@ def time_block(
 def _time_stream(
     session: Session, lr: Sequence[np.ndarray], first: int, enough: Callable[[Sequence[Timed], float], bool]
 ) -> list[Timed]:
-    """`time_block` with frames in flight, at least twice as many as fly: the block begins and ends with none in flight."""
+    """`time_block` with frames in flight, at least twice as
+    many as fly: the block begins and ends with none in flight.
+    """
     timed: list[Timed] = []
     taken: list[tuple[int, tuple[int, ...], int]] = []
     started = done = time.perf_counter_ns()
@@ -109,10 +112,11 @@ def for_seconds(seconds: float) -> Callable[[Sequence[Timed], float], bool]:
 
 
 def rest() -> None:
-    """Wait until no thread of this process spins any longer, so that another process has the machine; 0.2 s at most.
+    """Wait until no thread of this process spins any longer,
+    so that another process has the machine; 0.2 s at most.
 
-    Measured 5 ms at a time: ONNX Runtime's threads spin for 30 ms behind their last work, OpenMP's (PyTorch) for
-    10 ms, OpenVINO's not at all.
+    Measured 5 ms at a time: ONNX Runtime's threads spin for 30 ms behind
+    their last work, OpenMP's (PyTorch) for 10 ms, OpenVINO's not at all.
     """
     deadline = time.monotonic() + _MOST_REST
     used = _REST
@@ -128,10 +132,11 @@ def time_rounds(
     enough: Callable[[int, float], bool],
     show: Callable[[], None] = lambda: None,
 ) -> list[tuple[int, list[float]]]:
-    """Time several sessions in turn until `enough` rounds and seconds say so: a frame and each one's milliseconds.
+    """Time several sessions in turn until `enough` rounds
+    and seconds say so: a frame and each one's milliseconds.
 
-    Each round upscales one frame, in memory to in memory, with every session, in an order that changes: a busy
-    machine slows all of them alike.
+    Each round upscales one frame, in memory to in memory, with every session,
+    in an order that changes: a busy machine slows all of them alike.
     """
     import numpy as np
 

@@ -29,7 +29,8 @@ def choose_target(targets: Sequence[Target], name: str | None) -> Target:
 def check_device(target: Target, runtimes: Mapping[str, Sequence[str]]) -> None:
     """Print what a target is and has, and for each runtime's precisions whether they will work.
 
-    Raises UserError, once all is printed, if some of them won't, or power mode and clocks aren't what the study says.
+    Raises UserError, once all is printed, if some of them
+    won't, or power mode and clocks aren't what the study says.
     """
     facts = read_facts(target, runtimes)
     print("\n".join(describe(target, facts)), flush=True)

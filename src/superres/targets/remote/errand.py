@@ -1,4 +1,6 @@
-"""A job on a device: what it needs travels there once, its results come back, and a lost connection is nothing but a pause."""
+"""A job on a device: what it needs travels there once, its
+results come back, and a lost connection is nothing but a pause.
+"""
 
 import hashlib
 import sys
@@ -21,7 +23,8 @@ from superres.targets.settings import Device
 T = TypeVar("T")
 
 _MOST_RESTARTS = 3
-"""How often an agent may vanish without a result, as in a restart of the device, before that is the result."""
+"""How often an agent may vanish without a result, as in a restart of the device, before that is the result.
+"""
 
 
 def run_on_device(
@@ -32,9 +35,9 @@ def run_on_device(
 ) -> None:
     """Run a job on a device and wait for its outputs, which appear together and verified, or not at all.
 
-    A connection that is lost is made again for a while, and finds the job by its key; so does a later call with the same
-    job. Raises UserError for a user's mistake and a device that can't be used, RuntimeError for a worker that broke.
-    Ctrl-C and SIGTERM stop the job on the device too.
+    A connection that is lost is made again for a while, and finds the job by its key; so does a later call
+    with the same job. Raises UserError for a user's mistake and a device that can't be used, RuntimeError for
+    a worker that broke. Ctrl-C and SIGTERM stop the job on the device too.
     """
     say: Callable[[str], object] = log if log is not None else sys.stderr.write
     errand = _Errand(job, device, pack_worker(), patience or Patience(), say)

@@ -1,4 +1,6 @@
-"""SHA-256 of inputs, remembered while a file is the same: hashing a long clip for each of its arms would take minutes."""
+"""SHA-256 of inputs, remembered while a file is the same:
+hashing a long clip for each of its arms would take minutes.
+"""
 
 import hashlib
 import json

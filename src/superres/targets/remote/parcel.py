@@ -15,7 +15,8 @@ from superres.targets.settings import Device
 
 @dataclass(frozen=True)
 class Parcel:
-    """A job as it travels: its key, the job with the device's paths, and by those paths the files' hashes and sizes.
+    """A job as it travels: its key, the job with the device's
+    paths, and by those paths the files' hashes and sizes.
 
     `local` has the file on this machine by its hash, `names` the paths here by those on the device.
     """

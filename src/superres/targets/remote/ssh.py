@@ -84,9 +84,9 @@ sys.exit(main(work, path))
 class Patience:
     """For how long what is tried again, in seconds.
 
-    A connection that is silent for `silence_s` counts as lost. A device that never answered is tried for `first_s`, one that
-    has answered before for `reconnect_s`, with `pauses` between tries, the last of them over and over. One whose connections
-    end `most_tries` times without anything getting on is given up.
+    A connection that is silent for `silence_s` counts as lost. A device that never answered is tried for
+    `first_s`, one that has answered before for `reconnect_s`, with `pauses` between tries, the last of them
+    over and over. One whose connections end `most_tries` times without anything getting on is given up.
     """
 
     silence_s: float = 20.0

@@ -1,1 +1,3 @@
-"""What drives the packages of runtimes; imported when an engine is built or opened, for it needs numpy and the package."""
+"""What drives the packages of runtimes; imported when an
+engine is built or opened, for it needs numpy and the package.
+"""

@@ -15,9 +15,9 @@ LEAST_BLOCK_CHANNELS = 12
 class BoundSession(Session):
     """An engine between two arrays, which are allocated once for each frame size.
 
-    Of uint8 frames: 1 x H x W x 3 in, 1 x 2H x 2W x 3 out, or 1 x H x W x `block_channels`, if there are any, which
-    are brought into a frame here (`superres.device.frames.pixels.from_blocks`). Of float32 planes, range 0 to 1: 1 x 3 x H x W in,
-    1 x 3 x 2H x 2W out, converted here in numpy.
+    Of uint8 frames: 1 x H x W x 3 in, 1 x 2H x 2W x 3 out, or 1 x H x W x `block_channels`, if there are any,
+    which are brought into a frame here (`superres.device.frames.pixels.from_blocks`). Of float32 planes,
+    range 0 to 1: 1 x 3 x H x W in, 1 x 3 x 2H x 2W out, converted here in numpy.
     """
 
     def __init__(self, settings: Settings, block_channels: int = 0):

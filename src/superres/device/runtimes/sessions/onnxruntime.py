@@ -26,7 +26,8 @@ _INPUT_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}
 
 
 def optimize(model: Path, engine: Path, settings: Settings) -> Dict[str, Any]:
-    """Write an ONNX file as ONNX Runtime optimises it for this processor; returns facts for the engine's record.
+    """Write an ONNX file as ONNX Runtime optimises it for
+    this processor; returns facts for the engine's record.
 
     Measured, such a file gives the same bits as the original optimised on opening, and runs as fast;
     but it can be looked at, and opening it is quicker.
@@ -79,7 +80,8 @@ class OnnxruntimeSession(BoundSession):
 def read_profile(events: Sequence[Mapping[str, Any]]) -> List[LayerTime]:
     """Times of the layers in ONNX Runtime's profile, all runs but the first `WARMUP_RUNS`.
 
-    What a layer multiplies isn't told, for weights that a kernel has packed in a form of its own are no input of it any longer.
+    What a layer multiplies isn't told, for weights that a kernel
+    has packed in a form of its own are no input of it any longer.
     """
     times, seen = [], Counter()
     for event in events:
@@ -106,11 +108,12 @@ def _session_options(settings: Settings) -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     # Level 2 warns that an optimised file belongs to one processor, which is what an engine is.
     options.log_severity_level = 3
-    # Threads that wait by spinning take the processor from whatever runs between two frames, other sessions that are timed
-    # in turn above all: 85 ms instead of 50. Alone, a session is as fast without.
+    # Threads that wait by spinning take the processor from whatever runs between two frames, other sessions
+    # that are timed in turn above all: 85 ms instead of 50. Alone, a session is as fast without.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if settings.options.get("simulated"):
-        # Where a convolution reads an INT8 tensor and writes one, onnxruntime would quantise float weights too.
+        # Where a convolution reads an INT8 tensor and writes
+        # one, onnxruntime would quantise float weights too.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
     return options
 

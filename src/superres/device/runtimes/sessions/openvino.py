@@ -76,7 +76,9 @@ class OpenvinoSession(BoundSession):
 
 
 class StreamingSession(OpenvinoSession):
-    """As many requests as OpenVINO deems best, which frames go through in turn; single frames take the first one."""
+    """As many requests as OpenVINO deems best, which frames
+    go through in turn; single frames take the first one.
+    """
 
     def __init__(self, compiled: ov.CompiledModel, engine: Path, settings: Settings):
         super().__init__(compiled, engine, settings)

@@ -1,4 +1,6 @@
-"""Graphs that OpenVINO compiles: an ONNX file, with or without the conversion of frames, and products of matrices."""
+"""Graphs that OpenVINO compiles: an ONNX file, with or
+without the conversion of frames, and products of matrices.
+"""
 
 from collections import Counter
 from pathlib import Path
@@ -39,9 +41,11 @@ def compile_file(model: Optional[Path], engine: Path, settings: Settings, aim: s
 
 
 def prepare_network(core: ov.Core, model: Path, settings: Settings) -> ov.Model:
-    """The graph that is compiled: that of an ONNX file, with the conversion of uint8 frames in it if the engine takes such.
+    """The graph that is compiled: that of an ONNX file, with the
+    conversion of uint8 frames in it if the engine takes such.
 
-    Where the option `sizes` has but one, it is for that one: OpenVINO merges transpositions only if it knows all sizes.
+    Where the option `sizes` has but one, it is for that one:
+    OpenVINO merges transpositions only if it knows all sizes.
     """
     frames = settings.frames
     network = _read(core, model, frames)
@@ -63,10 +67,12 @@ def _for_one_size(settings: Settings) -> bool:
 def compile_product(
     precision: str, rows: int, size: int, threads: int
 ) -> Optional[Tuple[Callable[[], object], int]]:
-    """A product of matrices, rows x size and size x size, in fp32, bf16 or int8, as a call, and its multiply-adds.
+    """A product of matrices, rows x size and size x size,
+    in fp32, bf16 or int8, as a call, and its multiply-adds.
 
-    In int8 it is uint8 data with int8 weights, as in a Q/DQ graph; what comes out is quantised again, for float would be four
-    times as much to write, and read by a small second product. None where OpenVINO computes in another type.
+    In int8 it is uint8 data with int8 weights, as in a Q/DQ graph; what comes
+    out is quantised again, for float would be four times as much to write, and
+    read by a small second product. None where OpenVINO computes in another type.
     """
     element = np.uint8 if precision == "int8" else np.float32
     data = ops.parameter([rows, size], element, name="data")

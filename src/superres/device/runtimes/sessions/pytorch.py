@@ -1,4 +1,6 @@
-"""Drives PyTorch: TorchScript programs in either order in memory, `channels_last` (see `pytorch_tuned`) or not."""
+"""Drives PyTorch: TorchScript programs in either order
+in memory, `channels_last` (see `pytorch_tuned`) or not.
+"""
 
 import shutil
 import warnings
@@ -33,7 +35,9 @@ class Uint8Frames(torch.nn.Module):
 def build_program(
     model: Optional[Path], engine: Path, settings: Settings, *, channels_last: bool
 ) -> Dict[str, Any]:
-    """Write a program with its weights in either layout; see `base.Runtime.build`. The precision is one that is there."""
+    """Write a program with its weights in either layout; see
+    `base.Runtime.build`. The precision is one that is there.
+    """
     device = _device()
     if model is None or not zipfile.is_zipfile(str(model)):
         raise UserError(f"{model}: expected a TorchScript program, found none")
@@ -173,7 +177,9 @@ def _result_size(event: Any, data: Tuple[int, ...], weights: Tuple[int, ...]) ->
 
 
 def _to_planes(frames: torch.Tensor, channels_last: bool) -> torch.Tensor:
-    """From uint8 frames N x H x W x 3 to float32 planes N x 3 x H x W, range 0 to 1, in either order in memory."""
+    """From uint8 frames N x H x W x 3 to float32 planes N
+    x 3 x H x W, range 0 to 1, in either order in memory.
+    """
     planes = frames.permute(0, 3, 1, 2).to(torch.float32)
     # The planes' order chooses the kernels.
     last = torch.channels_last

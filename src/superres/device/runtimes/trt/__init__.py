@@ -1,1 +1,3 @@
-"""What the runtimes `tensorrt` and `tensorrt_rtx` share; each part decides by what the module has, not by its version."""
+"""What the runtimes `tensorrt` and `tensorrt_rtx` share;
+each part decides by what the module has, not by its version.
+"""

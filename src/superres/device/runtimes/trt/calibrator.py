@@ -25,8 +25,8 @@ CALIBRATORS = {"entropy": "IInt8EntropyCalibrator2", "minmax": "IInt8MinMaxCalib
 class Batches:
     """The images of a calibration one by one, float32 1 x 3 x H x W in [0, 1], each once.
 
-    `data` is what the study says: `type: random` with kind, seed, images, height and width, or
-    `type: calibration-set` with images (None: all), which are the first of `frames` (with its index `.json` beside
+    `data` is what the study says: `type: random` with kind, seed, images, height and width, or `type:
+    calibration-set` with images (None: all), which are the first of `frames` (with its index `.json` beside
     it). All images have the size of the first, as a batch's memory has. Raises UserError otherwise.
     """
 

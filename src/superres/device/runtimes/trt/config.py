@@ -1,4 +1,6 @@
-"""How TensorRT's builder is configured, decided by what it has: an old one is told what a new one does by itself."""
+"""How TensorRT's builder is configured, decided by what
+it has: an old one is told what a new one does by itself.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ def check_fast(builder: tensorrt.Builder, kind: str) -> None:
 
 
 def set_limits(trt: Any, config: tensorrt.IBuilderConfig, options: BuildOptions) -> None:
-    """Workspace, optimisation level, and layers that can be looked at; raises UnsupportedError for what is missing."""
+    """Workspace, optimisation level, and layers that can be
+    looked at; raises UnsupportedError for what is missing.
+    """
     if options.workspace_mib is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib << 20)
     if options.optimization_level is not None:

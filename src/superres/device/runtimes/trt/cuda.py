@@ -1,4 +1,6 @@
-"""The CUDA runtime library through ctypes: JetPack has no Python package for it. Every return code is checked."""
+"""The CUDA runtime library through ctypes: JetPack has
+no Python package for it. Every return code is checked.
+"""
 
 import ctypes
 import ctypes.util

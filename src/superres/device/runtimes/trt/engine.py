@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Built:
-    """A serialised engine, its layers as the builder's log names them (none if it doesn't), and facts of the build."""
+    """A serialised engine, its layers as the builder's log
+    names them (none if it doesn't), and facts of the build.
+    """
 
     plan: bytes
     layers: list[Layer]

@@ -22,7 +22,8 @@ _TENSOR = re.compile(
     r"\{ Name: (?P<name>[^{}]*?), Dimensions: \[(?P<shape>[-\d,]*)\], [^{}]*?Datatype: (?P<type>\w+)"
 )
 _NODE = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
-# Words in the inspector's descriptions of formats, in all versions; a longer word stands before one that it contains.
+# Words in the inspector's descriptions of formats, in all
+# versions; a longer word stands before one that it contains.
 _WORDS = {
     "uint8": "UInt8",
     "int8": "Int8",
@@ -141,7 +142,9 @@ def _inspected_tensor(entry: Mapping[str, Any]) -> Tensor:
 
 
 def layer_macs(layer: Layer) -> Optional[int]:
-    """Multiply-adds of a layer: 0 if it doesn't convolve, None where neither its weights nor its result are described."""
+    """Multiply-adds of a layer: 0 if it doesn't convolve, None
+    where neither its weights nor its result are described.
+    """
     if not layer.is_convolution:
         return 0
     weights = [

@@ -68,9 +68,9 @@ def inspect(trt: Any, engine: tensorrt.ICudaEngine, context: tensorrt.IExecution
 class TensorrtSession(BoundSession):
     """An engine between two arrays in pinned memory, with the device's memory of each beside it.
 
-    `preprocess` ends when the frame is on the device, `execute` when the device has computed: what is timed as the
-    runtime alone holds no transfer, and is measured by the device's own clock. The engine's work is recorded as a CUDA graph where it can be,
-    and launched as one.
+    `preprocess` ends when the frame is on the device, `execute` when the device has computed: what is timed
+    as the runtime alone holds no transfer, and is measured by the device's own clock. The engine's work is
+    recorded as a CUDA graph where it can be, and launched as one.
     """
 
     queued = True
