@@ -1,10 +1,12 @@
-"""Which form of a graph is the fastest here? Times all forms that a runtime can be given, in turn, for FP32 and INT8.
+"""Which form of a graph is the fastest here? Times all forms that a runtime can be given, in turn, for FP32
+and INT8.
 
     .venv/bin/python benchmarks/compare_forms.py --models espcn_rgb espcn_anchor --seconds 5
 
-The graphs are made of the shipped weights, with ranges of one random image: how fast a graph is doesn't depend on them.
-Every round upscales one random frame with each form, in an order that changes; a ratio is the median over the rounds'
-own ratios. The last line says whether `superres.models.graphs.uint8.forms.FORM_OF` names the fastest forms here.
+The graphs are made of the shipped weights, with ranges of one random image: how fast a graph is doesn't
+depend on them. Every round upscales one random frame with each form, in an order that changes; a ratio is the
+median over the rounds' own ratios. The last line says whether `superres.models.graphs.uint8.forms.FORM_OF`
+names the fastest forms here.
 """
 
 import argparse
@@ -49,7 +51,8 @@ class Setup:
 
 @dataclass(frozen=True)
 class Timing:
-    """One form of one graph: milliseconds a frame, and the ratio of its time to that of the form in FORM_OF."""
+    """One form of one graph: milliseconds a frame, and the ratio of its time to that of the form in
+    FORM_OF."""
 
     runtime: str
     model: str
@@ -144,7 +147,8 @@ def timing_plan(seconds: float) -> Plan:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        description="Time all forms of graphs in turn, and say whether FORM_OF names the fastest on this machine."
+        description="Time all forms of graphs in turn, and say whether FORM_OF names the fastest on this "
+        "machine."
     )
     networks = [name for name in MODELS if name != "bicubic"]
     shaped = [name for name in networks if MODELS[name].ends_in_blocks]

@@ -20,7 +20,6 @@ from superres.data.sources.source import FILES, Source
 from superres.data.sources.y4m import Y4m
 from superres.data.sources.zip_images import ZipImages, zip_members
 from superres.device.base.errors import UserError
-from superres.device.fixed_point import read_tables
 from superres.device.frames.files import open_frames
 from superres.models.networks import build_network
 from superres.models.training.checkpoint import load_checkpoint, save_checkpoint
@@ -98,7 +97,6 @@ def plain(path: Path, bomb: Bomb) -> None:
 READERS = {
     "frames": (npy, open_frames),
     "statistics": (npz, lambda path: read_observed(path, None)),
-    "tables": (npz, read_tables),
     "checkpoint": (in_torch, lambda path: load_checkpoint(path, {})),
     "bare checkpoint": (plain, lambda path: load_checkpoint(path, {})),
     "weights": (plain, lambda path: load_weights(build_network("espcn_rgb"), path)),

@@ -1,6 +1,7 @@
 """The networks, their training and their export.
 
-Doors: `training.train.train_model`, `export.export_onnx`, `export.export_program`, `graphs.uint8.forms.write_form`.
+Doors: `training.train.train_model`, `export.export_onnx`, `export.export_program`,
+`graphs.uint8.forms.write_form`.
 
 settings.py       the built-in models, and what a study can set about a network and its training (light)
 networks.py       the networks

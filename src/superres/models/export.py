@@ -130,7 +130,8 @@ def _state_output_shape(graph: onnx.GraphProto) -> None:
 
 
 def _name_kept_float(graph_file: onnx.ModelProto) -> None:
-    """Say in the file which convolutions stay in float when it is quantised (`quantization.graph` reads it)."""
+    """Say in the file which convolutions stay in float when it is quantised
+    (`superres.models.graphs.onnx_file.kept_float` reads it)."""
     kept = [
         node.output[0]
         for node in graph_file.graph.node

@@ -1,7 +1,7 @@
 """Folding: a network for luma with colour conversions around it, re-expressed in convolutions alone.
 
-Full-range BT.601 turns RGB into Y by one row of weights, and its inverse adds Y to all three colours alike. So,
-for a network that replaces bicubic(Y) by Y_sr and upsamples chroma by the same linear kernel,
+Full-range BT.601 turns RGB into Y by one row of weights, and its inverse adds Y to all three colours alike.
+So, for a network that replaces bicubic(Y) by Y_sr and upsamples chroma by the same linear kernel,
 
     RGB_out = up(RGB) + (Y_sr - up(Y)) * [1, 1, 1],
 
@@ -24,10 +24,11 @@ KEPT_FLOAT = "skip"
 
 
 class FoldedEspcn(Network):
-    """Four convolutions, one sum, one DepthToSpace, one clip: clip(D2S(conv3(relu(conv2(relu(conv1)))) + skip)).
+    """Four convolutions, one sum, one DepthToSpace, one clip: clip(D2S(conv3(relu(conv2(relu(conv1)))) +
+    skip)).
 
-    `skip` is linear interpolation of the frame, 3 -> 12 channels with repeated borders; the others are those of
-    `Espcn`, with RGB in and the luma residual repeated for each colour at the end (48 -> 12 channels).
+    `skip` is linear interpolation of the frame, 3 -> 12 channels with repeated borders; the others are those
+    of `Espcn`, with RGB in and the luma residual repeated for each colour at the end (48 -> 12 channels).
     """
 
     trained_on = "rgb"
@@ -54,7 +55,8 @@ def fold(network: Network) -> FoldedEspcn:
     Its tensors have the network's type; they are computed in float64. Equal but for rounding wherever the
     network's clip is idle, and at the borders too: torch's interpolation repeats them, as `skip` does. (The
     networks here clip once, at the end, so that folding moves no clip; one that clipped Y before the colour
-    conversion would differ from its folded form where that clip bites.) Raises UserError for any other network.
+    conversion would differ from its folded form where that clip bites.) Raises UserError for any other
+    network.
     """
     if isinstance(network, EspcnYcbcr):
         # Chroma of up(RGB) is up(chroma), and its luma gives way to the network's.
@@ -88,5 +90,6 @@ def _luma_row() -> Tensor:
 
 
 def _skip_kernels(up: Tensor, mixing: Tensor) -> Tensor:
-    """Kernels 12 x 3 x 5 x 5 that interpolate (`up`, 4 x 5 x 5) and mix colours (3 x 3) at once, in CRD order."""
+    """Kernels 12 x 3 x 5 x 5 that interpolate (`up`, 4 x 5 x 5) and mix colours (3 x 3) at once, in CRD
+    order."""
     return torch.einsum("cd,pyx->cpdyx", mixing, up).reshape(COLOURS * SCALE**2, COLOURS, *up.shape[1:])

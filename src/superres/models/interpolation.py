@@ -14,8 +14,8 @@ RADIUS = 2
 
 Interpolation = Literal["keys", "bicubic", "bilinear", "nearest"]
 
-# Weights of the pixels at -2 .. 2 for the first (upper or left) of two sub-pixels, whose centre lies a quarter of
-# a pixel before its own pixel's. The second sub-pixel has the same weights the other way round.
+# Weights of the pixels at -2 .. 2 for the first (upper or left) of two sub-pixels, whose centre lies a
+# quarter of a pixel before its own pixel's. The second sub-pixel has the same weights the other way round.
 _FIRST_TAPS: dict[str, tuple[float, ...]] = {
     # Keys' cubic kernel at the distances 1.75, 0.75, 0.25, 1.25 with a = -0.5, which is MATLAB's imresize ...
     "keys": (-0.0234375, 0.2265625, 0.8671875, -0.0703125, 0.0),

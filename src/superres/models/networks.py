@@ -73,8 +73,8 @@ class Espcn(nn.Module):
 class AnchoredEspcn(Espcn):
     """The same convolutions, which predict only what bicubic interpolation misses: bicubic(image) + residual.
 
-    The skip around the network is that of VDSR (Kim et al., CVPR 2016) at ESPCN's cost. Bicubic is Keys' kernel
-    with a = -0.5, which made the LR images; its borders are repeated, those of the convolutions zero.
+    The skip around the network is that of VDSR (Kim et al., CVPR 2016) at ESPCN's cost. Bicubic is Keys'
+    kernel with a = -0.5, which made the LR images; its borders are repeated, those of the convolutions zero.
     """
 
     kernels: Tensor
@@ -151,7 +151,8 @@ class EspcnYcbcr(Network):
 
 
 class EspcnAnchor(Network):
-    """RGB_out = bicubic(RGB) + residual(luma): the same residual for all three colours, through 1 -> 96 -> 48 -> 4.
+    """RGB_out = bicubic(RGB) + residual(luma): the same residual for all three colours, through 1 -> 96 -> 48
+    -> 4.
 
     Written here as it is trained and defined; it is exported in its folded form (`superres.models.folding`).
     """

@@ -19,10 +19,11 @@ Objective = Literal["l1", "mse"]
 class ModelFacts:
     """What the table and the workflow have to know of a built-in model.
 
-    `label` is how the paper writes it, `network` its class in `superres.models.networks`. It is exported as it was
-    trained, or `folded`. A model with `folded_from` is that model with the same weights, folded; it has no network of
-    its own and is never trained itself. `ends_in_blocks` says whether its graph ends in DepthToSpace and a clip, so that the last
-    step from blocks of pixels to a frame can be left to the runtime (`superres.models.graphs.uint8.blocks`).
+    `label` is how the paper writes it, `network` its class in `superres.models.networks`. It is exported as
+    it was trained, or `folded`. A model with `folded_from` is that model with the same weights, folded; it
+    has no network of its own and is never trained itself. `ends_in_blocks` says whether its graph ends in
+    DepthToSpace and a clip, so that the last step from blocks of pixels to a frame can be left to the runtime
+    (`superres.models.graphs.uint8.blocks`).
     """
 
     label: str
@@ -61,7 +62,8 @@ class NetworkSettings(Keys):
 
     chroma_upsampling: ChromaUpsampling = Field(
         default="bicubic",
-        description="How espcn_ycbcr doubles its chroma channels, which the paper leaves open; others ignore it.",
+        description="How espcn_ycbcr doubles its chroma channels, which the paper leaves open; others "
+        "ignore it.",
     )
 
 
@@ -70,15 +72,16 @@ class TrainingSettings(Keys):
 
     The optimizer is SOAP. The learning rate rises linearly over `warmup_steps`, then follows a cosine down to
     `final_lr_fraction` of its peak (Loshchilov and Hutter, arXiv:1608.03983). `int8_noise` is explained in
-    `superres.models.training.noisy`. Steps are counted from 1. The last bits of the weights depend on `threads`; with
-    more than one, torch itself now and then adds in another order (seen in one of eight runs with 2), so only
-    trainings with one thread come out equal to the bit, every time.
+    `superres.models.training.noisy`. Steps are counted from 1. The last bits of the weights depend on
+    `threads`; with more than one, torch itself now and then adds in another order (seen in one of eight runs
+    with 2), so only trainings with one thread come out equal to the bit, every time.
     """
 
     steps: Count = Field(default=40_000, description="Number of optimiser steps.")
     batch: Count = Field(
         default=16,
-        description="Patches a step, of the smallest size; of a larger one as many as have the same number of pixels.",
+        description="Patches a step, of the smallest size; of a larger one as many as have the same number "
+        "of pixels.",
     )
     patches: SomeOnce[Annotated[Whole, Field(ge=8)]] = Field(
         default=(32,),
@@ -101,8 +104,8 @@ class TrainingSettings(Keys):
     int8_noise: float = Field(
         default=1.0,
         ge=0,
-        description="Noise that the convolutions feel while they are trained, in steps of symmetric INT8: 1 is as wide "
-        "as INT8's own rounding, and leaves a network that INT8 hurts less; 0 is none.",
+        description="Noise that the convolutions feel while they are trained, in steps of symmetric INT8: "
+        "1 is as wide as INT8's own rounding, and leaves a network that INT8 hurts less; 0 is none.",
     )
     ema_decay: float = Field(
         default=0.999,
@@ -116,15 +119,15 @@ class TrainingSettings(Keys):
     validate_every: Count = Field(default=1_000, description="Steps between two validations.")
     threads: Count = Field(
         default=1,
-        description="torch's threads. With 1 the same training gives the same bits; models are then trained side by "
-        "side.",
+        description="torch's threads. With 1 the same training gives the same bits; models are then "
+        "trained side by side.",
     )
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of a step (1 to `steps`): linear warm-up, then a cosine down.
 
-        Loshchilov and Hutter, arXiv:1608.03983, Eq. 5, without restarts; the last step has `learning_rate` times
-        `final_lr_fraction`.
+        Loshchilov and Hutter, arXiv:1608.03983, Eq. 5, without restarts; the last step has `learning_rate`
+        times `final_lr_fraction`.
         """
         if step <= self.warmup_steps:
             return self.learning_rate * step / self.warmup_steps
@@ -134,5 +137,6 @@ class TrainingSettings(Keys):
         return self.learning_rate * (floor + (1 - floor) * cosine)
 
     def objective_at(self, step: int) -> Objective:
-        """What a step minimises: mean absolute error for the first `l1_steps` steps, mean squared error after."""
+        """What a step minimises: mean absolute error for the first `l1_steps` steps, mean squared error
+        after."""
         return "l1" if step <= self.l1_steps else "mse"

@@ -1,7 +1,7 @@
 """From an FP32 graph to INT8.
 
-Doors: `ranges.observation.observe_activations`, `ranges.calibrate.calibrate_ranges`, `steps.base.refine_onnx`,
-`qdq.quantize_onnx`, `tools.run.quantize_by_tool`.
+Doors: `ranges.observation.observe_activations`, `ranges.calibrate.calibrate_ranges`,
+`steps.base.refine_onnx`, `qdq.quantize_onnx`, `tools.run.quantize_by_tool`.
 
 settings.py  methods of calibration, and what a study can set about calibrations and steps (light)
 recipes.py   the steps that there are, and recipes of them (light)

@@ -47,8 +47,8 @@ def quantize_onnx(
 ) -> None:
     """Write the Q/DQ graph of an FP32 ONNX file and its ranges; see `quantize_graph`.
 
-    Layers in `float_layers` stay in float, as those do which the ranges say. The same inputs give the same bytes. Raises
-    UserError if the ranges belong to another graph, and for a layer that it has not.
+    Layers in `float_layers` stay in float, as those do which the ranges say. The same inputs give the same
+    bytes. Raises UserError if the ranges belong to another graph, and for a layer that it has not.
     """
     ranges, graph = read_ranges(ranges_path, onnx_path), load_onnx(onnx_path)
     kept = (*ranges.float_convolutions, *_results_of(graph, float_layers, onnx_path))
@@ -69,8 +69,9 @@ def quantize_graph(
 
     Every convolution reads its data through one Q/DQ pair a tensor and its weights through another. Whatever
     else reads such a tensor still gets the float one, and a tensor that no convolution reads gets no pair:
-    the output of the last convolution stays float. `parts` says what of a convolution (by the name of its result) is
-    quantised, nothing of one that it leaves out; by default that is both of all but `ranges.float_convolutions`.
+    the output of the last convolution stays float. `parts` says what of a convolution (by the name of its
+    result) is quantised, nothing of one that it leaves out; by default that is both of all but
+    `ranges.float_convolutions`.
 
     `pair_before_relu` repeats the pair of a ReLU's output at its input. That changes no value, since a ReLU
     maps the grid to itself, but onnxruntime runs a convolution in INT8 only if a QuantizeLinear follows
@@ -143,7 +144,8 @@ def asymmetric_grid(low: float | None, high: float | None, amax: float) -> Grid:
 
 
 def weight_grid(weights: np.ndarray, ranges: Ranges, name: str) -> Grid:
-    """Grid of the weights O x I x kh x kw of the initializer `name`, finite: a value per output channel, or one.
+    """Grid of the weights O x I x kh x kw of the initializer `name`, finite: a value per output channel, or
+    one.
 
     Its range is what `ranges.weight_amax` says, or the largest magnitude of each channel (of all channels).
     """

@@ -13,11 +13,11 @@ from superres.quantization.settings import Adaround, Bias, Mixed, Pow2Search, Qa
 class Step:
     """What the workflow has to know of a step.
 
-    `gives` says what it does. `settings` are what a study can set about it. `images` says whether it looks at the
-    images of its calibration, and whether these must be photographs. `behind` are the steps that may come before it;
-    None allows any. `one_thread` runs it on one thread, whatever there is. A step with `measured` follows a measurement
-    of what it starts from: that is its file, in the study's folder, for the recipe so far. `pow2` makes all scales powers
-    of two; behind it only steps with `keeps_scales` can follow.
+    `gives` says what it does. `settings` are what a study can set about it. `images` says whether it looks at
+    the images of its calibration, and whether these must be photographs. `behind` are the steps that may come
+    before it; None allows any. `one_thread` runs it on one thread, whatever there is. A step with `measured`
+    follows a measurement of what it starts from: that is its file, in the study's folder, for the recipe so
+    far. `pow2` makes all scales powers of two; behind it only steps with `keeps_scales` can follow.
     """
 
     gives: str
@@ -31,8 +31,8 @@ class Step:
 
 
 _SAME_FLOAT = ("center", "equalize", "asymmetric", "pertensor")
-# The aim of qat is what the float graph computes, which these steps leave. A new choice of scales would undo what was
-# fitted to the old ones, but for the means of channels.
+# The aim of qat is what the float graph computes, which these steps leave. A new choice of scales would undo
+# what was fitted to the old ones, but for the means of channels.
 _BEFORE_SCALES = (*_SAME_FLOAT, "bias")
 
 STEPS: Mapping[str, Step] = {
@@ -94,7 +94,8 @@ class Recipe:
 
 
 def parse_recipe(text: str) -> Recipe:
-    """The recipe in a text such as `entropy+bias`; raises UserError for a step that doesn't exist, comes twice or too late."""
+    """The recipe in a text such as `entropy+bias`; raises UserError for a step that doesn't exist, comes
+    twice or too late."""
     calibration, *steps = text.split("+")
     for step in steps:
         if step not in STEPS:
@@ -106,7 +107,8 @@ def parse_recipe(text: str) -> Recipe:
             allowed = STEPS[step].behind
             if allowed is not None and before not in allowed:
                 raise UserError(
-                    f"expected nothing but {', '.join(allowed)} before the step {step}, found {before} in {text!r}"
+                    f"expected nothing but {', '.join(allowed)} before the step {step}, found {before} in "
+                    f"{text!r}"
                 )
         for after in steps[i + 1 :] if STEPS[step].pow2 else ():
             if not STEPS[after].keeps_scales:

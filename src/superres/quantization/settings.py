@@ -32,7 +32,8 @@ class Tool:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to calibrate: the keys that it has besides a name, and the tool that carries it out, if it is others'."""
+    """A way to calibrate: the keys that it has besides a name, and the tool that carries it out, if it is
+    others'."""
 
     keys: tuple[str, ...]
     tool: Tool | None = None
@@ -48,8 +49,8 @@ METHODS: Mapping[str, Method] = {
     "onnxruntime": Method(("data", "preset"), Tool("onnxruntime", True, ("default", "tensorrt"))),
     "nncf": Method(("data", "preset", "optional"), Tool("nncf", False, ("default", "mixed"))),
 }
-"""Methods of calibration. One with images is a function of superres.quantization.ranges.methods of the same name, a
-tool's a module of superres.quantization.tools."""
+"""Methods of calibration. One with images is a function of superres.quantization.ranges.methods of the same
+name, a tool's a module of superres.quantization.tools."""
 
 TOOLS = {name: method.tool for name, method in METHODS.items() if method.tool is not None}
 """The quantisers of others, by method."""
@@ -90,10 +91,11 @@ class CalibrationSettings(Keys):
     )
     method: Annotated[str, OneOf(lambda: METHODS)] = Field(
         default="minmax",
-        description="How ranges are found; see docs/int8-methods.md. From the values seen: minmax takes the largest magnitude, "
-        "entropy is TensorRT's, percentile leaves out a share of the values, mse minimises the squared error. Without "
-        "images: fixed takes the same range everywhere, cache those of a TensorRT calibration cache. onnxruntime and "
-        "nncf are the quantisers of others, which make a Q/DQ graph of their own; no step follows them.",
+        description="How ranges are found; see docs/int8-methods.md. From the values seen: minmax takes "
+        "the largest magnitude, entropy is TensorRT's, percentile leaves out a share of the values, mse "
+        "minimises the squared error. Without images: fixed takes the same range everywhere, cache those "
+        "of a TensorRT calibration cache. onnxruntime and nncf are the quantisers of others, which make a "
+        "Q/DQ graph of their own; no step follows them.",
     )
     percentile: float = Field(
         default=99.99,
@@ -128,18 +130,18 @@ class Calibration(CalibrationSettings):
     )
     preset: str = Field(
         default="default",
-        description="Settings of others' quantisers. default is the tool's own; tensorrt (onnxruntime) is symmetric and "
-        "per channel, mixed (nncf) has asymmetric activations.",
+        description="Settings of others' quantisers. default is the tool's own; tensorrt (onnxruntime) is "
+        "symmetric and per channel, mixed (nncf) has asymmetric activations.",
     )
     optional: bool = Field(
         default=False,
-        description="If true and the package of the method nncf isn't installed, the study goes on without this "
-        "calibration, and says so at the start and in the notes of its tables.",
+        description="If true and the package of the method nncf isn't installed, the study goes on without "
+        "this calibration, and says so at the start and in the notes of its tables.",
     )
     data: Maybe[Data] = Field(
         default=None,
-        description="What the FP32 graph is fed with while its activations are observed; fixed and cache have none. "
-        "Calibrations with the same data share one pass.",
+        description="What the FP32 graph is fed with while its activations are observed; fixed and cache "
+        "have none. Calibrations with the same data share one pass.",
     )
 
     @model_validator(mode="after")
@@ -147,8 +149,8 @@ class Calibration(CalibrationSettings):
         keys, given = METHODS[self.method].keys, self.model_fields_set - {"name", "method"}
         if surplus := sorted(given - {*keys}):
             raise mistake(
-                f"expected no such key for the method {self.method}, which has {', '.join(keys)}; take it out, or "
-                "correct the method",
+                f"expected no such key for the method {self.method}, which has {', '.join(keys)}; take it "
+                "out, or correct the method",
                 surplus[0],
             )
         for key in ("data", "path"):
@@ -187,7 +189,8 @@ class Calibration(CalibrationSettings):
 
     @property
     def observed(self) -> str | None:
-        """Name of the images that the FP32 graph is fed with, the same for all calibrations that share a pass.
+        """Name of the images that the FP32 graph is fed with, the same for all calibrations that share a
+        pass.
 
         How many of them a calibration uses doesn't matter. Random tensors have a hyphen in theirs, which no
         calibration set can have. None without images, and for tools, which look at images themselves.

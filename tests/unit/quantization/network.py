@@ -1,4 +1,5 @@
-"""A small network with the paper's shape: convolution and ReLU twice, a third convolution, DepthToSpace, clip."""
+"""A small network with the paper's shape: convolution and ReLU twice, a third convolution, DepthToSpace,
+clip."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""Every model in every kind of INT8: what NVIDIA's builder makes of the graph, and what the other runtimes execute.
+"""Every model in every kind of INT8: what NVIDIA's builder makes of the graph, and what the other runtimes
+execute.
 
 Read from their own executed or built graphs, never from the file.
 """
@@ -129,5 +130,6 @@ def test_onnxruntime_executes_int8(make: Make, recipe: str, tmp_path: Path) -> N
     nodes = load_onnx(tmp_path / "levels.onnx").graph.node
     last = next(node.output[0] for node in nodes if node.op_type == "Conv" and "conv3" in node.name)
     quantized = any(node.op_type == "QuantizeLinear" and node.input[0] == last for node in nodes)
-    # It needs a QuantizeLinear behind an INT8 convolution, which the last one has only where levels follow at once.
+    # It needs a QuantizeLinear behind an INT8 convolution, which the last one has only where levels follow at
+    # once.
     assert facts["int8_convolutions"] == (3 if quantized else 2)

@@ -1,4 +1,5 @@
-"""The bicubic path of a folded network stays in float while the network beside it becomes INT8, in every runtime."""
+"""The bicubic path of a folded network stays in float while the network beside it becomes INT8, in every
+runtime."""
 
 from pathlib import Path
 

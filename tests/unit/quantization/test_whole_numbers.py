@@ -1,7 +1,9 @@
-"""Q/DQ graphs with power-of-two scales in whole numbers, against the same graphs in the runtimes and in float64.
+"""Q/DQ graphs with power-of-two scales in whole numbers, against the same graphs in the runtimes and in
+float64.
 
-What must hold: a level of a hidden tensor is never another one than in ONNX Runtime, which computes these sums exactly
-too. So the pictures differ only where the last step, in float there, falls on the other side of a tie.
+What must hold: a level of a hidden tensor is never another one than in ONNX Runtime, which computes these
+sums exactly too. So the pictures differ only where the last step, in float there, falls on the other side of
+a tie.
 """
 
 import json
@@ -119,7 +121,8 @@ def test_a_graph_on_frames_differs_at_ties_alone(network: Path, tmp_path: Path, 
     exact, wanted = exact_levels(graph, frame).transpose(1, 2, 0), upscale(graph, frame)
     differs = found != wanted
     assert np.abs(found.astype(int) - wanted).max() <= 1 and np.mean(differs) < 1e-3
-    # A half is 127.5 levels: QuantizeLinear by float32(1 / 255), which is above 1 / 255, finds it below the tie.
+    # A half is 127.5 levels: QuantizeLinear by float32(1 / 255), which is above 1 / 255, finds it below the
+    # tie.
     assert np.abs(exact - np.floor(exact) - 0.5)[differs].max(initial=0) <= 2e-5
 
 
@@ -170,7 +173,8 @@ def test_sums_fit_into_24_bits(network: Path, tmp_path: Path) -> None:
 def test_biases_off_the_grid_are_rounded_to_it(network: Path, tmp_path: Path) -> None:
     path, frame = make(network, ("pow2", "adaround"), tmp_path), picture(33, 35, 12)
     graph = onnx.load(path)
-    # So does ONNX Runtime, but in the last convolution, whose result is a float: there it is half a step of the sums.
+    # So does ONNX Runtime, but in the last convolution, whose result is a float: there it is half a step of
+    # the sums.
     sums = run(graph, frame, [node for node in graph.graph.node if node.op_type == "Conv"][-1].output[0])
     half = 255 * 2.0 ** -(sums.bits.min() + 1)
     assert_same_picture(graph, frame, in_onnxruntime(path, frame, optimised=True), half, often=2 * half)

@@ -1,7 +1,8 @@
-"""A Q/DQ graph with power-of-two scales in whole numbers alone: integer sums, shifts, and one division by 255.
+"""A Q/DQ graph with power-of-two scales in whole numbers alone: integer sums, shifts, and one division by
+255.
 
-An oracle, written for what the networks of plain convolutions have. No value of a frame is ever a float. Rounding is to
-nearest, half to even, as in ONNX's QuantizeLinear.
+An oracle, written for what the networks of plain convolutions have. No value of a frame is ever a float.
+Rounding is to nearest, half to even, as in ONNX's QuantizeLinear.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +18,8 @@ _OPERATIONS = {"Clip", "Conv", "DepthToSpace", "DequantizeLinear", "Pad", "Relu"
 
 @dataclass(frozen=True)
 class Whole:
-    """Whole numbers n, int64, that mean n 2^-bits, with bits of its own for each channel; `levels` are 1/255 of that."""
+    """Whole numbers n, int64, that mean n 2^-bits, with bits of its own for each channel; `levels` are 1/255
+    of that."""
 
     numbers: np.ndarray
     bits: np.ndarray

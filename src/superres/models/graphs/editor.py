@@ -112,7 +112,8 @@ class GraphEditor:
         self._nodes += network
 
     def add_planes(self, levels: str) -> str:
-        """From levels, pixel by pixel, to float32 planes in [0, 1]; transposed first, while a pixel has few bytes."""
+        """From levels, pixel by pixel, to float32 planes in [0, 1]; transposed first, while a pixel has few
+        bytes."""
         planes = self.add("Transpose", [levels], "level_planes", perm=[0, 3, 1, 2])
         planes = self.add("Cast", [planes], "float_levels", to=TensorProto.FLOAT)
         return self.add("Div", [planes, self.store("white", np.float32(255))], "planes")

@@ -1,4 +1,5 @@
-"""FP16 written into the graph itself, for runtimes that take every type as the file has it (TensorRT 11, RTX)."""
+"""FP16 written into the graph itself, for runtimes that take every type as the file has it (TensorRT 11,
+RTX)."""
 
 from pathlib import Path
 
@@ -19,8 +20,8 @@ def convert_fp16(onnx_path: Path, out: Path) -> None:
 
     Input and output stay float32, as in every other precision, so that levels are rounded in float32. All
     between is float16, the `skip` convolution of folded networks too: their files keep it in float for INT8,
-    whose steps the image would show, but float16's step for a pixel is at most 1/8 of a level. The opset stays; the
-    same file gives the same bytes. Raises UserError for weights that float16 can't hold.
+    whose steps the image would show, but float16's step for a pixel is at most 1/8 of a level. The opset
+    stays; the same file gives the same bytes. Raises UserError for weights that float16 can't hold.
     """
     model = load_onnx(onnx_path)
     graph = model.graph

@@ -13,7 +13,8 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
 
 KEPT_FLOAT_PROPERTY = "superres.kept_float"
-"""Key of an ONNX file's metadata: a JSON list of outputs of convolutions that stay in float in every INT8 graph."""
+"""Key of an ONNX file's metadata: a JSON list of outputs of convolutions that stay in float in every INT8
+graph."""
 
 
 @dataclass(frozen=True)

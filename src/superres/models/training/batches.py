@@ -54,7 +54,8 @@ def open_pairs(index: Path) -> Pairs:
 
 
 def check_patches(pairs: Pairs, patches: Sequence[int]) -> None:
-    """Raise UserError, naming the image, if the largest of the patches (LR pixels) is larger than an image."""
+    """Raise UserError, naming the image, if the largest of the patches (LR pixels) is larger than an
+    image."""
     patch = max(patches)
     for image, (height, width) in zip(pairs.names, pairs.lr.shapes, strict=True):
         if min(height, width) < patch:
@@ -71,8 +72,8 @@ def draw_batch(
 
     A function of its arguments alone, so that a resumed training sees the batches that it would have seen.
     Every image is as likely as any other, every place in it too, and each of the eight flips and quarter
-    turns. There are `batch` patches of the smallest size, fewer of a larger one, so that every step sees about
-    as many pixels. Returns LR patches N x P x P x 3 and HR patches N x 2P x 2P x 3, uint8 RGB.
+    turns. There are `batch` patches of the smallest size, fewer of a larger one, so that every step sees
+    about as many pixels. Returns LR patches N x P x P x 3 and HR patches N x 2P x 2P x 3, uint8 RGB.
     """
     random = np.random.default_rng([seed, step])
     patch = patches[int(random.integers(len(patches)))]

@@ -1,4 +1,5 @@
-"""Convolutions that feel, while they are trained, the noise that INT8 will put on their weights and inputs."""
+"""Convolutions that feel, while they are trained, the noise that INT8 will put on their weights and
+inputs."""
 
 from collections.abc import Sequence
 
@@ -15,11 +16,11 @@ class NoisyConv2d(nn.Conv2d):
     """A convolution which adds uniform noise to its input and its weights, in training mode only.
 
     The noise is as wide as the steps of symmetric INT8 (the largest magnitude of the input, or of an output
-    channel's weights, over 127) times `noise`. An input's largest magnitude is that of the last thousand steps
-    or so (`amax`, which forgets by `FORGETTING` a step), as min-max calibration takes it over many images: a batch of
-    patches alone rarely has it. A network trained with it settles where rounding hurts little: see
-    docs/models.md, and for the idea Baskin et al., "NICE: Noise Injection and Clamping Estimation", 2021
-    (arXiv:1810.00162). With `noise` 0, and in evaluation mode, it is a plain convolution.
+    channel's weights, over 127) times `noise`. An input's largest magnitude is that of the last thousand
+    steps or so (`amax`, which forgets by `FORGETTING` a step), as min-max calibration takes it over many
+    images: a batch of patches alone rarely has it. A network trained with it settles where rounding hurts
+    little: see docs/models.md, and for the idea Baskin et al., "NICE: Noise Injection and Clamping
+    Estimation", 2021 (arXiv:1810.00162). With `noise` 0, and in evaluation mode, it is a plain convolution.
     """
 
     noise: float = 0.0
@@ -62,7 +63,8 @@ def set_magnitudes(network: nn.Module, amax: Sequence[float]) -> None:
 
 
 def set_noise(network: nn.Module, noise: float, seed: int) -> None:
-    """Have a network's convolutions add `noise` steps of INT8 in training mode, from a pool drawn with `seed`."""
+    """Have a network's convolutions add `noise` steps of INT8 in training mode, from a pool drawn with
+    `seed`."""
     pool = torch.rand(_POOL, generator=torch.Generator().manual_seed(seed)) - 0.5
     for module in network.modules():
         if isinstance(module, NoisyConv2d):

@@ -16,7 +16,8 @@ LOSSES = {"l1": ("0.55", "mean absolute error"), "mse": ("0.0", "mean squared er
 
 
 def read_log(log: Path) -> list[LogRow]:
-    """Read the rows that `record.write_log` wrote. Raises UserError if the file is no such log or is empty."""
+    """Read the rows that `record.write_log` wrote. Raises UserError if the file is no such log or is
+    empty."""
     try:
         with log.open(newline="", encoding="utf-8") as file:
             rows = [

@@ -14,7 +14,8 @@ from superres.models.training.batches import Pairs
 
 
 def psnr_y_db(upscaled: np.ndarray, reference: np.ndarray) -> float:
-    """PSNR of luma in dB by the literature's protocol; both are uint8 H x W x 3 RGB. Infinite for equal frames."""
+    """PSNR of luma in dB by the literature's protocol; both are uint8 H x W x 3 RGB. Infinite for equal
+    frames."""
     return psnr(mean_squared_errors(reference, upscaled, LITERATURE)[1])
 
 

@@ -1,4 +1,5 @@
-"""Execute graphs that no arm is made of yet: built and opened by a runtime, in the form that its arms have."""
+"""Execute graphs that no arm is made of yet: built and opened by a runtime, in the form that its arms
+have."""
 
 import tempfile
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from superres.models.graphs.uint8.forms import PLAIN, form_of, write_form
 class Executor:
     """What executes graphs: a runtime by name, what its engines take and give, its threads.
 
-    `form` is that of every graph on uint8 frames; None takes the runtime's own, as its arms do. `size` is the height and
-    width of frames that are all of one size: engines are made for it, as an arm's are.
+    `form` is that of every graph on uint8 frames; None takes the runtime's own, as its arms do. `size` is the
+    height and width of frames that are all of one size: engines are made for it, as an arm's are.
     """
 
     runtime: str
@@ -56,8 +57,9 @@ class OpenedGraph:
 def open_graph(graph: onnx.ModelProto, executor: Executor, *, simulated: bool = False) -> OpenedGraph:
     """Build the engine of a graph with any Q/DQ pairs or none, and open it; no file is left behind.
 
-    With `simulated` it computes with rounded floats, for graphs in which data is quantised and the weights aren't.
-    Raises UserError if the runtime can't read the graph, UnsupportedError if this machine can't run it.
+    With `simulated` it computes with rounded floats, for graphs in which data is quantised and the weights
+    aren't. Raises UserError if the runtime can't read the graph, UnsupportedError if this machine can't run
+    it.
     """
     runtime, form = load_runtime(executor.runtime), executor.form_of(graph)
     settings = Settings(AS_WRITTEN, executor.threads, {**executor.options, "simulated": simulated})

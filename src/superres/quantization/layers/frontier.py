@@ -29,7 +29,8 @@ def find_frontier(losses: Path, times: Path, out: Path) -> None:
         *timed["float_layers"]
     }:
         raise UserError(
-            f"{times}: expected times of the subsets in {losses}, found those of another state; time them again"
+            f"{times}: expected times of the subsets in {losses}, found those of another state; time them "
+            "again"
         )
     if NONE not in subsets:
         raise UserError(f"{losses}: expected a row without layers in float, found none; measure again")
@@ -68,9 +69,9 @@ def frontier(rows: Sequence[Mapping[str, Any]]) -> list[bool]:
 def choose_subset(rows: Sequence[Mapping[str, Any]], budget_db: float, path: Path) -> Mapping[str, Any]:
     """The row of the cheapest subset whose loss is within a budget, in dB, of those of the file `path`.
 
-    Cheapest by time (in steps of TIME_STEP), then by the number of layers in float, then by the loss. A subset
-    with which nothing runs in INT8 is none to choose: FP32 is a precision of its own. Raises UserError if no subset is
-    within the budget, with the least loss there is.
+    Cheapest by time (in steps of TIME_STEP), then by the number of layers in float, then by the loss. A
+    subset with which nothing runs in INT8 is none to choose: FP32 is a precision of its own. Raises UserError
+    if no subset is within the budget, with the least loss there is.
     """
     some_int8 = [row for row in rows if row["int8_convolutions"] > 0]
     if not some_int8:
@@ -80,8 +81,8 @@ def choose_subset(rows: Sequence[Mapping[str, Any]], budget_db: float, path: Pat
         best = min(some_int8, key=lambda row: row["loss_db"])
         raise UserError(
             f"{path}: expected a subset of layers in float that loses {budget_db} dB at most, found "
-            f"{best['loss_db']:.4f} dB as the least, with {best['float_layers']} in float; raise steps.mixed.budget_db, "
-            f"or take another recipe before the step mixed"
+            f"{best['loss_db']:.4f} dB as the least, with {best['float_layers']} in float; raise "
+            "steps.mixed.budget_db, or take another recipe before the step mixed"
         )
     return min(
         within,

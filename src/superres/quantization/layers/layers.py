@@ -38,17 +38,19 @@ class Variant:
 
     @property
     def simulated(self) -> bool:
-        """Whether some convolution would read INT8 data with float weights, for which there is no arithmetic."""
+        """Whether some convolution would read INT8 data with float weights, for which there is no
+        arithmetic."""
         return any(set(parts) == {"activations"} for parts in self.parts.values())
 
 
 def quantized_layers(
     graph: onnx.ModelProto, ranges: Ranges, path: Path, float_layers: Collection[str] = ()
 ) -> dict[str, str]:
-    """The layers of a graph (that of `path`) that are quantised, in its order: from name to the convolution's result.
+    """The layers of a graph (that of `path`) that are quantised, in its order: from name to the convolution's
+    result.
 
-    Those in `float_layers` aren't, nor those which the ranges keep in float. Raises UserError if none is left, and if two
-    layers have one name.
+    Those in `float_layers` aren't, nor those which the ranges keep in float. Raises UserError if none is
+    left, and if two layers have one name.
     """
     chosen = [
         convolution
@@ -67,8 +69,8 @@ def quantized_layers(
 def sensitivity_variants(layers: Mapping[str, str]) -> list[Variant]:
     """What the sensitivity of some layers is measured on.
 
-    Nothing quantised; all weights, all activations, everything; of each layer the weights, the activations and both, alone
-    and as the only part that isn't quantised.
+    Nothing quantised; all weights, all activations, everything; of each layer the weights, the activations
+    and both, alone and as the only part that isn't quantised.
     """
     everything = dict.fromkeys(layers.values(), BOTH)
     variants = [Variant(NONE, "both", "alone", {})]

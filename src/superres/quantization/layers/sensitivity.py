@@ -1,4 +1,5 @@
-"""Sensitivity: what the weights and the activations of each layer cost in PSNR, quantised alone or left alone in float."""
+"""Sensitivity: what the weights and the activations of each layer cost in PSNR, quantised alone or left alone
+in float."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -55,11 +56,13 @@ def measure_sensitivity(
     protocol: PsnrProtocol,
     frames: int | None = None,
 ) -> None:
-    """Write `sensitivity.csv` of a model under a recipe: a row a clip, layer and part (see `tables.Sensitivity`).
+    """Write `sensitivity.csv` of a model under a recipe: a row a clip, layer and part (see
+    `tables.Sensitivity`).
 
-    `onnx_path` and `ranges_path` are the state that is quantised, `fp32` is the model's graph, which losses are against.
-    Every graph is executed by a runtime, and its 8-bit frames are compared with HR, as an arm's are; `frames` is how many of each clip, evenly spread (None: all). Raises UserError for
-    files that don't belong together.
+    `onnx_path` and `ranges_path` are the state that is quantised, `fp32` is the model's graph, which losses
+    are against. Every graph is executed by a runtime, and its 8-bit frames are compared with HR, as an arm's
+    are; `frames` is how many of each clip, evenly spread (None: all). Raises UserError for files that don't
+    belong together.
     """
     graph, ranges = load_onnx(onnx_path), read_ranges(ranges_path, onnx_path)
     variants = sensitivity_variants(quantized_layers(graph, ranges, onnx_path, float_layers))

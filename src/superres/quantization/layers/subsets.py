@@ -1,4 +1,5 @@
-"""Which layers stay in float: the subsets that are tried, what each loses on calibration images, and how long each takes."""
+"""Which layers stay in float: the subsets that are tried, what each loses on calibration images, and how long
+each takes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -68,8 +69,8 @@ class RecipeState:
 def search_subsets(layers: Sequence[str], loss_of: Callable[[Subset], float]) -> list[Subset]:
     """The subsets of layers to keep in float that are worth their time, from none of the layers to all.
 
-    Up to EXHAUSTIVE_LAYERS layers that is each of them. Beyond, it is a chain: the next layer to stay in float is always the
-    one with which the loss, which `loss_of` gives, is least; of equals the first.
+    Up to EXHAUSTIVE_LAYERS layers that is each of them. Beyond, it is a chain: the next layer to stay in
+    float is always the one with which the loss, which `loss_of` gives, is least; of equals the first.
     """
     if len(layers) <= EXHAUSTIVE_LAYERS:
         return [subset for size in range(len(layers) + 1) for subset in combinations(layers, size)]
@@ -101,8 +102,8 @@ def measure_subsets(
 ) -> None:
     """Write what a model loses with each subset of its layers in float, against its graph `fp32`.
 
-    Calibration images stand in for a clip, which must not decide what it is evaluated with: each is taken as HR, and its LR
-    twin is downsampled here. Raises UserError for files that don't belong together.
+    Calibration images stand in for a clip, which must not decide what it is evaluated with: each is taken as
+    HR, and its LR twin is downsampled here. Raises UserError for files that don't belong together.
     """
     layers, quantized = state.variants()
     pairs = _ImagePairs(images, downsampling)
@@ -148,9 +149,9 @@ def time_subsets(
 ) -> None:
     """Write how long a frame takes with each subset of `losses` in float, a row a round and subset.
 
-    All of them take turns on the calibration images, so that their ratios can be trusted where the machine can't; the plan
-    is that of each. Engines are made for the images' size if they have but one, as those of arms are.
-    Raises UserError for files that don't belong together.
+    All of them take turns on the calibration images, so that their ratios can be trusted where the machine
+    can't; the plan is that of each. Engines are made for the images' size if they have but one, as those of
+    arms are. Raises UserError for files that don't belong together.
     """
     _, quantized = state.variants()
     subsets = read_subset_losses(losses)["float_layers"].to_list()
@@ -181,7 +182,8 @@ class _ImagePairs:
     def psnr(self, opened: OpenedGraph, protocol: PsnrProtocol, progress: Progress) -> float:
         """PSNR of the images' mean squared error, in dB.
 
-        A mean of PSNRs would be that of the smoothest images: where FP32 reaches 45 dB, INT8's noise is all there is.
+        A mean of PSNRs would be that of the smoothest images: where FP32 reaches 45 dB, INT8's noise is all
+        there is.
         """
         errors = []
         for i, image in enumerate(self._images):

@@ -72,7 +72,8 @@ def select_ranges(ranges: Mapping[str, float], names: list[str], path: Path) -> 
 
 
 def format_cache(ranges: Mapping[str, float], version: str = VERSION) -> str:
-    """The text of a cache with these largest magnitudes, whose scales are rounded to float32 as in a Q/DQ graph."""
+    """The text of a cache with these largest magnitudes, whose scales are rounded to float32 as in a Q/DQ
+    graph."""
     lines = [f"TRT-{version}-EntropyCalibration2"]
     lines += [f"{name}: {struct.pack('>f', amax / INT8_MAX).hex()}" for name, amax in ranges.items()]
     return "\n".join(lines) + "\n"

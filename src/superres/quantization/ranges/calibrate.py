@@ -39,8 +39,8 @@ def calibrate_ranges(
     """
     if settings.method in TOOLS:
         raise UserError(
-            f"calibration {settings.name}: expected a method that finds ranges, found {settings.method}, which makes a "
-            "whole graph"
+            f"calibration {settings.name}: expected a method that finds ranges, found {settings.method}, "
+            "which makes a whole graph"
         )
     graph = load_onnx(onnx_path)
     names = observed_tensors(find_convolutions(graph))
@@ -68,7 +68,8 @@ def _write(ranges: Ranges, digest: str, ranges_out: Path, cache_out: Path) -> No
 
 
 def measured_ranges(seen: Observed, settings: CalibrationSettings) -> Ranges:
-    """What a method with images makes of what was observed of a graph; raises UserError for constant tensors."""
+    """What a method with images makes of what was observed of a graph; raises UserError for constant
+    tensors."""
     seen.require_spread(f"calibration {settings.name}")
     tensors, notes = {}, {}
     for name, statistics in seen.tensors.items():
@@ -84,7 +85,8 @@ def measured_ranges(seen: Observed, settings: CalibrationSettings) -> Ranges:
 
 
 def _fixed(graph: onnx.ModelProto, names: Sequence[str], settings: CalibrationSettings) -> Ranges:
-    """What trtexec assumes without a calibration cache (TensorRT samples, sampleEngines.cpp, setTensorScales)."""
+    """What trtexec assumes without a calibration cache (TensorRT samples, sampleEngines.cpp,
+    setTensorScales)."""
     inputs = {value.name for value in graph.graph.input}
     tensors = {
         name: TensorRange(None, None, settings.input_range if name in inputs else settings.output_range)

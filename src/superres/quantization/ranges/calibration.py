@@ -41,7 +41,8 @@ class FrameFile:
 
 
 def images_of(data: RandomData | SetData, frames: Path) -> RandomImages | FrameFile:
-    """The images that a study names: random tensors, or those of the frame file `frames` of its calibration set."""
+    """The images that a study names: random tensors, or those of the frame file `frames` of its calibration
+    set."""
     if isinstance(data, RandomData):
         return RandomImages(data.kind, data.seed, data.images, data.height, data.width)
     return FrameFile(frames, data.images)
@@ -79,7 +80,8 @@ def read_images(data: RandomImages | FrameFile) -> Iterator[Image]:
 
 
 def open_images(data: FrameFile) -> list[np.ndarray]:
-    """The images of a calibration set as they are, uint8 H x W x 3 RGB, memory-mapped; errors as `count_images`."""
+    """The images of a calibration set as they are, uint8 H x W x 3 RGB, memory-mapped; errors as
+    `count_images`."""
     return open_frames(data.path, _read_index(data.path)["shapes"])[: count_images(data)]
 
 

@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 
 BINS = 1 << 18
-"""Bins over a power-of-two range below which all magnitudes lie: a bin is at most 2^-17 of the largest one."""
+"""Bins over a power-of-two range below which all magnitudes lie: a bin is at most 2^-17 of the largest
+one."""
 
 # Below this every value falls into the first bin; the factor to bins is still a float32.
 _LEAST_EXPONENT = -100
@@ -47,7 +48,8 @@ class Statistics:
 
 
 def measure(values: np.ndarray, low: float, high: float, pool: Executor, workers: int) -> Statistics:
-    """Statistics of finite float32 values of any shape with their extremes, binned in `workers` parts by a pool."""
+    """Statistics of finite float32 values of any shape with their extremes, binned in `workers` parts by a
+    pool."""
     # frexp: 2^(exponent - 1) <= amax < 2^exponent.
     exponent = max(math.frexp(max(abs(low), abs(high)))[1], _LEAST_EXPONENT)
     parts = np.array_split(values.reshape(-1), workers)

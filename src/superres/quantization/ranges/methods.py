@@ -1,9 +1,10 @@
 """From the statistics of a tensor to its symmetric range [-amax, amax].
 
-Each method is a function of its name. All read one fine histogram (`superres.quantization.ranges.histogram`), so they cost one pass over the images
-together. They are written here since no library at hand does this: onnxruntime's entropy calibrator, with its
-default of 128 bins for 128 levels, returns the min-max range for any data; its calibrators keep the
-activations of all images in memory before they bin them; and it has none for the squared error.
+Each method is a function of its name. All read one fine histogram (`superres.quantization.ranges.histogram`),
+so they cost one pass over the images together. They are written here since no library at hand does this:
+onnxruntime's entropy calibrator, with its default of 128 bins for 128 levels, returns the min-max range for
+any data; its calibrators keep the activations of all images in memory before they bin them; and it has none
+for the squared error.
 """
 
 import math
@@ -69,8 +70,8 @@ def entropy(seen: Statistics, settings: CalibrationSettings) -> Choice:
     pytorch-quantization, the first bin counts as much as the second: after a ReLU it holds all the zeros,
     which every range represents exactly. Of equal divergences the widest range is taken.
 
-    The pseudocode's `range(128, 2048)` would leave 2048 out; TensorRT doesn't: its caches are full of the scale
-    3c010a14, which is 2048.5 / 2048 / 127, for tensors that reach 1.0.
+    The pseudocode's `range(128, 2048)` would leave 2048 out; TensorRT doesn't: its caches are full of the
+    scale 3c010a14, which is 2048.5 / 2048 / 127, for tensors that reach 1.0.
 
     The 2048 bins come from the fine ones, each of them whole: at an edge that isn't also a fine one, up to a
     1/64 of a bin's width counts on the wrong side of it.

@@ -30,12 +30,14 @@ from superres.quantization.ranges.calibration import (
 from superres.quantization.ranges.histogram import Statistics, measure, merge, widen
 
 LADDER = (1, 2, 5, 10, 20, 40, 100)
-"""Numbers of images that can always be asked for afterwards, so that a plot over them costs no second pass."""
+"""Numbers of images that can always be asked for afterwards, so that a plot over them costs no second
+pass."""
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What was seen of a graph's tensors on the first `images` images of `data` (as `describe_data` says it)."""
+    """What was seen of a graph's tensors on the first `images` images of `data` (as `describe_data` says
+    it)."""
 
     onnx_sha256: str
     data: Mapping[str, Any]
@@ -128,7 +130,8 @@ def _prefixes(data: RandomImages | FrameFile, asked: Sequence[int]) -> list[int]
     total = count_images(data)
     if surplus := [count for count in asked if not 1 <= count <= total]:
         raise UserError(
-            f"calibration images: expected from 1 to {total}, the images there are, found {surplus[0]} to be used"
+            f"calibration images: expected from 1 to {total}, the images there are, found {surplus[0]} to "
+            "be used"
         )
     return sorted({total, *asked, *(count for count in LADDER if count < total)})
 

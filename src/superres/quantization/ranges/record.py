@@ -34,8 +34,8 @@ class Ranges:
     `tensors` has the range of everything that a convolution reads or writes. `origin` says where the ranges
     come from: the calibration, its method, its images. `activation` symmetric is int8 around 0, asymmetric
     uint8 with a zero-point. `weights` have one scale per output channel or one altogether: max |w| / 127, or
-    what `weight_amax` says for an initializer, a value a channel. Convolutions in `float_convolutions`, by the name of
-    their output, aren't quantised. `steps` is what has been done since the calibration.
+    what `weight_amax` says for an initializer, a value a channel. Convolutions in `float_convolutions`, by
+    the name of their output, aren't quantised. `steps` is what has been done since the calibration.
     """
 
     tensors: Mapping[str, TensorRange]
@@ -58,7 +58,8 @@ def read_ranges(path: Path, onnx_path: Path) -> Ranges:
     """Read the record of a graph.
 
     Raises UserError for another file, for the record of another graph, for ranges of tensors that no
-    convolution of the graph reads or writes or that lack one, and for ranges that are not positive and finite.
+    convolution of the graph reads or writes or that lack one, and for ranges that are not positive and
+    finite.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))

@@ -37,14 +37,14 @@ _RIDGE = 1e-4
 def apply(state: State, job: StepJob) -> State:
     """Choose the levels of each quantised convolution's weights, and its bias, layer by layer.
 
-    What is minimised is the mean squared difference between the float result of a convolution and its INT8 result, at
-    `pixels` pixels of each of the first `images` calibration images, with the INT8 input that it really gets (the
-    layers before it rounded already): M. Nagel and others, "Up or Down? Adaptive Rounding for Post-Training Quantization",
-    arXiv:2004.10568, equations 20 and 21 without the activation function. There the choice is relaxed and
-    trained. Here the quadratic form is written down; the levels of each output channel start from the nearest ones
-    and from those rounded in turn, descend one level at a time, and the better end is taken: nothing is random
-    but the pixels (`seed`). Raises UserError
-    behind a step that has rounded weights already, and for a convolution that isn't plain.
+    What is minimised is the mean squared difference between the float result of a convolution and its INT8
+    result, at `pixels` pixels of each of the first `images` calibration images, with the INT8 input that it
+    really gets (the layers before it rounded already): M. Nagel and others, "Up or Down? Adaptive Rounding
+    for Post-Training Quantization", arXiv:2004.10568, equations 20 and 21 without the activation function.
+    There the choice is relaxed and trained. Here the quadratic form is written down; the levels of each
+    output channel start from the nearest ones and from those rounded in turn, descend one level at a time,
+    and the better end is taken: nothing is random but the pixels (`seed`). Raises UserError behind a step
+    that has rounded weights already, and for a convolution that isn't plain.
     """
     refuse_behind(state, "adaround", ("adaround", "qat"))
     images = first_images(job.images("adaround"), job.settings.images)
@@ -90,7 +90,8 @@ def _results(
     images: RandomImages | FrameFile,
     job: StepJob,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """For each image what the convolution gives in the float graph, O x H x W, and what it reads in the INT8 graph."""
+    """For each image what the convolution gives in the float graph, O x H x W, and what it reads in the INT8
+    graph."""
     reads = next(node for node in quantized.graph.node if convolution.result in node.output).input[0]
     floats = Taps(graph, [convolution.result], job.threads)
     int8 = Taps(quantized, [reads], job.threads)
@@ -126,7 +127,8 @@ class _Window:
         for name, value in plain.items():
             if found.get(name, value) != value:
                 raise UserError(
-                    f"step adaround: convolution {convolution.layer}: expected {name} {value}, found {found[name]}"
+                    f"step adaround: convolution {convolution.layer}: expected {name} {value}, found "
+                    f"{found[name]}"
                 )
         kernel = read_initializers(graph)[convolution.weights].shape[2:]
         return cls(*kernel, *found.get("pads", [0, 0, 0, 0]))
@@ -199,8 +201,9 @@ class _Form:
     def round_in_turn(self) -> np.ndarray:
         """Levels rounded one after the other, the later ones moved to make up for the earlier ones.
 
-        Babai's nearest plane; with the inverse's Cholesky factor, as E. Frantar and others, "GPTQ", arXiv:2210.17323,
-        equations 2 and 3. Inputs that vary most come first: their error is the dearest to make up for.
+        Babai's nearest plane; with the inverse's Cholesky factor, as E. Frantar and others, "GPTQ",
+        arXiv:2210.17323, equations 2 and 3. Inputs that vary most come first: their error is the dearest to
+        make up for.
         """
         order = np.argsort(-np.diag(self.variance), kind="stable")
         inverse = np.linalg.inv(self.variance[np.ix_(order, order)])

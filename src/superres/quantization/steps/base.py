@@ -1,4 +1,5 @@
-"""Take one step of a recipe: the state that goes in and comes out, what a step is told, and what steps share."""
+"""Take one step of a recipe: the state that goes in and comes out, what a step is told, and what steps
+share."""
 
 import importlib
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,8 @@ from superres.quantization.settings import CalibrationSettings
 
 @dataclass(frozen=True)
 class State:
-    """An FP32 graph, and how it is to be quantised; `facts` is what the last step has to say, for the record."""
+    """An FP32 graph, and how it is to be quantised; `facts` is what the last step has to say, for the
+    record."""
 
     graph: onnx.ModelProto
     ranges: Ranges
@@ -32,9 +34,11 @@ class State:
 
 @dataclass(frozen=True)
 class StepJob:
-    """What a step is told: model, calibration, images (None for a calibration without), its own settings, threads.
+    """What a step is told: model, calibration, images (None for a calibration without), its own settings,
+    threads.
 
-    `measured` is the file of what was measured of the state that the step starts from, for steps that follow one.
+    `measured` is the file of what was measured of the state that the step starts from, for steps that follow
+    one.
     """
 
     model: str
@@ -114,8 +118,8 @@ def replace_initializers(graph: onnx.ModelProto, values: Mapping[str, np.ndarray
 class Taps:
     """A graph with one image input, run by ONNX Runtime on the processor for some of its tensors.
 
-    Nothing is fused or reordered: a tensor has the value that the graph as written gives it. `threads` 0 takes
-    every processor; sums may differ in their last bits from one number of threads to another.
+    Nothing is fused or reordered: a tensor has the value that the graph as written gives it. `threads` 0
+    takes every processor; sums may differ in their last bits from one number of threads to another.
     """
 
     def __init__(self, graph: onnx.ModelProto, names: Sequence[str], threads: int = 0):

@@ -23,10 +23,11 @@ from superres.quantization.steps.base import (
 
 
 def apply(state: State, job: StepJob) -> State:
-    """Correct the bias of each quantised convolution by the mean of (float result - INT8 result), layer by layer.
+    """Correct the bias of each quantised convolution by the mean of (float result - INT8 result), layer by
+    layer.
 
-    Means are over all pixels of the first `images` calibration images; a layer is measured with those before it
-    corrected already (M. Nagel and others, "Data-Free Quantization Through Weight Equalization and Bias
+    Means are over all pixels of the first `images` calibration images; a layer is measured with those before
+    it corrected already (M. Nagel and others, "Data-Free Quantization Through Weight Equalization and Bias
     Correction", arXiv:1906.04721, section 4.2, with measured means). Raises UserError behind a step that has
     no float graph left to compare with, and for a convolution without a bias.
     """
@@ -54,8 +55,8 @@ def refuse_behind(state: State, step: str, others: tuple[str, ...]) -> None:
     for taken in state.ranges.steps:
         if taken["step"] in others:
             raise UserError(
-                f"step {step}: expected it before {taken['step']}, which does what it does and more, found it behind; "
-                "take it out"
+                f"step {step}: expected it before {taken['step']}, which does what it does and more, found "
+                "it behind; take it out"
             )
 
 

@@ -1,10 +1,11 @@
 """int8 that holds a frame exactly: 256 levels around its middle instead of 127 above 0.
 
 Symmetric int8 has 127 steps for [0, 1], a frame has 255: half of what the first convolution is told is lost,
-though int8 has 256 levels. So 128 steps are taken away from what the convolution reads, and given back
-by its bias: conv(x) = conv(x - c) + c * (sum of the weights of each output channel). Where the convolution pads with
-zeros, the shifted data is padded with -c in a node of its own. In float nothing changes but rounding. In INT8 the
-errors of rounded weights no longer add up with the frame's brightness, for the bias has what the weights were before.
+though int8 has 256 levels. So 128 steps are taken away from what the convolution reads, and given back by its
+bias: conv(x) = conv(x - c) + c * (sum of the weights of each output channel). Where the convolution pads with
+zeros, the shifted data is padded with -c in a node of its own. In float nothing changes but rounding. In INT8
+the errors of rounded weights no longer add up with the frame's brightness, for the bias has what the weights
+were before.
 """
 
 from collections.abc import Mapping
@@ -34,9 +35,10 @@ _BELOW = 128
 def apply(state: State, job: StepJob) -> State:
     """Center the data of the first convolution: what it reads, [0, high], takes all levels from -128 to 127.
 
-    One step is high / 255, so that for [0, 1] they are the levels of a frame themselves. `high` is the largest value
-    that was seen, whatever less the calibration made of it: its choice was one among 127 levels. Raises UserError where
-    nothing was measured, where the first convolution isn't quantised or where it reads negative values already.
+    One step is high / 255, so that for [0, 1] they are the levels of a frame themselves. `high` is the
+    largest value that was seen, whatever less the calibration made of it: its choice was one among 127
+    levels. Raises UserError where nothing was measured, where the first convolution isn't quantised or where
+    it reads negative values already.
     """
     first = find_convolutions(state.graph)[0]
     seen = state.ranges.tensors[first.data]

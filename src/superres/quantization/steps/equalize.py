@@ -1,4 +1,5 @@
-"""Cross-layer equalisation: scale channels between two convolutions so that both use their levels equally well."""
+"""Cross-layer equalisation: scale channels between two convolutions so that both use their levels equally
+well."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -31,10 +32,11 @@ def apply(state: State, job: StepJob) -> State:
     """Multiply channel i between two convolutions by 1 / s_i, and divide by it again behind the ReLU.
 
     s_i = sqrt(r_i / q_i), with r_i the largest magnitude of the first convolution's weights for channel i and
-    q_i that of the second's: both become sqrt(r_i q_i) (M. Nagel and others, arXiv:1906.04721, equations 9 and
-    11), over and over until no scale moves by more than 0.1 %. In float nothing changes but rounding, since a ReLU
-    lets positive factors through. The ranges are measured anew, by the calibration's method on its images. Raises
-    UserError where no two convolutions follow each other, and behind other steps that change the graph.
+    q_i that of the second's: both become sqrt(r_i q_i) (M. Nagel and others, arXiv:1906.04721, equations 9
+    and 11), over and over until no scale moves by more than 0.1 %. In float nothing changes but rounding,
+    since a ReLU lets positive factors through. The ranges are measured anew, by the calibration's method on
+    its images. Raises UserError where no two convolutions follow each other, and behind other steps that
+    change the graph.
     """
     if state.ranges.steps:
         raise UserError(

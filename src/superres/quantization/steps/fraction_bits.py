@@ -1,4 +1,5 @@
-"""Power-of-two scales: a value is a whole number of steps 2^-f, and f, its fraction bits, is what is to be chosen."""
+"""Power-of-two scales: a value is a whole number of steps 2^-f, and f, its fraction bits, is what is to be
+chosen."""
 
 import math
 from collections.abc import Mapping
@@ -21,9 +22,11 @@ _FINEST = 40
 
 @dataclass(frozen=True)
 class FractionBits:
-    """Fraction bits of a state: of each tensor that a quantised convolution reads, and of its weights by channel.
+    """Fraction bits of a state: of each tensor that a quantised convolution reads, and of its weights by
+    channel.
 
-    `tensors` are by the tensor's name, `weights` by the initializer's, an int64 value for each output channel.
+    `tensors` are by the tensor's name, `weights` by the initializer's, an int64 value for each output
+    channel.
     """
 
     tensors: Mapping[str, int]
@@ -40,24 +43,26 @@ class FractionBits:
 def fraction_bits(amax: float, whole: int) -> int:
     """The most fraction bits with which 2^whole steps reach a magnitude: whole - ceil(log2(amax)).
 
-    The classic rule of Q formats (L. Lai and others, CMSIS-NN, arXiv:1801.06601, section 3.1). int8 and uint8 end one
-    step earlier, at 2^whole - 1: a value in the last half step is clipped by up to one step.
+    The classic rule of Q formats (L. Lai and others, CMSIS-NN, arXiv:1801.06601, section 3.1). int8 and uint8
+    end one step earlier, at 2^whole - 1: a value in the last half step is clipped by up to one step.
     """
     mantissa, exponent = math.frexp(amax)
     return whole - (exponent - 1 if mantissa == 0.5 else exponent)
 
 
 def bits_by_range(state: State, step: str) -> FractionBits:
-    """Fraction bits from the ranges of a state; raises UserError naming `step` where no shift can do what it asks.
+    """Fraction bits from the ranges of a state; raises UserError naming `step` where no shift can do what it
+    asks.
 
-    That is behind a step that chose scales of weights itself, and for uint8 of a tensor that isn't known to be
-    without negative values. Output channels have bits of their own unless the weights have one scale.
+    That is behind a step that chose scales of weights itself, and for uint8 of a tensor that isn't known to
+    be without negative values. Output channels have bits of their own unless the weights have one scale.
     """
     ranges = state.ranges
     if ranges.weight_amax:
         taken = "+".join(entry["step"] for entry in ranges.steps)
         raise UserError(
-            f"step {step}: expected it before any step that chooses scales of weights, found {taken} before it"
+            f"step {step}: expected it before any step that chooses scales of weights, found {taken} before "
+            "it"
         )
     convolutions = quantized_convolutions(state.graph, state.ranges)
     whole = _whole(ranges)
@@ -77,10 +82,12 @@ def bits_by_range(state: State, step: str) -> FractionBits:
 
 
 def with_bits(state: State, bits: FractionBits, facts: Mapping[str, Any]) -> State:
-    """The state with these fraction bits as its ranges, and biases that are whole numbers of steps of the sums.
+    """The state with these fraction bits as its ranges, and biases that are whole numbers of steps of the
+    sums.
 
-    A channel of weights gets fewer bits than asked for where its sums could leave 24 bits otherwise, which int32 holds,
-    and float32 exactly. Tensors that no convolution reads keep their ranges. `facts` are put before the bits.
+    A channel of weights gets fewer bits than asked for where its sums could leave 24 bits otherwise, which
+    int32 holds, and float32 exactly. Tensors that no convolution reads keep their ranges. `facts` are put
+    before the bits.
     """
     graph = copy_graph(state.graph)
     values = read_initializers(graph)
@@ -118,7 +125,8 @@ class _Sums:
     bias: np.ndarray
 
     def bias_steps(self, bits: np.ndarray) -> np.ndarray:
-        """The bias in steps of the sums, for fraction bits of the weights a channel, whole numbers in float64."""
+        """The bias in steps of the sums, for fraction bits of the weights a channel, whole numbers in
+        float64."""
         return np.rint(np.ldexp(self.bias.astype(np.float64), self.data + bits))
 
     def fitting(self, bits: np.ndarray, together: bool) -> np.ndarray:

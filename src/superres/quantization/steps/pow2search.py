@@ -1,4 +1,5 @@
-"""Fixed point by hand, by search: the power-of-two scales with which the picture comes closest to the float graph's."""
+"""Fixed point by hand, by search: the power-of-two scales with which the picture comes closest to the float
+graph's."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,12 +21,13 @@ Choice = tuple[int, ...]
 
 
 def apply(state: State, job: StepJob) -> State:
-    """Choose fraction bits as `pow2` does, then one more or one less of anything, as long as the picture gains by it.
+    """Choose fraction bits as `pow2` does, then one more or one less of anything, as long as the picture
+    gains by it.
 
-    What gains is a smaller squared error of the whole graph's output against that of the float graph, on the first
-    `images` calibration images: coordinate descent over the fraction bits of every tensor and of the weights of every
-    layer, whose channels move together. It ends where no single change gains, at the latest after `sweeps` rounds.
-    Raises UserError as `pow2` does, and for a calibration without images.
+    What gains is a smaller squared error of the whole graph's output against that of the float graph, on the
+    first `images` calibration images: coordinate descent over the fraction bits of every tensor and of the
+    weights of every layer, whose channels move together. It ends where no single change gains, at the latest
+    after `sweeps` rounds. Raises UserError as `pow2` does, and for a calibration without images.
     """
     start = bits_by_range(state, "pow2search")
     images = list(read_images(first_images(job.images("pow2search"), job.settings.images)))
@@ -89,7 +91,8 @@ class _Search:
         return self.start.moved(tensors, weights)
 
     def error(self, choice: Choice, enough: float | None) -> float:
-        """Mean squared error of the output; as soon as it can't stay below `enough`, something not below that."""
+        """Mean squared error of the output; as soon as it can't stay below `enough`, something not below
+        that."""
         if choice in self.known:
             return self.known[choice]
         moved = with_bits(self.state, self.bits(choice), {})

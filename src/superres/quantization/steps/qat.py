@@ -27,12 +27,13 @@ _JUDGED = 64
 def apply(state: State, job: StepJob) -> State:
     """Train the weights, biases and ranges of the quantised convolutions to give what they give in float.
 
-    The objective is the mean squared difference between the last convolution's results in INT8 and in float, on random
-    patches of the calibration's photographs: what follows that convolution is the same linear map for both, so that
-    it is the error of the unclipped frame. No high-resolution twin is looked at, and the float network stays what it is:
-    what is won is loss of quantisation alone. One thread, whatever `job` allows: the same inputs give the same bytes.
-    Raises UserError for a calibration without photographs or with one smaller than a patch, for convolutions that
-    don't follow each other, and for a training that diverges.
+    The objective is the mean squared difference between the last convolution's results in INT8 and in float,
+    on random patches of the calibration's photographs: what follows that convolution is the same linear map
+    for both, so that it is the error of the unclipped frame. No high-resolution twin is looked at, and the
+    float network stays what it is: what is won is loss of quantisation alone. One thread, whatever `job`
+    allows: the same inputs give the same bytes. Raises UserError for a calibration without photographs or
+    with one smaller than a patch, for convolutions that don't follow each other, and for a training that
+    diverges.
     """
     settings: Qat = job.settings
     photographs = _photographs(job, settings.patch)
@@ -50,7 +51,8 @@ def _photographs(job: StepJob, patch: int) -> Sequence[np.ndarray]:
     data = job.images("qat")
     if not isinstance(data, FrameFile):
         raise UserError(
-            f"step qat: expected a calibration on photographs, found {job.calibration.name}, whose images are random"
+            f"step qat: expected a calibration on photographs, found {job.calibration.name}, whose images "
+            "are random"
         )
     photographs = open_images(data)
     for index, photograph in enumerate(photographs):
@@ -104,7 +106,8 @@ class _Training:
         return float(self._loss(0, _JUDGED))
 
     def _loss(self, step: int, batch: int) -> Tensor:
-        """Mean squared difference to the float result on the patches of a step, in squared levels of a frame."""
+        """Mean squared difference to the float result on the patches of a step, in squared levels of a
+        frame."""
         settings = self.settings
         data = self.chain.enter(_draw(self.photographs, settings.seed, step, batch, settings.patch))
         loss = functional.mse_loss(self.chain(data), self.chain.forward_float(data)) * UINT8_MAX**2
@@ -117,7 +120,8 @@ class _Training:
 
 
 def _draw(photographs: Sequence[np.ndarray], seed: int, step: int, batch: int, patch: int) -> np.ndarray:
-    """Random patches in random orientations, N x 3 x P x P, float32 in [0, 1]; a function of the arguments alone."""
+    """Random patches in random orientations, N x 3 x P x P, float32 in [0, 1]; a function of the arguments
+    alone."""
     random = np.random.default_rng([seed, step])
     patches = np.empty((batch, patch, patch, 3), np.uint8)
     for i in range(batch):

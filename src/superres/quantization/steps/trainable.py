@@ -24,9 +24,9 @@ from superres.quantization.steps.base import State, copy_graph, read_initializer
 class TrainableLayer(nn.Module):
     """A convolution, and the ReLU behind it, with the grids of its data and its weights.
 
-    Trained are weights, bias and the logarithms of the scales as multiples of what they were; `learn_range` says whether
-    that of the data is. The logarithm keeps scales positive and steps relative (S. Jain and others, "Trained
-    Quantization Thresholds", arXiv:1903.08066, section 4.1).
+    Trained are weights, bias and the logarithms of the scales as multiples of what they were; `learn_range`
+    says whether that of the data is. The logarithm keeps scales positive and steps relative (S. Jain and
+    others, "Trained Quantization Thresholds", arXiv:1903.08066, section 4.1).
     """
 
     data_scale: Tensor
@@ -70,7 +70,8 @@ class TrainableLayer(nn.Module):
         return fake_quantize(self.weight, self._weight_scale(), -INT8_MAX, INT8_MAX)
 
     def weight_amax(self) -> list[float]:
-        """The magnitude of the last level of every output channel's weights; 127 scales are exact in float64."""
+        """The magnitude of the last level of every output channel's weights; 127 scales are exact in
+        float64."""
         scale = self._weight_scale().expand(self.weight.shape[0], 1, 1, 1)
         return [float(value) * INT8_MAX for value in scale.flatten()]
 
@@ -96,8 +97,9 @@ class TrainableLayer(nn.Module):
 class TrainableChain(nn.Module):
     """The convolutions of a state that follow each other, each reading what the one before has made.
 
-    Raises UserError for a graph with anything but a ReLU between two of them. Convolutions that the graph or the ranges
-    keep in float must stand outside; what comes before the first is computed by ONNX Runtime as it is.
+    Raises UserError for a graph with anything but a ReLU between two of them. Convolutions that the graph or
+    the ranges keep in float must stand outside; what comes before the first is computed by ONNX Runtime as it
+    is.
     """
 
     def __init__(self, state: State):
@@ -196,8 +198,8 @@ def _check_chain(graph: onnx.ModelProto, convolutions: list[Convolution]) -> Non
     for before, after in pairwise(convolutions):
         if after.data != before.output or readers[before.output] > 1:
             raise UserError(
-                "step qat: expected convolutions that follow each other with nothing but a ReLU between them, "
-                f"found {after.layer} behind {before.layer} with more"
+                "step qat: expected convolutions that follow each other with nothing but a ReLU between "
+                f"them, found {after.layer} behind {before.layer} with more"
             )
 
 
@@ -207,7 +209,8 @@ def _options(node: onnx.NodeProto, convolution: Convolution) -> dict[str, Any]:
     top, left, bottom, right = found.get("pads", [0, 0, 0, 0])
     if (top, left) != (bottom, right) or found.get("auto_pad", b"NOTSET") != b"NOTSET":
         raise UserError(
-            f"step qat: convolution {convolution.layer}: expected the same padding on opposite sides, found another"
+            f"step qat: convolution {convolution.layer}: expected the same padding on opposite sides, found "
+            "another"
         )
     return {
         "padding": (top, left),
@@ -218,10 +221,11 @@ def _options(node: onnx.NodeProto, convolution: Convolution) -> dict[str, Any]:
 
 
 def fake_quantize(values: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
-    """scale * clip(round(values / scale), low, high), as QuantizeLinear and DequantizeLinear compute it in float32.
+    """scale * clip(round(values / scale), low, high), as QuantizeLinear and DequantizeLinear compute it in
+    float32.
 
-    `scale` is a scalar or, for weights O x I x kh x kw, O x 1 x 1 x 1; halves go to the even level. Gradients pass
-    straight through the rounding, and end where values are clipped; `scale` gets that of S. Esser and
+    `scale` is a scalar or, for weights O x I x kh x kw, O x 1 x 1 x 1; halves go to the even level. Gradients
+    pass straight through the rounding, and end where values are clipped; `scale` gets that of S. Esser and
     others, "Learned Step Size Quantization", arXiv:1902.08153, equation 3, summed over what shares it.
     """
     return _Rounding.apply(values, scale, low, high)  # pyright: ignore[reportReturnType]

@@ -1,8 +1,9 @@
 """OpenVINO's quantiser, `nncf.quantize`, on the ONNX graph.
 
-Its default is the preset `performance`: symmetric int8 where values are negative, uint8 behind a ReLU, min-max ranges
-(the mean over images of each image's extremes inside the graph), a scale for each output channel's weights, and
-fast bias correction. `mixed` has asymmetric activations. Both leave the output of the last convolution in float.
+Its default is the preset `performance`: symmetric int8 where values are negative, uint8 behind a ReLU,
+min-max ranges (the mean over images of each image's extremes inside the graph), a scale for each output
+channel's weights, and fast bias correction. `mixed` has asymmetric activations. Both leave the output of the
+last convolution in float.
 """
 
 import importlib
@@ -18,7 +19,8 @@ from superres.quantization.ranges.calibration import FrameFile, RandomImages, co
 from superres.quantization.settings import INSTALL
 from superres.quantization.tools.run import Made
 
-# NNCF reports its use over the network. Where the package that does so can't be imported, it puts a stub in its place.
+# NNCF reports its use over the network. Where the package that does so can't be imported, it puts a stub in
+# its place.
 sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
 
 _PRESETS = {"default": "performance", "mixed": "mixed"}

@@ -1,10 +1,10 @@
 """onnxruntime's static quantiser, `onnxruntime.quantization.quantize_static`.
 
-Its default quantises every operator that it can (colour conversions and their constants as well), activations as int8
-with a zero-point, weights with one scale a tensor, biases as int32. The preset `tensorrt` is what TensorRT's parser
-takes: zero-points of 0, a scale for each output channel, Q/DQ behind float weights, float biases. Its entropy
-calibrator isn't among the presets: it keeps the activations of all images in memory (ESPCN_RGB: 260 MB for each image of
-270 x 480), and with its default of 128 bins it returns min-max.
+Its default quantises every operator that it can (colour conversions and their constants as well), activations
+as int8 with a zero-point, weights with one scale a tensor, biases as int32. The preset `tensorrt` is what
+TensorRT's parser takes: zero-points of 0, a scale for each output channel, Q/DQ behind float weights, float
+biases. Its entropy calibrator isn't among the presets: it keeps the activations of all images in memory
+(ESPCN_RGB: 260 MB for each image of 270 x 480), and with its default of 128 bins it returns min-max.
 """
 
 import tempfile

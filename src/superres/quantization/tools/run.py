@@ -43,9 +43,9 @@ def quantize_by_tool(
 ) -> None:
     """Write the Q/DQ graph that a tool, a module of `superres.quantization.tools`, makes of an FP32 graph.
 
-    The graph is as the tool leaves it. The record, JSON, has the tool's name, version and settings, and the images.
-    Both outputs appear together; the same inputs give the same bytes. Raises UserError for a tool that isn't
-    installed, and for a graph whose input or output the tool has changed.
+    The graph is as the tool leaves it. The record, JSON, has the tool's name, version and settings, and the
+    images. Both outputs appear together; the same inputs give the same bytes. Raises UserError for a tool
+    that isn't installed, and for a graph whose input or output the tool has changed.
     """
     module = cast(Quantizer, importlib.import_module(f"superres.quantization.tools.{tool}"))
     made = module.quantize(onnx_path, preset, data)
@@ -74,5 +74,6 @@ def _check_ends(before: onnx.ModelProto, after: onnx.ModelProto, tool: str) -> N
     )
     if found != expected:
         raise UserError(
-            f"{tool}: expected a graph with the inputs and outputs (name, element type) {expected}, found {found}"
+            f"{tool}: expected a graph with the inputs and outputs (name, element type) {expected}, found "
+            f"{found}"
         )

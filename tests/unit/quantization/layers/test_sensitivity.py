@@ -41,7 +41,8 @@ def rounded(values: np.ndarray, scale: Any) -> np.ndarray:
 def forward(
     frame: np.ndarray, layers: Layers, amax: dict[str, float], parts: dict[str, Collection[Part]]
 ) -> np.ndarray:
-    """What a network makes of a uint8 frame in float64, with these parts of its layers quantised: 8-bit levels."""
+    """What a network makes of a uint8 frame in float64, with these parts of its layers quantised: 8-bit
+    levels."""
     data = np.moveaxis(frame, 2, 0) / 255
     for layer, name, (stored, bias) in zip(LAYERS, ("frame", "r1", "r2"), layers, strict=True):
         weights = stored.astype(np.float64)
@@ -62,7 +63,8 @@ def psnr(hr: np.ndarray, upscaled: np.ndarray) -> float:
 
 
 class Setting:
-    """A network with ranges, and a clip of three frames, not quite what the network makes of their LR twins."""
+    """A network with ranges, and a clip of three frames, not quite what the network makes of their LR
+    twins."""
 
     def __init__(self, folder: Path, layers: Layers):
         self.layers = layers
@@ -171,7 +173,8 @@ def test_everything_quantised_is_the_arm(setting: Setting, tmp_path: Path, runti
 
 def test_a_layer_that_is_bad_on_purpose_is_found(tmp_path: Path) -> None:
     layers = network_weights()
-    # A channel that is always 0, and huge weights for it: nothing in float, coarse steps for all others in INT8.
+    # A channel that is always 0, and huge weights for it: nothing in float, coarse steps for all others in
+    # INT8.
     layers[0][0][3], layers[0][1][3] = 0, -1
     layers[1][0][:, 3] = 20
     rows = Setting(tmp_path, layers).measure(tmp_path / "s.csv", "openvino")

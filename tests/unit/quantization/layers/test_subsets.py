@@ -1,4 +1,5 @@
-"""Layers in float: which subsets are tried, what they really lose, the frontier, the choice by a budget, the step."""
+"""Layers in float: which subsets are tried, what they really lose, the frontier, the choice by a budget, the
+step."""
 
 import json
 from collections.abc import Sequence
@@ -85,7 +86,8 @@ def state(tmp_path: Path) -> RecipeState:
 
 
 def pooled_psnr(graph: Path, images: list[np.ndarray]) -> float:
-    """PSNR of the mean squared error over images taken as HR, straight from onnxruntime without any optimisation."""
+    """PSNR of the mean squared error over images taken as HR, straight from onnxruntime without any
+    optimisation."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
@@ -206,7 +208,8 @@ def table(tmp_path: Path) -> Path:
 def test_the_frontier_is_what_no_other_is_better_than_in_both(table: Path) -> None:
     rows = {row["float_layers"]: row for row in read_frontier(table).to_dicts()}
     assert [name for name, row in rows.items() if row["on_frontier"]] == ["none", "c1", "c2", "c1 c2 c3"]
-    # Ratios of each round's own INT8: 1.1, 1.3, 1.2. The medians' ratio would be 1.2 as well, of the mean 1.225.
+    # Ratios of each round's own INT8: 1.1, 1.3, 1.2. The medians' ratio would be 1.2 as well, of the mean
+    # 1.225.
     found = [rows["c1"][key] for key in ("time_ratio_q1", "time_ratio", "time_ratio_q3", "latency_p50_ms")]
     assert found == pytest.approx([1.15, 1.2, 1.25, 12.0])
     assert (rows["c1"]["rounds"], rows["c1"]["threads"]) == (3, 2)

@@ -11,7 +11,8 @@ from superres.quantization.ranges.cache import format_cache, read_cache, select_
 def test_a_cache_as_tensorrt_writes_it(tmp_path: Path) -> None:
     path = tmp_path / "mnist.cache"
     path.write_text(
-        "TRT-7000-EntropyCalibration2\r\ndata: 3c008912\r\n(Unnamed Layer* 1) [Constant]_output: 0\r\nip::1: 3db6bd6e\r\n"
+        "TRT-7000-EntropyCalibration2\r\ndata: 3c008912\r\n(Unnamed Layer* 1) [Constant]_output: "
+        "0\r\nip::1: 3db6bd6e\r\n"
     )
     ranges = read_cache(path)
     assert list(ranges) == ["data", "(Unnamed Layer* 1) [Constant]_output", "ip::1"]

@@ -135,7 +135,8 @@ def test_a_range_like_min_max_says_why() -> None:
 
 
 def test_entropy_gives_scales_that_tensorrts_caches_have() -> None:
-    # 3c010a14 is everywhere, for outputs that reach 1.0; 3c008912 is the 8-bit input ("data") of sampleINT8's README.
+    # 3c010a14 is everywhere, for outputs that reach 1.0; 3c008912 is the 8-bit input ("data") of sampleINT8's
+    # README.
     assert format_cache({"prob": choose(np.ones(9, np.float32), "entropy").amax}).split()[-1] == "3c010a14"
     rare_white = np.append((np.arange(255).repeat(400) / 255), 1).astype(np.float32)
     assert format_cache({"data": choose(rare_white, "entropy").amax}).split()[-1] == "3c008912"

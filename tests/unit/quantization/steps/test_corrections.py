@@ -1,4 +1,5 @@
-"""The steps that choose other weights and biases: what they minimise really is smaller, and floats stay what they were."""
+"""The steps that choose other weights and biases: what they minimise really is smaller, and floats stay what
+they were."""
 
 import json
 from itertools import product

@@ -1,4 +1,5 @@
-"""Rounding that torch can train through: values against numpy in float32, gradients against the paper's formula in float64."""
+"""Rounding that torch can train through: values against numpy in float32, gradients against the paper's
+formula in float64."""
 
 import numpy as np
 import pytest

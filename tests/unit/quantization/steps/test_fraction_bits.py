@@ -1,4 +1,5 @@
-"""Power-of-two scales by range and by search: the rule by hand, the grids in the graph, and that the search finds."""
+"""Power-of-two scales by range and by search: the rule by hand, the grids in the graph, and that the search
+finds."""
 
 import json
 from itertools import product

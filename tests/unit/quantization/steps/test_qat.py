@@ -1,4 +1,5 @@
-"""Fine-tuning with rounding: what it wins and that its simulation is the Q/DQ graph, both by ONNX Runtime on real graphs."""
+"""Fine-tuning with rounding: what it wins and that its simulation is the Q/DQ graph, both by ONNX Runtime on
+real graphs."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,5 @@
-"""The steps that change no value in float: what they make of a graph, against float64 and the float graph itself."""
+"""The steps that change no value in float: what they make of a graph, against float64 and the float graph
+itself."""
 
 import json
 from dataclasses import dataclass

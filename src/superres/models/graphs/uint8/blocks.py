@@ -1,9 +1,10 @@
-"""The conversion from and to 8-bit frames as part of an ONNX graph that leaves the last transposition outside.
+"""The conversion from and to 8-bit frames as part of an ONNX graph that leaves the last transposition
+outside.
 
-What comes out of such a graph are *blocks*: all levels of the 2 x 2 pixels that a pixel of the small frame becomes,
-beside each other, as the last convolution has them. The step from blocks to a frame moves six bytes at a time and is done
-by whoever runs the graph (`superres.device.frames.pixels.from_blocks`). The graph's own last step is that of an INT8
-convolution that writes 8-bit levels.
+What comes out of such a graph are *blocks*: all levels of the 2 x 2 pixels that a pixel of the small frame
+becomes, beside each other, as the last convolution has them. The step from blocks to a frame moves six bytes
+at a time and is done by whoever runs the graph (`superres.device.frames.pixels.from_blocks`). The graph's own
+last step is that of an INT8 convolution that writes 8-bit levels.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,8 @@ from superres.models.graphs.editor import PREFIX, GraphEditor, check_ends
 from superres.models.graphs.onnx_file import load_onnx, save_onnx
 from superres.models.graphs.uint8.frames import frame_graph
 
-# Sub-pixel (i, j) of colour c is channel 4c + 2i + j of DepthToSpace's input (CRD), and lies at 6i + 3j + c of a block.
+# Sub-pixel (i, j) of colour c is channel 4c + 2i + j of DepthToSpace's input (CRD), and lies at 6i + 3j + c
+# of a block.
 _ORDER = tuple(4 * c + 2 * i + j for i in range(2) for j in range(2) for c in range(3))
 _LINEAR = {"QuantizeLinear", "DequantizeLinear", "Add", "Sub", "Mul", "Div", "Pad", "Cast", "Identity"}
 
@@ -30,11 +32,12 @@ class NoBlocksError(Exception):
 def write_blocks(onnx_path: Path, out: Path) -> None:
     """Write a network on float32 planes, in FP32 or as a Q/DQ graph, as one from uint8 frames to blocks.
 
-    Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x H x W x 12: at 6i + 3j + c the level of colour c of
-    pixel (2y + i, 2x + j), round(255 x), half to even, limited to 0..255.
+    Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x H x W x 12: at 6i + 3j + c the level of
+    colour c of pixel (2y + i, 2x + j), round(255 x), half to even, limited to 0..255.
 
-    A network that does not end in DepthToSpace (CRD) and a clip to [0, 1] is written with frames on both sides
-    (`superres.models.graphs.uint8.frames`). The same file gives the same bytes. Raises UserError as `frame_graph` does.
+    A network that does not end in DepthToSpace (CRD) and a clip to [0, 1] is written with frames on both
+    sides (`superres.models.graphs.uint8.frames`). The same file gives the same bytes. Raises UserError as
+    `frame_graph` does.
     """
     save_onnx(block_graph(onnx_path, aligned=False), out)
 
@@ -42,8 +45,9 @@ def write_blocks(onnx_path: Path, out: Path) -> None:
 def block_graph(onnx_path: Path, *, aligned: bool) -> onnx.ModelProto:
     """The graph that `write_blocks` writes.
 
-    `aligned` gives the network a fourth input channel of zeros and 16 outputs a block, of which the last four mean
-    nothing: onnxruntime's INT8 convolution is fast for multiples of 4 inputs and 16 outputs. The values stay.
+    `aligned` gives the network a fourth input channel of zeros and 16 outputs a block, of which the last four
+    mean nothing: onnxruntime's INT8 convolution is fast for multiples of 4 inputs and 16 outputs. The values
+    stay.
     """
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
@@ -73,7 +77,8 @@ class BlockEditor(GraphEditor):
         self.finish((1, "H", "W", 3), (1, "H", "W", len(self._order)))
 
     def take_blocks(self) -> str:
-        """Take the clip and the DepthToSpace away; returns the tensor that has the blocks now, in their order.
+        """Take the clip and the DepthToSpace away; returns the tensor that has the blocks now, in their
+        order.
 
         Raises NoBlocksError for a graph that ends in anything else.
         """
@@ -91,7 +96,8 @@ class BlockEditor(GraphEditor):
         return self.add_planes(levels)
 
     def _reorder(self, tensor: str) -> None:
-        """Have the channels of a tensor in the order of a block, by way of the convolutions that it is a sum of."""
+        """Have the channels of a tensor in the order of a block, by way of the convolutions that it is a sum
+        of."""
         node = self.writer(tensor)
         if node is None or len(self.readers(tensor)) > 1:
             raise NoBlocksError
@@ -111,7 +117,8 @@ class BlockEditor(GraphEditor):
             raise NoBlocksError
 
     def _widen(self, tensors: Iterable[str]) -> None:
-        """Give the convolutions that read these tensors, or what is computed of them by element, a fourth input channel."""
+        """Give the convolutions that read these tensors, or what is computed of them by element, a fourth
+        input channel."""
         for tensor in tensors:
             for node in self.readers(tensor):
                 if node.op_type == "Conv" and node.input[0] == tensor:
@@ -128,7 +135,8 @@ class BlockEditor(GraphEditor):
         return all(self.constant(name) is not None for name in node.input if name and name != tensor)
 
     def _take(self, name: str, channels: Sequence[int], axis: int) -> None:
-        """Have channels of weights or a bias in another order, -1 being one of zeros; through the pair that they go through."""
+        """Have channels of weights or a bias in another order, -1 being one of zeros; through the pair that
+        they go through."""
         if len(self.readers(name)) > 1:
             raise NoBlocksError
         tensor = self.initializer(name)
@@ -145,7 +153,8 @@ class BlockEditor(GraphEditor):
                 node.input[position] = self._taken_argument(argument, channels, fill)
 
     def _taken_argument(self, name: str, channels: Sequence[int], fill: int) -> str:
-        """A scale or zero-point in the new order, under a name of its own: both nodes of a pair read the old one."""
+        """A scale or zero-point in the new order, under a name of its own: both nodes of a pair read the old
+        one."""
         tensor = self.initializer(name)
         values = None if tensor is None else numpy_helper.to_array(tensor)
         if values is None:

@@ -1,8 +1,8 @@
 """The conversion from and to 8-bit frames as part of an ONNX graph, in the form that TensorRT reads.
 
 TensorRT's uint8 lives only at a network's ends, behind a Cast each, and its QuantizeLinear gives no uint8
-(https://docs.nvidia.com/deeplearning/tensorrt, `DataType.UINT8`). So all arithmetic is float32 here; TensorRT fuses
-it into a kernel before and one behind the network.
+(https://docs.nvidia.com/deeplearning/tensorrt, `DataType.UINT8`). So all arithmetic is float32 here; TensorRT
+fuses it into a kernel before and one behind the network.
 """
 
 from pathlib import Path

@@ -1,11 +1,12 @@
 """The conversion from and to 8-bit frames in a graph whose frames and blocks stay channels-last all the way.
 
-OpenVINO's convolutions on processors read and write pixel by pixel, all channels of one beside each other, as frames are. A
-transposition in front of a convolution or behind it then moves nothing, provided that OpenVINO sees the two side by side, and
-that sizes are fixed when the graph is compiled. So what stands between, the padding and the change of type, is done
-on frames and on blocks, and division by 255 is in the weights of convolutions in float. And a convolution's result is rounded
-once, behind its ReLU. Measured for ESPCN_RGB in INT8, 540 x 960, two processors with VNNI: the graph takes 32.8 ms where
-one with a frame on both sides takes 38.0.
+OpenVINO's convolutions on processors read and write pixel by pixel, all channels of one beside each other, as
+frames are. A transposition in front of a convolution or behind it then moves nothing, provided that OpenVINO
+sees the two side by side, and that sizes are fixed when the graph is compiled. So what stands between, the
+padding and the change of type, is done on frames and on blocks, and division by 255 is in the weights of
+convolutions in float. And a convolution's result is rounded once, behind its ReLU. Measured for ESPCN_RGB in
+INT8, 540 x 960, two processors with VNNI: the graph takes 32.8 ms where one with a frame on both sides takes
+38.0.
 """
 
 from dataclasses import dataclass
@@ -43,11 +44,13 @@ class _FloatReader:
 
 
 def write_channels_last(onnx_path: Path, out: Path) -> None:
-    """Write a network on float32 planes, in FP32 or as a Q/DQ graph, as one from uint8 frames to blocks of 12 levels.
+    """Write a network on float32 planes, in FP32 or as a Q/DQ graph, as one from uint8 frames to blocks of 12
+    levels.
 
-    Frames and blocks are those of `superres.models.graphs.uint8.blocks`, and so are the levels, but for float sums in another order:
-    a level next to a tie may become the other one. A network that does not end in blocks is written with frames on both
-    sides (`superres.models.graphs.uint8.frames`). The same file gives the same bytes. Raises UserError as `frame_graph` does.
+    Frames and blocks are those of `superres.models.graphs.uint8.blocks`, and so are the levels, but for float
+    sums in another order: a level next to a tie may become the other one. A network that does not end in
+    blocks is written with frames on both sides (`superres.models.graphs.uint8.frames`). The same file gives
+    the same bytes. Raises UserError as `frame_graph` does.
     """
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
@@ -109,7 +112,8 @@ class _ChannelsLastEditor(BlockEditor):
                 self._remove(node)
 
     def _grid(self, node: onnx.NodeProto) -> tuple[float, int, int] | None:
-        """Scale, zero-point and type of what a QuantizeLinear gives, if it has one scale and both are constants."""
+        """Scale, zero-point and type of what a QuantizeLinear gives, if it has one scale and both are
+        constants."""
         if node.op_type != "QuantizeLinear" or len(node.input) < 3:
             return None
         scale, zero = self.constant(node.input[1]), self.initializer(node.input[2])
@@ -118,7 +122,8 @@ class _ChannelsLastEditor(BlockEditor):
         return scale, int(numpy_helper.to_array(zero)), zero.data_type
 
     def _in_float(self, node: onnx.NodeProto) -> _FloatReader | None:
-        """A convolution in float that reads the frame, alone or through a padding of its own; None for all else."""
+        """A convolution in float that reads the frame, alone or through a padding of its own; None for all
+        else."""
         padding = None
         if node.op_type == "Pad":
             padding, readers = self._padding(node), self.readers(node.output[0])
@@ -155,8 +160,9 @@ class _ChannelsLastEditor(BlockEditor):
     def _add_blocks(self, blocks: str) -> None:
         """From what the last convolutions give to levels, pixel by pixel.
 
-        A convolution in INT8 writes the levels itself, by QuantizeLinear. In float there is nothing to gain by that, and the change
-        of type comes last: OpenVINO would do it together with the transposition, one value after the other.
+        A convolution in INT8 writes the levels itself, by QuantizeLinear. In float there is nothing to gain
+        by that, and the change of type comes last: OpenVINO would do it together with the transposition, one
+        value after the other.
         """
         if self._is_int8(blocks):
             levels = self.add_levels(blocks)

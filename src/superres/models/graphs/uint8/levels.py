@@ -22,15 +22,15 @@ def write_levels(onnx_path: Path, out: Path) -> None:
 
     That is `block_graph` with `aligned`, and then, of a graph with symmetric int8 pairs:
 
-    - Data is uint8 with zero-point 128 instead of int8 with 0, the same levels moved by 128, which is all that
-      onnxruntime's kernels on x86 take.
-    - A ReLU between two equal pairs limits the levels themselves, from 128 up, instead of floats that are made of them;
-      between asymmetric ones, whose zero is level 0, it goes.
-    - A convolution without a QuantizeLinear behind it runs in float anyway: its weights are the rounded floats, so that
-      it can be optimised as other float convolutions are.
+    - Data is uint8 with zero-point 128 instead of int8 with 0, the same levels moved by 128, which is all
+      that onnxruntime's kernels on x86 take.
+    - A ReLU between two equal pairs limits the levels themselves, from 128 up, instead of floats that are
+      made of them; between asymmetric ones, whose zero is level 0, it goes.
+    - A convolution without a QuantizeLinear behind it runs in float anyway: its weights are the rounded
+      floats, so that it can be optimised as other float convolutions are.
 
-    No value changes but for the order of sums of the last. The same file gives the same bytes. Raises UserError as
-    `frame_graph` does.
+    No value changes but for the order of sums of the last. The same file gives the same bytes. Raises
+    UserError as `frame_graph` does.
     """
     model = block_graph(onnx_path, aligned=True)
     _Levels(model.graph).rewrite()
@@ -117,7 +117,8 @@ class _Levels:
             self._graph.node.remove(quantize)
 
     def _limit_levels(self, relu: onnx.NodeProto) -> None:
-        """Put a limit of levels in the place of the pair before a ReLU, the ReLU, and the first half of the pair behind."""
+        """Put a limit of levels in the place of the pair before a ReLU, the ReLU, and the first half of the
+        pair behind."""
         dequantize, behind = self._writers.get(relu.input[0]), self._readers(relu.output[0])
         if dequantize is None or dequantize.op_type != "DequantizeLinear" or len(behind) != 1:
             return

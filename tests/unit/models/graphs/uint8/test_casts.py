@@ -1,4 +1,5 @@
-"""Frames behind casts: values against the network itself with the conversion in numpy, and the file's contract."""
+"""Frames behind casts: values against the network itself with the conversion in numpy, and the file's
+contract."""
 
 from pathlib import Path
 

@@ -44,7 +44,8 @@ def write_forms(folder: Path, name: str, precision: str) -> None:
 
 
 def moved(compiled: ov.CompiledModel) -> list[str]:
-    """Names of the operations that move values: constants apart, and what OpenVINO has merged into nothing (`_fake`)."""
+    """Names of the operations that move values: constants apart, and what OpenVINO has merged into nothing
+    (`_fake`)."""
     kinds = {"Reorder", "Transpose", "DepthToSpace"}
     nodes = compiled.get_runtime_model().get_ordered_ops()
     names = [node.get_friendly_name() for node in nodes if node.get_rt_info()["layerType"].value in kinds]
@@ -71,8 +72,8 @@ def test_openvino_moves_nothing_and_the_picture_stays(tmp_path: Path, name: str,
         still = [name for name in moves if "float_frame_0" in name] if precision == "fp32" else []
         assert (moves == still) == (form == "channels_last"), moves
     differing = pictures["frames"] - pictures["channels_last"]
-    # Float sums in another order: a value next to a tie may go to the other level. In INT8 OpenVINO rounds a hidden sum of exactly half a
-    # step to either neighbour, differently in each form.
+    # Float sums in another order: a value next to a tie may go to the other level. In INT8 OpenVINO rounds a
+    # hidden sum of exactly half a step to either neighbour, differently in each form.
     assert np.abs(differing).max() <= (1 if precision == "fp32" else 2)
     assert (differing != 0).mean() < (2e-3 if precision == "fp32" else 4e-3)
 

@@ -1,4 +1,5 @@
-"""The benchmark that keeps the table of forms true: every form is timed, and the verdict follows the figures."""
+"""The benchmark that keeps the table of forms true: every form is timed, and the verdict follows the
+figures."""
 
 import importlib.util
 from pathlib import Path
