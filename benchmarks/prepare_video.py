@@ -1,9 +1,9 @@
-"""Frames per second from a y4m file to HR and LR frame files, by number of threads, interleaved; and what bounds it.
+"""Frames per second from a y4m file to HR and LR frame files, by number of threads; and what bounds it.
 
     .venv/bin/python benchmarks/prepare_video.py --folder /a/fast/disk --threads 1 2 --rounds 3
 
-Writes a synthetic 1080p video of --frames frames (3.1 MB each) and frame files (7.8 MB a frame) into the folder, and
-deletes them. The second table takes one frame through each step on one thread.
+Writes a synthetic 1080p video of --frames frames (3.1 MB each) and frame files (7.8 MB a frame) into the
+folder, and deletes them. The second table takes one frame through each step on one thread.
 """
 
 import argparse
@@ -65,7 +65,8 @@ def step_times(folder: Path, path: Path) -> dict[str, float]:
     planes = read_planes(path, header, 0)
     frame = yuv_to_rgb(planes, "bt709", True, "left")
     twin = downsample(frame, "bicubic")
-    with FrameWriter(folder / "steps.npy", [frame.shape[:2]] * 8) as high:  # pyright: ignore[reportArgumentType]
+    shape = (frame.shape[0], frame.shape[1])
+    with FrameWriter(folder / "steps.npy", [shape] * 8) as high:
         places = iter(range(10**9))
         steps: dict[str, Callable[[], object]] = {
             "read planes": lambda: [

@@ -39,9 +39,7 @@ def test_every_study_dry_runs(project: Project, name: str):
     jobs = read_jobs(done.stdout)
     assert jobs["collect_metrics"] == 1
     # The paper's clip and calibration images; DIV2K's training and validation sets.
-    assert jobs.get("fetch_file", 0) == {"paper.yaml": 2, "train-div2k.yaml": 2, "forensics.yaml": 1}.get(
-        name, 0
-    )
+    assert jobs.get("fetch_file", 0) == {"paper.yaml": 2, "train-div2k.yaml": 2}.get(name, 0)
 
 
 def test_default_study_without_heavy_imports(project: Project):

@@ -32,9 +32,10 @@ def prepare_clip(
     """Write a clip: its high-resolution frames, their x2-downsampled twins, and the index of both.
 
     `hr` and `lr` are frame files, `index` is JSON with names, shapes, origins and the digest of every frame
-    (`picture_digest`). Each appears under its name only when it is whole, the index last. `wheels` is the folder of
-    downloaded wheels, `downsampling` one of KERNELS. Where the sources allow it, `threads` frames are made side by
-    side, each holding one frame in memory. Raises UserError for what a source gets wrong, and for a full disk.
+    (`picture_digest`). Each appears under its name only when it is whole, the index last. `wheels` is the
+    folder of downloaded wheels, `downsampling` one of KERNELS. Where the sources allow it, `threads` frames
+    are made side by side, each holding one frame in memory. Raises UserError for what a source gets wrong,
+    and for a full disk.
     """
     readers = [open_source(source, wheels) for source in sources]
     shapes = [shape for reader in readers for shape in reader.shapes]

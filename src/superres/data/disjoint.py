@@ -1,7 +1,7 @@
 """Do a clip and other images show the same pixels? Answered from their indices, once both are prepared.
 
-What a study names twice is found before any work starts (`superres.data.sources.source.check_disjoint`); this finds the same
-picture under two names as well, by the hash of its pixels.
+What a study names twice is found before any work starts (`superres.data.sources.source.check_disjoint`); this
+finds the same picture under two names as well, by the hash of its pixels.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Downsampling by two: how a high-resolution frame becomes the low-resolution one that models see.
 
-Output pixel i lies between input pixels 2i and 2i + 1. Outside the frame, pixels are mirrored with the
-edge pixel repeated (d c b a | a b c d), which is MATLAB imresize's border; libraries have their own. Light: the
+Output pixel i lies between input pixels 2i and 2i + 1. Outside the frame, pixels are mirrored with the edge
+pixel repeated (d c b a | a b c d), which is MATLAB imresize's border; libraries have their own. Light: the
 names of the kernels are keys of a study, so numpy and OpenCV come in where a frame is made.
 """
 
@@ -20,11 +20,6 @@ Downsampling = Literal[
     "area",
     "lanczos",
     "bicubic-aliased",
-    "bicubic-swscale",
-    "opencv-area",
-    "opencv-cubic",
-    "pillow-bicubic",
-    "pillow-lanczos",
 ]
 KERNELS: tuple[str, ...] = get_args(Downsampling)
 
@@ -58,10 +53,7 @@ _WEIGHTS = {
     "area": (lambda _: 1.0, 2, 2),
     "lanczos": (lanczos3, 2, 12),
     "bicubic-aliased": (keys_cubic, 1, 4),
-    "bicubic-swscale": (lambda x: keys_cubic(x, -0.6), 2, 8),
 }
-FILTERS = tuple(_WEIGHTS)
-"""Kernels that are linear filters, but for their rounding."""
 
 
 @cache
@@ -78,15 +70,14 @@ def _taps(kernel: str) -> "np.ndarray":
 def downsample_float(frame: "np.ndarray", kernel: str) -> "np.ndarray":
     """Downsample a frame by two and don't round.
 
-    `frame` is uint8 H x W x 3, H and W even; the result is float32 H/2 x W/2 x 3 in levels of 0 to 255,
-    which the negative lobes of a kernel may leave. `kernel` is one of FILTERS: `bicubic` (8 taps, MATLAB
-    imresize's antialiased bicubic), `area` (mean of 2 x 2), `lanczos` (12 taps, antialiased),
-    `bicubic-aliased` (4 taps, not stretched) and `bicubic-swscale` (8 taps, antialiased, a = -0.6, the kernel of
-    FFmpeg's swscale); `bicubic-matlab` is `bicubic` where nothing is rounded. Raises UserError for an unknown kernel
-    or an odd size.
+    `frame` is uint8 H x W x 3, H and W even; the result is float32 H/2 x W/2 x 3 in levels of 0 to 255, which
+    the negative lobes of a kernel may leave. `kernel` is one of KERNELS: `bicubic` (8 taps, MATLAB imresize's
+    antialiased bicubic), `area` (mean of 2 x 2), `lanczos` (12 taps, antialiased) and `bicubic-aliased` (4
+    taps, not stretched); `bicubic-matlab` is `bicubic` where nothing is rounded. Raises UserError for an
+    unknown kernel or an odd size.
     """
-    _check(frame, kernel, FILTERS)
-    return _filter(frame, _taps(kernel), _taps(kernel))[::2, ::2]
+    _check(frame, kernel)
+    return filter_to_half(frame, _taps(kernel))
 
 
 def downsample(frame: "np.ndarray", kernel: str) -> "np.ndarray":
@@ -95,14 +86,11 @@ def downsample(frame: "np.ndarray", kernel: str) -> "np.ndarray":
     `frame` is uint8 H x W x 3, H and W even; the result is uint8 H/2 x W/2 x 3. Values are rounded once, at
     the end, halves to even. `bicubic-matlab` rounds twice, halves up, as MATLAB's imresize does when it is
     handed an 8-bit picture: after the columns are halved and again after the rows. Kernels and errors: see
-    `downsample_float`. Besides, `opencv-area` and `opencv-cubic` are cv2.resize (the latter has a = -0.75 and no
-    antialiasing), `pillow-bicubic` and `pillow-lanczos` are Image.resize (antialiased), each as it rounds 8 bits.
+    `downsample_float`.
     """
     import numpy as np
 
-    _check(frame, kernel, KERNELS)
-    if kernel not in FILTERS:
-        return _by_library(frame, kernel)
+    _check(frame, kernel)
     if kernel == "bicubic-matlab":
         taps, keep = _taps(kernel), np.ones(1)
         halved = _to_levels(np.floor(_filter(frame, keep, taps)[::2] + 0.5))
@@ -110,23 +98,14 @@ def downsample(frame: "np.ndarray", kernel: str) -> "np.ndarray":
     return _to_levels(np.rint(downsample_float(frame, kernel)))
 
 
-def _by_library(frame: "np.ndarray", kernel: str) -> "np.ndarray":
-    """What a library does of itself with 8 bits. OpenCV's INTER_LINEAR is its INTER_AREA where a size is halved."""
-    import cv2
-    import numpy as np
-    from PIL import Image
-
-    half = (frame.shape[1] // 2, frame.shape[0] // 2)
-    opencv = {"opencv-area": cv2.INTER_AREA, "opencv-cubic": cv2.INTER_CUBIC}
-    if kernel in opencv:
-        return cv2.resize(frame, half, interpolation=opencv[kernel])
-    pillow = {"pillow-bicubic": Image.Resampling.BICUBIC, "pillow-lanczos": Image.Resampling.LANCZOS}
-    return np.asarray(Image.fromarray(frame).resize(half, pillow[kernel]))
+def filter_to_half(frame: "np.ndarray", taps: "np.ndarray") -> "np.ndarray":
+    """Downsample a frame (uint8 H x W x 3) by two with a symmetric filter of even length, in float32."""
+    return _filter(frame, taps, taps)[::2, ::2]
 
 
-def _check(frame: "np.ndarray", kernel: str, known: tuple[str, ...]) -> None:
-    if kernel not in known:
-        raise UserError(f"downsampling: expected one of {', '.join(known)}, found {kernel!r}")
+def _check(frame: "np.ndarray", kernel: str) -> None:
+    if kernel not in KERNELS:
+        raise UserError(f"downsampling: expected one of {', '.join(KERNELS)}, found {kernel!r}")
     height, width = frame.shape[:2]
     if height % 2 or width % 2:
         raise UserError(

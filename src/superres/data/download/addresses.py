@@ -1,4 +1,4 @@
-"""Addresses on the network: which a study may name, and how they are printed without what is secret in them."""
+"""Addresses on the network: which a study may name, and how they are printed without secrets."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def redact(text: str) -> str:
 
 @contextmanager
 def without_secrets() -> Iterator[None]:
-    """Leave out of a UserError's message what is secret in the addresses that it repeats, wherever they stood."""
+    """Leave the secrets of all addresses out of a UserError's message."""
     try:
         yield
     except UserError as error:
@@ -42,8 +42,8 @@ def check_address(address: str, where: str) -> None:
     host = re.split(r"[/?#]", address.partition("://")[2])[0]
     if "@" in host:
         raise UserError(
-            f"{where}: expected an address without user name and password, found {redact(address)!r} with some; "
-            "write them into ~/.netrc, which is read"
+            f"{where}: expected an address without user name and password, found {redact(address)!r} with "
+            "some; write them into ~/.netrc, which is read"
         )
     try:
         parts = urlsplit(address)

@@ -1,7 +1,7 @@
 """A pinned file under its name: from a folder that has it or from an address, verified before it is used.
 
-Beside the name under which a file is found lies a receipt. It says what was verified: the real file, its size, its time
-of change and its sha256. Light: what speaks HTTP comes in with a download.
+Beside the name under which a file is found lies a receipt. It says what was verified: the real file, its
+size, its time of change and its sha256. Light: what speaks HTTP comes in with a download.
 """
 
 import fcntl
@@ -36,11 +36,11 @@ def fetch_file(
     room: Sequence[tuple[Path, int]] = (),
     patience: "Patience | None" = None,
 ) -> None:
-    """Make `out` a link to the pinned file, with its receipt beside it, once its content is known to be right.
+    """Make `out` a link to the pinned file, with its receipt beside it, once its content is verified.
 
-    The folder `store`, where downloads stay, is looked into first, then the file's places: folders, then addresses.
-    `room` is what else (folders, and bytes in each) has to fit on the disk before a download begins. Raises
-    UserError if a place has another file under this name, or none has the file.
+    The folder `store`, where downloads stay, is looked into first, then the file's places: folders, then
+    addresses. `room` is what else (folders, and bytes in each) has to fit on the disk before a download
+    begins. Raises UserError if a place has another file under this name, or none has the file.
     """
     file = wanted.file
     store.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ def _receipt(out: Path) -> Path:
 
 @contextmanager
 def _locked(path: Path, name: str) -> Iterator[None]:
-    """Hold off another run that fetches the same file; the system frees the lock however this process ends."""
+    """Hold off another run that fetches the same file; the system frees the lock when this process ends."""
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -130,8 +130,8 @@ def _locked(path: Path, name: str) -> Iterator[None]:
 def verify_file(path: Path, file: PinnedFile, receipt: Path) -> None:
     """Check that the file at `path` (a link is followed) is the pinned one, and write the receipt.
 
-    Costs nothing while the receipt is that of this very file. Raises UserError if the file is missing or another
-    one; with `mismatch` warn, a hash that differs is said on stderr, and the structure decides.
+    Costs nothing while the receipt is that of this very file. Raises UserError if the file is missing or
+    another one; with `mismatch` warn, a hash that differs is said on stderr, and the structure decides.
     """
     if not path.is_file():
         raise UserError(f"{path}: expected the file {file.name}, found nothing; run its download again")
@@ -150,13 +150,13 @@ def check_size(path: Path, file: PinnedFile) -> None:
     found = path.stat().st_size
     if found != file.bytes:
         raise UserError(
-            f"{path}: expected {file.bytes} bytes, found {found}: it isn't the file that the study pins, and is not used; "
-            f"{_AWAY}"
+            f"{path}: expected {file.bytes} bytes, found {found}: it isn't the file that the study pins, "
+            f"and is not used; {_AWAY}"
         )
 
 
 def _accept_digest(path: Path, file: PinnedFile, digest: str, where: str, advice: str) -> None:
-    """Raise UserError if the content's sha256 isn't the pinned one, unless a sound structure may stand in for it.
+    """Raise UserError if the content's sha256 isn't the pinned one, unless a sound structure may do instead.
 
     `where` and `advice` are the beginning and the end of the message.
     """
@@ -164,13 +164,13 @@ def _accept_digest(path: Path, file: PinnedFile, digest: str, where: str, advice
         return
     if file.mismatch == "error":
         raise UserError(
-            f"{where}: expected sha256 {file.sha256}, found {digest}: it isn't the file that the study pins, and is not "
-            f"used; {advice}"
+            f"{where}: expected sha256 {file.sha256}, found {digest}: it isn't the file that the study pins, "
+            f"and is not used; {advice}"
         )
     header = read_header(path)
     sys.stderr.write(
-        f"warning: {where}: expected sha256 {file.sha256}, found {digest}; it is used all the same, for its size is right "
-        f"and it holds {header.frames} whole frames of {header.width}x{header.height}\n"
+        f"warning: {where}: expected sha256 {file.sha256}, found {digest}; it is used all the same, "
+        f"for its size is right and it holds {header.frames} whole frames of {header.width}x{header.height}\n"
     )
 
 

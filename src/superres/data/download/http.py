@@ -1,4 +1,4 @@
-"""Download of a pinned file over HTTP: resumed by ranges, tried again on what can pass, refused at once on what can't."""
+"""Download of a pinned file over HTTP: resumed by ranges, tried again on what can pass, else refused."""
 
 import random
 import re
@@ -18,6 +18,7 @@ from superres.data.sources.source import PinnedFile
 from superres.device.base.errors import UserError
 
 _BLOCK = 1 << 18
+_PASSING = (408, 425, 429, *range(500, 600))
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
@@ -44,10 +45,10 @@ class _PassingError(Exception):
 class Patience:
     """How long a download waits for what, in seconds, and how often it tries.
 
-    `attempts` in a row may fail without `progress_bytes` of new content; each is followed by a wait that doubles
-    from `first_wait_s` to `longest_wait_s`, less up to half of it by chance. A server that says Retry-After is given
-    that time, up to `longest_asked_wait_s`. A connection is given up after `silence_s` without a byte, or if it
-    brings less than `slowest_bytes_per_s` over `window_s`.
+    `attempts` in a row may fail without `progress_bytes` of new content; each is followed by a wait that
+    doubles from `first_wait_s` to `longest_wait_s`, less up to half of it by chance. A server that says
+    Retry-After is given that time, up to `longest_asked_wait_s`. A connection is given up after `silence_s`
+    without a byte, or if it brings less than `slowest_bytes_per_s` over `window_s`.
     """
 
     attempts: int = 6
@@ -65,8 +66,9 @@ class Patience:
 def download(address: str, file: PinnedFile, partial: Partial, patience: Patience) -> None:
     """Bring `partial` to the file's full length from `address`, going on where it stands.
 
-    Whether the content is right is for the caller to check. Raises NotThereError if the server hasn't got the file or
-    can't be reached, RefusedError (both are UserErrors) for what won't pass by itself or doesn't pass in time.
+    Whether the content is right is for the caller to check. Raises NotThereError if the server hasn't got the
+    file or can't be reached, RefusedError (both are UserErrors) for what won't pass by itself or doesn't pass
+    in time.
     """
     with requests.Session() as session:
         session.max_redirects = patience.redirects
@@ -82,8 +84,8 @@ def download(address: str, file: PinnedFile, partial: Partial, patience: Patienc
                 if failed >= patience.attempts:
                     kind = NotThereError if fault.unreachable else RefusedError
                     raise kind(
-                        f"{transfer.where}: expected it to be sent, found: {fault}, in {failed} attempts in a row; "
-                        f"try again later, it goes on from {partial.size} of {file.bytes} bytes"
+                        f"{transfer.where}: expected it to be sent, found: {fault}, in {failed} attempts "
+                        f"in a row; try again later, it goes on from {partial.size} of {file.bytes} bytes"
                     ) from None
                 longest = min(patience.first_wait_s * 2 ** (failed - 1), patience.longest_wait_s)
                 # Clients that failed together shouldn't come back together.
@@ -129,10 +131,7 @@ class _Transfer:
     def _check_status(self, response: requests.Response) -> None:
         """Raise what a status deserves that brings no file."""
         status, asked = response.status_code, response.headers.get("Retry-After")
-        policy = Retry(
-            status_forcelist=(408, 425, 429, *range(500, 600)),
-            retry_after_max=self.patience.longest_asked_wait_s,
-        )
+        policy = Retry(status_forcelist=_PASSING, retry_after_max=self.patience.longest_asked_wait_s)
         expected = f"{self.where}: expected the file, found"
         if status == 416:
             self.partial.restart()
@@ -145,27 +144,27 @@ class _Transfer:
             )
         if status in (401, 403, 407):
             raise RefusedError(
-                f"{expected} that the server doesn't let us have it (status {status}); write a user name and password "
-                "for it into ~/.netrc, or take another address"
+                f"{expected} that the server doesn't let us have it (status {status}); write a user name "
+                "and password for it into ~/.netrc, or take another address"
             )
         if status not in (200, 206):
             raise RefusedError(f"{expected} status {status}; correct the address")
 
     def _check_file(self, response: requests.Response) -> None:
         """Raise RefusedError for a body that is another file; prepare the partial file for one that isn't."""
-        headers = response.headers
+        headers, where, size = response.headers, self.where, self.file.bytes
         if headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/html":
-            raise RefusedError(f"{self.where}: expected the file, found a web page; correct the address")
+            raise RefusedError(f"{where}: expected the file, found a web page; correct the address")
         if headers.get("Content-Encoding", "identity").lower() != "identity":
             raise RefusedError(
-                f"{self.where}: expected the file as it is, found it compressed on the way; use another address"
+                f"{where}: expected the file as it is, found it compressed on the way; use another address"
             )
         part = response.status_code == 206
         found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "")) if part else None
         total = found[2] if found else "" if part else headers.get("Content-Length", "")
-        if total.isdigit() and int(total) != self.file.bytes:
+        if total.isdigit() and int(total) != size:
             raise RefusedError(
-                f"{self.where}: expected {self.file.bytes} bytes, found {total}: another file than the study pins; "
+                f"{where}: expected {size} bytes, found {total}: another file than the study pins; "
                 "correct the study or the address"
             )
         if part:
@@ -181,7 +180,7 @@ class _Transfer:
         self.partial.note_version(headers.get("ETag"), headers.get("Last-Modified"))
 
     def _begin_part(self, first: int | None, etag: str | None) -> None:
-        """Prepare for a body that begins at byte `first`, which should go on where the partial file stands."""
+        """Prepare for a body that begins at byte `first`, which should be where the partial file ends."""
         stands, before = self.partial.size, self.partial.etag
         if first != stands:
             self.partial.restart()
@@ -195,27 +194,28 @@ class _Transfer:
 
     def _read(self, raw: urllib3.BaseHTTPResponse) -> None:
         """Add a body to the partial file, unless it is too long or comes too slowly."""
-        with progress_bar(f"fetch_file {self.file.name}", self.file.bytes, self.partial.size) as bar:
+        total, slowest = self.file.bytes, self.patience.slowest_bytes_per_s
+        with progress_bar(f"fetch_file {self.file.name}", total, self.partial.size) as bar:
             started, size = time.monotonic(), self.partial.size
-            # read1 returns what has come; read would wait for a whole block, and never notice a server that drips.
+            # read1 returns what has come; read would wait for a whole block, and never notice a server that
+            # drips.
             while block := raw.read1(_BLOCK):
-                if self.partial.size + len(block) > self.file.bytes:
+                if self.partial.size + len(block) > total:
                     self.partial.restart()
                     raise RefusedError(
-                        f"{self.where}: expected {self.file.bytes} bytes, found more: another file than the study pins"
+                        f"{self.where}: expected {total} bytes, found more: another file than the study pins"
                     )
                 self.partial.append(block)
                 bar.update(len(block))
                 now = time.monotonic()
                 if now - started >= self.patience.window_s:
-                    slowest = self.patience.slowest_bytes_per_s
                     if self.partial.size - size < slowest * (now - started):
                         raise _PassingError(f"less than {slowest:.0f} bytes a second")
                     started, size = now, self.partial.size
 
 
 def _seconds_of(retry_after: str, policy: Retry) -> float:
-    """Seconds from now that a Retry-After header (seconds, or a date) asks for; 0 if it can't be understood."""
+    """Seconds from now that a Retry-After header (seconds, or a date) asks for; 0 if it makes no sense."""
     try:
         return policy.parse_retry_after(retry_after)
     except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
@@ -229,8 +229,8 @@ def _fault_of(error: Exception, where: str) -> _PassingError | RefusedError:
     inner = cause.args[0] if isinstance(cause, urllib3.exceptions.SSLError) and cause.args else None
     if isinstance(inner, ssl.SSLCertVerificationError):
         return RefusedError(
-            f"{where}: expected a certificate that can be trusted, found: {inner.verify_message or 'none'}; set "
-            "REQUESTS_CA_BUNDLE if the server has one of your own authority"
+            f"{where}: expected a certificate that can be trusted, found: {inner.verify_message or 'none'}; "
+            "set REQUESTS_CA_BUNDLE if the server has one of your own authority"
         )
     if isinstance(error, requests.TooManyRedirects):
         return RefusedError(f"{where}: expected the file, found redirects without end; correct the address")

@@ -19,8 +19,8 @@ _BLOCK = 1 << 20
 class Partial:
     """The bytes of a pinned file that have arrived, in the file `path`, and in `path`.json what they are of.
 
-    Used as a context manager; what has arrived stays when it ends, however it ends. `size` is the number of bytes,
-    `resumed` whether they came over more than one connection.
+    Used as a context manager; what has arrived stays when it ends, however it ends. `size` is the number of
+    bytes, `resumed` whether they came over more than one connection.
     """
 
     def __init__(self, path: Path, file: PinnedFile):
@@ -120,7 +120,7 @@ class _Lines:
 
 
 def progress_bar(label: str, total: int, done: int) -> tqdm:
-    """Progress in bytes, on the terminal that the process was started on: jobs write their own stderr into a log too."""
+    """Progress in bytes, on the terminal of the process: jobs write their own stderr into a log too."""
     bytes_of: dict[str, Any] = {
         "desc": label,
         "total": total,

@@ -1,4 +1,4 @@
-"""Is there room on the disk? Asked before anything is written, and said plainly when there is none after all."""
+"""Is there room on the disk? Asked before anything is written; a disk that fills up gets one line."""
 
 import errno
 import shutil
@@ -12,7 +12,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def check_space(needs: Sequence[tuple[Path, int]], what: str) -> None:
-    """Raise UserError if some file system lacks room for what `needs` (folders, and bytes in each) asks of it.
+    """Raise UserError if some file system lacks room for `needs` (folders, and bytes in each).
 
     A folder need not exist yet; folders of one file system are taken together. `what` names the work.
     """
@@ -31,7 +31,7 @@ def check_space(needs: Sequence[tuple[Path, int]], what: str) -> None:
 
 @contextmanager
 def naming_full_disk(path: Path, then: str) -> Iterator[None]:
-    """Turn a full disk (or quota, or limit of a file's size) inside into a UserError that says what to do `then`."""
+    """Turn a full disk (or quota, or limit of a file's size) into a UserError that says what to do `then`."""
     try:
         yield
     except OSError as error:

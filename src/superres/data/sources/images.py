@@ -57,7 +57,7 @@ class Images(SourceKind):
         return [str(files[i]) for i in frame_indices(source.frames, len(files))]
 
     def check(self, source: Source, smallest: int) -> None:
-        """Raise UserError for a folder that is missing or has too few images, and for an image that is too small."""
+        """Raise UserError for a missing folder, for too few images, and for an image that is too small."""
         files = image_files(self)
         for index in select_frames(source.frames, len(files), self.path):
             _check_header(files[index], smallest)

@@ -29,7 +29,7 @@ class PackageImages(SourceKind):
     frames: FrameRange = FrameRange()
 
     def check(self, source: Source, smallest: int) -> None:
-        """Raise UserError for an installed package that lacks the photographs; a wheel is yet to be downloaded."""
+        """Raise UserError for an installed package without the photographs; a wheel isn't there yet."""
         package = package_of(source)
         if package.version is None:
             members = match_members(package, self.members, Path())

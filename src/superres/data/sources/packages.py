@@ -33,7 +33,8 @@ def download_wheel(package: str, version: str, sha256: str, out: Path) -> None:
         )
         if ended.returncode != 0:
             raise UserError(
-                f"download of {pinned}: expected pip to fetch its wheel, found: {redact(_last_error(ended.stdout))}"
+                f"download of {pinned}: expected pip to fetch its wheel, found: "
+                f"{redact(_last_error(ended.stdout))}"
             )
         files = list(Path(folder).iterdir())
         if len(files) != 1:

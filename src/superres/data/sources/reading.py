@@ -1,7 +1,8 @@
 """Frames of any source, one interface: names and sizes first, then frame by frame.
 
-Reading in rising order is what every source is quick at, and holds one frame (and one panorama) at a time. Sources that
-`read_in_any_order` names may be read from several threads. Light: numpy comes in where pixels are read.
+Reading in rising order is what every source is quick at, and holds one frame (and one panorama) at a time.
+Sources that `read_in_any_order` names may be read from several threads. Light: numpy comes in where pixels
+are read.
 """
 
 import hashlib

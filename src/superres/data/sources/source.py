@@ -1,7 +1,8 @@
 """What a source of frames is: the keys of its kind, the files that it reads, and the frames that are taken.
 
-A kind of source is one module beside this one: a `SourceKind` with its keys, its check and its reader. The registry
-lists them. Everything here and in those modules is light at import, for the workflow reads them while it parses a study.
+A kind of source is one module beside this one: a `SourceKind` with its keys, its check and its reader. The
+registry lists them. Everything here and in those modules is light at import, for the workflow reads them
+while it parses a study.
 """
 
 import math
@@ -56,9 +57,10 @@ class PackageFile:
 class PinnedFile:
     """A file that is fetched over a network, and what it has to be.
 
-    `bytes` and `sha256` (hexadecimal) pin its content. If `mismatch` is `warn`, a file of the right size with another
-    hash is used with a warning, and its structure decides. `url` is for people: it has neither credentials nor a query,
-    and takes no part in comparisons, since the content doesn't depend on where it comes from.
+    `bytes` and `sha256` (hexadecimal) pin its content. If `mismatch` is `warn`, a file of the right size with
+    another hash is used with a warning, and its structure decides. `url` is for people: it has neither
+    credentials nor a query, and takes no part in comparisons, since the content doesn't depend on where it
+    comes from.
     """
 
     name: str
@@ -82,8 +84,8 @@ class PinnedFile:
 class Download:
     """A pinned file and the places that may have it, in the order in which they are asked.
 
-    A place is a path or an address. It may hold secrets, so it is never printed or written, and takes no part in
-    comparisons.
+    A place is a path or an address. It may hold secrets, so it is never printed or written, and takes no part
+    in comparisons.
     """
 
     file: PinnedFile
@@ -101,8 +103,9 @@ class Named:
 class SourceKind(Keys, ABC):
     """The keys of one kind of source, and what the pipeline asks of it.
 
-    A kind that has the key `package` reads a package; one that has the keys `path` and `file` reads a file, which
-    is either on this machine or fetched. `frames`, where a kind has that key, says which frames are taken.
+    A kind that has the key `package` reads a package; one that has the keys `path` and `file` reads a file,
+    which is either on this machine or fetched. `frames`, where a kind has that key, says which frames are
+    taken.
     """
 
     # Whether frames can be read side by side: each is found without those before it.
@@ -177,8 +180,8 @@ class Source:
 def resolve(kind: SourceKind, where: str, named: Named) -> Source:
     """The source behind the keys at `where` in a study, with the package or the file that it names.
 
-    Raises UserError for a name that the study doesn't have, and unless a kind that reads a file has either a path or
-    the name of a file.
+    Raises UserError for a name that the study doesn't have, and unless a kind that reads a file has either a
+    path or the name of a file.
     """
     package = getattr(kind, "package", None)
     return Source(
@@ -212,8 +215,8 @@ def check_disjoint(a: Sequence[Source], b: Sequence[Source]) -> str | None:
     """Name the first thing that two sets of sources share, in one sentence; None when they share nothing.
 
     Compared are views into the same panorama (by yaw, around the circle), frame indices of the same file,
-    files of the same folder or archive, and patterns of the same package. It is arithmetic on what the study says: no
-    frame is read. Equal photographs under different names are found later, by their hashes.
+    files of the same folder or archive, and patterns of the same package. It is arithmetic on what the study
+    says: no frame is read. Equal photographs under different names are found later, by their hashes.
     """
     for mine in a:
         for theirs in b:

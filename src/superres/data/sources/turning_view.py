@@ -131,12 +131,6 @@ def frame_sector(view: TurningView, frame: int) -> Sector:
     return yaw - reach, yaw + reach
 
 
-def yaw_footprint(view: TurningView) -> Sector:
-    """Lowest and highest yaw, in degrees, of any point in any of a view's frames (not wrapped)."""
-    ends = [frame_sector(view, 0), frame_sector(view, view.count - 1)]
-    return min(low for low, _ in ends), max(high for _, high in ends)
-
-
 def sectors_overlap(a: Sector, b: Sector) -> bool:
     """Whether two sectors, in degrees and taken around the circle, share more than an end point."""
     if a[1] - a[0] >= 360 or b[1] - b[0] >= 360:

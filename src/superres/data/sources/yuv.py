@@ -44,9 +44,10 @@ def upsample_chroma(plane: np.ndarray, width: int, height: int, siting: str) -> 
 
 
 def _upsample(plane: np.ndarray, width: int, height: int, siting: str) -> tuple[np.ndarray, int]:
-    """The upsampled plane in whole sixteenths or fourths of a level (int16), and how many of them make a level.
+    """The upsampled plane in sixteenths or fourths of a level (int16), and how many of them make a level.
 
-    Bilinear weights are fourths, so nothing is rounded, and the arithmetic is that of floats at half their cost.
+    Bilinear weights are fourths, so nothing is rounded, and the arithmetic is that of floats at half their
+    cost.
     """
     cosited_across, cosited_down = _COSITED[siting]
     parts, steps = plane.astype(np.int16), 1
@@ -58,7 +59,7 @@ def _upsample(plane: np.ndarray, width: int, height: int, siting: str) -> tuple[
 
 
 def _double_rows(parts: np.ndarray, cosited: bool) -> np.ndarray:
-    """Rows and what lies between them, in fourths of the unit of `parts`; laid out in memory as `parts` is."""
+    """Rows and what lies between them, in fourths of the unit of `parts`; in the memory order of `parts`."""
     doubled = np.empty(
         (2 * parts.shape[0], parts.shape[1]), np.int16, "F" if parts.flags.f_contiguous else "C"
     )
@@ -89,9 +90,9 @@ def yuv_to_rgb(
     upsampled = [_upsample(plane, width, height, siting) for plane in chroma]
     to_rgb = rgb_matrix(matrix, limited)
     rgb = np.empty((height, width, 3), np.uint8)
-    # Floats of a few rows stay in the processor's cache; those of a whole frame take three times as long. A strip
-    # has one more row, which the next one writes again: OpenCV computes the last pixels of an array one by one and
-    # rounds them differently, so that a frame would depend on how it is cut.
+    # Floats of a few rows stay in the processor's cache; those of a whole frame take three times as long. A
+    # strip has one more row, which the next one writes again: OpenCV computes the last pixels of an array one
+    # by one and rounds them differently, so that a frame would depend on how it is cut.
     step = _STRIP if width >= _STRIP else height
     for top in range(0, height, step):
         rows = slice(top, top + step + 1)

@@ -54,7 +54,8 @@ class ZipImages(SourceKind):
     include: Annotated[
         Some[str],
         Field(
-            description="Patterns of names inside the archive (*, ?, [...]); * matches any characters, / too.",
+            description="Patterns of names inside the archive (*, ?, [...]); "
+            "* matches any characters, / too.",
         ),
     ] = ("*",)
     exclude: Annotated[Many[str], Field(description="Patterns of names that are left out.")] = ()
@@ -121,9 +122,9 @@ class _ZipReader(FrameReader):
 def zip_members(archive: str, images: ZipImages) -> list[str]:
     """Names of an archive's images, sorted: those that `include` and `exclude` let through.
 
-    In a pattern, `*` matches any characters including `/`. Raises UserError if the archive is missing, is none, or
-    is truncated; if any member's name leads out of the archive or occurs twice; if an image is encrypted, or
-    so large or so compressed that it can't be a photograph; or if there is no image.
+    In a pattern, `*` matches any characters including `/`. Raises UserError if the archive is missing, is
+    none, or is truncated; if any member's name leads out of the archive or occurs twice; if an image is
+    encrypted, or so large or so compressed that it can't be a photograph; or if there is no image.
     """
     path = Path(archive)
     with _opened(path) as opened:
@@ -140,8 +141,9 @@ def zip_members(archive: str, images: ZipImages) -> list[str]:
         _check_member(info, path)
     if not taken:
         raise UserError(
-            f"{path}: expected at least one image ({', '.join(IMAGE_SUFFIXES)}) that include {list(images.include)} and "
-            f"exclude {list(images.exclude)} let through, found none among {len(infos)} members"
+            f"{path}: expected at least one image ({', '.join(IMAGE_SUFFIXES)}) that include "
+            f"{list(images.include)} and exclude {list(images.exclude)} let through, found none among "
+            f"{len(infos)} members"
         )
     return sorted(info.filename for info in taken)
 

@@ -13,7 +13,6 @@ from superres.data.sources.turning_view import (
     frame_sector,
     half_width,
     sectors_overlap,
-    yaw_footprint,
 )
 from superres.data.sources.video import Video
 from superres.data.sources.y4m import Y4m
@@ -57,13 +56,6 @@ def test_half_width_is_the_extreme_yaw_of_the_border(pitch, fov, width, height):
 
 def test_level_view_spans_its_field_of_view():
     assert frame_sector(_view(pitch=0), 10) == pytest.approx((-90 + 3.6 - 55, -90 + 3.6 + 55))
-
-
-def test_footprint_joins_the_first_and_the_last_frame():
-    low, high = yaw_footprint(VIEW)
-    assert low == frame_sector(VIEW, 0)[0]
-    assert high == frame_sector(VIEW, 23)[1]
-    assert yaw_footprint(_view(yaw=-90 + 23 * 0.36, yaw_step=-0.36)) == pytest.approx((low, high))
 
 
 @pytest.mark.parametrize(

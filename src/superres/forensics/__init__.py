@@ -1,1 +1,0 @@
-"""Which unstated settings stand behind a published figure."""
