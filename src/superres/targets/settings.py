@@ -27,8 +27,8 @@ class Device(Keys):
 
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
-        description="The target's name in file names and tables; local stands for this machine, and has no key but "
-        "runtimes.",
+        description="The target's name in file names and tables; local stands for this machine, and has no "
+        "key but runtimes.",
     )
     runtimes: Runtimes = Field(
         default=None, repr=False, description="Runtimes of the study whose arms run there; all if left out."
@@ -37,8 +37,9 @@ class Device(Keys):
         default="",
         pattern=r"^[^\s-]\S*$",
         repr=False,
-        description="What one types behind ssh to get there: user@host, ssh://user@host:port, or a Host of the user's own "
-        "ssh_config. It has to work without a password, and the host's key has to be known.",
+        description="What one types behind ssh to get there: user@host, ssh://user@host:port, or a Host of "
+        "the user's own ssh_config. It has to work without a password, and the host's key has "
+        "to be known.",
     )
     ssh_config: str = Field(
         default="", repr=False, description="A file to use instead of the user's own ssh_config."
@@ -52,13 +53,13 @@ class Device(Keys):
         default="superres-work",
         pattern=r"^[^\s-].*$",
         repr=False,
-        description="The folder on the device that everything lies in, made if need be; relative to the user's home. "
-        "Nothing else is written there.",
+        description="The folder on the device that everything lies in, made if need be; relative to the "
+        "user's home. Nothing else is written there.",
     )
     power_mode: Maybe[Index] = Field(
         default=None,
-        description="The number of the power mode (nvpmodel -q) that arms are measured in; one in another mode fails. Left "
-        "out, no mode is asked for, and the one that was found is recorded.",
+        description="The number of the power mode (nvpmodel -q) that arms are measured in; one in another "
+        "mode fails. Left out, no mode is asked for, and the one that was found is recorded.",
     )
     lock_clocks: bool = Field(
         default=False,
@@ -71,7 +72,8 @@ class Device(Keys):
         default=20.0,
         gt=0,
         repr=False,
-        description="Most GB that frames, graphs and engines take on the device; what was used longest ago is removed.",
+        description="Most GB that frames, graphs and engines take on the device; what was used longest ago "
+        "is removed.",
     )
     timeout_minutes: float = Field(
         default=120.0,

@@ -23,16 +23,18 @@ class Build(Keys):
     )
     fp16_fallback: bool = Field(
         default=False,
-        description="Whether an INT8 engine may run in FP16 what it doesn't run in INT8. TensorRT 11 and RTX take every "
-        "type from the ONNX file, and have no fallback.",
+        description="Whether an INT8 engine may run in FP16 what it doesn't run in INT8. TensorRT 11 and "
+        "RTX take every type from the ONNX file, and have no fallback.",
     )
     optimization_level: Maybe[Annotated[Whole, Field(ge=0, le=5)]] = Field(
         default=None,
-        description="How long kernels are searched for, 0 to 5; TensorRT's default if left out. TensorRT 8.6 and later.",
+        description="How long kernels are searched for, 0 to 5; TensorRT's default if left out. TensorRT "
+        "8.6 and later.",
     )
     dla_core: Maybe[Index] = Field(
         default=None,
-        description="Run on this DLA core what it can, the rest on the GPU; fp16 and int8, frames of one size.",
+        description="Run on this DLA core what it can, the rest on the GPU; fp16 and int8, frames of one "
+        "size.",
     )
     timing_cache: bool = Field(
         default=True, description="Keep the times of kernels on this device for the next build."
@@ -48,26 +50,30 @@ class Runtime(Keys):
     """What executes engines, and in which precisions."""
 
     name: Annotated[str, OneOf(lambda: RUNTIMES)] = Field(
-        description="A runtime of this package; opencv runs bicubic, and nothing else does. pytorch is PyTorch as it "
-        "comes, pytorch_tuned the same with channels_last and kept memory (docs/performance.md). openvino_throughput has "
-        "several frames in flight: its FPS is that of the stream, its latency that of a frame in it."
+        description="A runtime of this package; opencv runs bicubic, and nothing else does. pytorch is "
+        "PyTorch as it comes, pytorch_tuned the same with channels_last and kept memory "
+        "(docs/performance.md). openvino_throughput has several frames in flight: its FPS is "
+        "that of the stream, its latency that of a frame in it."
     )
     precisions: SomeOnce[Precision] = Field(
         description="fp32, fp16, bf16, uint8 (opencv only), or int8-NAME for a calibration, one with steps "
-        "(int8-minmax+center), or a name from quantizations. int8-trt-NAME (tensorrt only, up to TensorRT 10) has TensorRT "
-        "find the ranges itself, on the images and by the method of the calibration NAME."
+        "(int8-minmax+center), or a name from quantizations. int8-trt-NAME (tensorrt only, up "
+        "to TensorRT 10) has TensorRT find the ranges itself, on the images and by the method "
+        "of the calibration NAME."
     )
     frames: Literal["uint8", "float32"] = Field(
         default="uint8",
-        description="What its engines take and give. uint8: frames, the conversion from and to 8 bits is part of the graph; "
-        "float32: planes, which are converted outside it. FP32 figures are the same to one level; uint8 is faster.",
+        description="What its engines take and give. uint8: frames, the conversion from and to 8 bits is "
+        "part of the graph; float32: planes, which are converted outside it. FP32 figures are "
+        "the same to one level; uint8 is faster.",
     )
     form: Maybe[Annotated[str, OneOf(lambda: (PLAIN, *FORMS))]] = Field(
         default=None,
-        description="How the conversion of uint8 frames is put into the graph, instead of the form that a table in the "
-        "code has for the runtime. plain: the runtime does it itself (openvino). blocks: what comes out is brought into a "
-        "frame outside (onnxruntime). levels: the same for the INT8 kernels of onnxruntime. channels_last: for the "
-        "convolutions of openvino. casts: for TensorRT, which has no other.",
+        description="How the conversion of uint8 frames is put into the graph, instead of the form that a "
+        "table in the code has for the runtime. plain: the runtime does it itself (openvino). "
+        "blocks: what comes out is brought into a frame outside (onnxruntime). levels: the same"
+        " for the INT8 kernels of onnxruntime. channels_last: for the convolutions of openvino."
+        " casts: for TensorRT, which has no other.",
     )
     build: Build = Build()
 
@@ -96,8 +102,9 @@ class Quality(Keys):
 
     luma: Literal["full-range", "studio-swing"] = Field(
         default="full-range",
-        description="What PSNR_Y is measured on, unrounded, with a peak of 255. full-range is BT.601 as in JPEG; "
-        "studio-swing is MATLAB's rgb2ycbcr, which gives 1.32 dB more for the same picture.",
+        description="What PSNR_Y is measured on, unrounded, with a peak of 255. full-range is BT.601 as in "
+        "JPEG; studio-swing is MATLAB's rgb2ycbcr, which gives 1.32 dB more for the same "
+        "picture.",
     )
     border: Index = Field(
         default=0, description="HR pixels at each side that are left out of PSNR and PSNR_Y."
@@ -132,7 +139,8 @@ class Latency(Keys):
     warmup_seconds: float = Field(
         default=1.0,
         ge=0,
-        description="Frames are run untimed until their times have settled, for at most so long (and at least 2 of them).",
+        description="Frames are run untimed until their times have settled, for at most so long (and at "
+        "least 2 of them).",
     )
     warmup_frames: Count = Field(
         default=5, description="Times have settled once the median of so many frames ..."
@@ -149,21 +157,21 @@ class Latency(Keys):
     max_seconds: float = Field(
         default=10.0,
         gt=0,
-        description="... but timing ends after this long, the reference's frames included, once 5 frames are timed (in 5 "
-        "rounds with a reference).",
+        description="... but timing ends after this long, the reference's frames included, once 5 frames "
+        "are timed (in 5 rounds with a reference).",
     )
     ratio_tolerance: float = Field(
         default=0.03,
         ge=0,
-        description="With a reference, timing goes on beyond that while the 95% interval of the ratio is wider than this "
-        "share to either side, as it is on a busy machine, ...",
+        description="With a reference, timing goes on beyond that while the 95% interval of the ratio is "
+        "wider than this share to either side, as it is on a busy machine, ...",
     )
     extended_seconds: float = Field(default=20.0, ge=0, description="... but ends after this long.")
     block_seconds: float = Field(
         default=0.2,
         ge=0,
-        description="With a reference, a round is a block of frames of the arm and one of the reference's; each lasts about "
-        "this long, and one frame at least.",
+        description="With a reference, a round is a block of frames of the arm and one of the reference's; "
+        "each lasts about this long, and one frame at least.",
     )
     reference: ReferenceKeys = ReferenceKeys()
     noise: Noise = Noise()

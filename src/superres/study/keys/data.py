@@ -20,10 +20,9 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Downsampling = Annotated[
     resampling.Downsampling,
     Field(
-        description="Kernel that makes LR from HR. bicubic is antialiased as in MATLAB's imresize; bicubic-matlab also "
-        "rounds as imresize does with 8-bit images, after each direction; bicubic-aliased is the kernel without "
-        "antialiasing, bicubic-swscale FFmpeg's (a = -0.6), antialiased, on RGB. opencv-area and opencv-cubic are "
-        "cv2.resize, pillow-bicubic and pillow-lanczos Pillow's Image.resize."
+        description="Kernel that makes LR from HR. bicubic is antialiased as in MATLAB's imresize; "
+        "bicubic-matlab also rounds as imresize does with 8-bit images, after each direction; "
+        "bicubic-aliased is the kernel without antialiasing."
     ),
 ]
 
@@ -53,7 +52,8 @@ class Package(Keys):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="The package's name.")
     version: Maybe[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!_-]*$")]] = Field(
         default=None,
-        description="The pinned version. Leave it out for a package that is installed already, such as a dependency.",
+        description="The pinned version. Leave it out for a package that is installed already, such as a "
+        "dependency.",
     )
     sha256: Maybe[Sha256] = Field(default=None, description="The wheel's sha256; goes with `version`.")
 
@@ -79,15 +79,15 @@ class File(Keys):
         description="The file's name on this machine and on mirrors.",
     )
     url: str = Field(
-        description="Its address, http or https, without user name and password, which belong into ~/.netrc. A query "
-        "(?token=...) is used and never written anywhere."
+        description="Its address, http or https, without user name and password, which belong into "
+        "~/.netrc. A query (?token=...) is used and never written anywhere."
     )
     bytes: Count = Field(description="The file's size.")
     sha256: Sha256 = Field(description="The file's sha256.")
     mismatch: Literal["error", "warn"] = Field(
         default="error",
-        description="What another sha256 under the right size means. error refuses the file; warn, for y4m files whose "
-        "hash isn't certain, says so and takes it if its frames are whole.",
+        description="What another sha256 under the right size means. error refuses the file; warn, for y4m "
+        "files whose hash isn't certain, says so and takes it if its frames are whole.",
     )
 
     @model_validator(mode="after")
@@ -155,8 +155,8 @@ class Clip(Keys):
     downsampling: Downsampling = "bicubic"
     optional: bool = Field(
         default=False,
-        description="If true and the source's file or folder isn't there, the study goes on without this clip, and says "
-        "so at the start and in the notes of its tables.",
+        description="If true and the source's file or folder isn't there, the study goes on without this "
+        "clip, and says so at the start and in the notes of its tables.",
     )
     source: AnyOf = Field(description="Where frames come from.")
 

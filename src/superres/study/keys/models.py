@@ -37,21 +37,22 @@ class Model(NetworkSettings):
     """An architecture and where its weights come from."""
 
     name: Annotated[str, OneOf(lambda: MODELS)] = Field(
-        description="An architecture of this package. espcn_ycbcr_folded is espcn_ycbcr in convolutions alone: it has no "
-        "weights of its own, and takes everything from espcn_ycbcr."
+        description="An architecture of this package. espcn_ycbcr_folded is espcn_ycbcr in convolutions "
+        "alone: it has no weights of its own, and takes everything from espcn_ycbcr."
     )
     weights: Literal["pretrained", "train"] = Field(
         default="pretrained",
-        description="pretrained takes the weights that come with the package, train trains them in this study.",
+        description="pretrained takes the weights that come with the package, train trains them in this "
+        "study.",
     )
     training: Training = Field(
         default=Training(), description="What is different for this model from the study's `training`."
     )
     kernel: Literal["opencv", "matlab"] = Field(
         default="opencv",
-        description="How the model bicubic interpolates; no other has it. opencv is cv2.resize (a = -0.75, borders "
-        "repeated, fixed point), matlab is imresize (a = -0.5, borders mirrored, rounded once), which the literature "
-        "compares with.",
+        description="How the model bicubic interpolates; no other has it. opencv is cv2.resize (a = -0.75, "
+        "borders repeated, fixed point), matlab is imresize (a = -0.5, borders mirrored, "
+        "rounded once), which the literature compares with.",
     )
 
     @model_validator(mode="after")

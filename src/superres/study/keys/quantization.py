@@ -30,8 +30,8 @@ class NamedRecipe(Keys):
         pattern=r"^[a-z0-9]+$", description="The precision is int8-NAME; no calibration has the same name."
     )
     recipe: RecipeText = Field(
-        description="A calibration and the steps behind it, each after a +, in the order in which they are taken: "
-        "minmax+center. See docs/int8-methods.md."
+        description="A calibration and the steps behind it, each after a +, in the order in which they are "
+        "taken: minmax+center. See docs/int8-methods.md."
     )
     float_layers: ManyOnce[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]] = Field(
         default=(), description="Layers whose convolutions stay in float, by name, such as conv1."
@@ -101,7 +101,8 @@ class Sensitivity(Keys):
     runtime: Executor = Field(default="openvino", description="What executes the graphs.")
     frames: Maybe[Count] = Field(
         default=None,
-        description="How many frames of each clip, evenly spread; all by default. A model with 3 layers takes 23 graphs.",
+        description="How many frames of each clip, evenly spread; all by default. A model with 3 layers "
+        "takes 23 graphs.",
     )
     models: SomeOnce[str] = Field(
         default=(),

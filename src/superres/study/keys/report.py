@@ -20,8 +20,8 @@ class Table(Keys):
 
     calibrated: str = Field(
         default="minmax",
-        description='The calibration in the paper\'s column "INT8 w/ calibration"; the one called dummy stands in "INT8 w/o '
-        'calibration", and any other gets a column of its own.',
+        description='The calibration in the paper\'s column "INT8 w/ calibration"; the one called dummy '
+        'stands in "INT8 w/o calibration", and any other gets a column of its own.',
     )
 
 
@@ -65,13 +65,14 @@ class Upscale(Keys):
     output: str = Field(
         default="",
         min_length=1,
-        description="What is written, without loss if the name ends in .mkv or .avi (FFV1), raw for .y4m, H.264 for .mp4 "
-        "and .mov. By default it lies in results/{study}/upscaled and has the input's name and .mkv.",
+        description="What is written, without loss if the name ends in .mkv or .avi (FFV1), raw for .y4m, "
+        "H.264 for .mp4 and .mov. By default it lies in results/{study}/upscaled and has the "
+        "input's name and .mkv.",
     )
     runtime: str = Field(
         default="openvino",
-        description="Runtime of the arm that upscales, on this machine; with model and precision it must be one of the "
-        "study's arms.",
+        description="Runtime of the arm that upscales, on this machine; with model and precision it must be"
+        " one of the study's arms.",
     )
     model: str = Field(default="espcn_anchor", description="Its model.")
     precision: str = Field(default="int8-entropy", description="Its precision.")

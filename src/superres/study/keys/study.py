@@ -64,14 +64,15 @@ class Study(Keys):
     )
     mirror: Maybe[str] = Field(
         default=None,
-        description="A folder, or the address of one, in which `files` are looked for by their names before their own "
-        "addresses are asked. The environment variable SUPERRES_DATA names another one, which comes first.",
+        description="A folder, or the address of one, in which `files` are looked for by their names before"
+        " their own addresses are asked. The environment variable SUPERRES_DATA names another "
+        "one, which comes first.",
     )
     files: Annotated[Mapping[str, Download], ByName(File, File.download)] = Field(
         default={},
-        description="Files that are fetched over a network: videos and archives. Sources name them by `file`. Each is "
-        "downloaded once for all studies, goes on where it was interrupted, and is used only with the size and hash that "
-        "stand here.",
+        description="Files that are fetched over a network: videos and archives. Sources name them by "
+        "`file`. Each is downloaded once for all studies, goes on where it was interrupted, and"
+        " is used only with the size and hash that stand here.",
     )
     clips: SomeNamed[Clip] = Field(
         description="What is evaluated. Each clip is a high-resolution sequence and its x2-downsampled twin."
@@ -82,19 +83,20 @@ class Study(Keys):
     )
     calibrations: Named[Calibration] = Field(
         default={},
-        description="Ways to get INT8 ranges. A calibration called NAME makes the precision int8-NAME, and int8-NAME+STEP "
-        "with steps.",
+        description="Ways to get INT8 ranges. A calibration called NAME makes the precision int8-NAME, and "
+        "int8-NAME+STEP with steps.",
     )
     sweep: Sweep = Field(
         default=Sweep(),
-        description="Calibrations on further numbers of images, to see how many are enough: NAME on n images is the "
-        "precision int8-NAMEofn. The target evaluate measures and plots them; all leaves them out.",
+        description="Calibrations on further numbers of images, to see how many are enough: NAME on n "
+        "images is the precision int8-NAMEofn. The target evaluate measures and plots them; all"
+        " leaves them out.",
     )
     quantizations: Annotated[Mapping[str, Quantization], ByName(NamedRecipe, NamedRecipe.quantization)] = (
         Field(
             {},
-            description="Names for recipes: NAME makes the precision int8-NAME. A recipe needs none, int8-RECIPE is a precision "
-            "too.",
+            description="Names for recipes: NAME makes the precision int8-NAME. A recipe needs none, "
+            "int8-RECIPE is a precision too.",
         )
     )
     steps: Steps = Field(
@@ -102,18 +104,21 @@ class Study(Keys):
     )
     sensitivity: Maybe[Sensitivity] = Field(
         default=None,
-        description="What the weights and activations of each layer lose on the clips, quantised alone and as the only ones "
-        "that aren't: a table a model and a plot. Not measured unless it is named.",
+        description="What the weights and activations of each layer lose on the clips, quantised alone and "
+        "as the only ones that aren't: a table a model and a plot. Not measured unless it is "
+        "named.",
     )
     training_sets: Named[TrainingSet] = Field(
         default={},
-        description="Images that models are trained and validated on, when a model's weights are to be trained.",
+        description="Images that models are trained and validated on, when a model's weights are to be "
+        "trained.",
     )
     training: Training = Training()
     models: SomeNamed[Model] = Field(description="The networks (and the bicubic baseline) that are compared.")
     targets: Annotated[Mapping[str, Target], ByName(TargetEntry, Device.target, least=1)] = Field(
         default={"local": Local()},
-        description="Machines that run arms. local is this one; a device is reached over SSH (docs/jetson.md).",
+        description="Machines that run arms. local is this one; a device is reached over SSH "
+        "(docs/jetson.md).",
     )
     runtimes: SomeNamed[Runtime] = Field(
         description="What executes engines, and in which precisions; each with each model makes an arm."
@@ -122,8 +127,8 @@ class Study(Keys):
     far_db: float = Field(
         default=1.0,
         gt=0,
-        description="An arm whose PSNR is more than this below FP32's of the same model, or below bicubic's, is marked in "
-        "the table: its pictures may be wrong, not only coarse.",
+        description="An arm whose PSNR is more than this below FP32's of the same model, or below "
+        "bicubic's, is marked in the table: its pictures may be wrong, not only coarse.",
     )
     table: Table = Table()
     samples: Samples = Samples()
@@ -132,8 +137,8 @@ class Study(Keys):
     roofline: Roofline = Roofline()
     upscale: Maybe[Upscale] = Field(
         default=Upscale(),
-        description="The video that the target `upscale` writes twice as wide and high: snakemake --cores 2 upscale "
-        "--config upscale='{input: clip.mp4}'.",
+        description="The video that the target `upscale` writes twice as wide and high: snakemake --cores 2"
+        " upscale --config upscale='{input: clip.mp4}'.",
     )
 
     _left_out: Mapping[str, Clip] = PrivateAttr({})
