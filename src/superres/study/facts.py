@@ -1,9 +1,7 @@
 """What a manifest says of an arm: the part of the study that concerns it, the files behind it, and the code of their jobs."""
 
-from dataclasses import asdict
 from typing import Any
 
-from superres.data.sources.source import Source
 from superres.device.runtimes import RUNTIMES
 from superres.device.tasks import TASKS
 from superres.models.graphs.uint8.forms import FORMS, PLAIN
@@ -206,10 +204,4 @@ def facts_of(images: Clip | CalibrationSet | TrainingSet) -> dict[str, Any]:
     """What decides the pixels of images, as JSON has it; a description changes no figure."""
     sources = [images.source] if isinstance(images, Clip) else images.sources
     facts = images.model_dump(exclude={"description", "optional", "source", "sources"})
-    return facts | {"sources": [_source_facts(source) for source in sources]}
-
-
-def _source_facts(source: Source) -> dict[str, Any]:
-    package = source.package and asdict(source.package)
-    pinned = source.pinned and asdict(source.pinned)
-    return {**source.kind.model_dump(), "package_file": package, "pinned": pinned}
+    return facts | {"sources": [source.describe() for source in sources]}

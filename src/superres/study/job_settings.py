@@ -126,11 +126,10 @@ class JobSettings:
 
     def executor(self, runtime: str) -> Settings:
         """What Executor takes, but for the threads."""
-        frames = self.study.frames[runtime]
         return {
             "runtime": runtime,
-            "frames": frames,
-            "folded": runtime == "onnxruntime" and frames == "uint8",
+            "frames": self.study.frames[runtime],
+            "form": self.study.forms[runtime],
         }
 
     # Tables and plots
