@@ -11,7 +11,7 @@ from superres.quantization.steps.base import StepJob
 
 
 def image_settings(data: Mapping[str, Any], frames: str) -> RandomImages | FrameFile:
-    """The images of a calibration: random tensors, or those of the frame file `frames` of its calibration set."""
+    """The images of a calibration: random tensors, or the frame file `frames` of its calibration set."""
     kind = RandomData if data["type"] == "random" else SetData
     return images_of(kind(**data), Path(frames))
 
@@ -28,7 +28,8 @@ def step_job(
 ) -> StepJob:
     """What a step of a recipe is told.
 
-    `frames` is the frame file of the calibration set, `measured` that of what was measured before it; empty without one.
+    `frames` is the frame file of the calibration set, `measured` that of what was measured before it; empty
+    without one.
     """
     chosen = calibration_settings(**calibration)
     data = chosen.data
