@@ -29,7 +29,7 @@ rule measure_sensitivity:
         frames=STUDY.sensitivity.frames if STUDY.sensitivity else None,
         quality=STUDY.quality.model_dump(),
         code=lambda wildcards: code(
-            "measure_sensitivity", FACTS.runtime_module(STUDY.sensitivity.runtime)
+            "measure_sensitivity", *FACTS.executor_modules(STUDY.sensitivity.runtime)
         ),
     script:
         "../workflow/scripts/measure_sensitivity.py"
@@ -56,7 +56,8 @@ rule measure_subsets:
         downsampling=STUDY.steps.of("mixed")["downsampling"],
         quality=STUDY.quality.model_dump(),
         code=lambda wildcards: code(
-            "measure_subsets", FACTS.runtime_module(STUDY.steps.of("mixed")["runtime"])
+            "measure_subsets",
+            *FACTS.executor_modules(STUDY.steps.of("mixed")["runtime"]),
         ),
     script:
         "../workflow/scripts/measure_subsets.py"
@@ -82,7 +83,7 @@ rule time_subsets:
         executor=lambda wildcards: SETTINGS.executor(STUDY.steps.of("mixed")["runtime"]),
         latency=STUDY.latency.timing,
         code=lambda wildcards: code(
-            "time_subsets", FACTS.runtime_module(STUDY.steps.of("mixed")["runtime"])
+            "time_subsets", *FACTS.executor_modules(STUDY.steps.of("mixed")["runtime"])
         ),
     script:
         "../workflow/scripts/time_subsets.py"

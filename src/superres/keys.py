@@ -1,7 +1,7 @@
 """Building blocks of settings that a study writes: pydantic models that are closed, frozen and never coerce.
 
-A room that has settings of its own builds them from these, and a study uses them as its keys. Light: the workflow
-imports it for a dry run.
+A room that has settings of its own builds them from these, and a study uses them as its keys. Light: the
+workflow imports it for a dry run.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,8 +24,8 @@ class Keys(BaseModel):
 def mistake(text: str, *at: str | int, key: str = "", later: bool = False) -> PydanticCustomError:
     """An error for a validator to raise: `text` says what was expected and what was found.
 
-    It is that of the value that is validated, of what lies `at` a place inside it, or of another `key`. A mistake that
-    may follow from others, such as a name that isn't known, comes `later` than all that don't.
+    It is that of the value that is validated, of what lies `at` a place inside it, or of another `key`. A
+    mistake that may follow from others, such as a name that isn't known, comes `later` than all that don't.
     """
     return PydanticCustomError("mistake", "{text}", {"text": text, "at": at, "key": key, "later": later})
 
@@ -101,7 +101,8 @@ class OneOf:
 class ByName:
     """A mapping by name that is written as a list of entries, each with a `name` of its own.
 
-    Entries are of the type `written` and become what `make` makes of them; by default both are the mapping's values.
+    Entries are of the type `written` and become what `make` makes of them; by default both are the mapping's
+    values.
     """
 
     written: Any = None

@@ -69,12 +69,18 @@ REFUSED = [
     ({"entries": {"name": "a"}}, "entries: expected a list, found {'name': 'a'}"),
     ({"entries": ["a"]}, "entries[0]: expected a mapping of keys, found 'a'"),
     ({"entries": [{}]}, "entries[0]: expected the key name, found no key at all; add it"),
-    ({"entries": [{"name": "a\n"}]}, r"entries[0].name: expected a text of the form ^[a-z0-9][a-z0-9_]*$, found 'a\n'"),
+    (
+        {"entries": [{"name": "a\n"}]},
+        r"entries[0].name: expected a text of the form ^[a-z0-9][a-z0-9_]*$, found 'a\n'",
+    ),
     (
         {"entries": [{"name": "a"}, {"name": "a"}]},
         "entries[1].name: expected a name of its own, found 'a' a second time",
     ),
-    ({"entries": [{"nmae": "a"}]}, "entries[0].nmae: unknown key (did you mean name?); known here: name, count"),
+    (
+        {"entries": [{"nmae": "a"}]},
+        "entries[0].nmae: unknown key (did you mean name?); known here: name, count",
+    ),
 ]  # fmt: skip
 
 

@@ -26,10 +26,10 @@ class Arm:
 
     @property
     def int8(self) -> str | None:
-        """What stands behind `int8-`: a recipe, a name for one, or `trt-` and a calibration; None for any other precision."""
+        """What stands behind `int8-`: a recipe, a name for one, or `trt-` and a calibration; else None."""
         return self.precision.removeprefix("int8-") if self.precision.startswith("int8-") else None
 
     @property
     def implicit(self) -> bool:
-        """Whether TensorRT finds the ranges of this INT8 precision itself, on the images of its calibration."""
+        """Whether TensorRT finds the ranges of this precision itself, on the images of its calibration."""
         return self.precision.startswith(IMPLICIT)

@@ -30,8 +30,9 @@ TENSORRT_METHODS = ("entropy", "minmax")
 def leave_out_missing(study: Study, *, own_environments: bool = False) -> Study:
     """The study without its optional clips whose file or folder isn't there, which are its `left_out`.
 
-    Nor does it have the optional calibrations whose tool isn't installed, which are its `missing`, and their arms; with
-    `own_environments` jobs bring what they need, and none is missing. Raises UserError if no clip is left, and for such a calibration that isn't optional.
+    Nor does it have the optional calibrations whose tool isn't installed, which are its `missing`, and their
+    arms; with `own_environments` jobs bring what they need, and none is missing. Raises UserError if no clip
+    is left, and for such a calibration that isn't optional.
     """
     study = study if own_environments else _leave_out_tools(study)
     missing = {name: clip for name, clip in study.clips.items() if clip.optional and not _is_there(clip)}
@@ -49,7 +50,8 @@ def _leave_out_tools(study: Study) -> Study:
     for calibration in gone.values():
         if not calibration.optional:
             raise UserError(
-                f"calibration {calibration.name}: expected the package {calibration.method}, found it not installed; "
+                f"calibration {calibration.name}: expected the package {calibration.method}, found it not "
+                "installed; "
                 f"install it with `{INSTALL}`, or take int8-{calibration.name} out of the study"
             )
     left = {name: q for name, q in study.quantizations.items() if q.recipe.calibration not in gone}
@@ -67,7 +69,8 @@ def left_out_notes(study: Study) -> list[str]:
         f"Clip `{clip.name}` is left out: {place_of(clip)} isn't there." for clip in study.left_out.values()
     ]
     tools = [
-        f"INT8 {calibration.name} is left out: the package {calibration.method} isn't installed; `{INSTALL}` does it."
+        f"INT8 {calibration.name} is left out: the package {calibration.method} isn't installed; `{INSTALL}` "
+        "does it."
         for calibration in study.missing.values()
     ]
     return clips + tools
@@ -123,7 +126,8 @@ def check_references(study: Study) -> None:
         if calibration.calibration_set not in (None, *study.calibration_sets):
             known = ", ".join(study.calibration_sets) or "none"
             raise UserError(
-                f"calibrations: {calibration.name}: data.name: expected a name from `calibration_sets` ({known}), "
+                f"calibrations: {calibration.name}: data.name: expected a name from `calibration_sets` "
+                f"({known}), "
                 f"found {calibration.calibration_set!r}"
             )
     for model in study.models.values():
@@ -161,12 +165,13 @@ def _check_targets(study: Study) -> None:
             if runtime not in study.runtimes:
                 known = ", ".join(study.runtimes)
                 raise UserError(
-                    f"targets[{i}].runtimes[{j}]: expected a name from `runtimes` ({known}), found {runtime!r}"
+                    f"targets[{i}].runtimes[{j}]: expected a name from `runtimes` ({known}), found "
+                    f"{runtime!r}"
                 )
 
 
 def _check_int8_arms(study: Study) -> None:
-    """Raise UserError for INT8 that a runtime doesn't have: a step, or a method of calibration of TensorRT's own."""
+    """Raise UserError for INT8 that a runtime lacks: a step, or a method of TensorRT's own calibration."""
     for arm in (*study.arms, *study.swept):
         calibration = study.calibration_of(arm)
         steps = study.quantizations[arm.int8].recipe.steps if arm.int8 is not None else ()
@@ -223,7 +228,7 @@ def _used_sources(study: Study) -> Iterator[tuple[str, Source, int]]:
 
 
 def _largest_patch(study: Study, images: TrainingSet) -> int:
-    """Width of the largest HR patch that some model's training draws from a set; 2 if it is for validation only."""
+    """Width of the largest HR patch that a training draws from a set; 2 if it is for validation only."""
     patches = [
         2 * max(model.training.patches)
         for model in study.models.values()
@@ -253,6 +258,7 @@ def _check_overlaps(study: Study) -> None:
             shared = check_disjoint(training.sources, validation.sources)
             if shared is not None:
                 raise UserError(
-                    f"training set {training.name} and validation set {validation.name}: expected no image in "
+                    f"training set {training.name} and validation set {validation.name}: expected no image "
+                    "in "
                     f"common, found that {shared}"
                 )

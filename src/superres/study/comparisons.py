@@ -12,7 +12,7 @@ from superres.study.keys.study import Study
 
 @dataclass(frozen=True)
 class Series:
-    """INT8 precisions that differ only in one setting of their data: the precision of each value, in rising order."""
+    """INT8 precisions that differ in one setting of their data alone: that of each value, in rising order."""
 
     label: str
     precisions: tuple[tuple[int, str], ...]

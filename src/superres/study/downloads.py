@@ -10,11 +10,11 @@ _RGB_OF_PLANES, _RGB_WITH_TWIN = 2.0, 2.5
 
 
 def frames_made_of(study: Study, name: str) -> Iterator[tuple[str, int]]:
-    """Frame files, relative to the study's folder, that are made of a fetched file, and at most how large each gets.
+    """Frame files in the study's folder that are made of a fetched file, and at most how large each gets.
 
-    Before the file is there, its size is all that is known: photographs in an archive are taken to be PNGs that
-    are no smaller than planes of video, and nothing can be said of so many frames of a file. What is exact is
-    checked again before frames are written.
+    Before the file is there, its size is all that is known: photographs in an archive are taken to be PNGs
+    that are no smaller than planes of video, and nothing can be said of so many frames of a file. What is
+    exact is checked again before frames are written.
     """
     for clip in study.clips.values():
         yield f"frames/{clip.name}.hr.npy", _frame_bytes([clip.source], name, _RGB_WITH_TWIN)

@@ -4,7 +4,7 @@ from typing import Any
 
 from superres.device.runtimes import RUNTIMES
 from superres.device.tasks import TASKS
-from superres.models.graphs.uint8.forms import FORMS, PLAIN
+from superres.models.graphs.uint8.forms import FORMS, FORMS_OF, PLAIN
 from superres.models.settings import weights_name
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import Calibration
@@ -102,7 +102,7 @@ class Facts:
             names |= {"refine_onnx", self.step_module(step)}
             if STEPS[step].measured:
                 names |= {"measure_subsets", "time_subsets", "find_frontier"}
-                names.add(self.runtime_module(self.study.steps.of(step)["runtime"]))
+                names |= {*self.executor_modules(self.study.steps.of(step)["runtime"])}
         return names
 
     @staticmethod
@@ -114,6 +114,12 @@ class Facts:
     def runtime_module(runtime: str) -> str:
         """The module of a runtime."""
         return _path_of(RUNTIMES[runtime])
+
+    @staticmethod
+    def executor_modules(runtime: str) -> list[str]:
+        """Modules of a runtime that executes graphs of layers, and of the forms that these may have."""
+        forms = [form for form in FORMS_OF.get(runtime, ()) if form != PLAIN]
+        return [Facts.runtime_module(runtime), *map(Facts.form_module, forms)]
 
     @staticmethod
     def step_module(step: str) -> str:

@@ -23,9 +23,9 @@ from superres.study.recipes import used_quantizations
 def load_study(config: Mapping[str, Any], data: str | None = None) -> Study:
     """The study that a configuration describes.
 
-    `data` is the folder or address that the environment names as the first place to look for the study's files in.
-    Raises UserError in one line for the first mistake: an unknown or mistyped key, a name that is given
-    twice or not at all, a precision without its calibration, an arm that no runtime has.
+    `data` is the folder or address that the environment names as the first place to look for the study's
+    files in. Raises UserError in one line for the first mistake: an unknown or mistyped key, a name that is
+    given twice or not at all, a precision without its calibration, an arm that no runtime has.
     """
     try:
         written = Study.model_validate(dict(config), context=Found(data))
@@ -48,9 +48,9 @@ def _complete(written: Study) -> Study:
 def _with_sweep(study: Study) -> Study:
     """A study with the calibrations that its `sweep` stands for; its arms are the study's `swept`.
 
-    The calibration NAME on n images is NAMEofn. A number of images for which the study has the calibration already adds
-    nothing. Raises UserError for a calibration that doesn't exist, has no images or isn't run there, and for a name that
-    is taken.
+    The calibration NAME on n images is NAMEofn. A number of images for which the study has the calibration
+    already adds nothing. Raises UserError for a calibration that doesn't exist, has no images or isn't run
+    there, and for a name that is taken.
     """
     calibrations = dict(study.calibrations)
     swept: list[str] = []
@@ -82,7 +82,8 @@ def _swept_calibration(study: Study, name: str, key: str) -> Calibration:
         )
     if runtime not in study.runtimes or f"int8-{name}" not in study.runtimes[runtime].precisions:
         raise UserError(
-            f"{key}: expected int8-{name} among the precisions of {runtime}, the sweep's runtime, found it not there"
+            f"{key}: expected int8-{name} among the precisions of {runtime}, the sweep's runtime, found it "
+            "not there"
         )
     return found
 
@@ -124,7 +125,7 @@ def _sensitivity(study: Study) -> Sensitivity | None:
 
 
 def _upscale(study: Study) -> Upscale | None:
-    """The video that is upscaled, None if none is named; raises UserError for an arm that the study hasn't."""
+    """The video that is upscaled, None without one; raises UserError for an arm that the study hasn't."""
     wanted = study.upscale
     if wanted is None or not wanted.input:
         return None
@@ -136,7 +137,8 @@ def _upscale(study: Study) -> Upscale | None:
         left = [arm for arm in left if getattr(arm, key) == getattr(wanted, key)]
         if not left:
             raise UserError(
-                f"upscale.{key}: expected that of an arm of this study on this machine ({', '.join(known) or 'none'}), "
+                f"upscale.{key}: expected that of an arm of this study on this machine "
+                f"({', '.join(known) or 'none'}), "
                 f"found {getattr(wanted, key)}"
             )
     return named

@@ -52,7 +52,7 @@ def first_mistake(error: ValidationError, model: type[BaseModel], config: Any) -
 
 
 def check_values(value: Any, path: Path = ()) -> None:
-    """Raise UserError for what no type says: a number that is none, and a text that no path or line can hold."""
+    """Raise UserError for what no type says: numbers that are none, texts that no path or line can hold."""
     if isinstance(value, Mapping):
         for key, entry in value.items():
             check_values(entry, (*path, key))
@@ -67,7 +67,8 @@ def check_values(value: Any, path: Path = ()) -> None:
             raise UserError(f"{_key(path)}: expected printable characters only, found {_short(value)}")
         if path[-1] == "path" and is_address(value):
             raise UserError(
-                f"{_key(path)}: expected a path on this machine, found the address {_short(value)}; name it in `files`, "
+                f"{_key(path)}: expected a path on this machine, found the address {_short(value)}; name it "
+                "in `files`, "
                 "and the file's name here as `file`"
             )
         if len(text.encode()) > _LONGEST:
@@ -115,7 +116,8 @@ class _Mistake:
             case "union_tag_invalid" | "union_tag_not_found":
                 tag = self._schema["discriminator"]
                 found = _short(self._found.get(tag["propertyName"]))
-                return f"{_join(key, tag['propertyName'])}: expected one of {', '.join(tag['mapping'])}; found {found}"
+                where, known = _join(key, tag["propertyName"]), ", ".join(tag["mapping"])
+                return f"{where}: expected one of {known}; found {found}"
             case "value_error":
                 return f"{key}: {self._facts['error']}"
         return f"{key}: expected {self._expected()}, found {self._shown()}"
@@ -148,7 +150,7 @@ class _Mistake:
 
 
 def _place(loc: Iterable[str | int], root: Schema) -> tuple[Path, Schema]:
-    """The path in a study and the schema there, from pydantic's location, which names the branches of unions too."""
+    """The path in a study and the schema there, from pydantic's location, which names branches of unions."""
     path: Path = ()
     schema = _resolve(root, root)
     for part in loc:

@@ -15,8 +15,8 @@ TENSORRT_OWN = IMPLICIT.removeprefix("int8-")
 def used_quantizations(study: Study) -> dict[str, Quantization]:
     """The quantisation behind every INT8 precision of a study and its sweep, by what follows `int8-`.
 
-    Raises UserError for a recipe of an unknown calibration or step, a step that needs images or photographs behind a
-    calibration without, and a name that a calibration has as well.
+    Raises UserError for a recipe of an unknown calibration or step, a step that needs images or photographs
+    behind a calibration without, and a name that a calibration has as well.
     """
     _check_named(study)
     used: dict[str, Quantization] = {}
@@ -60,23 +60,27 @@ def _check_recipe(
         known = ", ".join((*calibrations, *named)) or "none"
         also = " or `quantizations`" if named else ""
         raise UserError(
-            f"{key}: expected a recipe that begins with a name from `calibrations`{also} ({known}), found {text!r}"
+            f"{key}: expected a recipe that begins with a name from `calibrations`{also} ({known}), found "
+            f"{text!r}"
         )
     calibration = calibrations[recipe.calibration]
     if calibration.tool and (recipe.steps or key.startswith("quantizations")):
         raise UserError(
-            f"{key}: expected a calibration with ranges of its own, found {text!r}: {calibration.tool} makes a whole "
+            f"{key}: expected a calibration with ranges of its own, found {text!r}: {calibration.tool} makes "
+            "a whole "
             f"graph; take int8-{recipe.calibration}, without a step or another name"
         )
     for step in recipe.steps:
         if step in NEED_IMAGES and calibration.data is None:
             raise UserError(
-                f"{key}: expected a calibration with images before the step {step}, found {recipe.calibration} in "
+                f"{key}: expected a calibration with images before the step {step}, found "
+                f"{recipe.calibration} in "
                 f"{text!r}, whose method {calibration.method} has none"
             )
         if step in NEED_PHOTOGRAPHS and isinstance(calibration.data, RandomData):
             raise UserError(
-                f"{key}: expected a calibration on photographs before the step {step}, found {recipe.calibration} in "
+                f"{key}: expected a calibration on photographs before the step {step}, found "
+                f"{recipe.calibration} in "
                 f"{text!r}, whose images are random"
             )
 

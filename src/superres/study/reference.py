@@ -109,7 +109,8 @@ def _kinds_of_sources(root: Schema) -> Iterator[str]:
     yield "## Sources"
     yield ""
     yield from _wrapped(
-        "Where frames come from: `source` of a clip, and each entry of `sources` of a calibration set or a training "
+        "Where frames come from: `source` of a clip, and each entry of `sources` of a calibration set or a "
+        "training "
         "set. `type` says which kind it is, and with it which other keys there are."
     )
     for kind, reference in source["discriminator"]["mapping"].items():
@@ -145,7 +146,7 @@ def _bullet(path: str, description: str, facts: str) -> Iterator[str]:
 
 
 def _entries(rule: Schema, path: str, root: Schema) -> tuple[Schema | None, str]:
-    """The mapping that a key has, or the entries of its list have, with the path to its keys; None without one."""
+    """The mapping of a key, or of the entries of its list, with the path to its keys; None without one."""
     rule = _resolve(rule, root)
     if rule.get("type") == "array":
         return _entries(rule["items"], f"{path}[]", root)

@@ -22,7 +22,8 @@ class Local(Keys):
 class Device(Keys):
     """A machine reached over SSH.
 
-    How it is reached takes no part in `repr`, by which Snakemake compares parameters: a new address reruns nothing.
+    How it is reached takes no part in `repr`, by which Snakemake compares parameters: a new address reruns
+    nothing.
     """
 
     name: str = Field(

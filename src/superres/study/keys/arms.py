@@ -98,7 +98,7 @@ class Runtime(Keys):
 
 
 class Quality(Keys):
-    """How PSNR is measured. The defaults are the paper's Eq. 1 and 2; the literature's are studio-swing and 2."""
+    """How PSNR is measured. Defaults are the paper's Eq. 1 and 2; the literature's studio-swing and 2."""
 
     luma: Literal["full-range", "studio-swing"] = Field(
         default="full-range",
@@ -112,7 +112,7 @@ class Quality(Keys):
 
 
 class ReferenceKeys(Keys):
-    """The arm that every other arm of the same target is timed in turn with, so that ratios of speeds are of one run.
+    """The arm that all others of a target are timed in turn with, so that ratios of speeds are of one run.
 
     A target whose study doesn't have it gets no ratios, and that is said.
     """
@@ -191,7 +191,7 @@ class Profile(Keys):
 
 
 class Roofline(Keys):
-    """How the limits of a target are measured, by matrix products and copies of memory; docs/performance.md."""
+    """How the limits of a target are measured: matrix products, copies of memory; docs/performance.md."""
 
     seconds: float = Field(
         default=0.4, ge=0, description="How long each product and each copy is repeated; the fastest counts."

@@ -29,10 +29,10 @@ Downsampling = Annotated[
 
 @dataclass
 class Found:
-    """What validators of a study hand on to those of later keys: what sources refer to, and where files are looked for.
+    """What validators of a study hand on to later ones: what sources name, and where files are looked for.
 
-    `data` is the folder or address that the environment names as the first place to look in. `packages` and `files`
-    are None until those of the study are known to be sound.
+    `data` is the folder or address that the environment names as the first place to look in. `packages` and
+    `files` are None until those of the study are known to be sound.
     """
 
     data: str | None = None
@@ -97,8 +97,11 @@ class File(Keys):
         except UserError as error:
             raise mistake(str(error).removeprefix("url: "), "url") from error
         if self.mismatch == "warn" and PurePosixPath(self.name).suffix != ".y4m":
-            text = f"expected warn for .y4m files only, whose structure can be checked, found it with {self.name}"
-            raise mistake(text, "mismatch")
+            raise mistake(
+                "expected warn for .y4m files only, whose structure can be checked, found it with "
+                f"{self.name}",
+                "mismatch",
+            )
         return self
 
     @staticmethod

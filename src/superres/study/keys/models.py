@@ -62,7 +62,8 @@ class Model(NetworkSettings):
         origin = FOLDED_FROM.get(self.name)
         if origin is not None and (surplus := sorted(self.model_fields_set - {"name"})):
             raise mistake(
-                f"expected no such key for {self.name}: it is {origin} folded, with the weights and settings of that; "
+                f"expected no such key for {self.name}: it is {origin} folded, with the weights and settings "
+                "of that; "
                 "write it there",
                 surplus[0],
             )

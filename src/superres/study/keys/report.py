@@ -85,7 +85,7 @@ class Upscale(Keys):
     )
 
     def named(self, study: str) -> "Upscale":
-        """The video with the name of its output; raises UserError for one that is the input or doesn't fit the codec."""
+        """With a name for the output; raises UserError for the input's, and one unfit for the codec."""
         source = Path(self.input)
         output = self.output or f"results/{study}/upscaled/{source.stem}.mkv"
         if source.resolve() == Path(output).resolve():

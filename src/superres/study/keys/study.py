@@ -43,11 +43,11 @@ class Reference:
 class Study(Keys):
     """One study: its clips, calibration sets, models, precisions and targets.
 
-    Collections are lists of named entries, because a further --configfile merges mappings but replaces lists: a study
-    that lists its clips has just these. A loaded study has them as mappings by name, and more than is written:
-    `calibrations` has those of the sweep too, `quantizations` what stands behind every INT8 precision, by what follows
-    `int8-`; `models` have all settings of their training, and a folded model those of its origin. `upscale` is None if
-    no video is named.
+    Collections are lists of named entries, because a further --configfile merges mappings but replaces lists:
+    a study that lists its clips has just these. A loaded study has them as mappings by name, and more than is
+    written: `calibrations` has those of the sweep too, `quantizations` what stands behind every INT8
+    precision, by what follows `int8-`; `models` have all settings of their training, and a folded model those
+    of its origin. `upscale` is None if no video is named.
     """
 
     name: str = Field(
@@ -228,7 +228,7 @@ class Study(Keys):
         return Reference(keys.runtime, keys.model or next(iter(self.models)), keys.precision)
 
     def reference_of(self, arm: Arm) -> Arm | None:
-        """The arm that another is timed in turn with; None for the reference itself, and where the study has none."""
+        """The arm that another is timed in turn with; None for the reference itself, and without one."""
         reference = self.reference.on(arm.target)
         return reference if reference in self.arms and reference != arm else None
 
