@@ -54,8 +54,8 @@ def files(request, tmp_path_factory) -> Path:
         observed=folder / "seen.npz",
     )
     quantize_onnx(folder / "fp32.onnx", folder / "dummy.json", folder / "int8-dummy.onnx")
-    for precision, kind in (("fp32", "float"), ("int8-dummy", "int8")):
-        form = form_of("onnxruntime", kind)
+    forms = {"fp32": form_of("onnxruntime", "float"), "int8-dummy": form_of("onnxruntime", "int8")}
+    for precision, form in forms.items():
         write_form(folder / f"{precision}.onnx", folder / f"{precision}.uint8.onnx", form)
     return folder
 
