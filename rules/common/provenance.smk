@@ -50,7 +50,10 @@ def traced_quantization(arm):
 
 def set_facts(images):
     """What the study says about a calibration or training set."""
-    return {**asdict(images), "sources": [source.describe() for source in images.sources]}
+    return {
+        **asdict(images),
+        "sources": [source.describe() for source in images.sources],
+    }
 
 
 def study_of_arm(arm, clip):
@@ -89,7 +92,8 @@ def model_facts(arm):
     if facts["weights"] == "train" and arm.model != BASELINE:
         facts["training"] = dict(training)
         facts["training_sets"] = {
-            role: set_facts(STUDY.training_sets[training[role]]) for role in TRAINING_ROLES
+            role: set_facts(STUDY.training_sets[training[role]])
+            for role in TRAINING_ROLES
         }
     return facts
 
