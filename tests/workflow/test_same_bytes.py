@@ -43,7 +43,7 @@ def test_another_run_gives_the_same_bytes(tiny: Project, tmp_path: Path):
     arms = (tiny.folder / RESULTS / "arms").rglob("manifest.json")
     assert {Path(name).parent for name in wanted} == {path.relative_to(tiny.folder).parent for path in arms}
     assert {Path(name).parts[4] for name in wanted} >= {"onnxruntime", "opencv", "openvino", "pytorch"}
-    again = copy_project(tmp_path / "again")
+    again = copy_project(tmp_path)
     with busy_process():
         done = again.snakemake("--cores", "4", "--configfile=studies/tiny.yaml", *wanted)
     assert done.returncode == 0, done.stdout[-6000:]
