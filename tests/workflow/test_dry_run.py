@@ -52,31 +52,38 @@ def test_default_study_without_heavy_imports(project: Project):
     jobs = read_jobs(done.stdout)
     assert jobs["build_engine"] == jobs["measure_quality"] == jobs["measure_latency"] == 45
     assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == 12 and jobs["observe_activations"] == 8
-    # Every graph of ONNX Runtime, and those that OpenVINO has alone: each model's int8-minmax.
-    assert jobs["fold_frames"] == 16 and jobs["choose_form"] == 4
+    # Every graph of ONNX Runtime, and OpenVINO's in INT8.
+    assert jobs["write_uint8_graph"] == 12 + 12
     assert jobs["export_onnx"] == jobs["export_program"] == 4
     assert jobs["prepare_clip"] == jobs["prepare_calibration_set"] == 1
     assert "train_model" not in jobs
 
 
-def test_frames_are_folded_only_where_they_are_asked_for(project: Project):
+def test_graphs_on_8_bit_frames_are_written_only_where_they_are_asked_for(project: Project):
     text = (project.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
     study = project.write_study(
-        "planes",
-        re.sub(r"{name: (onnxruntime, form: pixels|openvino),", r"{name: \1, frames: float32,", text),
+        "planes", re.sub(r"{name: (onnxruntime|openvino),", r"{name: \1, frames: float32,", text)
     )
     jobs = read_jobs(project.snakemake("-n", "all", f"--configfile={study}").stdout)
-    assert not {"fold_frames", "choose_form"} & set(jobs)
+    assert "write_uint8_graph" not in jobs
     assert jobs["build_engine"] == 19
 
 
-def test_a_form_that_is_named_is_not_chosen(project: Project):
+def test_a_runtime_gets_the_form_of_the_table_unless_a_study_names_one(project: Project):
+    done = project.snakemake("-n", "all", "--configfile=studies/tiny.yaml")
+    # ONNX Runtime's fp32 and int8-minmax, OpenVINO's int8-dummy and int8-minmax, of three networks.
+    assert read_jobs(done.stdout)["write_uint8_graph"] == 3 * 4
+    graphs = set(re.findall(r"espcn_rgb/([a-z0-9-]+\.[a-z_]+)\.onnx", done.stdout))
+    assert graphs == {
+        "fp32.blocks",
+        "int8-minmax.levels",
+        "int8-dummy.channels_last",
+        "int8-minmax.channels_last",
+    }
     text = (project.folder / "studies/tiny.yaml").read_text(encoding="utf-8")
-    study = project.write_study(
-        "named", text.replace("{name: openvino,", "{name: openvino, form: channels_last,")
-    )
-    jobs = read_jobs(project.snakemake("-n", "all", f"--configfile={study}").stdout)
-    assert "choose_form" not in jobs and jobs["fold_frames"] == 9
+    named = text.replace("{name: openvino,", "{name: openvino, form: plain,")
+    done = project.snakemake("-n", "all", f"--configfile={project.write_study('named', named)}")
+    assert read_jobs(done.stdout)["write_uint8_graph"] == 3 * 2
 
 
 def test_calibrations_on_the_same_images_share_a_pass(project: Project):
@@ -89,7 +96,7 @@ def test_calibrations_on_the_same_images_share_a_pass(project: Project):
     assert (jobs["calibrate_ranges"], jobs["quantize_onnx"]) == (15 + 23, 15 + 16 + 23)
     # The photographs, five seeds, and two more kinds of dummy; fixed ranges need no image.
     assert jobs["observe_activations"] == 8
-    assert jobs["plot_images"] == jobs["compare_tools"] == 1
+    assert jobs["compare_tools"] == 1 and "results/one/plots/images.svg" in done.stdout
     # onnxruntime makes two graphs; NNCF as many where it is installed, and where it isn't, that is said.
     there = TOOLS["nncf"].is_there
     assert jobs["quantize_by_tool"] == 2 + 2 * there
@@ -97,11 +104,12 @@ def test_calibrations_on_the_same_images_share_a_pass(project: Project):
 
 
 def test_a_sweep_is_for_evaluate_alone(project: Project):
-    jobs = read_jobs(project.snakemake("-n", "all", "--configfile=studies/int8.yaml").stdout)
+    done = project.snakemake("-n", "all", "--configfile=studies/int8.yaml")
+    jobs = read_jobs(done.stdout)
     of_tools = 2 + 2 * TOOLS["nncf"].is_there
     assert jobs["measure_latency"] == 4 * (16 + 16 + of_tools) + 4 * (3 + of_tools)
     assert jobs["calibrate_ranges"] == 4 * 15
-    assert "plot_images" not in jobs
+    assert "plots/images.svg" not in done.stdout
 
 
 def test_a_step_is_taken_once_for_all_recipes_that_go_on_from_it(project: Project):
@@ -125,8 +133,7 @@ runtimes:
     # A precision with steps can be asked for by its name, like any other.
     jobs = read_jobs(project.snakemake("-n", "int8-minmax+center", f"--configfile={study}").stdout)
     assert jobs["refine_onnx"] == jobs["measure_latency"] == 1
-    # And int8-minmax's, the study's first, on which the forms of INT8 graphs are timed.
-    assert jobs["quantize_onnx"] == 2
+    assert jobs["quantize_onnx"] == 1
 
 
 def test_a_training_with_rounding_takes_photographs_and_one_thread(project: Project):
@@ -145,28 +152,7 @@ runtimes: [{name: openvino, precisions: [int8-minmax+center+qat]}]
     }
     photographs = "results/tuned/frames/calibration/photographs.npy"
     assert photographs in by_step["qat"] and photographs not in by_step["center"]
-    assert "src/superres/quantization/steps/trainable.py" in by_step["qat"]
     assert "threads: 3" in by_step["center"] and "threads:" not in by_step["qat"]
-
-
-def test_whole_numbers_are_made_of_the_graph_that_other_runtimes_run(project: Project):
-    study = project.write_study(
-        "whole",
-        """
-study: whole
-models: [{name: espcn_rgb}]
-runtimes:
-  - name: onnxruntime
-    precisions: [int8-minmax+pow2, int8-minmax+pow2search]
-  - name: fixedpoint
-    precisions: [int8-minmax+pow2]
-""",
-    )
-    done = project.snakemake("-n", "evaluate", "--configfile", study)
-    jobs = read_jobs(done.stdout)
-    assert jobs["refine_onnx"] == jobs["quantize_onnx"] == jobs["fold_frames"] == 2
-    assert jobs["tabulate_onnx"] == 1 and jobs["build_engine"] == 3
-    assert "results/whole/onnx/espcn_rgb/int8-minmax+pow2.tables.npz" in done.stdout
 
 
 LAYERS = """
@@ -183,22 +169,23 @@ def test_layers_are_measured_where_a_study_asks_for_it(project: Project):
     study = project.write_study("layers", LAYERS)
     done = project.snakemake("-n", "evaluate", "--configfile", study)
     jobs = read_jobs(done.stdout)
-    assert jobs["measure_sensitivity"] == jobs["plot_sensitivity"] == 1
+    assert jobs["measure_sensitivity"] == 1
     # Two models behind entropy and behind entropy+center; what comes after mixed is none of its business.
     assert jobs["measure_subsets"] == jobs["time_subsets"] == jobs["find_frontier"] == 4
-    assert jobs["plot_frontier"] == 2
+    # Of sensitivity, and of both recipes that mixed goes on from.
+    assert jobs["draw_plot"] == 1 + 2
     # center, mixed behind it, mixed, asymmetric behind it: of two models.
     assert jobs["refine_onnx"] == 8
     assert "measure_latency" not in jobs
     for file in ("sensitivity/espcn_anchor/minmax.csv", "frontier/espcn_rgb/entropy+center.csv"):
         assert f"results/layers/{file}" in done.stdout
     jobs = read_jobs(project.snakemake("-n", "all", "--configfile", study).stdout)
-    assert (jobs["measure_sensitivity"], jobs["plot_frontier"]) == (1, 2)
+    assert (jobs["measure_sensitivity"], jobs["find_frontier"]) == (1, 4)
 
 
 def test_no_layer_is_measured_unless_a_study_asks_for_it(project: Project):
     jobs = read_jobs(project.snakemake("-n", "all").stdout)
-    assert not {"measure_sensitivity", "measure_subsets", "time_subsets", "plot_frontier"} & jobs.keys()
+    assert not {"measure_sensitivity", "measure_subsets", "time_subsets", "find_frontier"} & jobs.keys()
 
 
 def test_a_cache_is_read_before_anything_starts(project: Project):
@@ -224,8 +211,7 @@ def test_one_file_of_an_arm_asks_for_that_arm_alone(project: Project):
     jobs = read_jobs(done.stdout)
     # Its own engine, and that of the arm that it takes turns with.
     assert (jobs["build_engine"], jobs["measure_latency"]) == (2, 1)
-    # And int8-dummy's, the study's first, on which the forms of INT8 graphs are timed; those of FP32 for the other.
-    assert jobs["quantize_onnx"] == 2 and jobs["choose_form"] == 2
+    assert jobs["quantize_onnx"] == jobs["write_uint8_graph"] == 1
     assert "measure_quality" not in jobs
 
 
@@ -233,7 +219,7 @@ def test_profiles_are_no_part_of_all(project: Project):
     assert "measure_profile" not in read_jobs(project.snakemake("-n", "all").stdout)
     jobs = read_jobs(project.snakemake("-n", "profile").stdout)
     assert jobs["measure_profile"] == jobs["build_engine"] == 45
-    assert jobs["collect_profiles"] == jobs["plot_operations"] == 1
+    assert jobs["collect_profiles"] == jobs["draw_plot"] == 1
     assert not {"measure_latency", "measure_quality"} & jobs.keys()
 
 
@@ -273,7 +259,7 @@ def test_arms_by_name(project: Project, group: str, arms: int):
 def test_weights_are_trained_if_the_study_says_so(project: Project):
     study = project.write_study("train_both", train_study(project))
     jobs = read_jobs(project.snakemake("-n", "all", "--configfile", study).stdout)
-    assert jobs["train_model"] == jobs["plot_training"] == 2
+    assert jobs["train_model"] == 2
     assert jobs["prepare_clip"] == 3
 
 
@@ -378,15 +364,15 @@ def test_tensorrt_gets_the_graphs_that_it_reads(project: Project):
     assert jobs["build_engine"] == 10
     # RTX's arms of this study convert frames outside the graph; TensorRT finds its own ranges on planes.
     assert jobs["convert_fp16"] == 2
-    assert jobs["fold_casts"] == 6
+    assert jobs["write_uint8_graph"] == 6
     assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == 2
     assert jobs["prepare_calibration_set"] == 1
-    assert "fold_frames" not in jobs and "measure_profile" not in jobs
+    assert "measure_profile" not in jobs
     arm = "results/tensorrt/arms/local/tensorrt/espcn_rgb"
     done = project.snakemake("-n", f"{arm}/int8-trt-entropy/profile.csv", "--configfile", study)
     jobs = read_jobs(done.stdout)
     assert jobs["measure_profile"] == jobs["build_engine"] == jobs["prepare_calibration_set"] == 1
-    assert not {"quantize_onnx", "calibrate_ranges", "fold_casts", "convert_fp16"} & set(jobs)
+    assert not {"quantize_onnx", "calibrate_ranges", "write_uint8_graph", "convert_fp16"} & set(jobs)
     assert "measure_quality" not in jobs
 
 

@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from project_copy import Project
-from superres.code_version import modules_behind
+from superres.device.tasks import TASKS
+from superres.study.facts import Facts
+from superres.study.load import load_study
+from superres.study.paths import Paths
 
 # An arm of every kind of way from weights to figures.
 STUDY = """
@@ -27,12 +31,12 @@ runtimes:
   - name: onnxruntime
     precisions: [fp32, int8-flat, int8-ort, int8-minmax+center+bias, int8-minmax+pow2, int8-minmax+mixed]
   - {name: openvino, precisions: [int8-minmax]}
-  - {name: fixedpoint, precisions: [int8-minmax+pow2]}
   - {name: tensorrt, precisions: [fp32, fp16, int8-trt-minmax], frames: uint8}
   - {name: opencv, precisions: [uint8]}
 """
-WRITING = modules_behind("report/provenance/manifest.py", "code_version.py")
 BLOCK = re.compile(r"^(?:local)?rule (\w+):\n    input: (.*)\n    output: (.*)$", re.M)
+# Rules that only fetch what is pinned by its hash.
+FETCHING = {"download_package", "fetch_file"}
 
 
 def read_rules(output: str) -> dict[str, tuple[str, list[str]]]:
@@ -44,22 +48,19 @@ def read_rules(output: str) -> dict[str, tuple[str, list[str]]]:
     }
 
 
-def modules_upstream(file: str, jobs: dict[str, tuple[str, list[str]]]) -> set[str]:
-    """Modules that the jobs before a file name as inputs, but for those of jobs that write what isn't computed."""
+def rules_upstream(file: str, jobs: dict[str, tuple[str, list[str]]]) -> set[str]:
+    """Rules of the jobs that a file depends on."""
     found: set[str] = set()
-    seen, waiting = set(), [file]
+    waiting = list(jobs[file][1])
     while waiting:
         name = waiting.pop()
-        if name in jobs and name not in seen:
-            seen.add(name)
-            inputs = jobs[name][1]
-            waiting += inputs
-            if name != file:
-                found |= {path for path in inputs if path.endswith(".py")}
+        if name in jobs:
+            found.add(jobs[name][0])
+            waiting += jobs[name][1]
     return found
 
 
-def test_a_manifest_names_the_modules_of_all_jobs_before_it(project: Project):
+def test_a_manifest_names_the_code_of_all_jobs_before_it(project: Project, monkeypatch: pytest.MonkeyPatch):
     (project.folder / "photos").mkdir()
     for name in ("a.png", "b.png"):
         shutil.copy(
@@ -67,14 +68,16 @@ def test_a_manifest_names_the_modules_of_all_jobs_before_it(project: Project):
         )
     study = project.write_study("ways", STUDY)
     jobs = read_rules(project.snakemake("-n", "all", "--configfile", study).stdout)
-    manifests = [name for name, (rule, _) in jobs.items() if rule == "write_manifest"]
-    assert len(manifests) == 2 * 12 + 1
-    for manifest in manifests:
-        named = {path for path in jobs[manifest][1] if path.endswith(".py")}
-        upstream = modules_upstream(manifest, jobs)
-        assert upstream - named == set(), manifest
-        # And no others, but for those that write the manifest itself.
-        assert named - upstream <= {f"src/superres/{path}" for path in WRITING}, manifest
+    monkeypatch.chdir(project.folder)
+    config = yaml.safe_load(Path("config.yaml").read_text(encoding="utf-8"))
+    config |= yaml.safe_load(Path(study).read_text(encoding="utf-8"))
+    facts = Facts(Paths(load_study(config)))
+    tasks = {facts.task_module(task): task for task in TASKS}
+    assert len(facts.study.arms) == 2 * 11 + 1
+    for arm in facts.study.arms:
+        named = {tasks.get(name, name) for name in facts.code_behind(arm)}
+        upstream = rules_upstream(facts.paths.arm(arm, "manifest.json"), jobs)
+        assert {name for name in named if not name.endswith(".py")} == upstream - FETCHING, arm
 
 
 def spoil(path: Path) -> bytes:

@@ -9,41 +9,40 @@ from project_copy import Project, read_jobs
 
 STUDY = "--configfile=studies/tiny.yaml"
 INT8, ALL = 9, 19
-DRAWN = {"plot_psnr_fps": 1, "plot_int8_loss": 1, "plot_fps": 1}
-# What follows figures of n arms, from the manifest on.
-COLLECTED = {"collect_metrics": 1, "write_table": 1, **DRAWN}
+# What follows figures of n arms, from the manifest on; three of the plots show figures, a fourth frames.
+COLLECTED = {"collect_metrics": 1, "write_table": 1, "draw_plot": 3}
+FRAMES_DRAWN = 4
 
 
 def of_figures(arms: int, **jobs: int) -> dict[str, int]:
-    return {**jobs, "write_manifest": arms, **COLLECTED}
+    return {"write_manifest": arms, **COLLECTED, **jobs}
 
 
 def of_engines(arms: int, **jobs: int) -> dict[str, int]:
-    measured = {"measure_quality": arms, "measure_latency": arms, "plot_samples": 1}
-    return of_figures(arms, **jobs, build_engine=arms, **measured)
+    measured = {"measure_quality": arms, "measure_latency": arms, "draw_plot": FRAMES_DRAWN}
+    return of_figures(arms, build_engine=arms, **measured, **jobs)
 
 
-# What is measured on other frames; for OpenVINO's engines their sizes count, and forms are timed on them.
+# What is measured on other frames; OpenVINO's engines are built for their sizes.
 SIZED = 9
 OF_FRAMES = {
-    "choose_form": 2,
     "build_engine": SIZED,
     "measure_quality": ALL,
     "measure_latency": ALL,
-    "plot_samples": 1,
+    "draw_plot": FRAMES_DRAWN,
 }
 # An edit, the modules that get it, and the jobs that follow: each case takes a dry run.
 MODULES = {
     "a method of calibration": (
         ["quantization/ranges/methods.py"],
-        of_engines(INT8, calibrate_ranges=6, quantize_onnx=6, fold_frames=6, choose_form=1),
+        of_engines(INT8, calibrate_ranges=6, quantize_onnx=6, write_uint8_graph=9),
     ),
     # Frames of a clip, but not of a calibration set.
     "downsampling": (
         ["data/resampling.py"],
         of_figures(ALL, prepare_clip=1, check_disjoint_images=1, **OF_FRAMES),
     ),
-    "PSNR": (["device/frames/psnr.py"], of_figures(ALL, measure_quality=ALL, plot_samples=1)),
+    "PSNR": (["device/frames/psnr.py"], of_figures(ALL, measure_quality=ALL, draw_plot=FRAMES_DRAWN)),
     # Nothing of this study has come through the others.
     "plots": (
         [
@@ -51,9 +50,9 @@ MODULES = {
             "models/training/train.py",
             "quantization/steps/qat.py",
             "report/provenance/verify.py",
-            "study/parse.py",
+            "study/load.py",
         ],
-        DRAWN,
+        {"draw_plot": 3},
     ),
 }
 
@@ -99,10 +98,7 @@ KEYS = {
     "a seed": (
         "{type: random,",
         "{type: random, seed: 1,",
-        # OpenVINO's other INT8 too: which form is the fastest is found with a graph of this calibration.
-        of_engines(
-            6, observe_activations=3, calibrate_ranges=3, quantize_onnx=3, fold_frames=3, choose_form=1
-        ),
+        of_engines(3, observe_activations=3, calibrate_ranges=3, quantize_onnx=3, write_uint8_graph=3),
     ),
     # The reference is one of these engines: every arm takes turns with it.
     "the form of frames": (
@@ -118,7 +114,7 @@ KEYS = {
     "the column of the table": (
         LATENCY,
         "table: {calibrated: dummy}\n" + LATENCY,
-        {"write_table": 1, **DRAWN},
+        {"write_table": 1, "draw_plot": 3},
     ),
 }
 

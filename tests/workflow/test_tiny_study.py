@@ -102,29 +102,16 @@ def test_manifest_names_what_went_in(tiny: Project):
 
 
 def test_manifest_says_in_which_form_frames_went_in(tiny: Project):
-    for runtime, forms in (("onnxruntime", {"pixels"}), ("openvino", {"plain", "pixels", "channels_last"})):
-        path = tiny.folder / ARM.replace("openvino", runtime) / "manifest.json"
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+    for runtime, form in (("onnxruntime", "levels"), ("openvino", "channels_last")):
+        folder = tiny.folder / ARM.replace("openvino", runtime)
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         for task in ("engine", "quality", "latency"):
             assert manifest[task]["settings"]["options"] == {"frames": "uint8"}
         assert manifest["inputs"]["onnx"]["path"].endswith("espcn_rgb/int8-minmax.onnx")
-        assert manifest["engine"]["settings"]["form"] in forms
-
-
-def test_the_fastest_form_is_chosen_once_and_built_from(tiny: Project):
-    choice = json.loads(
-        (tiny.folder / RESULTS / "forms/local/openvino/int8.json").read_text(encoding="utf-8")
-    )
-    assert (
-        set(choice["median_ms"]) == {"plain", "pixels", "channels_last"}
-        and choice["form"] in choice["median_ms"]
-    )
-    record = json.loads((tiny.folder / ARM / "engine.json").read_text(encoding="utf-8"))
-    form = record["settings"]["form"]
-    assert form == choice["form"]
-    ending = "" if form == "plain" else f".{form}"
-    graph = tiny.folder / RESULTS / f"onnx/espcn_rgb/int8-minmax{ending}.onnx"
-    assert record["model_sha256"] == sha256_file(graph)
+        assert manifest["engine"]["settings"]["form"] == form
+        graph = tiny.folder / RESULTS / f"onnx/espcn_rgb/int8-minmax.{form}.onnx"
+        assert manifest["engine"]["model_sha256"] == sha256_file(graph)
+        assert manifest["inputs"]["onnx_form"]["sha256"] == sha256_file(graph)
 
 
 def test_another_version_of_a_runtime_builds_its_engines_again(tiny: Project, tmp_path: Path):
@@ -137,7 +124,7 @@ def test_another_version_of_a_runtime_builds_its_engines_again(tiny: Project, tm
     assert jobs["build_engine"] == jobs["measure_quality"] == 9
     # The reference is one of them: every arm takes turns with it.
     assert jobs["measure_latency"] == 19
-    assert not {"choose_form", "quantize_onnx", "export_program"} & set(jobs)
+    assert not {"write_uint8_graph", "quantize_onnx", "export_program"} & set(jobs)
 
 
 def test_table_has_the_papers_figures_beside_ours(tiny: Project):
@@ -150,8 +137,8 @@ def test_table_has_the_papers_figures_beside_ours(tiny: Project):
 def test_plots_are_there_twice(tiny: Project):
     plots = tiny.folder / RESULTS / "plots"
     names = {path.stem for path in plots.glob("*.svg")}
-    assert {"psnr_fps", "int8_loss", "fps"} <= names
-    assert names | {"samples"} == {path.stem for path in plots.glob("*.png")}
+    assert {"psnr_fps", "int8_loss", "fps", "samples"} <= names
+    assert names == {path.stem for path in plots.glob("*.png")}
 
 
 def test_second_call_has_nothing_to_do(tiny: Project):
@@ -185,7 +172,7 @@ def test_operations_are_profiled_where_they_are_asked_for(tiny: Project):
     assert read_jobs(done.stdout) == {
         "measure_profile": 4,
         "collect_profiles": 1,
-        "plot_operations": 1,
+        "draw_plot": 1,
         "profile": 1,
         "total": 7,
     }
