@@ -51,4 +51,5 @@ def test_another_run_gives_the_same_bytes(tiny: Project, tmp_path: Path):
     for kind in (".npy", ".onnx", ".csv", "ranges/espcn_rgb/minmax.json"):
         assert any(name.endswith(kind) for name in first), kind
     assert sorted(second) == sorted(first)
-    assert [name for name in first if second[name] != first[name]] == []
+    differ = [name for name in first if second[name] != first[name]]
+    assert not differ, "\n".join(differ)
