@@ -50,7 +50,7 @@ MODULES = {
             "report/plots/arms.py",
             "models/training/train.py",
             "quantization/steps/qat.py",
-            "report/provenance/verify.py",
+            "report/verify.py",
             "study/parse.py",
         ],
         DRAWN,

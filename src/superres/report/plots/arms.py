@@ -12,7 +12,7 @@ from superres.csv_rows import Row
 from superres.device.base.errors import UserError
 from superres.report import labels
 from superres.report.metrics.cautions import NOISE_MARK, NOISY
-from superres.report.metrics.psnr_loss import fp32_of, loss_of
+from superres.report.metrics.relative import fp32_of, loss_of
 from superres.report.metrics.schema import read_metrics
 from superres.report.plots import figures
 

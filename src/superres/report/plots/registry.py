@@ -37,12 +37,12 @@ PLOTS: dict[str, Plot] = {
     "psnr_fps": Plot("arms:plot_psnr_fps", ("metrics",), ("calibrated",)),
     "int8_loss": Plot("arms:plot_int8_loss", ("metrics",), ("calibrated",)),
     "fps": Plot("arms:plot_fps", ("metrics",), ("calibrated",)),
-    "images": Plot("images:plot_images", ("evaluation",), ("series",)),
-    "operations": Plot("operations:plot_operations", ("profile",)),
+    "images": Plot("curves:plot_images", ("evaluation",), ("series",)),
+    "operations": Plot("layers:plot_operations", ("profile",)),
     "sensitivity": Plot("layers:plot_sensitivity", ("tables",)),
     "frontier": Plot("layers:plot_frontier", ("tables",), ("budget_db",)),
     "samples": Plot("samples:plot_samples", ("hr", "clip", "samples"), ("arms", "frame", "quality")),
-    "training": Plot("training:plot_training", ("curve",)),
+    "training": Plot("curves:plot_training", ("curve",)),
 }
 """Every plot by its name, with which the names of its files begin."""
 

@@ -7,9 +7,9 @@ import pytest
 
 from superres.csv_rows import write_rows
 from superres.device.base.errors import UserError
-from superres.report.metrics.evaluation import ArmQuality, collect_evaluation
+from superres.report.manifest import ArmOnClip
+from superres.report.metrics.collect import ArmQuality, collect_evaluation
 from superres.report.metrics.schema import Evaluation, read_evaluation
-from superres.report.provenance.manifest import ArmOnClip
 from superres.report.tables.cells import TableText
 from superres.report.tables.evaluation_table import read_published, write_evaluation
 
@@ -146,7 +146,7 @@ def test_changes_are_against_the_same_models_fp32(tmp_path: Path) -> None:
         ["Bicubic", "OpenCV", "UINT8", "33.66"],
     ]
     assert "- (a) not run: no such instructions." in text
-    assert "2 pixels at each side left out" in text
+    assert "without 2 pixels at each side" in text
     assert "a = -0.5" in text
     assert "- Clip `set5`: five images." in text
 
@@ -206,10 +206,10 @@ def test_published_figures_stand_below_the_sets_that_they_are_of(tmp_path: Path)
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"luma": "full-range"}, "studio-swing luma with a border of 2, these of full-range luma"),
-        ({"border": 0}, "these of studio-swing luma with a border of 0"),
-        ({"downsampling": "area"}, "LR by bicubic downsampling, these by area"),
-        ({"images": 4}, "5 images, these of 4"),
+        ({"luma": "full-range"}, "studio-swing luma with a border of 2, this study full-range luma"),
+        ({"border": 0}, "this study studio-swing luma with a border of 0"),
+        ({"downsampling": "area"}, "LR by bicubic downsampling, this study area"),
+        ({"images": 4}, "5 images, this study 4"),
     ],
 )
 def test_figures_that_were_measured_otherwise_are_not_set_beside(
@@ -217,7 +217,7 @@ def test_figures_that_were_measured_otherwise_are_not_set_beside(
 ) -> None:
     lines, text = render(tmp_path, [row("opencv", "uint8", 30.0, **change)])
     assert len(lines) == 3
-    (note,) = (line for line in text.splitlines() if "No published figures stand beside `set5`" in line)
+    (note,) = (line for line in text.splitlines() if "No published figures for `set5`" in line)
     assert reason in note
 
 

@@ -80,15 +80,15 @@ def test_speedups_and_shares_of_the_limit(metrics: Path, tmp_path: Path) -> None
     over = find(rows, "Times as fast as the reference", "ESPCN_RGB", OURS)
     # 140 / 44.7 ms; its interval goes 2% up and 1% down.
     assert over["OpenVINO INT8 w/ calibration"] == "3.13 ±0.06"
-    ours = find(rows, "Times as fast as PyTorch FP32 as it comes, same network", "ESPCN_RGB", OURS)
+    ours = find(rows, "Times as fast as default PyTorch FP32, same network", "ESPCN_RGB", OURS)
     # 330 / 44.7; errors of both runs, at most 2% and 1%.
     assert ours["OpenVINO INT8 w/ calibration"] == "7.38 ±0.17"
     assert ours["OpenVINO FP16"] == "not run: needs AVX512-FP16"
-    paper = find(rows, "Times as fast as PyTorch FP32 as it comes, same network", "ESPCN_RGB", PAPER)
+    paper = find(rows, "Times as fast as default PyTorch FP32, same network", "ESPCN_RGB", PAPER)
     assert paper["TensorRT INT8 w/ calibration"] == "5.00"
     paper = find(rows, "Times as fast as FP32 in the same runtime", "ESPCN_RGB", PAPER)
     assert paper["TensorRT INT8 w/ calibration"] == "3.69"
-    bicubic = find(rows, "Times as fast as PyTorch FP32 as it comes, same network", "Bicubic", OURS)
+    bicubic = find(rows, "Times as fast as default PyTorch FP32, same network", "Bicubic", OURS)
     assert bicubic["OpenCV UINT8"] == NO_RATIO
     assert find(rows, "Share of the machine's limit [%]", "ESPCN_RGB", OURS)["PyTorch FP32"] == "40"
     assert "- The reference is OpenVINO FP32 ESPCN_RGB. Each arm took turns with it" in text
@@ -97,7 +97,7 @@ def test_speedups_and_shares_of_the_limit(metrics: Path, tmp_path: Path) -> None
 def test_cautions_are_said_and_noisy_arms_marked(tmp_path: Path) -> None:
     rows = default_rows()
     rows[5] |= {
-        "cautions": "noisy: 0.6 processors were busy with something else; 1 of 3 quantised convolutions run in float"
+        "cautions": "noisy: 0.6 processors were busy with other work; 1 of 3 quantised convolutions run in float"
     }
     rows[4] |= {"cautions": "1 of 3 quantised convolutions run in float"}
     arms = [(line["runtime"], line["precision"], line["model"]) for line in rows[4:6]]
@@ -166,9 +166,9 @@ def test_another_way_to_measure_is_said(tmp_path: Path) -> None:
     _, default = write(write_metrics(tmp_path / "default.csv", default_rows()), tmp_path)
     text = TableText(kernel="matlab")
     _, other = write(write_metrics(tmp_path / "other.csv", rows), tmp_path, text)
-    assert "(Eq. 2, full-range BT.601 luma) are means over" in default
+    assert "PSNR_Y (Eq. 2) on full-range BT.601 luma. Both are means over" in default
     assert (
-        "(Eq. 2, studio-swing BT.601 luma, as MATLAB's rgb2ycbcr), 2 pixels at each side left out are"
+        "(Eq. 2) on studio-swing BT.601 luma, as MATLAB's rgb2ycbcr, without 2 pixels at each side. Both are"
         in other
     )
     assert "INTER_CUBIC (a = -0.75" in default

@@ -1,8 +1,8 @@
 import polars as pl
 import pytest
 
-from superres.report.metrics.limits import Roofline, processor_of, reached
 from superres.report.metrics.operations import Operations
+from superres.report.metrics.speed import Roofline, processor_of, reached
 
 ROOFLINE = Roofline({"cpu": {"fp32": 250.0, "int8": 1000.0}, "cuda": {}}, {"cpu": 20.0})
 # The paper's frame: 518,400 LR pixels; 53,856 multiply-adds each are 27.9 GMAC.
