@@ -71,7 +71,7 @@ def order_runtimes(runtimes: Iterable[str]) -> list[str]:
 
 
 def order_precisions(precisions: Iterable[str], calibrated: str) -> list[str]:
-    """Sort precisions: floats, uncalibrated INT8, the INT8 `calibrated`, other INT8 by name, then the rest."""
+    """Sort precisions: floats, uncalibrated INT8, INT8 `calibrated`, other INT8 by name, then the rest."""
     first = (*FLOATS, UNCALIBRATED, calibrated)
 
     def key(name: str) -> tuple[int, bool, str]:

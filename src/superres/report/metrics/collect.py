@@ -112,7 +112,7 @@ def _row(
     for path, rows in ((files.quality, quality), (files.latency, latency)):
         if manifest["status"] == "ok" and rows.is_empty():
             raise UserError(
-                f"{path}: expected figures, as the status in {files.manifest} is ok, found none; measure again"
+                f"{path}: expected figures, as {files.manifest} says ok, found none; measure again"
             )
     if manifest["status"] != "ok":
         return row

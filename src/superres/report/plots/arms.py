@@ -1,4 +1,4 @@
-"""The figures of a study, each drawn from `metrics.csv` to SVG and PNG."""
+"""Plots of a study's arms, from `metrics.csv`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,17 +16,17 @@ from superres.report.metrics.relative import fp32_of, loss_of
 from superres.report.metrics.schema import read_metrics
 from superres.report.plots import figures
 
-FPS_NOTE = "FPS: 1000 / median ms from uint8 frame in memory to uint8 frame in memory."
+FPS_NOTE = "FPS: 1000 / median milliseconds from uint8 frame in memory to uint8 frame in memory."
 
 
 def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
-    """PSNR against FPS: a panel a model (and rows of panels a clip and target), bicubic as text."""
+    """Draw PSNR [dB] against FPS: a panel per model, clip and target, with bicubic as text."""
     rows, ran = _read(metrics)
     places = _places(ran)
     models = [model for model in labels.order_models(row["model"] for row in ran) if model != "bicubic"]
     precisions = labels.order_precisions((row["precision"] for row in ran), calibrated)
     _require(models, metrics)
-    # Wider than three panels, a page shows them too small to read.
+    # More than three panels in a row are too small to read on a page.
     columns = len(models) if len(models) <= 3 else 2
     lines = -(-len(models) // columns)
     with figures.style():
@@ -67,7 +67,7 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
 
 
 def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
-    """What INT8 loses against FP32 of the same model in the same runtime, in dB, for each calibration."""
+    """Draw the loss [dB] of each INT8 against FP32 of the same model in the same runtime."""
     rows, ran = _read(metrics)
     losses = int8_losses(ran)
     _require(losses, metrics)
@@ -91,13 +91,13 @@ def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "in
             for name in precisions
         ]
         figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False)
-        note = "Each bar: FP32 minus INT8 in the same runtime. int8-dummy: ranges of one random image."
+        note = "Each bar: FP32 minus INT8 in the same runtime. INT8 dummy: ranges of one random image."
         figures.add_note(figure, [note, figures.not_run_note(rows)])
         figures.save(figure, svg, png)
 
 
 def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
-    """FPS of every arm as horizontal bars, a panel a model; bicubic, far beyond, is a line of text."""
+    """Draw the FPS of every arm as bars, a panel per model; bicubic, far faster, is in the note."""
     rows, ran = _read(metrics)
     precisions = labels.order_precisions((row["precision"] for row in ran), calibrated)
     places = _places(ran)
@@ -120,13 +120,12 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
             axes.set_title(_title(labels.model_label(model), place, places), loc="left", fontweight="bold")
         panels[-1].set_xlabel("frames per second")
         bicubic = [
-            f"Bicubic ({_arm_label(row)}) on {row['clip']}: {row['fps']:.0f} FPS, not drawn to keep the "
-            "scale."
+            f"Bicubic ({_arm_label(row)}) on {row['clip']}: {row['fps']:.0f} FPS, beyond the scale."
             for row in ran
             if row["model"] == "bicubic"
         ]
         limits = (
-            "%: share of the least time that the machine's fastest matrix product needs for as many "
+            "%: share of the machine's limit, the time of its fastest matrix product for as many "
             "multiply-adds."
         )
         notes = [FPS_NOTE, limits * any(row["limit_fraction"] for row in ran), _noise_note(ran), *bicubic]
@@ -135,9 +134,9 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
 
 
 def int8_losses(rows: Sequence[Row]) -> list[Row]:
-    """Rows of INT8 arms with `psnr_db` and `psnr_y_db` replaced by what they lose against FP32 (`loss_of`).
+    """Return rows of INT8 arms whose `psnr_db` and `psnr_y_db` are losses against FP32 (`loss_of`).
 
-    An arm without FP32 in its own runtime is left out.
+    Arms without FP32 in their own runtime are skipped.
     """
     losses = []
     for row in rows:
@@ -171,7 +170,7 @@ def _draw_points(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> 
 
 
 def _draw_bicubic(axes: Axes, rows: Sequence[Row]) -> None:
-    """Bicubic as text: as a point it would push the networks into a corner."""
+    """Draw bicubic as text; as a point it would squeeze the networks into a corner."""
     for row in rows:
         text = f"Bicubic: {row['psnr_db']:.2f} dB at {row['fps']:.0f} FPS"
         axes.set_title(text, loc="right", fontsize=8)
@@ -231,10 +230,10 @@ def _noise_mark(row: Row) -> str:
 
 
 def _noise_note(rows: Sequence[Row]) -> str:
-    """What the mark of noisy arms means; empty without any."""
+    """Return the meaning of the mark of noisy arms; empty without any."""
     if not any(map(_noise_mark, rows)):
         return ""
-    return f"{NOISE_MARK} The machine was busy with something else, or times spread: trust ratios, not FPS."
+    return f"{NOISE_MARK} Measured while the machine was busy, or with a wide spread: trust ratios, not FPS."
 
 
 def _marker(runtime: str) -> Line2D:

@@ -161,8 +161,8 @@ def _speed_notes(ran: Sequence[Row]) -> list[str]:
     notes = []
     if references:
         notes.append(
-            f"The reference is {' and '.join(map(labels.arm_label, references))}. Each arm took turns with it. "
-            "A ratio is the median over rounds, ± the wider side of its 95% interval. The other ratios "
+            f"The reference is {' and '.join(map(labels.arm_label, references))}. Each arm took turns with "
+            "it. A ratio is the median over rounds, ± the wider side of its 95% interval. The other ratios "
             "divide two of these."
         )
     if any(row["limit_fraction"] is not None for row in ran):

@@ -77,7 +77,7 @@ def test_both_files_are_whole_the_same_at_every_run_and_grey(tmp_path: Path):
 
 
 def test_nothing_that_ran_is_an_error(tmp_path: Path):
-    with pytest.raises(UserError, match="expected INT8 arms on several numbers of images"):
+    with pytest.raises(UserError, match="expected INT8 arms with several numbers of images"):
         plot_images(
             write(tmp_path), tmp_path / "a.svg", tmp_path / "a.png", series=[("mse", [(1, "int8-mse")])]
         )

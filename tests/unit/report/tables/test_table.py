@@ -97,7 +97,8 @@ def test_speedups_and_shares_of_the_limit(metrics: Path, tmp_path: Path) -> None
 def test_cautions_are_said_and_noisy_arms_marked(tmp_path: Path) -> None:
     rows = default_rows()
     rows[5] |= {
-        "cautions": "noisy: 0.6 processors were busy with other work; 1 of 3 quantised convolutions run in float"
+        "cautions": "noisy: 0.6 processors were busy with other work; "
+        "1 of 3 quantised convolutions run in float"
     }
     rows[4] |= {"cautions": "1 of 3 quantised convolutions run in float"}
     arms = [(line["runtime"], line["precision"], line["model"]) for line in rows[4:6]]
@@ -107,8 +108,8 @@ def test_cautions_are_said_and_noisy_arms_marked(tmp_path: Path) -> None:
     assert (fps["OpenVINO FP32"], fps["OpenVINO BF16"]) == ("7.14~", "12.66")
     assert "in metrics.csv has the figures of 1 arm." in text
     assert (
-        "- Caution, 1 of 3 quantised convolutions run in float: ONNX Runtime INT8 minmax ESPCN_RGB, OpenVINO FP32 ESPCN_RGB."
-        in text
+        "- Caution, 1 of 3 quantised convolutions run in float: ONNX Runtime INT8 minmax ESPCN_RGB, "
+        "OpenVINO FP32 ESPCN_RGB." in text
     )
 
 

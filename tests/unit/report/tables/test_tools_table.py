@@ -53,7 +53,7 @@ def write_engine(path: Path, facts: dict | None) -> Path:
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    """`tools.csv` and `tools.md` of FP32, ours, and two precisions that NNCF made, the second not run in OpenVINO."""
+    """`tools.csv` and `tools.md` of FP32, our INT8, and two by NNCF, the second not run in OpenVINO."""
     rows = [
         row("openvino", "fp32", 36.0),
         row("openvino", "int8-minmax", 35.75),
