@@ -114,7 +114,7 @@ def find_plot(name: str) -> Plot:
 def write_caption(name: str, *, study: str, runtime: str) -> str:
     """Return the caption of a plot, as reStructuredText.
 
-    `{study}` is the study's name, `{runtime}` the runtime of its samples, `{of}` the plot's name after the dot.
+    `{study}` is the study's name, `{runtime}` the runtime of samples, `{of}` the plot's name after the dot.
     """
     named = {"study": study, "runtime": runtime, "of": name.partition(".")[2]}
     return find_plot(name).caption.format(**{key: f"``{value}``" for key, value in named.items()})
