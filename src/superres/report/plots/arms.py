@@ -76,11 +76,11 @@ def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "in
         for place in _places(losses)
         for model in labels.order_models(row["model"] for row in losses)
         for runtime in labels.order_runtimes(row["runtime"] for row in losses)
-        if any((_place(r), r["model"], r["runtime"]) == (place, model, runtime) for r in losses)
+        if any(_group(row) == (place, model, runtime) for row in losses)
     ]
     precisions = labels.order_precisions((row["precision"] for row in losses), calibrated)
     with figures.style():
-        height = 0.27 * len(groups) * (len(precisions) + 0.8) + 1.5
+        height = 0.27 * (len(losses) + len(groups)) + 1.5
         figure = figures.new_figure(8.6, height)
         panels = figure.subplots(1, 2, sharey=True, sharex=True)
         for axes, key, name in zip(panels, ("psnr_db", "psnr_y_db"), ("PSNR", "PSNR_Y"), strict=True):
@@ -179,24 +179,25 @@ def _draw_bicubic(axes: Axes, rows: Sequence[Row]) -> None:
 def _draw_losses(
     axes: Axes, losses: Sequence[Row], groups: Sequence[tuple], precisions: Sequence[str], key: str
 ) -> None:
-    step = len(precisions) + 0.8
-    for index, group in enumerate(groups):
-        for offset, precision in enumerate(precisions):
-            for row in losses:
-                if (_place(row), row["model"], row["runtime"], row["precision"]) == (*group, precision):
-                    y = index * step + offset
-                    axes.barh(y, row[key], height=0.85, **figures.bar_style(precision, precisions))
-                    x = max(row[key], 0)
-                    axes.annotate(
-                        f"{row[key]:.3f}", (x, y), (3, 0), textcoords="offset points", va="center", fontsize=8
-                    )
+    ticks, y = [], 0.0
+    for group in groups:
+        mine = {row["precision"]: row for row in losses if _group(row) == group}
+        shown = [precision for precision in precisions if precision in mine]
+        ticks.append(y + (len(shown) - 1) / 2)
+        for precision in shown:
+            value = mine[precision][key]
+            axes.barh(y, value, height=0.85, **figures.bar_style(precision, precisions))
+            place = (max(value, 0), y)
+            axes.annotate(f"{value:.3f}", place, (3, 0), textcoords="offset points", va="center", fontsize=8)
+            y += 1
+        y += 0.8
     several = len({place for place, _, _ in groups}) > 1
     names = [
         f"{labels.model_label(model)}\n{labels.runtime_label(runtime)}"
         + (f"\n{' on '.join(place)}" * several)
         for place, model, runtime in groups
     ]
-    axes.set_yticks([index * step + (len(precisions) - 1) / 2 for index in range(len(groups))], names)
+    axes.set_yticks(ticks, names)
     axes.tick_params(axis="y", length=0)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.margins(x=0.16, y=0.02)
@@ -221,7 +222,7 @@ def _draw_fps(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> Non
     axes.set_yticks(range(len(ordered)), [_arm_label(row) for row in ordered])
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
-    axes.margins(x=0.08, y=0.02)
+    axes.margins(x=0.16, y=0.02)
     axes.grid(axis="x", color="0.92")
 
 
@@ -260,6 +261,10 @@ def _require(found: Sequence[Any], metrics: Path) -> None:
 
 def _place(row: Row) -> tuple[str, str]:
     return row["clip"], row["target"]
+
+
+def _group(row: Row) -> tuple[tuple[str, str], str, str]:
+    return _place(row), row["model"], row["runtime"]
 
 
 def _places(rows: Sequence[Row]) -> list[tuple[str, str]]:

@@ -56,7 +56,7 @@ def plot_images(evaluation: Path, svg: Path, png: Path, *, series: Sequence[Seri
         figure.legend(handles=handles, loc="outside upper left", ncols=columns_of_legend, frameon=False)
         note = (
             "PSNR over R, G, B, mean over images: FP32 minus INT8 in the same runtime. "
-            "The panels differ in scale."
+            + "The panels differ in scale." * (len(panels) > 1)
         )
         figures.add_note(figure, [note, figures.not_run_note(rows)])
         figures.save(figure, svg, png)
@@ -115,7 +115,9 @@ def _draw(
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.tick_params(axis="x", labelbottom=True)
     # From 0, to compare losses by height; from below if INT8 gains.
-    axes.set_ylim(bottom=min([0.0, *(loss for points in curves.values() for _, loss in points)]))
+    losses = [loss for points in curves.values() for _, loss in points]
+    if any(losses):
+        axes.set_ylim(1.08 * min(0.0, *losses), 1.08 * max(0.0, *losses))
     axes.set_xlabel("calibration images")
     axes.set_ylabel("PSNR lost [dB]")
     axes.grid(color="0.92")
@@ -154,9 +156,8 @@ def _draw_validation(axes: Axes, rows: list[LogRow]) -> None:
     steps, scores = [step for step, _ in points], [score for _, score in points]
     axes.plot(steps, scores, "o-", color="0.0", markersize=3)
     if points:
-        axes.annotate(
-            f"{scores[-1]:.2f}", points[-1], textcoords="offset points", xytext=(0, -12), ha="right"
-        )
+        axes.annotate(f"{scores[-1]:.2f}", points[-1], textcoords="offset points", xytext=(5, 0), va="center")
     axes.set_ylabel("validation PSNR$_Y$ [dB]")
     axes.set_xlabel("step")
+    axes.margins(x=0.08)
     axes.grid(visible=True, color="0.9")

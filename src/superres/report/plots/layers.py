@@ -60,7 +60,7 @@ def plot_sensitivity(tables: Sequence[Path], svg: Path, png: Path) -> None:
             [
                 f"INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}. Mean over "
                 f"{first['frames']} frames of {' and '.join(dict.fromkeys(clip for clip, _ in panels_of))}, "
-                "against FP32. The panels differ in scale."
+                "against FP32. " + "The panels differ in scale." * (len(panels_of) > 1)
             ],
         )
         figures.save(figure, svg, png)
