@@ -120,7 +120,7 @@ def draw(edges: set[Edge], svg: Path) -> None:
             (xs, ys) = zip(*(places[node] for node in path), strict=True)
             axes.plot(xs, [*ys[:-1], ys[-1] + 0.3], color="0.6", linewidth=1, zorder=1)
             axes.plot(xs[-1], ys[-1] + 0.3, "v", color="0.6", markersize=4, zorder=1)
-        for node in level:
+        for node in sorted(level):
             box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": "0.3"}
             axes.text(*places[node], node, ha="center", va="center", bbox=box)
         xs, ys = zip(*places.values(), strict=True)

@@ -1,4 +1,4 @@
-"""What is verified: files, frames, modules, the study and metrics.csv, each spoilt in turn."""
+"""`verify` finds changed files, frames, modules, study keys and rows of metrics.csv."""
 
 import hashlib
 import json

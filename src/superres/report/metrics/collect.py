@@ -25,6 +25,7 @@ from superres.report.metrics.speed import (
     processor_of,
     reached,
     read_roofline,
+    to_number,
 )
 
 _QUALITY = {
@@ -73,7 +74,7 @@ def collect_metrics(
 
 def aggregate_quality(quality: pl.DataFrame) -> dict[str, float]:
     """Return the means over frames of PSNR and PSNR_Y [dB], from the rows of `quality.csv`."""
-    return {column: _number(quality[column].mean()) for column in ("psnr_db", "psnr_y_db")}
+    return {column: to_number(quality[column].mean()) for column in ("psnr_db", "psnr_y_db")}
 
 
 def aggregate(quality: pl.DataFrame, latency: pl.DataFrame) -> dict[str, float | int | None]:
@@ -85,8 +86,8 @@ def aggregate(quality: pl.DataFrame, latency: pl.DataFrame) -> dict[str, float |
     return {
         "frames": quality.height,
         **aggregate_quality(quality),
-        "psnr_of_mean_db": psnr(_number(quality["mse"].mean())),
-        "psnr_y_of_mean_db": psnr(_number(quality["mse_y"].mean())),
+        "psnr_of_mean_db": psnr(to_number(quality["mse"].mean())),
+        "psnr_y_of_mean_db": psnr(to_number(quality["mse_y"].mean())),
         **aggregate_speed(latency),
     }
 
@@ -198,12 +199,6 @@ def _read_rows(path: Path, schema: Mapping[str, Any], may_be_empty: Sequence[str
     if any(frame.drop(may_be_empty).null_count().row(0)):
         raise UserError(f"{path}: expected a value in every cell, found empty ones; measure again")
     return frame
-
-
-def _number(value: object) -> float:
-    if not isinstance(value, (int, float)):
-        raise TypeError(f"expected a number, found {value!r}")
-    return float(value)
 
 
 @dataclass(frozen=True)

@@ -37,14 +37,14 @@ def aggregate_speed(latency: pl.DataFrame) -> dict[str, float | int | None]:
     median, compute = _quantile(own["end_to_end_ms"], 0.5), _quantile(own["compute_ms"], 0.5)
     queued = own["enqueue_ms"].null_count() == 0
     streamed = own["interval_ms"].null_count() == 0
-    fps = 1000 / _number(own["interval_ms"].mean()) if streamed else 1000 / median
+    fps = 1000 / to_number(own["interval_ms"].mean()) if streamed else 1000 / median
     return {
         "fps": fps,
         "fps_compute": fps if streamed else 1000 / compute,
         "latency_p50_ms": median,
         "latency_p90_ms": _quantile(own["end_to_end_ms"], 0.9),
         "latency_p99_ms": _quantile(own["end_to_end_ms"], 0.99),
-        "latency_mean_ms": _number(own["end_to_end_ms"].mean()),
+        "latency_mean_ms": to_number(own["end_to_end_ms"].mean()),
         "compute_p50_ms": compute,
         "enqueue_p50_ms": _quantile(own["enqueue_ms"], 0.5) if queued else None,
         "iterations": own.height,
@@ -64,10 +64,11 @@ def paired_ratio(latency: pl.DataFrame) -> tuple[Ratio, int] | None:
 
 
 def _quantile(values: pl.Series, share: float) -> float:
-    return _number(values.quantile(share, "linear"))
+    return to_number(values.quantile(share, "linear"))
 
 
-def _number(value: object) -> float:
+def to_number(value: object) -> float:
+    """Return an aggregate of a column as a float; raises TypeError for None and others."""
     if not isinstance(value, (int, float)):
         raise TypeError(f"expected a number, found {value!r}")
     return float(value)

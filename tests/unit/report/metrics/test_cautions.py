@@ -1,4 +1,4 @@
-"""What is said of an arm's speed and of its picture, and of no others."""
+"""Cautions about an arm's speed and picture, and none for quiet arms."""
 
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def cautions(
 
 def test_nothing_is_said_of_a_quiet_arm_that_runs_as_asked() -> None:
     assert cautions(facts={"convolutions": {"u8": 3, "f32": 1}, "native": True}) == []
-    # What a system doesn't tell isn't held against the arm.
+    # Unknown disturbance is no caution.
     assert cautions(measured=latency(disturbance=None)) == []
 
 
@@ -121,7 +121,7 @@ def test_what_is_said_of_a_picture(psnr: float, said: str | None) -> None:
 def test_what_there_is_to_compare_with() -> None:
     assert cautions_of_picture(20.0, []) is None
     assert "below FP32" in (cautions_of_picture(20.0, [FP32]) or "")
-    # Another clip's figures say nothing, nor those of arms that did not run; FP32 of another runtime does.
+    # Figures of another clip or of arms that did not run don't count; FP32 of another runtime does.
     assert cautions_of_picture(20.0, [{**FP32, "clip": "other"}, {**BICUBIC, "clip": "other"}]) is None
     assert cautions_of_picture(20.0, [not_run("openvino", "espcn_rgb", "fp32", "no reason")]) is None
     assert "11.00 dB below FP32" in (cautions_of_picture(20.0, [{**FP32, "runtime": "pytorch"}]) or "")

@@ -23,7 +23,7 @@ MSE_Y = [5.0, 20.0, 12.0]
 END_TO_END = [50.0, 40.0, 45.0, 90.0]
 
 
-# What the record of measure_latency says besides.
+# Further keys of measure_latency's record.
 TIMED = {
     "session": {},
     "first_frame_ms": 120.0,

@@ -16,7 +16,7 @@ from superres.report.tables.evaluation_table import read_published, write_evalua
 ARM = ArmOnClip("local", "openvino", "espcn_rgb", "int8-minmax", "set5")
 TEXT = TableText(notes=["Clip `set5`: five images."], kernel="matlab")
 
-# FACTS of the literature, x2: Set5, Set14, B100, Urban100, typed from the papers' tables.
+# Set5, Set14, B100, Urban100 at x2, typed from the papers' tables.
 PAPERS = {
     "Bicubic (MATLAB)": "33.66 30.24 29.56 26.88",
     "FSRCNN": "37.00 32.63 31.53 29.88",
@@ -139,7 +139,7 @@ def test_changes_are_against_the_same_models_fp32(tmp_path: Path) -> None:
     assert lines[2:8] == [
         ["ESPCN_YCbCr", "PyTorch", "FP32", "36.87"],
         ["", "PyTorch", "BF16", "not run (a)"],
-        # It has no FP32 in its own runtime: PyTorch's, the first, stands in.
+        # Without FP32 in its own runtime, PyTorch, the first, is the reference.
         ["", "ONNX Runtime", "INT8 minmax", "36.90 (+0.026)"],
         ["", "OpenVINO", "FP32", "36.87"],
         ["", "OpenVINO", "INT8 minmax", "36.27 (-0.599)"],
@@ -163,7 +163,7 @@ def test_seeds_get_their_spread_and_a_sweep_no_rows(tmp_path: Path) -> None:
         row("openvino", "int8-a", 36.4),
         row("openvino", "int8-b", 36.2),
         row("openvino", "int8-c", 36.35),
-        # Without FP32 of its own, and alone in its runtime: nothing to spread.
+        # A single arm has no spread.
         row("onnxruntime", "int8-a", 35.0),
         not_run("openvino", "int8-d"),
         row("openvino", "int8-aof5", 30.0),

@@ -32,7 +32,7 @@ def test_an_arm_over_pytorch_and_over_its_own_fp32() -> None:
         "speedup_fp32": 4.0,
     }
     assert find_speedups(rows[3], rows)["speedup_pytorch"] is None
-    # An arm against itself.
+    # An arm over itself.
     assert find_speedups(rows[0], rows)["speedup_pytorch"] == Ratio(1.0, 1.0, 1.0)
     alone = row(
         "openvino", "espcn_rgb", "fp32", 31.0, 140.0, speedup=None, speedup_low=None, speedup_high=None
@@ -63,7 +63,7 @@ def test_each_target_has_its_own_reference(rows: list[dict]) -> None:
     expected = {"local": 0.25, "board": 0.75}
     int8 = [row for row in rows if row["precision"] == "int8-minmax"]
     assert {row["target"]: loss_of(row, rows, "psnr_db") for row in int8} == expected
-    # The plot's losses are the same ones.
+    # The plot has the same losses.
     assert {row["target"]: row["psnr_db"] for row in int8_losses(rows)} == expected
     judged = with_far_off(rows, far_db=0.5)
     found = {row["target"]: row.get("cautions") for row in judged if row["precision"] == "int8-minmax"}
@@ -76,9 +76,9 @@ def test_another_runtime_of_the_target_comes_before_another_target() -> None:
     int8 = BOARD[1]
     assert fp32_of(int8, [*LOCAL, pytorch, BOARD[0]]) is BOARD[0]
     assert fp32_of(int8, [*LOCAL, pytorch]) is pytorch
-    # The figure of a plot is of one runtime.
+    # A plot compares within one runtime.
     assert int8_losses([*LOCAL[:1], pytorch, int8]) == []
-    # Another machine's FP32 says nothing about this one's INT8.
+    # FP32 of another machine is no reference.
     assert fp32_of(int8, LOCAL) is None and loss_of(int8, LOCAL, "psnr_db") is None
 
 

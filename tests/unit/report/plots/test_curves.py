@@ -30,7 +30,7 @@ def write(folder: Path) -> Path:
         for model, offset in models.items()
         for precision, loss in lost.items()
     ]
-    # A panel with fewer points than the others, which has the ticks of all.
+    # A panel with fewer points has the ticks of all panels.
     rows += [
         row("openvino", name, 36 - loss, model="espcn_anchor")
         for name, loss in {"fp32": 0.0, "int8-ten": -0.5, "int8-minmax": -0.25}.items()
@@ -53,12 +53,12 @@ def test_a_panel_a_model_and_runtime_with_what_each_point_lost(
     assert list(panels) == ["ESPCN_RGB\nOpenVINO", "ESPCN_YCbCr\nOpenVINO", "ESPCN anchor\nOpenVINO"]
     anchor = panels.pop("ESPCN anchor\nOpenVINO")
     assert list(anchor.get_xticks()) == [1, 10, 100]
-    # INT8 that gains is seen as well.
+    # A gain of INT8 is visible too.
     assert anchor.get_ylim()[0] <= -0.5
     for axes in panels.values():
         lines = {line.get_label(): np.asarray(line.get_xydata()) for line in axes.lines}
         np.testing.assert_allclose(lines["minmax"], [[1, 0.5], [10, 0.25], [100, 0.125]], atol=1e-9)
-        # What did not run is no point.
+        # An arm that did not run has no point.
         np.testing.assert_allclose(lines["entropy"], [[1, 0.75]], atol=1e-9)
         assert axes.get_ylim()[0] == 0
         assert list(axes.get_xticks()) == [1, 10, 100]

@@ -17,7 +17,7 @@ from ..synthetic import default_rows, not_run, row, write_metrics
 
 TEXT = TableText(notes=["Clip `park` is a turning view."])
 
-# Table 1 of the paper, read from its page by hand: PSNR, PSNR_Y, FPS of both networks.
+# Table 1 of the paper, typed from its page: PSNR, PSNR_Y, FPS of both networks.
 PAPER_ROWS = {
     ("PSNR [dB]", "ESPCN_RGB"): "30.0797 30.0817 30.0797 30.0772 27.9382 29.7454",
     ("PSNR [dB]", "ESPCN_YCbCr"): "30.7626 30.7586 30.7626 30.7587 29.9882 30.5667",
@@ -115,12 +115,12 @@ def test_cautions_are_said_and_noisy_arms_marked(tmp_path: Path) -> None:
 
 def test_every_row_of_ours_is_followed_by_the_papers(metrics: Path, tmp_path: Path) -> None:
     rows, _ = write(metrics, tmp_path)
-    beside = [line for line in rows if line["metric"] in {metric for metric, _ in PAPER_ROWS}]
-    assert [line["source"] for line in beside] == [OURS, PAPER] * 9
-    assert all(a["model"] == b["model"] for a, b in zip(beside[::2], beside[1::2], strict=True))
+    lines = [row for row in rows if row["metric"] in {metric for metric, _ in PAPER_ROWS}]
+    assert [line["source"] for line in lines] == [OURS, PAPER] * 9
+    assert all(a["model"] == b["model"] for a, b in zip(lines[::2], lines[1::2], strict=True))
 
 
-def test_further_calibrations_get_columns_behind(tmp_path: Path) -> None:
+def test_further_calibrations_get_columns_at_the_end(tmp_path: Path) -> None:
     rows = [*default_rows(), row("openvino", "espcn_rgb", "int8-entropy", 30.9, 45.0)]
     table, text = write(write_metrics(tmp_path / "m.csv", rows), tmp_path)
     names = [name for name in table[0] if name.startswith("OpenVINO")]
@@ -219,7 +219,7 @@ def test_int8_with_tensorrts_own_ranges_stands_in_the_papers_columns(tmp_path: P
     assert (
         "TensorRT's INT8 is `int8-trt-dummy` and `int8-trt-entropy`: it finds the ranges itself" in markdown
     )
-    # Beside TensorRT's Q/DQ graph of the same calibration it has a column of its own.
+    # With TensorRT's Q/DQ graph of the same calibration, each has its own column.
     both = [*own, row("tensorrt", "espcn_rgb", "int8-entropy", 29.6, 20.0)]
     rows, _ = write(write_metrics(tmp_path / "metrics.csv", both), tmp_path, text)
     ours = find(rows, "PSNR [dB]", "ESPCN_RGB", OURS)
