@@ -28,8 +28,8 @@ from superres.device.runtimes.sessions.openvino_graphs import prepare_network
 from superres.device.tasks.engine import Engine, read_clip
 from superres.device.timing.ratios import Ratio, median_ratio
 from superres.device.timing.reference_process import Partner
-from superres.report.metrics.limits import processor_of, read_roofline
 from superres.report.metrics.operations import count_operations, executed_convolutions
+from superres.report.metrics.speed import processor_of, read_roofline
 from superres.study.engines import form_file
 
 INT8 = "int8-entropy"

@@ -179,6 +179,7 @@ rule draw_plot:
     threads: 1
     params:
         settings=of(SETTINGS.plot, "plot"),
+        caption=of(SETTINGS.plot_caption, "plot"),
         code=lambda wildcards: code("draw_plot", FACTS.plot_module(wildcards.plot)),
     script:
         "../workflow/scripts/draw_plot.py"

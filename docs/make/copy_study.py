@@ -1,8 +1,7 @@
-"""Carry the figures and pictures of a finished default study into docs/: `copy_study.py results/default`.
+"""Copy the figures and pictures of a finished default study into docs/: `copy_study.py results/default`.
 
 Writes metrics.csv and run.yaml in docs/figures/default/, and front.png, psnr_fps.png and int8_loss.png in
-docs/pictures/.
-Run `make docs` afterwards.
+docs/pictures/. Run `make docs` afterwards.
 """
 
 import argparse
@@ -58,7 +57,7 @@ Row = Mapping[str, str]
 
 
 def write_run(path: Path, manifest: Path, options: argparse.Namespace) -> None:
-    """Write where the figures come from: command, commit and machine, by the manifest of one arm."""
+    """Write the command, commit, date and machine of the figures, from the manifest of one arm."""
     arm = json.loads(manifest.read_text(encoding="utf-8"))
     machine = arm["latency"]["machine"]
     run = {
@@ -72,7 +71,7 @@ def write_run(path: Path, manifest: Path, options: argparse.Namespace) -> None:
 
 
 def draw_front(rows: Sequence[Row], study: Path, png: Path) -> None:
-    """Draw README's picture: PSNR against FPS in one runtime, beside four versions of a detail of one frame."""
+    """Draw README's picture: PSNR against FPS in one runtime, and a detail of a frame in four versions."""
     with figures.style():
         figure = figures.new_figure(11.4, 4.4)
         plot, *details = figure.subplot_mosaic("AAABC;AAADE").values()
@@ -82,7 +81,7 @@ def draw_front(rows: Sequence[Row], study: Path, png: Path) -> None:
 
 
 def draw_arms(axes: Axes, rows: Sequence[Row]) -> None:
-    """Draw a line for each network, from its slowest precision to its fastest."""
+    """Draw a line per network, from its slowest precision to its fastest."""
     for model in labels.order_models({row["model"] for row in rows}):
         arms = {row["precision"]: row for row in rows if row["model"] == model}
         points = {
@@ -143,12 +142,12 @@ def draw_details(panels: Sequence[Axes], rows: Sequence[Row], study: Path) -> No
 
 
 def main() -> None:
-    """Read the study's folder; write what docs/ shows of it."""
+    """Read the study's folder and write the files in docs/."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path, help="folder of a finished study, such as results/default")
-    parser.add_argument("--machine", help="the machine, in words; taken from a manifest if left out")
+    parser.add_argument("--machine", help="the machine in words (default: from a manifest)")
     parser.add_argument("--command", default="make all", help="the command that made the study")
-    parser.add_argument("--docs", type=Path, default=DOCS, help="where figures/ and pictures/ lie")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="folder with figures/ and pictures/")
     options = parser.parse_args()
 
     with (options.study / "metrics.csv").open(encoding="utf-8", newline="") as file:

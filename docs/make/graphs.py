@@ -1,6 +1,6 @@
 """Draw the pictures of docs/architecture.md: the data flow, and the rules that the default study runs.
 
-The rules come from `snakemake --rulegraph`. Graphviz isn't needed: a few lines below lay the graph out.
+The rules come from `snakemake --rulegraph`. The layout is computed here, without Graphviz.
 """
 
 import re
@@ -39,13 +39,13 @@ plots > page
 
 
 def data_flow() -> set[Edge]:
-    """What is made of what, in the words of the design."""
+    """Return the edges of the data flow."""
     lines = [line.split(" > ") for line in DATA_FLOW.strip().splitlines()]
     return {(source, target) for source, targets in lines for target in targets.split(", ")}
 
 
 def rules() -> set[Edge]:
-    """Which rule of the default study reads what another makes."""
+    """Return the rules of the default study: an edge from each to those that read its output."""
     command = [sys.executable, "-m", "snakemake", "--rulegraph", "--forceall", "--quiet", "all"]
     dot = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     names = dict(re.findall(r'(\d+)\[label = "(\w+)', dot))
@@ -53,7 +53,7 @@ def rules() -> set[Edge]:
 
 
 def without_shortcuts(edges: set[Edge]) -> set[Edge]:
-    """The edges that no longer way through the others implies."""
+    """Return the edges without those that a longer path implies."""
     return {
         (source, target)
         for source, target in edges
@@ -62,7 +62,7 @@ def without_shortcuts(edges: set[Edge]) -> set[Edge]:
 
 
 def levels(edges: set[Edge]) -> dict[str, int]:
-    """How many steps each node is from the end, by its longest way; a node stands right above its first user."""
+    """Return the length of each node's longest path to the end, its row from below."""
     after = {node: {target for source, target in edges if source == node} for edge in edges for node in edge}
     level: dict[str, int] = {}
     for node in TopologicalSorter(after).static_order():
@@ -71,7 +71,7 @@ def levels(edges: set[Edge]) -> dict[str, int]:
 
 
 def chains(edges: set[Edge], level: dict[str, int]) -> list[list[str]]:
-    """Every edge as a chain of nodes on neighbouring levels; what is between its ends is a bend, named `|...`."""
+    """Return each edge as a chain of nodes on neighbouring levels, with bends named `|...` in between."""
     return [
         [
             source,
@@ -83,7 +83,7 @@ def chains(edges: set[Edge], level: dict[str, int]) -> list[list[str]]:
 
 
 def rows_of(paths: list[list[str]], level: dict[str, int]) -> list[list[str]]:
-    """Nodes and bends from top to bottom, each row in an order with few crossings."""
+    """Return rows of nodes and bends from top to bottom, ordered for few crossings."""
     bends = {bend: int(bend.rpartition("|")[2]) for path in paths for bend in path[1:-1]}
     all_levels = {**level, **bends}
     rows = [
@@ -102,7 +102,7 @@ def rows_of(paths: list[list[str]], level: dict[str, int]) -> list[list[str]]:
 
 
 def draw(edges: set[Edge], svg: Path) -> None:
-    """Draw a graph from top to bottom as SVG; the same edges give the same bytes."""
+    """Draw a graph from top to bottom as SVG; equal edges give equal bytes."""
     edges = without_shortcuts(edges)
     level = levels(edges)
     paths = chains(edges, level)
@@ -120,7 +120,7 @@ def draw(edges: set[Edge], svg: Path) -> None:
             (xs, ys) = zip(*(places[node] for node in path), strict=True)
             axes.plot(xs, [*ys[:-1], ys[-1] + 0.3], color="0.6", linewidth=1, zorder=1)
             axes.plot(xs[-1], ys[-1] + 0.3, "v", color="0.6", markersize=4, zorder=1)
-        for node in level:
+        for node in sorted(level):
             box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": "0.3"}
             axes.text(*places[node], node, ha="center", va="center", bbox=box)
         xs, ys = zip(*places.values(), strict=True)
@@ -130,7 +130,7 @@ def draw(edges: set[Edge], svg: Path) -> None:
 
 
 def description(edges: Iterable[Edge]) -> str:
-    """The graph in words, which stand in the picture's file."""
+    """Return the graph in words, for the metadata of the picture."""
     return ", ".join(f"{source} > {target}" for source, target in sorted(edges))
 
 

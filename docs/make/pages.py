@@ -1,8 +1,8 @@
-"""Write the tables between the markers of README.md and docs/*.md from the CSV files in docs/figures/.
+"""Write the tables between markers in README.md and docs/*.md from the CSV files in docs/figures/.
 
-`<!-- figures: int8/recipes -->` ... `<!-- end -->` holds docs/figures/int8/recipes.csv as a table, and
-`int8/run` says where the figures of that folder come from (its run.yaml). A folder is one run.
-Tables of the default study are made from its metrics.csv by the functions in `TABLES`.
+`<!-- figures: int8/recipes -->` ... `<!-- end -->` holds docs/figures/int8/recipes.csv as a table.
+`int8/run` holds the origin of that folder's figures, from its run.yaml; a folder is one run.
+The functions in `TABLES` make the tables of the default study from its metrics.csv.
 """
 
 import csv
@@ -23,17 +23,17 @@ Row = Mapping[str, str]
 
 
 def pages() -> list[Path]:
-    """The pages that may hold tables."""
+    """Return the pages that may hold tables."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def render(page: str) -> str:
-    """A page with every table between markers written anew."""
+    """Return a page with new tables between its markers."""
     return MARKED.sub(lambda found: f"{found[1]}{figures(found[2])}\n{found[4]}", page)
 
 
 def figures(name: str) -> str:
-    """What stands between the markers of `name`: a folder of docs/figures/, and a table of it or `run`."""
+    """Return the text for the markers of `name`: a folder of docs/figures/ and its table or `run`."""
     if name in TABLES:
         return TABLES[name]()
     if name.endswith("/run"):
@@ -44,7 +44,7 @@ def figures(name: str) -> str:
 
 
 def markdown(columns: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns of figures are aligned to the right."""
+    """Return a Markdown table with columns of figures aligned to the right."""
     lines = [list(columns), *rows]
     widths = [max(3, *(len(cell) for cell in column)) for column in zip(*lines, strict=True)]
     right = [all(re.match(r"[-+~]?\d|$", cell) for cell in column) for column in zip(*rows, strict=True)]
@@ -66,7 +66,7 @@ def _origin(path: Path) -> str:
 
 
 def answer() -> str:
-    """README's table: what INT8 costs and brings in OpenVINO, a row a network."""
+    """Return README's table: quality and speed of INT8 in OpenVINO, a row per network."""
     arms = {(row["model"], row["precision"]): row for row in _metrics() if row["runtime"] == "openvino"}
     rows = []
     for model in labels.order_models({model for model, _ in arms}):
@@ -79,7 +79,7 @@ def answer() -> str:
 
 
 def by_arm(cell: Callable[[Row], str]) -> str:
-    """A row for each runtime and precision, a column for each network; a cell is `cell` of an arm's metrics."""
+    """Return a row per runtime and precision, a column per network, with `cell` of an arm's metrics."""
     rows = [row for row in _metrics() if row["status"] == "ok" and row["model"] != "bicubic"]
     models = labels.order_models({row["model"] for row in rows})
     arms = {(row["runtime"], row["precision"], row["model"]): cell(row) for row in rows}
@@ -95,7 +95,7 @@ def by_arm(cell: Callable[[Row], str]) -> str:
 
 
 def paper() -> str:
-    """The paper's Table 1: a row for each network, runtime and precision."""
+    """Return the paper's Table 1: a row per network, runtime and precision."""
     found = {
         (row["model"], row["runtime"], row["precision"], row["metric"]): row["value"] for row in _read(PAPER)
     }
@@ -112,7 +112,7 @@ def paper() -> str:
 
 
 def bicubic() -> str:
-    """The baseline of the default study."""
+    """Return the table of the default study's baseline."""
     rows = [row for row in _metrics() if row["model"] == "bicubic"]
     return markdown(
         ["Baseline", "PSNR [dB]", "FPS"],
@@ -173,7 +173,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def main() -> None:
-    """Write every page whose tables differ."""
+    """Write every page with changed tables."""
     for page in pages():
         text = page.read_text(encoding="utf-8")
         if (written := render(text)) != text:

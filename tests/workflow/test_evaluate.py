@@ -109,7 +109,7 @@ def test_figures_of_a_set_by_the_literatures_protocol(project: Project):
     text = (results / "evaluation.md").read_text(encoding="utf-8")
     assert f"{np.mean(bicubic):.2f}" in text
     assert "Clip `set14` is left out" in text
-    assert "No published figures stand beside `set5`: they are of 5 images, these of 3." in text
+    assert "No published figures for `set5`: they use 5 images, this study 3." in text
 
 
 COMPARISONS = """

@@ -106,7 +106,7 @@ def change(tiny: Project) -> Iterator[Callable[[str], None]]:
 def test_verify_finds_what_has_changed(tiny: Project, change: Callable[[str], None]):
     done = tiny.snakemake("--cores", "1", "verify", "--configfile=studies/tiny.yaml")
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "behind 19 manifests: 0 differences" in done.stdout
+    assert "of 19 manifests: 0 differences" in done.stdout
 
     arm = "results/tiny/arms/local/openvino/espcn_rgb/fp32"
     changed = [
@@ -126,7 +126,7 @@ def test_verify_finds_what_has_changed(tiny: Project, change: Callable[[str], No
         *changed[:1],
         f"{changed[1]}, frame 0",
         "module device/frames/psnr.py",
-        "study.latency.min_seconds: expected 0.2, found 0.3 (behind 19 arms)",
+        "study.latency.min_seconds: expected 0.2, found 0.3 (for 19 arms)",
         "error: results/tiny: expected everything as 19 manifests name it, found 4 differences",
     ):
         assert sum(line.startswith(start) for line in lines) == 1, (start, done.stdout[-4000:])

@@ -49,7 +49,7 @@ MODULES = {
             "report/plots/arms.py",
             "models/training/train.py",
             "quantization/steps/qat.py",
-            "report/provenance/verify.py",
+            "report/verify.py",
             "study/load.py",
         ],
         {"draw_plot": 3},

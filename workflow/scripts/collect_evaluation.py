@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from superres.report.metrics.evaluation import ArmQuality, collect_evaluation
-from superres.report.provenance.manifest import ArmOnClip
+from superres.report.manifest import ArmOnClip
+from superres.report.metrics.collect import ArmQuality, collect_evaluation
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

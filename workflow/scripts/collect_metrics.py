@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from superres.report.manifest import ArmOnClip
 from superres.report.metrics.cautions import NoiseLimits
 from superres.report.metrics.collect import ArmFiles, collect_metrics
-from superres.report.provenance.manifest import ArmOnClip
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

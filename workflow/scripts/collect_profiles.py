@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from superres.report.manifest import ArmOnClip
 from superres.report.metrics.profiles import ProfileFiles, collect_profiles
-from superres.report.provenance.manifest import ArmOnClip
 from superres.report.tables.operations_table import write_operations
 from superres.scripting import script_log
 

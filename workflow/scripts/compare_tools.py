@@ -1,4 +1,4 @@
-"""Lay the INT8 graphs of others' tools beside those of this pipeline."""
+"""Compare INT8 graphs of other tools and of this pipeline."""
 
 from pathlib import Path
 

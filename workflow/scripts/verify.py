@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.report.provenance.verify import verify_study
+from superres.report.verify import verify_study
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

@@ -1,4 +1,4 @@
-"""Write the table of an evaluation, with published figures beside it."""
+"""Write the table of an evaluation, with published figures."""
 
 from pathlib import Path
 

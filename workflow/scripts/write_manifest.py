@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from superres.code_version import describe_code, describe_libraries, modules_behind
-from superres.report.provenance.manifest import ArmOnClip, Background, write_manifest
+from superres.report.manifest import ArmOnClip, Background, write_manifest
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

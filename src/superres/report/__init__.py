@@ -1,8 +1,9 @@
-"""From raw figures to metrics, tables, plots, and what stands behind them.
+"""From raw figures to metrics, tables, plots and manifests.
 
-metrics/     `collect_metrics`, `collect_evaluation` and `collect_profiles`: the figures of all arms
-tables/      `write_table`, `write_evaluation`, `write_operations` and `compare_tools`: the same for readers
+metrics/     `collect_metrics`, `collect_evaluation`, `collect_profiles`: the figures of all arms
+tables/      `write_table`, `write_evaluation`, `write_operations`, `compare_tools`: tables for readers
 plots/       `registry.draw`: every plot by its name
-provenance/  `write_manifest` and `verify_study`: what an arm was made from, and whether it still is so
+manifest.py  `write_manifest`: an arm's records, files, study, code and libraries in one file
+verify.py    `verify_study`: check that everything still matches the manifests
 labels.py    words and order of models, runtimes and precisions
 """

@@ -1,10 +1,10 @@
 """Words and order of models, runtimes and precisions in the tables and plots.
 
-Models and runtimes say theirs themselves: `superres.models.settings.MODELS`,
-`superres.device.runtimes.about`.
+Models and runtimes define their own: `superres.models.settings.MODELS`, `superres.device.runtimes.about`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from superres.device.runtimes import RUNTIMES, about
 from superres.models.settings import MODELS
@@ -23,39 +23,39 @@ UNCALIBRATED = "int8-dummy"
 
 
 def model_label(model: str) -> str:
-    """A model as the paper writes it, any other as the study does."""
+    """Return the paper's name of a model, or the study's for any other."""
     return MODELS[model].label if model in MODELS else model
 
 
 def runtime_label(runtime: str) -> str:
-    """A runtime as its makers write it."""
+    """Return a runtime's name as its makers write it."""
     return about(runtime).label if runtime in RUNTIMES else runtime
 
 
 def runtime_marker(runtime: str) -> str:
-    """The shape of a runtime's points in plots."""
+    """Return the matplotlib marker of a runtime's points."""
     return about(runtime).marker if runtime in RUNTIMES else "P"
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things in words: `1 frame`, `2 frames`."""
+    """Return a number with its noun: `1 frame`, `2 frames`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def border_label(border: int) -> str:
-    """What is left out of PSNR, as the end of a clause; empty for nothing."""
-    return f", {border} pixels at each side left out" if border else ""
+    """Return the end of a clause about the border that PSNR skips; empty without one."""
+    return f", without {border} pixels at each side" if border else ""
 
 
 def precision_label(precision: str) -> str:
-    """A precision in capitals, with its calibration behind: `INT8 minmax`, `INT8 minmax by TensorRT`."""
+    """Return a precision in capitals with its calibration: `INT8 minmax`, `INT8 minmax by TensorRT`."""
     kind, _, calibration = precision.partition("-")
     own = calibration.startswith("trt-")
     return f"{kind.upper()} {calibration.removeprefix('trt-')}{' by TensorRT' if own else ''}".strip()
 
 
 def order_models(models: Iterable[str]) -> list[str]:
-    """The built-in models first, further ones by name, bicubic last."""
+    """Sort models: built-in ones first, others by name, bicubic last."""
     known = [model for model in MODELS if model != "bicubic"]
 
     def key(model: str) -> tuple[bool, int, str]:
@@ -65,16 +65,27 @@ def order_models(models: Iterable[str]) -> list[str]:
 
 
 def order_runtimes(runtimes: Iterable[str]) -> list[str]:
-    """In the order of the registry of runtimes, unknown ones behind."""
+    """Sort runtimes by their registry, unknown ones last."""
     known = list(RUNTIMES)
     return sorted(set(runtimes), key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
 def order_precisions(precisions: Iterable[str], calibrated: str) -> list[str]:
-    """Floats, then INT8 without and with the headline's calibration, further INT8 by name, then the rest."""
+    """Sort precisions: floats, uncalibrated INT8, INT8 `calibrated`, other INT8 by name, then the rest."""
     first = (*FLOATS, UNCALIBRATED, calibrated)
 
     def key(name: str) -> tuple[int, bool, str]:
         return (first.index(name) if name in first else len(first), not name.startswith("int8-"), name)
 
     return sorted(set(precisions), key=key)
+
+
+def arm_folder(row: Mapping[str, Any]) -> str:
+    """Return the folder of a row's arm, its name in files: `local/openvino/espcn_rgb/fp32`."""
+    return "/".join(row[key] for key in ("target", "runtime", "model", "precision"))
+
+
+def arm_label(folder: str) -> str:
+    """Return an arm's folder in words: `OpenVINO FP32 ESPCN_RGB`."""
+    _, runtime, model, precision = folder.split("/")
+    return f"{runtime_label(runtime)} {precision_label(precision)} {model_label(model)}"

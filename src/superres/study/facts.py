@@ -8,7 +8,7 @@ from superres.models.graphs.uint8.forms import FORMS, FORMS_OF, PLAIN
 from superres.models.settings import weights_name
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import Calibration
-from superres.report.plots.registry import PLOTS
+from superres.report.plots.registry import find_plot
 from superres.study.arms import Arm
 from superres.study.engines import form_of, frames_of, graph_of
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
@@ -139,7 +139,7 @@ class Facts:
     @staticmethod
     def plot_module(plot: str) -> str:
         """The module that draws a plot."""
-        return PLOTS[plot.partition(".")[0]].module
+        return find_plot(plot).module
 
     # What the study says
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from superres.device.runtimes import about
 from superres.quantization.recipes import STEPS
+from superres.report.plots.registry import write_caption
 from superres.study.arms import Arm
 from superres.study.comparisons import differing_in
 from superres.study.engines import form_of, frames_of
@@ -164,6 +165,10 @@ class JobSettings:
             "calibrated": self.calibrated,
             "kernel": models[BASELINE].kernel if BASELINE in models else None,
         }
+
+    def plot_caption(self, plot: str) -> str:
+        """Caption of a plot in the report."""
+        return write_caption(plot, study=self.study.name, runtime=self.study.samples.runtime)
 
     def plot(self, plot: str) -> Settings:
         """Settings of a plot by its name."""

@@ -1,4 +1,4 @@
-"""What docs/make/copy_study.py carries of a finished study into docs/."""
+"""docs/make/copy_study.py copies a finished study into docs/."""
 
 import csv
 import json

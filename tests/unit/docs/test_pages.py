@@ -1,4 +1,4 @@
-"""What people read: tables hold the figures of their CSV files, lines fit, links lead somewhere."""
+"""Pages: tables match their CSV files, lines fit, links lead to files and headings."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Metrics of a study as the pipeline would write them, with invented but likely figures."""
+"""Metrics of a study in the pipeline's format, with plausible figures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,7 +98,7 @@ def default_rows() -> list[dict]:
 
 
 def write_network(path: Path) -> None:
-    """A Q/DQ convolution of 3 x 3 from 3 to 5 channels, and one of 1 x 1 with 5 weights that stays in float."""
+    """Write a Q/DQ convolution of 3 x 3 from 3 to 5 channels, and one of 1 x 1 from 5 in float."""
     scale = numpy_helper.from_array(np.array(0.1, np.float32), "scale")
     levels = numpy_helper.from_array(np.ones((5, 3, 3, 3), np.int8), "levels")
     weights = numpy_helper.from_array(np.ones((1, 5, 1, 1), np.float32), "weights")

@@ -1,4 +1,4 @@
-"""Words and order in tables and plots: runtimes and models say their own."""
+"""Words and order in tables and plots: runtimes and models define their own."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ def test_runtimes_and_models_are_called_as_their_makers_do() -> None:
     assert labels.runtime_label("onnxruntime") == "ONNX Runtime"
     assert labels.runtime_label("tensorrt_rtx") == "TensorRT-RTX"
     assert labels.model_label("espcn_ycbcr_folded") == "ESPCN_YCbCr folded"
-    # What a user adds is called as the study does.
+    # Names of the study for others.
     assert (labels.runtime_label("mine"), labels.model_label("my_net")) == ("mine", "my_net")
 
 

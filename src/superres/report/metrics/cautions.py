@@ -1,8 +1,7 @@
-"""Why an arm's figures are to be read with care: a busy machine, unwanted arithmetic, a wrong picture.
+"""Reasons to distrust an arm's figures: a busy machine, unwanted arithmetic, a wrong picture.
 
-INT8 engines with wrong colours are a known fault (NVIDIA/TensorRT issues 1187 and 3978), and a table of
-figures alone doesn't tell a fault from a loss: a picture that is worse than bicubic, or far from FP32's of
-the same model, gets a caution.
+INT8 engines with wrong colours are a known fault (NVIDIA/TensorRT issues 1187 and 3978). Figures alone can't
+tell such a fault from a loss. An arm gets a caution if it is worse than bicubic or far below FP32.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,21 +10,22 @@ from typing import Any
 
 from superres.csv_rows import Row
 from superres.report.metrics.operations import Operations, executed_convolutions
-from superres.report.metrics.psnr_loss import loss_of
+from superres.report.metrics.relative import loss_of
+from superres.report.metrics.speed import processor_of
 
 _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 _MOST_OF_LIMIT = 1.05
 NOISY = "noisy: "
-"""How the cautions begin that are about the machine's other work."""
+"""Start of cautions about other work on the machine."""
 
 NOISE_MARK = "~"
-"""What stands behind a figure of such an arm."""
+"""Mark after the FPS of such an arm."""
 
 FAR_OFF = "far off: "
-"""How the cautions begin that are about a picture."""
+"""Start of cautions about a picture."""
 
 FAR_MARK = "!"
-"""What stands behind PSNR of such an arm."""
+"""Mark after the PSNR of such an arm."""
 
 _BASELINE = "bicubic"
 _LOOK = "look at the arm's sample before its figures"
@@ -33,7 +33,7 @@ _LOOK = "look at the arm's sample before its figures"
 
 @dataclass(frozen=True)
 class NoiseLimits:
-    """From when on a timing is noisy: the 90th percentile in medians, and processors busy with other work."""
+    """Limits above which a timing is noisy: 90th percentile / median, and processors busy with other work."""
 
     spread: float
     busy_processors: float
@@ -46,9 +46,9 @@ def find_cautions(
     operations: Operations | None,
     noise: NoiseLimits,
 ) -> list[str]:
-    """Everything that is to be said of an arm's speed.
+    """Return all cautions about an arm's speed.
 
-    `row` are its metrics, `engine` and `latency` its tasks' records.
+    `row` holds its metrics; `engine` and `latency` are the records of its tasks.
     """
     return [
         *(NOISY + reason for reason in _noise(row, latency, noise)),
@@ -66,7 +66,7 @@ def _noise(row: Row, latency: Mapping[str, Any], noise: NoiseLimits) -> list[str
     disturbance = latency.get("disturbance") or {}
     busy = sum(disturbance.values())
     if busy > noise.busy_processors:
-        found.append(f"{busy:.1f} processors were busy with something else")
+        found.append(f"{busy:.1f} processors were busy with other work")
     return found
 
 
@@ -96,24 +96,22 @@ def _processor(row: Row, facts: Mapping[str, Any], latency: Mapping[str, Any]) -
     found = []
     int8 = row["precision"].startswith("int8-")
     flags = set(latency["machine"]["flags"])
-    if int8 and row["runtime"].startswith(("onnxruntime", "openvino")) and not flags & _INT8_FLAGS:
-        found.append(
-            "this processor has no instructions for INT8 products (VNNI): expect little speed from it"
-        )
+    if int8 and processor_of(row["runtime"], facts) == "cpu" and not flags & _INT8_FLAGS:
+        found.append("this processor has no instructions for INT8 products (VNNI): INT8 gains little speed")
     if not int8 and facts.get("native") is False:
-        found.append(f"this processor has no {row['precision']} instructions: they are emulated, slowly")
+        found.append(f"this processor has no {row['precision']} instructions and emulates them slowly")
     if (row["limit_fraction"] or 0) > _MOST_OF_LIMIT:
         found.append(
-            "faster than the measured limit, which a busy machine made too low: measure the roofline again"
+            "faster than the limit, which was measured on a busy machine: measure the roofline again"
         )
     return found
 
 
 def with_far_off(rows: Sequence[Row], far_db: float) -> list[dict[str, Any]]:
-    """The rows of `metrics.csv`, with a caution more for each arm whose picture is far off.
+    """Return the rows of `metrics.csv` with a caution for each arm whose picture is far off.
 
-    So it is if its PSNR is below that of bicubic on the same clip, on the same target if that has it, or more
-    than `far_db` below that of `fp32_of`.
+    A picture is far off if its PSNR is below that of bicubic on the same clip, preferably on the same target,
+    or more than `far_db` below that of `fp32_of`.
     """
     return [_judged(row, rows, far_db) for row in rows]
 

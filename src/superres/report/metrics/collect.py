@@ -1,4 +1,4 @@
-"""From the raw figures of all arms to `metrics.csv`."""
+"""Collect the raw figures of all arms in `metrics.csv`, or their quality alone in `evaluation.csv`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,12 +13,20 @@ from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import read_json
 from superres.device.frames.psnr import psnr
 from superres.device.timing.ratios import OWN, SAME
+from superres.report.manifest import ArmOnClip, check_record
 from superres.report.metrics.cautions import NoiseLimits, find_cautions, with_far_off
-from superres.report.metrics.limits import processor_of, reached, read_roofline
 from superres.report.metrics.operations import Operations, count_operations, executed_convolutions
-from superres.report.metrics.schema import Metrics
-from superres.report.metrics.speed import LATENCY, MAY_BE_EMPTY, aggregate_speed, paired_ratio
-from superres.report.provenance.manifest import ArmOnClip
+from superres.report.metrics.schema import Evaluation, Metrics
+from superres.report.metrics.speed import (
+    LATENCY,
+    MAY_BE_EMPTY,
+    aggregate_speed,
+    paired_ratio,
+    processor_of,
+    reached,
+    read_roofline,
+    to_number,
+)
 
 _QUALITY = {
     "frame": pl.Int64,
@@ -34,7 +42,7 @@ _QUALITY = {
 
 @dataclass(frozen=True)
 class ArmFiles:
-    """The files of one arm on one clip, its target's roofline, and the ONNX file of its operations."""
+    """The files of one arm on one clip, its target's roofline, and the ONNX file to count operations in."""
 
     arm: ArmOnClip
     quality: Path
@@ -52,11 +60,10 @@ def collect_metrics(
     noise: NoiseLimits,
     far_db: float,
 ) -> None:
-    """Write `metrics.csv`, a row an arm and clip, in the order given.
+    """Write `metrics.csv`, a row per arm and clip, in the order given.
 
-    `references` are labels of the targets' reference arms, whose own ratio is 1; `far_db` is that of
-    `with_far_off`. Raises UserError if a file is damaged, or if the figures and the manifest's status do not
-    agree.
+    `references` are the labels of each target's reference arm, whose own ratio is 1. See `with_far_off`
+    for `far_db`. Raises UserError if a file is damaged, or contradicts the manifest's status.
     """
     counted = {
         path: count_operations(path) for path in dict.fromkeys(files.operations for files in arms) if path
@@ -66,21 +73,21 @@ def collect_metrics(
 
 
 def aggregate_quality(quality: pl.DataFrame) -> dict[str, float]:
-    """Means over frames of PSNR and of luma's, from the rows of `quality.csv`."""
-    return {column: _number(quality[column].mean()) for column in ("psnr_db", "psnr_y_db")}
+    """Return the means over frames of PSNR and PSNR_Y [dB], from the rows of `quality.csv`."""
+    return {column: to_number(quality[column].mean()) for column in ("psnr_db", "psnr_y_db")}
 
 
 def aggregate(quality: pl.DataFrame, latency: pl.DataFrame) -> dict[str, float | int | None]:
-    """The figures of one arm from its raw rows: `quality.csv` and `latency.csv`.
+    """Return the figures of one arm from the rows of `quality.csv` and `latency.csv`.
 
-    PSNR is the mean of the frames' values; `*_of_mean_db` is the PSNR of the mean squared error. The rest is
-    that of `aggregate_speed`.
+    `psnr_db` is the mean of the frames' values, `*_of_mean_db` the PSNR of the mean squared error [dB].
+    See `aggregate_speed` for the others.
     """
     return {
         "frames": quality.height,
         **aggregate_quality(quality),
-        "psnr_of_mean_db": psnr(_number(quality["mse"].mean())),
-        "psnr_y_of_mean_db": psnr(_number(quality["mse_y"].mean())),
+        "psnr_of_mean_db": psnr(to_number(quality["mse"].mean())),
+        "psnr_y_of_mean_db": psnr(to_number(quality["mse_y"].mean())),
         **aggregate_speed(latency),
     }
 
@@ -106,7 +113,7 @@ def _row(
     for path, rows in ((files.quality, quality), (files.latency, latency)):
         if manifest["status"] == "ok" and rows.is_empty():
             raise UserError(
-                f"{path}: expected figures, since {files.manifest} says ok, found none; measure again"
+                f"{path}: expected figures, as {files.manifest} says ok, found none; measure again"
             )
     if manifest["status"] != "ok":
         return row
@@ -121,7 +128,7 @@ def _row(
 def _paired(
     arm: ArmOnClip, latency: pl.DataFrame, record: Mapping[str, Any], references: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The columns about the reference arm."""
+    """Return the columns about the reference arm."""
     if references.get(arm.target) == arm.folder:
         ratio, rounds, reference = SAME, None, arm.folder
     elif (found := paired_ratio(latency)) is not None:
@@ -135,7 +142,7 @@ def _paired(
 def _operations(
     files: ArmFiles, operations: Operations | None, manifest: Mapping[str, Any], latency: pl.DataFrame
 ) -> dict[str, Any]:
-    """The columns about what has to be computed, and how fast it could be."""
+    """Return the columns about multiply-adds, the machine's limit, and INT8 convolutions."""
     facts = manifest["engine"].get("facts", {})
     own = latency.filter(pl.col("arm") == OWN)
     arm, roofline = files.arm, read_roofline(files.roofline)
@@ -149,7 +156,7 @@ def _operations(
 
 
 def protocol_of(record: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """How PSNR was measured, from the record of `measure_quality` that `path` holds."""
+    """Return how PSNR was measured, from the record of `measure_quality` read from `path`."""
     settings = record.get("settings", {})
     if not {"luma", "border"} <= settings.keys():
         raise UserError(f"{path}: expected luma and border in the settings, found {settings}; measure again")
@@ -194,7 +201,43 @@ def _read_rows(path: Path, schema: Mapping[str, Any], may_be_empty: Sequence[str
     return frame
 
 
-def _number(value: object) -> float:
-    if not isinstance(value, (int, float)):
-        raise TypeError(f"expected a number, found {value!r}")
-    return float(value)
+@dataclass(frozen=True)
+class ArmQuality:
+    """The files of `measure_quality` for one arm on one clip."""
+
+    arm: ArmOnClip
+    quality: Path
+    record: Path
+
+
+def collect_evaluation(arms: Sequence[ArmQuality], downsampling: Mapping[str, str], out: Path) -> None:
+    """Write `evaluation.csv`, a row per arm and clip, in the order given.
+
+    `downsampling` names each clip's kernel. Raises UserError if a file is damaged or belongs to another arm.
+    """
+    write_rows(Evaluation, [_evaluation_row(files, downsampling[files.arm.clip]) for files in arms], out)
+
+
+def _evaluation_row(files: ArmQuality, downsampling: str) -> dict[str, Any]:
+    record = read_json(files.record, ("status", "runtime", "precision", "settings", "versions"))
+    check_record(files.arm, files.record, record, record)
+    row = {
+        **asdict(files.arm),
+        **protocol_of(record, files.record),
+        "downsampling": downsampling,
+        "status": record["status"],
+    }
+    if record["status"] != "ok":
+        return row
+    quality = read_quality(files.quality)
+    if quality.height != record["frames"]:
+        raise UserError(
+            f"{files.quality}: expected {record['frames']} images, as in {files.record}, found "
+            f"{quality.height}; measure again"
+        )
+    return row | {
+        "images": quality.height,
+        **aggregate_quality(quality),
+        "engine_sha256": record["engine_sha256"],
+        "runtime_version": record["versions"].get(files.arm.runtime),
+    }

@@ -1,4 +1,4 @@
-"""What a network has to compute for a frame: multiply-adds of its convolutions, in INT8 and in float."""
+"""Multiply-adds of a network's convolutions, in INT8 and in float, from its ONNX file."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ _SIDE = 64
 
 @dataclass(frozen=True)
 class Operations:
-    """Convolutions of a graph and their multiply-adds for each pixel of the LR frame.
+    """Convolutions of a graph and their multiply-adds per pixel of the LR frame.
 
-    A convolution counts as quantised if both its data and its weights come out of a DequantizeLinear.
+    A convolution is quantised if both its data and its weights come from a DequantizeLinear.
     """
 
     convolutions: int
@@ -34,7 +34,7 @@ class Operations:
 
 
 def count_operations(path: Path) -> Operations:
-    """Count what an ONNX file computes; raises UserError if a shape in it can't be found."""
+    """Count the convolutions of an ONNX file; raises UserError if a shape can't be inferred."""
     model = load_onnx(path)
     dequantized = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     macs = {False: 0.0, True: 0.0}
@@ -47,9 +47,9 @@ def count_operations(path: Path) -> Operations:
 
 
 def macs_by_name(path: Path) -> dict[str, float]:
-    """Multiply-adds for each LR pixel of every convolution, by all names that a runtime may give it.
+    """Return each convolution's multiply-adds per LR pixel, by every name that a runtime may use for it.
 
-    These are the node's own, and those of its result before and behind a ReLU.
+    These are the names of the node and its result, and those of a ReLU after it and its result.
     """
     model = load_onnx(path)
     relus = {node.input[0]: node for node in model.graph.node if node.op_type == "Relu"}
@@ -63,7 +63,7 @@ def macs_by_name(path: Path) -> dict[str, float]:
 
 
 def _convolutions(model: onnx.ModelProto, path: Path) -> Iterator[tuple[onnx.NodeProto, float]]:
-    """Every convolution with its multiply-adds for each LR pixel."""
+    """Yield every convolution with its multiply-adds per LR pixel."""
     shapes = _shapes(model)
     for node in model.graph.node:
         if node.op_type != "Conv":
@@ -71,12 +71,12 @@ def _convolutions(model: onnx.ModelProto, path: Path) -> Iterator[tuple[onnx.Nod
         weights, result = shapes.get(node.input[1]), shapes.get(node.output[0])
         if weights is None or result is None:
             raise UserError(f"{path}: expected shapes around {node.output[0]}, found none; export it again")
-        # Each position of the result is a product with all weights, whatever the groups.
+        # Each position of the result multiplies by all weights, with any number of groups.
         yield node, prod(weights) * prod(result[2:]) / _SIDE**2
 
 
 def executed_convolutions(facts: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """INT8 convolutions and all, as an engine's record has them; None where it has nothing of them."""
+    """Return the numbers of INT8 convolutions and of all, from an engine's record; None if it has none."""
     if "convolutions" in facts:
         types = facts["convolutions"]
         return sum(types.get(name, 0) for name in ("i8", "u8", "Int8", "UInt8")), sum(types.values())
@@ -86,7 +86,7 @@ def executed_convolutions(facts: Mapping[str, Any]) -> tuple[int | None, int | N
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Shapes of all tensors, those of data for a frame of `_SIDE` x `_SIDE`."""
+    """Return the known shapes of all tensors for a frame of `_SIDE` x `_SIDE`."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     del fixed.graph.value_info[:]

@@ -1,6 +1,6 @@
-"""From the profiles of all arms to `profile.csv`, and from that to what each network has of each kind.
+"""Collect the profiles of all arms in `profile.csv`, and sum the operations of each network.
 
-One row is one operation of one arm, its time a median over runs.
+A row is one operation of one arm; its time is the median over runs.
 """
 
 import re
@@ -17,40 +17,29 @@ from superres.csv_rows import Row, read_rows, write_rows
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json
 from superres.report import labels
+from superres.report.manifest import ArmOnClip
 from superres.report.metrics.operations import macs_by_name
-from superres.report.provenance.manifest import ArmOnClip
 
 CONVOLUTION, INTERPOLATION, LAYOUT, POINTWISE = "convolution", "interpolation", "moving data", "pointwise"
 GROUPS = (CONVOLUTION, INTERPOLATION, LAYOUT, POINTWISE)
-"""What operations do, whatever a runtime calls them."""
+"""Kinds of operations, in the same words for all runtimes."""
 
 TIMED_APART = (
-    "Operations are timed apart, with counters: their sum is more than a frame takes. Figures 3 to 6 of the "
-    "paper show the same of TensorRT."
+    "Operations are timed one by one, with counters: their sum exceeds the time per frame. Figures 3 to 6 "
+    "of the paper show the same for TensorRT."
 )
-"""What has to be said wherever their times stand."""
+"""Note for every table or plot of their times."""
 
+_MOVES = (
+    *("transpose", "reorder", "reshape", "concat", "split", "slice", "gather", "pad", "depthtospace"),
+    *("depth_to_space", "pixel_shuffle", "permute", "contiguous", "copy", "stack", "squeeze", "reformat"),
+    *("shuffle", "select", "index", "narrow", "chunk", "tile", "expand", "unbind"),
+)
 _KINDS = (
     (POINTWISE, ("convert",)),
     (CONVOLUTION, ("conv", "correlation", "deconv")),
     (INTERPOLATION, ("resize", "interpolate", "upsample")),
-    (
-        LAYOUT,
-        (
-            *("transpose", "reorder", "reshape", "concat", "split", "slice", "gather", "pad", "depthtospace"),
-            *(
-                "depth_to_space",
-                "pixel_shuffle",
-                "permute",
-                "contiguous",
-                "copy",
-                "stack",
-                "squeeze",
-                "reformat",
-            ),
-            *("shuffle", "select", "index", "narrow", "chunk", "tile", "expand", "unbind"),
-        ),
-    ),
+    (LAYOUT, _MOVES),
 )
 _COLUMNS = {
     "run": pl.Int64,
@@ -63,7 +52,7 @@ _COLUMNS = {
     "ms": pl.Float64,
 }
 _INT8_TYPES = {"i8", "u8", "int8", "uint8", "Int8", "UInt8"}
-# What ONNX Runtime appends to the name of a node whose layout it has changed.
+# Suffixes that ONNX Runtime appends to names of nodes whose layout it changes.
 _SUFFIX = re.compile(r"(_nchwc|_token_\d+|_quant)$")
 
 
@@ -78,19 +67,21 @@ class Profile(dy.Schema):
     position = dy.Int64(primary_key=True, min=0, description="place among the arm's operations")
     layer = dy.String(description="the runtime's name for the operation")
     kind = dy.String(description="the runtime's word for what it does")
-    group = dy.String(regex=f"^({'|'.join(GROUPS)})$", description="the same in words for all runtimes")
-    type = dy.String(nullable=True, description="type of the data that it reads first")
-    shape = dy.String(nullable=True, description="shape of that")
+    group = dy.String(
+        regex=f"^({'|'.join(GROUPS)})$", description="the same, in the same words for all runtimes"
+    )
+    type = dy.String(nullable=True, description="type of its first input")
+    shape = dy.String(nullable=True, description="shape of its first input")
     macs = dy.Float64(nullable=True, min=0.0, description="multiply-adds, of convolutions")
-    ms = dy.Float64(min=0.0, description="median over runs, measured apart from the others")
-    share = dy.Float64(min=0.0, max=1.0, description="of the sum over all operations")
+    ms = dy.Float64(min=0.0, description="median over runs, timed one by one")
+    share = dy.Float64(min=0.0, max=1.0, description="share of the sum over all operations")
     gops = dy.Float64(nullable=True, min=0.0, description="2 x macs / time, 10^9 operations a second")
     nodes = dy.String(nullable=True, description="nodes of the ONNX file that it computes")
 
 
 @dataclass(frozen=True)
 class ProfileFiles:
-    """The files of one arm's profile, and the ONNX file that knows its multiply-adds."""
+    """The files of one arm's profile, and the ONNX file to count multiply-adds in."""
 
     arm: ArmOnClip
     profile: Path
@@ -100,7 +91,7 @@ class ProfileFiles:
 
 @dataclass(frozen=True)
 class Network:
-    """One network in one runtime and precision: number and milliseconds of its operations, by group."""
+    """A network in one runtime and precision: number and milliseconds of its operations by group."""
 
     place: tuple[str, str]
     runtime: str
@@ -113,27 +104,27 @@ class Network:
 
     @property
     def operations(self) -> int:
-        """How many operations it has."""
+        """The number of operations."""
         return sum(self.counts.values())
 
     @property
     def total_ms(self) -> float:
-        """The sum of their times."""
+        """The sum of their times [ms]."""
         return sum(self.ms.values())
 
 
 def collect_profiles(arms: Sequence[ProfileFiles], out: Path) -> None:
-    """Write `profile.csv`; arms that did not run have no rows. Raises UserError if a file is damaged."""
+    """Write `profile.csv`, without arms that did not run; raises UserError if a file is damaged."""
     write_rows(Profile, [row for files in arms for row in _rows(files)], out)
 
 
 def read_profile(path: Path) -> dy.DataFrame[Profile]:
-    """Read and check `profile.csv`; raises UserError if it is not one."""
+    """Read and check `profile.csv`; raises UserError for any other file."""
     return read_rows(Profile, path, "the profile of a study")
 
 
 def read_networks(path: Path) -> list[Network]:
-    """The networks of `profile.csv`, in the order of runtimes, precisions and models."""
+    """Read the networks of `profile.csv`, in the order of runtimes, precisions and models."""
     rows = read_profile(path).to_dicts()
     arms: dict[tuple, list[Row]] = {}
     for row in rows:
@@ -149,7 +140,7 @@ def read_networks(path: Path) -> list[Network]:
 
 
 def group_of(kind: str) -> str:
-    """What an operation does, by a runtime's word for it."""
+    """Return the group of an operation, by a runtime's word for it."""
     for group, words in _KINDS:
         if any(word in kind.lower() for word in words):
             return group
@@ -187,7 +178,7 @@ def _medians(path: Path) -> list[dict[str, Any]]:
 
 
 def _macs(layer: Mapping[str, Any], known: Mapping[str, float], pixels: int) -> float | None:
-    """The multiply-adds that the runtime told, or those of the convolution of that name; None for none."""
+    """Return the runtime's multiply-adds, or those of the convolution of that name; None without any."""
     if layer["macs"] is not None:
         return layer["macs"] or None
     count = known.get(_SUFFIX.sub("", layer["layer"]))

@@ -1,4 +1,4 @@
-"""The schemas of `metrics.csv` and `evaluation.csv`: one row is one arm on one clip."""
+"""The schemas of `metrics.csv` and `evaluation.csv`: a row per arm and clip."""
 
 from pathlib import Path
 
@@ -8,7 +8,6 @@ import polars as pl
 from superres.csv_rows import read_rows
 from superres.device.frames.psnr import LUMAS
 
-IDENTITY = ("target", "runtime", "model", "precision", "clip")
 FIGURES = (
     "frames",
     "psnr_db",
@@ -30,10 +29,10 @@ FIGURES = (
     "engine_sha256",
     "runtime_version",
 )
-"""What an arm that ran has, all of it, and one that did not run has none of."""
+"""Columns that are filled for every arm that ran, and empty for the others."""
 
 PAIRED = ("reference", "speedup", "speedup_low", "speedup_high")
-"""What an arm has that was timed in turn with a reference, all of it, and the reference itself; no other."""
+"""Columns of arms that took turns with a reference, and of the reference itself; otherwise all empty."""
 
 MEASURED = (
     *PAIRED,
@@ -49,10 +48,10 @@ MEASURED = (
     "quantized_convolutions",
     "int8_convolutions",
 )
-"""What an arm that ran may have, and one that did not run hasn't."""
+"""Columns that may be filled for an arm that ran, and are empty for the others."""
 
 EVALUATED = ("images", "psnr_y_db", "psnr_db", "engine_sha256", "runtime_version")
-"""The same of an arm that is evaluated only."""
+"""Columns of `evaluation.csv` that are filled for every arm that ran, and empty for the others."""
 
 _SHA256 = r"^[0-9a-f]{64}$"
 _STATUS = r"^(ok|not run: .+)$"
@@ -71,15 +70,15 @@ def _count(description: str) -> dy.Int64:
 
 
 def _luma() -> dy.String:
-    return dy.String(regex=f"^({'|'.join(LUMAS)})$", description="what PSNR_Y is measured on")
+    return dy.String(regex=f"^({'|'.join(LUMAS)})$", description="kind of luma that PSNR_Y is measured on")
 
 
 def _border() -> dy.Int64:
-    return dy.Int64(min=0, description="HR pixels at each side that are left out of PSNR and PSNR_Y")
+    return dy.Int64(min=0, description="HR pixels at each side that PSNR and PSNR_Y skip")
 
 
 class Metrics(dy.Schema):
-    """Metrics of all arms of a study; the columns' order is the file's."""
+    """Metrics of all arms of a study; columns in the order of the file."""
 
     target = dy.String(primary_key=True, description="machine that ran the arm")
     runtime = dy.String(primary_key=True, description="what executed the engine")
@@ -94,33 +93,33 @@ class Metrics(dy.Schema):
     luma = _luma()
     border = _border()
     fps = _positive(
-        "1000 / latency_p50_ms; with several frames in flight, 1000 / the mean milliseconds between two that "
-        "are done"
+        "1000 / latency_p50_ms; with several frames in flight, 1000 / the mean milliseconds between two "
+        "finished frames"
     )
     fps_compute = _positive("1000 / compute_p50_ms; with several frames in flight, fps")
     in_flight = dy.Int64(
-        nullable=True, min=2, description="frames in flight; empty where one follows the other"
+        nullable=True, min=2, description="frames in flight; empty if there is one at a time"
     )
     latency_p50_ms = _positive("median from uint8 frame in memory to uint8 frame in memory")
     latency_p90_ms = _positive("its 90th percentile")
     latency_p99_ms = _positive("its 99th percentile")
     latency_mean_ms = _positive("its mean")
     compute_p50_ms = _positive("median of the runtime alone")
-    enqueue_p50_ms = _positive("median of handing the work to a device's queue, where it has one")
+    enqueue_p50_ms = _positive("median of queueing the work, on devices with a queue")
     iterations = _count("timed frames")
     first_frame_ms = _positive("the first frame after opening the engine")
-    reference = dy.String(nullable=True, description="arm that this one was timed in turn with")
-    speedup = _positive("times as fast as the reference: median over rounds of the ratio of their medians")
+    reference = dy.String(nullable=True, description="arm that took turns with this one")
+    speedup = _positive("times as fast as the reference: median over rounds of the ratio of medians")
     speedup_low = _positive("lower end of its 95% interval")
     speedup_high = _positive("upper end of its 95% interval")
-    rounds = _count("rounds behind it")
+    rounds = _count("rounds of the ratio")
     other_processors = dy.Float64(
         nullable=True,
         min=0.0,
-        description="processors busy with something else meanwhile, or stolen by a host",
+        description="processors busy with other work meanwhile, or stolen by a host",
     )
-    macs = _positive("multiply-adds of the network's convolutions for a frame")
-    limit_ms = _positive("least time for a frame by the target's roofline")
+    macs = _positive("multiply-adds of the network's convolutions per frame")
+    limit_ms = _positive("least time per frame by the target's roofline")
     limit_fraction = _positive("limit_ms / end-to-end time")
     quantized_convolutions = dy.Int64(
         nullable=True, min=0, description="convolutions that the graph quantises"
@@ -129,19 +128,19 @@ class Metrics(dy.Schema):
         nullable=True, min=0, description="convolutions that the engine runs in INT8"
     )
     threads = _count("threads of the timed runtime")
-    memory_bytes = _count("most memory that the timing process held")
-    device_memory_bytes = _count("most memory of the device that it held, where that has its own")
-    build_seconds = dy.Float64(nullable=True, min=0.0, description="building the engine")
+    memory_bytes = _count("peak memory of the timing process")
+    device_memory_bytes = _count("its peak memory on a device with memory of its own")
+    build_seconds = dy.Float64(nullable=True, min=0.0, description="time to build the engine")
     engine_bytes = dy.Int64(nullable=True, min=0, description="size of the engine's file")
     engine_sha256 = dy.String(nullable=True, regex=_SHA256, description="SHA-256 of the engine's file")
-    onnx_sha256 = dy.String(nullable=True, regex=_SHA256, description="SHA-256 of the ONNX file behind it")
+    onnx_sha256 = dy.String(
+        nullable=True, regex=_SHA256, description="SHA-256 of the ONNX file that it was built from"
+    )
     seed = dy.Int64(nullable=True, description="seed of the study")
     runtime_version = dy.String(nullable=True, description="version of the runtime")
-    manifest = dy.String(description="the arm's manifest: all that stands behind this row")
+    manifest = dy.String(description="the arm's manifest: how this row was made")
     manifest_sha256 = dy.String(regex=_SHA256, description="SHA-256 of the manifest")
-    cautions = dy.String(
-        nullable=True, description="why its speed is to be read with care; several joined by ;"
-    )
+    cautions = dy.String(nullable=True, description="reasons to distrust the figures, joined by ;")
     status = dy.String(regex=_STATUS, description="ok, or why the arm did not run")
 
     @dy.rule()
@@ -156,20 +155,20 @@ class Metrics(dy.Schema):
 
     @dy.rule()
     def paired_is_whole(self) -> pl.Expr:
-        """A ratio has its interval and its reference, and lies inside."""
+        """A ratio has a reference, and lies inside its interval."""
         none = pl.all_horizontal(pl.col(PAIRED).is_null())
         inside = pl.col("speedup").is_between(pl.col("speedup_low"), pl.col("speedup_high"))
         return none | (pl.col("reference").is_not_null() & inside).fill_null(False)
 
     @dy.rule()
     def fps_is_of_the_median(self) -> pl.Expr:
-        """FPS is nothing but the median's inverse, unless several frames are in flight."""
+        """FPS is the inverse of the median, unless several frames are in flight."""
         inverse = ((pl.col("fps") * pl.col("latency_p50_ms") / 1000) - 1).abs() < 1e-9
         return inverse | pl.col("in_flight").is_not_null()
 
 
 class Evaluation(dy.Schema):
-    """PSNR of all arms of a study on all its clips; the columns' order is the file's."""
+    """PSNR of all arms of a study on all clips; columns in the order of the file."""
 
     target = dy.String(primary_key=True, description="machine that ran the arm")
     runtime = dy.String(primary_key=True, description="what executed the engine")
@@ -198,10 +197,10 @@ class Evaluation(dy.Schema):
 
 
 def read_metrics(path: Path) -> dy.DataFrame[Metrics]:
-    """Read and check `metrics.csv`; raises UserError if it is not one."""
+    """Read and check `metrics.csv`; raises UserError for any other file."""
     return read_rows(Metrics, path, "the metrics of a study")
 
 
 def read_evaluation(path: Path) -> dy.DataFrame[Evaluation]:
-    """Read and check `evaluation.csv`; raises UserError if it is not one."""
+    """Read and check `evaluation.csv`; raises UserError for any other file."""
     return read_rows(Evaluation, path, "the evaluation of a study")

@@ -1,4 +1,4 @@
-"""The figures of a study, each drawn from `metrics.csv` to SVG and PNG."""
+"""Plots of a study's arms, from `metrics.csv`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,21 +12,21 @@ from superres.csv_rows import Row
 from superres.device.base.errors import UserError
 from superres.report import labels
 from superres.report.metrics.cautions import NOISE_MARK, NOISY
-from superres.report.metrics.psnr_loss import fp32_of, loss_of
+from superres.report.metrics.relative import fp32_of, loss_of
 from superres.report.metrics.schema import read_metrics
 from superres.report.plots import figures
 
-FPS_NOTE = "FPS: 1000 / median ms from uint8 frame in memory to uint8 frame in memory."
+FPS_NOTE = "FPS: 1000 / median milliseconds from uint8 frame in memory to uint8 frame in memory."
 
 
 def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
-    """PSNR against FPS: a panel a model (and rows of panels a clip and target), bicubic as text."""
+    """Draw PSNR [dB] against FPS: a panel per model, clip and target, with bicubic as text."""
     rows, ran = _read(metrics)
     places = _places(ran)
     models = [model for model in labels.order_models(row["model"] for row in ran) if model != "bicubic"]
     precisions = labels.order_precisions((row["precision"] for row in ran), calibrated)
     _require(models, metrics)
-    # Wider than three panels, a page shows them too small to read.
+    # More than three panels in a row are too small to read on a page.
     columns = len(models) if len(models) <= 3 else 2
     lines = -(-len(models) // columns)
     with figures.style():
@@ -67,7 +67,7 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
 
 
 def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
-    """What INT8 loses against FP32 of the same model in the same runtime, in dB, for each calibration."""
+    """Draw the loss [dB] of each INT8 against FP32 of the same model in the same runtime."""
     rows, ran = _read(metrics)
     losses = int8_losses(ran)
     _require(losses, metrics)
@@ -76,11 +76,11 @@ def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "in
         for place in _places(losses)
         for model in labels.order_models(row["model"] for row in losses)
         for runtime in labels.order_runtimes(row["runtime"] for row in losses)
-        if any((_place(r), r["model"], r["runtime"]) == (place, model, runtime) for r in losses)
+        if any(_group(row) == (place, model, runtime) for row in losses)
     ]
     precisions = labels.order_precisions((row["precision"] for row in losses), calibrated)
     with figures.style():
-        height = 0.27 * len(groups) * (len(precisions) + 0.8) + 1.5
+        height = 0.27 * (len(losses) + len(groups)) + 1.5
         figure = figures.new_figure(8.6, height)
         panels = figure.subplots(1, 2, sharey=True, sharex=True)
         for axes, key, name in zip(panels, ("psnr_db", "psnr_y_db"), ("PSNR", "PSNR_Y"), strict=True):
@@ -91,13 +91,13 @@ def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "in
             for name in precisions
         ]
         figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False)
-        note = "Each bar: FP32 minus INT8 in the same runtime. int8-dummy: ranges of one random image."
+        note = "Each bar: FP32 minus INT8 in the same runtime. INT8 dummy: ranges of one random image."
         figures.add_note(figure, [note, figures.not_run_note(rows)])
         figures.save(figure, svg, png)
 
 
 def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
-    """FPS of every arm as horizontal bars, a panel a model; bicubic, far beyond, is a line of text."""
+    """Draw the FPS of every arm as bars, a panel per model; bicubic, far faster, is in the note."""
     rows, ran = _read(metrics)
     precisions = labels.order_precisions((row["precision"] for row in ran), calibrated)
     places = _places(ran)
@@ -120,13 +120,12 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
             axes.set_title(_title(labels.model_label(model), place, places), loc="left", fontweight="bold")
         panels[-1].set_xlabel("frames per second")
         bicubic = [
-            f"Bicubic ({_arm_label(row)}) on {row['clip']}: {row['fps']:.0f} FPS, not drawn to keep the "
-            "scale."
+            f"Bicubic ({_arm_label(row)}) on {row['clip']}: {row['fps']:.0f} FPS, beyond the scale."
             for row in ran
             if row["model"] == "bicubic"
         ]
         limits = (
-            "%: share of the least time that the machine's fastest matrix product needs for as many "
+            "%: share of the machine's limit, the time of its fastest matrix product for as many "
             "multiply-adds."
         )
         notes = [FPS_NOTE, limits * any(row["limit_fraction"] for row in ran), _noise_note(ran), *bicubic]
@@ -135,9 +134,9 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
 
 
 def int8_losses(rows: Sequence[Row]) -> list[Row]:
-    """Rows of INT8 arms with `psnr_db` and `psnr_y_db` replaced by what they lose against FP32 (`loss_of`).
+    """Return rows of INT8 arms whose `psnr_db` and `psnr_y_db` are losses against FP32 (`loss_of`).
 
-    An arm without FP32 in its own runtime is left out.
+    Arms without FP32 in their own runtime are skipped.
     """
     losses = []
     for row in rows:
@@ -171,7 +170,7 @@ def _draw_points(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> 
 
 
 def _draw_bicubic(axes: Axes, rows: Sequence[Row]) -> None:
-    """Bicubic as text: as a point it would push the networks into a corner."""
+    """Draw bicubic as text; as a point it would squeeze the networks into a corner."""
     for row in rows:
         text = f"Bicubic: {row['psnr_db']:.2f} dB at {row['fps']:.0f} FPS"
         axes.set_title(text, loc="right", fontsize=8)
@@ -180,24 +179,25 @@ def _draw_bicubic(axes: Axes, rows: Sequence[Row]) -> None:
 def _draw_losses(
     axes: Axes, losses: Sequence[Row], groups: Sequence[tuple], precisions: Sequence[str], key: str
 ) -> None:
-    step = len(precisions) + 0.8
-    for index, group in enumerate(groups):
-        for offset, precision in enumerate(precisions):
-            for row in losses:
-                if (_place(row), row["model"], row["runtime"], row["precision"]) == (*group, precision):
-                    y = index * step + offset
-                    axes.barh(y, row[key], height=0.85, **figures.bar_style(precision, precisions))
-                    x = max(row[key], 0)
-                    axes.annotate(
-                        f"{row[key]:.3f}", (x, y), (3, 0), textcoords="offset points", va="center", fontsize=8
-                    )
+    ticks, y = [], 0.0
+    for group in groups:
+        mine = {row["precision"]: row for row in losses if _group(row) == group}
+        shown = [precision for precision in precisions if precision in mine]
+        ticks.append(y + (len(shown) - 1) / 2)
+        for precision in shown:
+            value = mine[precision][key]
+            axes.barh(y, value, height=0.85, **figures.bar_style(precision, precisions))
+            place = (max(value, 0), y)
+            axes.annotate(f"{value:.3f}", place, (3, 0), textcoords="offset points", va="center", fontsize=8)
+            y += 1
+        y += 0.8
     several = len({place for place, _, _ in groups}) > 1
     names = [
         f"{labels.model_label(model)}\n{labels.runtime_label(runtime)}"
         + (f"\n{' on '.join(place)}" * several)
         for place, model, runtime in groups
     ]
-    axes.set_yticks([index * step + (len(precisions) - 1) / 2 for index in range(len(groups))], names)
+    axes.set_yticks(ticks, names)
     axes.tick_params(axis="y", length=0)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.margins(x=0.16, y=0.02)
@@ -222,7 +222,7 @@ def _draw_fps(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> Non
     axes.set_yticks(range(len(ordered)), [_arm_label(row) for row in ordered])
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
-    axes.margins(x=0.08, y=0.02)
+    axes.margins(x=0.16, y=0.02)
     axes.grid(axis="x", color="0.92")
 
 
@@ -231,10 +231,10 @@ def _noise_mark(row: Row) -> str:
 
 
 def _noise_note(rows: Sequence[Row]) -> str:
-    """What the mark of noisy arms means; empty without any."""
+    """Return the meaning of the mark of noisy arms; empty without any."""
     if not any(map(_noise_mark, rows)):
         return ""
-    return f"{NOISE_MARK} The machine was busy with something else, or times spread: trust ratios, not FPS."
+    return f"{NOISE_MARK} Measured while the machine was busy, or with a wide spread: trust ratios, not FPS."
 
 
 def _marker(runtime: str) -> Line2D:
@@ -261,6 +261,10 @@ def _require(found: Sequence[Any], metrics: Path) -> None:
 
 def _place(row: Row) -> tuple[str, str]:
     return row["clip"], row["target"]
+
+
+def _group(row: Row) -> tuple[tuple[str, str], str, str]:
+    return _place(row), row["model"], row["runtime"]
 
 
 def _places(rows: Sequence[Row]) -> list[tuple[str, str]]:

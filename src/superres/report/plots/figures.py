@@ -1,4 +1,4 @@
-"""What the figures share: a style that reads in greyscale, and files that are the same at every run."""
+"""Style, files and labels of all plots: readable in grey, with the same bytes at every run."""
 
 import math
 import textwrap
@@ -47,10 +47,7 @@ _INT8_HATCHES = ("////", "", "xxxx", "\\\\\\\\", "||||", "++++")
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Context in which a figure is drawn and saved: `STYLE` on matplotlib's own defaults.
-
-    What a user's matplotlibrc says has no part in it.
-    """
+    """Context to draw and save a figure in: `STYLE` on matplotlib's defaults, without a user's settings."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
@@ -58,35 +55,35 @@ def style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure (inches) that needs no display."""
+    """Return an empty figure (inches) that needs no display."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def save(figure: Figure, svg: Path, png: Path) -> None:
-    """Write both files whole; the same figure gives the same bytes."""
+    """Write both files together; equal figures give equal bytes."""
     with Outputs({"svg": str(svg), "png": str(png)}) as outputs:
         figure.savefig(outputs["svg"], format="svg", metadata={"Date": None})
         figure.savefig(outputs["png"], format="png", dpi=160, metadata={"Software": None})
 
 
 def fill(precision: str, precisions: Sequence[str]) -> str:
-    """Grey of a precision: the fewer bits the darker; `precisions` are all that the figure shows."""
+    """Return the grey of a precision, darker for fewer bits; `precisions` are all in the figure."""
     if precision in _FILLS:
         return _FILLS[precision]
     return _INT8_FILLS[_int8_index(precision, precisions) % len(_INT8_FILLS)]
 
 
 def hatch(precision: str, precisions: Sequence[str]) -> str:
-    """Hatch of a precision, so that greys need not be told apart."""
+    """Return the hatch of a precision, which tells similar greys apart."""
     if precision in _HATCHES:
         return _HATCHES[precision]
     return _INT8_HATCHES[_int8_index(precision, precisions) % len(_INT8_HATCHES)]
 
 
 def bar_style(precision: str, precisions: Sequence[str]) -> dict[str, Any]:
-    """How a precision's bars look."""
+    """Return the style of a precision's bars."""
     plain_int8 = precision.startswith("int8-") and not hatch(precision, precisions)
     return {
         "facecolor": "0.35" if plain_int8 else ("0.85" if precision == "fp32" else "white"),
@@ -97,7 +94,7 @@ def bar_style(precision: str, precisions: Sequence[str]) -> dict[str, Any]:
 
 
 def not_run_note(rows: Sequence[Row]) -> str:
-    """A line that names the arms without figures; empty if there are none."""
+    """Return lines that name the arms without figures; empty if there are none."""
     arms: dict[str, list[str]] = {}
     for row in rows:
         if row["status"] != "ok":
@@ -109,7 +106,7 @@ def not_run_note(rows: Sequence[Row]) -> str:
 
 
 def add_note(figure: Figure, lines: Sequence[str]) -> None:
-    """Small print below a figure, wrapped to its width."""
+    """Write small print below a figure, wrapped to its width."""
     width = int(figure.get_figwidth() * 15.5)
     text = "\n".join(part for line in lines for part in textwrap.wrap(line, width))
     if text:
@@ -122,11 +119,11 @@ def place_labels(
     texts: Sequence[str],
     spans: Sequence[tuple[float, float]] = (),
 ) -> None:
-    """Label points directly so that no label covers a point, another label or the axes' edge.
+    """Label points without covering a point, another label or the axes' edge.
 
-    `spans` are the ends of horizontal lines through the points, which labels leave free too. Each label takes
-    the nearest free place that is closer to its own point than to any other; a thin line joins them. The
-    axes' limits and the figure's size must be final.
+    `spans` are the ends of horizontal lines through the points, which labels don't cover either. Each label
+    takes the nearest free place that is closer to its own point than to any other, joined by a thin line.
+    The axes' limits and the figure's size must be final.
     """
     figure = axes.figure
     figure.canvas.draw()
@@ -157,7 +154,7 @@ def _place(
     taken: Sequence[Bbox],
     inside: Bbox,
 ) -> Bbox:
-    """Move a label to its cheapest place; gives the pixels that it covers there."""
+    """Move a label to its cheapest place; return the pixels that it covers there."""
 
     def cost(box: Bbox) -> float:
         nearest = min((_distance(box, point) for point in others), default=float("inf"))
@@ -177,7 +174,7 @@ def _extent(note: Annotation, place: tuple[float, float, str, str]) -> Bbox:
     note.set_horizontalalignment(place[2])  # pyright: ignore[reportArgumentType]
     note.set_verticalalignment(place[3])  # pyright: ignore[reportArgumentType]
     note.update_positions(renderer)
-    # The text alone: the line to its point may cross what it likes.
+    # The text alone: the line to its point may cross anything.
     return super(Annotation, note).get_window_extent(renderer).padded(1)
 
 

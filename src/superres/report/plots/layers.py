@@ -1,4 +1,4 @@
-"""The figures of layers: what each loses in INT8, and what keeping some in float brings and costs."""
+"""Plots of parts of networks: layers in INT8 and in float, and times of operations."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +13,16 @@ from superres.quantization.layers.frontier import choose_subset
 from superres.quantization.layers.layers import ALL, NONE, PARTS, parse_subset
 from superres.quantization.layers.schema import read_frontier, read_sensitivity
 from superres.report import labels
+from superres.report.metrics.profiles import (
+    CONVOLUTION,
+    GROUPS,
+    INTERPOLATION,
+    LAYOUT,
+    POINTWISE,
+    TIMED_APART,
+    Network,
+    read_networks,
+)
 from superres.report.plots import figures
 
 _LOST = {"facecolor": "0.35", "edgecolor": "black", "linewidth": 0.7}
@@ -20,7 +30,7 @@ _WON = {"facecolor": "white", "edgecolor": "black", "linewidth": 0.7, "hatch": "
 
 
 def plot_sensitivity(tables: Sequence[Path], svg: Path, png: Path) -> None:
-    """Bars of what each part of each layer loses, and wins back in float, alone: a panel a model and clip."""
+    """Draw the loss of each part of each layer in INT8, and its gain in float: a panel per model and clip."""
     panels_of = [
         (clip, [row for row in rows if row["clip"] == clip])
         for rows in _by_model([read_sensitivity(path).to_dicts() for path in tables])
@@ -50,16 +60,17 @@ def plot_sensitivity(tables: Sequence[Path], svg: Path, png: Path) -> None:
             [
                 f"INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}. Mean over "
                 f"{first['frames']} frames of {' and '.join(dict.fromkeys(clip for clip, _ in panels_of))}, "
-                "against FP32. Each panel has a scale of its own."
+                "against FP32. " + "The panels differ in scale." * (len(panels_of) > 1)
             ],
         )
         figures.save(figure, svg, png)
 
 
 def sensitivity_bars(rows: Sequence[Row]) -> list[tuple[str, str, float, float | None]]:
-    """Layer, part, dB lost alone and dB won back alone of one model on one clip; all layers at the end.
+    """Return layer, part, dB lost in INT8 alone and dB won back in float alone; all layers come last.
 
-    What is won back is the loss of everything less the loss of everything but this; None for all layers.
+    The rows are of one model and clip. dB won back is the loss of all parts minus that of all but this one;
+    None for all layers.
     """
     losses = {(row["layer"], row["part"], row["quantized"]): row["loss_db"] for row in rows}
     total = losses[ALL, "both", "alone"]
@@ -85,7 +96,7 @@ def _draw_sensitivity(axes: Axes, rows: Sequence[Row]) -> None:
             y = place + (shift if won is not None else 0)
             axes.barh(y, value, height=0.38, **style)
             axes.annotate(
-                # Without the sign of a rounded zero.
+                # Adding 0 drops the sign of a rounded zero.
                 f"{round(value, 3) + 0.0:.3f}",
                 (max(value, 0), y),
                 (3, 0),
@@ -104,7 +115,7 @@ def _draw_sensitivity(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def plot_frontier(tables: Sequence[Path], svg: Path, png: Path, *, budget_db: float) -> None:
-    """PSNR lost over time of each subset of layers in float, the frontier and the choice: a panel a model."""
+    """Draw PSNR lost over time for each subset of float layers, with the frontier: a panel per model."""
     panels_of = list(zip(tables, (read_frontier(path).to_dicts() for path in tables), strict=True))
     order = labels.order_models(rows[0]["model"] for _, rows in panels_of)
     panels_of.sort(key=lambda panel: order.index(panel[1][0]["model"]))
@@ -122,11 +133,11 @@ def plot_frontier(tables: Sequence[Path], svg: Path, png: Path, *, budget_db: fl
         figures.add_note(
             figure,
             [
-                f"Behind INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}; "
-                f"labels: the layers in float. Loss: PSNR of the mean squared error over {first['images']} "
-                f"calibration photographs, each taken as HR, against FP32. Time: median of {rounds} rounds "
-                "or more in which all took their turn, with quartiles. Line: the frontier. Dashes: the "
-                f"budget of {budget_db:g} dB, where it is in sight. Black: what the step mixed takes."
+                f"INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}. Labels: "
+                f"layers in float. Loss: PSNR of the mean squared error over {first['images']} calibration "
+                f"photographs, each taken as HR, against FP32. Time: median of {rounds} or more rounds of "
+                "all subsets in turn, with quartiles. Line: the frontier. Dashes: the budget of "
+                f"{budget_db:g} dB, if in sight. Black: the choice of the step mixed."
             ],
         )
         figure.canvas.draw()
@@ -135,14 +146,14 @@ def plot_frontier(tables: Sequence[Path], svg: Path, png: Path, *, budget_db: fl
             spans = [(row["time_ratio_q1"], row["time_ratio_q3"]) for row in rows]
             figures.place_labels(axes, points, [_subset_label(row) for row in rows], spans)
             for note in axes.texts:
-                # The frontier may run below a label, not through it.
+                # The frontier may run under a label, not through it.
                 note.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.4})
                 note.set_zorder(2.5)
         figures.save(figure, svg, png)
 
 
 def _chosen(rows: Sequence[Row], budget_db: float, path: Path) -> Mapping[str, Any] | None:
-    """What the step mixed takes; None where it fails, since then the figure is what shows why."""
+    """Return the choice of the step mixed; None if it fails, which the figure explains."""
     try:
         return choose_subset(rows, budget_db, path)
     except UserError:
@@ -174,7 +185,7 @@ def _draw_frontier(
     int8 = next(row for row in rows if row["float_layers"] == NONE)
     axes.set_title(labels.model_label(int8["model"]), loc="left", fontweight="bold")
     axes.set_title(f"1.0 = {int8['latency_p50_ms']:.0f} ms", loc="right", fontsize=8)
-    axes.set_xlabel("time a frame / that of INT8 throughout")
+    axes.set_xlabel("time per frame / that of all INT8")
     axes.set_ylabel("PSNR lost [dB]")
     axes.grid(color="0.93")
     axes.margins(0.2, 0.15)
@@ -186,6 +197,52 @@ def _subset_label(row: Row) -> str:
 
 
 def _by_model(tables: Sequence[Sequence[Row]]) -> list[Sequence[Row]]:
-    """Tables of one model each, in the order of models."""
+    """Sort tables of one model each by the order of models."""
     order = labels.order_models(rows[0]["model"] for rows in tables)
     return sorted(tables, key=lambda rows: order.index(rows[0]["model"]))
+
+
+_STYLES: dict[str, dict[str, Any]] = {
+    CONVOLUTION: {"facecolor": "0.75"},
+    INTERPOLATION: {"facecolor": "white", "hatch": "////"},
+    LAYOUT: {"facecolor": "0.45"},
+    POINTWISE: {"facecolor": "white"},
+}
+
+
+def plot_operations(profile: Path, svg: Path, png: Path) -> None:
+    """Draw the operations' times as stacked bars: a panel per runtime and precision, a bar per network."""
+    networks = [n for n in read_networks(profile) if n.model != "bicubic"]
+    if not networks:
+        raise UserError(f"{profile}: expected operations of networks, found none; see the arms' status")
+    panels_of = list(dict.fromkeys((n.place, n.runtime, n.precision) for n in networks))
+    several = len({place for place, _, _ in panels_of}) > 1
+    counts = [sum((n.place, n.runtime, n.precision) == panel for n in networks) for panel in panels_of]
+    with figures.style():
+        figure = figures.new_figure(8.2, 0.3 * sum(counts) + 0.62 * len(counts) + 1.2)
+        panels = figure.subplots(len(counts), 1, squeeze=False, height_ratios=counts)[:, 0]
+        for axes, panel in zip(panels, panels_of, strict=True):
+            _draw(axes, [n for n in networks if (n.place, n.runtime, n.precision) == panel])
+            title = f"{labels.runtime_label(panel[1])} {labels.precision_label(panel[2])}"
+            axes.set_title(title + f", {' on '.join(panel[0])}" * several, loc="left", fontweight="bold")
+        panels[-1].set_xlabel("milliseconds, operations timed one by one")
+        handles = [Patch(edgecolor="black", linewidth=0.7, label=group, **_STYLES[group]) for group in GROUPS]
+        figure.legend(handles=handles, loc="outside upper right", ncols=len(GROUPS), frameon=False)
+        figures.add_note(figure, [TIMED_APART])
+        figures.save(figure, svg, png)
+
+
+def _draw(axes: Axes, networks: Sequence[Network]) -> None:
+    for y, network in enumerate(networks):
+        left = 0.0
+        for group in GROUPS:
+            width = network.ms[group]
+            axes.barh(y, width, left=left, height=0.75, edgecolor="black", linewidth=0.7, **_STYLES[group])
+            left += width
+        text = f"{network.operations} operations, {network.total_ms:.1f} ms"
+        axes.annotate(text, (left, y), (3, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set_yticks(range(len(networks)), [labels.model_label(network.model) for network in networks])
+    axes.tick_params(axis="y", length=0)
+    axes.invert_yaxis()
+    axes.margins(x=0.28, y=0.04)
+    axes.grid(axis="x", color="0.92")

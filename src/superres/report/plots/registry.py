@@ -1,4 +1,4 @@
-"""The plots of a study by name. Light: a dry run reads it, and only `draw` imports what draws."""
+"""The plots of a study by name. Light at import, for dry runs: only `draw` imports matplotlib."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,56 +7,126 @@ from pathlib import Path
 from typing import Any
 
 Files = str | Path | Sequence[str | Path]
-"""One file, or several where a plot shows several."""
+"""One file, or several for a plot of several."""
 
 
 @dataclass(frozen=True)
 class Plot:
-    """What a plot is drawn from, and by what.
+    """A plot's function, its inputs, and its caption in the report.
 
-    `inputs` are names of files and `settings` names of what a study says. Both are parameters of `function`
-    ("module:name", a module beside this one), next to `svg` and `png`, the files that every plot writes.
+    `function` is "module:name" in this folder. Its parameters are the files `inputs`, the study's `settings`,
+    and the outputs `svg` and `png`. `caption` is reStructuredText, filled in by
+    `write_caption`.
     """
 
     function: str
+    caption: str
     inputs: tuple[str, ...]
     settings: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
-        """The module that draws it, as a path in the package."""
+        """Its module, as a path in the package."""
         return f"report/plots/{self.function.partition(':')[0]}.py"
 
     def load(self) -> Callable[..., None]:
-        """Import the function that draws it."""
+        """Import its function."""
         module, _, name = self.function.partition(":")
         return getattr(import_module(f"superres.report.plots.{module}"), name)
 
 
 PLOTS: dict[str, Plot] = {
-    "psnr_fps": Plot("arms:plot_psnr_fps", ("metrics",), ("calibrated",)),
-    "int8_loss": Plot("arms:plot_int8_loss", ("metrics",), ("calibrated",)),
-    "fps": Plot("arms:plot_fps", ("metrics",), ("calibrated",)),
-    "images": Plot("images:plot_images", ("evaluation",), ("series",)),
-    "operations": Plot("operations:plot_operations", ("profile",)),
-    "sensitivity": Plot("layers:plot_sensitivity", ("tables",)),
-    "frontier": Plot("layers:plot_frontier", ("tables",), ("budget_db",)),
-    "samples": Plot("samples:plot_samples", ("hr", "clip", "samples"), ("arms", "frame", "quality")),
-    "training": Plot("training:plot_training", ("curve",)),
+    "psnr_fps": Plot(
+        "arms:plot_psnr_fps",
+        "PSNR (mean over frames, Eq. 1) against frames per second of every arm of study {study}. FPS is "
+        "1000 / median milliseconds from uint8 frame in memory to uint8 frame in memory, on a logarithmic"
+        " axis. Shapes are runtimes, greys are precisions. Bicubic is in each panel's title.",
+        ("metrics",),
+        ("calibrated",),
+    ),
+    "int8_loss": Plot(
+        "arms:plot_int8_loss",
+        "PSNR and PSNR_Y that INT8 loses in study {study}: FP32 minus INT8 of the same model in the same "
+        'runtime. ``INT8 dummy`` has ranges of one random image: the paper\'s "w/o calibration".',
+        ("metrics",),
+        ("calibrated",),
+    ),
+    "fps": Plot(
+        "arms:plot_fps",
+        "Frames per second of every arm of study {study}: 1000 / median milliseconds from uint8 frame in "
+        "memory to uint8 frame of twice the size in memory, one arm at a time. Bicubic, far faster, is "
+        "in the note.",
+        ("metrics",),
+        ("calibrated",),
+    ),
+    "images": Plot(
+        "curves:plot_images",
+        "PSNR that INT8 loses against FP32 in study {study}, over the number of calibration images. A "
+        "line per method, a panel per model and runtime.",
+        ("evaluation",),
+        ("series",),
+    ),
+    "operations": Plot(
+        "layers:plot_operations",
+        "Number and time of the operations of every network in study {study}, a panel per runtime and "
+        "precision. The paper's Figures 3 to 6 show ESPCN_RGB, ESPCN_YCbCr and the colour conversion.",
+        ("profile",),
+    ),
+    "sensitivity": Plot(
+        "layers:plot_sensitivity",
+        "PSNR that each part of each layer loses in study {study}, measured on executed graphs: lost if "
+        "only this part is quantised, and won back if only it stays in float. ``weights`` have a scale "
+        "per output channel; ``activations`` are the layer's input.",
+        ("tables",),
+    ),
+    "frontier": Plot(
+        "layers:plot_frontier",
+        "Layers in float after the recipe {of} in study {study}: PSNR lost on the calibration's "
+        "photographs against the time per frame, relative to all INT8. The line joins subsets that no "
+        "other beats in both.",
+        ("tables",),
+        ("budget_db",),
+    ),
+    "samples": Plot(
+        "samples:plot_samples",
+        "The most detailed region of a frame of study {study}: the original (HR), bicubic, and each "
+        "precision in the runtime {runtime}, upscaled from LR. PSNR is that of the whole frame.",
+        ("hr", "clip", "samples"),
+        ("arms", "frame", "quality"),
+    ),
+    "training": Plot(
+        "curves:plot_training",
+        "Training of {of} over its steps: the loss, and PSNR_Y on validation images that it never trains on.",
+        ("curve",),
+    ),
 }
-"""Every plot by its name, with which the names of its files begin."""
+"""Every plot by its name, the first part of its files' names."""
 
 
-def draw(name: str, inputs: Mapping[str, Files], settings: Mapping[str, Any], svg: Path, png: Path) -> None:
-    """Draw a plot of `PLOTS` as SVG and PNG, from the files and settings that it names.
-
-    Raises ValueError for a plot, a file or a setting that isn't known, or that is missing; UserError as the
-    plot does.
-    """
+def find_plot(name: str) -> Plot:
+    """Return a plot by its name or that of its files; raises ValueError if it is unknown."""
     kind = name.partition(".")[0]
     if kind not in PLOTS:
         raise ValueError(f"expected a plot of {', '.join(PLOTS)}, found {name}")
-    plot = PLOTS[kind]
+    return PLOTS[kind]
+
+
+def write_caption(name: str, *, study: str, runtime: str) -> str:
+    """Return the caption of a plot, as reStructuredText.
+
+    `{study}` is the study's name, `{runtime}` the runtime of samples, `{of}` the plot's name after the dot.
+    """
+    named = {"study": study, "runtime": runtime, "of": name.partition(".")[2]}
+    return find_plot(name).caption.format(**{key: f"``{value}``" for key, value in named.items()})
+
+
+def draw(name: str, inputs: Mapping[str, Files], settings: Mapping[str, Any], svg: Path, png: Path) -> None:
+    """Draw a plot of `PLOTS` as SVG and PNG, from its inputs and settings by name.
+
+    Raises ValueError for an unknown plot, and for unknown or missing files or settings; UserError as the
+    plot does.
+    """
+    plot = find_plot(name)
     for what, expected, found in (("files", plot.inputs, inputs), ("settings", plot.settings, settings)):
         if set(expected) != set(found):
             raise ValueError(f"plot {name}: expected the {what} {sorted(expected)}, found {sorted(found)}")

@@ -1,4 +1,4 @@
-"""A picture for people: the same small region of a frame in HR, bicubic and the arms, side by side."""
+"""A detail of a frame in HR, by bicubic and by arms, side by side."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from superres.report.plots import figures
 
 @dataclass(frozen=True)
 class Sample:
-    """A frame by name: HR and what each arm made of its LR twin (name -> image).
+    """A frame by name: HR and the upscaled images of each arm (name -> image).
 
     All are uint8 H x W x 3, RGB, of one size.
     """
@@ -37,10 +37,10 @@ def plot_samples(
     frame: int,
     quality: Mapping[str, Any],
 ) -> None:
-    """Draw a row a model: the most detailed region of frame `frame`, in HR and as each precision makes it.
+    """Draw a row per model: the most detailed region of frame `frame`, in HR and in each precision.
 
-    `hr` and `clip` are a clip's HR frames and index; `samples` hold the frame of each of `arms` (model,
-    precision). `quality` are the settings of `PsnrProtocol`.
+    `hr` and `clip` are a clip's HR frames and index. `samples` hold the frame upscaled by each of `arms`
+    (model, precision). `quality` are the settings of `PsnrProtocol`.
     """
     upscaled = dict(zip(arms, samples, strict=True))
     draw_samples(read_samples(hr, clip, frame, upscaled), svg, png, PsnrProtocol(**quality))
@@ -54,7 +54,7 @@ def draw_samples(
     *,
     crop: tuple[int, int] = (160, 120),
 ) -> None:
-    """Draw a row a sample: its most detailed region (`crop`: width, height), under each name its PSNR.
+    """Draw a row per sample: its most detailed region (`crop`: width, height), with name and PSNR.
 
     PSNR is that of the whole frame (Eq. 1, inside the border of `protocol`), as in the tables.
     Pixels are enlarged without smoothing. Raises ValueError without samples or if images differ in size.
@@ -73,7 +73,7 @@ def draw_samples(
                 axes.set_axis_off()
             for axes, (name, image) in zip(line, images.items(), strict=False):
                 region = image[top : top + height, left : left + width]
-                # Pixels as they are: an SVG holds them once each, and its viewer enlarges them.
+                # An SVG holds each pixel once, and its viewer enlarges them.
                 axes.imshow(region, interpolation="none")
                 title = sample.name if name == "HR" else f"{_psnr(sample.hr, image, protocol):.2f} dB"
                 axes.set_title(f"{name}\n{title}", fontsize=8)
@@ -81,10 +81,10 @@ def draw_samples(
 
 
 def read_samples(hr: Path, index: Path, frame: int, upscaled: Mapping[tuple[str, str], Path]) -> list[Sample]:
-    """A sample for each model, from files: frame `frame` (counted around) of a clip and what arms made of it.
+    """Read a sample for each model: frame `frame` (modulo the clip's length) in HR and upscaled by arms.
 
     `hr` and `index` are a clip's HR frames and index; `upscaled` has a `.npy` file for every (model,
-    precision). Bicubic stands in every sample; an arm that did not run, whose file is empty, in none.
+    precision). Every sample has bicubic. Arms that did not run, with empty files, are skipped.
     """
     clip = read_json(index, ("hr_shapes", "names"))
     number = frame % len(clip["names"])
@@ -104,10 +104,9 @@ def read_samples(hr: Path, index: Path, frame: int, upscaled: Mapping[tuple[str,
 
 
 def find_detail(image: np.ndarray, crop: tuple[int, int]) -> tuple[int, int]:
-    """Top and left of the region (`crop`: width, height) with the largest sum of squared luma gradients.
+    """Return top and left of the region (`crop`: width, height) with the most squared luma gradients.
 
-    `image` is uint8 H x W x 3; a crop larger than it gives (0, 0). Of equal regions the first in reading
-    order is taken.
+    `image` is uint8 H x W x 3; a larger crop gives (0, 0). Of equal regions the first in reading order wins.
     """
     luma = image.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
     energy = np.zeros_like(luma)

@@ -1,4 +1,4 @@
-"""The cells of Table 1: what a study measured, the paper's figures, and why a cell has none."""
+"""The cells of Table 1: a study's figures, the paper's, or reasons; and Markdown for all tables."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from superres.device.runtimes.trt.options import IMPLICIT
 from superres.device.timing.ratios import Ratio
 from superres.report import labels
 from superres.report.metrics.cautions import FAR_MARK, FAR_OFF, NOISE_MARK, NOISY
-from superres.report.metrics.speedups import (
+from superres.report.metrics.relative import (
     OVER_FP32,
     OVER_PYTORCH,
     OVER_REFERENCE,
@@ -29,7 +29,7 @@ METRICS = {
     "psnr_y_db": "PSNR_Y [dB]",
     "fps": "FPS [frames/sec]",
     OVER_REFERENCE: "Times as fast as the reference",
-    OVER_PYTORCH: "Times as fast as PyTorch FP32 as it comes, same network",
+    OVER_PYTORCH: "Times as fast as default PyTorch FP32, same network",
     OVER_FP32: "Times as fast as FP32 in the same runtime",
     "limit_fraction": "Share of the machine's limit [%]",
     "psnr_of_mean_db": "PSNR of the mean error [dB]",
@@ -42,12 +42,11 @@ Cell = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class TableText:
-    """What the table says besides figures.
+    """The texts of a table.
 
-    `notes` are further lines, such as what a clip shows.
-    `dummy` says what the ranges of "INT8 w/o calibration" are measured on, and `calibrated` is the precision
-    in the column "INT8 w/ calibration". `precisions` names columns otherwise than `labels.precision_label`.
-    `kernel` is how bicubic interpolates, one of `labels.KERNELS`; None without bicubic.
+    `notes` are further lines, such as descriptions of clips. `dummy` describes the data of "INT8 w/o
+    calibration"; `calibrated` is the precision of the column "INT8 w/ calibration". `precisions` override
+    `labels.precision_label`. `kernel` is that of bicubic, one of `labels.KERNELS`; None without bicubic.
     """
 
     notes: Sequence[str] = ()
@@ -57,14 +56,14 @@ class TableText:
     kernel: str | None = "opencv"
 
     def precision(self, name: str) -> str:
-        """Label of a precision's column."""
+        """Return the label of a precision's column."""
         fixed = {labels.UNCALIBRATED: "INT8 w/o calibration", self.calibrated: "INT8 w/ calibration"}
         return fixed.get(name) or self.precisions.get(name) or labels.precision_label(name)
 
 
 @dataclass(frozen=True)
 class Block:
-    """The table of one clip on one target: the text of every cell, ours and the paper's.
+    """The table of one clip on one target: the text of every cell, the study's and the paper's.
 
     `columns` are (runtime, precision), grouped by runtime.
     """
@@ -78,7 +77,7 @@ class Block:
 
 
 def read_paper(calibrated: str) -> dict[Cell, str]:
-    """The paper's figures, with its "w/ calibration" in the column of the precision `calibrated`."""
+    """Read the paper's figures, with its "w/ calibration" in the column of the precision `calibrated`."""
     return {cell: _format(cell[0], value) for cell, value in _paper_values(calibrated).items()}
 
 
@@ -97,13 +96,13 @@ def _paper_values(calibrated: str) -> dict[Cell, float]:
 
 
 def _paper_speedups(calibrated: str) -> dict[Cell, str]:
-    """What the paper's FPS say of its own speed-ups; it gives no interval."""
+    """Return the paper's speedups, from its FPS, without intervals."""
     fps = {cell[1:]: value for cell, value in _paper_values(calibrated).items() if cell[0] == "fps"}
     return {cell: f"{value:.2f}" for cell, value in paper_speedups(fps).items()}
 
 
 def build_blocks(rows: Sequence[Row], text: TableText) -> list[Block]:
-    """A block for each clip and target of the metrics' rows, in their order."""
+    """Return a block per clip and target of the metrics' rows, in their order."""
     paper = read_paper(text.calibrated) | _paper_speedups(text.calibrated)
     rows = in_papers_columns(rows, text.calibrated)
     pairs = dict.fromkeys((row["clip"], row["target"]) for row in rows)
@@ -111,9 +110,9 @@ def build_blocks(rows: Sequence[Row], text: TableText) -> list[Block]:
 
 
 def in_papers_columns(rows: Sequence[Row], calibrated: str) -> list[Row]:
-    """The rows, with INT8 whose ranges TensorRT found itself in the columns of the paper, which has no other.
+    """Return the rows with INT8 calibrated by TensorRT in the paper's columns, as in the paper.
 
-    Where a study has TensorRT's Q/DQ graph of the same calibration too, each keeps a column of its own.
+    If a study also has TensorRT's Q/DQ graph of the same calibration, each keeps its own column.
     """
     found = {(row["runtime"], row["precision"]) for row in rows}
 
@@ -145,7 +144,7 @@ def _block(clip: str, target: str, rows: Sequence[Row], paper: Mapping[Cell, str
 
 
 def _row_cells(row: Row, rows: Sequence[Row]) -> dict[Cell, str]:
-    """The cells of one arm: its figures, or why it has none."""
+    """Return the cells of one arm: its figures, or the reason for none."""
     arm = (row["model"], row["runtime"], row["precision"])
     if row["status"] != "ok":
         return {(metric, *arm): row["status"] for metric in METRICS}
@@ -159,7 +158,7 @@ def _row_cells(row: Row, rows: Sequence[Row]) -> dict[Cell, str]:
 
 
 def _columns(rows: Sequence[Row], calibrated: str) -> list[tuple[str, str]]:
-    """The paper's columns and those of the runtimes that run everywhere, then what else the study has."""
+    """Return the paper's columns, those of runtimes that run everywhere, and the study's others."""
     int8 = (labels.UNCALIBRATED, calibrated)
     base = {
         "pytorch": labels.FLOATS,
@@ -187,3 +186,38 @@ def _format(metric: str, value: float | Ratio | None) -> str:
     if metric == "limit_fraction":
         return f"{100 * value:.0f}"
     return f"{value:.2f}" if metric == "fps" else f"{value:.4f}"
+
+
+class Marks:
+    """Letters for reasons too long for a cell."""
+
+    def __init__(self) -> None:
+        self.letters: dict[str, str] = {}
+
+    def shorten(self, cell: str) -> str:
+        if not cell.startswith("not run: "):
+            return "-" if cell == NOT_IN_STUDY else cell
+        letter = self.letters.setdefault(cell, chr(ord("a") + len(self.letters)))
+        return f"not run ({letter})"
+
+
+def align(lines: Sequence[Sequence[str]], left: int) -> str:
+    """Return Markdown rows with even columns: the first `left` ones left-aligned, figures right-aligned."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+
+    def row(cells: Sequence[str]) -> str:
+        padded = (
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return f"| {' | '.join(padded)} |"
+
+    rule = ["-" * width if column < left else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
+    return "\n".join([row(lines[0]), row(rule), *(row(line) for line in lines[1:])])
+
+
+def bicubic_note(text: TableText, ending: str = "") -> list[str]:
+    """Return a note about bicubic; none without it."""
+    if text.kernel is None:
+        return []
+    return [f"Bicubic is {labels.KERNELS[text.kernel]} on uint8 frames{ending}."]

@@ -1,4 +1,4 @@
-"""An evaluation as Markdown: a column a clip, a row an arm, published figures below where they compare."""
+"""An evaluation as Markdown: a column per clip, a row per arm, and published figures where comparable."""
 
 import csv
 from collections.abc import Collection, Sequence
@@ -10,17 +10,16 @@ from superres.csv_rows import Row
 from superres.device.base.outputs import Outputs
 from superres.device.frames.psnr import LITERATURE, PsnrProtocol
 from superres.report import labels
-from superres.report.metrics.psnr_loss import loss_of
+from superres.report.metrics.relative import loss_of
 from superres.report.metrics.schema import read_evaluation
-from superres.report.tables.cells import NOT_IN_STUDY, TableText
-from superres.report.tables.markdown import Marks, align, bicubic_note
+from superres.report.tables.cells import NOT_IN_STUDY, Marks, TableText, align, bicubic_note
 
 LITERATURE_KERNELS = ("bicubic", "bicubic-matlab")
 
 
 @dataclass(frozen=True)
 class Published:
-    """A figure that a paper prints for a benchmark set of so many images; `source` is the paper."""
+    """A paper's figure for a benchmark set of so many images; `source` is the paper."""
 
     model: str
     precision: str
@@ -31,7 +30,7 @@ class Published:
 
 
 def read_published() -> list[Published]:
-    """Published PSNR_Y [dB] of x2 networks on benchmark sets, by the literature's protocol."""
+    """Read published PSNR_Y [dB] of x2 networks on benchmark sets, by the literature's protocol."""
     with Path(__file__).with_name("published.csv").open(encoding="utf-8", newline="") as file:
         return [
             Published(**{**row, "images": int(row["images"]), "psnr_y_db": float(row["psnr_y_db"])})
@@ -48,10 +47,9 @@ def write_evaluation(
     swept: Collection[str] = (),
     seeds: Sequence[tuple[str, Sequence[str]]] = (),
 ) -> None:
-    """Write `evaluation.md` from `evaluation.csv`: a table for each target, the spread over seeds, notes.
+    """Write `evaluation.md` from `evaluation.csv`: a table per target, the spread over seeds, notes.
 
-    Precisions in `swept` have no rows here. `seeds` are series (label, precisions) that differ in the seed
-    alone.
+    Precisions in `swept` are omitted. `seeds` are series (label, precisions) that differ only in the seed.
     """
     every = read_evaluation(evaluation).to_dicts()
     rows = [row for row in every if row["precision"] not in swept]
@@ -65,14 +63,14 @@ def write_evaluation(
         parts.append(f"## Spread over seeds: PSNR_Y lost against FP32 [dB]\n\n{spread}")
     notes = _notes(rows, comparable, marks, text) + refused
     if len(rows) < len(every):
-        notes.append("INT8 on other numbers of images stands in `plots/images.svg` and `evaluation.csv`.")
+        notes.append("INT8 with other numbers of images: see `plots/images.svg` and `evaluation.csv`.")
     parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
     with Outputs({"md": str(out)}) as outputs:
         outputs["md"].write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def _comparable(rows: Sequence[Row]) -> tuple[list[Published], list[str]]:
-    """The published figures that those of the study may stand beside, and why not for a set of that name."""
+    """Return the published figures comparable to the study's, and a note for each set that is not."""
     published = read_published()
     fitting, refused = [], []
     for clip in dict.fromkeys(row["clip"] for row in rows):
@@ -82,26 +80,24 @@ def _comparable(rows: Sequence[Row]) -> tuple[list[Published], list[str]]:
             continue
         differences = _differences(mine, theirs[0].images)
         if differences:
-            refused.append(
-                f"No published figures stand beside `{clip}`: they are of {'; '.join(differences)}."
-            )
+            refused.append(f"No published figures for `{clip}`: they use {'; '.join(differences)}.")
         else:
             fitting += theirs
     return fitting, refused
 
 
 def _differences(row: Row, images: int) -> list[str]:
-    """What the literature does otherwise than a row of the study."""
+    """Return the differences between the literature's protocol and a row of the study."""
     differences = []
     if PsnrProtocol(row["luma"], row["border"]) != LITERATURE:
         differences.append(
-            f"{LITERATURE.luma} luma with a border of {LITERATURE.border}, these of {row['luma']} luma with "
-            f"a border of {row['border']}"
+            f"{LITERATURE.luma} luma with a border of {LITERATURE.border}, this study {row['luma']} luma "
+            f"with a border of {row['border']}"
         )
     if row["downsampling"] not in LITERATURE_KERNELS:
-        differences.append(f"LR by bicubic downsampling, these by {row['downsampling']}")
+        differences.append(f"LR by bicubic downsampling, this study {row['downsampling']}")
     if row["images"] != images:
-        differences.append(f"{images} images, these of {row['images']}")
+        differences.append(f"{images} images, this study {row['images']}")
     return differences
 
 
@@ -127,7 +123,7 @@ def _table(rows: Sequence[Row], published: Sequence[Published], marks: Marks, te
 
 
 def _cell(row: Row, rows: Sequence[Row]) -> str:
-    """PSNR_Y, and in brackets what it differs from the same model's in FP32."""
+    """Return PSNR_Y, and its change against FP32 of the same model in brackets."""
     if row["status"] != "ok":
         return row["status"]
     loss = loss_of(row, rows, "psnr_y_db")
@@ -138,12 +134,12 @@ def _cell(row: Row, rows: Sequence[Row]) -> str:
 
 
 def _change_digits(rows: Sequence[Row]) -> int:
-    """Decimals of a change: good INT8 loses less than 0.01 dB, and two methods differ by less."""
+    """Return the decimals of a change: good INT8 loses less than 0.01 dB."""
     return 3 if any(row["precision"].startswith("int8-") for row in rows) else 2
 
 
 def _blank(digits: int) -> str:
-    """As wide as a change in brackets, so that figures stand below each other."""
+    """Return spaces as wide as a change in brackets, to align figures."""
     return " " * len(f" ({0:+.{digits}f})")
 
 
@@ -174,10 +170,10 @@ def _notes(rows: Sequence[Row], published: Sequence[Published], marks: Marks, te
     said = [f"{', '.join(models)}: {source}" for source, models in sources.items()]
     return [
         *(f"({letter}) {reason}." for reason, letter in marks.letters.items()),
-        f"PSNR_Y is measured on {labels.LUMAS[luma]}, unrounded, peak 255{labels.border_label(border)}; it "
-        "is the mean over a clip's images of each image's value, from the engine's own 8-bit output. PSNR "
-        "over R, G, B stands in `evaluation.csv`.",
-        "In brackets: the change against the same model in FP32, in the same runtime where that has it.",
+        f"PSNR_Y is measured on {labels.LUMAS[luma]}, unrounded, peak 255{labels.border_label(border)}. It "
+        "is the mean over a clip's images of each image's value, from the engine's 8-bit output. PSNR over "
+        "R, G, B is in `evaluation.csv`.",
+        "In brackets: the change against FP32 of the same model, in the same runtime if it has FP32.",
         *bicubic_note(text),
         *([f"Published figures: {'; '.join(said)}."] if said else []),
         *text.notes,
@@ -185,10 +181,10 @@ def _notes(rows: Sequence[Row], published: Sequence[Published], marks: Marks, te
 
 
 def _spread_table(rows: Sequence[Row], seeds: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """How much of an INT8 loss is chance: its mean, least and largest PSNR_Y [dB] over seeds, as Markdown.
+    """Return the mean, least and largest INT8 loss of PSNR_Y [dB] over seeds, as Markdown.
 
-    A series is a label and its precisions, which differ in nothing but the seed of their random data. A loss
-    is counted where arm and FP32 both ran; empty without any series.
+    A series is a label and its precisions, which differ only in the seed of their random data. A loss
+    counts if both the arm and FP32 ran. The result is empty without any series.
     """
     lines = [["Model", "Runtime", "Clip", "INT8", "Seeds", "Mean", "Least", "Largest"]]
     targets = dict.fromkeys(row["target"] for row in rows)

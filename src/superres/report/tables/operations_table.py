@@ -1,4 +1,4 @@
-"""Number and time of every network's operations as Markdown: what the paper's Figures 3 to 6 show."""
+"""Number and time of every network's operations as Markdown, as in the paper's Figures 3 to 6."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 from superres.device.base.outputs import Outputs
 from superres.report import labels
 from superres.report.metrics.profiles import CONVOLUTION, GROUPS, TIMED_APART, Network, read_networks
-from superres.report.tables.markdown import align
+from superres.report.tables.cells import align
 
 
 def write_operations(profile: Path, md: Path) -> None:
-    """Write a table with a row a network, a block a clip and target."""
+    """Write a table per clip and target, with a row per network."""
     networks = read_networks(profile)
     parts = ["# Operations of every network"]
     for place in dict.fromkeys(network.place for network in networks):

@@ -1,4 +1,4 @@
-"""Q/DQ graphs of others' tools beside those of this pipeline, on the same images: `tools.csv`, `tools.md`."""
+"""INT8 graphs of other tools and of this pipeline, on the same images: `tools.csv`, `tools.md`."""
 
 import csv
 from collections import Counter
@@ -14,16 +14,16 @@ from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import Outputs, read_json
 from superres.report import labels
 from superres.report.metrics.operations import executed_convolutions
-from superres.report.metrics.psnr_loss import loss_of
+from superres.report.metrics.relative import loss_of
 from superres.report.metrics.schema import read_evaluation
-from superres.report.tables.markdown import Marks, align, arm_folder
+from superres.report.tables.cells import Marks, align
 
 OURS = "this pipeline"
 
 
 @dataclass(frozen=True)
 class Graph:
-    """An ONNX file: its maker, size, hash, and which float tensors it quantises, by the operator behind."""
+    """An ONNX file: its maker, size, hash, and the float tensors that it quantises, by operator."""
 
     maker: str
     onnx_bytes: int
@@ -32,13 +32,13 @@ class Graph:
 
     @property
     def tensors(self) -> int:
-        """Number of tensors that are quantised while the graph runs; weights don't count."""
+        """The number of tensors that are quantised while the graph runs, without weights."""
         return sum(self.quantized.values())
 
 
 @dataclass(frozen=True)
 class ToolRow:
-    """An arm on a clip: what the graph is, how the runtime takes it, and what it loses against FP32 [dB]."""
+    """An arm on a clip: its graph, its INT8 convolutions in the runtime, and its loss against FP32 [dB]."""
 
     clip: str
     target: str
@@ -68,18 +68,18 @@ def compare_tools(
     csv_out: Path,
     md_out: Path,
 ) -> None:
-    """Write a row an arm and clip as CSV, and a table for each clip as Markdown.
+    """Write a row per arm and clip as CSV, and a table per clip as Markdown.
 
-    `graphs` are ONNX files by model and precision, `engines` the records of built engines by the arm's folder
-    ("target/runtime/model/precision"); `tools` are others' tools by what stands behind `int8-`. Both files
-    appear together.
+    `graphs` are ONNX files by model and precision. `engines` are records of built engines by the arm's folder
+    ("target/runtime/model/precision"). `tools` are other tools by the precision's name after `int8-`. Both
+    files appear together.
     """
     seen = {key: read_graph(path, _maker(key[1], tools)) for key, path in graphs.items()}
     every = read_evaluation(evaluation).to_dicts()
     rows = [
         _row(row, every, seen[row["model"], row["precision"]], read_json(engines[arm], ("status",)))
         for row in every
-        if (arm := arm_folder(row)) in engines
+        if (arm := labels.arm_folder(row)) in engines
     ]
     with Outputs({"csv": str(csv_out), "md": str(md_out)}) as outputs:
         with outputs["csv"].open("w", encoding="utf-8", newline="") as file:
@@ -90,7 +90,7 @@ def compare_tools(
 
 
 def read_graph(path: Path, maker: str) -> Graph:
-    """Size and quantised tensors of an ONNX file."""
+    """Read the size, hash and quantised tensors of an ONNX file."""
     model = onnx.load(str(path))
     written = {name: node.op_type for node in model.graph.node for name in node.output}
     constant = {tensor.name for tensor in model.graph.initializer}
@@ -125,19 +125,19 @@ def _row(row: Row, rows: Sequence[Row], graph: Graph, engine: Mapping[str, Any])
 
 def _markdown(rows: Sequence[ToolRow], graphs: Mapping[tuple[str, str], Graph]) -> str:
     marks = Marks()
-    parts = ["# INT8 by others' tools, on the same images"]
+    parts = ["# INT8 by other tools, on the same images"]
     for clip, target in dict.fromkeys((row.clip, row.target) for row in rows):
         mine = [row for row in rows if (row.clip, row.target) == (clip, target)]
         parts.append(f"## Clip `{clip}` on `{target}`\n\n{_table(mine, marks)}")
     notes = [
         *(f"({letter}) {reason}." for reason, letter in marks.letters.items()),
-        "PSNR [dB] over R, G, B, mean over images; in brackets the change against FP32 in the same "
-        "runtime, then how many of the convolutions the runtime really runs in INT8.",
-        "ONNX: size of the file. This pipeline writes weights in FP32 with Q/DQ behind them, as TensorRT "
-        "wants them, so its files are no smaller than FP32; engines hold INT8 in either case.",
-        "Tensors: how many are quantised while the graph runs, weights apart; `tools.csv` has the "
-        "operators behind them. This pipeline repeats the pair behind a ReLU in front of it, which changes "
-        "no value and counts twice.",
+        "PSNR [dB] over R, G, B, mean over images. In brackets: the change against FP32 in the same "
+        "runtime. Then: how many of the convolutions run in INT8.",
+        "ONNX: size of the file. This pipeline writes weights in FP32 followed by Q/DQ, as TensorRT needs "
+        "them. Its files are no smaller than FP32; its engines hold INT8.",
+        "Tensors: how many are quantised while the graph runs, without weights; `tools.csv` names their "
+        "operators. This pipeline repeats the pair after a ReLU in front of it, which changes no value and "
+        "counts twice.",
         *_same_graphs(graphs),
     ]
     parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
@@ -160,7 +160,7 @@ def _table(rows: Sequence[ToolRow], marks: Marks) -> str:
 
 
 def _order(rows: Sequence[ToolRow]) -> list[tuple[str, str]]:
-    """By model; FP32 first, then from what loses least in the first runtime that ran it."""
+    """Sort by model, then FP32 first, then by loss in the first runtime that ran the precision."""
     losses: dict[tuple[str, str], float] = {}
     for row in rows:
         known = -1.0 if row.precision == "fp32" else row.psnr_loss_db
@@ -178,7 +178,7 @@ def _cell(row: ToolRow, marks: Marks) -> str:
 
 
 def _same_graphs(graphs: Mapping[tuple[str, str], Graph]) -> list[str]:
-    """A note for each model's precisions that are the same file, bit by bit."""
+    """Return a note for each pair of a model's precisions with identical files."""
     notes = []
     for (model, precision), graph in graphs.items():
         for (other, twin), theirs in graphs.items():

@@ -1,4 +1,4 @@
-"""What is said of an arm's speed and of its picture, and of no others."""
+"""Cautions about an arm's speed and picture, and none for quiet arms."""
 
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def cautions(
 
 def test_nothing_is_said_of_a_quiet_arm_that_runs_as_asked() -> None:
     assert cautions(facts={"convolutions": {"u8": 3, "f32": 1}, "native": True}) == []
-    # What a system doesn't tell isn't held against the arm.
+    # Unknown disturbance is no caution.
     assert cautions(measured=latency(disturbance=None)) == []
 
 
@@ -50,7 +50,7 @@ def test_nothing_is_said_of_a_quiet_arm_that_runs_as_asked() -> None:
     [
         (
             {"disturbance": {"others": 0.05, "stolen": 0.06}},
-            "noisy: 0.1 processors were busy with something else",
+            "noisy: 0.1 processors were busy with other work",
         ),
         ({"distinct_frames": 3}, "the clip has fewer frames (3) than the warm-up took"),
         (
@@ -63,7 +63,7 @@ def test_nothing_is_said_of_a_quiet_arm_that_runs_as_asked() -> None:
         ),
         (
             {"machine": {"flags": ["avx2", "avx512f"]}},
-            "this processor has no instructions for INT8 products (VNNI): expect little speed from it",
+            "this processor has no instructions for INT8 products (VNNI): INT8 gains little speed",
         ),
     ],
 )
@@ -92,7 +92,7 @@ def test_emulated_arithmetic_is_said() -> None:
 
 def test_faster_than_the_limit_means_that_the_limit_is_wrong() -> None:
     (said,) = cautions(limit_fraction=1.2)
-    assert said.startswith("faster than the measured limit")
+    assert said.startswith("faster than the limit")
     assert cautions(limit_fraction=1.04) == []
 
 
@@ -121,7 +121,7 @@ def test_what_is_said_of_a_picture(psnr: float, said: str | None) -> None:
 def test_what_there_is_to_compare_with() -> None:
     assert cautions_of_picture(20.0, []) is None
     assert "below FP32" in (cautions_of_picture(20.0, [FP32]) or "")
-    # Another clip's figures say nothing, nor those of arms that did not run; FP32 of another runtime does.
+    # Figures of another clip or of arms that did not run don't count; FP32 of another runtime does.
     assert cautions_of_picture(20.0, [{**FP32, "clip": "other"}, {**BICUBIC, "clip": "other"}]) is None
     assert cautions_of_picture(20.0, [not_run("openvino", "espcn_rgb", "fp32", "no reason")]) is None
     assert "11.00 dB below FP32" in (cautions_of_picture(20.0, [{**FP32, "runtime": "pytorch"}]) or "")

@@ -9,10 +9,10 @@ import pytest
 from dataframely.exc import ValidationError
 
 from superres.device.base.errors import UserError
+from superres.report.manifest import ArmOnClip, Background, write_manifest
 from superres.report.metrics.cautions import NoiseLimits
 from superres.report.metrics.collect import ArmFiles, aggregate, collect_metrics
 from superres.report.metrics.schema import Metrics, read_metrics
-from superres.report.provenance.manifest import ArmOnClip, Background, write_manifest
 
 from ..synthetic import not_run, row, write_network
 
@@ -23,7 +23,7 @@ MSE_Y = [5.0, 20.0, 12.0]
 END_TO_END = [50.0, 40.0, 45.0, 90.0]
 
 
-# What the record of measure_latency says besides.
+# Further keys of measure_latency's record.
 TIMED = {
     "session": {},
     "first_frame_ms": 120.0,
@@ -167,7 +167,7 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     assert first["limit_fraction"] == pytest.approx(np.median(limit / np.array(END_TO_END)), rel=1e-12)
     assert (first["quantized_convolutions"], first["int8_convolutions"]) == (1, 2)
     assert first["cautions"] == (
-        "noisy: the 90th percentile is 1.6 times the median; noisy: 0.6 processors were busy with something else"
+        "noisy: the 90th percentile is 1.6 times the median; noisy: 0.6 processors were busy with other work"
     )
     assert second["status"] == "not run: needs a CUDA device"
     assert {(line["luma"], line["border"]) for line in (first, second)} == {("studio-swing", 2)}

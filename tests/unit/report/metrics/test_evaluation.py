@@ -7,16 +7,16 @@ import pytest
 
 from superres.csv_rows import write_rows
 from superres.device.base.errors import UserError
-from superres.report.metrics.evaluation import ArmQuality, collect_evaluation
+from superres.report.manifest import ArmOnClip
+from superres.report.metrics.collect import ArmQuality, collect_evaluation
 from superres.report.metrics.schema import Evaluation, read_evaluation
-from superres.report.provenance.manifest import ArmOnClip
 from superres.report.tables.cells import TableText
 from superres.report.tables.evaluation_table import read_published, write_evaluation
 
 ARM = ArmOnClip("local", "openvino", "espcn_rgb", "int8-minmax", "set5")
 TEXT = TableText(notes=["Clip `set5`: five images."], kernel="matlab")
 
-# FACTS of the literature, x2: Set5, Set14, B100, Urban100, typed from the papers' tables.
+# Set5, Set14, B100, Urban100 at x2, typed from the papers' tables.
 PAPERS = {
     "Bicubic (MATLAB)": "33.66 30.24 29.56 26.88",
     "FSRCNN": "37.00 32.63 31.53 29.88",
@@ -139,14 +139,14 @@ def test_changes_are_against_the_same_models_fp32(tmp_path: Path) -> None:
     assert lines[2:8] == [
         ["ESPCN_YCbCr", "PyTorch", "FP32", "36.87"],
         ["", "PyTorch", "BF16", "not run (a)"],
-        # It has no FP32 in its own runtime: PyTorch's, the first, stands in.
+        # Without FP32 in its own runtime, PyTorch, the first, is the reference.
         ["", "ONNX Runtime", "INT8 minmax", "36.90 (+0.026)"],
         ["", "OpenVINO", "FP32", "36.87"],
         ["", "OpenVINO", "INT8 minmax", "36.27 (-0.599)"],
         ["Bicubic", "OpenCV", "UINT8", "33.66"],
     ]
     assert "- (a) not run: no such instructions." in text
-    assert "2 pixels at each side left out" in text
+    assert "without 2 pixels at each side" in text
     assert "a = -0.5" in text
     assert "- Clip `set5`: five images." in text
 
@@ -163,7 +163,7 @@ def test_seeds_get_their_spread_and_a_sweep_no_rows(tmp_path: Path) -> None:
         row("openvino", "int8-a", 36.4),
         row("openvino", "int8-b", 36.2),
         row("openvino", "int8-c", 36.35),
-        # Without FP32 of its own, and alone in its runtime: nothing to spread.
+        # A single arm has no spread.
         row("onnxruntime", "int8-a", 35.0),
         not_run("openvino", "int8-d"),
         row("openvino", "int8-aof5", 30.0),
@@ -206,10 +206,10 @@ def test_published_figures_stand_below_the_sets_that_they_are_of(tmp_path: Path)
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"luma": "full-range"}, "studio-swing luma with a border of 2, these of full-range luma"),
-        ({"border": 0}, "these of studio-swing luma with a border of 0"),
-        ({"downsampling": "area"}, "LR by bicubic downsampling, these by area"),
-        ({"images": 4}, "5 images, these of 4"),
+        ({"luma": "full-range"}, "studio-swing luma with a border of 2, this study full-range luma"),
+        ({"border": 0}, "this study studio-swing luma with a border of 0"),
+        ({"downsampling": "area"}, "LR by bicubic downsampling, this study area"),
+        ({"images": 4}, "5 images, this study 4"),
     ],
 )
 def test_figures_that_were_measured_otherwise_are_not_set_beside(
@@ -217,7 +217,7 @@ def test_figures_that_were_measured_otherwise_are_not_set_beside(
 ) -> None:
     lines, text = render(tmp_path, [row("opencv", "uint8", 30.0, **change)])
     assert len(lines) == 3
-    (note,) = (line for line in text.splitlines() if "No published figures stand beside `set5`" in line)
+    (note,) = (line for line in text.splitlines() if "No published figures for `set5`" in line)
     assert reason in note
 
 

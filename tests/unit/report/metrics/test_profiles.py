@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from superres.device.base.errors import UserError
+from superres.report.manifest import ArmOnClip
 from superres.report.metrics.profiles import (
     ProfileFiles,
     collect_profiles,
@@ -14,8 +15,7 @@ from superres.report.metrics.profiles import (
     read_profile,
 )
 from superres.report.plots import figures
-from superres.report.plots.operations import plot_operations
-from superres.report.provenance.manifest import ArmOnClip
+from superres.report.plots.layers import plot_operations
 from superres.report.tables.operations_table import write_operations
 
 from ..synthetic import write_network

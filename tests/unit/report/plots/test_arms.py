@@ -53,11 +53,11 @@ def test_noisy_arms_are_marked_and_explained(
     monkeypatch.setattr(figures, "save", lambda figure, *_: texts.extend(_texts(figure)))
     rows = default_rows()
     assert (rows[0]["runtime"], rows[0]["precision"]) == ("pytorch", "fp32")
-    rows[0] |= {"cautions": "noisy: 0.6 processors were busy with something else"}
+    rows[0] |= {"cautions": "noisy: 0.6 processors were busy with other work"}
     plot(write_metrics(tmp_path / "m.csv", rows), svg=tmp_path / "a.svg", png=tmp_path / "a.png")
     # 1000 / 330 ms.
     assert ("FP32~" if plot is plot_psnr_fps else "3.0~, 40%") in texts
-    assert any("~ The machine was busy with something else" in text for text in texts)
+    assert any("~ Measured while the machine was busy" in text for text in texts)
 
 
 def test_no_label_of_the_scatter_overlaps_another(

@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
-from superres.report.plots.registry import PLOTS, draw
+from superres.report.plots.registry import PLOTS, draw, write_caption
 
 CHANGED: dict[Any, Any] = {
     "font.size": 17.0,
@@ -27,8 +27,16 @@ CHANGED: dict[Any, Any] = {
 def test_a_plot_takes_what_it_names(name: str) -> None:
     plot = PLOTS[name]
     function = plot.load()
-    assert function.__module__ == plot.module
+    assert f"{function.__module__.removeprefix('superres.').replace('.', '/')}.py" == plot.module
     assert set(inspect.signature(function).parameters) == {*plot.inputs, *plot.settings, "svg", "png"}
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_caption_is_about_its_study_or_its_model(name: str) -> None:
+    found = write_caption(f"{name}.mse+bias", study="mine", runtime="openvino")
+    assert ("``mine``" in found) != (name == "training")
+    assert ("``mse+bias``" in found) == (name in ("frontier", "training"))
+    assert ("``openvino``" in found) == (name == "samples")
 
 
 def test_the_registry_imports_nothing_that_draws() -> None:

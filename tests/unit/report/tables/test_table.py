@@ -17,7 +17,7 @@ from ..synthetic import default_rows, not_run, row, write_metrics
 
 TEXT = TableText(notes=["Clip `park` is a turning view."])
 
-# Table 1 of the paper, read from its page by hand: PSNR, PSNR_Y, FPS of both networks.
+# Table 1 of the paper, typed from its page: PSNR, PSNR_Y, FPS of both networks.
 PAPER_ROWS = {
     ("PSNR [dB]", "ESPCN_RGB"): "30.0797 30.0817 30.0797 30.0772 27.9382 29.7454",
     ("PSNR [dB]", "ESPCN_YCbCr"): "30.7626 30.7586 30.7626 30.7587 29.9882 30.5667",
@@ -80,15 +80,15 @@ def test_speedups_and_shares_of_the_limit(metrics: Path, tmp_path: Path) -> None
     over = find(rows, "Times as fast as the reference", "ESPCN_RGB", OURS)
     # 140 / 44.7 ms; its interval goes 2% up and 1% down.
     assert over["OpenVINO INT8 w/ calibration"] == "3.13 ±0.06"
-    ours = find(rows, "Times as fast as PyTorch FP32 as it comes, same network", "ESPCN_RGB", OURS)
+    ours = find(rows, "Times as fast as default PyTorch FP32, same network", "ESPCN_RGB", OURS)
     # 330 / 44.7; errors of both runs, at most 2% and 1%.
     assert ours["OpenVINO INT8 w/ calibration"] == "7.38 ±0.17"
     assert ours["OpenVINO FP16"] == "not run: needs AVX512-FP16"
-    paper = find(rows, "Times as fast as PyTorch FP32 as it comes, same network", "ESPCN_RGB", PAPER)
+    paper = find(rows, "Times as fast as default PyTorch FP32, same network", "ESPCN_RGB", PAPER)
     assert paper["TensorRT INT8 w/ calibration"] == "5.00"
     paper = find(rows, "Times as fast as FP32 in the same runtime", "ESPCN_RGB", PAPER)
     assert paper["TensorRT INT8 w/ calibration"] == "3.69"
-    bicubic = find(rows, "Times as fast as PyTorch FP32 as it comes, same network", "Bicubic", OURS)
+    bicubic = find(rows, "Times as fast as default PyTorch FP32, same network", "Bicubic", OURS)
     assert bicubic["OpenCV UINT8"] == NO_RATIO
     assert find(rows, "Share of the machine's limit [%]", "ESPCN_RGB", OURS)["PyTorch FP32"] == "40"
     assert "- The reference is OpenVINO FP32 ESPCN_RGB. Each arm took turns with it" in text
@@ -97,7 +97,8 @@ def test_speedups_and_shares_of_the_limit(metrics: Path, tmp_path: Path) -> None
 def test_cautions_are_said_and_noisy_arms_marked(tmp_path: Path) -> None:
     rows = default_rows()
     rows[5] |= {
-        "cautions": "noisy: 0.6 processors were busy with something else; 1 of 3 quantised convolutions run in float"
+        "cautions": "noisy: 0.6 processors were busy with other work; "
+        "1 of 3 quantised convolutions run in float"
     }
     rows[4] |= {"cautions": "1 of 3 quantised convolutions run in float"}
     arms = [(line["runtime"], line["precision"], line["model"]) for line in rows[4:6]]
@@ -107,19 +108,19 @@ def test_cautions_are_said_and_noisy_arms_marked(tmp_path: Path) -> None:
     assert (fps["OpenVINO FP32"], fps["OpenVINO BF16"]) == ("7.14~", "12.66")
     assert "in metrics.csv has the figures of 1 arm." in text
     assert (
-        "- Caution, 1 of 3 quantised convolutions run in float: ONNX Runtime INT8 minmax ESPCN_RGB, OpenVINO FP32 ESPCN_RGB."
-        in text
+        "- Caution, 1 of 3 quantised convolutions run in float: ONNX Runtime INT8 minmax ESPCN_RGB, "
+        "OpenVINO FP32 ESPCN_RGB." in text
     )
 
 
 def test_every_row_of_ours_is_followed_by_the_papers(metrics: Path, tmp_path: Path) -> None:
     rows, _ = write(metrics, tmp_path)
-    beside = [line for line in rows if line["metric"] in {metric for metric, _ in PAPER_ROWS}]
-    assert [line["source"] for line in beside] == [OURS, PAPER] * 9
-    assert all(a["model"] == b["model"] for a, b in zip(beside[::2], beside[1::2], strict=True))
+    lines = [row for row in rows if row["metric"] in {metric for metric, _ in PAPER_ROWS}]
+    assert [line["source"] for line in lines] == [OURS, PAPER] * 9
+    assert all(a["model"] == b["model"] for a, b in zip(lines[::2], lines[1::2], strict=True))
 
 
-def test_further_calibrations_get_columns_behind(tmp_path: Path) -> None:
+def test_further_calibrations_get_columns_at_the_end(tmp_path: Path) -> None:
     rows = [*default_rows(), row("openvino", "espcn_rgb", "int8-entropy", 30.9, 45.0)]
     table, text = write(write_metrics(tmp_path / "m.csv", rows), tmp_path)
     names = [name for name in table[0] if name.startswith("OpenVINO")]
@@ -166,9 +167,9 @@ def test_another_way_to_measure_is_said(tmp_path: Path) -> None:
     _, default = write(write_metrics(tmp_path / "default.csv", default_rows()), tmp_path)
     text = TableText(kernel="matlab")
     _, other = write(write_metrics(tmp_path / "other.csv", rows), tmp_path, text)
-    assert "(Eq. 2, full-range BT.601 luma) are means over" in default
+    assert "PSNR_Y (Eq. 2) on full-range BT.601 luma. Both are means over" in default
     assert (
-        "(Eq. 2, studio-swing BT.601 luma, as MATLAB's rgb2ycbcr), 2 pixels at each side left out are"
+        "(Eq. 2) on studio-swing BT.601 luma, as MATLAB's rgb2ycbcr, without 2 pixels at each side. Both are"
         in other
     )
     assert "INTER_CUBIC (a = -0.75" in default
@@ -218,7 +219,7 @@ def test_int8_with_tensorrts_own_ranges_stands_in_the_papers_columns(tmp_path: P
     assert (
         "TensorRT's INT8 is `int8-trt-dummy` and `int8-trt-entropy`: it finds the ranges itself" in markdown
     )
-    # Beside TensorRT's Q/DQ graph of the same calibration it has a column of its own.
+    # With TensorRT's Q/DQ graph of the same calibration, each has its own column.
     both = [*own, row("tensorrt", "espcn_rgb", "int8-entropy", 29.6, 20.0)]
     rows, _ = write(write_metrics(tmp_path / "metrics.csv", both), tmp_path, text)
     ours = find(rows, "PSNR [dB]", "ESPCN_RGB", OURS)

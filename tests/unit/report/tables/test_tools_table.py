@@ -1,4 +1,4 @@
-"""The table of others' tools: sizes and tensors of real ONNX files, losses of the evaluation."""
+"""The table of other tools: sizes and tensors of real ONNX files, losses of the evaluation."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ MODEL = "espcn_ycbcr"
 
 
 def write_graph(path: Path, after_relu: bool) -> Path:
-    """frame -> Q/DQ -> Relu, and Q/DQ behind that if asked for; a weight with Q/DQ, which doesn't count."""
+    """Write frame -> Q/DQ -> Relu, optionally followed by Q/DQ; and a weight with Q/DQ, which is not counted."""
     nodes = []
 
     def pair(name: str) -> str:
@@ -53,7 +53,7 @@ def write_engine(path: Path, facts: dict | None) -> Path:
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    """`tools.csv` and `tools.md` of FP32, ours, and two precisions that NNCF made, the second not run in OpenVINO."""
+    """`tools.csv` and `tools.md` of FP32, our INT8, and two by NNCF, the second not run in OpenVINO."""
     rows = [
         row("openvino", "fp32", 36.0),
         row("openvino", "int8-minmax", 35.75),

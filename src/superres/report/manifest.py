@@ -1,4 +1,4 @@
-"""One readable file about an arm on a clip: what ran, where, on which files, from which study and code."""
+"""The manifest of an arm on a clip: what ran where, on which files, from which study and code."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from superres.device.base.outputs import Outputs, read_json, write_json
 
 @dataclass(frozen=True, order=True)
 class ArmOnClip:
-    """One cell of the table: an arm and the clip it is evaluated on."""
+    """An arm and the clip that it is evaluated on."""
 
     target: str
     runtime: str
@@ -24,21 +24,21 @@ class ArmOnClip:
 
     @property
     def folder(self) -> str:
-        """The arm without its clip, as its folder is called."""
+        """The arm's folder, without its clip."""
         return f"{self.target}/{self.runtime}/{self.model}/{self.precision}"
 
     @property
     def label(self) -> str:
-        """The arm in messages."""
+        """The arm's name in messages."""
         return f"{self.folder} on {self.clip}"
 
 
 @dataclass(frozen=True)
 class Background:
-    """What stands behind an arm besides its files: the study's part, this code, and the installed libraries.
+    """An arm's part of the study, the code and the installed libraries.
 
-    `study` is what the study says about the arm, `code` comes from `code_version.describe_code`, `libraries`
-    are versions by name.
+    `study` holds the study's keys about the arm. `code` comes from `code_version.describe_code`.
+    `libraries` are versions by name.
     """
 
     study: Mapping[str, Any]
@@ -55,11 +55,12 @@ def write_manifest(
     background: Background,
     out: Path,
 ) -> None:
-    """Merge the records of an arm's tasks (`engine`, `quality`, `latency`) with its files' hashes and its background.
+    """Merge the records of an arm's tasks with the hashes of its files and its background.
 
-    `inputs` are the files behind the arm by name (`onnx` for its ONNX file, weights, ranges, the clip),
-    `outputs` the engine and the raw figures. The status is `ok` only if all records' are; otherwise it is
-    that of the first that is not. Raises UserError if the records are of different arms, clips or engines.
+    `records` are those of `engine`, `quality` and `latency`. `inputs` are the files that the arm is made
+    from, by name: its ONNX file (`onnx`), weights, ranges, the clip. `outputs` are the engine and the raw
+    figures. The status is `ok` if all records are; otherwise that of the first that is not. Raises
+    UserError if the records belong to different arms, clips or engines.
     """
     found = {name: _read_record(path) for name, path in records.items()}
     for name, path in records.items():
@@ -81,12 +82,12 @@ def write_manifest(
 
 
 def describe_file(path: Path) -> dict[str, Any]:
-    """A file for a record: path, size and SHA-256."""
+    """Return a file's path, size and SHA-256."""
     return {"path": path.as_posix(), "bytes": path.stat().st_size, "sha256": sha256_file(path)}
 
 
 def study_digest(study: Mapping[str, Any]) -> str:
-    """SHA-256 of what a study says, as JSON with sorted keys: comments and order don't matter."""
+    """Return the SHA-256 of a study's values, as JSON with sorted keys."""
     return hashlib.sha256(json.dumps(study, sort_keys=True).encode()).hexdigest()
 
 
@@ -95,12 +96,12 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 
 def check_record(arm: ArmOnClip, path: Path, record: Mapping[str, Any], engine: Mapping[str, Any]) -> None:
-    """Raise UserError if a task's record, read from `path`, is not of this arm, its clip and its engine."""
+    """Raise UserError if a record, read from `path`, belongs to another arm, clip or engine."""
     expected: dict[str, Any] = {"runtime": arm.runtime, "precision": arm.precision, "clip": arm.clip}
     if record["status"] == "ok":
         expected["engine_sha256"] = engine.get("engine_sha256")
     for key, value in expected.items():
-        # The engine's record knows no clip, and one that did not run knows little.
+        # The engine's record has no clip, and one that did not run has few keys.
         found = record.get(key, value)
         if found != value:
             raise UserError(

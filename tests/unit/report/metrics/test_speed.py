@@ -1,8 +1,8 @@
 import polars as pl
 import pytest
 
-from superres.report.metrics.limits import Roofline, processor_of, reached
 from superres.report.metrics.operations import Operations
+from superres.report.metrics.speed import Roofline, processor_of, reached
 
 ROOFLINE = Roofline({"cpu": {"fp32": 250.0, "int8": 1000.0}, "cuda": {}}, {"cpu": 20.0})
 # The paper's frame: 518,400 LR pixels; 53,856 multiply-adds each are 27.9 GMAC.
@@ -39,7 +39,7 @@ def test_what_frames_of_several_sizes_reach() -> None:
     assert found["macs"] == pytest.approx(27.919e9, rel=1e-4)
     assert found["limit_ms"] == pytest.approx(111.676, rel=1e-4)
     assert found["limit_fraction"] == pytest.approx(0.25, rel=1e-3)
-    # In flight, a frame costs what lies between two that are done, not its own time.
+    # In flight, a frame costs the interval between two finished frames.
     streamed = own.with_columns(interval_ms=pl.Series([100.0, 120.0, 115.04]))
     share = reached(ROOFLINE, "cpu", "fp32", NETWORK, streamed)["limit_fraction"]
     assert share == pytest.approx(1.0, rel=1e-3)

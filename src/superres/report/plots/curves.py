@@ -1,4 +1,4 @@
-"""The figure of INT8 against the number of calibration images, from `evaluation.csv`."""
+"""Line plots: INT8 loss over the number of calibration images, and a training over its steps."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,13 +10,14 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from superres.csv_rows import Row
 from superres.device.base.errors import UserError
+from superres.models.training.log import LogRow, read_log
 from superres.report import labels
-from superres.report.metrics.psnr_loss import loss_of
+from superres.report.metrics.relative import loss_of
 from superres.report.metrics.schema import read_evaluation
 from superres.report.plots import figures
 
 Series = tuple[str, Sequence[tuple[int, str]]]
-"""A label, and the precision of each number of images."""
+"""A label, and the precision for each number of images."""
 
 _STYLES: tuple[dict[str, Any], ...] = (
     {"marker": "o", "color": "black", "linestyle": "-", "markerfacecolor": "white"},
@@ -28,16 +29,17 @@ _STYLES: tuple[dict[str, Any], ...] = (
 
 
 def plot_images(evaluation: Path, svg: Path, png: Path, *, series: Sequence[Series]) -> None:
-    """Draw the PSNR that INT8 loses against FP32 [dB] over the number of calibration images, as SVG and PNG.
+    """Draw the INT8 loss of PSNR [dB] over the number of calibration images.
 
-    A panel a model, runtime, target and clip; `series` are lines. Raises UserError where nothing of it ran.
+    There is a panel per model, runtime, target and clip, and a line for each of `series`. Raises UserError
+    if none of them ran.
     """
     rows = read_evaluation(evaluation).to_dicts()
     panels = _panels(rows, series)
     if not panels:
         raise UserError(
-            f"{evaluation}: expected INT8 arms on several numbers of images, found none that ran; see their "
-            "status"
+            f"{evaluation}: expected INT8 arms with several numbers of images, found none that ran; see "
+            "their status"
         )
     columns = min(3, len(panels)) if len(panels) != 4 else 2
     lines = -(-len(panels) // columns)
@@ -53,8 +55,8 @@ def plot_images(evaluation: Path, svg: Path, png: Path, *, series: Sequence[Seri
         columns_of_legend = min(len(handles), 2 * columns)
         figure.legend(handles=handles, loc="outside upper left", ncols=columns_of_legend, frameon=False)
         note = (
-            "PSNR over R, G, B, mean over images: FP32 less INT8 in the same runtime. "
-            "The panels differ in scale."
+            "PSNR over R, G, B, mean over images: FP32 minus INT8 in the same runtime. "
+            + "The panels differ in scale." * (len(panels) > 1)
         )
         figures.add_note(figure, [note, figures.not_run_note(rows)])
         figures.save(figure, svg, png)
@@ -65,7 +67,7 @@ def _style(index: int) -> dict[str, Any]:
 
 
 def _panels(rows: Sequence[Row], series: Sequence[Series]) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """Loss [dB] over number of images, by title of the panel and label of the line."""
+    """Return the loss [dB] over the number of images, by panel title and line label."""
     places = list(dict.fromkeys((row["clip"], row["target"]) for row in rows))
     panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for place in places:
@@ -74,7 +76,7 @@ def _panels(rows: Sequence[Row], series: Sequence[Series]) -> dict[str, dict[str
                 key = (*place, runtime, model)
                 mine = {row["precision"]: row for row in rows if _key(row) == key}
                 curves = {label: _curve(points, mine, rows) for label, points in series}
-                # A runtime with one of the numbers only has nothing to show.
+                # A single point is no curve.
                 if any(len(curve) > 1 for curve in curves.values()):
                     where = f" on {' on '.join(place)}" if len(places) > 1 else ""
                     title = f"{labels.model_label(model)}\n{labels.runtime_label(runtime)}{where}"
@@ -112,8 +114,50 @@ def _draw(
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.tick_params(axis="x", labelbottom=True)
-    # From 0, so that losses can be compared by their height; below it where INT8 gains.
-    axes.set_ylim(bottom=min([0.0, *(loss for points in curves.values() for _, loss in points)]))
+    # From 0, to compare losses by height; from below if INT8 gains.
+    losses = [loss for points in curves.values() for _, loss in points]
+    if any(losses):
+        axes.set_ylim(1.08 * min(0.0, *losses), 1.08 * max(0.0, *losses))
     axes.set_xlabel("calibration images")
     axes.set_ylabel("PSNR lost [dB]")
     axes.grid(color="0.92")
+
+
+LOSSES = {"l1": ("0.55", "mean absolute error"), "mse": ("0.0", "mean squared error")}
+
+
+def plot_training(curve: Path, svg: Path, png: Path) -> None:
+    """Draw a training's loss (log axis) and validation PSNR_Y [dB] over its steps.
+
+    `curve` is the CSV of `train_model`. Raises UserError for any other file.
+    """
+    rows = read_log(curve)
+    with figures.style():
+        figure = figures.new_figure(7, 5)
+        above, below = figure.subplots(2, 1, sharex=True)
+        _draw_loss(above, rows)
+        _draw_validation(below, rows)
+        figures.save(figure, svg, png)
+
+
+def _draw_loss(axes: Axes, rows: list[LogRow]) -> None:
+    for objective, (grey, label) in LOSSES.items():
+        part = [row for row in rows if row.objective == objective]
+        if part:
+            axes.plot([row.step for row in part], [row.loss for row in part], color=grey, label=label)
+    axes.set_yscale("log")
+    axes.set_ylabel("training loss")
+    axes.grid(visible=True, which="both", color="0.9")
+    axes.legend()
+
+
+def _draw_validation(axes: Axes, rows: list[LogRow]) -> None:
+    points = [(row.step, row.validation_psnr_y_db) for row in rows if row.validation_psnr_y_db is not None]
+    steps, scores = [step for step, _ in points], [score for _, score in points]
+    axes.plot(steps, scores, "o-", color="0.0", markersize=3)
+    if points:
+        axes.annotate(f"{scores[-1]:.2f}", points[-1], textcoords="offset points", xytext=(5, 0), va="center")
+    axes.set_ylabel("validation PSNR$_Y$ [dB]")
+    axes.set_xlabel("step")
+    axes.margins(x=0.08)
+    axes.grid(visible=True, color="0.9")

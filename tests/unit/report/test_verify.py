@@ -1,4 +1,4 @@
-"""What is verified: files, frames, modules, the study and metrics.csv, each spoilt in turn."""
+"""`verify` finds changed files, frames, modules, study keys and rows of metrics.csv."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ from superres.data.sources.images import Images
 from superres.data.sources.source import PinnedFile, Source
 from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
+from superres.report.manifest import Background, write_manifest
 from superres.report.metrics.collect import ArmFiles
-from superres.report.provenance.manifest import Background, write_manifest
-from superres.report.provenance.verify import verify_study
+from superres.report.verify import verify_study
 
-from ..metrics.test_collect import ARM, collect, write_arm
+from .metrics.test_collect import ARM, collect, write_arm
 
 ROOT = Path(superres.__file__).parent
 STUDY = {"seed": 7, "latency": {"min_seconds": 3.0}, "clip": {"size": (6, 8)}}
@@ -95,7 +95,7 @@ def test_what_was_left_alone_matches(arm: ArmFiles, capsys: pytest.CaptureFixtur
     verify_study(RESULTS, {MANIFEST.as_posix(): STUDY, "results/small/arms/later/manifest.json": STUDY})
     said = capsys.readouterr().err
     assert "note: results/small/arms/later/manifest.json: not there yet" in said
-    assert "verified 6 files behind 1 manifest: 0 differences" in said and "expected" not in said
+    assert "verified 6 files of 1 manifest: 0 differences" in said and "expected" not in said
     assert before == {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
 
 
@@ -185,7 +185,7 @@ def test_another_library_is_noted_and_no_fault(arm: ArmFiles, capsys):
     capsys.readouterr()
     verify_study(RESULTS, {})
     said = capsys.readouterr().err
-    assert f"note: numpy: 1.0 stands behind some arms, {np.__version__} is installed here" in said
+    assert f"note: numpy: some arms were made with 1.0, {np.__version__} is installed here" in said
     assert "the study no longer has this arm" in said
 
 

@@ -1,20 +1,51 @@
-"""A loss is counted on the arm's own target, whoever asks: caution, table, evaluation, plot."""
+"""Losses and speedups relative to other arms: always of the arm's own target."""
 
 from pathlib import Path
 
 import pytest
 
 from superres.csv_rows import write_rows
+from superres.device.timing.ratios import Ratio
 from superres.report.metrics.cautions import with_far_off
-from superres.report.metrics.psnr_loss import fp32_of, loss_of
+from superres.report.metrics.relative import find_speedups, fp32_of, loss_of, paper_speedups
 from superres.report.metrics.schema import Evaluation
 from superres.report.plots.arms import int8_losses
-from superres.report.plots.images import plot_images
+from superres.report.plots.curves import plot_images
 from superres.report.tables.cells import TableText
 from superres.report.tables.evaluation_table import write_evaluation
 
 from ..synthetic import not_run, row
 from . import test_evaluation
+
+
+def test_an_arm_over_pytorch_and_over_its_own_fp32() -> None:
+    rows = [
+        row("pytorch", "espcn_rgb", "fp32", 31.0, 560.0),
+        row("openvino", "espcn_rgb", "fp32", 31.0, 140.0),
+        row("openvino", "espcn_rgb", "int8-minmax", 30.8, 35.0),
+        row("openvino", "espcn_ycbcr", "int8-minmax", 30.8, 70.0),
+    ]
+    found = find_speedups(rows[2], rows)
+    assert {name: ratio and round(ratio.value, 9) for name, ratio in found.items()} == {
+        "speedup": 4.0,
+        "speedup_pytorch": 16.0,
+        "speedup_fp32": 4.0,
+    }
+    assert find_speedups(rows[3], rows)["speedup_pytorch"] is None
+    # An arm over itself.
+    assert find_speedups(rows[0], rows)["speedup_pytorch"] == Ratio(1.0, 1.0, 1.0)
+    alone = row(
+        "openvino", "espcn_rgb", "fp32", 31.0, 140.0, speedup=None, speedup_low=None, speedup_high=None
+    )
+    assert set(find_speedups(alone, [alone]).values()) == {None}
+
+
+def test_the_papers_speedups_are_those_of_its_fps() -> None:
+    fps = {("espcn_rgb", "pytorch", "fp32"): 10.39, ("espcn_rgb", "tensorrt", "fp32"): 14.08}
+    found = paper_speedups({**fps, ("espcn_rgb", "tensorrt", "int8"): 51.95})
+    assert round(found["speedup_pytorch", "espcn_rgb", "tensorrt", "int8"], 2) == 5.0
+    assert round(found["speedup_fp32", "espcn_rgb", "tensorrt", "int8"], 2) == 3.69
+
 
 # The same runtime gives another FP32 on each target: 31 and 30 dB. INT8 loses 0.25 on one, 0.75 on the other.
 LOCAL = [
@@ -32,7 +63,7 @@ def test_each_target_has_its_own_reference(rows: list[dict]) -> None:
     expected = {"local": 0.25, "board": 0.75}
     int8 = [row for row in rows if row["precision"] == "int8-minmax"]
     assert {row["target"]: loss_of(row, rows, "psnr_db") for row in int8} == expected
-    # The plot's losses are the same ones.
+    # The plot has the same losses.
     assert {row["target"]: row["psnr_db"] for row in int8_losses(rows)} == expected
     judged = with_far_off(rows, far_db=0.5)
     found = {row["target"]: row.get("cautions") for row in judged if row["precision"] == "int8-minmax"}
@@ -45,9 +76,9 @@ def test_another_runtime_of_the_target_comes_before_another_target() -> None:
     int8 = BOARD[1]
     assert fp32_of(int8, [*LOCAL, pytorch, BOARD[0]]) is BOARD[0]
     assert fp32_of(int8, [*LOCAL, pytorch]) is pytorch
-    # The figure of a plot is of one runtime.
+    # A plot compares within one runtime.
     assert int8_losses([*LOCAL[:1], pytorch, int8]) == []
-    # Another machine's FP32 says nothing about this one's INT8.
+    # FP32 of another machine is no reference.
     assert fp32_of(int8, LOCAL) is None and loss_of(int8, LOCAL, "psnr_db") is None
 
 

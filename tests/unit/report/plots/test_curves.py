@@ -1,4 +1,4 @@
-"""The plot over numbers of images shows the figures that it is given."""
+"""Line plots show the figures that they are given."""
 
 from pathlib import Path
 
@@ -9,9 +9,10 @@ from PIL import Image
 
 from superres.csv_rows import write_rows
 from superres.device.base.errors import UserError
+from superres.models.training.log import LogRow, write_log
 from superres.report.metrics.schema import Evaluation
 from superres.report.plots import figures
-from superres.report.plots.images import plot_images
+from superres.report.plots.curves import plot_images, plot_training
 
 from ..metrics.test_evaluation import not_run, row
 
@@ -29,7 +30,7 @@ def write(folder: Path) -> Path:
         for model, offset in models.items()
         for precision, loss in lost.items()
     ]
-    # A panel with fewer points than the others, which has the ticks of all.
+    # A panel with fewer points has the ticks of all panels.
     rows += [
         row("openvino", name, 36 - loss, model="espcn_anchor")
         for name, loss in {"fp32": 0.0, "int8-ten": -0.5, "int8-minmax": -0.25}.items()
@@ -52,12 +53,12 @@ def test_a_panel_a_model_and_runtime_with_what_each_point_lost(
     assert list(panels) == ["ESPCN_RGB\nOpenVINO", "ESPCN_YCbCr\nOpenVINO", "ESPCN anchor\nOpenVINO"]
     anchor = panels.pop("ESPCN anchor\nOpenVINO")
     assert list(anchor.get_xticks()) == [1, 10, 100]
-    # INT8 that gains is seen as well.
+    # A gain of INT8 is visible too.
     assert anchor.get_ylim()[0] <= -0.5
     for axes in panels.values():
         lines = {line.get_label(): np.asarray(line.get_xydata()) for line in axes.lines}
         np.testing.assert_allclose(lines["minmax"], [[1, 0.5], [10, 0.25], [100, 0.125]], atol=1e-9)
-        # What did not run is no point.
+        # An arm that did not run has no point.
         np.testing.assert_allclose(lines["entropy"], [[1, 0.75]], atol=1e-9)
         assert axes.get_ylim()[0] == 0
         assert list(axes.get_xticks()) == [1, 10, 100]
@@ -76,8 +77,42 @@ def test_both_files_are_whole_the_same_at_every_run_and_grey(tmp_path: Path):
 
 
 def test_nothing_that_ran_is_an_error(tmp_path: Path):
-    with pytest.raises(UserError, match="expected INT8 arms on several numbers of images"):
+    with pytest.raises(UserError, match="expected INT8 arms with several numbers of images"):
         plot_images(
             write(tmp_path), tmp_path / "a.svg", tmp_path / "a.png", series=[("mse", [(1, "int8-mse")])]
         )
     assert not list(tmp_path.glob("a.*"))
+
+
+ROWS = [
+    LogRow(100, 1e-3, 2.5e-2, None, "l1"),
+    LogRow(200, 5e-4, 2e-2, 30.125, "l1"),
+    LogRow(300, 1e-5, 1e-3, 31.5, "mse"),
+]
+
+
+def test_plot_is_written_in_grey(tmp_path: Path) -> None:
+    curve, svg, png = (tmp_path / f"plot.{kind}" for kind in ("csv", "svg", "png"))
+    write_log(ROWS, curve)
+    plot_training(curve, svg, png)
+    picture = np.asarray(Image.open(png).convert("RGB")).astype(int)
+    assert picture.std() > 5
+    assert np.ptp(picture, axis=2).max() == 0, "colour would be lost in print"
+    text = svg.read_text()
+    assert "<svg" in text
+    assert "dc:date" not in text
+
+
+def test_same_log_same_files(tmp_path: Path) -> None:
+    write_log(ROWS, tmp_path / "log.csv")
+    for name in ("a", "b"):
+        plot_training(tmp_path / "log.csv", tmp_path / f"{name}.svg", tmp_path / f"{name}.png")
+    for kind in ("svg", "png"):
+        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+def test_plot_of_a_log_without_validation(tmp_path: Path) -> None:
+    curve, svg, png = (tmp_path / f"plot.{kind}" for kind in ("csv", "svg", "png"))
+    write_log(ROWS[:1], curve)
+    plot_training(curve, svg, png)
+    assert png.stat().st_size > 0

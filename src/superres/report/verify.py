@@ -1,4 +1,4 @@
-"""Check that files, frames, code and study still are what the manifests name; nothing is changed."""
+"""Check that files, frames, code and study still match the manifests, without changing anything."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
 from superres.report.labels import counted
-from superres.report.provenance.manifest import study_digest
+from superres.report.manifest import study_digest
 
 NOTHING = "nothing"
 _KEYS = ("status", "study", "study_sha256", "inputs", "outputs", "libraries", "code")
@@ -27,7 +27,7 @@ _INDICES = ("clip", "calibration")
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """Something that is no longer what a manifest says."""
+    """A difference between a manifest and what is there now."""
 
     what: str
     expected: str
@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass
 class Verification:
-    """Findings so far with the number of manifests behind each, notes, and how much was looked at."""
+    """Findings with their number of manifests, notes, and what was checked so far."""
 
     findings: Counter[Finding] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
@@ -49,35 +49,34 @@ class Verification:
 
     @property
     def files(self) -> int:
-        """How many files were hashed."""
+        """The number of hashed files."""
         return len(self._digests)
 
     def digest(self, path: Path) -> str:
-        """SHA-256 of a file, computed once; NOTHING where there is none."""
+        """Return the SHA-256 of a file, computed once; NOTHING if it is missing."""
         if path not in self._digests:
             self._digests[path] = sha256_file(path) if path.is_file() else NOTHING
         return self._digests[path]
 
     def compare(self, what: str, expected: object, found: object) -> None:
-        """Note a finding unless both are the same."""
+        """Add a finding unless both are equal."""
         if expected != found:
             self.findings[Finding(what, _short(expected), _short(found))] += 1
 
     def compare_frames(self, index: Path) -> None:
-        """Compare the frame files that belong to an index with its digests; each index is looked at once."""
+        """Compare the frame files of an index with its digests, once per index."""
         if index not in self._frames:
             self._frames[index] = list(_check_frames(index)) if index.is_file() else []
         self.findings.update(self._frames[index])
 
 
 def verify_study(results: Path, studies: Mapping[str, Mapping[str, Any]]) -> None:
-    """Compute anew what the manifests below `results` name, and print a line for all that no longer matches.
+    """Check everything that the manifests below `results` name, and print a line for each difference.
 
-    Looked at are the files before and behind each arm, the frames of clips and calibration sets one by one,
-    fetched files that are still there, the modules behind the arm, the rows of `metrics.csv`, and the study:
-    `studies` holds what it says now about each arm, by the path of its manifest. Installed libraries of other
-    versions are noted, but are no fault of the results. Raises UserError if anything no longer matches, or if
-    there is no manifest.
+    Checked are each arm's inputs and outputs, single frames of clips and calibration sets, downloads that
+    are still there, the arm's modules, the rows of `metrics.csv`, and the study. `studies` holds its present
+    values about each arm, by the path of the manifest. Other versions of libraries are only noted. Raises
+    UserError for any difference, or without a manifest.
     """
     paths = sorted((results / "arms").rglob("manifest*.json"))
     if not paths:
@@ -92,8 +91,8 @@ def verify_study(results: Path, studies: Mapping[str, Mapping[str, Any]]) -> Non
         verb = "names" if done.manifests == 1 else "name"
         raise UserError(
             f"{results}: expected everything as {counted(done.manifests, 'manifest')} {verb} it, found "
-            f"{counted(len(done.findings), 'difference')}, listed above; run the study again, or put back "
-            "what was changed"
+            f"{counted(len(done.findings), 'difference')}, listed above; run the study again or undo the "
+            "changes"
         )
 
 
@@ -117,14 +116,14 @@ def _check_manifest(path: Path, study: Mapping[str, Any] | None, done: Verificat
     if study is None:
         done.notes.append(f"{path}: the study no longer has this arm")
     else:
-        # As JSON, so that tuples are the lists that a manifest has.
+        # As JSON, where tuples become lists as in a manifest.
         for key, before, after in _differences(manifest["study"], json.loads(json.dumps(study)), "study"):
             done.compare(key, before, after)
     done.notes += _other_libraries(manifest)
 
 
 def _differences(before: Any, after: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
-    """Keys, down to the lowest, whose values differ."""
+    """Yield the lowest keys whose values differ, with both values."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in dict.fromkeys((*before, *after)):
             yield from _differences(before.get(name, NOTHING), after.get(name, NOTHING), f"{key}.{name}")
@@ -134,14 +133,14 @@ def _differences(before: Any, after: Any, key: str) -> Iterator[tuple[str, Any, 
 
 def _other_libraries(manifest: Mapping[str, Any]) -> list[str]:
     return [
-        f"{name}: {version} stands behind some arms, {installed_version(name) or NOTHING} is installed here"
+        f"{name}: some arms were made with {version}, {installed_version(name) or NOTHING} is installed here"
         for name, version in manifest["libraries"].items()
         if installed_version(name) != version
     ]
 
 
 def _check_frames(index: Path) -> Iterator[Finding]:
-    """Frames that are no longer what their index says, and fetched files that aren't the pinned ones."""
+    """Yield frames that differ from their index, and downloads that differ from the pinned file."""
     content = read_json(index, ("sources",))
     for key, shapes, ending in (
         ("hr_sha256", "hr_shapes", ".hr.npy"),
@@ -152,7 +151,7 @@ def _check_frames(index: Path) -> Iterator[Finding]:
             yield from _check_frame_file(index.with_suffix(ending), content[key], content[shapes])
     for source in content["sources"]:
         pinned = source.get("pinned")
-        # A download that has been given up since is no fault of the frames.
+        # A deleted download is fine: the frames are still there.
         if pinned and (file := Path(FILES, pinned["name"])).is_file():
             expected = _verified(Path(f"{file}.receipt.json"), pinned)
             if (found := sha256_file(file)) != expected:
@@ -180,14 +179,14 @@ def _check_frame_file(
 
 
 def _verified(receipt: Path, pinned: Mapping[str, Any]) -> str:
-    """The hash that a fetched file had when it was taken: the pinned one, unless another was let pass."""
+    """Return the hash of a download when it was accepted: the pinned one, unless another was allowed."""
     if pinned["mismatch"] == "warn" and receipt.is_file():
         return read_json(receipt, ("sha256",))["sha256"]
     return pinned["sha256"]
 
 
 def _check_metrics(path: Path, done: Verification) -> None:
-    """Compare the rows of `metrics.csv` with the manifests that they come from."""
+    """Compare the rows of `metrics.csv` with their manifests."""
     if not path.is_file():
         done.notes.append(f"{path}: not there yet")
         return
@@ -202,10 +201,10 @@ def _print(done: Verification) -> None:
     for note in dict.fromkeys(done.notes):
         sys.stderr.write(f"note: {note}\n")
     for finding, manifests in sorted(done.findings.items()):
-        behind = f" (behind {counted(manifests, 'arm')})" if manifests > 1 else ""
-        sys.stderr.write(f"{finding}{behind}\n")
+        arms = f" (for {counted(manifests, 'arm')})" if manifests > 1 else ""
+        sys.stderr.write(f"{finding}{arms}\n")
     sys.stderr.write(
-        f"verified {counted(done.files, 'file')} behind {counted(done.manifests, 'manifest')}: "
+        f"verified {counted(done.files, 'file')} of {counted(done.manifests, 'manifest')}: "
         f"{counted(len(done.findings), 'difference')}\n"
     )
 
