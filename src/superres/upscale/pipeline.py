@@ -1,5 +1,7 @@
 """Decoding, inference and encoding of a video at the same time, in constant memory."""
 
+import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,9 +11,13 @@ from queue import Queue
 from typing import Any
 
 from superres.device.base.errors import UserError
-from superres.device.base.outputs import Outputs
+from superres.device.base.outputs import Outputs, read_json
 from superres.device.base.progress import Progress
+from superres.device.job import Job
 from superres.device.runtimes.base import Session
+from superres.device.runtimes.sizes import takes
+from superres.device.tasks.engine import Engine
+from superres.targets.local import run_here
 from superres.upscale.codecs import Codec, chosen_codec
 from superres.upscale.videos import Picture, VideoReader, VideoWriter
 
@@ -136,3 +142,50 @@ def _taken(queue: "Queue[Any]") -> Iterator[Any]:
 def _empty(queue: "Queue[Any]") -> None:
     while not queue.empty():
         queue.get()
+
+
+@dataclass(frozen=True)
+class BuiltFrom:
+    """What an arm's engine was built from: its model, and the frames that TensorRT calibrates on itself.
+
+    Bicubic has no model.
+    """
+
+    model: str | None
+    calibration: str | None
+
+
+@contextmanager
+def open_for(size: tuple[int, int], engine: Engine, source: BuiltFrom, label: str) -> Iterator[Session]:
+    """The arm's engine, opened, if it takes frames of `size` (height, width); else one built for them alone.
+
+    That one is built of the same model with the same settings, and is gone afterwards. Raises UserError as
+    `Engine.open` does, and for what the runtime can't build.
+    """
+    record = read_json(engine.record, ("status", "facts", "settings"))
+    if record["status"] != "ok" or takes(record["facts"], size):
+        yield engine.open()[0]
+        return
+    height, width = size
+    print(f"{label}: building an engine for frames of {width}x{height}", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="superres-") as folder:
+        built = replace(engine, path=Path(folder, "engine.bin"), record=Path(folder, "engine.json"))
+        run_here(_build(built, record["settings"], source, size, label))
+        yield built.open()[0]
+
+
+def _build(
+    engine: Engine, settings: dict[str, Any], source: BuiltFrom, size: tuple[int, int], label: str
+) -> Job:
+    sides = list(size)
+    inputs = {"model": source.model, "calibration": source.calibration}
+    return Job(
+        task="build_engine",
+        runtime=engine.runtime,
+        precision=engine.precision,
+        threads=engine.threads,
+        inputs={name: path for name, path in inputs.items() if path is not None},
+        outputs={"engine": str(engine.path), "record": str(engine.record)},
+        settings={**settings, "sizes": dict.fromkeys(("smallest", "tuned", "largest"), sides)},
+        label=label,
+    )

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
+from superres.data.sources.y4m import read_header, read_planes
 from superres.data.sources.yuv import yuv_to_rgb
-from superres.data.sources.yuv4mpeg import read_header, read_planes
 from superres.device.base.errors import UserError
 from superres.device.frames.bicubic import upscale_bicubic
 from superres.device.frames.psnr import PAPER, PsnrProtocol

@@ -4,10 +4,12 @@ Beside the name under which a file is found lies a receipt. It says what was ver
 size, its time of change and its sha256. Light: what speaks HTTP comes in with a download.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from superres.data.download.addresses import is_address, readable_address
-from superres.data.download.space import check_space, megabytes
 from superres.data.sources.source import Download, PinnedFile
-from superres.data.sources.yuv4mpeg import read_header
+from superres.data.sources.y4m import read_header
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, write_json
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from superres.data.download.http import Patience
     from superres.data.download.partial import Partial
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _AWAY = "take it away (then it is fetched), or correct the study if this file is meant"
 
 
@@ -67,7 +69,9 @@ def _download_to(
     from superres.data.download.http import NotThereError
     from superres.data.download.partial import Partial
 
-    with Partial(final.with_name(f"{final.name}.part"), file) as partial:
+    part = final.with_name(f"{final.name}.part")
+    then = "and run it again: the download goes on where it stopped"
+    with naming_full_disk(part, then), Partial(part, file) as partial:
         needs = [(final.parent, file.bytes - partial.size), *room]
         check_space(needs, f"download of {file.name} and what is made of it")
         for i, address in enumerate(addresses):
@@ -201,3 +205,39 @@ def _read_receipt(receipt: Path) -> dict[str, Any] | None:
         if isinstance(content, dict)
         else None
     )
+
+
+def check_space(needs: Sequence[tuple[Path, int]], what: str) -> None:
+    """Raise UserError if some file system lacks room for `needs` (folders, and bytes in each).
+
+    A folder need not exist yet; folders of one file system are taken together. `what` names the work.
+    """
+    systems: dict[int, tuple[Path, int]] = {}
+    for folder, needed in needs:
+        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        first, sum_before = systems.get(there.stat().st_dev, (folder, 0))
+        systems[there.stat().st_dev] = (first, sum_before + needed)
+        free = shutil.disk_usage(there).free
+        if sum_before + needed > free:
+            raise UserError(
+                f"{what}: expected {megabytes(sum_before + needed)} of free disk space at {first}, found "
+                f"{megabytes(free)}; free some, or make the folder a link to a larger disk"
+            )
+
+
+@contextmanager
+def naming_full_disk(path: Path, then: str) -> Iterator[None]:
+    """Turn a full disk (or quota, or limit of a file's size) into a UserError that says what to do `then`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise UserError(
+            f"{path}: expected room for it, found: {error.strerror}; free some disk space, {then}"
+        ) from error
+
+
+def megabytes(count: int) -> str:
+    """A number of bytes as people read it."""
+    return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e3:,.1f} kB"

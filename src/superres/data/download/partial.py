@@ -10,7 +10,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from superres.data.download.space import naming_full_disk
 from superres.data.sources.source import PinnedFile
 
 _BLOCK = 1 << 20
@@ -67,10 +66,9 @@ class Partial:
 
     def append(self, block: bytes) -> None:
         """Add bytes; raises UserError if the disk is full, and keeps what it has."""
-        with naming_full_disk(self.path, "and run it again: the download goes on where it stopped"):
-            self._stream.write(block)
-            # Out of Python's buffer, so that a full disk is met here and a killed process loses nothing.
-            self._stream.flush()
+        self._stream.write(block)
+        # Out of Python's buffer: a full disk shows here, and a killed process loses nothing.
+        self._stream.flush()
         self._digest.update(block)
         self.size += len(block)
 
@@ -85,8 +83,7 @@ class Partial:
         """Write down which version of the file the bytes to come are of, as a server names it."""
         self._version = {"sha256": self._file.sha256, "etag": etag, "last_modified": last_modified}
         temporary = self._version_path.with_name(f"{self._version_path.name}.new")
-        with naming_full_disk(temporary, "and run it again"):
-            temporary.write_text(json.dumps(self._version), encoding="utf-8")
+        temporary.write_text(json.dumps(self._version), encoding="utf-8")
         temporary.replace(self._version_path)
 
     def move_to(self, final: Path) -> None:

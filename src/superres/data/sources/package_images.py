@@ -1,15 +1,22 @@
 """Photographs inside a Python package, made smaller by averaging if the study asks for it."""
 
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from superres.data.sources.packages import match_members, open_member, package_of
+from superres.data.download.addresses import redact
 from superres.data.sources.reading import FrameReader, Origin, even_shape, picture_digest
-from superres.data.sources.source import FrameRange, Source, SourceKind, select_frames
-from superres.data.sources.turning_view import TurningView
+from superres.data.sources.source import FrameRange, PackageFile, Source, SourceKind, select_frames
+from superres.device.base.errors import UserError
 from superres.keys import Some, Whole
 
 if TYPE_CHECKING:
@@ -49,8 +56,6 @@ class PackageImages(SourceKind):
                 for two in other.members:
                     if one == two or fnmatchcase(one, two) or fnmatchcase(two, one):
                         return f"both take {one} from the package {package} (as {two} in the other)"
-        if isinstance(other, TurningView) and any(fnmatchcase(other.member, p) for p in self.members):
-            return f"both take {other.member} from the package {package}"
         return None
 
 
@@ -84,3 +89,117 @@ class _PackageReader(FrameReader):
         if shrink > 1:
             cropped = cv2.resize(cropped, (width, height), interpolation=cv2.INTER_AREA)
         return cropped, origin
+
+
+def download_wheel(package: str, version: str, sha256: str, out: Path) -> None:
+    """Download a package's pinned wheel with pip to the path `out`, which appears only when it is whole.
+
+    The index is whichever pip is configured with. Raises UserError if pip fails or the file's sha256
+    isn't the pinned one.
+    """
+    pinned = f"{package}=={version}"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=out.parent) as folder:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+        # The package is read as an archive, never run, so the Python that it asks for doesn't matter.
+        command += ["--ignore-requires-python", "--python-version", "3.13"]
+        command += ["--disable-pip-version-check", pinned, "-d", folder]
+        ended = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        if ended.returncode != 0:
+            raise UserError(
+                f"download of {pinned}: expected pip to fetch its wheel, found: "
+                f"{redact(_last_error(ended.stdout))}"
+            )
+        files = list(Path(folder).iterdir())
+        if len(files) != 1:
+            raise UserError(f"download of {pinned}: expected one wheel, found {[f.name for f in files]}")
+        found = _sha256(files[0])
+        if found != sha256:
+            raise UserError(
+                f"download of {pinned}: expected sha256 {sha256}, found {found}; "
+                "correct the study if this wheel is meant, otherwise don't trust it"
+            )
+        files[0].replace(out)
+
+
+def package_of(source: Source) -> PackageFile:
+    """The package of a source that lies in one."""
+    if source.package is None:
+        raise ValueError(f"{type(source.kind).__name__} isn't resolved: it has no package")
+    return source.package
+
+
+def _last_error(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR")]
+    return (errors or lines or ["no output"])[-1]
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def open_member(package: PackageFile, member: str, wheels: Path) -> bytes:
+    """The bytes of one file of a package.
+
+    `member` is its path inside the wheel, which begins with the import name. Read from the wheel in the
+    folder `wheels`, or from the installed package when no version is pinned. Raises UserError if package,
+    wheel or member is missing.
+    """
+    if package.wheel is None:
+        path = Path(str(_installed(package).locate_file(member)))
+        if not path.is_file():
+            raise UserError(f"package {package.package}: expected a file {member}, found none at {path}")
+        return path.read_bytes()
+    with _opened(package, wheels) as archive:
+        if member not in archive.namelist():
+            raise UserError(
+                f"{wheels / package.wheel}: expected a file {member}, found none; correct the study"
+            )
+        return archive.read(member)
+
+
+def match_members(package: PackageFile, patterns: Sequence[str], wheels: Path) -> list[str]:
+    """Names of a package's files that match at least one pattern, sorted, each once.
+
+    In a pattern, `*` matches any characters including `/`. Raises UserError for a pattern that matches
+    nothing, and where `open_member` does.
+    """
+    if package.wheel is None:
+        names = [file.as_posix() for file in _installed(package).files or []]
+    else:
+        with _opened(package, wheels) as archive:
+            names = archive.namelist()
+    matched: set[str] = set()
+    for pattern in patterns:
+        found = [name for name in names if fnmatchcase(name, pattern)]
+        if not found:
+            raise UserError(f"package {package.package}: expected a file that matches {pattern}, found none")
+        matched.update(found)
+    return sorted(matched)
+
+
+def _installed(package: PackageFile) -> metadata.Distribution:
+    try:
+        return metadata.distribution(package.package)
+    except metadata.PackageNotFoundError as error:
+        raise UserError(
+            f"package {package.package}: expected it to be installed, since no version is pinned; found none"
+        ) from error
+
+
+def _opened(package: PackageFile, wheels: Path) -> zipfile.ZipFile:
+    path = wheels / str(package.wheel)
+    try:
+        return zipfile.ZipFile(path)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path}: expected the downloaded wheel, found nothing; run its download again"
+        ) from error
+    except zipfile.BadZipFile as error:
+        raise UserError(
+            f"{path}: expected a wheel, found a damaged file; delete it, it is fetched again"
+        ) from error

@@ -2,12 +2,13 @@
 
 import functools
 import math
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from superres.data.sources.packages import open_member, package_of
+from superres.data.sources.package_images import PackageImages, open_member, package_of
 from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest
 from superres.data.sources.source import PackageFile, Source, SourceKind
 from superres.device.base.errors import UserError
@@ -65,9 +66,12 @@ class TurningView(SourceKind):
 
     def shared(self, mine: Source, theirs: Source) -> str | None:
         """Compare the sectors that views into the same photograph see, around the circle."""
-        other = theirs.kind
-        same_file = package_of(mine).package == (theirs.package and theirs.package.package)
-        if not isinstance(other, TurningView) or not same_file or self.member != other.member:
+        package, other = package_of(mine).package, theirs.kind
+        if theirs.package is None or theirs.package.package != package:
+            return None
+        if isinstance(other, PackageImages) and any(fnmatchcase(self.member, p) for p in other.members):
+            return f"both take {self.member} from the package {package}"
+        if not isinstance(other, TurningView) or self.member != other.member:
             return None
         # Frames one by one: a few views far apart leave room for others between them.
         for i in range(self.count):

@@ -1,17 +1,34 @@
 """A YUV4MPEG2 file on this machine or fetched: frames by index, in RGB."""
 
+import os
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, BinaryIO, ClassVar, Literal
 
 from pydantic import Field
 
 from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest
 from superres.data.sources.source import FrameRange, Source, SourceKind, check_file, select_frames
-from superres.data.sources.yuv4mpeg import read_header, read_planes
+from superres.device.base.errors import UserError
 from superres.keys import Maybe
 
 if TYPE_CHECKING:
     import numpy as np
+
+_MAGIC = b"YUV4MPEG2"
+_LINE_LIMIT = 4096
+# More is no video, and no picture that anything here could hold.
+_LARGEST_SIDE = 65_536
+# Colour space tag -> horizontal and vertical subsampling, and where chroma samples lie.
+_COLOUR_SPACES = {
+    "420jpeg": (2, 2, "center"),
+    "420mpeg2": (2, 2, "left"),
+    "420paldv": (2, 2, "topleft"),
+    "420": (2, 2, "center"),
+    "422": (2, 1, "left"),
+    "444": (1, 1, "center"),
+}
 
 
 class Y4m(SourceKind):
@@ -64,3 +81,150 @@ class _Y4mReader(FrameReader):
         planes = read_planes(self._path, self._header, self._indices[index])
         frame = yuv_to_rgb(planes, self._matrix, self._limited, self._siting)
         return frame, Origin(self.names[index], picture_digest(frame), None)
+
+
+@dataclass(frozen=True)
+class Y4mHeader:
+    """What a y4m file says of itself, and where its frames lie.
+
+    `chroma` is `420`, `422` or `444`; `siting` is where the tag puts chroma samples (`left`, `center`,
+    `topleft`); `fps` is None where the file says unknown; `starts` are byte offsets of the planes.
+    """
+
+    width: int
+    height: int
+    chroma: str
+    siting: str
+    fps: Fraction | None
+    frames: int
+    starts: tuple[int, ...]
+
+    @property
+    def subsampling(self) -> tuple[int, int]:
+        """Luma samples for each chroma sample, horizontally and vertically."""
+        return {"420": (2, 2), "422": (2, 1), "444": (1, 1)}[self.chroma]
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of a frame's three planes in bytes."""
+        across, down = self.subsampling
+        return self.width * self.height + 2 * (self.width // across) * (self.height // down)
+
+
+def read_header(path: Path) -> Y4mHeader:
+    """Read a y4m file's header and walk its frames, without reading a plane.
+
+    Raises UserError for a file that is no y4m file, isn't 8-bit 4:2:0, 4:2:2 or 4:4:4, is interlaced, has
+    an odd width or height, or ends within a frame.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        tags = _read_tags(file, path)
+        width, height = _read_size(tags, path)
+        chroma, siting = _read_colour_space(tags.get("C"), height, path)
+        if tags.get("I", "?") not in ("p", "?"):
+            raise UserError(
+                f"{path}: expected a progressive file (Ip), found I{_shown(tags['I'])}; deinterlace it first"
+            )
+        layout = Y4mHeader(width, height, chroma, siting, _read_fps(tags.get("F", "0:0")), 0, ())
+        starts = _walk_frames(file, layout.frame_bytes, path)
+    return Y4mHeader(width, height, chroma, siting, layout.fps, len(starts), starts)
+
+
+def _read_tags(file: BinaryIO, path: Path) -> dict[str, str]:
+    line = file.readline(_LINE_LIMIT)
+    words = line.split()
+    if not line.endswith(b"\n") or not words or words[0] != _MAGIC:
+        raise UserError(
+            f"{path}: expected a y4m file that begins with {_MAGIC.decode()}, found {line[:16]!r}"
+        )
+    # X tags are comments and may repeat; every other letter is a setting.
+    return {word[:1]: word[1:] for word in (w.decode("ascii", "replace") for w in words[1:])}
+
+
+def _read_size(tags: dict[str, str], path: Path) -> tuple[int, int]:
+    sizes = [tags.get(letter, "") for letter in "WH"]
+    if not all(size.isascii() and size.isdigit() and 0 < int(size) <= _LARGEST_SIDE for size in sizes):
+        found = f"W{_shown(sizes[0])} H{_shown(sizes[1])}"
+        raise UserError(
+            f"{path}: expected a width and a height of 1 to {_LARGEST_SIDE} in its header, found {found}"
+        )
+    width, height = int(sizes[0]), int(sizes[1])
+    if width % 2 or height % 2:
+        raise UserError(f"{path}: expected an even width and height, found {width}x{height}; crop it first")
+    return width, height
+
+
+def _read_colour_space(tag: str | None, height: int, path: Path) -> tuple[str, str]:
+    if tag is None:
+        # An untagged 4:2:0 file is 420jpeg by the format, but HD material is sited as MPEG-2's is.
+        return "420", "left" if height >= 720 else "center"
+    if tag not in _COLOUR_SPACES:
+        raise UserError(
+            f"{path}: expected an 8-bit colour space, one of {', '.join('C' + c for c in _COLOUR_SPACES)}, "
+            f"found C{_shown(tag)}; convert it first"
+        )
+    return tag[:3], _COLOUR_SPACES[tag][2]
+
+
+def _shown(tag: str) -> str:
+    """A tag's value as it can stand in a message."""
+    text = tag if tag.isprintable() else ascii(tag)
+    return text if len(text) <= 20 else f"{text[:17]}..."
+
+
+def _read_fps(text: str) -> Fraction | None:
+    above, _, below = text.partition(":")
+    if not (above.isdigit() and below.isdigit() and int(above) and int(below)):
+        return None
+    return Fraction(int(above), int(below))
+
+
+def _walk_frames(file: BinaryIO, frame_bytes: int, path: Path) -> tuple[int, ...]:
+    size = os.fstat(file.fileno()).st_size
+    starts: list[int] = []
+    position = file.tell()
+    while position < size:
+        file.seek(position)
+        line = file.readline(_LINE_LIMIT)
+        if not _is_frame_line(line):
+            raise UserError(
+                f"{path}: expected the word FRAME at byte {position}, after {len(starts)} whole frames, "
+                f"found {line[:12]!r}; the file is damaged"
+            )
+        start = position + len(line)
+        missing = start + frame_bytes - size + (not line.endswith(b"\n"))
+        if missing > 0:
+            raise UserError(
+                f"{path}: expected whole frames, found {len(starts)} and a part of the next, which lacks "
+                f"{missing} bytes; the file is truncated, fetch it again or lower the frame range"
+            )
+        starts.append(start)
+        position = start + frame_bytes
+    if not starts:
+        raise UserError(f"{path}: expected at least one frame, found none")
+    return tuple(starts)
+
+
+def _is_frame_line(line: bytes) -> bool:
+    """Whether a line is FRAME, with or without parameters, or as much of it as a truncated file holds."""
+    return line.rstrip(b"\n") == b"FRAME" or line.startswith(b"FRAME ") or b"FRAME".startswith(line)
+
+
+def read_planes(path: Path, header: Y4mHeader, index: int) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
+    """The Y, Cb and Cr planes of one frame, uint8, memory-mapped for as long as they are held.
+
+    Y is H x W; Cb and Cr are smaller by the header's subsampling.
+    """
+    import numpy as np
+
+    # One small map a frame instead of one large one: what has been read doesn't stay in memory.
+    data = np.memmap(path, np.uint8, "r", header.starts[index], (header.frame_bytes,))
+    across, down = header.subsampling
+    small = (header.height // down, header.width // across)
+    luma, chroma = header.width * header.height, small[0] * small[1]
+    return (
+        data[:luma].reshape(header.height, header.width),
+        data[luma : luma + chroma].reshape(small),
+        data[luma + chroma :].reshape(small),
+    )

