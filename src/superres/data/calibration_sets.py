@@ -1,4 +1,4 @@
-"""Calibration sets: centre crops of photographs in one frame file, and an index beside it."""
+"""Calibration sets: centre crops of photographs in a frame file, an index, and a comparison with clips."""
 
 import dataclasses
 import json
@@ -29,8 +29,7 @@ def prepare_calibration_set(
 ) -> None:
     """Write a calibration set: the centre `width` x `height` pixels of each image, and its index.
 
-    Raises UserError if an image is too small or occurs twice. That no clip has it is checked apart, by
-    `check_disjoint_images`.
+    Raises UserError if an image is too small or occurs twice. `check_disjoint_images` compares it with clips.
     """
     readers = [open_source(source, wheels) for source in sources]
     for reader, i in each_frame(readers):
@@ -85,9 +84,10 @@ def _check_new(origin: Origin, others: Sequence[Origin], name: str) -> None:
 
 
 def check_disjoint_images(images: Path, clips: Sequence[Path], out: Path) -> None:
-    """Write to `out` (JSON) that the images of one index share no pixel with the clips of others.
+    """Compare the images of one index with the clips of others by their pixels' hashes; write a JSON record.
 
-    Raises UserError, and writes nothing, for the first image that does.
+    This finds the same picture under two names. What a study names twice is found before any work starts, by
+    `superres.data.sources.source.check_disjoint`. Raises UserError and writes nothing if a pixel is shared.
     """
     name, origins = _read_index(images)
     taken = {clip: _read_index(clip)[1] for clip in clips}
@@ -110,7 +110,7 @@ def check_disjoint_images(images: Path, clips: Sequence[Path], out: Path) -> Non
 
 
 def shares_pixels(a: Origin, b: Origin) -> bool:
-    """Whether two frames come from the same picture, and from sectors of it that overlap."""
+    """Return whether two frames come from overlapping sectors of the same picture."""
     if a.sha256 != b.sha256:
         return False
     return a.yaw_degrees is None or b.yaw_degrees is None or sectors_overlap(a.yaw_degrees, b.yaw_degrees)

@@ -1,4 +1,4 @@
-"""Clips and calibration sets: what is written, when, and what is refused."""
+"""Clips and calibration sets: their files, faulty sources, and pixels shared with a clip."""
 
 import hashlib
 import json
@@ -92,7 +92,7 @@ def test_a_clip_of_one_size_is_one_array(tmp_path):
     assert [o["yaw_degrees"] for o in origins] == [pytest.approx([2 * k - 30, 2 * k + 30]) for k in range(3)]
 
 
-def test_a_failure_leaves_nothing_behind(tmp_path):
+def test_a_failure_leaves_no_file(tmp_path):
     source = _images(tmp_path / "a", (6, 8), (6, 8), (6, 8))
     broken = tmp_path / "a" / "2.png"
     broken.write_bytes(broken.read_bytes()[:-40])

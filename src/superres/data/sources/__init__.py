@@ -3,8 +3,8 @@
 - `source`: the base of all kinds, a source of a study, and frame ranges.
 - `reading`: the frames of any source, one after the other.
 - `registry`: all kinds, one line each. Checks and opens a source of any kind.
-- `turning_view`, `package_images`, `images`, `zip_images`, `y4m`, `video`: the kinds, each with its keys, check
-  and reader.
+- `turning_view`, `package_images`, `images`, `zip_images`, `y4m`, `video`: the kinds, each with its keys,
+  check and reader.
 - `pictures`: image files to RGB. `yuv`: planes of a video to RGB.
 
 A new kind is a module with a `SourceKind`, and its name in `registry`.

@@ -1,4 +1,4 @@
-"""Photographs inside a Python package, made smaller by averaging if the study asks for it."""
+"""Photographs inside Python packages: the source, pinned wheels from pip, and installed packages."""
 
 import hashlib
 import subprocess
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 class PackageImages(SourceKind):
     """Photographs inside a package: every member that matches one of the patterns.
 
-    `shrink` n area-averages n x n pixels, which takes JPEG artefacts away.
+    `shrink` n averages n x n pixels, which removes JPEG artefacts.
     """
 
     type: Literal["package-images"] = "package-images"
-    package: Annotated[str, Field(description="Name of the package that carries the photographs.")]
+    package: Annotated[str, Field(description="Name of the package with the photographs.")]
     members: Annotated[Some[str], Field(description="File-name patterns (*, ?, [...]).")]
     shrink: Annotated[Whole, Field(ge=1, le=8, description="Area-average n x n pixels into one.")] = 1
     frames: FrameRange = FrameRange()
 
     def check(self, source: Source, smallest: int) -> None:
-        """Raise UserError for an installed package without the photographs; a wheel isn't there yet."""
+        """Raise UserError for an installed package without the photographs; wheels are not checked yet."""
         package = package_of(source)
         if package.version is None:
             members = match_members(package, self.members, Path())
@@ -47,7 +47,7 @@ class PackageImages(SourceKind):
         return _PackageReader(self, source, wheels)
 
     def shared(self, mine: Source, theirs: Source) -> str | None:
-        """Compare patterns with those of the same package, and with a view's photograph there."""
+        """Compare patterns of the same package."""
         package, other = package_of(mine).package, theirs.kind
         if theirs.package is None or theirs.package.package != package:
             return None
@@ -92,16 +92,15 @@ class _PackageReader(FrameReader):
 
 
 def download_wheel(package: str, version: str, sha256: str, out: Path) -> None:
-    """Download a package's pinned wheel with pip to the path `out`, which appears only when it is whole.
+    """Download a package's pinned wheel to `out` with pip and its configured index.
 
-    The index is whichever pip is configured with. Raises UserError if pip fails or the file's sha256
-    isn't the pinned one.
+    `out` appears when the file is complete. Raises UserError if pip fails or the sha256 isn't the pinned one.
     """
     pinned = f"{package}=={version}"
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=out.parent) as folder:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-        # The package is read as an archive, never run, so the Python that it asks for doesn't matter.
+        # The package is read, never run: any Python version will do.
         command += ["--ignore-requires-python", "--python-version", "3.13"]
         command += ["--disable-pip-version-check", pinned, "-d", folder]
         ended = subprocess.run(
@@ -125,7 +124,7 @@ def download_wheel(package: str, version: str, sha256: str, out: Path) -> None:
 
 
 def package_of(source: Source) -> PackageFile:
-    """The package of a source that lies in one."""
+    """Return the package of a source in a package."""
     if source.package is None:
         raise ValueError(f"{type(source.kind).__name__} isn't resolved: it has no package")
     return source.package
@@ -143,11 +142,11 @@ def _sha256(file: Path) -> str:
 
 
 def open_member(package: PackageFile, member: str, wheels: Path) -> bytes:
-    """The bytes of one file of a package.
+    """Return the bytes of one file of a package.
 
-    `member` is its path inside the wheel, which begins with the import name. Read from the wheel in the
-    folder `wheels`, or from the installed package when no version is pinned. Raises UserError if package,
-    wheel or member is missing.
+    `member` is its path inside the wheel, which begins with the import name. Reads the wheel in the folder
+    `wheels`, or the installed package if no version is pinned. Raises UserError if package, wheel or member
+    is missing.
     """
     if package.wheel is None:
         path = Path(str(_installed(package).locate_file(member)))
@@ -163,10 +162,10 @@ def open_member(package: PackageFile, member: str, wheels: Path) -> bytes:
 
 
 def match_members(package: PackageFile, patterns: Sequence[str], wheels: Path) -> list[str]:
-    """Names of a package's files that match at least one pattern, sorted, each once.
+    """Return the names of a package's files that match at least one pattern, sorted, each once.
 
-    In a pattern, `*` matches any characters including `/`. Raises UserError for a pattern that matches
-    nothing, and where `open_member` does.
+    In a pattern, `*` matches any characters including `/`. Raises UserError for a pattern without a match and
+    for a missing package or wheel.
     """
     if package.wheel is None:
         names = [file.as_posix() for file in _installed(package).files or []]

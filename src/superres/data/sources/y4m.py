@@ -1,4 +1,8 @@
-"""A YUV4MPEG2 file on this machine or fetched: frames by index, in RGB."""
+"""YUV4MPEG2 files with 8 bits per sample: the source, and the file format.
+
+Format: mjpegtools' yuv4mpeg(5). Light: header and layout are read without numpy, because the workflow checks
+them while it parses a study.
+"""
 
 import os
 from dataclasses import dataclass
@@ -18,9 +22,9 @@ if TYPE_CHECKING:
 
 _MAGIC = b"YUV4MPEG2"
 _LINE_LIMIT = 4096
-# More is no video, and no picture that anything here could hold.
+# A larger size is no video, and no frame of it would fit in memory.
 _LARGEST_SIDE = 65_536
-# Colour space tag -> horizontal and vertical subsampling, and where chroma samples lie.
+# Colour space tag -> horizontal and vertical subsampling, and the position of chroma samples.
 _COLOUR_SPACES = {
     "420jpeg": (2, 2, "center"),
     "420mpeg2": (2, 2, "left"),
@@ -49,7 +53,7 @@ class Y4m(SourceKind):
     ] = "limited"
     siting: Annotated[
         Literal["auto", "left", "center", "topleft"],
-        Field(description="Where chroma samples lie; auto reads it from the file's header."),
+        Field(description="Position of chroma samples; auto reads it from the file's header."),
     ] = "auto"
     frames: FrameRange = FrameRange()
 
@@ -85,10 +89,10 @@ class _Y4mReader(FrameReader):
 
 @dataclass(frozen=True)
 class Y4mHeader:
-    """What a y4m file says of itself, and where its frames lie.
+    """The header of a y4m file, and the positions of its frames.
 
-    `chroma` is `420`, `422` or `444`; `siting` is where the tag puts chroma samples (`left`, `center`,
-    `topleft`); `fps` is None where the file says unknown; `starts` are byte offsets of the planes.
+    `chroma` is `420`, `422` or `444`. `siting` is the position of chroma samples (`left`, `center` or
+    `topleft`). `fps` is None if unknown. `starts` are byte offsets of the frames' planes.
     """
 
     width: int
@@ -101,18 +105,18 @@ class Y4mHeader:
 
     @property
     def subsampling(self) -> tuple[int, int]:
-        """Luma samples for each chroma sample, horizontally and vertically."""
+        """Luma samples per chroma sample, horizontally and vertically."""
         return {"420": (2, 2), "422": (2, 1), "444": (1, 1)}[self.chroma]
 
     @property
     def frame_bytes(self) -> int:
-        """Size of a frame's three planes in bytes."""
+        """The size of a frame's three planes in bytes."""
         across, down = self.subsampling
         return self.width * self.height + 2 * (self.width // across) * (self.height // down)
 
 
 def read_header(path: Path) -> Y4mHeader:
-    """Read a y4m file's header and walk its frames, without reading a plane.
+    """Read a y4m file's header and find its frames, without reading a plane.
 
     Raises UserError for a file that is no y4m file, isn't 8-bit 4:2:0, 4:2:2 or 4:4:4, is interlaced, has
     an odd width or height, or ends within a frame.
@@ -157,7 +161,7 @@ def _read_size(tags: dict[str, str], path: Path) -> tuple[int, int]:
 
 def _read_colour_space(tag: str | None, height: int, path: Path) -> tuple[str, str]:
     if tag is None:
-        # An untagged 4:2:0 file is 420jpeg by the format, but HD material is sited as MPEG-2's is.
+        # Without a tag the format says 420jpeg, but HD material has the siting of MPEG-2.
         return "420", "left" if height >= 720 else "center"
     if tag not in _COLOUR_SPACES:
         raise UserError(
@@ -168,7 +172,7 @@ def _read_colour_space(tag: str | None, height: int, path: Path) -> tuple[str, s
 
 
 def _shown(tag: str) -> str:
-    """A tag's value as it can stand in a message."""
+    """Return a tag's value, printable and short, for a message."""
     text = tag if tag.isprintable() else ascii(tag)
     return text if len(text) <= 20 else f"{text[:17]}..."
 
@@ -207,18 +211,18 @@ def _walk_frames(file: BinaryIO, frame_bytes: int, path: Path) -> tuple[int, ...
 
 
 def _is_frame_line(line: bytes) -> bool:
-    """Whether a line is FRAME, with or without parameters, or as much of it as a truncated file holds."""
+    """Return whether a line is FRAME, with or without parameters, or the start of it at the file's end."""
     return line.rstrip(b"\n") == b"FRAME" or line.startswith(b"FRAME ") or b"FRAME".startswith(line)
 
 
 def read_planes(path: Path, header: Y4mHeader, index: int) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
-    """The Y, Cb and Cr planes of one frame, uint8, memory-mapped for as long as they are held.
+    """Return the Y, Cb and Cr planes of one frame, uint8, memory-mapped.
 
     Y is H x W; Cb and Cr are smaller by the header's subsampling.
     """
     import numpy as np
 
-    # One small map a frame instead of one large one: what has been read doesn't stay in memory.
+    # One map per frame: the frames before don't stay in memory.
     data = np.memmap(path, np.uint8, "r", header.starts[index], (header.frame_bytes,))
     across, down = header.subsampling
     small = (header.height // down, header.width // across)

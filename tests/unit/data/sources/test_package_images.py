@@ -1,4 +1,4 @@
-"""Packages: what is read from wheels and installed packages, and what a download checks."""
+"""Packages: members of wheels and installed packages, and the checks of a download."""
 
 import hashlib
 import subprocess
@@ -38,7 +38,7 @@ def test_members_of_an_installed_package(tmp_path):
     assert open_member(INSTALLED, member, tmp_path)[:2] == b"\xff\xd8"
 
 
-def test_what_is_missing_is_named(tmp_path):
+def test_missing_members_and_packages_are_named(tmp_path):
     package = _wheel(tmp_path)
     with pytest.raises(UserError, match=r"matches \*\.png, found none"):
         match_members(package, ["*.jpg", "*.png"], tmp_path)
@@ -56,7 +56,7 @@ def test_what_is_missing_is_named(tmp_path):
 
 
 def _pip_that(monkeypatch, content=None, output="", code=0):
-    """Stand in for pip: note its command and write what it would have fetched."""
+    """Replace pip: record its command and write the file that it would fetch."""
     commands = []
 
     def run(command, **_):
@@ -85,7 +85,7 @@ def test_another_file_than_the_pinned_one_is_refused(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pips_own_words_are_passed_on(tmp_path, monkeypatch):
+def test_the_error_of_pip_is_passed_on(tmp_path, monkeypatch):
     _pip_that(
         monkeypatch, output="Looking\nERROR: No matching distribution found for photos==1.0\n\n", code=1
     )
@@ -94,7 +94,7 @@ def test_pips_own_words_are_passed_on(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pips_words_are_passed_on_without_secrets(tmp_path, monkeypatch):
+def test_the_error_of_pip_is_passed_on_without_secrets(tmp_path, monkeypatch):
     _pip_that(
         monkeypatch, output="ERROR: Could not fetch URL https://me:s3cr3t@h/simple/?t=s3cr3t: refused", code=1
     )

@@ -1,4 +1,4 @@
-"""Every kind of source gives the frames that the tests put into its files."""
+"""Every kind of source returns the frames that the tests wrote into its files."""
 
 import hashlib
 import io
@@ -141,7 +141,7 @@ def test_ranges_outside_and_odd_videos(tmp_path):
     _write_video(tmp_path / "a.avi", 64, 48)
     with pytest.raises(UserError, match=r"a\.avi: .*first 2, count 3, stride 1\), found 4 frames"):
         _open(Video(path=str(tmp_path / "a.avi")), tmp_path, 2, 3)
-    # OpenCV's encoder rounds odd sizes; its decoder reads y4m, which doesn't.
+    # OpenCV's encoder rounds odd sizes. A y4m file keeps them, and its decoder reads it.
     (tmp_path / "odd.y4m").write_bytes(b"YUV4MPEG2 W65 H48 F25:1 Ip C444\nFRAME\n" + bytes(65 * 48 * 3))
     with pytest.raises(UserError, match=r"odd\.y4m: expected an even width and height, found 65x48"):
         _open(Video(path=str(tmp_path / "odd.y4m")), tmp_path)

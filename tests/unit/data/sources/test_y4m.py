@@ -1,4 +1,4 @@
-"""y4m headers and layout, on files that the tests write byte by byte."""
+"""y4m files: headers and layout byte by byte, then random damage: whole frames or a one-line error."""
 
 import subprocess
 import sys
@@ -59,7 +59,7 @@ def test_frame_lines_with_parameters(tmp_path):
 
 
 @pytest.mark.parametrize("chroma", ["420", "422", "444"])
-def test_planes_lie_one_behind_the_other(tmp_path, chroma):
+def test_planes_follow_each_other(tmp_path, chroma):
     size = 48 + CHROMA_SAMPLES[chroma]
     payload = np.arange(size, dtype=np.uint8)
     path = tmp_path / "a.y4m"
@@ -74,7 +74,7 @@ def test_planes_lie_one_behind_the_other(tmp_path, chroma):
     ("end", "missing"),
     [(b"FRAME\n" + b"x" * 50, 22), (b"FRAME\n", 72), (b"FRAM", 73), (b"FRAME Xlong", 73)],
 )
-def test_a_truncated_file_says_what_is_whole_and_what_is_missing(tmp_path, end, missing):
+def test_a_truncated_file_is_named_with_its_whole_frames_and_missing_bytes(tmp_path, end, missing):
     path = _write(tmp_path / "a.y4m", end=end)
     with pytest.raises(UserError, match=rf"a\.y4m.* found 3 .*lacks {missing} bytes"):
         read_header(path)
@@ -92,7 +92,7 @@ def test_a_truncated_file_says_what_is_whole_and_what_is_missing(tmp_path, end, 
         ("W8 Hsix Ip C420", "found W8 Hsix"),
     ],
 )
-def test_what_cannot_be_read_is_named(tmp_path, tags, message):
+def test_unreadable_files_are_named(tmp_path, tags, message):
     with pytest.raises(UserError, match=message):
         read_header(_write(tmp_path / "a.y4m", tags))
 
@@ -159,7 +159,7 @@ PIECES = st.sampled_from(
 
 @st.composite
 def spoilt(draw: st.DrawFn) -> bytes:
-    """A y4m file with up to three pieces put in, written over, taken out or cut off, most of them in its header."""
+    """Return a y4m file with up to three pieces inserted, overwritten, removed or cut, most in its header."""
     content = WHOLE
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(HEADER) + 8) | st.integers(0, len(content)))
