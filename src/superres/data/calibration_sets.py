@@ -86,7 +86,7 @@ def _check_new(origin: Origin, others: Sequence[Origin], name: str) -> None:
 def check_disjoint_images(images: Path, clips: Sequence[Path], out: Path) -> None:
     """Compare the images of one index with the clips of others by their pixels' hashes; write a JSON record.
 
-    This finds the same picture under two names. What a study names twice is found before any work starts, by
+    This finds the same picture under two names. The same name twice is found before any work starts, by
     `superres.data.sources.source.check_disjoint`. Raises UserError and writes nothing if a pixel is shared.
     """
     name, origins = _read_index(images)

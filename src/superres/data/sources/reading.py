@@ -59,11 +59,6 @@ class FrameReader(ABC):
             self.read(index)
         return self._origins[index]
 
-    @property
-    def origins(self) -> list[Origin]:
-        """The origin of each frame; reads the frames that haven't been read yet."""
-        return [self.origin(index) for index in range(len(self))]
-
     @abstractmethod
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]": ...
 

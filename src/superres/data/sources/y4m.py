@@ -5,8 +5,7 @@ them while it parses a study.
 """
 
 import os
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, ClassVar, Literal
 
@@ -24,14 +23,14 @@ _MAGIC = b"YUV4MPEG2"
 _LINE_LIMIT = 4096
 # A larger size is no video, and no frame of it would fit in memory.
 _LARGEST_SIDE = 65_536
-# Colour space tag -> horizontal and vertical subsampling, and the position of chroma samples.
-_COLOUR_SPACES = {
-    "420jpeg": (2, 2, "center"),
-    "420mpeg2": (2, 2, "left"),
-    "420paldv": (2, 2, "topleft"),
-    "420": (2, 2, "center"),
-    "422": (2, 1, "left"),
-    "444": (1, 1, "center"),
+# The position of chroma samples by the tag of a colour space.
+_SITINGS = {
+    "420jpeg": "center",
+    "420mpeg2": "left",
+    "420paldv": "topleft",
+    "420": "center",
+    "422": "left",
+    "444": "center",
 }
 
 
@@ -92,16 +91,19 @@ class Y4mHeader:
     """The header of a y4m file, and the positions of its frames.
 
     `chroma` is `420`, `422` or `444`. `siting` is the position of chroma samples (`left`, `center` or
-    `topleft`). `fps` is None if unknown. `starts` are byte offsets of the frames' planes.
+    `topleft`). `starts` are byte offsets of the frames' planes.
     """
 
     width: int
     height: int
     chroma: str
     siting: str
-    fps: Fraction | None
-    frames: int
     starts: tuple[int, ...]
+
+    @property
+    def frames(self) -> int:
+        """The number of frames."""
+        return len(self.starts)
 
     @property
     def subsampling(self) -> tuple[int, int]:
@@ -130,9 +132,8 @@ def read_header(path: Path) -> Y4mHeader:
             raise UserError(
                 f"{path}: expected a progressive file (Ip), found I{_shown(tags['I'])}; deinterlace it first"
             )
-        layout = Y4mHeader(width, height, chroma, siting, _read_fps(tags.get("F", "0:0")), 0, ())
-        starts = _walk_frames(file, layout.frame_bytes, path)
-    return Y4mHeader(width, height, chroma, siting, layout.fps, len(starts), starts)
+        header = Y4mHeader(width, height, chroma, siting, ())
+        return replace(header, starts=_walk_frames(file, header.frame_bytes, path))
 
 
 def _read_tags(file: BinaryIO, path: Path) -> dict[str, str]:
@@ -163,25 +164,18 @@ def _read_colour_space(tag: str | None, height: int, path: Path) -> tuple[str, s
     if tag is None:
         # Without a tag the format says 420jpeg, but HD material has the siting of MPEG-2.
         return "420", "left" if height >= 720 else "center"
-    if tag not in _COLOUR_SPACES:
+    if tag not in _SITINGS:
         raise UserError(
-            f"{path}: expected an 8-bit colour space, one of {', '.join('C' + c for c in _COLOUR_SPACES)}, "
+            f"{path}: expected an 8-bit colour space, one of {', '.join('C' + c for c in _SITINGS)}, "
             f"found C{_shown(tag)}; convert it first"
         )
-    return tag[:3], _COLOUR_SPACES[tag][2]
+    return tag[:3], _SITINGS[tag]
 
 
 def _shown(tag: str) -> str:
     """Return a tag's value, printable and short, for a message."""
     text = tag if tag.isprintable() else ascii(tag)
     return text if len(text) <= 20 else f"{text[:17]}..."
-
-
-def _read_fps(text: str) -> Fraction | None:
-    above, _, below = text.partition(":")
-    if not (above.isdigit() and below.isdigit() and int(above) and int(below)):
-        return None
-    return Fraction(int(above), int(below))
 
 
 def _walk_frames(file: BinaryIO, frame_bytes: int, path: Path) -> tuple[int, ...]:

@@ -34,19 +34,12 @@ def rgb_matrix(matrix: str, limited: bool) -> np.ndarray:
     return np.column_stack([gains, -offset])
 
 
-def upsample_chroma(plane: np.ndarray, width: int, height: int, siting: str) -> np.ndarray:
-    """Upsample a chroma plane to width x height, bilinearly.
+def upsample_chroma(plane: np.ndarray, width: int, height: int, siting: str) -> tuple[np.ndarray, int]:
+    """Upsample a chroma plane (uint8) to width x height, bilinearly and exactly.
 
-    `plane` is uint8; the result is float32, in the same levels. `siting` is the position of the samples:
-    `left` (MPEG-2), `center` (JPEG) or `topleft`. A direction that isn't subsampled stays as it is.
-    """
-    return _levels(*_upsample(plane, width, height, siting))
-
-
-def _upsample(plane: np.ndarray, width: int, height: int, siting: str) -> tuple[np.ndarray, int]:
-    """Return the upsampled plane (int16) in fractions of a level, and the number of fractions per level.
-
-    Bilinear weights are fourths, so this is exact, at half the cost of floats.
+    Returns int16 in fractions of a level, and their number per level (1, 4 or 16). Bilinear weights are
+    fourths, and integers take half the time of floats. `siting` is the position of the samples: `left`
+    (MPEG-2), `center` (JPEG) or `topleft`. A direction that isn't subsampled stays as it is.
     """
     cosited_across, cosited_down = _COSITED[siting]
     parts, steps = plane.astype(np.int16), 1
@@ -86,7 +79,7 @@ def yuv_to_rgb(
     """
     luma, *chroma = planes
     height, width = luma.shape
-    upsampled = [_upsample(plane, width, height, siting) for plane in chroma]
+    upsampled = [upsample_chroma(plane, width, height, siting) for plane in chroma]
     to_rgb = rgb_matrix(matrix, limited)
     rgb = np.empty((height, width, 3), np.uint8)
     # The floats of a strip stay in the CPU's cache: a whole frame at once takes three times as long. Each

@@ -85,19 +85,19 @@ def test_another_file_than_the_pinned_one_is_refused(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_error_of_pip_is_passed_on(tmp_path, monkeypatch):
-    _pip_that(
-        monkeypatch, output="Looking\nERROR: No matching distribution found for photos==1.0\n\n", code=1
-    )
-    with pytest.raises(UserError, match=r"photos==1\.0: .* found: ERROR: No matching distribution"):
-        download_wheel("photos", "1.0", WHEEL_SHA256, tmp_path / "photos-1.0.whl")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_error_of_pip_is_passed_on_without_secrets(tmp_path, monkeypatch):
-    _pip_that(
-        monkeypatch, output="ERROR: Could not fetch URL https://me:s3cr3t@h/simple/?t=s3cr3t: refused", code=1
-    )
-    with pytest.raises(UserError, match=r"ERROR: Could not fetch URL https://h/simple/ refused") as caught:
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("Looking\nERROR: No matching distribution found\n\n", r"No matching distribution"),
+        (
+            "ERROR: Could not fetch https://me:s3cr3t@h/simple/?t=s3cr3t: refused",
+            r"https://h/simple/ refused",
+        ),
+    ],
+)
+def test_the_error_of_pip_is_passed_on_without_secrets(tmp_path, monkeypatch, output, said):
+    _pip_that(monkeypatch, output=output, code=1)
+    with pytest.raises(UserError, match=rf"photos==1\.0: .* found: ERROR: .*{said}") as caught:
         download_wheel("photos", "1.0", WHEEL_SHA256, tmp_path / "photos-1.0.whl")
     assert "s3cr3t" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

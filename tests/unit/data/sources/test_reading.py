@@ -60,7 +60,8 @@ def test_digest_is_over_the_size_and_the_whole_picture(tmp_path):
     picture = _picture(7, 9)
     Image.fromarray(picture).save(tmp_path / "a.png")
     Image.fromarray(picture).save(tmp_path / "b.bmp")
-    origins = _open(Images(path=str(tmp_path)), tmp_path).origins
+    reader = _open(Images(path=str(tmp_path)), tmp_path)
+    origins = [reader.origin(i) for i in range(len(reader))]
     expected = hashlib.sha256(b"9x7\n" + picture.tobytes()).hexdigest()
     assert [(o.name, o.sha256, o.yaw_degrees) for o in origins] == [
         ("a.png", expected, None),

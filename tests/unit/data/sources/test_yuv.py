@@ -9,6 +9,11 @@ from superres.data.sources.yuv import rgb_matrix, upsample_chroma, yuv_to_rgb
 WEIGHTS = {"bt601": (0.299, 0.587, 0.114), "bt709": (0.2126, 0.7152, 0.0722)}
 
 
+def _upsample(plane, width, height, siting):
+    parts, steps = upsample_chroma(plane, width, height, siting)
+    return parts.astype(np.float32) / np.float32(steps)
+
+
 def _to_yuv(rgb, matrix, limited):
     """Apply the standards' forward equations to float64 RGB in 0 to 255, without rounding."""
     r, g, b = np.moveaxis(rgb / 255, -1, 0)
@@ -66,17 +71,16 @@ def test_a_chroma_ramp_keeps_its_position(siting, offset):
     y, x = np.mgrid[0:24, 0:32]
     expected = 2.0 * x + 4.0 * y
     inside = np.s_[2:-2, 2:-2]
-    found = upsample_chroma(samples, 32, 24, siting)
-    assert found.dtype == np.float32
+    found = _upsample(samples, 32, 24, siting)
     assert np.array_equal(found[inside], expected[inside])
     for wrong in {"left", "center", "topleft"} - {siting}:
-        shifted = upsample_chroma(samples, 32, 24, wrong)
+        shifted = _upsample(samples, 32, 24, wrong)
         assert np.abs(shifted[inside] - expected[inside]).min() >= 1
 
 
 def test_422_upsamples_across_only():
     samples = np.arange(0, 160, 4, dtype=np.uint8).reshape(5, 8)
-    found = upsample_chroma(samples, 16, 5, "left")
+    found = _upsample(samples, 16, 5, "left")
     assert np.array_equal(found[:, 0::2], samples)
     assert np.array_equal(found[:, 1:-1:2], samples[:, :-1] + 2)
     assert np.array_equal(found[:, -1], samples[:, -1])
@@ -123,7 +127,7 @@ def test_strips_equal_one_transform_of_the_whole_frame(size, subsampled):
     luma = rng.integers(0, 256, size, np.uint8)
     blue, red = (rng.integers(0, 256, (height // down, width // across), np.uint8) for _ in range(2))
     for matrix, limited in (("bt601", False), ("bt709", True)):
-        chroma = [upsample_chroma(plane, width, height, "left") for plane in (blue, red)]
+        chroma = [_upsample(plane, width, height, "left") for plane in (blue, red)]
         whole = cv2.transform(cv2.merge([luma.astype(np.float32), *chroma]), rgb_matrix(matrix, limited))
         expected = np.clip(np.rint(whole), 0, 255).astype(np.uint8)
         assert np.array_equal(yuv_to_rgb((luma, blue, red), matrix, limited, "left"), expected)
