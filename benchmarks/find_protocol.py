@@ -1,12 +1,11 @@
-"""Find the settings behind a published PSNR of bicubic upsampling that a paper doesn't state.
+"""Find the unstated settings of a published PSNR of bicubic upsampling.
 
-    .venv/bin/python benchmarks/find_protocol.py crowd_run_1080p50.y4m .venv/bin/python
-    benchmarks/find_protocol.py clip.y4m --psnr 28.9282 --psnr-y 29.4030 --stride 25 --csv found.csv
+    .venv/bin/python benchmarks/find_protocol.py crowd_run_1080p50.y4m
+    .venv/bin/python benchmarks/find_protocol.py clip.y4m --psnr 28.9282 --psnr-y 29.4030 --stride 25
 
-Tries every combination of downsampling kernel, bicubic kernel, colour matrix, range and average, in one pass
-over a y4m file, and prints them by how close they come. The defaults are the figures of the paper's Table 1
-and all settings that are known here. A first look at every 25th frame takes seconds. No frame file is
-written.
+Measures every combination of downsampling kernel, bicubic kernel, colour matrix, range and average in one
+pass over a y4m file, and prints the closest first. The defaults are the figures of the paper's Table 1 and
+all known settings. `--stride 25` reads every 25th frame, which takes seconds. No frame file is written.
 """
 
 import argparse
@@ -35,13 +34,13 @@ from superres.device.tasks.quality import compare_frame
 
 # The kernel of FFmpeg's swscale: a is -0.6, 8 taps, antialiased.
 SWSCALE = np.array([keys_cubic((i - 3.5) / 2, -0.6) for i in range(8)])
-# What a library does of itself with 8 bits. OpenCV's INTER_LINEAR is its INTER_AREA where a size is halved.
+# Libraries' own 8-bit kernels. At half the size, OpenCV's INTER_LINEAR equals its INTER_AREA.
 OPENCV = {"opencv-area": cv2.INTER_AREA, "opencv-cubic": cv2.INTER_CUBIC}
 PILLOW = {"pillow-bicubic": Image.Resampling.BICUBIC, "pillow-lanczos": Image.Resampling.LANCZOS}
 DOWNSAMPLING = (*KERNELS, "bicubic-swscale", *OPENCV, *PILLOW)
 UPSAMPLING = ("opencv", "matlab")
 MATRICES, RANGES = ("bt601", "bt709"), ("limited", "full")
-# How figures of frames become one: the mean of their PSNRs, or the PSNR of their mean squared error.
+# Averages over frames: the mean of their PSNRs, or the PSNR of their mean squared error.
 AVERAGES = {"frames": "mean of the frames' PSNRs", "error": "PSNR of the mean error"}
 
 # Published figures have four decimals.
@@ -51,7 +50,7 @@ _ROWS = 15
 
 @dataclass(frozen=True)
 class Published:
-    """The figures that are looked for, in dB."""
+    """The published figures, in dB."""
 
     psnr_db: float
     psnr_y_db: float
@@ -70,7 +69,7 @@ class Combination:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Settings that may stand behind a figure."""
+    """Settings that may have been used for a figure."""
 
     matrices: Sequence[str] = MATRICES
     ranges: Sequence[str] = RANGES
@@ -78,7 +77,7 @@ class Candidates:
     upsampling: Sequence[str] = UPSAMPLING
 
     def combinations(self, average: str) -> list[Combination]:
-        """All of them, in the order in which errors are measured."""
+        """Return all combinations, in the order of the measured errors."""
         settings = product(self.matrices, self.ranges, self.downsampling, self.upsampling)
         return [Combination(down, up, matrix, span, average) for matrix, span, down, up in settings]
 
@@ -94,7 +93,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A combination and how far it is off; `distance_db` is the larger of both distances, without sign."""
+    """A combination and its distance; `distance_db` is the larger of both absolute differences."""
 
     measured: Measured
     off_db: float
@@ -114,7 +113,7 @@ class Ranked:
 def halve(frame: np.ndarray, kernel: str) -> np.ndarray:
     """Downsample a frame (uint8 H x W x 3) by two with one of DOWNSAMPLING, to 8 bits.
 
-    The kernels of libraries round as those do; `opencv-cubic` has a = -0.75 and no antialiasing.
+    The kernels of libraries round as the libraries do. `opencv-cubic` has a = -0.75 and no antialiasing.
     """
     half = (frame.shape[1] // 2, frame.shape[0] // 2)
     if kernel in OPENCV:
@@ -128,7 +127,7 @@ def halve(frame: np.ndarray, kernel: str) -> np.ndarray:
 
 
 def double(frame: np.ndarray, kernel: str) -> np.ndarray:
-    """Upsample a frame by two with one of UPSAMPLING, as the runtime opencv does."""
+    """Upsample a frame by two with one of UPSAMPLING, as the runtime `opencv` does."""
     if kernel == "matlab":
         return upscale_bicubic(frame)
     height, width = frame.shape[:2]
@@ -138,11 +137,10 @@ def double(frame: np.ndarray, kernel: str) -> np.ndarray:
 def measure_candidates(
     video: Path, candidates: Candidates, protocol: PsnrProtocol, *, stride: int = 1, threads: int = 1
 ) -> list[Measured]:
-    """PSNR and PSNR of luma by every combination, over every `stride`-th frame of a y4m file.
+    """Measure PSNR and PSNR of luma of every combination, over every `stride`-th frame of a y4m file.
 
-    Each frame is read once for each matrix and range, and stays in memory until it has been through all
-    kernels. Raises UserError for a file that can't be read, and if the protocol's border leaves nothing of a
-    frame.
+    Each frame is read once for each matrix and range, then goes through all kernels. Raises UserError for an
+    unreadable file, and if the protocol's border leaves nothing of a frame.
     """
     settings = product(candidates.matrices, candidates.ranges)
     readers = [_open_as(video, matrix, span, stride) for matrix, span in settings]
@@ -170,7 +168,7 @@ def _open_as(video: Path, matrix: str, span: str, stride: int) -> FrameReader:
 def _frame_errors(
     readers: Sequence[FrameReader], index: int, candidates: Candidates, protocol: PsnrProtocol
 ) -> list[tuple[float, float]]:
-    """Mean squared errors of one frame, of R, G, B and of luma, in the order of `Candidates.combinations`."""
+    """Return mean squared errors of one frame, of R, G, B and of luma, for each combination."""
     errors = []
     for reader in readers:
         hr = reader.read(index)
@@ -183,7 +181,7 @@ def _frame_errors(
 
 
 def rank(measured: Sequence[Measured], published: Published) -> list[Ranked]:
-    """The combinations, closest first; equally close ones in their order."""
+    """Sort the combinations, closest first; ties keep their order."""
     ranked = []
     for one in measured:
         off, off_y = one.psnr_db - published.psnr_db, one.psnr_y_db - published.psnr_y_db
@@ -192,7 +190,7 @@ def rank(measured: Sequence[Measured], published: Published) -> list[Ranked]:
 
 
 def conclude(ranked: Sequence[Ranked], published: Published, clip: str) -> list[str]:
-    """What can be said: what comes closest, how close, and whether anything else does as well."""
+    """Return lines that name the closest combination, its distance, and equally close ones."""
     first = ranked[0]
     figures = f"{first.measured.psnr_db:.4f} dB PSNR and {first.measured.psnr_y_db:.4f} dB PSNR_Y"
     wanted = f"{published.psnr_db:.4f} and {published.psnr_y_db:.4f} dB"
@@ -202,14 +200,14 @@ def conclude(ranked: Sequence[Ranked], published: Published, clip: str) -> list[
     ]
     equal = [one for one in ranked[1:] if one.distance_db - first.distance_db < _SAME_DB]
     if first.distance_db > 10 * _SAME_DB:
-        lines.append("None of them gives the published figures: something else differs as well.")
+        lines.append("None matches the published figures: other settings differ too.")
     elif equal:
-        lines.append("As close within 0.0001 dB: " + "; ".join(one.words for one in equal) + ".")
+        lines.append("Equally close within 0.0001 dB: " + "; ".join(one.words for one in equal) + ".")
     return lines
 
 
 def to_markdown(ranked: Sequence[Ranked]) -> str:
-    """A table of combinations, one a line."""
+    """Return a table of combinations, one per line."""
     lines = [
         "| downsampling | upsampling | matrix | range | averaged | PSNR [dB] | PSNR_Y [dB] | off | off, Y |",
         "| --- | --- | --- | --- | --- | ---: | ---: | ---: | ---: |",
@@ -239,7 +237,7 @@ def write_csv(ranked: Sequence[Ranked], path: Path) -> None:
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line; its help is this module's docstring."""
+    """Parse the command line; its help is this module's docstring."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -257,7 +255,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--luma", choices=LUMAS, default="full-range", help="which luma (%(default)s)")
     parser.add_argument("--border", type=int, default=0, help="pixels left out at each side (%(default)s)")
     parser.add_argument("--stride", type=int, default=1, help="take every n-th frame (%(default)s)")
-    parser.add_argument("--threads", type=int, default=4, help="frames side by side (%(default)s)")
+    parser.add_argument("--threads", type=int, default=4, help="frames in parallel (%(default)s)")
     parser.add_argument("--csv", type=Path, help="write all combinations here")
     parser.add_argument("--markdown", type=Path, help="write what is printed here")
     found = parser.parse_args(arguments)
@@ -267,7 +265,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, rank and print; a mistake of the user ends it with one line."""
+    """Measure, rank and print; a user's mistake gives a one-line error."""
     given = parse_arguments(arguments)
     candidates = Candidates(given.matrices, given.ranges, given.downsampling, given.upsampling)
     published = Published(given.psnr, given.psnr_y)
@@ -284,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.csv is not None:
         write_csv(ranked, given.csv)
     if given.markdown is not None:
-        given.markdown.write_text(f"# What stands behind the published figures\n\n{page}", encoding="utf-8")
+        given.markdown.write_text(f"# Settings of the published figures\n\n{page}", encoding="utf-8")
 
 
 if __name__ == "__main__":

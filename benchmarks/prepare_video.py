@@ -1,9 +1,9 @@
-"""Frames per second from a y4m file to HR and LR frame files, by number of threads; and what bounds it.
+"""Measure frames per second from a y4m file to HR and LR frame files by number of threads, and each step.
 
     .venv/bin/python benchmarks/prepare_video.py --folder /a/fast/disk --threads 1 2 --rounds 3
 
 Writes a synthetic 1080p video of --frames frames (3.1 MB each) and frame files (7.8 MB a frame) into the
-folder, and deletes them. The second table takes one frame through each step on one thread.
+folder, and deletes them. The second table times each step for one frame on one thread.
 """
 
 import argparse
@@ -21,16 +21,15 @@ from superres.data.clips import prepare_clip
 from superres.data.resampling import downsample
 from superres.data.sources.reading import picture_digest
 from superres.data.sources.source import Source
-from superres.data.sources.y4m import Y4m
+from superres.data.sources.y4m import Y4m, read_header, read_planes
 from superres.data.sources.yuv import yuv_to_rgb
-from superres.data.sources.yuv4mpeg import read_header, read_planes
 from superres.device.frames.files import FrameWriter
 
 WIDTH, HEIGHT = 1920, 1080
 
 
 def write_video(path: Path, frames: int) -> None:
-    """A smooth texture that moves."""
+    """Write a video of a smooth moving texture."""
     rng = np.random.default_rng(0)
     texture = cv2.resize(
         rng.integers(16, 236, (300, 520), np.uint8), (2400, 1400), interpolation=cv2.INTER_CUBIC
@@ -47,7 +46,7 @@ def write_video(path: Path, frames: int) -> None:
 
 
 def time_clip(folder: Path, path: Path, threads: int) -> tuple[float, float]:
-    """Seconds by the clock and by the processors."""
+    """Return seconds of wall clock and of CPU time."""
     source = Source(Y4m(path=str(path)))
     paths = {"hr": folder / "c.hr.npy", "lr": folder / "c.lr.npy", "index": folder / "c.json"}
     clock, processors = time.perf_counter(), time.process_time()
@@ -59,7 +58,7 @@ def time_clip(folder: Path, path: Path, threads: int) -> tuple[float, float]:
 
 
 def step_times(folder: Path, path: Path) -> dict[str, float]:
-    """Milliseconds of a frame on one thread, by step."""
+    """Return milliseconds per frame of each step on one thread."""
     cv2.setNumThreads(1)
     header = read_header(path)
     planes = read_planes(path, header, 0)
@@ -109,11 +108,11 @@ def main() -> None:
         for _ in range(arguments.rounds):
             for threads in arguments.threads:
                 taken[threads].append(time_clip(folder, folder / "a.y4m", threads))
-        print(f"{'threads':>7} {'frames/s':>9} {'best':>6} {'processor ms a frame':>21}")
+        print(f"{'threads':>7} {'frames/s':>9} {'best':>6} {'CPU ms per frame':>17}")
         for threads, pairs in taken.items():
             rates = [arguments.frames / clock for clock, _ in pairs]
             busy = statistics.median(processors for _, processors in pairs) / arguments.frames * 1000
-            print(f"{threads:>7} {statistics.median(rates):>9.1f} {max(rates):>6.1f} {busy:>21.1f}")
+            print(f"{threads:>7} {statistics.median(rates):>9.1f} {max(rates):>6.1f} {busy:>17.1f}")
         for step, milliseconds in step_times(folder, folder / "a.y4m").items():
             print(f"{step:>16}: {milliseconds:5.1f} ms")
     sys.stdout.flush()

@@ -1,8 +1,8 @@
-"""How much of an engine's own throughput is left for a whole video, y4m to y4m?
+"""Compare the throughput of a whole video with that of the engine alone.
 
     .venv/bin/python benchmarks/upscale_video.py results/default openvino espcn_anchor int8-entropy
 
-The engine alone upscales frames that lie in memory, before and after the video; both runs use all CPUs.
+The engine alone upscales frames in memory, before and after the video. All runs use all CPUs.
 """
 
 import argparse
@@ -25,7 +25,7 @@ RATE = 25
 
 
 def frames_per_second(session: Session, frames: list[np.ndarray], count: int) -> float:
-    """Frames of the engine alone."""
+    """Return frames per second of the engine alone."""
     started = time.perf_counter()
     for i in range(count):
         session.run(frames[i % len(frames)])
@@ -33,7 +33,7 @@ def frames_per_second(session: Session, frames: list[np.ndarray], count: int) ->
 
 
 def write_y4m(path: Path, frames: list[np.ndarray], count: int) -> None:
-    """The frames, again and again, as 4:2:0 video."""
+    """Write the frames in a loop, as 4:2:0 video."""
     with av.open(str(path), "w", format="yuv4mpegpipe") as container:
         stream = container.add_stream("rawvideo", rate=RATE)
         stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], "yuv420p"
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("arm", nargs=3, metavar=("runtime", "model", "precision"))
     parser.add_argument("--clip", default="park")
     parser.add_argument("--frames", type=int, default=100)
-    parser.add_argument("--kind", choices=("y4m", "mkv", "mp4"), default="y4m", help="what is written")
+    parser.add_argument("--kind", choices=("y4m", "mkv", "mp4"), default="y4m", help="format of the output")
     chosen = parser.parse_args()
     runtime, model, precision = chosen.arm
     arm = chosen.results / "arms/local" / runtime / model / precision

@@ -1,4 +1,4 @@
-"""Tables of figures as CSV files, checked against a schema when they are written and when they are read."""
+"""Read and write tables of figures as CSV files, always checked against a schema."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
 
 Row = Mapping[str, Any]
-"""One row of a table of figures: its values by the names of the columns."""
+"""One row of a table of figures: column names and values."""
 
 _S = TypeVar("_S", bound=dy.Schema)
 
@@ -20,7 +20,7 @@ _S = TypeVar("_S", bound=dy.Schema)
 def write_rows(schema: type[dy.Schema], rows: Sequence[Row], out: Path) -> None:
     """Check rows against a schema and write them as CSV.
 
-    Raises UserError, and writes nothing, if they don't fit.
+    Raises UserError and writes nothing if they don't fit.
     """
     frame = pl.DataFrame(list(rows), schema=schema.create_empty().schema)
     try:
@@ -35,7 +35,7 @@ def write_rows(schema: type[dy.Schema], rows: Sequence[Row], out: Path) -> None:
 def read_rows(schema: type[_S], path: Path, what: str) -> dy.DataFrame[_S]:
     """Read a CSV file and check it against a schema.
 
-    Raises UserError, which says that `what` was expected, if it doesn't fit.
+    Raises UserError if it doesn't fit; `what` names the expected content.
     """
     try:
         frame = pl.read_csv(path, schema_overrides=schema.create_empty().schema)

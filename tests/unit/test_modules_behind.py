@@ -39,4 +39,4 @@ def test_missing_module_is_an_error():
 def test_libraries_are_those_that_are_imported_anywhere_in_a_module():
     # torch only inside functions; hashlib and pathlib are Python's own, superres is this package.
     assert libraries_behind(["device/runtimes/pytorch.py"]) == ["numpy", "torch"]
-    assert libraries_behind(["data/sources/yuv4mpeg.py", "report/tables/paper_table1.csv"]) == ["numpy"]
+    assert libraries_behind(["data/sources/reading.py", "report/tables/paper_table1.csv"]) == ["numpy"]

@@ -1,4 +1,4 @@
-"""Files that a study fetches, through Snakemake and a real server on loopback."""
+"""Files that a study fetches, with Snakemake and a real server on loopback."""
 
 import hashlib
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def write_study(project: Project, server: Served, **changes: str) -> str:
     )
 
 
-def test_a_study_fetches_what_it_needs_once_and_says_no_secret(project: Project, server: Served):
+def test_a_study_fetches_its_files_once_and_prints_no_secret(project: Project, server: Served):
     study = write_study(project, server)
     server.faults = [cut(9000)]
     jobs = read_jobs(project.snakemake("-n", "all", study).stdout)
@@ -52,7 +52,7 @@ def test_a_study_fetches_what_it_needs_once_and_says_no_secret(project: Project,
     assert len(server.asked) == 2 and server.asked[1]["Range"] == "bytes=9000-"
     assert (project.folder / "resources/files/run.y4m").read_bytes() == server.content
     assert np.load(project.folder / FRAMES).shape == (6, 24, 32, 3)
-    # Verified while it came: what Snakemake does to its outputs doesn't make it stale.
+    # Verified during the download: Snakemake's touching of outputs doesn't make the receipt stale.
     assert "checking" not in done.stdout
 
     manifest = next(project.folder.glob("results/fetched/arms/**/manifest.json")).read_text()
@@ -61,7 +61,7 @@ def test_a_study_fetches_what_it_needs_once_and_says_no_secret(project: Project,
     assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
     assert SECRET not in done.stdout
 
-    # Another address for the same content is no reason to do anything again, but for the manifest that names it.
+    # Another address for the same content reruns nothing but the manifest that names it.
     study = write_study(project, server, url="http://127.0.0.1:1/moved.y4m")
     jobs = read_jobs(project.snakemake("-n", "bicubic", study).stdout)
     assert set(jobs) == {"write_manifest", "bicubic", "total"}
@@ -70,7 +70,7 @@ def test_a_study_fetches_what_it_needs_once_and_says_no_secret(project: Project,
 
 
 def check_tampering(project: Project, study: str) -> None:
-    """A file that has changed since it was verified is named before anything is made of it; what was made stays."""
+    """A file that has changed since its verification is named before it is used; outputs stay."""
     stored = project.folder / "resources/downloads/run.y4m"
     before, made = stored.read_bytes(), (project.folder / FRAMES).read_bytes()
     stored.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
@@ -85,7 +85,7 @@ def check_tampering(project: Project, study: str) -> None:
     assert (project.folder / FRAMES).read_bytes() == made
 
 
-def test_a_folder_of_ones_own_is_used_without_a_network(project: Project, server: Served, tmp_path_factory):
+def test_a_local_folder_is_used_without_a_network(project: Project, server: Served, tmp_path_factory):
     own = tmp_path_factory.mktemp("own")
     (own / "run.y4m").write_bytes(server.content)
     study = write_study(project, server, url="http://127.0.0.1:1/nobody.y4m")

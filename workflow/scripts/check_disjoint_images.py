@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.data.disjoint import check_disjoint_images
+from superres.data.calibration_sets import check_disjoint_images
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

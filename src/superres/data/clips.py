@@ -1,4 +1,4 @@
-"""Clips: frame files that everything after reads, and an index beside them."""
+"""Clips: HR and LR frame files with an index."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from superres.data.download.space import check_space, naming_full_disk
+from superres.data.download.fetch import check_space, naming_full_disk
 from superres.data.resampling import downsample
 from superres.data.sources.reading import FrameReader, Origin, Shape, each_frame, picture_digest
 from superres.data.sources.registry import open_source
@@ -31,11 +31,10 @@ def prepare_clip(
 ) -> None:
     """Write a clip: its high-resolution frames, their x2-downsampled twins, and the index of both.
 
-    `hr` and `lr` are frame files, `index` is JSON with names, shapes, origins and the digest of every frame
-    (`picture_digest`). Each appears under its name only when it is whole, the index last. `wheels` is the
-    folder of downloaded wheels, `downsampling` one of KERNELS. Where the sources allow it, `threads` frames
-    are made side by side, each holding one frame in memory. Raises UserError for what a source gets wrong,
-    and for a full disk.
+    `hr` and `lr` are frame files. `index` is JSON with names, shapes, origins and the digest of every frame
+    (`picture_digest`). Each file gets its name when it is complete, the index last. `wheels` is the folder of
+    downloaded wheels, `downsampling` one of KERNELS. If the sources allow it, `threads` threads make frames,
+    with one frame in memory each. Raises UserError for a faulty source and for a full disk.
     """
     readers = [open_source(source, wheels) for source in sources]
     shapes = [shape for reader in readers for shape in reader.shapes]
@@ -71,7 +70,7 @@ def prepare_clip(
 
 @dataclass(frozen=True)
 class _Written:
-    """A frame that has been written: digests of its HR and LR pixels, and where it comes from."""
+    """A written frame: digests of its HR and LR pixels, and its origin."""
 
     hr: str
     lr: str
@@ -80,7 +79,7 @@ class _Written:
 
 @dataclass(frozen=True)
 class _FrameMaker:
-    """Writes single frames and their twins, from several threads."""
+    """Writes single frames and their LR twins, from several threads."""
 
     frames: Sequence[tuple[FrameReader, int]]
     downsampling: str
@@ -99,7 +98,7 @@ class _FrameMaker:
 
 @contextmanager
 def frame_threads(number: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool of threads, at most one a processor; OpenCV adds none of its own where there are several."""
+    """Open a pool of threads, at most one for each CPU. With several, OpenCV runs on one thread."""
     import cv2
 
     workers = min(number, usable_cpus())
@@ -110,7 +109,7 @@ def frame_threads(number: int) -> Iterator[ThreadPoolExecutor]:
             try:
                 yield pool
             finally:
-                # After an error or an interrupt, nothing more is begun.
+                # After an error or an interrupt, start no more frames.
                 pool.shutdown(cancel_futures=True)
     finally:
         cv2.setNumThreads(before)

@@ -1,8 +1,8 @@
-"""Downsampling by two: how a high-resolution frame becomes the low-resolution one that models see.
+"""Downsampling by two, from a high-resolution frame to the low-resolution input of a model.
 
-Output pixel i lies between input pixels 2i and 2i + 1. Outside the frame, pixels are mirrored with the edge
-pixel repeated (d c b a | a b c d), which is MATLAB imresize's border; libraries have their own. Light: the
-names of the kernels are keys of a study, so numpy and OpenCV come in where a frame is made.
+Output pixel i lies between input pixels 2i and 2i + 1. At the border, pixels are mirrored with the edge pixel
+repeated (d c b a | a b c d), as in MATLAB's imresize. Light: a study's keys name the kernels, so numpy and
+OpenCV are imported by the functions that need them.
 """
 
 import math
@@ -25,7 +25,7 @@ KERNELS: tuple[str, ...] = get_args(Downsampling)
 
 
 def keys_cubic(x: float, a: float = -0.5) -> float:
-    """Weight of the cubic convolution kernel at distance x.
+    """Return the weight of the cubic convolution kernel at distance x.
 
     Keys, "Cubic convolution interpolation for digital image processing", 1981, Eq. 15, where a is -0.5.
     """
@@ -38,7 +38,7 @@ def keys_cubic(x: float, a: float = -0.5) -> float:
 
 
 def lanczos3(x: float) -> float:
-    """Weight of the Lanczos kernel with three lobes at distance x: sinc(x) sinc(x / 3)."""
+    """Return the weight of the three-lobed Lanczos kernel at distance x: sinc(x) sinc(x / 3)."""
     if x == 0:
         return 1.0
     if abs(x) >= 3:
@@ -46,7 +46,7 @@ def lanczos3(x: float) -> float:
     return 3 * math.sin(math.pi * x) * math.sin(math.pi * x / 3) / (math.pi * x) ** 2
 
 
-# Stretching a kernel by the factor of reduction is what keeps it from aliasing.
+# A kernel, its stretch and its taps. Stretching it by the factor of reduction avoids aliasing.
 _WEIGHTS = {
     "bicubic": (keys_cubic, 2, 8),
     "bicubic-matlab": (keys_cubic, 2, 8),
@@ -68,13 +68,12 @@ def _taps(kernel: str) -> "np.ndarray":
 
 
 def downsample_float(frame: "np.ndarray", kernel: str) -> "np.ndarray":
-    """Downsample a frame by two and don't round.
+    """Downsample a frame by two without rounding.
 
-    `frame` is uint8 H x W x 3, H and W even; the result is float32 H/2 x W/2 x 3 in levels of 0 to 255, which
-    the negative lobes of a kernel may leave. `kernel` is one of KERNELS: `bicubic` (8 taps, MATLAB imresize's
-    antialiased bicubic), `area` (mean of 2 x 2), `lanczos` (12 taps, antialiased) and `bicubic-aliased` (4
-    taps, not stretched); `bicubic-matlab` is `bicubic` where nothing is rounded. Raises UserError for an
-    unknown kernel or an odd size.
+    `frame` is uint8 H x W x 3, H and W even. The result is float32 H/2 x W/2 x 3, in levels of 0 to 255 with
+    overshoots. `kernel` is one of KERNELS: `bicubic` (8 taps, MATLAB imresize's antialiased bicubic), `area`
+    (mean of 2 x 2), `lanczos` (12 taps, antialiased) or `bicubic-aliased` (4 taps, not stretched). Here,
+    `bicubic-matlab` equals `bicubic`. Raises UserError for an unknown kernel or an odd size.
     """
     _check(frame, kernel)
     return filter_to_half(frame, _taps(kernel))
@@ -84,9 +83,8 @@ def downsample(frame: "np.ndarray", kernel: str) -> "np.ndarray":
     """Downsample a frame by two to 8 bits.
 
     `frame` is uint8 H x W x 3, H and W even; the result is uint8 H/2 x W/2 x 3. Values are rounded once, at
-    the end, halves to even. `bicubic-matlab` rounds twice, halves up, as MATLAB's imresize does when it is
-    handed an 8-bit picture: after the columns are halved and again after the rows. Kernels and errors: see
-    `downsample_float`.
+    the end, halves to even. `bicubic-matlab` rounds halves up after the columns and again after the rows, as
+    MATLAB's imresize does with an 8-bit picture. Kernels and errors: see `downsample_float`.
     """
     import numpy as np
 
@@ -114,7 +112,7 @@ def _check(frame: "np.ndarray", kernel: str) -> None:
 
 
 def _filter(frame: "np.ndarray", across: "np.ndarray", down: "np.ndarray") -> "np.ndarray":
-    """Filter in both directions, in float32; what belongs between pixels 2i and 2i + 1 stands at 2i."""
+    """Filter in both directions, in float32. The value between pixels 2i and 2i + 1 is at 2i."""
     import cv2
 
     anchor = (max(len(across) // 2 - 1, 0), max(len(down) // 2 - 1, 0))

@@ -1,4 +1,4 @@
-"""What a video may be encoded with, by its file's name. Light: the workflow imports it without FFmpeg."""
+"""Codecs of a video by its file name. Light: the workflow imports this without FFmpeg."""
 
 from pathlib import Path
 from typing import Literal
@@ -7,7 +7,7 @@ from superres.device.base.errors import UserError
 
 Codec = Literal["auto", "ffv1", "h264", "y4m"]
 
-# What a file is written as if the study leaves it open, by its name's ending.
+# Default codec by the file name's ending.
 CODECS: dict[str, Codec] = {".mkv": "ffv1", ".avi": "ffv1", ".mp4": "h264", ".mov": "h264", ".y4m": "y4m"}
 CONTAINERS = {".mkv": "matroska", ".avi": "avi", ".mp4": "mp4", ".mov": "mov", ".y4m": "yuv4mpegpipe"}
 _KINDS: dict[Codec, tuple[str, ...]] = {
@@ -18,9 +18,9 @@ _KINDS: dict[Codec, tuple[str, ...]] = {
 
 
 def chosen_codec(path: Path, codec: Codec) -> Codec:
-    """The codec of a file by its name, checked against what the study says.
+    """Return the codec of a file: the default of its name's ending if `codec` is `auto`.
 
-    Raises UserError for an ending that isn't known and for a codec that doesn't go into it.
+    Raises UserError for an unknown ending and for a codec that its container can't hold.
     """
     kind = path.suffix.lower()
     if kind not in CODECS:

@@ -1,5 +1,7 @@
-"""Decoding, inference and encoding of a video at the same time, in constant memory."""
+"""Upscale a video: decode, infer and encode at the same time, in constant memory; and open its engine."""
 
+import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,32 +11,36 @@ from queue import Queue
 from typing import Any
 
 from superres.device.base.errors import UserError
-from superres.device.base.outputs import Outputs
+from superres.device.base.outputs import Outputs, read_json
 from superres.device.base.progress import Progress
+from superres.device.job import Job
 from superres.device.runtimes.base import Session
+from superres.device.runtimes.sizes import takes
+from superres.device.tasks.engine import Engine
+from superres.targets.local import run_here
 from superres.upscale.codecs import Codec, chosen_codec
 from superres.upscale.videos import Picture, VideoReader, VideoWriter
 
 WAITING = 3
-"""Frames that wait between two steps at most: what a slow frame of one step needs, and no more memory."""
+"""Frames that wait between two steps at most: enough for a slow frame, with little memory."""
 
 _END = object()
 
 
 @dataclass(frozen=True)
 class UpscaleSettings:
-    """How a video is written: `codec` is one of `Codec`, `crf` the quality of H.264 (0: lossless)."""
+    """Settings of the encoder: `codec` is one of `Codec`, `crf` the quality of H.264 (0: lossless)."""
 
     codec: Codec = "auto"
     crf: int = 16
 
 
 def upscale_video(session: Session, source: Path, out: Path, settings: UpscaleSettings, label: str) -> int:
-    """Write a video twice as wide and high; returns its number of frames.
+    """Write a video twice as wide and high, and return its number of frames.
 
     One thread decodes, this one upscales, another encodes; FFmpeg and the runtimes compute without Python's
-    lock. The file appears under its name when it is whole, not before. Raises UserError for a video that
-    can't be read, an output that is the input, and names that don't fit the codec.
+    lock. The file gets its name when it is complete. Raises UserError for an unreadable video, an output that
+    is the input, and a name that doesn't fit the codec.
     """
     codec = chosen_codec(out, settings.codec)
     if out.exists() and source.exists() and out.samefile(source):
@@ -57,7 +63,7 @@ def _run(session: Session, reader: VideoReader, writer: VideoWriter, progress: P
             if not isinstance(item, Picture):
                 put(item)
                 continue
-            # The session's frame is valid until the next call only.
+            # Copied: the session's frame is valid only until the next call.
             put(replace(item, rgb=session.run(item.rgb).copy()))
             count += 1
             progress.total = max(progress.total, count)
@@ -71,7 +77,7 @@ def _writes(writer: VideoWriter) -> Callable[[Any], None]:
 
 @contextmanager
 def _in_background(items: Any) -> Iterator[Iterator[Any]]:
-    """The items of an iterable that a thread reads ahead; what it raises is raised here."""
+    """Read an iterable ahead in a thread; its exceptions are raised here."""
     queue: Queue[Any] = Queue(WAITING)
     stopped = threading.Event()
 
@@ -82,7 +88,7 @@ def _in_background(items: Any) -> Iterator[Iterator[Any]]:
                 if stopped.is_set():
                     return
             queue.put(_END)
-        except BaseException as error:  # noqa: BLE001 - raised again by whoever takes it
+        except BaseException as error:  # noqa: BLE001 - raised again by the reader
             queue.put(error)
 
     thread = threading.Thread(target=read, name="decode")
@@ -98,7 +104,7 @@ def _in_background(items: Any) -> Iterator[Iterator[Any]]:
 
 @contextmanager
 def _consumed_by(consume: Callable[[Any], None]) -> Iterator[Callable[[Any], None]]:
-    """What hands items to a thread; leaving waits until all are consumed, and raises what it raised."""
+    """Hand items to a thread. Leaving waits until all are consumed, and raises the thread's exception."""
     queue: Queue[Any] = Queue(WAITING)
     failed: list[BaseException] = []
 
@@ -136,3 +142,50 @@ def _taken(queue: "Queue[Any]") -> Iterator[Any]:
 def _empty(queue: "Queue[Any]") -> None:
     while not queue.empty():
         queue.get()
+
+
+@dataclass(frozen=True)
+class BuiltFrom:
+    """Files that an arm's engine was built from: the model, and frames for TensorRT's own calibration.
+
+    Bicubic has no model.
+    """
+
+    model: str | None
+    calibration: str | None
+
+
+@contextmanager
+def open_for(size: tuple[int, int], engine: Engine, source: BuiltFrom, label: str) -> Iterator[Session]:
+    """Open the arm's engine if it takes frames of `size` (height, width), else one built for this size.
+
+    The temporary engine has the same model and settings. Raises UserError as `Engine.open` does, and if the
+    runtime can't build the engine.
+    """
+    record = read_json(engine.record, ("status", "facts", "settings"))
+    if record["status"] != "ok" or takes(record["facts"], size):
+        yield engine.open()[0]
+        return
+    height, width = size
+    print(f"{label}: building an engine for frames of {width}x{height}", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="superres-") as folder:
+        built = replace(engine, path=Path(folder, "engine.bin"), record=Path(folder, "engine.json"))
+        run_here(_build(built, record["settings"], source, size, label))
+        yield built.open()[0]
+
+
+def _build(
+    engine: Engine, settings: dict[str, Any], source: BuiltFrom, size: tuple[int, int], label: str
+) -> Job:
+    sides = list(size)
+    inputs = {"model": source.model, "calibration": source.calibration}
+    return Job(
+        task="build_engine",
+        runtime=engine.runtime,
+        precision=engine.precision,
+        threads=engine.threads,
+        inputs={name: path for name, path in inputs.items() if path is not None},
+        outputs={"engine": str(engine.path), "record": str(engine.record)},
+        settings={**settings, "sizes": dict.fromkeys(("smallest", "tuned", "largest"), sides)},
+        label=label,
+    )

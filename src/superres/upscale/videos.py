@@ -1,4 +1,4 @@
-"""Videos as RGB frames, and RGB frames as videos, by FFmpeg's libraries (PyAV)."""
+"""Read videos as RGB frames and write RGB frames as videos, with FFmpeg's libraries (PyAV)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from superres.upscale.codecs import CONTAINERS, Codec
 Sound = Sequence[av.AudioStream]
 
 _PLANAR = ("yuv420p", "yuv422p", "yuv444p")
-# SWS_BICUBIC, SWS_ACCURATE_RND, SWS_FULL_CHR_H_INP and SWS_FULL_CHR_H_INT of libswscale/swscale.h. By default
-# RGB comes out 1.2 levels too dark, in the mean of a photograph; so, 0.004.
+# SWS_BICUBIC, SWS_ACCURATE_RND, SWS_FULL_CHR_H_INP and SWS_FULL_CHR_H_INT of libswscale/swscale.h. RGB of a
+# photograph is 1.2 levels too dark in the mean by default, 0.004 with these.
 _ACCURATE = 0x4 | 0x40000 | 0x4000 | 0x2000
 _BT709, _BT601 = Colorspace.ITU709, Colorspace.ITU601
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One frame, uint8 H x W x 3 RGB, and when it is shown, in units of the stream's time base."""
+    """One frame, uint8 H x W x 3 RGB, and its presentation time, in units of the stream's time base."""
 
     rgb: np.ndarray
     pts: int | None
@@ -33,9 +33,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """What is known of a video before its first frame: size, timing, how colours are stored.
+    """Size, timing and colour format of a video, known before its first frame.
 
-    `frames` is what the container says or what its duration gives, 0 if neither does.
+    `frames` is the container's count, or an estimate from its duration, or 0.
     """
 
     width: int
@@ -49,16 +49,16 @@ class VideoFormat:
 
 
 def frame_size(path: Path) -> tuple[int, int]:
-    """Height and width of a video's frames; raises UserError as `VideoReader` does."""
+    """Return height and width of a video's frames; raises UserError as `VideoReader` does."""
     with VideoReader(path) as reader:
         return reader.format.height, reader.format.width
 
 
 class VideoReader:
-    """The frames of a video's first picture stream, as RGB in the order of showing, and its sound.
+    """The frames of a video's first picture stream, as RGB in presentation order, and its sound.
 
-    Colours by the matrix and range that the file names, BT.709 and limited where it names none. Raises
-    UserError if the file is missing, is no video, or breaks off.
+    Uses the file's colour matrix and range, by default BT.709 and limited. Raises UserError if the file is
+    missing, is no video, or breaks off.
     """
 
     def __init__(self, path: Path):
@@ -84,7 +84,7 @@ class VideoReader:
 
     @property
     def format(self) -> VideoFormat:
-        """What the file says of itself."""
+        """The format that the file names."""
         context, rate = self._stream.codec_context, self._stream.average_rate or self._stream.base_rate
         matrix = _BT601 if int(context.colorspace) in (5, 6) else _BT709
         full = int(context.color_range) == int(ColorRange.JPEG) or (context.pix_fmt or "").startswith("yuvj")
@@ -110,11 +110,11 @@ class VideoReader:
 
     @property
     def sound(self) -> list[av.AudioStream]:
-        """The file's streams of sound."""
+        """The file's sound streams."""
         return list(self._container.streams.audio)
 
     def __iter__(self) -> Iterator[Picture | av.Packet]:
-        """Frames, and the sound's packets between them as they are."""
+        """Yield frames, and the unchanged packets of sound between them."""
         form, count = self.format, 0
         try:
             for packet in self._container.demux(self._stream, *self.sound):
@@ -142,14 +142,14 @@ class VideoReader:
 
 
 class VideoWriter:
-    """Writes RGB frames as a video of a given format, twice as wide and high, with the sound as it was.
+    """Writes RGB frames as a video of a given format, twice as wide and high, with unchanged sound.
 
-    `ffv1` keeps every level of R, G and B; `h264` is 4:2:0 at the quality `crf`; `y4m` has the input's own
-    chroma format, or 4:4:4. Used as a context manager; the file is whole only when that ends well.
+    `ffv1` keeps every level of R, G and B. `h264` is 4:2:0 at the quality `crf`. `y4m` has the input's chroma
+    format, or 4:4:4. A context manager; the file is complete only if it ends without an error.
     """
 
     def __init__(self, path: Path, kind: str, source: VideoFormat, codec: Codec, *, crf: int, sound: Sound):
-        """Open `path` for writing as a file whose name ends in `kind`, which is that of the finished file."""
+        """Open `path` for writing; `kind` is the ending of the finished file's name."""
         self._container = av.open(str(path), "w", format=CONTAINERS[kind])
         names = {"ffv1": "ffv1", "h264": "libx264", "y4m": "rawvideo"}
         options: dict[str, str] = {"crf": str(crf)} if codec == "h264" else {}

@@ -1,4 +1,4 @@
-"""On a clip whose settings are known, the search finds them: figures are made apart from it, in float64."""
+"""The search finds the known settings of a clip; independent code computes its figures in float64."""
 
 import csv
 import subprocess
@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
+from superres.data.sources.y4m import read_header, read_planes
 from superres.data.sources.yuv import yuv_to_rgb
-from superres.data.sources.yuv4mpeg import read_header, read_planes
 from superres.device.base.errors import UserError
 from superres.device.frames.bicubic import upscale_bicubic
 from superres.device.frames.psnr import PAPER, PsnrProtocol
@@ -26,7 +26,7 @@ SCRIPT = Path(__file__).parents[3] / "benchmarks/find_protocol.py"
 def load_script() -> Any:
     spec = spec_from_file_location("find_protocol", SCRIPT)
     assert spec is not None and spec.loader is not None
-    # Dataclasses look their module up by its name.
+    # Dataclasses find their module by its name.
     sys.modules[spec.name] = script = module_from_spec(spec)
     spec.loader.exec_module(script)
     return script
@@ -40,7 +40,7 @@ ALL = protocol.Candidates()
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A few frames of coloured edges and textures, 8-bit 4:2:0."""
+    """Write a few frames of coloured edges and textures, 8-bit 4:2:0."""
     path = tmp_path_factory.mktemp("forensics") / "a.y4m"
     rng = np.random.default_rng(0)
     content = f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F50:1 Ip A1:1 C420mpeg2\n".encode()
@@ -63,7 +63,7 @@ def measured(path: Path) -> list[Any]:
 
 
 def figures(path: Path, settings: Any) -> Any:
-    """PSNR and PSNR of luma by one combination, by their definitions."""
+    """Compute PSNR and PSNR of luma of one combination by their definitions."""
     header = read_header(path)
     errors = []
     for k in range(FRAMES):
@@ -90,7 +90,7 @@ def test_all_combinations_are_measured_once(measured: list[Any]):
 @pytest.mark.parametrize(
     "down, up", list(product(("bicubic", "opencv-cubic", "pillow-lanczos"), ("opencv", "matlab")))
 )
-def test_the_settings_behind_a_figure_are_found_among_all(path: Path, measured, down: str, up: str):
+def test_the_settings_of_a_figure_are_found_among_all(path: Path, measured, down: str, up: str):
     for matrix, span, average in product(ALL.matrices, ALL.ranges, ("frames", "error")):
         truth = Combination(down, up, matrix, span, average)
         first, second, *_ = protocol.rank(measured, figures(path, truth))
@@ -147,10 +147,10 @@ def test_mistakes_get_a_line(arguments: tuple[object, ...], message: str):
     assert done.returncode != 0 and message in done.stderr and "Traceback" not in done.stderr
 
 
-def test_what_nothing_brings_is_said(measured: list[Any]):
+def test_figures_without_a_match_are_reported(measured: list[Any]):
     ranked = protocol.rank(measured, Published(11.0, 12.0))
     assert protocol.conclude(ranked, Published(11.0, 12.0), "a")[-1].startswith(
-        "None of them gives the published figures"
+        "None matches the published figures"
     )
 
 
@@ -160,7 +160,7 @@ def test_equals_are_named():
     ]
     ranked = protocol.rank([Measured(one, 30.0, 31.0) for one in combinations], Published(30.0, 31.0))
     said = protocol.conclude(ranked, Published(30.0, 31.0), "a")
-    assert said[-1].startswith("As close within 0.0001 dB: opencv-area downsampling")
+    assert said[-1].startswith("Equally close within 0.0001 dB: opencv-area downsampling")
 
 
 def test_threads_make_no_difference(path: Path, measured: list[Any]):
@@ -176,8 +176,8 @@ KERNELS_OF_ITS_OWN = ("bicubic-swscale", "opencv-area", "opencv-cubic", "pillow-
 
 
 @pytest.mark.parametrize("kernel", KERNELS_OF_ITS_OWN)
-def test_libraries_have_the_kernels_that_they_are_named_for(kernel: str):
-    # Away from the borders, which each treats in its own way, and from 0 and 255, where a clip in between matters.
+def test_kernels_of_libraries_match_their_definitions(kernel: str):
+    # Away from the borders, which differ, and from 0 and 255, where intermediate clipping matters.
     frame = np.random.default_rng(4).integers(90, 160, (40, 66, 3), dtype=np.uint8)
     inside = (slice(4, -4), slice(4, -4))
     expected = halve_exactly(frame, kernel)[inside]
@@ -192,7 +192,7 @@ def test_libraries_have_the_kernels_that_they_are_named_for(kernel: str):
 
 
 def test_opencv_halves_linearly_as_it_does_by_area():
-    """So that INTER_LINEAR needs no kernel of its own."""
+    """INTER_LINEAR needs no kernel of its own."""
     frame = np.random.default_rng(5).integers(0, 256, (40, 66, 3), dtype=np.uint8)
     linear = cv2.resize(frame, (33, 20), interpolation=cv2.INTER_LINEAR)
     assert np.array_equal(linear, protocol.halve(frame, "opencv-area"))

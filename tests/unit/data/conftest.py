@@ -1,4 +1,4 @@
-"""A server on loopback that misbehaves as a test asks."""
+"""A server on loopback whose faults a test chooses."""
 
 from collections.abc import Iterator
 

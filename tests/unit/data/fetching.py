@@ -1,4 +1,4 @@
-"""What the tests of downloads share: a file of random bytes, its pins, and little patience."""
+"""Shared by tests of downloads: a file of random bytes, its pins, and short waits."""
 
 import hashlib
 import sys
@@ -18,7 +18,7 @@ from .file_server import Served
 SIZE = 3_000_000
 CONTENT = np.random.default_rng(0).bytes(SIZE)
 OTHER = np.random.default_rng(1).bytes(SIZE)
-# It waits for nothing but a slow machine; a test of a connection that is given up has less patience with that.
+# Long timeouts, for a slow machine only. Tests of connections that are given up use shorter ones.
 HASTE = Patience(
     attempts=5,
     progress_bytes=200_000,
@@ -52,12 +52,12 @@ def fetch(
 
 
 def left(folder: Path) -> set[str]:
-    """Names in the store, but for its lock."""
+    """Return the names in the store, without its lock."""
     return {path.name for path in (folder / "store").iterdir() if not path.name.startswith(".")}
 
 
 def refused(folder: Path, *places: str, **settings: object) -> str:
-    """The one line of a fetch that fails; nothing has got the file's name."""
+    """Return the one-line error of a failing fetch. No file has the final name."""
     with pytest.raises(UserError) as caught:
         fetch(folder, *places, **settings)  # pyright: ignore[reportArgumentType]
     message = str(caught.value)
@@ -75,12 +75,14 @@ from superres.data.download.fetch import fetch_file
 from superres.data.sources.source import Download, PinnedFile
 from superres.scripting import script_log
 
-folder, url, size, sha256, limit = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
+folder, url, sha256 = Path(sys.argv[1]), sys.argv[2], sys.argv[4]
+size, limit = int(sys.argv[3]), int(sys.argv[5])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 with script_log(str(folder / "fetch.log")):
     file = PinnedFile("clip.bin", size, sha256, "error", "")
-    fetch_file(Download(file, (url,)), store=folder / "store", out=folder / "files/clip.bin", patience=Patience(window_s=60))
+    wanted, out = Download(file, (url,)), folder / "files/clip.bin"
+    fetch_file(wanted, store=folder / "store", out=out, patience=Patience(window_s=60))
 """
 
 

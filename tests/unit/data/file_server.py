@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that serves one file, and misbehaves as a test asks."""
+"""A real HTTP server on loopback that serves one file, with faults that a test chooses."""
 
 import fcntl
 import socket
@@ -22,9 +22,9 @@ Fault = Callable[["Handler"], None]
 
 @dataclass
 class Served:
-    """The file, how it is served, what has been asked for, and the faults of the first requests, one each.
+    """The file, how it is served, the requests so far, and the faults of the first requests, one each.
 
-    `given_up` counts the clients that had enough of a fault and left.
+    `given_up` counts the clients that left during a fault.
     """
 
     content: bytes
@@ -57,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_file()
 
     def begin(self) -> bytes:
-        """Send the status and headers of a sound answer; its body."""
+        """Send the status and headers of a sound answer, and return its body."""
         served, first = self.served, self.first_byte()
         body = served.content[first:]
         if first:
@@ -106,13 +106,13 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client may go away; what else goes wrong in here is a test's own mistake, and is shown."""
+        """Ignore clients that go away. Show anything else: it is a mistake of the test."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
 
 def cut(after: int) -> Fault:
-    """The connection ends in good order, and too early."""
+    """Close the connection properly, but too early."""
 
     def fault(handler: Handler) -> None:
         handler.write(handler.begin()[:after])
@@ -122,7 +122,7 @@ def cut(after: int) -> Fault:
 
 
 def reset(after: int) -> Fault:
-    """The connection is reset, once the client's side has all that was sent: what is still on its way would be lost."""
+    """Reset the connection after all bytes have reached the client: others would be lost."""
 
     def fault(handler: Handler) -> None:
         handler.write(handler.begin()[:after])
@@ -135,7 +135,7 @@ def reset(after: int) -> Fault:
 
 
 def hang(after: int) -> Fault:
-    """Nothing more comes, and the connection stays until the client gives it up."""
+    """Send nothing more, and keep the connection until the client closes it."""
 
     def fault(handler: Handler) -> None:
         wait_for_the_client_to_leave(handler, after)
@@ -144,7 +144,7 @@ def hang(after: int) -> Fault:
 
 
 def hang_before_the_answer(handler: Handler) -> None:
-    """Nothing comes at all, and the connection stays until the client gives it up."""
+    """Send nothing at all, and keep the connection until the client closes it."""
     wait_for_the_client_to_leave(handler)
 
 
@@ -161,12 +161,12 @@ def wait_for_the_client_to_leave(handler: Handler, after: int | None = None) -> 
 
 
 def unsent_bytes(connection: socket.socket) -> int:
-    """Bytes that the other side's system hasn't confirmed (tcp(7), SIOCOUTQ)."""
+    """Return the bytes that the other side's system hasn't confirmed (tcp(7), SIOCOUTQ)."""
     return struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))[0]
 
 
 def drip(after: int, enough: Callable[[], bool] = lambda: False) -> Fault:
-    """A byte now and then, until it is enough or the client has gone."""
+    """Send a byte now and then, until `enough` or until the client has gone."""
 
     def fault(handler: Handler) -> None:
         body = handler.begin()
@@ -179,7 +179,7 @@ def drip(after: int, enough: Callable[[], bool] = lambda: False) -> Fault:
                 if enough() or time.monotonic() > end:
                     break
         except OSError:
-            # The client has had enough of it.
+            # The client has closed the connection.
             handler.served.given_up += 1
         handler.close_connection = True
 
@@ -187,7 +187,7 @@ def drip(after: int, enough: Callable[[], bool] = lambda: False) -> Fault:
 
 
 def chunked(data: bytes, whole: bool = True) -> Fault:
-    """A body without a length in its headers; without `whole` its end is missing."""
+    """Send a body without a length in its headers; without `whole`, its end is missing."""
 
     def fault(handler: Handler) -> None:
         handler.send_response(200)
@@ -209,7 +209,7 @@ def redirect(to: str) -> Fault:
 
 @contextmanager
 def serving(content: bytes, certificate: Path | None = None) -> Iterator[Served]:
-    """A running server; with a certificate (PEM, with its key) it speaks TLS."""
+    """Run a server; with a certificate (PEM, with its key), it uses TLS."""
     served = Served(content)
     handler = type("BoundHandler", (Handler,), {"served": served})
     with Server(("127.0.0.1", 0), handler) as server:

@@ -1,4 +1,4 @@
-"""Downsampling by the definition of each kernel: one dense matrix a direction, in float64."""
+"""Downsampling by the definition of each kernel: one dense matrix per direction, in float64."""
 
 import math
 
@@ -36,7 +36,7 @@ ORACLES = {
 
 
 def dense_matrix(size: int, name: str) -> np.ndarray:
-    """One direction as a dense size/2 x size matrix, by the definition: centre 2i + 0.5, mirrored border."""
+    """Return one direction as a dense size/2 x size matrix: centre 2i + 0.5, mirrored border."""
     kernel, stretch, support = ORACLES[name]
     matrix = np.zeros((size // 2, size))
     for i in range(size // 2):
@@ -52,7 +52,7 @@ def dense_matrix(size: int, name: str) -> np.ndarray:
 
 
 def halve_exactly(frame: np.ndarray, name: str) -> np.ndarray:
-    """A frame of half the size, not rounded."""
+    """Return a frame of half the size, not rounded."""
     height, width = frame.shape[:2]
     rows, columns = dense_matrix(height, name), dense_matrix(width, name)
     return np.einsum("ih,hwc,jw->ijc", rows, frame.astype(np.float64), columns)

@@ -1,18 +1,19 @@
-"""Clips and calibration sets: what is written, when, and what is refused."""
+"""Clips and calibration sets: their files, faulty sources, and pixels shared with a clip."""
 
 import hashlib
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from superres.data.calibration_sets import prepare_calibration_set
+from superres.data.calibration_sets import check_disjoint_images, prepare_calibration_set, shares_pixels
 from superres.data.clips import prepare_clip
 from superres.data.resampling import downsample
 from superres.data.sources.images import Images
-from superres.data.sources.reading import picture_digest
+from superres.data.sources.reading import Origin, picture_digest
 from superres.data.sources.source import PackageFile, Source
 from superres.data.sources.turning_view import TurningView
 from superres.device.base.errors import UserError
@@ -91,7 +92,7 @@ def test_a_clip_of_one_size_is_one_array(tmp_path):
     assert [o["yaw_degrees"] for o in origins] == [pytest.approx([2 * k - 30, 2 * k + 30]) for k in range(3)]
 
 
-def test_a_failure_leaves_nothing_behind(tmp_path):
+def test_a_failure_leaves_no_file(tmp_path):
     source = _images(tmp_path / "a", (6, 8), (6, 8), (6, 8))
     broken = tmp_path / "a" / "2.png"
     broken.write_bytes(broken.read_bytes()[:-40])
@@ -123,3 +124,39 @@ def test_an_image_twice_is_refused(tmp_path):
     source = _images(tmp_path / "a", (6, 8))
     with pytest.raises(UserError, match=r"found 0\.png to be the same as 0\.png"):
         _calibrate(tmp_path, source, source)
+
+
+def write_index(path: Path, *origins: tuple[str, str, list[float] | None]) -> Path:
+    keys = ("name", "sha256", "yaw_degrees")
+    listed = [dict(zip(keys, origin, strict=True)) for origin in origins]
+    path.write_text(json.dumps({"name": path.stem, "origins": listed}))
+    return path
+
+
+def test_disjoint_images_are_recorded(tmp_path: Path):
+    clip = write_index(tmp_path / "clip.json", ("a", "11", None), ("b", "22", [0, 60]))
+    images = write_index(tmp_path / "cal.json", ("c", "33", None), ("d", "22", [60, 90]))
+    out = tmp_path / "cal.disjoint.json"
+    check_disjoint_images(images, [clip], out)
+    record = json.loads(out.read_text())
+    assert (record["images"], record["number"], record["shared"]) == ("cal", 2, 0)
+    assert record["clips"] == {clip.as_posix(): 2}
+
+
+@pytest.mark.parametrize("sector", [[59, 80], [-10, 1], [400, 500], None])
+def test_a_shared_picture_is_named_and_nothing_is_written(tmp_path: Path, sector: list[float] | None):
+    clip = write_index(tmp_path / "clip.json", ("a", "11", None), ("b", "22", [0, 60]))
+    images = write_index(tmp_path / "cal.json", ("c", "33", None), ("renamed", "22", sector))
+    out = tmp_path / "cal.disjoint.json"
+    with pytest.raises(
+        UserError, match=r"^cal: expected images that no clip has, found renamed .* with b of .*clip\.json"
+    ):
+        check_disjoint_images(images, [clip], out)
+    assert not out.exists()
+
+
+def test_a_whole_panorama_shares_pixels_with_every_view():
+    view, other = Origin("view", "aa", (350.0, 370.0)), Origin("view", "aa", (-15.0, 5.0))
+    assert shares_pixels(view, Origin("photo", "aa", None))
+    assert shares_pixels(view, other)
+    assert not shares_pixels(view, Origin("photo", "bb", None))

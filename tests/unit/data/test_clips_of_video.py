@@ -1,4 +1,4 @@
-"""Clips of y4m files: side by side, gone on with after a kill, with little memory, and of the full size of crowd_run."""
+"""Clips of y4m files: by several threads, after a kill, with little memory, and in crowd_run's full size."""
 
 import json
 import os
@@ -15,8 +15,7 @@ import pytest
 from superres.data.clips import prepare_clip
 from superres.data.sources.reading import picture_digest
 from superres.data.sources.source import FrameRange, PinnedFile, Source
-from superres.data.sources.y4m import Y4m
-from superres.data.sources.yuv4mpeg import read_header
+from superres.data.sources.y4m import Y4m, read_header
 from superres.device.base.errors import UserError
 
 CROWD_RUN = (
@@ -58,7 +57,7 @@ def contents(paths: dict[str, Path]) -> list[bytes]:
     return [path.read_bytes() for path in paths.values()]
 
 
-def test_frames_side_by_side_are_those_one_after_the_other(tmp_path: Path):
+def test_threads_make_the_same_frames(tmp_path: Path):
     clip = source(video(tmp_path / "a.y4m", 40))
     one = contents(prepare(tmp_path / "one", clip))
     assert contents(prepare(tmp_path / "four", clip, threads=4)) == one
@@ -87,7 +86,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def test_a_killed_preparation_starts_again(tmp_path: Path):
-    """What a killed call has left is never taken for whole, whichever frames it holds."""
+    """The parts of a killed call are never used, whichever frames they contain."""
     path = video(tmp_path / "a.y4m", 150, 640, 360)
     whole = contents(prepare(tmp_path / "whole", source(path)))
     folder = tmp_path / "killed"
@@ -119,7 +118,7 @@ def test_an_error_leaves_nothing(tmp_path: Path):
 
 
 def test_room_for_the_frames_is_asked_for_first(tmp_path: Path):
-    """A file of holes, whose frames are larger than the disk."""
+    """A sparse file with more frames than the disk has room for."""
     side = 1 << 14
     frames = shutil.disk_usage(tmp_path).free // (3 * side * side) + 1
     path = tmp_path / "a.y4m"
@@ -136,7 +135,7 @@ def test_room_for_the_frames_is_asked_for_first(tmp_path: Path):
 
 
 def test_a_disk_that_is_full_after_all_gets_one_line(tmp_path: Path):
-    """A limit of the file's size is met where a full disk is."""
+    """A file size limit stands in for a full disk."""
     limited = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n" + PROGRAM
     path = video(tmp_path / "a.y4m", 30)
     (tmp_path / "made").mkdir()
@@ -159,10 +158,10 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path):
 
 
 def expected_pixel(planes: list[np.ndarray], row: int, column: int) -> np.ndarray:
-    """RGB of one pixel by BT.709's limited-range equations in float64, chroma sited left, away from the borders."""
+    """Return RGB of one inner pixel by BT.709's limited-range equations in float64, chroma sited left."""
 
     def chroma(plane: np.ndarray) -> float:
-        # A row lies a quarter of a chroma row from the nearer one; an odd column lies between two.
+        # A row is a quarter of a chroma row away from the nearer one; an odd column is between two.
         near, far = row // 2, row // 2 + (1 if row % 2 else -1)
         left, right = column // 2, column // 2 + column % 2
         rows = 0.75 * plane[near].astype(float) + 0.25 * plane[far]
@@ -176,7 +175,7 @@ def expected_pixel(planes: list[np.ndarray], row: int, column: int) -> np.ndarra
 
 
 def crowd_run(path: Path, filled: dict[int, bytes]) -> Path:
-    """A file with the header, the size and the structure of crowd_run; frames that aren't filled are holes."""
+    """Write a sparse file with crowd_run's header, size and structure, and only some frames filled."""
     frame_bytes = 1920 * 1080 * 3 // 2
     with path.open("wb") as file:
         file.write(CROWD_RUN_HEADER)
@@ -196,7 +195,7 @@ def test_a_file_like_crowd_run_goes_through_reader_and_downsampler(tmp_path: Pat
     path = crowd_run(Path(pinned.path), filled)
     assert path.stat().st_size == CROWD_RUN[0]
     header = read_header(path)
-    assert (header.frames, header.width, header.height, header.fps) == (500, 1920, 1080, 50)
+    assert (header.frames, header.width, header.height) == (500, 1920, 1080)
     assert (header.chroma, header.siting) == ("420", "left")
     paths = prepare(tmp_path / "made", source(pinned.path, 0, None, 499, pinned=pinned), threads=2)  # pyright: ignore[reportArgumentType]
     said = capsys.readouterr().err

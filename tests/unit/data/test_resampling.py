@@ -1,4 +1,4 @@
-"""Downsampling against a float64 oracle that sums the kernel's definition pixel by pixel."""
+"""Downsampling against a float64 oracle of each kernel's definition."""
 
 import numpy as np
 import pytest
@@ -31,14 +31,14 @@ def test_rounds_once_to_the_nearest_level(kernel, size):
 
 @pytest.mark.parametrize("size", [(40, 66), (4, 2), (6, 128)])
 def test_matlab_rounds_after_the_columns_and_after_the_rows(size):
-    # Few levels, so that overshoots and exact halves occur often; the weights are multiples of 1/256.
+    # Few levels: overshoots and exact halves occur often. The weights are multiples of 1/256.
     frame = np.random.default_rng(3).choice([0, 1, 128, 254, 255], (*size, 3)).astype(np.uint8)
     down, across = (np.rint(dense_matrix(n, "bicubic") * 256) / 256 for n in size)
     columns = np.clip(np.floor(np.einsum("ih,hwc->iwc", down, frame.astype(float)) + 0.5), 0, 255)
     expected = np.clip(np.floor(np.einsum("jw,iwc->ijc", across, columns) + 0.5), 0, 255)
     assert np.array_equal(downsample(frame, "bicubic-matlab"), expected)
     once = np.abs(downsample(frame, "bicubic").astype(int) - expected)
-    # Clipping in between matters most: these are the extremes of what a picture can hold.
+    # These are the extremes of a picture, where clipping in between matters most.
     assert once.max() > 1
 
 

@@ -1,4 +1,4 @@
-"""Videos upscaled for real, by OpenCV's bicubic: what is in the file afterwards, and what a bad one says."""
+"""Videos upscaled by OpenCV's bicubic and by OpenVINO: their content, and errors of bad ones."""
 
 import threading
 from fractions import Fraction
@@ -9,10 +9,23 @@ import av
 import numpy as np
 import pytest
 
-from superres.device.base.errors import UserError
+from superres.device.base.errors import UnsupportedError, UserError
+from superres.device.job import Job
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Session, Settings
-from superres.upscale.pipeline import WAITING, UpscaleSettings, _in_background, upscale_video
+from superres.device.tasks.engine import Engine
+from superres.models.export import export_onnx
+from superres.models.graphs.uint8.channels_last import write_channels_last
+from superres.models.weights import pretrained
+from superres.targets.local import run_here
+from superres.upscale.pipeline import (
+    WAITING,
+    BuiltFrom,
+    UpscaleSettings,
+    _in_background,
+    open_for,
+    upscale_video,
+)
 from superres.upscale.videos import Picture, VideoReader
 
 FRAMES, HEIGHT, WIDTH = 9, 48, 64
@@ -34,7 +47,7 @@ def samples_of(values: np.ndarray) -> av.AudioFrame:
 
 
 def write_video(path: Path, pixels: str = "yuv420p", sound: bool = False) -> Path:
-    """A pattern that moves; lossless but for its chroma."""
+    """Write a moving pattern, lossless except for its chroma."""
     kinds = {".y4m": ("yuv4mpegpipe", "rawvideo"), ".mkv": ("matroska", "ffv1")}
     kind, codec = kinds[path.suffix]
     ramp = np.add.outer(np.arange(HEIGHT) * 3, np.arange(WIDTH) * 2)[..., np.newaxis] + [0, 40, 80]
@@ -61,14 +74,14 @@ def pictures(path: Path) -> list[Picture]:
 
 
 @pytest.mark.parametrize("source", ["in.y4m", "in.mkv"])
-def test_every_frame_comes_out_as_the_session_made_it(tmp_path: Path, session: Session, source: str) -> None:
+def test_every_frame_equals_the_output_of_the_session(tmp_path: Path, session: Session, source: str) -> None:
     path = write_video(tmp_path / source, "yuv444p")
     count = upscale_video(session, path, tmp_path / "out.mkv", UpscaleSettings(), "test")
     before, after = pictures(path), pictures(tmp_path / "out.mkv")
     assert count == len(before) == len(after) == FRAMES
     for small, large in zip(before, after, strict=True):
         assert large.rgb.shape == (2 * HEIGHT, 2 * WIDTH, 3)
-        # FFV1 keeps RGB: there and back nothing changes.
+        # FFV1 keeps RGB without loss.
         np.testing.assert_array_equal(large.rgb, session.run(small.rgb))
     with VideoReader(path) as reader, VideoReader(tmp_path / "out.mkv") as result:
         assert result.format.rate == pytest.approx(RATE, rel=1e-4)
@@ -87,11 +100,11 @@ def test_y4m_keeps_the_chroma_format_and_the_colours(tmp_path: Path, session: Se
         assert (result.format.width, result.format.height) == (2 * WIDTH, 2 * HEIGHT)
     for small, large in zip(pictures(path), pictures(tmp_path / "out.y4m"), strict=True):
         expected = session.run(small.rgb).astype(int)
-        # Limited range has 219 levels, and chroma fewer samples; a wrong matrix is off by 10 and more.
+        # Limited range has 219 levels, and chroma fewer samples. A wrong matrix is off by 10 or more.
         assert np.abs(large.rgb - expected).mean() < 2
 
 
-def test_h264_is_small_and_near(tmp_path: Path, session: Session) -> None:
+def test_h264_is_close(tmp_path: Path, session: Session) -> None:
     path = write_video(tmp_path / "in.mkv")
     upscale_video(session, path, tmp_path / "out.mp4", UpscaleSettings(crf=10), "test")
     found = pictures(tmp_path / "out.mp4")
@@ -149,7 +162,7 @@ def test_files_that_are_no_videos(tmp_path: Path, session: Session) -> None:
 
 
 class Failing(Session):
-    """A session that gives up in the middle."""
+    """A session that fails at the fourth frame."""
 
     def __init__(self, error: Exception):
         self.error, self.calls = error, 0
@@ -178,7 +191,7 @@ def test_a_failure_in_the_middle_leaves_no_file_and_no_thread(tmp_path: Path) ->
     assert threading.active_count() == before
 
 
-def test_no_more_is_read_ahead_than_may_wait() -> None:
+def test_reading_ahead_is_bounded() -> None:
     read: list[int] = []
 
     def items():
@@ -189,6 +202,61 @@ def test_no_more_is_read_ahead_than_may_wait() -> None:
     with _in_background(items()) as taken:
         for expected in range(20):
             assert next(taken) == expected
-            # What waits, and the one in the hands of the thread.
+            # The waiting frames, and the one that the thread holds.
             assert len(read) <= expected + 1 + WAITING + 1
     assert len(read) < 30
+
+
+OPTIONS = {"frames": "uint8"}
+
+
+@pytest.fixture(scope="module")
+def arm(tmp_path_factory) -> tuple[Engine, BuiltFrom]:
+    """Build an OpenVINO engine for frames of 24 x 32 only."""
+    folder = tmp_path_factory.mktemp("arm")
+    export_onnx("espcn_anchor", pretrained("espcn_anchor"), folder / "plain.onnx")
+    write_channels_last(folder / "plain.onnx", folder / "graph.onnx")
+    source = BuiltFrom(str(folder / "graph.onnx"), None)
+    return build(folder, "fp32", source, [24, 32]), source
+
+
+def build(folder: Path, precision: str, source: BuiltFrom, size: list[int]) -> Engine:
+    engine = Engine("openvino", precision, 1, OPTIONS, folder / "engine.bin", folder / "engine.json")
+    sizes = dict.fromkeys(("smallest", "tuned", "largest"), size)
+    settings: dict[str, Any] = {"options": OPTIONS, "sizes": sizes, "form": "channels_last"}
+    outputs = {"engine": str(engine.path), "record": str(engine.record)}
+    assert source.model is not None
+    inputs = {"model": source.model}
+    run_here(Job("build_engine", "openvino", precision, 1, inputs, outputs, settings))
+    return engine
+
+
+def test_frames_of_its_size_use_the_arms_engine(arm: tuple[Engine, BuiltFrom], capfd) -> None:
+    engine, source = arm
+    with open_for((24, 32), engine, source, "video") as session:
+        assert session.run(np.zeros((24, 32, 3), np.uint8)).shape == (48, 64, 3)
+    assert "building" not in capfd.readouterr().err
+
+
+def test_frames_of_another_size_have_an_engine_built(arm: tuple[Engine, BuiltFrom], capfd) -> None:
+    engine, source = arm
+    before = engine.path.read_bytes(), engine.record.read_bytes()
+    frame = np.random.default_rng(0).integers(0, 256, (30, 22, 3), np.uint8)
+    with pytest.raises(UserError, match=r"expected frames \(1, 24, 32, 3\), .* found \(1, 30, 22, 3\)"):
+        engine.open()[0].run(frame)
+    with open_for((30, 22), engine, source, "video") as session:
+        found = session.run(frame).copy()
+    assert "video: building an engine for frames of 22x30" in capfd.readouterr().err
+    assert (engine.path.read_bytes(), engine.record.read_bytes()) == before
+    # Pixels beyond the network's reach don't matter: 7 pixels, including the interpolation.
+    with open_for((24, 32), engine, source, "video") as session:
+        padded = np.zeros((24, 32, 3), np.uint8)
+        padded[:, :22] = frame[:24]
+        same = session.run(padded)[: 2 * (24 - 7), : 2 * (22 - 7)]
+    assert np.abs(same.astype(int) - found[: same.shape[0], : same.shape[1]]).max() <= 1
+
+
+def test_an_arm_that_was_not_built_says_so(arm: tuple[Engine, BuiltFrom], tmp_path: Path) -> None:
+    engine = build(tmp_path, "fp16", arm[1], [24, 32])
+    with pytest.raises(UnsupportedError, match="not in f16"), open_for((30, 22), engine, arm[1], "video"):
+        pass

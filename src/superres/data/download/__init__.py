@@ -1,7 +1,6 @@
 """Pinned files, fetched once and verified.
 
-- `fetch`: the file under its name, from a folder or an address; locks, receipts and links.
-- `http`: the download itself. `partial`: what has arrived of it, and its progress.
-- `addresses`: which addresses a study may name, and how they are printed without secrets.
-- `space`: is there room on the disk?
+- `fetch`: the file from a folder or an address, with lock, receipt and link. Checks free disk space.
+- `http`: the download itself. `partial`: the bytes that have arrived, and a progress bar.
+- `addresses`: the addresses that a study may name, and how to print them without secrets.
 """

@@ -1,4 +1,4 @@
-"""Addresses on the network: which a study may name, and how they are printed without secrets."""
+"""Network addresses: check the ones that a study names, and print them without secrets."""
 
 import re
 from collections.abc import Iterator
@@ -7,43 +7,43 @@ from urllib.parse import quote, urlsplit
 
 from superres.device.base.errors import UserError
 
-# Greedy up to the last @: a password with a slash in it is no valid address, and still must not be shown.
+# Greedy up to the last @: a password with a slash makes the address invalid, but still must not be shown.
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:\S*@)?([^?#\s'\"]*)(?:[?#][^\s'\"]*)?")
 
 
 def redact(text: str) -> str:
-    """A text with the credentials and queries of all addresses in it left out."""
+    """Remove credentials and queries from all addresses in a text."""
     return _ADDRESS.sub(r"\1\2", text)
 
 
 @contextmanager
 def without_secrets() -> Iterator[None]:
-    """Leave the secrets of all addresses out of a UserError's message."""
+    """Remove the secrets of all addresses from the message of a UserError."""
     try:
         yield
     except UserError as error:
         text = redact(str(error))
         if text == str(error):
             raise
-        # Not `from error`, whose message has the secret.
+        # Not `from error`: its message has the secret.
         raise UserError(text) from None
 
 
 def is_address(place: str) -> bool:
-    """Whether a place is an address on the network, and not a folder."""
+    """Return whether a place is a network address, not a path."""
     return "://" in place
 
 
 def check_address(address: str, where: str) -> None:
     """Raise UserError unless an address is http or https, names a host and holds no credentials.
 
-    `where` is the key that names it. What is secret in the address isn't in the message.
+    `where` is the key that names it. The message has no secrets.
     """
     host = re.split(r"[/?#]", address.partition("://")[2])[0]
     if "@" in host:
         raise UserError(
             f"{where}: expected an address without user name and password, found {redact(address)!r} with "
-            "some; write them into ~/.netrc, which is read"
+            "some; write them into ~/.netrc"
         )
     try:
         parts = urlsplit(address)
@@ -57,12 +57,12 @@ def check_address(address: str, where: str) -> None:
 
 
 def readable_address(address: str) -> str:
-    """An address without its query, where tokens are, and without credentials."""
+    """Return an address without credentials and without its query, which may have tokens."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def address_below(folder: str, name: str) -> str:
-    """The address of the file `name` in a folder on the network; a query of the folder's goes with it."""
+    """Return the address of the file `name` in a network folder, with the folder's query."""
     parts = urlsplit(folder)
     return parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}").geturl()

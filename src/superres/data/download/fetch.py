@@ -1,13 +1,15 @@
-"""A pinned file under its name: from a folder that has it or from an address, verified before it is used.
+"""Fetch a pinned file from a folder or an address, and verify it before it is used.
 
-Beside the name under which a file is found lies a receipt. It says what was verified: the real file, its
-size, its time of change and its sha256. Light: what speaks HTTP comes in with a download.
+Each fetched file has a receipt next to it: the verified file, its size, time of change and sha256. Light:
+HTTP is imported when a download starts.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from superres.data.download.addresses import is_address, readable_address
-from superres.data.download.space import check_space, megabytes
 from superres.data.sources.source import Download, PinnedFile
-from superres.data.sources.yuv4mpeg import read_header
+from superres.data.sources.y4m import read_header
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, write_json
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from superres.data.download.http import Patience
     from superres.data.download.partial import Partial
 
-_AWAY = "take it away (then it is fetched), or correct the study if this file is meant"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_AWAY = "remove it (it is then fetched), or correct the study if this file is meant"
 
 
 def fetch_file(
@@ -36,11 +38,11 @@ def fetch_file(
     room: Sequence[tuple[Path, int]] = (),
     patience: "Patience | None" = None,
 ) -> None:
-    """Make `out` a link to the pinned file, with its receipt beside it, once its content is verified.
+    """Verify the pinned file, then make `out` a link to it, with a receipt next to it.
 
-    The folder `store`, where downloads stay, is looked into first, then the file's places: folders, then
-    addresses. `room` is what else (folders, and bytes in each) has to fit on the disk before a download
-    begins. Raises UserError if a place has another file under this name, or none has the file.
+    Looks into the folder `store`, where downloads stay, then into the file's places: folders, then addresses.
+    `room` (folders, and bytes in each) is disk space that must be free in addition to the download's. Raises
+    UserError if a place has another file of this name, or none has the file.
     """
     file = wanted.file
     store.mkdir(parents=True, exist_ok=True)
@@ -63,11 +65,13 @@ def _download_to(
     room: Sequence[tuple[Path, int]],
     patience: "Patience | None",
 ) -> str:
-    """Download a file from the first address that has it; its sha256."""
+    """Download a file from the first address that has it, and return its sha256."""
     from superres.data.download.http import NotThereError
     from superres.data.download.partial import Partial
 
-    with Partial(final.with_name(f"{final.name}.part"), file) as partial:
+    part = final.with_name(f"{final.name}.part")
+    then = "and run it again: the download continues where it stopped"
+    with naming_full_disk(part, then), Partial(part, file) as partial:
         needs = [(final.parent, file.bytes - partial.size), *room]
         check_space(needs, f"download of {file.name} and what is made of it")
         for i, address in enumerate(addresses):
@@ -77,7 +81,7 @@ def _download_to(
             except NotThereError as error:
                 if i == len(addresses) - 1:
                     raise
-                sys.stderr.write(f"{error}; {readable_address(addresses[i + 1])} is tried next\n")
+                sys.stderr.write(f"{error}; trying {readable_address(addresses[i + 1])} next\n")
         partial.move_to(final)
         return partial.digest
 
@@ -88,9 +92,9 @@ def _download_right(address: str, file: PinnedFile, partial: "Partial", patience
     patience = patience or Patience()
     download(address, file, partial, patience)
     if partial.digest != file.sha256 and partial.resumed:
-        # Its parts may be of different versions; only a file in one piece shows what the server has.
+        # Its parts may belong to different versions of the file, so download it in one piece.
         sys.stderr.write(
-            f"{file.name}: its sha256 is wrong, and it came in parts: it is downloaded again in one piece\n"
+            f"{file.name}: wrong sha256 after a resumed download: downloading it again in one piece\n"
         )
         partial.restart()
         download(address, file, partial, patience)
@@ -117,21 +121,21 @@ def _receipt(out: Path) -> Path:
 
 @contextmanager
 def _locked(path: Path, name: str) -> Iterator[None]:
-    """Hold off another run that fetches the same file; the system frees the lock when this process ends."""
+    """Wait while another run fetches the same file. The lock ends with this process."""
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            sys.stderr.write(f"fetch_file {name}: another run fetches it; waiting for that\n")
+            sys.stderr.write(f"fetch_file {name}: waiting for another run that fetches it\n")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def verify_file(path: Path, file: PinnedFile, receipt: Path) -> None:
-    """Check that the file at `path` (a link is followed) is the pinned one, and write the receipt.
+    """Check that the file at `path` (links are followed) is the pinned one, and write the receipt.
 
-    Costs nothing while the receipt is that of this very file. Raises UserError if the file is missing or
-    another one; with `mismatch` warn, a hash that differs is said on stderr, and the structure decides.
+    The content is read only if the receipt doesn't match. Raises UserError if the file is missing or another
+    one. With `mismatch` warn, a wrong hash is a warning if the file is a sound y4m file.
     """
     if not path.is_file():
         raise UserError(f"{path}: expected the file {file.name}, found nothing; run its download again")
@@ -146,31 +150,31 @@ def verify_file(path: Path, file: PinnedFile, receipt: Path) -> None:
 
 
 def check_size(path: Path, file: PinnedFile) -> None:
-    """Raise UserError if the file at `path` hasn't the pinned number of bytes."""
+    """Raise UserError if the file at `path` doesn't have the pinned number of bytes."""
     found = path.stat().st_size
     if found != file.bytes:
         raise UserError(
-            f"{path}: expected {file.bytes} bytes, found {found}: it isn't the file that the study pins, "
-            f"and is not used; {_AWAY}"
+            f"{path}: expected {file.bytes} bytes, found {found}: it isn't the file that the study pins and "
+            f"is not used; {_AWAY}"
         )
 
 
 def _accept_digest(path: Path, file: PinnedFile, digest: str, where: str, advice: str) -> None:
-    """Raise UserError if the content's sha256 isn't the pinned one, unless a sound structure may do instead.
+    """Raise UserError for a wrong sha256; with `mismatch` warn, only if the structure is unsound too.
 
-    `where` and `advice` are the beginning and the end of the message.
+    `where` and `advice` begin and end the message.
     """
     if digest == file.sha256:
         return
     if file.mismatch == "error":
         raise UserError(
-            f"{where}: expected sha256 {file.sha256}, found {digest}: it isn't the file that the study pins, "
+            f"{where}: expected sha256 {file.sha256}, found {digest}: it isn't the file that the study pins "
             f"and is not used; {advice}"
         )
     header = read_header(path)
     sys.stderr.write(
-        f"warning: {where}: expected sha256 {file.sha256}, found {digest}; it is used all the same, "
-        f"for its size is right and it holds {header.frames} whole frames of {header.width}x{header.height}\n"
+        f"warning: {where}: expected sha256 {file.sha256}, found {digest}; it is used because its "
+        f"size is right and it holds {header.frames} whole frames of {header.width}x{header.height}\n"
     )
 
 
@@ -191,7 +195,7 @@ def _identity(path: Path, file: PinnedFile) -> dict[str, Any]:
 
 
 def _read_receipt(receipt: Path) -> dict[str, Any] | None:
-    """What a receipt says, without the hash that was found; None for one that isn't there or broken."""
+    """Return a receipt without the hash that was found; None if it is missing or broken."""
     try:
         content = json.loads(receipt.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -201,3 +205,39 @@ def _read_receipt(receipt: Path) -> dict[str, Any] | None:
         if isinstance(content, dict)
         else None
     )
+
+
+def check_space(needs: Sequence[tuple[Path, int]], what: str) -> None:
+    """Raise UserError if a file system lacks room for `needs` (folders, and bytes in each).
+
+    Folders of one file system are added up; they may not exist yet. `what` names the work in the message.
+    """
+    systems: dict[int, tuple[Path, int]] = {}
+    for folder, needed in needs:
+        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        first, sum_before = systems.get(there.stat().st_dev, (folder, 0))
+        systems[there.stat().st_dev] = (first, sum_before + needed)
+        free = shutil.disk_usage(there).free
+        if sum_before + needed > free:
+            raise UserError(
+                f"{what}: expected {megabytes(sum_before + needed)} of free disk space at {first}, found "
+                f"{megabytes(free)}; free some, or make the folder a link to a larger disk"
+            )
+
+
+@contextmanager
+def naming_full_disk(path: Path, then: str) -> Iterator[None]:
+    """Turn a full disk, quota or file size limit into a UserError that ends with `then`, the next step."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise UserError(
+            f"{path}: expected room for it, found: {error.strerror}; free some disk space, {then}"
+        ) from error
+
+
+def megabytes(count: int) -> str:
+    """Format a number of bytes for people."""
+    return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e3:,.1f} kB"

@@ -1,4 +1,4 @@
-"""Download of a pinned file over HTTP: resumed by ranges, tried again on what can pass, else refused."""
+"""Download of a pinned file over HTTP: resume by ranges, retry passing faults, refuse the rest."""
 
 import random
 import re
@@ -23,17 +23,17 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 class RefusedError(UserError):
-    """What asking again won't help."""
+    """A fault that a retry doesn't solve."""
 
 
 class NotThereError(RefusedError):
-    """The server hasn't got the file or can't be reached: another place may have it."""
+    """The server doesn't have the file or can't be reached; another place may have it."""
 
 
 class _PassingError(Exception):
-    """What may be gone when it is asked again; the text says what it was.
+    """A fault that a retry may solve.
 
-    `wait_s` is what the server asks to wait; `unreachable` says that there was no connection at all.
+    `wait_s` is the time that the server asks to wait. `unreachable` says that there was no connection at all.
     """
 
     def __init__(self, text: str, wait_s: float | None = None, unreachable: bool = False):
@@ -43,12 +43,12 @@ class _PassingError(Exception):
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a download waits for what, in seconds, and how often it tries.
+    """Limits of a download: waits in seconds, and the number of attempts.
 
-    `attempts` in a row may fail without `progress_bytes` of new content; each is followed by a wait that
-    doubles from `first_wait_s` to `longest_wait_s`, less up to half of it by chance. A server that says
-    Retry-After is given that time, up to `longest_asked_wait_s`. A connection is given up after `silence_s`
-    without a byte, or if it brings less than `slowest_bytes_per_s` over `window_s`.
+    The download fails after `attempts` failures in a row without `progress_bytes` of new content. The wait
+    after each doubles from `first_wait_s` to `longest_wait_s`, less up to half of it at random. A server's
+    Retry-After is respected up to `longest_asked_wait_s`. A connection is closed after `silence_s` without a
+    byte, or with less than `slowest_bytes_per_s` over `window_s`.
     """
 
     attempts: int = 6
@@ -64,11 +64,10 @@ class Patience:
 
 
 def download(address: str, file: PinnedFile, partial: Partial, patience: Patience) -> None:
-    """Bring `partial` to the file's full length from `address`, going on where it stands.
+    """Download the rest of `partial` from `address`, up to the file's full length.
 
-    Whether the content is right is for the caller to check. Raises NotThereError if the server hasn't got the
-    file or can't be reached, RefusedError (both are UserErrors) for what won't pass by itself or doesn't pass
-    in time.
+    The caller checks the content. Raises NotThereError if the server doesn't have the file or can't be
+    reached, and RefusedError for a fault that retries don't solve. Both are UserErrors.
     """
     with requests.Session() as session:
         session.max_redirects = patience.redirects
@@ -85,13 +84,13 @@ def download(address: str, file: PinnedFile, partial: Partial, patience: Patienc
                     kind = NotThereError if fault.unreachable else RefusedError
                     raise kind(
                         f"{transfer.where}: expected it to be sent, found: {fault}, in {failed} attempts "
-                        f"in a row; try again later, it goes on from {partial.size} of {file.bytes} bytes"
+                        f"in a row; try again later, it continues from {partial.size} of {file.bytes} bytes"
                     ) from None
                 longest = min(patience.first_wait_s * 2 ** (failed - 1), patience.longest_wait_s)
-                # Clients that failed together shouldn't come back together.
+                # Random: clients that failed together shouldn't retry together.
                 wait = longest * random.uniform(0.5, 1.0) if fault.wait_s is None else fault.wait_s
                 at = f"at {partial.size} of {file.bytes} bytes"
-                sys.stderr.write(f"{transfer.where}: {fault}, {at}; goes on in {wait:.1f} s\n")
+                sys.stderr.write(f"{transfer.where}: {fault}, {at}; continues in {wait:.1f} s\n")
                 time.sleep(wait)
 
 
@@ -107,11 +106,11 @@ class _Transfer:
 
     @property
     def where(self) -> str:
-        """How messages call the file and its place."""
+        """The file and its place, for messages."""
         return f"{self.file.name} from {readable_address(self.address)}"
 
     def receive(self) -> None:
-        """One request: add to the partial file what it brings; raises _PassingError or RefusedError."""
+        """Send one request and add its body to the partial file; raises _PassingError or RefusedError."""
         headers = {"Accept-Encoding": "identity"}
         if self.partial.size:
             headers["Range"] = f"bytes={self.partial.size}-"
@@ -129,7 +128,7 @@ class _Transfer:
             raise _PassingError("the connection ended early")
 
     def _check_status(self, response: requests.Response) -> None:
-        """Raise what a status deserves that brings no file."""
+        """Raise _PassingError or RefusedError for a status without a file."""
         status, asked = response.status_code, response.headers.get("Retry-After")
         policy = Retry(status_forcelist=_PASSING, retry_after_max=self.patience.longest_asked_wait_s)
         expected = f"{self.where}: expected the file, found"
@@ -140,31 +139,31 @@ class _Transfer:
             raise _PassingError(f"status {status}", None if asked is None else _seconds_of(asked, policy))
         if status in (404, 410):
             raise NotThereError(
-                f"{expected} that the server hasn't got it (status {status}); correct the address"
+                f"{expected} that the server doesn't have it (status {status}); correct the address"
             )
         if status in (401, 403, 407):
             raise RefusedError(
-                f"{expected} that the server doesn't let us have it (status {status}); write a user name "
-                "and password for it into ~/.netrc, or take another address"
+                f"{expected} that the server denies access (status {status}); write a user name and password "
+                "for it into ~/.netrc, or use another address"
             )
         if status not in (200, 206):
             raise RefusedError(f"{expected} status {status}; correct the address")
 
     def _check_file(self, response: requests.Response) -> None:
-        """Raise RefusedError for a body that is another file; prepare the partial file for one that isn't."""
+        """Raise RefusedError for the body of another file; otherwise prepare the partial file."""
         headers, where, size = response.headers, self.where, self.file.bytes
         if headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/html":
             raise RefusedError(f"{where}: expected the file, found a web page; correct the address")
         if headers.get("Content-Encoding", "identity").lower() != "identity":
             raise RefusedError(
-                f"{where}: expected the file as it is, found it compressed on the way; use another address"
+                f"{where}: expected the file itself, found it compressed on the way; use another address"
             )
         part = response.status_code == 206
         found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "")) if part else None
         total = found[2] if found else "" if part else headers.get("Content-Length", "")
         if total.isdigit() and int(total) != size:
             raise RefusedError(
-                f"{where}: expected {size} bytes, found {total}: another file than the study pins; "
+                f"{where}: expected {size} bytes, found {total}: not the file that the study pins; "
                 "correct the study or the address"
             )
         if part:
@@ -173,37 +172,36 @@ class _Transfer:
             self._begin_whole(headers)
 
     def _begin_whole(self, headers: Mapping[str, str]) -> None:
-        """Prepare for a body that begins at the file's start."""
+        """Prepare for a body with the whole file."""
         if self.partial.size:
-            sys.stderr.write(f"{self.where}: it comes from the start, and what was there is dropped\n")
+            sys.stderr.write(f"{self.where}: starts again; the bytes before are dropped\n")
             self.partial.restart()
         self.partial.note_version(headers.get("ETag"), headers.get("Last-Modified"))
 
     def _begin_part(self, first: int | None, etag: str | None) -> None:
-        """Prepare for a body that begins at byte `first`, which should be where the partial file ends."""
+        """Prepare for a body from byte `first` on, which should be the end of the partial file."""
         stands, before = self.partial.size, self.partial.etag
         if first != stands:
             self.partial.restart()
             raise _PassingError(f"no part that begins at byte {stands}")
         if before and etag and etag != before:
-            # A server that sends a part although If-Range doesn't hold.
+            # The server ignores If-Range.
             self.partial.restart()
             raise _PassingError("the file has changed on the server")
         self.partial.resumed = stands > 0
-        sys.stderr.write(f"{self.where}: goes on at byte {stands} of {self.file.bytes}\n")
+        sys.stderr.write(f"{self.where}: continues at byte {stands} of {self.file.bytes}\n")
 
     def _read(self, raw: urllib3.BaseHTTPResponse) -> None:
-        """Add a body to the partial file, unless it is too long or comes too slowly."""
+        """Add a body to the partial file; raises RefusedError if too long, _PassingError if too slow."""
         total, slowest = self.file.bytes, self.patience.slowest_bytes_per_s
         with progress_bar(f"fetch_file {self.file.name}", total, self.partial.size) as bar:
             started, size = time.monotonic(), self.partial.size
-            # read1 returns what has come; read would wait for a whole block, and never notice a server that
-            # drips.
+            # Not read, which waits for a whole block: a server that drips would go unnoticed.
             while block := raw.read1(_BLOCK):
                 if self.partial.size + len(block) > total:
                     self.partial.restart()
                     raise RefusedError(
-                        f"{self.where}: expected {total} bytes, found more: another file than the study pins"
+                        f"{self.where}: expected {total} bytes, found more: not the file that the study pins"
                     )
                 self.partial.append(block)
                 bar.update(len(block))
@@ -215,7 +213,7 @@ class _Transfer:
 
 
 def _seconds_of(retry_after: str, policy: Retry) -> float:
-    """Seconds from now that a Retry-After header (seconds, or a date) asks for; 0 if it makes no sense."""
+    """Return the wait that a Retry-After header (seconds, or a date) asks for; 0 if it is malformed."""
     try:
         return policy.parse_retry_after(retry_after)
     except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
@@ -223,14 +221,14 @@ def _seconds_of(retry_after: str, policy: Retry) -> float:
 
 
 def _fault_of(error: Exception, where: str) -> _PassingError | RefusedError:
-    """The fault behind an exception of requests or urllib3, whose own texts hold whole addresses."""
-    # requests wraps MaxRetryError, whose reason is urllib3's own exception; that wraps the one of ssl.
+    """Return the fault for an exception of requests or urllib3; their own texts have whole addresses."""
+    # requests wraps MaxRetryError. Its reason is urllib3's own exception, which wraps the one of ssl.
     cause = getattr(error.args[0], "reason", None) if error.args else None
     inner = cause.args[0] if isinstance(cause, urllib3.exceptions.SSLError) and cause.args else None
     if isinstance(inner, ssl.SSLCertVerificationError):
         return RefusedError(
             f"{where}: expected a certificate that can be trusted, found: {inner.verify_message or 'none'}; "
-            "set REQUESTS_CA_BUNDLE if the server has one of your own authority"
+            "set REQUESTS_CA_BUNDLE if your own authority issued it"
         )
     if isinstance(error, requests.TooManyRedirects):
         return RefusedError(f"{where}: expected the file, found redirects without end; correct the address")
@@ -242,7 +240,7 @@ def _fault_of(error: Exception, where: str) -> _PassingError | RefusedError:
     if isinstance(error, requests.ConnectTimeout):
         text, unreachable = "no answer", True
     elif isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-        text = "nothing came for too long"
+        text = "no data for too long"
     elif isinstance(cause, urllib3.exceptions.NameResolutionError):
         text, unreachable = "no such host, or no network", True
     elif isinstance(cause, urllib3.exceptions.NewConnectionError):

@@ -1,4 +1,4 @@
-"""A file that is being downloaded: what is there of it, of which version of the file, and how it gets on."""
+"""A file that is being downloaded: its bytes, the version that they belong to, and a progress bar."""
 
 import hashlib
 import json
@@ -10,17 +10,16 @@ from typing import Any
 
 from tqdm import tqdm
 
-from superres.data.download.space import naming_full_disk
 from superres.data.sources.source import PinnedFile
 
 _BLOCK = 1 << 20
 
 
 class Partial:
-    """The bytes of a pinned file that have arrived, in the file `path`, and in `path`.json what they are of.
+    """The bytes of a pinned file that have arrived, in the file `path`, with their version in `path`.json.
 
-    Used as a context manager; what has arrived stays when it ends, however it ends. `size` is the number of
-    bytes, `resumed` whether they came over more than one connection.
+    A context manager. The bytes stay when it ends, also after an error. `size` is their number, `resumed`
+    whether they came over more than one connection. Raises OSError if the disk is full.
     """
 
     def __init__(self, path: Path, file: PinnedFile):
@@ -51,52 +50,50 @@ class Partial:
 
     @property
     def etag(self) -> str | None:
-        """The ETag of the version that the bytes are of."""
+        """The ETag of the version that the bytes belong to."""
         return self._version.get("etag")
 
     @property
     def validator(self) -> str | None:
-        """What If-Range asks for: a strong ETag, else the time of the last change, else nothing."""
+        """The value of If-Range: a strong ETag, else the time of the last change, else None."""
         etag = self.etag
         return etag if etag and not etag.startswith("W/") else self._version.get("last_modified")
 
     @property
     def digest(self) -> str:
-        """Sha256 of what has arrived, in hexadecimal."""
+        """The sha256 of the bytes, in hexadecimal."""
         return self._digest.hexdigest()
 
     def append(self, block: bytes) -> None:
-        """Add bytes; raises UserError if the disk is full, and keeps what it has."""
-        with naming_full_disk(self.path, "and run it again: the download goes on where it stopped"):
-            self._stream.write(block)
-            # Out of Python's buffer, so that a full disk is met here and a killed process loses nothing.
-            self._stream.flush()
+        """Add bytes. If the disk is full, the bytes before them stay."""
+        self._stream.write(block)
+        # Out of Python's buffer: a full disk shows here, and a killed process loses nothing.
+        self._stream.flush()
         self._digest.update(block)
         self.size += len(block)
 
     def restart(self) -> None:
-        """Forget what has arrived."""
+        """Drop the bytes and start again."""
         self._stream.seek(0)
         self._stream.truncate()
         self._digest, self._version = hashlib.sha256(), {}
         self.size, self.resumed = 0, False
 
     def note_version(self, etag: str | None, last_modified: str | None) -> None:
-        """Write down which version of the file the bytes to come are of, as a server names it."""
+        """Record the version of the file that the next bytes belong to, as the server names it."""
         self._version = {"sha256": self._file.sha256, "etag": etag, "last_modified": last_modified}
         temporary = self._version_path.with_name(f"{self._version_path.name}.new")
-        with naming_full_disk(temporary, "and run it again"):
-            temporary.write_text(json.dumps(self._version), encoding="utf-8")
+        temporary.write_text(json.dumps(self._version), encoding="utf-8")
         temporary.replace(self._version_path)
 
     def move_to(self, final: Path) -> None:
-        """Give the whole file its final name, once it is on the disk itself."""
+        """Give the complete file its final name, after it has reached the disk."""
         os.fsync(self._stream.fileno())
         self.path.replace(final)
         self._version_path.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Delete what has arrived."""
+        """Delete the bytes and their version."""
         self.path.unlink(missing_ok=True)
         self._version_path.unlink(missing_ok=True)
 
@@ -109,7 +106,7 @@ class Partial:
 
 
 class _Lines:
-    """Where there is no terminal: what tqdm draws, one line below the other on stderr."""
+    """Prints tqdm's output as lines on stderr where there is no terminal."""
 
     def write(self, text: str) -> None:
         if text.strip():
@@ -120,7 +117,7 @@ class _Lines:
 
 
 def progress_bar(label: str, total: int, done: int) -> tqdm:
-    """Progress in bytes, on the terminal of the process: jobs write their own stderr into a log too."""
+    """Return a progress bar in bytes on the terminal of the process; a job also logs its stderr."""
     bytes_of: dict[str, Any] = {
         "desc": label,
         "total": total,

@@ -52,7 +52,7 @@ class Images(SourceKind):
     frames: FrameRange = FrameRange()
 
     def files(self, source: Source) -> list[str]:
-        """The images that are taken, one by one."""
+        """Paths of the images that are taken."""
         files = image_files(self)
         return [str(files[i]) for i in frame_indices(source.frames, len(files))]
 
@@ -80,7 +80,7 @@ class Images(SourceKind):
 
 
 class _FolderReader(FrameReader):
-    """Images of odd sizes lose their last row or column, so that they can be halved."""
+    """Reads a folder. Images of odd sizes lose their last row or column: frames must have even sizes."""
 
     def __init__(self, kind: Images, source: Source):
         from superres.data.sources.pictures import picture_size
@@ -101,7 +101,7 @@ class _FolderReader(FrameReader):
 
 
 def image_files(images: Images) -> list[Path]:
-    """The image files of a folder, sorted by name: those that `include` and `exclude` let through.
+    """Return the image files of a folder that `include` and `exclude` let through, sorted by name.
 
     Raises UserError if the folder is missing or holds no such file.
     """
@@ -120,7 +120,7 @@ def image_files(images: Images) -> list[Path]:
 
 
 def is_taken(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    """Whether a file's name is that of an image, matches a pattern of `include` and none of `exclude`."""
+    """Return whether a name has an image suffix and matches a pattern of `include` and none of `exclude`."""
     return (
         PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
         and any(fnmatchcase(name, pattern) for pattern in include)

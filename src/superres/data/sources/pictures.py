@@ -1,6 +1,6 @@
-"""Decoding of image files with Pillow: whatever they hold, 8-bit RGB comes out.
+"""Decode image files of any mode with Pillow, always to 8-bit RGB.
 
-numpy comes in only where pixels are read, so that headers can be checked without it.
+Light: numpy is imported when pixels are read, so headers are checked without it.
 """
 
 import io
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     import numpy as np
 
 _ORIENTATION = 0x0112
-# What Pillow raises for a file that is broken or no image, format by format.
+# Pillow's exceptions for a file that is broken or no image; they differ by format.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 _WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 _said: set[str] = set()
 
 
 def picture_size(file: Path | bytes | BinaryIO, name: str) -> tuple[int, int]:
-    """Height and width of an image as it will be decoded, from its header alone.
+    """Return height and width of the decoded image, from its header alone.
 
-    `file` is a path, the file's bytes or an open file that can seek, `name` is how messages call it. Raises
+    `file` is a path, the file's bytes or an open file that can seek. `name` names it in messages. Raises
     UserError if the header can't be read.
     """
     with ExitStack() as stack:
         stream = _stream(file, stack, name)
         with _opened(stream, name) as image:
-            if image.format == "PNG" and "exif" not in image.info and not _says_more_at_its_end(stream):
-                # Pillow would decode the whole picture to see whether EXIF comes behind the pixels.
+            if image.format == "PNG" and "exif" not in image.info and not _has_exif_after_pixels(stream):
+                # Otherwise Pillow decodes the whole picture to look for EXIF after the pixels.
                 image.info["exif"] = b""
             turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
             return image.size if turned else (image.size[1], image.size[0])
@@ -54,16 +54,16 @@ def _stream(file: Path | bytes | BinaryIO, stack: ExitStack, name: str) -> Binar
         ) from error
 
 
-def _says_more_at_its_end(png: BinaryIO) -> bool:
-    """Whether a PNG file has EXIF or XMP (in a text) behind its pixels, by the heads of its chunks."""
-    before, behind_pixels = png.tell(), False
+def _has_exif_after_pixels(png: BinaryIO) -> bool:
+    """Return whether a PNG file has EXIF, or XMP in a text, after its pixels. Reads chunk headers only."""
+    before, after_pixels = png.tell(), False
     try:
         png.seek(8)
         while len(head := png.read(8)) == 8:
             kind = head[4:]
-            if behind_pixels and kind in (b"eXIf", b"iTXt", b"zTXt", b"tEXt"):
+            if after_pixels and kind in (b"eXIf", b"iTXt", b"zTXt", b"tEXt"):
                 return True
-            behind_pixels = behind_pixels or kind == b"IDAT"
+            after_pixels = after_pixels or kind == b"IDAT"
             png.seek(int.from_bytes(head[:4], "big") + 4, io.SEEK_CUR)
         return False
     finally:
@@ -73,8 +73,8 @@ def _says_more_at_its_end(png: BinaryIO) -> bool:
 def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
     """Decode an image to uint8 H x W x 3, RGB, upright by its EXIF orientation.
 
-    Greyscale, palette, CMYK and 16-bit images are converted and alpha is dropped, which is said once on
-    stderr; colour profiles are left aside. Raises UserError, naming the file, if it can't be decoded.
+    Greyscale, palette, CMYK and 16-bit images are converted and alpha is dropped, with one note per mode on
+    stderr. Colour profiles are ignored. Raises UserError, naming the file, if it can't be decoded.
     """
     import numpy as np
 
@@ -82,7 +82,7 @@ def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
         deep = ";16" in str(getattr(image, "tile", "")) or image.mode in _WIDE_MODES
         if image.mode != "RGB" or deep:
             _say_once(f"{'16-bit ' if deep else ''}{image.mode}", name)
-        # In place: a panorama is hundreds of megabytes, and every copy counts.
+        # In place: a panorama has hundreds of megabytes.
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode == "F":
             raise UserError(
@@ -116,4 +116,4 @@ def _opened(file: Path | bytes | BinaryIO, name: str) -> Iterator[Image.Image]:
 def _say_once(mode: str, name: str) -> None:
     if mode not in _said:
         _said.add(mode)
-        sys.stderr.write(f"{name}: {mode} image converted to 8-bit RGB, as others like it will be\n")
+        sys.stderr.write(f"{name}: {mode} image converted to 8-bit RGB; this is printed once\n")

@@ -1,8 +1,7 @@
-"""Frames of any source, one interface: names and sizes first, then frame by frame.
+"""The interface to the frames of any source: names and sizes first, then frame by frame.
 
-Reading in rising order is what every source is quick at, and holds one frame (and one panorama) at a time.
-Sources that `read_in_any_order` names may be read from several threads. Light: numpy comes in where pixels
-are read.
+Read in rising order: every source is fast then, and holds one frame (and one panorama) at a time. Sources
+with `read_in_any_order` may be read from several threads. Light: numpy is imported when pixels are read.
 """
 
 import hashlib
@@ -22,10 +21,10 @@ Shape = tuple[int, int]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a frame's pixels come from, so that the same photograph is found under another name.
+    """The origin of a frame's pixels, which finds the same photograph under another name.
 
-    `sha256` is over the decoded RGB picture, before anything is cropped or shrunk. For a view it is over
-    the whole panorama, and `yaw_degrees` says which sector of it the frame sees; None means all of it.
+    `sha256` is over the decoded RGB picture, before it is cropped or shrunk. For a view it is over the whole
+    panorama, and `yaw_degrees` is the sector that the frame shows; None means all of it.
     """
 
     name: str
@@ -36,7 +35,7 @@ class Origin:
 class FrameReader(ABC):
     """The frames of a source: `names` and `shapes` (height, width) of each, then `read`.
 
-    `whole` says that the hash of an origin is that of the frame itself.
+    `whole` says that an origin has the hash of the frame itself.
     """
 
     whole = False
@@ -50,34 +49,29 @@ class FrameReader(ABC):
         return len(self.names)
 
     def read(self, index: int) -> "np.ndarray":
-        """Frame `index` as uint8 H x W x 3, RGB, H and W even; raises UserError if it can't be decoded."""
+        """Return frame `index`, uint8 H x W x 3 RGB, H and W even; raises UserError if decoding fails."""
         frame, self._origins[index] = self._read(index)
         return frame
 
     def origin(self, index: int) -> Origin:
-        """Where frame `index` comes from; costs nothing once the frame has been read."""
+        """Return the origin of frame `index`; free after the frame has been read."""
         if index not in self._origins:
             self.read(index)
         return self._origins[index]
-
-    @property
-    def origins(self) -> list[Origin]:
-        """Where each frame comes from; reads those that haven't been read yet."""
-        return [self.origin(index) for index in range(len(self))]
 
     @abstractmethod
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]": ...
 
 
 def each_frame(readers: Sequence[FrameReader]) -> Iterator[tuple[FrameReader, int]]:
-    """Every frame of some readers, in order: its reader, and its place there."""
+    """Yield every frame of some readers, in order: its reader, and its index there."""
     for reader in readers:
         for i in range(len(reader)):
             yield reader, i
 
 
 def picture_digest(picture: "np.ndarray") -> str:
-    """Sha256 of a picture's size and pixels (uint8 H x W x 3), in hexadecimal."""
+    """Return the sha256 of a picture's size and pixels (uint8 H x W x 3), in hexadecimal."""
     import numpy as np
 
     digest = hashlib.sha256(f"{picture.shape[1]}x{picture.shape[0]}\n".encode())
@@ -86,12 +80,12 @@ def picture_digest(picture: "np.ndarray") -> str:
 
 
 def even_shape(height: int, width: int, name: str) -> Shape:
-    """Height and width without an odd last row or column, so that an image can be halved."""
+    """Return height and width without an odd last row or column; raises UserError below 2 x 2."""
     if height < 2 or width < 2:
         raise UserError(f"{name}: expected an image of at least 2x2 pixels, found {width}x{height}")
     return height // 2 * 2, width // 2 * 2
 
 
 def numbered_names(path: str, indices: Sequence[int]) -> list[str]:
-    """Names of frames after their file and their index in it."""
+    """Name frames after their file and their index in it."""
     return [f"{Path(path).stem}-{index:04d}" for index in indices]

@@ -1,7 +1,7 @@
-"""The kinds of sources that a study can name: one line each, and one module beside this one.
+"""The kinds of sources that a study can name: one line each, with one module each.
 
-Light: what reads pixels comes in where a source is opened. What opens sources imports them from here, so that
-an edit of a kind reruns what is made of it.
+Light: code that reads pixels is imported when a source is opened. Open sources through this module only, then
+an edit of a kind reruns the jobs that use it.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from superres.data.sources.video import Video
 from superres.data.sources.y4m import Y4m
 from superres.data.sources.zip_images import ZipImages
 
-# What the key `source` of a study takes; `type` says which kind it is.
+# The values of a study's key `source`; `type` names the kind.
 AnySource = Annotated[
     TurningView | PackageImages | Images | ZipImages | Y4m | Video,
     Field(discriminator="type"),
@@ -27,10 +27,10 @@ AnySource = Annotated[
 
 
 def check_source(source: Source, smallest: int = 2) -> None:
-    """Raise UserError for what is wrong with a source as far as names and headers tell.
+    """Raise UserError for mistakes of a source that names and headers show.
 
-    Images of a folder must be at least `smallest` pixels wide and high. A file that is yet to be downloaded,
-    the frames of a video and the content of images in an archive are checked when they are read.
+    Images of a folder must be at least `smallest` pixels wide and high. Files to be downloaded, frames of a
+    video and contents of an archive's images are checked when they are read.
     """
     if (pinned := source.pinned) is not None:
         if not Path(pinned.path).exists():
@@ -42,8 +42,8 @@ def check_source(source: Source, smallest: int = 2) -> None:
 def open_source(source: Source, wheels: Path) -> FrameReader:
     """Open a source; `wheels` is the folder of downloaded wheels.
 
-    Raises UserError if the source is missing or malformed, if its frame range reaches outside it, or if a
-    file that the study pins is another one.
+    Raises UserError if the source is missing or malformed, if its frame range reaches outside it, or if its
+    file isn't the pinned one.
     """
     if (pinned := source.pinned) is not None:
         verify_file(Path(pinned.path), pinned, Path(pinned.receipt))

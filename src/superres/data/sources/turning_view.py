@@ -2,12 +2,13 @@
 
 import functools
 import math
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from superres.data.sources.packages import open_member, package_of
+from superres.data.sources.package_images import PackageImages, open_member, package_of
 from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest
 from superres.data.sources.source import PackageFile, Source, SourceKind
 from superres.device.base.errors import UserError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 Sector = tuple[float, float]
 
-# What the interpolation kernel reads beside a point, rounded up.
+# Reach of the interpolation kernel in pixels, rounded up.
 _MARGIN = 8
 # OpenCV addresses pixels with 16 bits.
 _MAX_SIDE = 32767
@@ -31,7 +32,7 @@ class TurningView(SourceKind):
     """
 
     type: Literal["turning-view"] = "turning-view"
-    package: Annotated[str, Field(description="Name of the package that carries the 360-degree photograph.")]
+    package: Annotated[str, Field(description="Name of the package with the 360-degree photograph.")]
     member: Annotated[str, Field(description="The photograph's path inside the package.")]
     count: Annotated[Whole, Field(ge=1, le=1_000_000, description="Number of views.")]
     width: Annotated[Whole, Field(ge=16, le=16384, description="Width of a view in pixels.")]
@@ -57,19 +58,22 @@ class TurningView(SourceKind):
         return self
 
     def check(self, source: Source, smallest: int) -> None:
-        """Nothing is left to check: the keys have their bounds, and the package is yet to be downloaded."""
+        """Check nothing: the keys have bounds, and the package is downloaded later."""
 
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the views that are taken."""
         return _ViewReader(self, source, wheels)
 
     def shared(self, mine: Source, theirs: Source) -> str | None:
-        """Compare the sectors that views into the same photograph see, around the circle."""
-        other = theirs.kind
-        same_file = package_of(mine).package == (theirs.package and theirs.package.package)
-        if not isinstance(other, TurningView) or not same_file or self.member != other.member:
+        """Compare sectors of the same photograph, around the circle, and patterns of the same package."""
+        package, other = package_of(mine).package, theirs.kind
+        if theirs.package is None or theirs.package.package != package:
             return None
-        # Frames one by one: a few views far apart leave room for others between them.
+        if isinstance(other, PackageImages) and any(fnmatchcase(self.member, p) for p in other.members):
+            return f"both take {self.member} from the package {package}"
+        if not isinstance(other, TurningView) or self.member != other.member:
+            return None
+        # Frame by frame: views far apart leave room for others between them.
         for i in range(self.count):
             for j in range(other.count):
                 here, there = frame_sector(self, i), frame_sector(other, j)
@@ -104,7 +108,7 @@ class _ViewReader(FrameReader):
 
 @functools.lru_cache(maxsize=1)
 def _read_panorama(package: PackageFile, member: str, wheels: Path) -> "tuple[np.ndarray, str]":
-    """A panorama and its digest, decoded once for all the views into it."""
+    """Return a panorama and its digest, decoded once for all views into it."""
     from superres.data.sources.pictures import read_picture
 
     panorama = read_picture(open_member(package, member, wheels), member)
@@ -112,11 +116,11 @@ def _read_panorama(package: PackageFile, member: str, wheels: Path) -> "tuple[np
 
 
 def half_width(fov: float, pitch: float, width: int, height: int) -> float:
-    """How far a view reaches to either side of its yaw, in degrees (180 when a pole is in it).
+    """Return how far a view reaches to either side of its yaw, in degrees (180 if it contains a pole).
 
     `fov` is horizontal and below 180, both angles in degrees. A point at (u, v) on the image plane at
-    distance 1 has yaw atan2(u, cos(pitch) + v sin(pitch)) with v pointing down, so the widest yaw is in
-    the corners on the side that is nearer to the pole.
+    distance 1 has yaw atan2(u, cos(pitch) + v sin(pitch)), with v pointing down. So the widest yaw is in the
+    corners nearer to the pole.
     """
     half = math.tan(math.radians(fov) / 2)
     tilt = math.radians(abs(pitch))
@@ -125,14 +129,14 @@ def half_width(fov: float, pitch: float, width: int, height: int) -> float:
 
 
 def frame_sector(view: TurningView, frame: int) -> Sector:
-    """Lowest and highest yaw, in degrees, of any point in frame `frame` of a turning view (not wrapped)."""
+    """Return the lowest and highest yaw in frame `frame` of a turning view, in degrees (not wrapped)."""
     yaw = view.yaw + frame * view.yaw_step
     reach = half_width(view.fov, view.pitch, view.width, view.height)
     return yaw - reach, yaw + reach
 
 
 def sectors_overlap(a: Sector, b: Sector) -> bool:
-    """Whether two sectors, in degrees and taken around the circle, share more than an end point."""
+    """Return whether two sectors, in degrees around the circle, share more than an end point."""
     if a[1] - a[0] >= 360 or b[1] - b[0] >= 360:
         return True
     offset = (b[0] - a[0]) % 360
@@ -153,13 +157,12 @@ def render_view(
     height: int,
     supersampling: int,
 ) -> "np.ndarray":
-    """Render what a rectilinear camera inside a panorama sees.
+    """Render the view of a rectilinear camera inside a panorama; the result is uint8 height x width x 3.
 
-    `panorama` is uint8 H x W x 3: its columns span yaw -180 to 180 degrees (0 in the middle, growing to
-    the right), its rows pitch 90 to -90. The camera looks at `yaw` and `pitch` with a horizontal field of
-    view `fov`, in degrees. Sampled with OpenCV's bicubic kernel at `supersampling` times the size, then
-    area-averaged; the result is uint8 height x width x 3. Raises UserError if the part of the panorama
-    that is seen is too large for OpenCV.
+    `panorama` is uint8 H x W x 3. Its columns span yaw -180 to 180 degrees (0 in the middle, growing to the
+    right), its rows pitch 90 to -90. The camera looks at `yaw` and `pitch` with the horizontal field of view
+    `fov`, in degrees. Samples with OpenCV's bicubic kernel at `supersampling` times the size, then averages
+    areas. Raises UserError if the visible part of the panorama is too large for OpenCV.
     """
     import cv2
     import numpy as np
@@ -189,7 +192,7 @@ def render_view(
 
 
 def _unwrapped(panorama: "np.ndarray", first: int, count: int) -> "np.ndarray":
-    """`count` columns from `first` on, around the circle; copied only where the seam lies among them."""
+    """Return `count` columns from `first` on, around the circle; a copy only if they cross the seam."""
     import numpy as np
 
     columns = panorama.shape[1]
@@ -203,7 +206,7 @@ def _unwrapped(panorama: "np.ndarray", first: int, count: int) -> "np.ndarray":
 def _view_grid(
     *, pitch: float, fov: float, width: int, height: int, supersampling: int, rows: int
 ) -> "tuple[np.ndarray, np.ndarray]":
-    """Where each sample of a view at yaw 0 lies: its yaw in degrees and its row in the panorama.
+    """Return the yaw in degrees and the panorama's row of each sample of a view at yaw 0.
 
     Both are float32, (height x width) x supersampling. A turning camera uses one grid for all frames.
     """

@@ -1,4 +1,4 @@
-"""Any video that OpenCV opens, on this machine or fetched: frames are decoded one after the other."""
+"""Any video that OpenCV opens, on this machine or fetched; frames are decoded one after the other."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -33,7 +33,7 @@ class Video(SourceKind):
     frames: FrameRange = FrameRange()
 
     def check(self, source: Source, smallest: int) -> None:
-        """Raise UserError for a file that is missing; how many frames it has shows when it is read."""
+        """Raise UserError for a missing file. Frames are counted when the file is read."""
         check_file(source.location, "video")
 
     def open(self, source: Source, wheels: Path) -> FrameReader:
@@ -68,9 +68,9 @@ class _VideoReader(FrameReader):
 
 
 def count_frames(path: str, enough: int | None = None) -> int:
-    """How many frames of a video really decode, counting no further than `enough`.
+    """Count the frames of a video that decode, up to `enough`.
 
-    What the container says isn't asked: it is an estimate for some files. Raises UserError if the file is
+    The container's own count is an estimate for some files, so it is ignored. Raises UserError if the file is
     missing or OpenCV can't open it.
     """
     capture = _open(path)
@@ -84,9 +84,9 @@ def count_frames(path: str, enough: int | None = None) -> int:
 
 
 class VideoFrames:
-    """Frames of a video by index; reading in rising order decodes each frame once.
+    """Frames of a video by index, each decoded once when read in rising order.
 
-    Frames are uint8 H x W x 3, RGB by OpenCV's own conversion, upright by the container's rotation.
+    Frames are uint8 H x W x 3, RGB by OpenCV's conversion, upright by the container's rotation.
     """
 
     def __init__(self, path: str):
@@ -99,7 +99,7 @@ class VideoFrames:
         import cv2
 
         if index < self._next:
-            # Seeking lands on another frame in some containers; starting again doesn't.
+            # Start again: seeking lands on another frame in some containers.
             self._capture.release()
             self._capture = _open(self.path)
             self._next = 0

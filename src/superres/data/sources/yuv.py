@@ -1,20 +1,20 @@
-"""From the planes of a video frame to RGB: chroma upsampling at the right phase, then the colour matrix."""
+"""Convert the planes of a video frame to RGB: upsample chroma at the right phase, apply the colour matrix."""
 
 import cv2
 import numpy as np
 
 # Luma weights of red and blue: ITU-R BT.601 and BT.709.
 _LUMA_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
-# Whether chroma samples share a luma sample's position: horizontally, vertically.
+# Whether chroma samples share a luma sample's position, horizontally and vertically.
 _COSITED = {"left": (True, False), "center": (False, False), "topleft": (True, True)}
 
-# Rows of a strip, and the narrowest frame that is cut into some.
+# Rows of a strip. Narrower frames are not cut into strips.
 _STRIP = 64
 _NOTHING = np.zeros(4)
 
 
 def rgb_matrix(matrix: str, limited: bool) -> np.ndarray:
-    """The 3 x 4 matrix, in float64, from (Y, Cb, Cr, 1) in levels of 0 to 255 to RGB in the same levels.
+    """Return the 3 x 4 matrix, in float64, from (Y, Cb, Cr, 1) to RGB, both in levels of 0 to 255.
 
     `matrix` is `bt601` or `bt709`. Limited range puts Y in 16 to 235 and chroma in 16 to 240; full range
     uses 0 to 255. ITU-R BT.709-6, items 3.2 to 3.5; BT.601 has the same form with its own weights.
@@ -34,20 +34,12 @@ def rgb_matrix(matrix: str, limited: bool) -> np.ndarray:
     return np.column_stack([gains, -offset])
 
 
-def upsample_chroma(plane: np.ndarray, width: int, height: int, siting: str) -> np.ndarray:
-    """Upsample a chroma plane to width x height bilinearly, with its samples where `siting` says they lie.
+def upsample_chroma(plane: np.ndarray, width: int, height: int, siting: str) -> tuple[np.ndarray, int]:
+    """Upsample a chroma plane (uint8) to width x height, bilinearly and exactly.
 
-    `plane` is uint8; the result is float32, in the same levels. `siting` is `left` (as MPEG-2), `center`
-    (as JPEG) or `topleft`. A direction that isn't subsampled is left alone.
-    """
-    return _levels(*_upsample(plane, width, height, siting))
-
-
-def _upsample(plane: np.ndarray, width: int, height: int, siting: str) -> tuple[np.ndarray, int]:
-    """The upsampled plane in sixteenths or fourths of a level (int16), and how many of them make a level.
-
-    Bilinear weights are fourths, so nothing is rounded, and the arithmetic is that of floats at half their
-    cost.
+    Returns int16 in fractions of a level, and their number per level (1, 4 or 16). Bilinear weights are
+    fourths, and integers take half the time of floats. `siting` is the position of the samples: `left`
+    (MPEG-2), `center` (JPEG) or `topleft`. A direction that isn't subsampled stays as it is.
     """
     cosited_across, cosited_down = _COSITED[siting]
     parts, steps = plane.astype(np.int16), 1
@@ -59,7 +51,7 @@ def _upsample(plane: np.ndarray, width: int, height: int, siting: str) -> tuple[
 
 
 def _double_rows(parts: np.ndarray, cosited: bool) -> np.ndarray:
-    """Rows and what lies between them, in fourths of the unit of `parts`; in the memory order of `parts`."""
+    """Double the rows, in fourths of the unit of `parts` and in its memory order."""
     doubled = np.empty(
         (2 * parts.shape[0], parts.shape[1]), np.int16, "F" if parts.flags.f_contiguous else "C"
     )
@@ -87,16 +79,16 @@ def yuv_to_rgb(
     """
     luma, *chroma = planes
     height, width = luma.shape
-    upsampled = [_upsample(plane, width, height, siting) for plane in chroma]
+    upsampled = [upsample_chroma(plane, width, height, siting) for plane in chroma]
     to_rgb = rgb_matrix(matrix, limited)
     rgb = np.empty((height, width, 3), np.uint8)
-    # Floats of a few rows stay in the processor's cache; those of a whole frame take three times as long. A
-    # strip has one more row, which the next one writes again: OpenCV computes the last pixels of an array one
-    # by one and rounds them differently, so that a frame would depend on how it is cut.
+    # The floats of a strip stay in the CPU's cache: a whole frame at once takes three times as long. Each
+    # strip has one extra row, which the next strip overwrites. OpenCV rounds the last pixels of an array
+    # differently, and the frame would depend on the cuts.
     step = _STRIP if width >= _STRIP else height
     for top in range(0, height, step):
         rows = slice(top, top + step + 1)
         strip = [luma[rows].astype(np.float32), *(_levels(parts[rows], steps) for parts, steps in upsampled)]
-        # Adding nothing converts to 8 bits: rounded to the nearest, halves to even, and saturated.
+        # Adding zero converts to 8 bits: rounded to the nearest, halves to even, and saturated.
         cv2.add(cv2.transform(cv2.merge(strip), to_rgb), _NOTHING, dst=rgb[rows], dtype=cv2.CV_8U)
     return rgb

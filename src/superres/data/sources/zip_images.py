@@ -1,6 +1,6 @@
-"""Images in a zip archive, read in place; a name, a size or a content that can't be trusted is an error.
+"""Images in a zip archive, read in place and never unpacked.
 
-Nothing is unpacked.
+Names, sizes and contents that can't be trusted are errors.
 """
 
 import re
@@ -30,11 +30,11 @@ from superres.keys import Many, Maybe, Some
 if TYPE_CHECKING:
     import numpy as np
 
-# Photographs are compressed already: no real archive makes one much smaller. A small one hurts nobody.
+# Photographs are compressed already, so no real archive makes them much smaller. Small files are harmless.
 _LARGEST_RATIO = 100
 _SMALL_BYTES = 16 << 20
 _LARGEST_BYTES = 1 << 30
-# What macOS adds beside each file.
+# macOS adds a file here for each of its own.
 _ADDED = "__MACOSX/"
 
 
@@ -54,7 +54,7 @@ class ZipImages(SourceKind):
     include: Annotated[
         Some[str],
         Field(
-            description="Patterns of names inside the archive (*, ?, [...]); * matches any characters, / too.",
+            description="Patterns of names inside the archive (*, ?, [...]); * matches / too.",
         ),
     ] = ("*",)
     exclude: Annotated[Many[str], Field(description="Patterns of names that are left out.")] = ()
@@ -74,7 +74,7 @@ class ZipImages(SourceKind):
         if not isinstance(other, ZipImages) or not same_path(mine, theirs):
             return None
         if not Path(path).exists():
-            # Fetched later: what two different choices of members share is found by the pixels' hashes then.
+            # Fetched later. Then the pixels' hashes find what different choices of members share.
             if (self.include, self.exclude) != (other.include, other.exclude):
                 return None
             index = first_common_index(mine.frames, theirs.frames)
@@ -88,9 +88,9 @@ class ZipImages(SourceKind):
 
 
 class _ZipReader(FrameReader):
-    """Images of odd sizes lose their last row or column, as those of a folder do.
+    """Reads an archive. Images of odd sizes lose their last row or column, as those of a folder do.
 
-    The archive is opened anew for each image: no handle is shared by frames that are read side by side.
+    The archive is opened again for each image: threads share no handle.
     """
 
     def __init__(self, kind: ZipImages, source: Source):
@@ -119,11 +119,11 @@ class _ZipReader(FrameReader):
 
 
 def zip_members(archive: str, images: ZipImages) -> list[str]:
-    """Names of an archive's images, sorted: those that `include` and `exclude` let through.
+    """Return the names of an archive's images that `include` and `exclude` let through, sorted.
 
-    In a pattern, `*` matches any characters including `/`. Raises UserError if the archive is missing, is
-    none, or is truncated; if any member's name leads out of the archive or occurs twice; if an image is
-    encrypted, or so large or so compressed that it can't be a photograph; or if there is no image.
+    In a pattern, `*` matches any characters including `/`. Raises UserError if the archive is missing, none
+    or truncated, or if it has no image. Also if a member's name leads out of the archive or occurs twice, or
+    if an image is encrypted, or too large or too compressed for a photograph.
     """
     path = Path(archive)
     with _opened(path) as opened:
@@ -148,14 +148,14 @@ def zip_members(archive: str, images: ZipImages) -> list[str]:
 
 
 def read_member(path: Path, member: str) -> bytes:
-    """The content of a member, checked by its CRC; raises UserError if it can't be read whole."""
+    """Return the content of a member, checked by its CRC; raises UserError if it can't be read whole."""
     with member_stream(path, member) as stream:
         return stream.read()
 
 
 @contextmanager
 def member_stream(path: Path, member: str) -> Iterator[BinaryIO]:
-    """A member as an open file that can seek; raises UserError for what is found damaged while it is read."""
+    """Open a member as a file that can seek; raises UserError if it proves damaged while it is read."""
     with _opened(path, member) as archive, archive.open(member) as stream:
         yield cast(BinaryIO, stream)
 

@@ -1,4 +1,4 @@
-"""A pinned file from whichever place has it, whatever happens meanwhile: kills, full disks, mirrors, secrets."""
+"""A pinned file from any place that has it, in spite of kills and full disks, and without secrets in logs."""
 
 import hashlib
 import json
@@ -34,10 +34,10 @@ def test_a_download_is_whole_and_has_a_receipt(tmp_path: Path, server: Served, c
     assert "Range" not in asked and asked["Accept-Encoding"] == "identity"
     assert "3.00M/3.00M, 100 %" in capsys.readouterr().err
     fetch(tmp_path, server.url)
-    assert len(server.asked) == 1, "what is there is not asked for again"
+    assert len(server.asked) == 1, "a file that is there is not fetched again"
 
 
-def test_a_killed_download_goes_on(tmp_path: Path, server: Served):
+def test_a_killed_download_continues(tmp_path: Path, server: Served):
     server.faults = [drip(1_000_000)]
     process = subprocess.Popen(program(tmp_path, server), stderr=subprocess.DEVNULL)
     part = tmp_path / "store/clip.bin.part"
@@ -57,12 +57,12 @@ def test_a_killed_download_goes_on(tmp_path: Path, server: Served):
 
 
 def test_a_disk_that_is_full_after_all_gets_one_line(tmp_path: Path, server: Served):
-    """A limit of the file's size is met where a full disk is: the write of a block fails."""
+    """A file size limit stands in for a full disk: the write of a block fails."""
     done = subprocess.run(program(tmp_path, server, 1_000_000), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     [error] = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert "clip.bin.part: expected room for it" in error and "goes on where it stopped" in error
+    assert "clip.bin.part: expected room for it" in error and "continues where it stopped" in error
     assert 0 < (tmp_path / "store/clip.bin.part").stat().st_size <= 1_000_000
     assert fetch(tmp_path, server.url).read_bytes() == CONTENT
     assert "Range" in server.asked[-1]
@@ -72,7 +72,7 @@ def test_room_on_the_disk_is_asked_for_first(tmp_path: Path, server: Served):
     free = shutil.disk_usage(tmp_path).free
     message = refused(tmp_path, server.url, file=replace(pins(), bytes=free + 10**9))
     assert "free disk space" in message
-    # The download fits, and what is made of it fits, but not both.
+    # The download fits, and so do its frames, but not both.
     assert "free disk space" in refused(tmp_path, server.url, room=free - 1000)
     assert server.asked == []
 
@@ -135,7 +135,7 @@ FAULTS_OF_SECRETS: list[list[Fault]] = [
 
 
 @pytest.mark.parametrize("faults", FAULTS_OF_SECRETS)
-def test_what_is_secret_in_an_address_is_sent_and_never_said(
+def test_secrets_of_an_address_are_sent_and_never_printed(
     tmp_path: Path, server: Served, faults: list[Fault], capsys
 ):
     server.faults = list(faults)
@@ -164,7 +164,7 @@ def test_a_terminal_gets_a_bar(tmp_path: Path, server: Served):
                 if shown.count(b"\r") > 1:
                     drawn_often.set()
         except OSError:
-            # How a terminal ends on Linux.
+            # A closed terminal on Linux.
             pass
     os.close(control)
     assert process.returncode == 0

@@ -1,4 +1,4 @@
-"""Downloads from a real server on loopback: what comes back from every kind of break, and what is refused."""
+"""Downloads from a real server on loopback: recovery from every kind of break, and refusals."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ BREAKS: dict[str, list[Fault]] = {
 }
 
 
-# These connections stay until they are given up; on a slow machine others may be given up as well.
+# The client closes these connections. On a slow machine it may close others too.
 GIVEN_UP = {
     "hangs": replace(HASTE, silence_s=2.0),
     "drips": replace(HASTE, window_s=0.4),
@@ -54,7 +54,7 @@ GIVEN_UP = {
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_broken_download_goes_on(tmp_path: Path, server: Served, name: str):
+def test_a_broken_download_continues(tmp_path: Path, server: Served, name: str):
     faults = BREAKS[name]
     server.faults = list(faults)
     started = time.monotonic()
@@ -67,12 +67,12 @@ def test_a_broken_download_goes_on(tmp_path: Path, server: Served, name: str):
     assert starts == sorted(starts) and starts[0] > 0
     assert all(asked.get("If-Range") in ('"one"', None) for asked in later)
     if name != "no such range" and not name.startswith("body"):
-        # A chunked first answer has no ETag to compare, all others have.
+        # All but a chunked first answer have an ETag to compare.
         assert all(asked["If-Range"] == '"one"' for asked in later)
         if name in GIVEN_UP:
             wait_until(lambda: server.given_up == 1)
         else:
-            assert server.sent == SIZE, "nothing comes twice"
+            assert server.sent == SIZE, "no byte is sent twice"
     if name == "429 that asks to wait":
         assert time.monotonic() - started >= 1
 
@@ -85,7 +85,7 @@ def test_last_modified_stands_in_for_an_etag(tmp_path: Path, server: Served):
 
 
 def changes(server: Served, then: Callable[[], None]) -> Fault:
-    """Send a part of another version, and become what the server is."""
+    """Send a part of another version, then restore the server's own."""
 
     def fault(handler) -> None:
         served, server.content, server.etag = server.content, OTHER, '"before"'
@@ -112,9 +112,9 @@ def test_a_file_that_changes_between_parts_is_never_pieced_together(
     assert fetch(tmp_path, server.url).read_bytes() == CONTENT
     said = capsys.readouterr().err
     expected = {
-        "honours If-Range": "comes from the start",
+        "honours If-Range": "starts again; the bytes before are dropped",
         "ignores If-Range": "changed on the server",
-        "has no validators": "again in one piece",
+        "has no validators": "downloading it again in one piece",
     }
     assert expected[kind] in said
 
@@ -126,7 +126,7 @@ def test_a_server_without_ranges_sends_it_all_again(tmp_path: Path, server: Serv
     assert [("Range" in asked) for asked in server.asked] == [False, True]
 
 
-def test_a_part_of_other_pins_is_not_gone_on_with(tmp_path: Path, server: Served):
+def test_a_part_of_other_pins_is_dropped(tmp_path: Path, server: Served):
     (tmp_path / "store").mkdir()
     (tmp_path / "store/clip.bin.part").write_bytes(b"x" * 1000)
     (tmp_path / "store/clip.bin.part.json").write_text(json.dumps({"sha256": "0" * 64, "etag": '"one"'}))
@@ -135,9 +135,9 @@ def test_a_part_of_other_pins_is_not_gone_on_with(tmp_path: Path, server: Served
 
 
 REFUSALS: dict[str, tuple[Fault, str, str]] = {
-    "404": (status(404), "the server hasn't got it (status 404)", "correct the address"),
+    "404": (status(404), "the server doesn't have it (status 404)", "correct the address"),
     "410": (status(410), "status 410", "correct the address"),
-    "403": (status(403), "doesn't let us have it (status 403)", "netrc"),
+    "403": (status(403), "denies access (status 403)", "netrc"),
     "401": (status(401), "status 401", "netrc"),
     "400": (status(400), "status 400", "correct the address"),
     "a web page": (
@@ -145,16 +145,36 @@ REFUSALS: dict[str, tuple[Fault, str, str]] = {
         "found a web page",
         "correct the address",
     ),
-    "too short": (lambda h: h.answer(200, b"x" * 1000), f"expected {SIZE} bytes, found 1000", "correct the study"),
-    "too long": (chunked(CONTENT + b"more"), f"expected {SIZE} bytes, found more", "another file"),
-    "compressed": (lambda h: h.answer(200, b"x", Content_Encoding="gzip"), "compressed on the way", "another address"),
-    "another content": (lambda h: h.answer(200, OTHER), f"found {hashlib.sha256(OTHER).hexdigest()}", "correct the study"),
-    "redirect elsewhere": (redirect("ftp://127.0.0.1/clip.bin"), "redirect to something else", "correct the address"),
-}  # fmt: skip
+    "too short": (
+        lambda h: h.answer(200, b"x" * 1000),
+        f"expected {SIZE} bytes, found 1000",
+        "correct the study",
+    ),
+    "too long": (
+        chunked(CONTENT + b"more"),
+        f"expected {SIZE} bytes, found more",
+        "not the file that the study pins",
+    ),
+    "compressed": (
+        lambda h: h.answer(200, b"x", Content_Encoding="gzip"),
+        "compressed on the way",
+        "another address",
+    ),
+    "another content": (
+        lambda h: h.answer(200, OTHER),
+        f"found {hashlib.sha256(OTHER).hexdigest()}",
+        "correct the study",
+    ),
+    "redirect elsewhere": (
+        redirect("ftp://127.0.0.1/clip.bin"),
+        "redirect to something else",
+        "correct the address",
+    ),
+}
 
 
 @pytest.mark.parametrize(("fault", "found", "advice"), REFUSALS.values(), ids=REFUSALS.keys())
-def test_what_cannot_pass_is_refused_at_once(
+def test_permanent_faults_are_refused_at_once(
     tmp_path: Path, server: Served, fault: Fault, found: str, advice: str
 ):
     server.faults = [fault] * 3
@@ -165,8 +185,8 @@ def test_what_cannot_pass_is_refused_at_once(
 
 
 @pytest.mark.parametrize("name", ["too short", "a web page", "404", "compressed"])
-def test_what_is_refused_costs_nothing_of_what_came(tmp_path: Path, server: Served, name: str):
-    """As where a network asks for a login in between."""
+def test_a_refusal_keeps_the_bytes_that_arrived(tmp_path: Path, server: Served, name: str):
+    """As with a network that asks for a login in between."""
     server.faults = [cut(1_000_000), REFUSALS[name][0]]
     refused(tmp_path, server.url)
     assert fetch(tmp_path, server.url).read_bytes() == CONTENT
@@ -183,7 +203,7 @@ def test_redirects_are_followed_and_loops_end(tmp_path: Path, server: Served):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, monkeypatch, capsys):
+def test_an_untrusted_certificate_is_refused(tmp_path: Path, monkeypatch, capsys):
     pem, key = tmp_path / "own.pem", tmp_path / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=own"]
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(pem)]
@@ -191,15 +211,15 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, monkey
     pem.write_text(pem.read_text() + key.read_text())
     with serving(CONTENT, certificate=pem) as server:
         assert "certificate that can be trusted" in refused(tmp_path, server.url)
-        assert server.asked == [] and "goes on in" not in capsys.readouterr().err
+        assert server.asked == [] and "continues in" not in capsys.readouterr().err
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
         assert fetch(tmp_path, server.url).read_bytes() == CONTENT
 
 
-def test_patience_ends_and_what_came_stays(tmp_path: Path, server: Served):
+def test_retries_end_and_the_bytes_stay(tmp_path: Path, server: Served):
     server.faults = [cut(1_000_000), *[status(503)] * 20]
     message = refused(tmp_path, server.url)
-    assert "status 503, in 5 attempts in a row" in message and f"goes on from 1000000 of {SIZE}" in message
+    assert "status 503, in 5 attempts in a row" in message and f"continues from 1000000 of {SIZE}" in message
     assert len(server.asked) == 5
     server.faults = []
     assert fetch(tmp_path, server.url).read_bytes() == CONTENT
@@ -210,9 +230,9 @@ def test_waits_double_and_differ(tmp_path: Path, server: Served, capsys):
     server.faults = [status(503)] * 4
     patience = replace(HASTE, first_wait_s=0.2, longest_wait_s=0.4)
     assert fetch(tmp_path, server.url, patience=patience).read_bytes() == CONTENT
-    waits = [float(wait) for wait in re.findall(r"goes on in ([\d.]+) s", capsys.readouterr().err)]
+    waits = [float(wait) for wait in re.findall(r"continues in ([\d.]+) s", capsys.readouterr().err)]
     longest = [0.2, 0.4, 0.4, 0.4]
-    # As printed, to a tenth.
+    # Printed to a tenth.
     assert len(waits) == 4 and all(
         0.5 * most - 0.05 <= wait <= most + 0.05 for most, wait in zip(longest, waits, strict=True)
     )
@@ -222,7 +242,7 @@ def test_waits_double_and_differ(tmp_path: Path, server: Served, capsys):
     ("asked", "expected"),
     [
         ("2", (2, 2)),
-        # Minutes may pass before it is read on a slow machine.
+        # A slow machine may take minutes to read it.
         ("in 1 h", (3000, 3600)),
         ("soon", (0, 0)),
         ("Thu, 01 Jan 1970 00:00:00 GMT", (0, 0)),
@@ -232,7 +252,7 @@ def test_waits_double_and_differ(tmp_path: Path, server: Served, capsys):
 def test_retry_after_is_seconds_or_a_date(
     tmp_path: Path, server: Served, monkeypatch, asked: str, expected: tuple[float, float]
 ):
-    """What can't be understood is no wait, and what is too long is cut."""
+    """A malformed header means no wait, and a long wait is cut."""
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     header = asked.replace("in 1 h", formatdate(time.time() + 3600, usegmt=True))

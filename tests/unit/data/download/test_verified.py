@@ -1,4 +1,4 @@
-"""Pinned files that are there already: rechecked when they have changed, named when they are wrong."""
+"""Pinned files that are there already: verified again after a change, named when they are wrong."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path: Path, capsy
     verify_file(path, pins(), receipt)
     assert "checking" in capsys.readouterr().err
     assert json.loads(receipt.read_text())["changed_ns"] == 0
-    # Another study's pins aren't what has been verified.
+    # A receipt counts only for the pins that it names.
     with pytest.raises(UserError, match="expected sha256"):
         verify_file(path, PinnedFile("a.y4m", len(CLIP), "0" * 64, "error", ""), receipt)
 
@@ -71,7 +71,7 @@ def test_a_broken_receipt_counts_for_nothing(tmp_path: Path, content: str):
         verify_file(path, pins(), receipt)
 
 
-def test_where_the_hash_is_not_certain_the_structure_decides(tmp_path: Path, capsys):
+def test_with_an_uncertain_hash_the_structure_decides(tmp_path: Path, capsys):
     other = CLIP[:-1] + b"x"
     path, receipt = at(tmp_path, other)
     pinned = pins(mismatch="warn")
@@ -81,7 +81,7 @@ def test_where_the_hash_is_not_certain_the_structure_decides(tmp_path: Path, cap
     assert pinned.sha256 in said and hashlib.sha256(other).hexdigest() in said
     verify_file(path, pinned, receipt)
     assert capsys.readouterr().err == ""
-    # The right size with a frame's word missing is no clip.
+    # The right size without a frame's word is no clip.
     path.write_bytes(CLIP.replace(FRAME + FRAME, FRAME + b"frame\n" + FRAME[6:]))
     with pytest.raises(UserError, match="expected the word FRAME"):
         verify_file(path, pinned, receipt)

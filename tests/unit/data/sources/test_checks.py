@@ -1,4 +1,4 @@
-"""What a study gets wrong about its files is said before any work starts, in one line."""
+"""A study's mistakes about its files are one-line errors before any work starts."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_a_folder_lists_its_images_by_name(tmp_path):
     assert [file.name for file in image_files(some)] == ["b.png", "c.bmp"]
 
 
-def test_what_is_right_passes(tmp_path):
+def test_sound_sources_pass(tmp_path):
     _write_images(tmp_path, "a.png", "b.png")
     (tmp_path / "v.avi").touch()
     (tmp_path / "v.y4m").write_bytes(b"YUV4MPEG2 W2 H2 C444\n" + 2 * (b"FRAME\n" + bytes(12)))
@@ -105,6 +105,6 @@ def test_only_images_in_range_are_opened(tmp_path):
         ({"type": "film"}, "type"),
     ],
 )
-def test_views_that_cannot_be(change, message):
+def test_impossible_views(change, message):
     with pytest.raises(ValidationError, match=message):
         KINDS.validate_python({**VIEW, **change})

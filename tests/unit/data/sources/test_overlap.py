@@ -1,4 +1,4 @@
-"""Which studies share frames, and the sector that a turning view really sees."""
+"""Sources that share frames, and the sector that a turning view shows."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Images of every kind come out as 8-bit RGB, and what can't be read is named."""
+"""Images of every kind become 8-bit RGB, and unreadable ones are named."""
 
 import io
 
@@ -20,7 +20,7 @@ def _encoded(image, kind="PNG", **options):
 
 
 @pytest.fixture(autouse=True)
-def _nothing_said(monkeypatch):
+def _no_notes_yet(monkeypatch):
     monkeypatch.setattr(pictures, "_said", set())
 
 
@@ -44,7 +44,7 @@ def test_lossless_formats_keep_every_pixel(kind, options, tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_greyscale_palette_and_alpha_are_converted_and_said_once(capsys):
+def test_greyscale_palette_and_alpha_are_converted_with_one_note(capsys):
     grey = RGB[:, :, 0]
     for _ in range(2):
         found = read_picture(_encoded(Image.fromarray(grey)), "grey.png")
@@ -92,18 +92,18 @@ def test_floating_point_is_refused():
         read_picture(data, "a.tif")
 
 
-@pytest.mark.parametrize("behind", [False, True])
-def test_orientation_behind_the_pixels_counts_and_the_pixels_are_not_decoded(tmp_path, behind):
+@pytest.mark.parametrize("after", [False, True])
+def test_orientation_after_the_pixels_counts_without_decoding_them(tmp_path, after):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(np.zeros((64, 96, 3), np.uint8)).save(tmp_path / "a.png", exif=exif)
     content = (tmp_path / "a.png").read_bytes()
     start = content.index(b"eXIf") - 4
     end = start + 12 + int.from_bytes(content[start : start + 4], "big")
-    if behind:
+    if after:
         content = content[:start] + content[end:-12] + content[start:end] + content[-12:]
     assert picture_size(content, "a") == (96, 64)
     assert read_picture(content, "a").shape == (96, 64, 3)
-    if not behind:
-        # Without its pixels there is nothing left to decode, and the header is enough.
+    if not after:
+        # The header alone is enough: there are no pixels to decode.
         assert picture_size(content[: content.index(b"IDAT") + 10], "a") == (96, 64)

@@ -1,4 +1,4 @@
-"""Every kind of source gives the frames that the tests put into its files."""
+"""Every kind of source returns the frames that the tests wrote into its files."""
 
 import hashlib
 import io
@@ -60,7 +60,8 @@ def test_digest_is_over_the_size_and_the_whole_picture(tmp_path):
     picture = _picture(7, 9)
     Image.fromarray(picture).save(tmp_path / "a.png")
     Image.fromarray(picture).save(tmp_path / "b.bmp")
-    origins = _open(Images(path=str(tmp_path)), tmp_path).origins
+    reader = _open(Images(path=str(tmp_path)), tmp_path)
+    origins = [reader.origin(i) for i in range(len(reader))]
     expected = hashlib.sha256(b"9x7\n" + picture.tobytes()).hexdigest()
     assert [(o.name, o.sha256, o.yaw_degrees) for o in origins] == [
         ("a.png", expected, None),
@@ -141,7 +142,7 @@ def test_ranges_outside_and_odd_videos(tmp_path):
     _write_video(tmp_path / "a.avi", 64, 48)
     with pytest.raises(UserError, match=r"a\.avi: .*first 2, count 3, stride 1\), found 4 frames"):
         _open(Video(path=str(tmp_path / "a.avi")), tmp_path, 2, 3)
-    # OpenCV's encoder rounds odd sizes; its decoder reads y4m, which doesn't.
+    # OpenCV's encoder rounds odd sizes. A y4m file keeps them, and its decoder reads it.
     (tmp_path / "odd.y4m").write_bytes(b"YUV4MPEG2 W65 H48 F25:1 Ip C444\nFRAME\n" + bytes(65 * 48 * 3))
     with pytest.raises(UserError, match=r"odd\.y4m: expected an even width and height, found 65x48"):
         _open(Video(path=str(tmp_path / "odd.y4m")), tmp_path)

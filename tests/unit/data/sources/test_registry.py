@@ -1,4 +1,4 @@
-"""A new kind of source is one module and its name in the registry; everything else finds it there."""
+"""A new kind of source is one module and its name in the registry, and nothing else."""
 
 import shutil
 import subprocess

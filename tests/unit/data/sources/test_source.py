@@ -27,7 +27,7 @@ def test_a_range_outside_its_source_names_both():
 
 
 @pytest.mark.parametrize("key", ["first", "count", "stride"])
-def test_what_is_no_range(key):
+def test_invalid_ranges(key):
     with pytest.raises(ValidationError, match=rf"{key}\n.*greater than or equal"):
         FrameRange(**{key: -1})
 

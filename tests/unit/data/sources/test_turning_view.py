@@ -12,7 +12,7 @@ ROWS, COLUMNS = 1024, 2048
 
 
 def _with_blob(yaw, pitch, radius=0.6):
-    """A black panorama with a round white spot, in degrees of arc, at an angle."""
+    """Return a black panorama with a round white spot at an angle; `radius` in degrees of arc."""
     y, x = np.mgrid[0:ROWS, 0:COLUMNS]
     lon = np.radians((x + 0.5) / COLUMNS * 360 - 180)
     lat = np.radians(90 - (y + 0.5) / ROWS * 180)
@@ -24,7 +24,7 @@ def _with_blob(yaw, pitch, radius=0.6):
 
 
 def _pixel(point, camera, fov, width, height):
-    """Gnomonic projection (tangent plane), in continuous pixel coordinates with centres at halves."""
+    """Project a point gnomonically, to continuous pixel coordinates with centres at halves."""
     lon, lat, tilt = (math.radians(a) for a in (point[0] - camera[0], point[1], camera[1]))
     ahead = math.sin(tilt) * math.sin(lat) + math.cos(tilt) * math.cos(lat) * math.cos(lon)
     right = math.cos(lat) * math.sin(lon) / ahead
@@ -63,7 +63,7 @@ def test_a_point_lands_on_its_pixel(point, camera, supersampling):
 
 
 def test_the_seam_is_invisible():
-    """The same view of a panorama and of one rolled by half a turn, looked at half a turn further."""
+    """A panorama rolled by half a turn gives the same view half a turn further."""
     rng = np.random.default_rng(5)
     panorama = np.repeat(np.repeat(rng.integers(0, 256, (64, 128, 3), dtype=np.uint8), 4, 0), 4, 1)
     rolled = np.roll(panorama, panorama.shape[1] // 2, axis=1)
@@ -79,7 +79,7 @@ def test_a_view_over_the_pole_is_whole():
     assert (view == 90).all()
 
 
-def test_what_opencv_cannot_address_is_refused():
+def test_views_too_large_for_opencv_are_refused():
     panorama = np.zeros((4, 40000, 3), np.uint8)
     with pytest.raises(UserError, match="at most 32767 pixels"):
         render_view(panorama, yaw=0, pitch=85, fov=100, width=60, height=40, supersampling=2)

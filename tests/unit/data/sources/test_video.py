@@ -31,7 +31,7 @@ def test_frames_by_index_in_any_order(video):
     for index in (0, 1, 4, 2, 2, 3):
         frame = frames.read(index)
         assert frame.shape == (48, 64, 3)
-        # RGB: red is the channel written last, in OpenCV's order.
+        # RGB: OpenCV's order, in which it was written, has red last.
         assert frame.reshape(-1, 3).mean(0) == pytest.approx([LEVELS[index], LEVELS[index] // 2, 0], abs=4)
 
 

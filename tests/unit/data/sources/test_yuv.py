@@ -9,8 +9,13 @@ from superres.data.sources.yuv import rgb_matrix, upsample_chroma, yuv_to_rgb
 WEIGHTS = {"bt601": (0.299, 0.587, 0.114), "bt709": (0.2126, 0.7152, 0.0722)}
 
 
+def _upsample(plane, width, height, siting):
+    parts, steps = upsample_chroma(plane, width, height, siting)
+    return parts.astype(np.float32) / np.float32(steps)
+
+
 def _to_yuv(rgb, matrix, limited):
-    """The standards' forward equations on float64 RGB in 0 to 255, not rounded."""
+    """Apply the standards' forward equations to float64 RGB in 0 to 255, without rounding."""
     r, g, b = np.moveaxis(rgb / 255, -1, 0)
     kr, kg, kb = WEIGHTS[matrix]
     y = kr * r + kg * g + kb * b
@@ -41,7 +46,7 @@ def test_grey_closed_form(limited):
 @pytest.mark.parametrize("matrix", WEIGHTS)
 @pytest.mark.parametrize("limited", [True, False])
 def test_colours_survive_the_round_trip(matrix, limited):
-    """8-bit YUV holds a colour to within its own rounding: at most 2 levels."""
+    """8-bit YUV keeps a colour within its own rounding, at most 2 levels."""
     rgb = np.random.default_rng(3).integers(0, 256, (32, 32, 3))
     yuv = np.rint(_to_yuv(rgb.astype(float), matrix, limited)).clip(0, 255).astype(np.uint8)
     found = yuv_to_rgb((yuv[:, :, 0], yuv[:, :, 1], yuv[:, :, 2]), matrix, limited, "center").astype(int)
@@ -57,26 +62,25 @@ def test_matrices_differ():
 @pytest.mark.parametrize(
     ("siting", "offset"), [("left", (0, 0.5)), ("center", (0.5, 0.5)), ("topleft", (0, 0))]
 )
-def test_a_chroma_ramp_is_reproduced_where_it_lies(siting, offset):
-    """Chroma sample (i, j) lies at luma (2j + across, 2i + down); a plane 2x + 4y is linear, so exact."""
+def test_a_chroma_ramp_keeps_its_position(siting, offset):
+    """Chroma sample (i, j) is at luma (2j + across, 2i + down). A plane 2x + 4y is linear, so exact."""
     across, down = offset
     rows, columns = np.mgrid[0:12, 0:16]
-    # Offsets of a half times the slopes stay whole levels.
+    # Half offsets times the slopes are whole levels.
     samples = (2 * (2 * columns + across) + 4 * (2 * rows + down)).astype(np.uint8)
     y, x = np.mgrid[0:24, 0:32]
     expected = 2.0 * x + 4.0 * y
     inside = np.s_[2:-2, 2:-2]
-    found = upsample_chroma(samples, 32, 24, siting)
-    assert found.dtype == np.float32
+    found = _upsample(samples, 32, 24, siting)
     assert np.array_equal(found[inside], expected[inside])
     for wrong in {"left", "center", "topleft"} - {siting}:
-        shifted = upsample_chroma(samples, 32, 24, wrong)
+        shifted = _upsample(samples, 32, 24, wrong)
         assert np.abs(shifted[inside] - expected[inside]).min() >= 1
 
 
 def test_422_upsamples_across_only():
     samples = np.arange(0, 160, 4, dtype=np.uint8).reshape(5, 8)
-    found = upsample_chroma(samples, 16, 5, "left")
+    found = _upsample(samples, 16, 5, "left")
     assert np.array_equal(found[:, 0::2], samples)
     assert np.array_equal(found[:, 1:-1:2], samples[:, :-1] + 2)
     assert np.array_equal(found[:, -1], samples[:, -1])
@@ -116,14 +120,14 @@ def test_420_against_float64(siting):
 
 @pytest.mark.parametrize("size", [(2, 2), (6, 8), (62, 64), (66, 64), (130, 66), (194, 1366), (1080, 1920)])
 @pytest.mark.parametrize("subsampled", [(1, 1), (2, 1), (2, 2)], ids=["444", "422", "420"])
-def test_a_frame_is_what_one_transform_of_the_whole_makes_of_it(size, subsampled):
-    """Strips and whole numbers are for speed: not a byte may differ, nor depend on where a frame is cut."""
+def test_strips_equal_one_transform_of_the_whole_frame(size, subsampled):
+    """Strips and integers are for speed only: no byte may change, wherever a frame is cut."""
     (height, width), (across, down) = size, subsampled
     rng = np.random.default_rng(height * width)
     luma = rng.integers(0, 256, size, np.uint8)
     blue, red = (rng.integers(0, 256, (height // down, width // across), np.uint8) for _ in range(2))
     for matrix, limited in (("bt601", False), ("bt709", True)):
-        chroma = [upsample_chroma(plane, width, height, "left") for plane in (blue, red)]
+        chroma = [_upsample(plane, width, height, "left") for plane in (blue, red)]
         whole = cv2.transform(cv2.merge([luma.astype(np.float32), *chroma]), rgb_matrix(matrix, limited))
         expected = np.clip(np.rint(whole), 0, 255).astype(np.uint8)
         assert np.array_equal(yuv_to_rgb((luma, blue, red), matrix, limited, "left"), expected)

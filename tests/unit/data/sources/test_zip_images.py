@@ -1,4 +1,4 @@
-"""Images in zip archives: what is taken, that nothing is unpacked, and every archive that can't be trusted."""
+"""Images in zip archives: the choice of members, reading in place, and archives that can't be trusted."""
 
 import io
 import struct
@@ -109,12 +109,12 @@ def test_absurd_compression_is_refused_before_anything_is_read(tmp_path: Path):
     assert bomb.stat().st_size < 100_000
     with pytest.raises(UserError, match=rf"a\.zip: expected photographs, found a\.bmp with {64 << 20} bytes"):
         check_source(source(bomb))
-    # A drawing of one colour is small either way.
+    # Small files may be compressed well, such as a drawing of one colour.
     check_source(source(pack(tmp_path / "b.zip", ("a.bmp", bytes(1 << 20)))))
 
 
 def test_a_picture_of_absurd_size_is_refused(tmp_path: Path):
-    """A small PNG that says it has 100 gigapixels."""
+    """A small PNG with 100 gigapixels in its header."""
     head = struct.pack(">IIBBBBB", 400_000, 250_000, 8, 2, 0, 0, 0)
     archive = pack(
         tmp_path / "a.zip", ("a.png", png(4, 4).replace(struct.pack(">IIBBBBB", 4, 4, 8, 2, 0, 0, 0), head))
@@ -165,7 +165,7 @@ def test_no_archive_at_all(tmp_path: Path):
         check_source(source(tmp_path / "page.zip"))
 
 
-def test_what_two_choices_of_an_archive_share(tmp_path: Path):
+def test_shared_members_of_an_archive(tmp_path: Path):
     archive = photographs(tmp_path)
     one, two = source(archive, "DIV/*[12].png"), source(archive, "*3.png")
     assert check_disjoint([one], [two]) is None
@@ -178,7 +178,7 @@ def test_what_two_choices_of_an_archive_share(tmp_path: Path):
     )
 
 
-def test_what_two_choices_share_of_an_archive_that_is_yet_to_come():
+def test_shared_images_of_an_archive_to_be_fetched():
     pinned = PinnedFile("later.zip", 10, "0" * 64, "error", "")
     assert not Path(pinned.path).exists()
 
@@ -191,5 +191,5 @@ def test_what_two_choices_share_of_an_archive_that_is_yet_to_come():
     assert (
         check_disjoint([chosen("*", 0, 701)], [chosen("*", 700)]) == f"both take image 700 of {pinned.path}"
     )
-    # Whether these overlap shows once the archive is there, by the hashes of the pictures.
+    # The pictures' hashes show later whether these overlap.
     assert check_disjoint([chosen("a*")], [chosen("b*")]) is None

