@@ -13,8 +13,8 @@ import json
 import sys
 from pathlib import Path
 
+from superres.device.machine.disturbance import OthersMeter
 from superres.device.machine.facts import describe_machine, usable_cpus
-from superres.device.machine.load import OthersMeter
 from superres.device.tasks import roofline
 
 SIZES = ((128, 128), (384, 384), (640, 640), (896, 896), (1536, 1536), (2048, 768))

@@ -10,8 +10,7 @@ from typing import Any
 
 from superres.device.base.outputs import read_json
 from superres.device.job import Job
-from superres.device.runtimes.base import Session
-from superres.device.runtimes.sizes import takes
+from superres.device.runtimes.base import Session, takes
 from superres.device.tasks.engine import Engine
 from superres.targets.local import run_here
 

@@ -9,8 +9,7 @@ from typing import Any, BinaryIO, Dict, List, Tuple
 
 from superres.device.agent.connection import Connection, ConnectionLostError
 from superres.device.agent.facts import describe_device
-from superres.device.agent.jobs import JobFolder, all_jobs, needed_files
-from superres.device.agent.locks import closing, take_lock
+from superres.device.agent.jobs import JobFolder, all_jobs, closing, needed_files, take_lock
 from superres.device.agent.store import Store
 from superres.device.base.errors import UserError
 

@@ -1,6 +1,7 @@
-"""A task's outputs: written under temporary names, renamed together once all are whole."""
+"""Files of tasks: outputs that appear together, JSON, CSV and SHA-256."""
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 from types import TracebackType
@@ -70,3 +71,12 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

@@ -3,8 +3,7 @@
 A runtime's module has `ABOUT` and the functions `check_precision`, `build`, `open_engine` and `versions`;
 `base.Runtime` says what each does. To add one: a module here and its line in `RUNTIMES`.
 
-base.py      what every runtime has: About, Settings, Session, LayerTime
-sizes.py     sizes of frames that an engine is built for
+base.py      what every runtime has: About, Settings, Sizes, Session, LayerTime
 sessions/    what drives the packages of PyTorch, ONNX Runtime and OpenVINO
 trt/         what drives those of TensorRT and TensorRT-RTX
 """
@@ -12,6 +11,8 @@ trt/         what drives those of TensorRT and TensorRT-RTX
 from __future__ import annotations
 
 import importlib
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from superres.device.base.errors import UserError
@@ -31,6 +32,8 @@ RUNTIMES: dict[str, str] = {
     "opencv": "superres.device.runtimes.opencv",
 }
 
+_CARDS = Path("/proc/driver/nvidia/gpus")
+_MODULE = Path("/proc/device-tree/model")
 _REFUSALS = {
     "int8-trt": "expected {precision} with the runtime tensorrt only, found it with {runtime}; take {qdq}, a Q/DQ graph",
     "uint8": "expected any precision but uint8 for {runtime}, found uint8",
@@ -78,7 +81,42 @@ def refusal(name: str, precision: str) -> str | None:
     return reason.format(runtime=name, precision=precision, qdq=precision.replace("-trt-", "-"))
 
 
+def engine_identity(runtime: str) -> dict[str, str]:
+    """Version of a runtime and, where its engines belong to one,
+    the device: where one changes, an engine has to be built again.
+
+    Empty for what isn't installed, and for runtimes whose engines fit every version. Reads package metadata
+    and /proc alone: no driver and no library is touched.
+    """
+    facts, found = about(runtime), {}
+    for name in facts.distributions:
+        try:
+            found["version"] = metadata.version(name)
+            break
+        except metadata.PackageNotFoundError:
+            continue
+    if facts.device_bound:
+        found["device"] = ", ".join(_devices())
+    return found
+
+
 def _module(name: str) -> Runtime:
     if name not in RUNTIMES:
         raise UserError(f"runtime: expected one of {', '.join(sorted(RUNTIMES))}, found {name!r}")
     return cast("Runtime", importlib.import_module(RUNTIMES[name]))
+
+
+def _devices() -> list[str]:
+    """Names of the NVIDIA cards, or of the Jetson module; none without a driver."""
+    cards = [_model_of(card / "information") for card in sorted(_CARDS.glob("*"))]
+    if not cards and _MODULE.is_file():
+        cards = [_MODULE.read_text(encoding="utf-8").strip("\0\n ")]
+    return cards
+
+
+def _model_of(card: Path) -> str:
+    try:
+        lines = card.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "unknown"
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("Model:")), "unknown")

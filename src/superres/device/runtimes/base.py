@@ -15,12 +15,15 @@ from typing import (
     NamedTuple,
     Protocol,
     Sequence,
+    Tuple,
 )
 
 from superres.device.base.errors import UnsupportedError, UserError
 
 if TYPE_CHECKING:
     import numpy as np
+
+Size = Tuple[int, int]
 
 FRAMES = ("uint8", "float32")
 
@@ -37,6 +40,9 @@ its convolutions, none has to run in INT8 nor in float.
 With the option `simulated` its pairs must not be made into
 INT8 arithmetic where that would change what it computes.
 """
+
+IMPLICIT = "int8-trt-"
+"""How precisions begin whose ranges TensorRT finds itself."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,43 @@ class Settings:
         if frames not in FRAMES:
             raise UserError(f"options: expected frames as {' or '.join(FRAMES)}, found {frames!r}")
         return frames
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Frame sizes (height, width) that an engine takes: the smallest, the one it is tuned for, the largest."""
+
+    smallest: Size
+    tuned: Size
+    largest: Size
+
+    @property
+    def fixed(self) -> bool:
+        """Whether all frames have one size."""
+        return self.smallest == self.largest
+
+
+def frame_sizes(settings: Settings) -> Sizes:
+    """The option `sizes`: [height, width] as smallest, tuned and largest; raises UserError without it."""
+    given = settings.options.get("sizes")
+    keys = ("smallest", "tuned", "largest")
+    if not isinstance(given, dict) or set(given) != set(keys):
+        raise UserError(f"options: expected sizes with {', '.join(keys)}, found {given!r}")
+    return Sizes(**{key: (int(given[key][0]), int(given[key][1])) for key in keys})
+
+
+def input_shape(size: Size, frames: str) -> tuple[int, int, int, int]:
+    """Shape of what an engine takes: pixels of uint8 frames, planes of float32."""
+    return (1, *size, 3) if frames == "uint8" else (1, 3, *size)
+
+
+def takes(facts: Mapping[str, Any], size: Size) -> bool:
+    """Whether an engine takes frames of a size, by the facts in its record."""
+    sizes = facts.get("sizes")
+    if sizes is None:
+        return True
+    bounds = zip(sizes["smallest"], size, sizes["largest"])
+    return all(least <= side <= most for least, side, most in bounds)
 
 
 class LayerTime(NamedTuple):

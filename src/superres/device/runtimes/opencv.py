@@ -56,7 +56,7 @@ def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any
 
 def open_engine(engine: Path, settings: Settings) -> OpencvSession:
     """Open the engine; see `base.Runtime`."""
-    from superres.device.frames.bicubic import upscale_bicubic
+    from superres.device.frames.pixels import upscale_bicubic
 
     try:
         found = json.loads(engine.read_text(encoding="utf-8"))

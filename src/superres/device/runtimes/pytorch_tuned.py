@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from superres.device.machine.memory import keep_freed_memory
+from superres.device.machine.facts import keep_freed_memory
 from superres.device.runtimes import pytorch
 
 if TYPE_CHECKING:

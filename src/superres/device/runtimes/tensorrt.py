@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from superres.device.base.errors import UserError
 from superres.device.runtimes.base import About, Settings
-from superres.device.runtimes.trt.options import BuildOptions
+from superres.device.runtimes.trt.config import BuildOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,9 +45,9 @@ def check_precision(precision: str) -> None:
     """Raise UnsupportedError or UserError for what this
     device or this TensorRT doesn't do; see `base.Runtime`.
     """
+    from superres.device.runtimes.trt.calibrator import check_implicit, is_implicit
     from superres.device.runtimes.trt.config import check_fast, find_kind, is_strongly_typed
     from superres.device.runtimes.trt.engine import make_builder
-    from superres.device.runtimes.trt.implicit import check_implicit, is_implicit
     from superres.device.runtimes.trt.library import find_device, load_module, make_log
 
     kind = find_kind(precision)

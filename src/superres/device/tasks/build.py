@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 from superres.device.base.errors import UserError
-from superres.device.base.hashes import sha256_file
-from superres.device.base.outputs import Outputs
+from superres.device.base.outputs import Outputs, sha256_file
 from superres.device.job import MAPPING, TEXT, Job
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Settings

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.base.hashes import sha256_file
-from superres.device.base.outputs import read_json
+from superres.device.base.outputs import read_json, sha256_file
 from superres.device.frames.files import Frames, open_frames
 from superres.device.job import Job
 from superres.device.machine.facts import describe_machine, usable_cpus

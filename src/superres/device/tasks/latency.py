@@ -17,7 +17,7 @@ from superres.device.base.progress import Progress
 from superres.device.frames.files import Frames, read_frame
 from superres.device.job import MAPPING, NUMBER, Job
 from superres.device.machine.disturbance import OthersMeter, describe_load
-from superres.device.machine.memory import peak_memory_bytes
+from superres.device.machine.facts import peak_memory_bytes
 from superres.device.runtimes.base import Session
 from superres.device.tasks.engine import Engine, open_arm, open_clip_frames, read_clip
 from superres.device.timing.ratios import OWN, REFERENCE, block_cost, median_ratio

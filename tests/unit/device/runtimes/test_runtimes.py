@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.frames.bicubic import upscale_bicubic
+from superres.device.frames.pixels import upscale_bicubic
 from superres.device.runtimes import RUNTIMES, load_runtime
 from superres.device.runtimes.base import FRAMES, Session, Settings
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from superres.device.base.errors import UserError
-from superres.device.base.hashes import sha256_file
+from superres.device.base.outputs import sha256_file
 from superres.device.frames.files import open_frames
 from superres.device.job import Job
 from superres.device.runtimes import load_runtime

@@ -11,10 +11,9 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import AS_WRITTEN, Settings
+from superres.device.runtimes.base import AS_WRITTEN, Settings, frame_sizes, input_shape
 from superres.device.runtimes.openvino import CAPABILITIES, LATENCY, find_kind
 from superres.device.runtimes.sessions.openvino import HINTS, properties, runtime_info
-from superres.device.runtimes.sizes import frame_sizes, input_shape
 
 _PRODUCT_TYPES = {"fp32": {"f32"}, "bf16": {"bf16"}, "int8": {"i8", "u8"}}
 

@@ -3,23 +3,54 @@
 All but the class that TensorRT calls is plain Python. Batches hold one image, as in the paper.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any, Iterator, List, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from superres.device.base.errors import UserError
+from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
 from superres.device.frames.pixels import to_planes
-from superres.device.runtimes.sizes import Size
+from superres.device.runtimes.base import IMPLICIT, Size, input_shape
+from superres.device.runtimes.trt.config import is_strongly_typed
 from superres.device.runtimes.trt.cuda import Cuda, DeviceMemory
+
+if TYPE_CHECKING:
+    import tensorrt
 
 # TensorRT's calibrator for each method of a study's calibration.
 CALIBRATORS = {"entropy": "IInt8EntropyCalibrator2", "minmax": "IInt8MinMaxCalibrator"}
+
+
+def is_implicit(precision: str) -> bool:
+    """Whether TensorRT finds the ranges of a precision itself."""
+    return precision.startswith(IMPLICIT)
+
+
+def check_implicit(trt: Any, method: str) -> None:
+    """Raise UnsupportedError if TensorRT finds no ranges itself."""
+    if is_strongly_typed(trt) or not hasattr(trt, CALIBRATORS[method]):
+        raise UnsupportedError(
+            f"TensorRT {trt.__version__} finds no ranges itself, 10 was the last that did: "
+            "take int8-NAME, a Q/DQ graph, instead of int8-trt-NAME"
+        )
+
+
+def set_calibrator(
+    builder: tensorrt.Builder, config: tensorrt.IBuilderConfig, calibrator: Any, size: Size, frames: str
+) -> None:
+    """Have TensorRT find the ranges, on images of a size; see `check_implicit`."""
+    config.int8_calibrator = calibrator
+    profile = builder.create_optimization_profile()
+    shape: Any = input_shape(size, frames)
+    profile.set_shape("frame", shape, shape, shape)
+    config.set_calibration_profile(profile)
 
 
 class Batches:
@@ -30,16 +61,16 @@ class Batches:
     it). All images have the size of the first, as a batch's memory has. Raises UserError otherwise.
     """
 
-    def __init__(self, data: Mapping[str, Any], frames: Optional[Path]):
+    def __init__(self, data: Mapping[str, Any], frames: Path | None):
         self._images = _random_images(data) if data["type"] == "random" else _frame_images(data, frames)
         first = next(self._images, None)
         if first is None:
             raise UserError(f"{frames}: expected images to calibrate on, found none")
         self.size: Size = (first.shape[2], first.shape[3])
         self.count = 0
-        self._next: Optional[np.ndarray] = first
+        self._next: np.ndarray | None = first
 
-    def take(self) -> Optional[np.ndarray]:
+    def take(self) -> np.ndarray | None:
         """The next image; None once all are taken."""
         image = self._next
         if image is None:
@@ -66,7 +97,7 @@ def _random_images(data: Mapping[str, Any]) -> Iterator[np.ndarray]:
             yield np.ones(shape, np.float32)
 
 
-def _frame_images(data: Mapping[str, Any], path: Optional[Path]) -> Iterator[np.ndarray]:
+def _frame_images(data: Mapping[str, Any], path: Path | None) -> Iterator[np.ndarray]:
     if path is None:
         raise UserError("calibration: expected the frame file of a calibration set, found none")
     index = read_json(path.with_suffix(".json"), ("names", "shapes"))
@@ -84,19 +115,19 @@ def _frame_images(data: Mapping[str, Any], path: Optional[Path]) -> Iterator[np.
 class CalibrationCache:
     """What TensorRT wrote after a calibration, kept for the next build; `path` None keeps it in memory alone."""
 
-    def __init__(self, path: Optional[Path]):
+    def __init__(self, path: Path | None):
         self._path = path
-        self.content: Optional[bytes] = None
+        self.content: bytes | None = None
         self.reused = False
 
-    def read(self) -> Optional[bytes]:
+    def read(self) -> bytes | None:
         """The cache, None if there is none yet."""
         if self._path is not None and self._path.is_file():
             self.content = self._path.read_bytes()
             self.reused = True
         return self.content
 
-    def write(self, content: Union[bytes, memoryview]) -> None:
+    def write(self, content: bytes | memoryview) -> None:
         """Keep the cache; a file is whole or not there."""
         self.content = bytes(content)
         if self._path is not None:
@@ -131,14 +162,14 @@ def make_calibrator(trt: Any, method: str, batches: Batches, cache: CalibrationC
     class Calibrator(getattr(trt, CALIBRATORS[method])):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.failure: Optional[Exception] = None
-            self._memory: Optional[DeviceMemory] = None
+            self.failure: Exception | None = None
+            self._memory: DeviceMemory | None = None
             self._stream = cuda.stream()
 
         def get_batch_size(self) -> int:
             return 1
 
-        def get_batch(self, names: Sequence[str]) -> Optional[List[int]]:
+        def get_batch(self, names: Sequence[str]) -> list[int] | None:
             try:
                 image = batches.take()
                 if image is None:
@@ -151,7 +182,7 @@ def make_calibrator(trt: Any, method: str, batches: Batches, cache: CalibrationC
                 return None
             return [self._memory.address]
 
-        def read_calibration_cache(self) -> Optional[bytes]:
+        def read_calibration_cache(self) -> bytes | None:
             return cache.read()
 
         def write_calibration_cache(self, content: bytes) -> None:

@@ -4,16 +4,42 @@ it has: an old one is told what a new one does by itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Mapping
 
-from superres.device.base.errors import UnsupportedError
-from superres.device.runtimes.sizes import Sizes, input_shape
-from superres.device.runtimes.trt.options import BuildOptions
+from superres.device.base.errors import UnsupportedError, UserError
+from superres.device.runtimes.base import Settings, Sizes, input_shape
 
 if TYPE_CHECKING:
     import tensorrt
 
 KINDS = ("fp32", "fp16", "int8")
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How an engine is built.
+
+    `workspace_mib` limits the memory of a layer's scratch space, None leaves TensorRT's own limit (all there
+    is). `fp16_fallback` lets layers that an INT8 engine doesn't run in INT8 run in FP16. `optimization_level`
+    is 0 to 5, None TensorRT's default. `dla_core` runs what it can on that core, the rest on the GPU.
+    `timing_cache` keeps the times of kernels for the next build on this device.
+    """
+
+    workspace_mib: int | None = None
+    fp16_fallback: bool = False
+    optimization_level: int | None = None
+    dla_core: int | None = None
+    timing_cache: bool = True
+
+
+def build_options(settings: Settings) -> BuildOptions:
+    """The option `build`; raises UserError for a key that it doesn't have."""
+    given: Mapping[str, Any] = settings.options.get("build", {})
+    known = BuildOptions.__dataclass_fields__
+    if unknown := sorted(set(given) - set(known)):
+        raise UserError(f"options: build: expected {', '.join(known)}, found {', '.join(unknown)}")
+    return BuildOptions(**given)
 
 
 def find_kind(precision: str) -> str:

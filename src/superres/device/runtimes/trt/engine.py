@@ -6,24 +6,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from superres.device.base.cache import cache_folder
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import Settings
-from superres.device.runtimes.sizes import frame_sizes
+from superres.device.machine.facts import cache_folder
+from superres.device.runtimes.base import Settings, frame_sizes
 from superres.device.runtimes.trt import config as configuration
-from superres.device.runtimes.trt import implicit
 from superres.device.runtimes.trt.calibrator import (
     CALIBRATORS,
     Batches,
     CalibrationCache,
     cache_key,
+    check_implicit,
+    is_implicit,
     make_calibrator,
+    set_calibrator,
     write_whole,
 )
+from superres.device.runtimes.trt.config import build_options
 from superres.device.runtimes.trt.cuda import Cuda, Device
 from superres.device.runtimes.trt.layers import LOG_START, Layer, count_convolutions, read_build_log
 from superres.device.runtimes.trt.library import make_log
-from superres.device.runtimes.trt.options import build_options
 
 if TYPE_CHECKING:
     import tensorrt
@@ -62,7 +63,7 @@ def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: D
     calibration = _Calibration.prepare(trt, name, model, settings)
     if calibration is not None:
         size = calibration.batches.size
-        implicit.set_calibrator(builder, config, calibration.calibrator, size, settings.frames)
+        set_calibrator(builder, config, calibration.calibrator, size, settings.frames)
     timing = _TimingCache(trt, config, name, device) if options.timing_cache and device else None
     plan = _serialize(builder, network, config, log=log, model=model, calibration=calibration)
     if timing is not None:
@@ -207,7 +208,7 @@ class _Calibration:
     @classmethod
     def prepare(cls, trt: Any, name: str, model: Path, settings: Settings) -> _Calibration | None:
         """What feeds an implicit calibration; None for other precisions."""
-        if not implicit.is_implicit(settings.precision):
+        if not is_implicit(settings.precision):
             return None
         given = settings.options.get("calibration")
         if not isinstance(given, dict) or given.get("method") not in CALIBRATORS:
@@ -215,7 +216,7 @@ class _Calibration:
                 f"{settings.precision}: expected a calibration by {' or '.join(CALIBRATORS)}, "
                 f"which TensorRT has, found {given and given.get('method')}"
             )
-        implicit.check_implicit(trt, given["method"])
+        check_implicit(trt, given["method"])
         frames = Path(given["frames"]) if given.get("frames") else None
         parts = [name, str(trt.__version__), given["method"], given["data"], model]
         key = cache_key(*parts, *([frames] if frames else []))
