@@ -1,4 +1,4 @@
-"""Ranges that TensorRT finds itself, the implicit calibration of TensorRT up to 10: batches, and its cache.
+"""The implicit calibration of TensorRT up to 10, which finds the ranges itself.
 
 All but the class that TensorRT calls is plain Python. Batches hold one image, as in the paper.
 """
@@ -29,12 +29,12 @@ CALIBRATORS = {"entropy": "IInt8EntropyCalibrator2", "minmax": "IInt8MinMaxCalib
 
 
 def is_implicit(precision: str) -> bool:
-    """Whether TensorRT finds the ranges of a precision itself."""
+    """Return whether TensorRT finds the ranges of a precision itself."""
     return precision.startswith(IMPLICIT)
 
 
 def check_implicit(trt: Any, method: str) -> None:
-    """Raise UnsupportedError if TensorRT finds no ranges itself."""
+    """Raise UnsupportedError if this TensorRT finds no ranges itself."""
     if is_strongly_typed(trt) or not hasattr(trt, CALIBRATORS[method]):
         raise UnsupportedError(
             f"TensorRT {trt.__version__} finds no ranges itself, 10 was the last that did: "
@@ -45,7 +45,7 @@ def check_implicit(trt: Any, method: str) -> None:
 def set_calibrator(
     builder: tensorrt.Builder, config: tensorrt.IBuilderConfig, calibrator: Any, size: Size, frames: str
 ) -> None:
-    """Have TensorRT find the ranges, on images of a size; see `check_implicit`."""
+    """Make TensorRT find the ranges, on images of a size; see `check_implicit`."""
     config.int8_calibrator = calibrator
     profile = builder.create_optimization_profile()
     shape: Any = input_shape(size, frames)
@@ -56,9 +56,9 @@ def set_calibrator(
 class Batches:
     """The images of a calibration one by one, float32 1 x 3 x H x W in [0, 1], each once.
 
-    `data` is what the study says: `type: random` with kind, seed, images, height and width, or `type:
-    calibration-set` with images (None: all), which are the first of `frames` (with its index `.json` beside
-    it). All images have the size of the first, as a batch's memory has. Raises UserError otherwise.
+    `data` is the study's: `type: random` with kind, seed, images, height and width, or `type:
+    calibration-set` with images (None: all), the first of `frames` (with its index `.json` next to it).
+    All images must have the size of the first, as they share its memory. Raises UserError otherwise.
     """
 
     def __init__(self, data: Mapping[str, Any], frames: Path | None):
@@ -71,7 +71,7 @@ class Batches:
         self._next: np.ndarray | None = first
 
     def take(self) -> np.ndarray | None:
-        """The next image; None once all are taken."""
+        """Return the next image; None once all are taken."""
         image = self._next
         if image is None:
             return None
@@ -113,7 +113,7 @@ def _frame_images(data: Mapping[str, Any], path: Path | None) -> Iterator[np.nda
 
 
 class CalibrationCache:
-    """What TensorRT wrote after a calibration, kept for the next build; `path` None keeps it in memory alone."""
+    """TensorRT's calibration cache, kept for the next build; in memory only if `path` is None."""
 
     def __init__(self, path: Path | None):
         self._path = path
@@ -121,7 +121,7 @@ class CalibrationCache:
         self.reused = False
 
     def read(self) -> bytes | None:
-        """The cache, None if there is none yet."""
+        """Return the cache, None if there is none yet."""
         if self._path is not None and self._path.is_file():
             self.content = self._path.read_bytes()
             self.reused = True
@@ -135,7 +135,7 @@ class CalibrationCache:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that no reader ever sees a part of it."""
+    """Write a file that no reader ever sees in part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     part.write_bytes(content)
@@ -143,7 +143,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def cache_key(*parts: Any) -> str:
-    """A name for what belongs to all of these; files count by their content."""
+    """Return a name derived from all parts; files count by their content."""
     digest = hashlib.sha256()
     for part in parts:
         content = (
@@ -154,9 +154,9 @@ def cache_key(*parts: Any) -> str:
 
 
 def make_calibrator(trt: Any, method: str, batches: Batches, cache: CalibrationCache, cuda: Cuda) -> Any:
-    """TensorRT's calibrator of a method, fed from `batches`.
+    """Return TensorRT's calibrator of a method, fed from `batches`.
 
-    TensorRT swallows what a callback raises, so that is kept in `failure`, and ends the batches.
+    TensorRT swallows exceptions of callbacks; `failure` keeps the first, which ends the batches.
     """
 
     class Calibrator(getattr(trt, CALIBRATORS[method])):  # type: ignore[misc]
