@@ -19,7 +19,8 @@ PRECISIONS = ("fp32", "fp16", "bf16", "int8-minmax", "int8-trt-minmax", "uint8")
 def test_it_is_read_without_any_package():
     code = (
         "import sys\nfrom superres.device.runtimes import RUNTIMES, about\n"
-        f"labels = [about(name).label for name in RUNTIMES]\nassert not set({PACKAGES!r}) & set(sys.modules)\n"
+        "labels = [about(name).label for name in RUNTIMES]\n"
+        f"assert not set({PACKAGES!r}) & set(sys.modules)\n"
         "print(labels)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Which flags each version is told, by what it has; no TensorRT but RTX's can be asked without a GPU."""
+"""The flags of each version, by its features; only TensorRT-RTX can be tested without a GPU."""
 
 import enum
 from types import SimpleNamespace

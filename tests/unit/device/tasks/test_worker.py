@@ -163,7 +163,7 @@ def test_an_arm_takes_turns_with_its_reference(tiny_arm, tmp_path, monkeypatch):
         "status": "ok",
         "engine_sha256": sha256_file(reference.path("engine.bin")),
     }
-    # The reference's frames are those that its own session has timed, behind the block that warms it up.
+    # The reference's frames are those of its own session, after its warm-up block.
     files = reference.path("engine.bin"), reference.path("engine.json")
     assert engines == [Engine("openvino", "fp32", 2, {"frames": "uint8"}, *files)]
     theirs = [str(each.end_to_end_ms) for block in blocks[1:] for each in block]
