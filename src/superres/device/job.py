@@ -30,11 +30,6 @@ def task_inputs(task: str) -> Tuple[str, ...]:
     return _names(_load(task).INPUTS)
 
 
-def task_outputs(task: str) -> Tuple[str, ...]:
-    """Return the names of a task's outputs, optional ones too; raises UserError for an unknown task."""
-    return _names(_load(task).OUTPUTS)
-
-
 def side_files(name: str, path: Path) -> List[Path]:
     """Return the files that are read along with an input, such as the index of a calibration's frames."""
     return [path.with_suffix(".json")] if name == "calibration" else []

@@ -60,8 +60,8 @@ def convolution_types(onnx_path: Path) -> dict[str, tuple[str, str]]:
 def assert_int8_convolutions(onnx_path: Path) -> None:
     """Build a Q/DQ graph's engine and assert that its convolutions multiply Int8 by Int8.
 
-    Those that the file keeps in float (`quantization.graph.kept_float`) must be Float by Float. Each Conv node
-    of the file has one convolution of the engine, however layers are fused, padded or reordered.
+    Those that the file keeps in float (`kept_float`) must be Float by Float. Each Conv
+    node of the file has one convolution of the engine, however layers are fused, padded or reordered.
     """
     model = onnx.load(onnx_path)
     kept = kept_float(model)

@@ -24,10 +24,10 @@ from superres.quantization.settings import CalibrationSettings
 PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 DUMMY = RandomImages("uniform", 0, 1, 96, 128)
 # The shares of values that may differ by a level, and by more.
-# Floats on the edge of a level are rare. If the last convolution is quantised too, onnxruntime runs it in INT8
-# only in a graph that writes levels, with its bias rounded to int32. In an INT8 graph with colour conversion a
-# luma on the edge of an int8 step may round the other way, as OpenVINO's order of additions depends on the form
-# (98 % of the differences lie around 5 pixels whose luma is within 1e-5 of an edge).
+# Floats on the edge of a level are rare. If the last convolution is quantised too, onnxruntime runs it in
+# INT8 only in a graph that writes levels, with its bias rounded to int32. In an INT8 graph with colour
+# conversion a luma on the edge of an int8 step may round the other way, as OpenVINO's order of additions
+# depends on the form (98 % of the differences lie around 5 pixels whose luma is within 1e-5 of an edge).
 CASES = [
     ("pytorch", "fp32", 0, 0),
     ("pytorch", "bf16", 0, 0),
