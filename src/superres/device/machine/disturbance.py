@@ -7,8 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from superres.device.machine.facts import read_text, usable_cpus
 
-# Fields of a processor's line in /proc/stat, after its
-# name (proc(5)); what a guest takes is in user and nice.
+# Fields of a processor's line in /proc/stat, after its name (proc(5)); user and nice include guests.
 _IDLE, _WAITING, _STOLEN = 3, 4, 7
 _FIELDS = 8
 # Of /proc/PID/stat, after the name in brackets: utime and stime (proc(5)).
@@ -88,7 +87,7 @@ def _process_ticks(process: int) -> int:
     text = read_text(f"/proc/{process}/stat")
     if text is None:
         return 0
-    # The name may hold spaces and brackets; what follows its last bracket is numbers.
+    # The name may hold spaces and brackets; numbers follow its last bracket.
     fields = text.rpartition(")")[2].split()
     return int(fields[_USER]) + int(fields[_SYSTEM])
 

@@ -66,8 +66,8 @@ def keep_freed_memory() -> bool:
 
     Each training step frees and allocates the same activations, and so does each frame
     of a network that PyTorch runs layer by layer. By default glibc returns blocks of
-    several MB to the kernel and pays a page fault for each 4 KiB of the next.
-    It halves PyTorch's speed on a CPU. Only glibc has this setting.
+    several MB to the kernel and pays a page fault for each 4 KiB of the next, which
+    halves PyTorch's speed on a CPU. Only glibc has this setting.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

@@ -212,7 +212,7 @@ class Session(ABC):
             yield self.run(frame)
 
     def facts(self) -> dict[str, Any]:
-        """Return facts of the session for the record, besides the settings."""
+        """Return the record's facts of the session."""
         return {}
 
     def profile(self, frame: np.ndarray, runs: int) -> list[LayerTime]:

@@ -110,8 +110,7 @@ def _session_options(settings: Settings) -> ort.SessionOptions:
     # instead of 50. Alone, a session is as fast without.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if settings.options.get("simulated"):
-        # Where a convolution reads an INT8 tensor and writes
-        # one, onnxruntime would quantise float weights too.
+        # If a convolution reads and writes INT8 tensors, onnxruntime would quantise float weights too.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
     return options
 

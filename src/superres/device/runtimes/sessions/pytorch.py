@@ -74,7 +74,7 @@ class PytorchSession(Session):
     def preprocess(self, frame: np.ndarray) -> torch.Tensor:
         if frame.shape != tuple(self._pixels.shape):
             self._allocate((frame.shape[0], frame.shape[1]))
-        # Frames are read-only views of a file, and PyTorch knows only memory that can be written.
+        # Frames are read-only views of a file, and PyTorch needs writable memory.
         np.copyto(self._pixels.numpy(), frame)
         frames = self._pixels.to(self._device, non_blocking=True).unsqueeze(0)
         return _to_planes(frames, self._channels_last) if self._planar else frames

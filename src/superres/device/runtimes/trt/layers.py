@@ -22,8 +22,7 @@ _TENSOR = re.compile(
     r"\{ Name: (?P<name>[^{}]*?), Dimensions: \[(?P<shape>[-\d,]*)\], [^{}]*?Datatype: (?P<type>\w+)"
 )
 _NODE = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
-# Words in the inspector's descriptions of formats, in all
-# versions; a longer word stands before one that it contains.
+# Words in all versions' descriptions of formats; a longer word precedes one that it contains.
 _WORDS = {
     "uint8": "UInt8",
     "int8": "Int8",
@@ -80,7 +79,7 @@ def read_build_log(text: str) -> List[Layer]:
 
 
 def _from_log(line: str) -> Layer:
-    # A split at the names of fields gives what precedes the first, then names and values in turn.
+    # The split at field names gives a prefix, then names and values in turn.
     parts = _FIELDS.split(line)
     fields = dict(zip(parts[1::2], parts[2::2]))
     if not {"Name", "LayerType", "Inputs", "Outputs"} <= set(fields):
