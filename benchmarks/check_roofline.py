@@ -1,11 +1,11 @@
-"""Is anything faster than the machine's limit? Products of other sizes than those that the limit is found with.
+"""Check a machine's limit against products of other sizes than those that it was found with.
 
     .venv/bin/python benchmarks/check_roofline.py results/default/roofline/local.json
 
-Run it while nothing else runs: a limit that was measured while the machine was busy is too low, and products that are
-measured while it is busy prove nothing. Prints the fastest product of each library and precision as a share of the limit,
-and how many times as high the limit of INT8 is as that of FP32 (with AVX-512 VNNI: more than 1.5 times, in theory 4).
-Ends with 1 if a product is beyond the limit by more than 2%, or the limit of INT8 is too low.
+Run it while nothing else runs: a busy machine makes the limit too low, and its products prove nothing. Prints
+the fastest product of each library and precision as a share of the limit, and the ratio of the limits of INT8
+and FP32 (with AVX-512 VNNI: more than 1.5, in theory 4). Ends with 1 if a product is more than 2% above the
+limit, or the limit of INT8 is too low.
 """
 
 import argparse
@@ -13,8 +13,8 @@ import json
 import sys
 from pathlib import Path
 
+from superres.device.machine.disturbance import OthersMeter
 from superres.device.machine.facts import describe_machine, usable_cpus
-from superres.device.machine.load import OthersMeter
 from superres.device.tasks import roofline
 
 SIZES = ((128, 128), (384, 384), (640, 640), (896, 896), (1536, 1536), (2048, 768))

@@ -1,9 +1,10 @@
-"""How much faster is one arm than another? Times arms that a study has built, frame by frame in turn.
+"""Compare the speeds of arms that a study has built, timed frame by frame in turn.
 
-    .venv/bin/python benchmarks/compare_latency.py results/default local/openvino/{espcn_rgb,espcn_ycbcr}/int8-minmax
+    .venv/bin/python benchmarks/compare_latency.py results/default \\
+        local/openvino/{espcn_rgb,espcn_ycbcr}/int8-minmax
 
-The first arm is the reference. Each round upscales one frame with every arm, in an order that changes, so that a
-busy machine slows all of them alike; the ratio is the median over the rounds' own ratios, with its quartiles.
+The first arm is the reference. Each round upscales one frame with every arm in random order: a busy machine
+slows all equally. The ratio is the median of the rounds' ratios, with its quartiles.
 """
 
 import argparse

@@ -28,7 +28,7 @@ from superres.data.sources.source import FrameRange, Source
 from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
 from superres.device.base.progress import Progress
-from superres.device.frames.bicubic import upscale_bicubic
+from superres.device.frames.pixels import upscale_bicubic
 from superres.device.frames.psnr import LUMAS, PsnrProtocol, psnr
 from superres.device.tasks.quality import compare_frame
 

@@ -15,7 +15,7 @@ os.environ.update(
 from superres.code_version import code_digest
 from superres.data.sources.source import FILES, read_in_any_order
 from superres.device.base.errors import UserError
-from superres.device.machine.runtime_versions import engine_identity
+from superres.device.runtimes import engine_identity
 from superres.study.arms import Arm
 from superres.study.check import check_study, leave_out_missing
 from superres.study.facts import Facts

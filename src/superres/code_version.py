@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from superres.device.base.hashes import sha256_file
+from superres.device.base.outputs import sha256_file
 
 ROOT = Path(__file__).parent
 """The folder of this package."""

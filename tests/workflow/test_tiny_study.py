@@ -8,7 +8,7 @@ import polars as pl
 import yaml
 
 from project_copy import Project, read_jobs
-from superres.device.base.hashes import sha256_file
+from superres.device.base.outputs import sha256_file
 
 STUDY = ("--configfile=studies/tiny.yaml",)
 RESULTS = "results/tiny"

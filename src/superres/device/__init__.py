@@ -1,14 +1,14 @@
-"""What runs on a target, alone: Python 3.8 or later, numpy, the standard library and one runtime.
+"""The part that runs on a target, alone: Python 3.8 or later, numpy, the standard library and one runtime.
 
-The door is `tasks.worker.run_job(job)`; `python -m
-superres.device JOB.json` opens it in a process of its own.
+The door is `tasks.worker.run_job(job)`; `python -m superres.device JOB.json`
+calls it in a process of its own.
 
-job.py       a job: what a worker is asked to do, as JSON that can travel
-tasks/       what a job can ask for: build an engine, measure quality, latency, operations and the machine
-runtimes/    what executes an engine, one module for each runtime
-timing/      frames timed in turn with a reference, and ratios of what was timed
+job.py       a worker's job, as JSON
+tasks/       tasks of jobs: build an engine; measure quality, latency, operations and the machine
+runtimes/    runtimes of engines, one module each
+timing/      frames timed in turn with a reference, and ratios of their times
 frames/      frame files, pixels, PSNR
-machine/     facts of a machine, what disturbs a timing, memory, the state of a Jetson
-base/        errors, outputs, progress, hashes: what everything stands on
-agent/       serves jobs to a host on the other side of an SSH connection
+machine/     facts of a machine, its disturbances, memory, the state of a Jetson
+base/        errors, outputs, progress
+agent/       serves jobs to a host over an SSH connection
 """

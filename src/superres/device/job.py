@@ -1,4 +1,4 @@
-"""A job: what a worker is asked to do, as a small JSON file that can travel to another machine."""
+"""A worker's job, as a small JSON file that can be sent to another machine."""
 
 import json
 from dataclasses import asdict, dataclass, field, fields
@@ -10,7 +10,7 @@ from superres.device.tasks import TASKS, Task, load_task
 
 
 class Kind(NamedTuple):
-    """What a setting's value has to be: how a message says it, and whether a value is so."""
+    """A kind of setting: its description in messages, and a test of values."""
 
     expected: str
     fits: Callable[[Any], bool]
@@ -26,21 +26,12 @@ NUMBER = Kind("{} as a number >= 0", _is_number)
 
 
 def task_inputs(task: str) -> Tuple[str, ...]:
-    """Names of the inputs that a task takes, those that may
-    be missing too; raises UserError for an unknown task.
-    """
+    """Return the names of a task's inputs, optional ones too; raises UserError for an unknown task."""
     return _names(_load(task).INPUTS)
 
 
-def task_outputs(task: str) -> Tuple[str, ...]:
-    """Names of the outputs that a task writes, those that
-    may be missing too; raises UserError for an unknown task.
-    """
-    return _names(_load(task).OUTPUTS)
-
-
 def side_files(name: str, path: Path) -> List[Path]:
-    """Files beside an input that are read with it: a calibration's frames have their index."""
+    """Return the files that are read along with an input, such as the index of a calibration's frames."""
     return [path.with_suffix(".json")] if name == "calibration" else []
 
 
@@ -48,10 +39,10 @@ def side_files(name: str, path: Path) -> List[Path]:
 class Job:
     """One task of one arm: which files it reads, which it writes, and how.
 
-    `inputs` and `outputs` map the names that the task's module says to paths. `settings` holds what it asks
-    for and, under `options`, what is handed on to the runtime. `conditions` are what power mode and clocks
-    have to be before and after (see `jetson.check_state`). `label` names the arm in messages, such as
-    `local/openvino/espcn_rgb/fp32`. Raises UserError for anything that a worker could not run.
+    `inputs` and `outputs` map the names in the task's module to paths. `settings` are the task's; their
+    `options` are the runtime's. `conditions` are the power mode and clocks required before and after (see
+    `jetson.check_state`). `label` names the arm in messages, such as `local/openvino/espcn_rgb/fp32`.
+    Raises UserError for a job that a worker could not run.
     """
 
     task: str
@@ -90,7 +81,7 @@ class Job:
 
     @property
     def options(self) -> Dict[str, Any]:
-        """What is handed on to the runtime."""
+        """The options for the runtime."""
         return dict(self.settings.get("options", {}))
 
     def to_json(self) -> str:

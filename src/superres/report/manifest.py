@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from superres.device.base.errors import UserError
-from superres.device.base.hashes import sha256_file
-from superres.device.base.outputs import Outputs, read_json, write_json
+from superres.device.base.outputs import Outputs, read_json, sha256_file, write_json
 
 
 @dataclass(frozen=True, order=True)

@@ -13,8 +13,7 @@ from superres.code_version import installed_version, module_hashes
 from superres.data.sources.reading import picture_digest
 from superres.data.sources.source import FILES
 from superres.device.base.errors import UserError
-from superres.device.base.hashes import sha256_file
-from superres.device.base.outputs import read_json
+from superres.device.base.outputs import read_json, sha256_file
 from superres.device.frames.files import open_frames
 from superres.report.labels import counted
 from superres.report.manifest import study_digest

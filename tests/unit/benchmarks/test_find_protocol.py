@@ -15,7 +15,7 @@ import pytest
 from superres.data.sources.y4m import read_header, read_planes
 from superres.data.sources.yuv import yuv_to_rgb
 from superres.device.base.errors import UserError
-from superres.device.frames.bicubic import upscale_bicubic
+from superres.device.frames.pixels import upscale_bicubic
 from superres.device.frames.psnr import PAPER, PsnrProtocol
 
 from ..data.resampling_oracle import halve_exactly

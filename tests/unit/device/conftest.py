@@ -20,7 +20,7 @@ ENDINGS = (("engine", "bin"), ("record", "json"))
 
 
 class Network(torch.nn.Module):
-    """Convolution, ReLU, twice, convolution, DepthToSpace, clip: the shape of the paper's ESPCN_RGB, smaller."""
+    """Convolution, ReLU, twice, convolution, DepthToSpace, clip: a small ESPCN_RGB of the paper."""
 
     def __init__(self):
         super().__init__()
@@ -33,7 +33,7 @@ class Network(torch.nn.Module):
         return [self.first, self.second, self.third]
 
     def activations(self, frame: torch.Tensor) -> list[torch.Tensor]:
-        """What goes into the first convolution, and what comes out of each."""
+        """The input of the first convolution, and the output of each."""
         first = self.first(frame)
         second = self.second(torch.relu(first))
         return [frame, first, second, self.third(torch.relu(second))]
@@ -133,7 +133,7 @@ def exported(tmp_path_factory) -> Exported:
         for weights in network.parameters():
             fan_in = weights[0].numel() if weights.dim() > 1 else 25
             weights.copy_((torch.rand(weights.shape, generator=generator) - 0.5) * 4 / fan_in**0.5)
-        # Most of what comes out lies within 0..1, and a little outside, so that the clip has work to do.
+        # Most outputs lie within 0..1 and a few outside, which tests the clip.
         upscaled = network.activations(frame)[-1]
         network.third.weight *= 0.25 / upscaled.std(dim=(0, 2, 3))[:, None, None, None]
         network.get_parameter("third.bias").add_(0.5 - network.activations(frame)[-1].mean(dim=(0, 2, 3)))

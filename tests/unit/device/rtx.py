@@ -42,14 +42,14 @@ def build_layers(onnx_path: Path) -> list[Layer]:
 
 
 def convolution_types(onnx_path: Path) -> dict[str, tuple[str, str]]:
-    """Types of the data and of the weights of every convolution of the engine, by the name of its ONNX node."""
+    """Return the types of data and weights of the engine's convolutions, by ONNX node."""
     convolutions = [node for node in onnx.load(onnx_path).graph.node if node.op_type == "Conv"]
     layers = [layer for layer in build_layers(onnx_path) if layer.is_convolution]
     found = {}
     for node in convolutions:
         (layer,) = [layer for layer in layers if node.name in layer.nodes]
         data, weights, result = layer.inputs[0], layer.constants[0], layer.outputs[0]
-        # Beside the weights, constants are scales and biases; beside the data, inputs are addends.
+        # Other constants are scales and biases; other inputs are addends.
         kernel = next(tuple(a.ints) for a in node.attribute if a.name == "kernel_shape")
         assert weights.shape == (result.shape[1], data.shape[1], *kernel)
         found[node.name] = (data.type, weights.type)
@@ -60,8 +60,8 @@ def convolution_types(onnx_path: Path) -> dict[str, tuple[str, str]]:
 def assert_int8_convolutions(onnx_path: Path) -> None:
     """Build a Q/DQ graph's engine and assert that its convolutions multiply Int8 by Int8.
 
-    Those that the file keeps in float (`quantization.graph.kept_float`) have to be Float by Float. Whatever is
-    fused, padded or reordered, each Conv node of the file has one convolution of the engine.
+    Those that the file keeps in float (`kept_float`) must be Float by Float. Each Conv
+    node of the file has one convolution of the engine, however layers are fused, padded or reordered.
     """
     model = onnx.load(onnx_path)
     kept = kept_float(model)

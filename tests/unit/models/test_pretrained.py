@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from superres.data.resampling import downsample
-from superres.device.frames.bicubic import upscale_bicubic
+from superres.device.frames.pixels import upscale_bicubic
 from superres.models.networks import NETWORKS, build_network
 from superres.models.training.validation import psnr_y_db, upscale
 from superres.models.weights import load_weights, pretrained

@@ -1,6 +1,4 @@
-"""The worker's file as a program: `serve` a connection,
-watch a job as its `agent`, `work` on one, `probe` a runtime.
-"""
+"""The worker's file as a program, with the commands `serve`, `agent`, `work` and `probe`."""
 
 import json
 import sys
@@ -13,7 +11,7 @@ from superres.device.runtimes import load_runtime
 def main(arguments: List[str]) -> int:
     """Run a command; returns the exit code."""
     command, rest = arguments[0], arguments[1:]
-    # Each imports what it needs: only a worker needs numpy.
+    # Imports are local: only a worker needs numpy.
     if command == "serve":
         from superres.device.agent import serve
 
@@ -30,14 +28,14 @@ def main(arguments: List[str]) -> int:
 
 
 def probe(runtime: str, precisions: List[str]) -> int:
-    """Print a JSON object for a runtime and its precisions: `yes`, or why it won't run one on this machine."""
+    """Print a JSON object: for each precision `yes`, or why the runtime won't run it here."""
     answers = {precision: will_run(runtime, precision) for precision in precisions}
     sys.stdout.write(json.dumps(answers) + "\n")
     return 0
 
 
 def will_run(runtime: str, precision: str) -> str:
-    """`yes`, or why a runtime won't run a precision here, as far as is known without a model."""
+    """Return `yes`, or why a runtime won't run a precision here, as far as is known without a model."""
     try:
         load_runtime(runtime).check_precision(precision)
     except (UnsupportedError, UserError, ImportError) as error:

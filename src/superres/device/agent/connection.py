@@ -1,4 +1,4 @@
-"""Messages between a host and a device: JSON objects, one a line, and the bytes of files behind them."""
+"""Messages between a host and a device: JSON objects, one a line, each followed by bytes of files."""
 
 import errno
 import json
@@ -16,8 +16,7 @@ class ConnectionLostError(Exception):
 
 
 class Connection:
-    """Two descriptors, one to read from and one to write to;
-    what is silent for `silence_s` seconds counts as lost.
+    """Two descriptors, one to read and one to write; silence for `silence_s` seconds counts as lost.
 
     `sent` and `received` count bytes. Both descriptors are made non-blocking. Raises ConnectionLostError.
     """
@@ -35,7 +34,7 @@ class Connection:
         self._write(memoryview(json.dumps(message).encode("ascii") + b"\n"))
 
     def send_file(self, file: BinaryIO, size: int) -> None:
-        """Send the next `size` bytes of a file; one that ends before counts as lost."""
+        """Send the next `size` bytes of a file; a shorter file counts as lost."""
         while size:
             block = file.read(min(_BLOCK, size))
             if not block:
@@ -46,24 +45,24 @@ class Connection:
             size -= len(block)
 
     def send_bytes(self, content: bytes) -> None:
-        """Send bytes that the other side knows the number of."""
+        """Send bytes whose number the other side knows."""
         self._write(memoryview(content))
 
     def receive(self) -> Dict[str, Any]:
-        """The next message."""
+        """Return the next message."""
         message = self.poll(self.silence_s)
         if message is None:
             raise ConnectionLostError(f"nothing was heard for {self.silence_s:g} s")
         return message
 
     def poll(self, seconds: float) -> Optional[Dict[str, Any]]:
-        """The next message if there is one within some seconds, else None."""
+        """Return the next message, None if there is none within some seconds."""
         line = self.read_line(seconds)
         return None if line is None else self.parse(line)
 
     @staticmethod
     def parse(line: bytes) -> Dict[str, Any]:
-        """The message in a line."""
+        """Return the message in a line."""
         try:
             message = json.loads(line.decode("utf-8"))
         except ValueError as error:
@@ -73,7 +72,7 @@ class Connection:
         return message
 
     def read_line(self, seconds: float) -> Optional[bytes]:
-        """The next line without its end, None if there is none within some seconds."""
+        """Return the next line without its end, None if there is none within some seconds."""
         end = time.monotonic() + seconds
         while b"\n" not in self._buffer:
             if len(self._buffer) > _LONGEST_LINE:
@@ -86,7 +85,7 @@ class Connection:
         return bytes(line)
 
     def receive_bytes(self, size: int, write: Callable[[bytes], Any]) -> None:
-        """Hand the next `size` bytes to `write`, block by block."""
+        """Pass the next `size` bytes to `write`, block by block."""
         while size:
             if self._buffer:
                 block = bytes(self._buffer[:size])
@@ -99,7 +98,7 @@ class Connection:
             size -= len(block)
 
     def _wait(self, end: float, reading: bool) -> bool:
-        """Whether the descriptor is ready before a time."""
+        """Return whether the descriptor is ready before a time."""
         left = max(0.0, end - time.monotonic())
         ready = select.select([self._source] if reading else [], [] if reading else [self._sink], [], left)
         return bool(ready[0] or ready[1])

@@ -1,4 +1,4 @@
-"""What a device is and has, for people: nothing of it is needed to run a job."""
+"""A description of a device for people; no job needs it."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence
 
 from superres.device.machine.jetson import read_state, run_tool
 
-# Modules, and the packages that may bring them.
+# Modules, and the packages that may contain them.
 _PACKAGES = {
     "numpy": ("numpy",),
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
@@ -28,10 +28,10 @@ _PROBE_SECONDS = 120.0
 def describe_device(
     work: Path, worker: Path, runtimes: Mapping[str, Sequence[str]], beat: Callable[[float], None]
 ) -> Dict[str, Any]:
-    """Facts of this machine, and for each runtime's precisions whether they will work.
+    """Return facts of this machine, and for each runtime's precisions whether they will work.
 
-    `beat` is called with the seconds that pass while a runtime
-    is being asked, in a process of its own: some can crash.
+    Runtimes are probed in processes of their own, as some can crash; `beat` is called meanwhile with the
+    seconds to wait.
     """
     return {
         "machine": _machine(),
@@ -64,8 +64,9 @@ def _software() -> Dict[str, Any]:
 
 
 def read_l4t(text: str) -> Any:
-    """Version of L4T from /etc/nv_tegra_release: `35.3.1` from
-    `# R35 (release), REVISION: 3.1, ...`; None from none.
+    """Return L4T's version from /etc/nv_tegra_release, None if there is none.
+
+    `# R35 (release), REVISION: 3.1, ...` gives `35.3.1`.
     """
     head, _, rest = text.partition(" (release), REVISION: ")
     if not rest:
@@ -74,12 +75,12 @@ def read_l4t(text: str) -> Any:
 
 
 def _package(name: str) -> Any:
-    """Version of an installed Debian package."""
+    """Return the version of an installed Debian package."""
     return run_tool("dpkg-query", "-W", "-f=${Version}", name) or None
 
 
 def _python_package(module: str, names: Sequence[str]) -> Any:
-    """Version of a module, without importing it; None if it isn't there."""
+    """Return the version of a module without importing it; None if it isn't there."""
     if find_spec(module) is None:
         return None
     for name in names:
@@ -106,7 +107,7 @@ def _disk(work: Path) -> Dict[str, Any]:
 def _probe(
     worker: Path, runtime: str, precisions: Sequence[str], beat: Callable[[float], None]
 ) -> Dict[str, str]:
-    """For each precision `yes`, or why it won't work."""
+    """Return `yes` for each precision, or the reason why it won't work."""
     command: List[str] = [sys.executable, str(worker), "probe", runtime, *precisions]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

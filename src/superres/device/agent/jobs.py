@@ -1,11 +1,14 @@
-"""A job on a device: one folder that says all of its state, whoever asks and whatever has died since.
+"""A job on a device: one folder with all of its state, whichever processes have ended.
 
-request.json   what the host asked for          in/    links to its inputs in the store
-log            what the worker wrote            out/   its outputs
-result.json    how it ended, written last       agent  held locked by the agent while it lives
-users          held locked, shared, by whoever needs the folder
+request.json   the host's request               in/    links to its inputs in the store
+log            the worker's output              out/   its outputs
+result.json    the result, written last         agent  locked by the agent while it runs
+users          locked, shared, by all who need the folder
+
+The system frees a lock when the last process that has the file open ends.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -13,16 +16,15 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, Iterator, List, Optional, Set
 
-from superres.device.agent.locks import closing, is_at, is_locked, take_lock
 from superres.device.agent.store import Store
 
 _GONE = ".gone-"
 _KEPT_SECONDS = 7 * 24 * 3600
-"""How long a result waits for a host that has gone away."""
+"""The time that a result waits for a lost host."""
 
 
 class JobFolder:
@@ -33,10 +35,10 @@ class JobFolder:
         self.log = path / "log"
 
     def use(self) -> int:
-        """Make the folder and hold it; returns the descriptor that does so."""
+        """Make the folder and hold its lock; returns the descriptor."""
         users = self.path / "users"
         while True:
-            # Whatever fails, it is being removed at this moment.
+            # Another process may be removing the folder.
             with suppress(FileNotFoundError):
                 self.path.mkdir(parents=True, exist_ok=True)
                 descriptor = take_lock(users, shared=True)
@@ -47,18 +49,18 @@ class JobFolder:
             time.sleep(0.02)
 
     def is_running(self) -> bool:
-        """Whether the job's agent is alive."""
+        """Return whether the job's agent is alive."""
         return is_locked(self.path / "agent")
 
     def result(self) -> Optional[Dict[str, Any]]:
-        """How the job ended; None if it hasn't."""
+        """Return the job's result; None if it hasn't ended."""
         try:
             return json.loads((self.path / "result.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
 
     def prepare(self, request: Dict[str, Any], store: Store) -> None:
-        """Begin anew: the request, and links to the inputs, which may still have to arrive."""
+        """Start over: write the request, and links to the inputs, which may arrive later."""
         for name in ("in", "out"):
             shutil.rmtree(str(self.path / name), ignore_errors=True)
         self.log.write_bytes(b"")
@@ -76,7 +78,7 @@ class JobFolder:
             mine = take_lock(self.path / "agent")
             if mine is not None:
                 break
-            # Somebody asks whether it is held: whoever may hold it would hold the device as well.
+            # Another process is testing it: a real holder would hold the device's lock as well.
             time.sleep(0.01)
         with closing(mine), (self.path / "agent.log").open("wb") as log:
             process = subprocess.Popen(
@@ -97,14 +99,14 @@ class JobFolder:
             time.sleep(0.1)
 
     def agents_last_words(self) -> str:
-        """The end of what the agent itself wrote."""
+        """Return the end of the agent's own log."""
         try:
             return (self.path / "agent.log").read_text(encoding="utf-8", errors="replace").strip()[-300:]
         except FileNotFoundError:
             return ""
 
     def needed(self) -> Set[str]:
-        """Hashes of the inputs."""
+        """Return the hashes of the inputs."""
         try:
             request = json.loads((self.path / "request.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
@@ -112,14 +114,14 @@ class JobFolder:
         return {sha256 for sha256, _ in request["files"].values()}
 
     def age(self) -> float:
-        """Seconds since it was last changed; 0 if it is gone."""
+        """Return the seconds since its last change; 0 if it is gone."""
         try:
             return time.time() - self.path.stat().st_mtime
         except FileNotFoundError:
             return 0.0
 
     def remove(self) -> bool:
-        """Remove the folder unless somebody uses it; returns whether it is gone."""
+        """Remove the folder unless it is in use; returns whether it is gone."""
         users = self.path / "users"
         for _ in range(10):
             try:
@@ -128,14 +130,14 @@ class JobFolder:
                 return False
             if descriptor is not None:
                 break
-            # It may be no user but somebody who asks whether there is one.
+            # It may be a process that only tests the lock.
             time.sleep(0.02)
         else:
             return False
         with closing(descriptor):
             if not is_at(descriptor, users):
                 return False
-            # At once: nobody else finds a part of it.
+            # A rename is atomic: nobody finds a part of it.
             gone = self.path.with_name(f"{_GONE}{os.getpid()}-{self.path.name}")
             self.path.rename(gone)
         shutil.rmtree(str(gone), ignore_errors=True)
@@ -143,16 +145,14 @@ class JobFolder:
 
 
 def all_jobs(folder: Path) -> List[JobFolder]:
-    """The jobs that a device knows of."""
+    """Return the jobs on a device."""
     if not folder.is_dir():
         return []
     return [JobFolder(path) for path in folder.iterdir() if not path.name.startswith(_GONE)]
 
 
 def needed_files(folder: Path) -> Set[str]:
-    """Hashes of the inputs of all jobs that somebody uses;
-    others that can't come to anything any more are removed.
-    """
+    """Return hashes of the inputs of all jobs in use; removes jobs that are dead or too old."""
     needed: Set[str] = set()
     for path in folder.glob(f"{_GONE}*"):
         shutil.rmtree(str(path), ignore_errors=True)
@@ -162,3 +162,49 @@ def needed_files(folder: Path) -> Set[str]:
         elif job.result() is None or job.age() > _KEPT_SECONDS:
             job.remove()
     return needed
+
+
+def take_lock(path: Path, *, shared: bool = False, create: bool = True) -> Optional[int]:
+    """Return a descriptor that holds the lock, None if it is taken; children that inherit it hold it too.
+
+    Raises FileNotFoundError if the file, or the folder to create it in, is missing.
+    """
+    descriptor = os.open(str(path), os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def is_locked(path: Path, *, shared: bool = False) -> bool:
+    """Return whether a process holds the lock, alone or (`shared`) with others; False without the file.
+
+    The test holds the lock for a moment. Two tests at once don't disturb each other for an exclusive lock.
+    """
+    try:
+        descriptor = take_lock(path, shared=not shared, create=False)
+    except FileNotFoundError:
+        return False
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return False
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    """Return whether the locked file is still the one at this path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def closing(descriptor: int) -> Iterator[int]:
+    """Release a lock at the end; children that inherited it keep it."""
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

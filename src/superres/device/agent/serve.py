@@ -1,4 +1,4 @@
-"""What a device does for one connection: run a job and hand over its outputs, say what it is, or clean up."""
+"""Serve one connection: run a job and send its outputs, describe the device, or clean up."""
 
 import os
 import sys
@@ -9,8 +9,7 @@ from typing import Any, BinaryIO, Dict, List, Tuple
 
 from superres.device.agent.connection import Connection, ConnectionLostError
 from superres.device.agent.facts import describe_device
-from superres.device.agent.jobs import JobFolder, all_jobs, needed_files
-from superres.device.agent.locks import closing, take_lock
+from superres.device.agent.jobs import JobFolder, all_jobs, closing, needed_files, take_lock
 from superres.device.agent.store import Store
 from superres.device.base.errors import UserError
 
@@ -35,22 +34,20 @@ def main(work: str, worker: str) -> int:
         except (UserError, OSError) as error:
             connection.send(error=str(error))
     except ConnectionLostError:
-        # The job goes on, and a host that comes back finds it by its key.
+        # The job goes on; a host that reconnects finds it by its key.
         return 1
     return 0
 
 
 class Waiter:
-    """What a connection does while something takes its time:
-    it shows that it lives, and hears of a cancellation.
-    """
+    """Sends heartbeats and notices a cancellation while something takes long."""
 
     def __init__(self, connection: Connection):
         self._connection = connection
         self._beaten = float("-inf")
 
     def wait(self, seconds: float = 0.0, **state: Any) -> None:
-        """Let some seconds pass; raises CancelledError, and ConnectionLostError where the host is gone."""
+        """Wait some seconds; raises CancelledError, and ConnectionLostError if the host is gone."""
         message = self._connection.poll(seconds)
         if message is not None and message.get("cancel"):
             raise CancelledError
@@ -74,7 +71,7 @@ def _run(connection: Connection, work: Path, worker: Path, request: Dict[str, An
                 folder.stop()
                 connection.send(cancelled=True)
     finally:
-        # A result that waits for its host stays, and a job at work; what can't come to anything doesn't.
+        # Running jobs and undelivered results stay; all else is removed.
         if delivered or (folder.result() is None and not folder.is_running()):
             folder.remove()
 
@@ -89,14 +86,14 @@ def _start(
     folder: JobFolder,
     user: int,
 ) -> None:
-    """Get what the job needs and start its agent, alone on the device: an upload would disturb a timed job."""
+    """Receive the job's inputs and start its agent, alone on the device: uploads disturb timed jobs."""
     while True:
         device = take_lock(work / "lock")
         if device is not None:
             break
         waiter.wait(_POLL_SECONDS, busy=True)
     with closing(device):
-        # Meanwhile another connection may have started it.
+        # Another connection may have started it meanwhile.
         if folder.result() is not None or folder.is_running():
             return
         store = Store(work / "store", int(request["limit_bytes"]))
@@ -108,7 +105,7 @@ def _start(
 def _receive_files(
     connection: Connection, waiter: Waiter, store: Store, request: Dict[str, Any], *, kept: "set[str]"
 ) -> None:
-    """Ask for the files that aren't here, one after the other."""
+    """Request the missing files, one after the other."""
     files: List[Tuple[str, int]] = sorted({(sha256, size) for sha256, size in request["files"].values()})
     missing = [(sha256, size) for sha256, size in files if not store.has(sha256, size)]
     if not missing:
@@ -129,12 +126,12 @@ def _receive_files(
 
 
 def _follow(connection: Connection, waiter: Waiter, folder: JobFolder, offset: int) -> None:
-    """Hand on what the worker writes until it has ended, or its agent is gone without a result."""
+    """Send the worker's output until it ends, or its agent is gone without a result."""
     with folder.log.open("rb") as log:
-        # After a restart of the device there is less of it than the host knows.
+        # After a restart of the device the log is shorter than the host expects.
         log.seek(offset if offset <= folder.log.stat().st_size else 0)
         while True:
-            # The agent ends right after its result, and holds the folder until then.
+            # The agent ends right after its result, and holds the lock until then.
             ended = not folder.is_running()
             text = log.read()
             if text:
@@ -145,14 +142,14 @@ def _follow(connection: Connection, waiter: Waiter, folder: JobFolder, offset: i
 
 
 def _deliver(connection: Connection, work: Path, folder: JobFolder, request: Dict[str, Any]) -> bool:
-    """Hand over how the job ended, and its outputs; returns whether the host has all of it."""
+    """Send the job's result and outputs; returns whether the host has all of it."""
     result = folder.result()
     if result is None:
         connection.send(gone=folder.agents_last_words())
         return False
     places = request["job"]["outputs"]
     with ExitStack() as stack:
-        # Open before anything is sent: another host that waits for the same job may remove it.
+        # Open files first: another host that waits for the same job may remove it.
         files: Dict[str, BinaryIO] = {
             name: stack.enter_context((folder.path / places[name]).open("rb")) for name in result["outputs"]
         }
@@ -174,7 +171,7 @@ def _describe(connection: Connection, work: Path, worker: Path, request: Dict[st
 
 
 def _clean(connection: Connection, work: Path, worker: Path, request: Dict[str, Any]) -> None:
-    """Remove everything that this package has put onto the device; refused while a job runs."""
+    """Remove all files of this package from the device; raises UserError while a job runs."""
     device = take_lock(work / "lock")
     if device is None:
         raise UserError(f"{work}: expected no job at work, found one; wait for it, or stop its run")

@@ -1,6 +1,4 @@
-"""A device's files by their content: each lies under its
-SHA-256, travels once, and goes when space is needed.
-"""
+"""A device's files by content: each is named by its SHA-256, sent once, and removed when space is needed."""
 
 import errno
 import hashlib
@@ -13,13 +11,13 @@ from superres.device.base.errors import UserError
 
 _BLOCK = 1 << 20
 _SPARE_BYTES = 1 << 20
-"""Left free on the disk, so that a job can still say how it ended."""
+"""Space left free on the disk for a job's result."""
 
 
 class Store:
-    """A folder of files that are called by their SHA-256; one that is still arriving ends in `.part`.
+    """A folder of files named by their SHA-256; incomplete ones end in `.part`.
 
-    With more than `limit_bytes`, those that were used longest ago are removed.
+    Above `limit_bytes` the least recently used are removed.
     """
 
     def __init__(self, folder: Path, limit_bytes: int):
@@ -28,11 +26,11 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, sha256: str) -> Path:
-        """Where a file lies, or would."""
+        """Return the path of a file, present or not."""
         return self.folder / sha256
 
     def has(self, sha256: str, size: int) -> bool:
-        """Whether a file is here, whole; it counts as used now."""
+        """Return whether a file is complete here; marks it as used now."""
         path = self.path(sha256)
         if not path.is_file() or path.stat().st_size != size:
             return False
@@ -40,9 +38,9 @@ class Store:
         return True
 
     def make_room(self, size: int, kept: Collection[str]) -> None:
-        """Remove what was used longest ago until `size` more bytes fit; never what is in `kept`.
+        """Remove the least recently used files until `size` more bytes fit, except those in `kept`.
 
-        Raises UserError if they don't fit all the same, into the limit or onto the disk.
+        Raises UserError if they still don't fit into the limit or onto the disk.
         """
         files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.iterdir())
         total = sum(entry[1] for entry in files)
@@ -54,8 +52,8 @@ class Store:
                 total -= bytes_
         if total + size > self.limit_bytes:
             raise UserError(
-                f"{self.folder}: expected room for {_mb(total + size)} in a store of {_mb(self.limit_bytes)}; raise the "
-                "target's store_limit_gb"
+                f"{self.folder}: expected room for {_mb(total + size)} in a store of "
+                f"{_mb(self.limit_bytes)}; raise the target's store_limit_gb"
             )
         free = shutil.disk_usage(str(self.folder)).free
         if size + _SPARE_BYTES > free:
@@ -64,26 +62,22 @@ class Store:
             )
 
     def partial(self, sha256: str) -> Path:
-        """Where a file arrives."""
+        """Return the path of a file that is still arriving."""
         return self.folder / f"{sha256}.part"
 
     def arrived(self, sha256: str, beat: Callable[[], None]) -> "Arrival":
-        """Go on with a file that arrives, from what there
-        is of it; `beat` is called while that is read again.
-        """
+        """Resume a file's arrival; `beat` is called while its part is read again."""
         return Arrival(self, sha256, beat)
 
     def keep(self, path: Path, sha256: str) -> None:
-        """Have a file with a known hash here too, without a
-        copy: whoever else reads it where it lies goes on to.
-        """
+        """Link a file with a known hash into the store; its old path stays."""
         try:
             os.link(str(path), str(self.path(sha256)))
         except FileExistsError:
             os.utime(str(self.path(sha256)))
 
     def clear(self) -> int:
-        """Remove everything; returns how many bytes that were."""
+        """Remove everything; returns the number of bytes."""
         files = list(self.folder.iterdir())
         count = sum(path.stat().st_size for path in files)
         for path in files:
@@ -92,7 +86,7 @@ class Store:
 
 
 class Arrival:
-    """A file on its way into a store: `offset` bytes of it are here, the others are handed to `write`."""
+    """A file on its way into a store: `offset` bytes are here, `write` takes the others."""
 
     def __init__(self, store: Store, sha256: str, beat: Callable[[], None]):
         self._store, self._sha256 = store, sha256
@@ -117,7 +111,7 @@ class Arrival:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
-            # What there is of it would fill the disk for everything else.
+            # The part would keep the disk full.
             self._path.unlink()
             raise UserError(no_space(self._store.folder, str(error))) from error
         self._digest.update(block)
@@ -126,7 +120,7 @@ class Arrival:
         self._file.close()
 
     def accept(self) -> bool:
-        """Give the file its name if it is what it should be, remove it otherwise."""
+        """Rename the file if its hash is right, remove it otherwise; returns which."""
         if self._digest.hexdigest() != self._sha256:
             self._path.unlink()
             return False
@@ -135,13 +129,13 @@ class Arrival:
 
 
 def read_blocks(path: Path) -> Iterator[bytes]:
-    """A file's content, block by block."""
+    """Yield a file's content, block by block."""
     with path.open("rb") as file:
         yield from iter(lambda: file.read(_BLOCK), b"")
 
 
 def no_space(folder: Path, found: str) -> str:
-    """What to do about a full disk."""
+    """Return the message for a full disk."""
     return f"{folder}: no space left: {found}; free some, or run clean_device (docs/jetson.md)"
 
 

@@ -1,4 +1,4 @@
-"""The agent: runs one job's worker, outlives every connection, and writes down how it ended."""
+"""The agent: runs one job's worker, outlives every connection, and writes the result."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Dict, List, Optional
 
-from superres.device.base.hashes import sha256_file
+from superres.device.base.outputs import sha256_file
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _SECONDS_TO_STOP = 10.0
@@ -23,7 +23,7 @@ def main(arguments: List[str]) -> int:
     signal.signal(signal.SIGTERM, _leave)
     folder, worker, locks = Path(arguments[0]), arguments[1], [int(lock) for lock in arguments[2:]]
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
-    # A full disk must not keep the result from being written: this makes way for it.
+    # Freed at the end, it makes room for the result on a full disk.
     reserve = folder / "reserve"
     reserve.write_bytes(bytes(_RESERVE_BYTES))
     ending = _run_worker(folder, worker, request, locks)
@@ -36,11 +36,11 @@ def main(arguments: List[str]) -> int:
 
 
 def _run_worker(folder: Path, worker: str, request: Dict[str, Any], locks: List[int]) -> Dict[str, Any]:
-    """Return code of the worker, whether it was stopped for its time, and the seconds it took."""
+    """Return the worker's return code, whether it timed out, and its seconds."""
     started = time.monotonic()
     timed_out = False
     with (folder / "log").open("ab") as log:
-        # It never gets anything to read: that its stdin ends tells it that the agent is gone.
+        # Its stdin carries nothing; its end tells the worker that the agent is gone.
         process = subprocess.Popen(
             [sys.executable, "-u", worker, "work", "--with-stdin", "job.json"],
             cwd=str(folder),
@@ -48,7 +48,7 @@ def _run_worker(folder: Path, worker: str, request: Dict[str, Any], locks: List[
             stdout=log,
             stderr=log,
             env=_environment(request),
-            # As long as the worker lives the device is busy, even if the agent has been killed.
+            # The device is busy while the worker runs, even if the agent has been killed.
             pass_fds=locks,
             start_new_session=True,
         )
@@ -68,7 +68,7 @@ def _environment(request: Dict[str, Any]) -> Dict[str, str]:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> int:
-    """Make sure that the worker and whatever it started are gone; returns its return code."""
+    """End the worker and its children; returns its return code."""
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -92,5 +92,5 @@ def _write_whole(path: Path, content: Dict[str, Any]) -> None:
 
 
 def _leave(number: int, frame: Optional[FrameType]) -> None:
-    # As an exception it passes through `finally`, which stops the worker.
+    # An exception runs `finally`, which stops the worker.
     raise SystemExit(128 + number)

@@ -1,8 +1,8 @@
-"""The two ways in which a job ends without a result."""
+"""Errors that end a job without a result."""
 
 
 class UserError(Exception):
-    """A mistake in a study or a file: one line that says what, where, expected, found and what to do."""
+    """A mistake in a study or a file; one line: where, expected, found, and what to do."""
 
 
 class UnsupportedError(Exception):

@@ -1,9 +1,9 @@
-"""A task's outputs: written under temporary names, renamed together once all are whole."""
+"""Files of tasks: outputs that appear together, JSON, CSV and SHA-256."""
 
 import csv
+import hashlib
 import json
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Type
 
 from superres.device.base.errors import UserError
@@ -12,8 +12,8 @@ from superres.device.base.errors import UserError
 class Outputs:
     """Temporary paths for the outputs of a task, by name.
 
-    Used as a context manager: when it ends well, every file gets its final name, the record last; an
-    exception leaves neither temporary nor new files behind.
+    A context manager: at the end every file gets its final name, the record last; an exception removes
+    the temporary files.
     """
 
     def __init__(self, finals: Mapping[str, str]):
@@ -31,15 +31,10 @@ class Outputs:
             final.parent.mkdir(parents=True, exist_ok=True)
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, kind: Optional[Type[BaseException]], *_: object) -> None:
         try:
             if kind is None:
-                # A record under its final name says that the others are there as well.
+                # A final record implies that the other files are final.
                 for name in sorted(self._finals, key=lambda name: name == "record"):
                     self[name].replace(self._finals[name])
         finally:
@@ -70,3 +65,12 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

@@ -2,15 +2,14 @@
 
 import sys
 import time
-from types import TracebackType
 from typing import Optional, Type
 
 
 class Progress:
-    """Counts steps and now and then prints `label: done/total, rate, time left` to stderr.
+    """Counts steps and prints `label: done/total, rate, time left` to stderr.
 
-    At most one line in `every_s` seconds, and one more at the end that says how long it all took. Used
-    as a context manager; an exception inside ends it without that last line.
+    It prints at most one line in `every_s` seconds, and a last one with the total time. A context
+    manager; an exception ends it without the last line.
     """
 
     def __init__(self, label: str, total: int, every_s: float = 2.0):
@@ -32,12 +31,7 @@ class Progress:
             self._printed = now
             self._print(now)
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, kind: Optional[Type[BaseException]], *_: object) -> None:
         if kind is None:
             self._print(time.monotonic(), last=True)
 
@@ -51,7 +45,7 @@ class Progress:
         else:
             ending = "just started"
         line = f"{self.label}: {self.done}/{self.total}, {_rate(rate)}, {ending}\n"
-        # One write a line, so that jobs side by side never mix their words.
+        # One write per line keeps the lines of parallel jobs apart.
         sys.stderr.write(line)
         sys.stderr.flush()
 

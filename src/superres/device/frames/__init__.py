@@ -1,7 +1,6 @@
 """Frames, uint8 H x W x 3 in RGB.
 
 files.py      frame files: opened memory-mapped, written whole
-pixels.py     frames to planes and back, and from blocks of pixels
-psnr.py       PSNR, by the paper's protocol and by the literature's
-bicubic.py    MATLAB's bicubic interpolation
+pixels.py     frames to planes and back, from blocks of pixels, and doubled as MATLAB does
+psnr.py       PSNR by the paper's protocol and by the literature's
 """

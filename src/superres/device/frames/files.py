@@ -1,7 +1,7 @@
 """Frame files: uint8 RGB frames in one `.npy`, opened memory-mapped.
 
-A file of frames of one size is an array N x H x W x 3. Frames of several sizes lie one behind the
-other in a flat array, and `shapes` says where each begins.
+A file of frames of one size is an array N x H x W x 3. Frames of several sizes follow each other
+in a flat array; their `shapes` give the offsets.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class Frames(Sequence["np.ndarray"]):
         return flat.reshape(*self.shapes[index], 3)
 
     def forget(self) -> None:
-        """Give back the memory of the frames read so far; they are read again from the file when asked for."""
+        """Release the memory of the frames read so far; later access reads the file again."""
         pages = getattr(self._array, "_mmap", None)
         if pages is not None and hasattr(pages, "madvise"):
             pages.madvise(mmap.MADV_DONTNEED)
 
 
 def read_frame(frames: Sequence[np.ndarray], index: int) -> np.ndarray:
-    """A frame in memory, which is what an application has: the disk takes no part in what is timed."""
+    """Return a copy of a frame in memory, which keeps the disk out of the timing."""
     import numpy as np
 
     return np.array(frames[index])
@@ -87,10 +87,10 @@ def open_frames(path: Path, shapes: Sequence[Shape] | None = None) -> Frames:
 
 
 class FrameWriter:
-    """Writes a frame file frame by frame, in any order and from several threads; it gets its final name once whole.
+    """Write a frame file frame by frame, in any order and from several threads.
 
-    Used as a context manager: an exception inside leaves nothing behind. Plain writes, for the pages of a memory map
-    would stay in memory, and a full disk would kill the process.
+    A context manager: the file gets its final name at the end, and an exception removes it. It doesn't use a
+    memory map, whose pages would stay in memory, and on which a full disk kills the process.
     """
 
     def __init__(self, path: Path, shapes: Sequence[Shape]):
@@ -122,12 +122,12 @@ class FrameWriter:
             )
         rest = np.ascontiguousarray(frame).data.cast("B")
         position = self._begin + self._starts[index]
-        # At a position of its own, so that threads don't move each other's.
+        # pwrite doesn't move the file position that threads share.
         while rest:
             written = os.pwrite(self._file.fileno(), rest, position)
             rest, position = rest[written:], position + written
 
-    def __exit__(self, kind, value, traceback) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._file.close()
         if kind is None:
             self._partial.replace(self.path)
@@ -146,5 +146,5 @@ class FrameWriter:
 
 
 def _starts(shapes: Sequence[Shape]) -> list[int]:
-    """Where each frame begins, and where the last one ends, in bytes."""
+    """Return the start of each frame and the end of the last one, in bytes."""
     return [0, *accumulate(h * w * 3 for h, w in shapes)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _ROWS = 256
 _COLUMNS = 768
 _BLOCK = _ROWS * _COLUMNS
-# Whole-number weights of R, G and B, and what they are to be divided by.
+# Whole-number weights of R, G and B, and their common divisor.
 _LUMAS: dict[str, tuple[tuple[int, int, int], int]] = {
     "full-range": ((299, 587, 114), 1_000),
     "studio-swing": ((65_481, 128_553, 24_966), 255_000),
@@ -34,7 +34,7 @@ LUMAS = tuple(_LUMAS)
 
 @dataclass(frozen=True)
 class PsnrProtocol:
-    """How PSNR is measured: one of LUMAS, and how many HR pixels at each side are left out.
+    """The settings of PSNR: one of LUMAS, and the number of HR pixels ignored at each side.
 
     Raises UserError for an unknown luma.
     """
@@ -97,8 +97,8 @@ def psnr(mse: float, peak: float = 255) -> float:
 def _products(hr: np.ndarray, recon: np.ndarray) -> list[int]:
     """Sums over all pixels of products of the differences: RR, GG, BB, RG, GB, RB, exact.
 
-    Interleaved pixels are multiplied by themselves shifted by 0, 1 and 2 places. That touches memory in
-    order only; the products that mix two pixels fall into columns that nobody reads.
+    Interleaved pixels are multiplied by themselves shifted by 0, 1 and 2 places. Memory is read
+    in order; products that mix two pixels fall into unused columns.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""What disturbs a timing: what else the machine does, clocks, and how many processors a process may use."""
+"""Disturbances of a timing: other processes, clocks, and the processors that a process may use."""
 
 import os
 import time
@@ -7,8 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from superres.device.machine.facts import read_text, usable_cpus
 
-# Fields of a processor's line in /proc/stat, after its
-# name (proc(5)); what a guest takes is in user and nice.
+# Fields of a processor's line in /proc/stat, after its name (proc(5)); user and nice include guests.
 _IDLE, _WAITING, _STOLEN = 3, 4, 7
 _FIELDS = 8
 # Of /proc/PID/stat, after the name in brackets: utime and stime (proc(5)).
@@ -16,7 +15,7 @@ _USER, _SYSTEM = 11, 12
 
 
 class Disturbance(NamedTuple):
-    """What else went on meanwhile, in processors.
+    """The load of others, in processors.
 
     `others` were busy with other processes; `stolen` were taken by the host of a virtual machine.
     """
@@ -26,9 +25,9 @@ class Disturbance(NamedTuple):
 
 
 class OthersMeter:
-    """Measures, from its making on, what the processors that this process may use do for others.
+    """Measures, from its creation on, the load of others on the processors that this process may use.
 
-    Others are all but this process and `partners`, processes that belong to the measurement.
+    Others are all but this process and `partners`, processes of the same measurement.
     """
 
     def __init__(self, partners: Sequence[int] = ()) -> None:
@@ -37,9 +36,7 @@ class OthersMeter:
         self._before = self._read()
 
     def read(self) -> Optional[Disturbance]:
-        """The mean so far; None where the system doesn't tell.
-        A tick is 10 ms: over less than a second it says little.
-        """
+        """Return the mean so far, None if unknown; with ticks of 10 ms it needs a second or more."""
         after = self._read()
         if self._before is None or after is None:
             return None
@@ -56,9 +53,7 @@ class OthersMeter:
 
 
 def describe_load() -> Dict[str, Any]:
-    """Load average, frequency governor, clocks of the
-    processors in MHz, processors that this process may use.
-    """
+    """Return load average, frequency governor, clocks in MHz, and the processors usable by this process."""
     return {
         "load_average": [round(load, 2) for load in os.getloadavg()],
         "governor": read_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
@@ -92,13 +87,13 @@ def _process_ticks(process: int) -> int:
     text = read_text(f"/proc/{process}/stat")
     if text is None:
         return 0
-    # The name may hold spaces and brackets; what follows its last bracket is numbers.
+    # The name may hold spaces and brackets; numbers follow its last bracket.
     fields = text.rpartition(")")[2].split()
     return int(fields[_USER]) + int(fields[_SYSTEM])
 
 
 def _clocks() -> Optional[List[int]]:
-    """Present clock of each processor, MHz; by the frequency driver, or else what /proc/cpuinfo says."""
+    """Return each processor's clock in MHz, from the frequency driver or else /proc/cpuinfo."""
     files = sorted(
         Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"),
         key=lambda path: int(path.parents[1].name[3:]),

@@ -1,11 +1,13 @@
-"""What a figure was measured on: facts of the machine."""
+"""This machine: facts for a record, memory of this process, the folder for caches."""
 
+import ctypes
 import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-# Instruction sets that decide how fast a precision can be; the last four are ARM's.
+# Instruction sets that decide the speed of a precision; the last four are ARM's.
 _TELLING_FLAGS = (
     "avx2",
     "avx_vnni",
@@ -20,23 +22,26 @@ _TELLING_FLAGS = (
     "i8mm",
     "bf16",
 )
+# <malloc.h> of glibc
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+KEPT_BYTES = 1 << 30
 
 
 def usable_cpus() -> int:
-    """Number of CPUs that this process may run on, which a container or a scheduler may have reduced."""
+    """Return the number of CPUs that this process may use; containers and schedulers limit it."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def describe_machine() -> Dict[str, Any]:
-    """Facts of this machine for a record: processor, memory, system, Python; never its name."""
+    """Return facts of this machine for a record: processor, memory, system, Python; never its name."""
     import numpy as np
 
     cpu = _cpu_fields()
     flags = set((cpu.get("flags") or cpu.get("Features") or "").split())
     return {
-        # What a board calls itself, such as NVIDIA Jetson Xavier NX Developer Kit.
+        # The board's name, such as NVIDIA Jetson Xavier NX Developer Kit.
         "module": (read_text("/proc/device-tree/model") or "").strip("\0") or None,
         "cpu": cpu.get("model name") or platform.processor() or platform.machine(),
         "architecture": platform.machine(),
@@ -52,12 +57,46 @@ def describe_machine() -> Dict[str, Any]:
 
 
 def computes_bf16() -> bool:
-    """Whether this processor multiplies bf16 itself, rather than by way of float32."""
+    """Return whether this processor multiplies bf16 natively, not through float32."""
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(describe_machine()["flags"]))
 
 
+def keep_freed_memory() -> bool:
+    """Make this process's malloc keep freed blocks of up to 1 GiB (`mallopt`); False if it can't.
+
+    Each training step frees and allocates the same activations, and so does each frame
+    of a network that PyTorch runs layer by layer. By default glibc returns blocks of
+    several MB to the kernel and pays a page fault for each 4 KiB of the next, which
+    halves PyTorch's speed on a CPU. Only glibc has this setting.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    results = [mallopt(M_MMAP_THRESHOLD, KEPT_BYTES), mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)]
+    return all(results)
+
+
+def peak_memory_bytes() -> Optional[int]:
+    """Return the peak resident memory of this process; None if the system doesn't report it."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Kilobytes, but on macOS bytes.
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def cache_folder() -> Path:
+    """Return $SUPERRES_CACHE, or `superres` in the user's cache folder."""
+    given = os.environ.get("SUPERRES_CACHE")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "superres"
+
+
 def read_text(path: str) -> Optional[str]:
-    """Content of a small file of the system, without space around it; None if it can't be read."""
+    """Return the stripped content of a small system file; None if it can't be read."""
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError:

@@ -1,7 +1,7 @@
 """Power mode, clocks, temperatures and throttling of a Jetson, and its power while something runs.
 
-The tools are NVIDIA's: nvpmodel, jetson_clocks, tegrastats. What needs no tool is read from /sys, as any user
-may. Formats are those of L4T 32 to 36. Nothing here has been run on a Jetson.
+NVIDIA's tools are nvpmodel, jetson_clocks and tegrastats; all else is read from /sys, which needs no root.
+Formats are those of L4T 32 to 36. Nothing here has been run on a Jetson.
 """
 
 import os
@@ -10,8 +10,7 @@ import shutil
 import subprocess
 import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Type
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from superres.device.base.errors import UserError
 
@@ -21,7 +20,7 @@ _RAIL = re.compile(r"\b([A-Z][A-Z0-9_]+) (\d+)mW/\d+mW")
 
 
 class Clock(NamedTuple):
-    """Lowest and highest frequency that a clock may have now, and the one it has; in the unit of its source."""
+    """A clock's lowest, highest and current frequency, in the unit of its source."""
 
     lowest: int
     highest: int
@@ -29,17 +28,17 @@ class Clock(NamedTuple):
 
     @property
     def locked(self) -> bool:
-        """Whether it has no choice."""
+        """Return whether its frequency is fixed."""
         return self.lowest == self.highest
 
 
 def find_tool(name: str) -> Optional[str]:
-    """Where a program lies; NVIDIA's lie in /usr/sbin too, which not every session searches."""
+    """Return the path of a program, also from /usr/sbin, which not every session searches."""
     return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
 
 
 def run_tool(*command: str) -> str:
-    """What a program prints; nothing if it isn't there or fails."""
+    """Return the output of a program; empty if it is missing or fails."""
     if find_tool(command[0]) is None:
         return ""
     try:
@@ -57,7 +56,7 @@ def run_tool(*command: str) -> str:
 
 
 def read_power_mode(text: str) -> Optional[Tuple[int, str]]:
-    """Number and name of the mode from what `nvpmodel -q` prints; None if it says none.
+    """Return the mode's number and name from the output of `nvpmodel -q`, None if it has none.
 
     It prints `NV Power Mode: MODE_15W_6CORE`, with the number
     alone on the next line, and sometimes warnings before.
@@ -71,10 +70,9 @@ def read_power_mode(text: str) -> Optional[Tuple[int, str]]:
 
 
 def read_clocks(text: str) -> Dict[str, Clock]:
-    """Clocks by their names from what `jetson_clocks --show`
-    prints: `cpu0`, ..., `GPU`, `EMC`; those that are on.
+    """Return the clocks that are on by name (`cpu0`, ..., `GPU`, `EMC`) from `jetson_clocks --show`.
 
-    The memory's clock has no lower limit but an override: with it, it counts as locked to what it has.
+    The memory's clock has an override instead of a lower limit; with it, the clock counts as locked.
     """
     clocks = {}
     for line in text.splitlines():
@@ -89,19 +87,19 @@ def read_clocks(text: str) -> Dict[str, Clock]:
 
 
 def read_power(line: str) -> Dict[str, int]:
-    """Milliwatts of each rail from a line of tegrastats: `VDD_IN 4654mW/4700mW` is 4654 now, 4700 on average."""
+    """Return each rail's milliwatts now from a line of tegrastats: 4654 from `VDD_IN 4654mW/4700mW`."""
     return {name: int(value) for name, value in _RAIL.findall(line)}
 
 
 def read_state() -> Dict[str, Any]:
-    """The state that a measurement depends on; what this machine doesn't tell is left out.
+    """Return the state that a measurement depends on, without unknown values.
 
-    `power_mode` and `power_mode_name`; `clocks` with `lowest`, `highest`, `current`
-    each, and `clocks_locked`, whether none of the processors' and the GPU's has a
-    choice; `temperatures_c`; `throttled`, events counted since the start.
+    Keys: `power_mode` and `power_mode_name`; `clocks` with `lowest`, `highest` and
+    `current` each; `clocks_locked`, whether those of the processors and the GPU are
+    fixed; `temperatures_c`; `throttled`, events since boot.
     """
     mode = read_power_mode(run_tool("nvpmodel", "-q"))
-    # Only root is told; what decides is readable for everybody.
+    # jetson_clocks answers only root; /sys has the limits for everybody.
     root = [] if os.getuid() == 0 else ["sudo", "-n"]
     shown = run_tool(*root, "jetson_clocks", "--show") if find_tool("jetson_clocks") else ""
     clocks = read_clocks(shown) or _sys_clocks()
@@ -118,8 +116,7 @@ def read_state() -> Dict[str, Any]:
 
 
 def check_state(state: Mapping[str, Any], wanted: Mapping[str, Any], when: str) -> None:
-    """Raise UserError if the power mode or the clocks aren't
-    what a study wants, with the command that sets them.
+    """Raise UserError, with the command to run, if power mode or clocks differ from the study's.
 
     `wanted` may have `power_mode`, a number, and `lock_clocks`.
     """
@@ -145,16 +142,16 @@ def check_state(state: Mapping[str, Any], wanted: Mapping[str, Any], when: str) 
 
 
 def throttling(before: Mapping[str, Any], after: Mapping[str, Any]) -> Dict[str, int]:
-    """How often each limit has slowed the device down between two states."""
+    """Return how often each limit slowed the device down between two states."""
     earlier = before.get("throttled", {})
     grown = {name: count - earlier.get(name, 0) for name, count in after.get("throttled", {}).items()}
     return {name: count for name, count in grown.items() if count > 0}
 
 
 class PowerLog:
-    """Watches the power of each rail while something runs, by tegrastats where there is one.
+    """Logs the power of each rail with tegrastats, if it is there; a context manager.
 
-    `summary` is then, by rail, the mean and the highest milliwatts and how many samples there were.
+    `summary` then has each rail's mean and highest milliwatts and the number of samples.
     """
 
     def __init__(self, interval_ms: int = 500):
@@ -182,12 +179,7 @@ class PowerLog:
             if rails:
                 self._samples.append(rails)
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._process is not None:
             self._process.terminate()
             self._process.wait()
@@ -228,7 +220,7 @@ def _clock(folder: Path, name: str) -> Optional[Clock]:
 
 
 def _temperatures() -> Dict[str, float]:
-    """Degrees Celsius by zone; a zone that is off gives an error or an absurd value."""
+    """Return degrees Celsius by zone; a zone that is off gives an error or an absurd value."""
     found = {}
     for zone in sorted(SYS.glob("class/thermal/thermal_zone*")):
         value = _number(zone / "temp")
@@ -238,9 +230,7 @@ def _temperatures() -> Dict[str, float]:
 
 
 def _throttled() -> Dict[str, int]:
-    """Counters of over-current and under-voltage (Orin),
-    and of thermal throttling where a processor counts it.
-    """
+    """Return counters of over-current and under-voltage (Orin) and of thermal throttling."""
     found = {}
     for path in sorted(SYS.glob("class/hwmon/hwmon*/oc*_event_cnt")):
         value = _number(path)

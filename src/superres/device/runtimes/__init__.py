@@ -1,17 +1,18 @@
-"""What executes an engine: one module for each runtime.
+"""The runtimes of engines, one module each.
 
-A runtime's module has `ABOUT` and the functions `check_precision`, `build`, `open_engine` and `versions`;
-`base.Runtime` says what each does. To add one: a module here and its line in `RUNTIMES`.
+A runtime's module has `ABOUT` and the functions `check_precision`, `build`, `open_engine` and `versions`
+(see `base.Runtime`). To add one, write its module here and add its line to `RUNTIMES`.
 
-base.py      what every runtime has: About, Settings, Session, LayerTime
-sizes.py     sizes of frames that an engine is built for
-sessions/    what drives the packages of PyTorch, ONNX Runtime and OpenVINO
-trt/         what drives those of TensorRT and TensorRT-RTX
+base.py      what every runtime has: About, Settings, Sizes, Session, LayerTime
+sessions/    code that calls PyTorch, ONNX Runtime and OpenVINO
+trt/         code that calls TensorRT and TensorRT-RTX
 """
 
 from __future__ import annotations
 
 import importlib
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from superres.device.base.errors import UserError
@@ -31,21 +32,24 @@ RUNTIMES: dict[str, str] = {
     "opencv": "superres.device.runtimes.opencv",
 }
 
+_CARDS = Path("/proc/driver/nvidia/gpus")
+_MODULE = Path("/proc/device-tree/model")
 _REFUSALS = {
-    "int8-trt": "expected {precision} with the runtime tensorrt only, found it with {runtime}; take {qdq}, a Q/DQ graph",
+    "int8-trt": (
+        "expected {precision} with the runtime tensorrt only, found it with {runtime}; "
+        "take {qdq}, a Q/DQ graph"
+    ),
     "uint8": "expected any precision but uint8 for {runtime}, found uint8",
 }
 
 
 def about(name: str) -> About:
-    """What is known of a runtime, without importing its package; raises UserError if it is unknown."""
+    """Return facts of a runtime without importing its package; raises UserError if it is unknown."""
     return _module(name).ABOUT
 
 
 def load_runtime(name: str) -> Runtime:
-    """Import a runtime by its name, with its package; raises
-    UserError if it is unknown or its package is missing.
-    """
+    """Import a runtime and its package; raises UserError if it is unknown or its package is missing."""
     try:
         runtime = _module(name)
         if runtime.ABOUT.package is not None:
@@ -59,15 +63,13 @@ def load_runtime(name: str) -> Runtime:
 
 
 def precision_kind(precision: str) -> str:
-    """What kind a precision is: `int8-trt` and `int8` of those whose names begin so, else itself."""
+    """Return a precision's kind: `int8-trt` or `int8` by its prefix, else the precision itself."""
     kinds = [kind for kind in ("int8-trt", "int8") if precision.startswith(f"{kind}-")]
     return kinds[0] if kinds else precision
 
 
 def refusal(name: str, precision: str) -> str | None:
-    """Why a runtime has no engines of a precision on any
-    machine, and what to do, in one line; None where it may.
-    """
+    """Return why a runtime never runs a precision, and what to do, in one line; None if it may."""
     facts, kind = about(name), precision_kind(precision)
     if kind in facts.precisions:
         return None
@@ -78,7 +80,41 @@ def refusal(name: str, precision: str) -> str | None:
     return reason.format(runtime=name, precision=precision, qdq=precision.replace("-trt-", "-"))
 
 
+def engine_identity(runtime: str) -> dict[str, str]:
+    """Return the version and, if engines belong to one, the device; a change of either rebuilds engines.
+
+    Empty if it isn't installed, or its engines fit every version. It reads only package metadata and /proc,
+    and loads no driver or library.
+    """
+    facts, found = about(runtime), {}
+    for name in facts.distributions:
+        try:
+            found["version"] = metadata.version(name)
+            break
+        except metadata.PackageNotFoundError:
+            continue
+    if facts.device_bound:
+        found["device"] = ", ".join(_devices())
+    return found
+
+
 def _module(name: str) -> Runtime:
     if name not in RUNTIMES:
         raise UserError(f"runtime: expected one of {', '.join(sorted(RUNTIMES))}, found {name!r}")
     return cast("Runtime", importlib.import_module(RUNTIMES[name]))
+
+
+def _devices() -> list[str]:
+    """Return the names of the NVIDIA cards, or of the Jetson module; none without a driver."""
+    cards = [_model_of(card / "information") for card in sorted(_CARDS.glob("*"))]
+    if not cards and _MODULE.is_file():
+        cards = [_MODULE.read_text(encoding="utf-8").strip("\0\n ")]
+    return cards
+
+
+def _model_of(card: Path) -> str:
+    try:
+        lines = card.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "unknown"
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("Model:")), "unknown")

@@ -1,4 +1,4 @@
-"""What every runtime says of itself and offers, so that jobs need not know which one they drive."""
+"""The interface that all runtimes share."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import (
     NamedTuple,
     Protocol,
     Sequence,
+    Tuple,
 )
 
 from superres.device.base.errors import UnsupportedError, UserError
@@ -22,39 +23,42 @@ from superres.device.base.errors import UnsupportedError, UserError
 if TYPE_CHECKING:
     import numpy as np
 
+Size = Tuple[int, int]
+
 FRAMES = ("uint8", "float32")
 
 INPUT, OUTPUT = "frame", "upscaled"
-"""Names of what every graph takes and gives."""
+"""Names of every graph's input and output."""
 
 WARMUP_RUNS = 3
 """Runs before layers are timed."""
 
 AS_WRITTEN = "qdq"
-"""Precision of a graph with any Q/DQ pairs or none: of
-its convolutions, none has to run in INT8 nor in float.
+"""Precision of a graph with any number of Q/DQ pairs: its convolutions may run in INT8 or in float.
 
-With the option `simulated` its pairs must not be made into
-INT8 arithmetic where that would change what it computes.
+With the option `simulated`, pairs must not become INT8 arithmetic if that changes the result.
 """
+
+IMPLICIT = "int8-trt-"
+"""Prefix of the precisions that TensorRT calibrates itself."""
 
 
 @dataclass(frozen=True)
 class About:
-    """What is known of a runtime without its package: how it is called and drawn, what it reads and can't do.
+    """Facts of a runtime, known without its package.
 
     `package` is the Python package that is imported before an engine is built or
-    opened; None where the runtime has none, or imports it with care. The version
-    of the first of `distributions` that is installed belongs to an engine.
+    opened; None if there is none, or the runtime imports it itself. An engine
+    belongs to the version of the first of `distributions` that is installed.
 
-    `precisions` are of the kinds fp32, fp16, bf16, int8, int8-trt and uint8. `refusals` say of other kinds
-    why not and what to do, `step_refusals` of steps of a quantisation; in both, `{runtime}`, `{precision}`
-    and `{qdq}` (the same precision as a Q/DQ graph) are filled in (see `runtimes.refusal`).
+    `precisions` are of the kinds fp32, fp16, bf16, int8, int8-trt and uint8. `refusals` are the messages
+    for other kinds, `step_refusals` those for steps of a quantisation. Both may contain `{runtime}`,
+    `{precision}` and `{qdq}` (the same precision as a Q/DQ graph); see `runtimes.refusal`.
 
-    `source` is what engines are built from: `onnx`, `program` (PyTorch's) or `none`.
-    `fp16_file`: fp16 is written into the ONNX file. `sized`: engines are built for
-    frame sizes. `device_bound`: they belong to one model of device. `frames` is what
-    they can take. `build_options` are the names of what their builder can be told.
+    `source` is the model that engines are built from: `onnx`, `program` (PyTorch's) or
+    `none`. `fp16_file`: fp16 is written into the ONNX file. `sized`: engines are built
+    for frame sizes. `device_bound`: they belong to one model of device. `frames` are
+    the types of frames that they take. `build_options` are the builder's option names.
     """
 
     label: str
@@ -74,9 +78,9 @@ class About:
 
 @dataclass(frozen=True)
 class Settings:
-    """How an engine is built and run: precision name, number of threads, options of one runtime.
+    """Settings of an engine: precision name, number of threads, options of its runtime.
 
-    `facts` are what `build` returned, when the engine is opened.
+    When the engine is opened, `facts` are those that `build` returned.
     """
 
     precision: str
@@ -86,9 +90,9 @@ class Settings:
 
     @property
     def frames(self) -> str:
-        """The option `frames`: what the engine itself takes and gives.
+        """The option `frames`: the type of the engine's input and output.
 
-        `uint8`: frames, their conversion is part of the engine. `float32`: planes, the session converts.
+        `uint8`: frames, which the engine converts. `float32`: planes, which the session converts.
         Raises UserError for anything else.
         """
         frames = self.options.get("frames")
@@ -97,12 +101,49 @@ class Settings:
         return frames
 
 
-class LayerTime(NamedTuple):
-    """How long a layer of an engine took in one run.
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes (height, width) of an engine's frames: the smallest, the one it is tuned for, the largest."""
 
-    `kind` is the runtime's own word for what it does. `type` and `shape` are those of the data that it reads
-    first. `macs` are its multiply-adds: 0 if it isn't a convolution, None where the runtime doesn't tell.
-    `nodes` are those of the ONNX file, where it does.
+    smallest: Size
+    tuned: Size
+    largest: Size
+
+    @property
+    def fixed(self) -> bool:
+        """Return whether all frames have one size."""
+        return self.smallest == self.largest
+
+
+def frame_sizes(settings: Settings) -> Sizes:
+    """The option `sizes`: [height, width] as smallest, tuned and largest; raises UserError without it."""
+    given = settings.options.get("sizes")
+    keys = ("smallest", "tuned", "largest")
+    if not isinstance(given, dict) or set(given) != set(keys):
+        raise UserError(f"options: expected sizes with {', '.join(keys)}, found {given!r}")
+    return Sizes(**{key: (int(given[key][0]), int(given[key][1])) for key in keys})
+
+
+def input_shape(size: Size, frames: str) -> tuple[int, int, int, int]:
+    """Return the shape of an engine's input: pixels of uint8 frames, planes of float32."""
+    return (1, *size, 3) if frames == "uint8" else (1, 3, *size)
+
+
+def takes(facts: Mapping[str, Any], size: Size) -> bool:
+    """Return whether an engine takes frames of a size, by the facts in its record."""
+    sizes = facts.get("sizes")
+    if sizes is None:
+        return True
+    bounds = zip(sizes["smallest"], size, sizes["largest"])
+    return all(least <= side <= most for least, side, most in bounds)
+
+
+class LayerTime(NamedTuple):
+    """The time of a layer of an engine in one run.
+
+    `kind` is the runtime's own name of its operation. `type` and `shape` are those of its first input.
+    `macs` are its multiply-adds: 0 if it isn't a convolution, None if unknown. `nodes` are those of the
+    ONNX file, if known.
     """
 
     run: int
@@ -116,20 +157,17 @@ class LayerTime(NamedTuple):
 
 
 def convolution_macs(weights: Sequence[int], height: int, width: int) -> int:
-    """Multiply-adds of a convolution with weights of some shape
-    and so many positions of its result, whatever the groups.
-    """
+    """Return a convolution's multiply-adds from its weights' shape and its result's size, for any groups."""
     return math.prod(weights) * height * width
 
 
 class Session(ABC):
     """An opened engine: uint8 RGB frames H x W x 3 in, uint8 RGB frames 2H x 2W x 3 out, any H and W.
 
-    `run` is made of three steps, so that what the runtime computes can be timed apart from bringing frames
-    into and out of its form. The frame that comes out is valid until the next call. A `reference` says what
-    the right result is, however long that takes: it isn't timed. A `queued` session hands its work to a
-    device that goes on by itself: there `execute` is `enqueue`, which returns at once, and `wait`. A session
-    with more than one frame `in_flight` is made for `stream`.
+    `run` has three steps, which allows to time the runtime apart from the conversion of frames. The returned
+    frame is valid until the next call. A `reference` computes the right result, however long that takes, and
+    isn't timed. A `queued` session gives its work to a device that runs by itself: there `execute` is
+    `enqueue`, which returns at once, and `wait`. A session with several frames `in_flight` uses `stream`.
     """
 
     reference: bool = False
@@ -138,49 +176,47 @@ class Session(ABC):
 
     @abstractmethod
     def preprocess(self, frame: np.ndarray) -> Any:
-        """Bring a frame into the form that the engine takes."""
+        """Convert a frame to the engine's input."""
 
     @abstractmethod
     def execute(self, inputs: Any) -> Any:
         """Run the engine, and wait until it is done."""
 
     def enqueue(self, inputs: Any) -> Any:
-        """Hand the engine its work; without a queue it is done on return."""
+        """Start the engine's work; without a queue it is done on return."""
         return self.execute(inputs)
 
     def wait(self, work: Any) -> Any:
-        """Wait until what `enqueue` gave is done; returns what `execute` does."""
+        """Wait for the work that `enqueue` returned; returns the result of `execute`."""
         return work
 
     def device_ms(self) -> float | None:
-        """What the last `execute` took by the device's own clock; None where it has none."""
+        """Return the time of the last `execute` by the device's own clock; None without one."""
         return None
 
     def device_memory_bytes(self) -> int | None:
-        """The most memory of the device that this session held; None where it computes in this machine's own."""
+        """Return the peak device memory of this session; None if it uses this machine's memory."""
         return None
 
     @abstractmethod
     def postprocess(self, outputs: Any) -> np.ndarray:
-        """Bring what the engine computed into a frame."""
+        """Convert the engine's output to a frame."""
 
     def run(self, frame: np.ndarray) -> np.ndarray:
         """Upscale one frame by two."""
         return self.postprocess(self.execute(self.preprocess(frame)))
 
     def stream(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Upscale frames in their order, up to `in_flight` at
-        a time; each is valid until so many more have come.
-        """
+        """Upscale frames in order, up to `in_flight` at a time; each is valid until so many more are done."""
         for frame in frames:
             yield self.run(frame)
 
     def facts(self) -> dict[str, Any]:
-        """What a record should say of how frames were run, besides the settings."""
+        """Return the record's facts of the session."""
         return {}
 
     def profile(self, frame: np.ndarray, runs: int) -> list[LayerTime]:
-        """Time of every layer in some runs; raises UnsupportedError where the runtime doesn't tell."""
+        """Return every layer's time in some runs; raises UnsupportedError if the runtime has no profile."""
         raise UnsupportedError("this runtime doesn't tell the times of its layers")
 
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: fp32 and Q/DQ INT8 graphs, on uint8 frames where the graph has their conversion."""
+"""ONNX Runtime on the CPU: fp32 and Q/DQ INT8 graphs, on uint8 frames if the graph converts them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ ABOUT = About(
     source="onnx",
     refusals={
         "fp16": (
-            "expected fp32 or int8-NAME for {runtime}, found fp16: it has no fp16 arithmetic on a CPU; take it out"
+            "expected fp32 or int8-NAME for {runtime}, found fp16: it has no fp16 arithmetic on a CPU; "
+            "take it out"
         ),
         "bf16": "onnxruntime has no bf16 convolution on a CPU; take it out",
     },
@@ -35,7 +36,7 @@ def check_precision(precision: str) -> None:
 
 
 def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any]:
-    """Write the model as ONNX Runtime optimises it for this processor; see `base.Runtime`."""
+    """Write the model, optimised by ONNX Runtime for this processor; see `base.Runtime`."""
     from superres.device.runtimes.sessions.onnxruntime import optimize
 
     check_precision(settings.precision)

@@ -26,7 +26,7 @@ ABOUT = About(
     frames=("uint8",),
 )
 
-# What `a` is in OpenCV is fixed in its source; written down for whoever compares it with another bicubic.
+# OpenCV's source fixes `a`; it is recorded to compare it with other bicubics.
 _ENGINES: dict[str, dict[str, Any]] = {
     "opencv": {"interpolation": "cubic", "kernel": "opencv", "a": -0.75, "scale": 2},
     "matlab": {"interpolation": "cubic", "kernel": "matlab", "a": -0.5, "scale": 2},
@@ -56,7 +56,7 @@ def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any
 
 def open_engine(engine: Path, settings: Settings) -> OpencvSession:
     """Open the engine; see `base.Runtime`."""
-    from superres.device.frames.bicubic import upscale_bicubic
+    from superres.device.frames.pixels import upscale_bicubic
 
     try:
         found = json.loads(engine.read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def versions() -> dict[str, str]:
 
 
 class OpencvSession(Session):
-    """Bicubic interpolation by two of uint8 frames; `upscale` writes what it makes of one into another."""
+    """Bicubic interpolation of uint8 frames by two; `upscale` reads its first frame and writes its second."""
 
     def __init__(self, upscale: Callable[[np.ndarray, np.ndarray], object], settings: Settings):
         import cv2
@@ -101,7 +101,7 @@ class OpencvSession(Session):
         return outputs
 
     def profile(self, frame: np.ndarray, runs: int) -> list[LayerTime]:
-        """One operation is all that there is."""
+        """Time the only operation."""
         times = []
         for run in range(-WARMUP_RUNS, runs):
             started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the conversion of uint8 frames is part of the compiled graph, if that is asked for."""
+"""OpenVINO on the CPU; the compiled graph can include the conversion of uint8 frames."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from superres.device.runtimes.sessions.openvino import OpenvinoSession
 
-# OpenVINO calls home whenever it is imported, from a forked process that can hang for good. Where the package
-# that does so can't be imported, OpenVINO puts a stub in its place.
+# OpenVINO sends telemetry on import, from a forked process that can hang forever. It uses a stub if the
+# telemetry package can't be imported.
 sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
 
 ABOUT = About(
@@ -34,19 +34,19 @@ ABOUT = About(
 )
 
 LATENCY, THROUGHPUT = "LATENCY", "THROUGHPUT"
-"""What OpenVINO is asked for: the least latency of a frame, or many frames a second."""
+"""OpenVINO's performance hints: the least latency of a frame, or many frames a second."""
 
 CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8", AS_WRITTEN: "FP32"}
-"""OpenVINO's own words for what a processor computes in itself; some processors have fp16."""
+"""OpenVINO's names of a processor's native types; some processors have fp16."""
 
 
 def check_precision(precision: str) -> None:
-    """Raise UnsupportedError for what OpenVINO doesn't have on any processor; see `base.Runtime`."""
+    """Raise UnsupportedError for a precision that OpenVINO never has; see `base.Runtime`."""
     find_kind(precision)
 
 
 def find_kind(precision: str) -> str:
-    """One of `CAPABILITIES`; raises UnsupportedError for any other precision."""
+    """Return one of `CAPABILITIES`; raises UnsupportedError for any other precision."""
     kind = "int8" if precision.startswith("int8-") else precision
     if kind not in CAPABILITIES:
         raise UnsupportedError(f"openvino runs {', '.join(CAPABILITIES)}, not {precision}")

@@ -1,4 +1,4 @@
-"""PyTorch with its defaults: a TorchScript program run by its own kernels, on the GPU where there is one."""
+"""PyTorch with its defaults: a TorchScript program, on the GPU if there is one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ ABOUT = About(
     source="program",
     refusals=dict.fromkeys(
         ("int8", "int8-trt"),
-        "expected fp32, fp16 or bf16 for {runtime}, found {precision}: Q/DQ graphs run in onnxruntime and openvino",
+        "expected fp32, fp16 or bf16 for {runtime}, found {precision}: Q/DQ graphs run in onnxruntime "
+        "and openvino",
     ),
 )
 
@@ -38,7 +39,7 @@ def check_precision(precision: str) -> None:
 
 
 def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any]:
-    """Copy the program, whose kernels need no building, or put frames around it; see `base.Runtime`."""
+    """Copy the program, or add the conversion of frames to it; see `base.Runtime`."""
     from superres.device.runtimes.sessions.pytorch import build_program
 
     check_precision(settings.precision)

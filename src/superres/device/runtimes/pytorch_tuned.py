@@ -1,7 +1,6 @@
-"""PyTorch as fast as settings make it: pixels' channels beside each other in memory, and memory that is kept.
+"""PyTorch with tuned settings: `channels_last`, and an allocator that keeps freed memory.
 
-Both are what its documentation advises (`channels_last`; an allocator that keeps freed blocks): the network
-and its kernels are the same as in `pytorch`.
+Its documentation advises both. The network and its kernels are those of `pytorch`.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from superres.device.machine.memory import keep_freed_memory
+from superres.device.machine.facts import keep_freed_memory
 from superres.device.runtimes import pytorch
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any
 
 
 def open_engine(engine: Path, settings: Settings) -> PytorchSession:
-    """Open the engine, and have this process keep freed memory from now on; see `base.Runtime`."""
+    """Open the engine, and make this process keep freed memory; see `base.Runtime`."""
     from superres.device.runtimes.sessions.pytorch import open_program
 
     keep_freed_memory()

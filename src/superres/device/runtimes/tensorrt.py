@@ -1,5 +1,4 @@
-"""TensorRT on an NVIDIA GPU: fp32, fp16, Q/DQ graphs, and
-the calibration of its own that versions up to 10 have.
+"""TensorRT on an NVIDIA GPU: fp32, fp16, Q/DQ graphs, and the implicit calibration of versions up to 10.
 
 The engine belongs to one version and one device. Not yet run on hardware: see `envs/jetson.md`.
 """
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from superres.device.base.errors import UserError
 from superres.device.runtimes.base import About, Settings
-from superres.device.runtimes.trt.options import BuildOptions
+from superres.device.runtimes.trt.config import BuildOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +26,7 @@ ABOUT = About(
     source="onnx",
     refusals={"bf16": "expected fp32, fp16 or int8 for {runtime}, found bf16; take it out"},
     step_refusals={
-        # Its parser takes uint8 with zero-point 0 for int8, and
-        # everything above half of the range would be clipped, unsaid.
+        # Its parser reads uint8 with zero-point 0 as int8, which would silently clip half of the range.
         "asymmetric": (
             "expected symmetric activations, the only ones that TensorRT has, found the step asymmetric; "
             "take center instead"
@@ -42,12 +40,10 @@ ABOUT = About(
 
 
 def check_precision(precision: str) -> None:
-    """Raise UnsupportedError or UserError for what this
-    device or this TensorRT doesn't do; see `base.Runtime`.
-    """
+    """Raise UnsupportedError or UserError if this device or TensorRT can't run it; see `base.Runtime`."""
+    from superres.device.runtimes.trt.calibrator import check_implicit, is_implicit
     from superres.device.runtimes.trt.config import check_fast, find_kind, is_strongly_typed
     from superres.device.runtimes.trt.engine import make_builder
-    from superres.device.runtimes.trt.implicit import check_implicit, is_implicit
     from superres.device.runtimes.trt.library import find_device, load_module, make_log
 
     kind = find_kind(precision)
@@ -80,7 +76,7 @@ def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any
     try:
         facts["convolutions"] = count_convolutions(read_inspector(inspected))
     except UserError as error:
-        # A version that describes its layers otherwise still runs them.
+        # A version with another description of layers still runs them.
         facts["inspector"] = str(error)
     check_int8(facts["convolutions"], settings.precision)
     engine.write_bytes(built.plan)
@@ -99,7 +95,7 @@ def open_engine(engine: Path, settings: Settings) -> TensorrtSession:
 
 
 def versions() -> dict[str, str]:
-    """Version of TensorRT; nothing where there is none, or no driver to ask it with."""
+    """Version of TensorRT; empty without it or without a driver."""
     from superres.device.runtimes.trt.library import module_version
 
     return module_version(NAME)

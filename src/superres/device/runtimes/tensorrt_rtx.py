@@ -1,4 +1,4 @@
-"""TensorRT-RTX: engines for any RTX card, built without one; running them needs the card."""
+"""TensorRT-RTX: engines for any RTX card; only running them needs the card."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ABOUT = replace(
 
 
 def check_precision(precision: str) -> None:
-    """Raise UnsupportedError or UserError where its engines can't be built, or not run; see `base.Runtime`."""
+    """Raise UnsupportedError or UserError if its engines can't be built or run; see `base.Runtime`."""
     from superres.device.runtimes.trt.config import find_kind
     from superres.device.runtimes.trt.library import load_module
 
@@ -73,7 +73,7 @@ def _find_card() -> Device:
 
 
 def versions() -> dict[str, str]:
-    """Version of TensorRT-RTX; nothing where it isn't installed."""
+    """Version of TensorRT-RTX; empty if it isn't installed."""
     from superres.device.runtimes.trt.library import module_version
 
     return module_version(NAME)

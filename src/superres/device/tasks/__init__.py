@@ -1,10 +1,10 @@
-"""What a job can ask for: one module for each task.
+"""The tasks of jobs, one module each.
 
-A task's module says what it takes in `INPUTS`, `OUTPUTS` and `SETTINGS`, and
-has the functions `run` and `write_empty`; `Task` says what each is. It can
-be imported without numpy. To add one: a module here and its line in `TASKS`.
+A task's module has `INPUTS`, `OUTPUTS`, `SETTINGS`, `run` and `write_empty`
+(see `Task`), and can be imported without numpy. To add one, write its module
+here and add its line to `TASKS`.
 
-worker.py    runs a job on the machine that it is on: the room's door
+worker.py    runs a job on this machine: the room's door
 engine.py    what tasks share: the engine, the clip, the common part of a record
 """
 
@@ -27,14 +27,14 @@ TASKS: dict[str, str] = {
 
 
 class Task(Protocol):
-    """A task's module. The names of inputs, outputs and settings stand in brackets where they may be missing."""
+    """A task's module; names of inputs, outputs and settings in brackets are optional."""
 
     INPUTS: tuple[str, ...]
     OUTPUTS: tuple[str, ...]
     SETTINGS: Mapping[str, Kind]
 
     def run(self, job: Job, outputs: Outputs) -> dict[str, Any]:
-        """Do the work and write the outputs; returns what the record says besides the common part."""
+        """Do the work and write the outputs; returns the task's part of the record."""
         ...
 
     def write_empty(self, outputs: Outputs) -> dict[str, Any]:

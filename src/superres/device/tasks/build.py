@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 from superres.device.base.errors import UserError
-from superres.device.base.hashes import sha256_file
-from superres.device.base.outputs import Outputs
+from superres.device.base.outputs import Outputs, sha256_file
 from superres.device.job import MAPPING, TEXT, Job
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Settings
@@ -19,7 +18,7 @@ SETTINGS = {"[options]": MAPPING, "[sizes]": MAPPING, "[calibration]": MAPPING, 
 
 
 def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
-    """Build the engine; returns what its record says besides the common part."""
+    """Build the engine; returns the task's part of the record."""
     model = Path(job.inputs["model"]) if "model" in job.inputs else None
     if model is not None and not model.is_file():
         raise UserError(f"{model}: expected a model, found no file")
@@ -36,7 +35,7 @@ def run(job: Job, outputs: Outputs) -> Dict[str, Any]:
 
 
 def build_settings(job: Job) -> Settings:
-    """The runtime's settings, with what only a build is told: sizes of frames, and what to calibrate on."""
+    """Return the runtime's settings with those of a build: frame sizes and the calibration."""
     settings = runtime_settings(job)
     options = dict(settings.options)
     if "sizes" in job.settings:

@@ -1,4 +1,4 @@
-"""What the tasks of an arm share: threads, the engine, the clip, the common part of a record."""
+"""The shared part of tasks: threads, the engine, the clip, the common part of a record."""
 
 import os
 from dataclasses import dataclass, replace
@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.base.hashes import sha256_file
-from superres.device.base.outputs import read_json
+from superres.device.base.outputs import read_json, sha256_file
 from superres.device.frames.files import Frames, open_frames
 from superres.device.job import Job
 from superres.device.machine.facts import describe_machine, usable_cpus
@@ -27,15 +26,15 @@ class Clip:
 
 
 def runtime_settings(job: Job) -> Settings:
-    """Settings for the runtime; never more threads than CPUs that this process may use."""
+    """Return settings for the runtime, with at most as many threads as this process may use CPUs."""
     return Settings(job.precision, min(job.threads, usable_cpus()), job.options)
 
 
 def open_arm(job: Job) -> Tuple[Session, Dict[str, Any]]:
-    """Open the job's engine; returns the session and what the measurement's record says of the engine.
+    """Open the job's engine; returns the session and facts of the engine for the record.
 
-    Raises UnsupportedError with the engine's own reason where there is none, UserError where engine and
-    record do not belong together or to this job.
+    Raises UnsupportedError with the reason if no engine was built, UserError if engine and record don't
+    belong together or to this job.
     """
     paths = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
     return open_engine(*paths, job.runtime, runtime_settings(job))
@@ -60,7 +59,7 @@ def open_engine(engine: Path, path: Path, runtime: str, settings: Settings) -> T
 
 @dataclass(frozen=True)
 class Engine:
-    """An arm's engine: its file and record, and what it is to be opened as."""
+    """An arm's engine: its file and record, and the settings to open it with."""
 
     runtime: str
     precision: str
@@ -94,8 +93,9 @@ def read_clip(path: Path) -> Clip:
 
 
 def frame_sizes(clips: Sequence[Path]) -> Dict[str, List[int]]:
-    """Sizes [height, width] of the LR frames of some clips: `smallest` and `largest` on each side, and
-    `tuned`, the most frequent, of which the largest.
+    """Return sizes [height, width] of the LR frames of some clips.
+
+    They are `smallest` and `largest` on each side, and `tuned`, the largest of the most frequent.
     """
     shapes = [shape for path in clips for shape in read_clip(path).lr_shapes]
     heights, widths = zip(*shapes)
@@ -108,7 +108,7 @@ def frame_sizes(clips: Sequence[Path]) -> Dict[str, List[int]]:
 
 
 def open_clip_frames(path: Path, shapes: List[Tuple[int, int]]) -> Frames:
-    """Open a clip's frames; raises UserError if they are not what its index says."""
+    """Open a clip's frames; raises UserError if they don't match its index."""
     frames = open_frames(path, shapes)
     if frames.shapes != shapes:
         raise UserError(
@@ -132,6 +132,6 @@ def base_record(job: Job, seconds: float) -> Dict[str, Any]:
         "seconds": round(seconds, 3),
         "settings": job.settings,
         "machine": describe_machine(),
-        # Where the worker came over as one file, that file's hash.
+        # The hash of the worker's file, if it was sent as one.
         "worker_sha256": os.environ.get("SUPERRES_WORKER"),
     }

@@ -1,4 +1,4 @@
-"""The task `measure_latency`: how long single frames take, raw, in turn with those of another arm."""
+"""The task `measure_latency`: raw times of single frames, in turn with those of another arm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from superres.device.base.progress import Progress
 from superres.device.frames.files import Frames, read_frame
 from superres.device.job import MAPPING, NUMBER, Job
 from superres.device.machine.disturbance import OthersMeter, describe_load
-from superres.device.machine.memory import peak_memory_bytes
+from superres.device.machine.facts import peak_memory_bytes
 from superres.device.runtimes.base import Session
 from superres.device.tasks.engine import Engine, open_arm, open_clip_frames, read_clip
 from superres.device.timing.ratios import OWN, REFERENCE, block_cost, median_ratio
@@ -44,15 +44,16 @@ Row = Tuple[str, int, Timed]
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure.
+    """The length of a measurement.
 
-    Warm-up ends once the median of `warmup_frames` frames differs by no more than
-    `warmup_tolerance` from that of as many before, or after `warmup_seconds`, but never before 2
-    frames. Then frames are timed until they took `min_seconds` and are `min_iterations`; or, the
-    frames of a reference arm included, until `max_seconds` have passed, but never before 5 frames,
-    5 rounds with a reference. A round is a block of `block_seconds` of each of the two. On a busy
-    machine that leaves the ratio of the two uncertain: they go on taking turns while its interval
-    is wider than `ratio_tolerance` to either side, for at most `extended_seconds` in all.
+    Warm-up takes at least 2 frames. It ends after `warmup_seconds`, or once the median of
+    `warmup_frames` frames is within `warmup_tolerance` of that of as many before.
+
+    Timing ends once `min_iterations` frames took `min_seconds`, or after `max_seconds`, the
+    reference's frames included. At least 5 frames are timed, and 5 rounds with a reference.
+
+    A round is a block of `block_seconds` of each of the two arms. On a busy machine rounds go on while
+    the ratio's interval is wider than `ratio_tolerance` to either side, up to `extended_seconds` in all.
     """
 
     warmup_seconds: float
@@ -66,7 +67,7 @@ class Plan:
     extended_seconds: float
 
     def settled(self, times: Sequence[float]) -> bool:
-        """Whether the last times are those of an arm that is warm."""
+        """Return whether the last times are those of a warm arm."""
         count = self.warmup_frames
         if len(times) < 2 * count:
             return False
@@ -74,11 +75,11 @@ class Plan:
         return abs(later - earlier) <= self.warmup_tolerance * earlier
 
     def warmed_up(self, times: Sequence[float], seconds: float) -> bool:
-        """Whether the warm-up is over, by the frames' times so far and the seconds since its beginning."""
+        """Return whether the warm-up is over, given the frames' times and the seconds so far."""
         return len(times) >= 2 and (seconds >= self.warmup_seconds or self.settled(times))
 
     def finished(self, iterations: int, own_seconds: float, seconds: float) -> bool:
-        """Whether enough frames have been timed, by what they took and the seconds since the beginning."""
+        """Return whether enough frames have been timed, given their seconds and all seconds so far."""
         if iterations < LEAST_ITERATIONS:
             return False
         if seconds >= self.max_seconds:
@@ -86,13 +87,11 @@ class Plan:
         return iterations >= self.min_iterations and own_seconds >= self.min_seconds
 
     def uncertain(self, ratios: Sequence[float], seconds: float) -> bool:
-        """Whether rounds go on for the ratio's sake, by those of
-        the rounds so far and the seconds since the beginning.
-        """
+        """Return whether the ratio needs more rounds, given the rounds' ratios and the seconds so far."""
         return seconds < self.extended_seconds and median_ratio(ratios).spread > self.ratio_tolerance
 
     def expected_iterations(self, seconds_each: float) -> int:
-        """How many frames will be timed if each takes so long and nothing is between them."""
+        """Return how many frames will be timed if each takes `seconds_each`."""
         wanted = max(self.min_iterations, self.min_seconds / seconds_each)
         return max(LEAST_ITERATIONS, math.ceil(min(wanted, self.max_seconds / seconds_each)))
 
@@ -115,10 +114,10 @@ class Warmup(NamedTuple):
 
 
 def run(job: Job, outputs: Outputs) -> dict[str, Any]:
-    """Time the arm; returns what the record says besides the common part.
+    """Time the arm; returns the task's part of the record.
 
-    `open_seconds` is the time of importing the runtime and
-    opening the engine, while the reference does the same.
+    `open_seconds` is the time to import the runtime and open
+    the engine, while the reference does the same.
     """
     clip = read_clip(Path(job.inputs["clip"]))
     lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
@@ -136,7 +135,7 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
 
 
 def _time_arm(job: Job, lr: Frames, plan: Plan) -> tuple[dict[str, Any], list[Row]]:
-    """Open the job's arm and its reference and time them; returns what the record says of it, and the frames."""
+    """Open and time the job's arm and its reference; returns facts for the record and the frames."""
     with ExitStack() as stack:
         partner = _start_reference(job, stack)
         started = time.perf_counter()
@@ -177,9 +176,9 @@ def write_empty(outputs: Outputs) -> dict[str, Any]:
 def measure(
     session: Session, lr: Frames, plan: Plan, label: str, partner: Partner | None = None
 ) -> tuple[Warmup, list[Row]]:
-    """Time single frames, over and over through the clip, in blocks that take turns with those of a partner.
+    """Time single frames through the clip, over and over, in blocks that alternate with a partner's.
 
-    Returns the warm-up, and in the order of time the frames that were timed after it.
+    Returns the warm-up, and the frames timed after it in their order.
     """
     with no_garbage_collection():
         started = time.perf_counter()
@@ -214,7 +213,7 @@ def _time_in_turn(
 
     while goes_on():
         costs: dict[str, float] = {}
-        # Who begins changes, so that neither always has the other's traces before it.
+        # The first arm alternates, or one would always run with the other's traces in the caches.
         turns = (OWN, REFERENCE) if number % 2 == 0 else (REFERENCE, OWN)
         for arm in turns:
             if arm == OWN:
@@ -270,7 +269,7 @@ def _times(timed: Sequence[Timed]) -> list[float]:
 
 
 def _start_reference(job: Job, stack: ExitStack) -> Partner | None:
-    """A process with the job's reference arm, if it has one; it opens its engine meanwhile."""
+    """Start a process that opens the job's reference arm, if it has one."""
     if "reference" not in job.settings:
         return None
     reference = job.settings["reference"]
@@ -286,7 +285,7 @@ def _start_reference(job: Job, stack: ExitStack) -> Partner | None:
 
 
 def _wait_for_reference(job: Job, partner: Partner | None) -> dict[str, Any]:
-    """What the record says of the reference arm: nothing without one, why if it can't run here."""
+    """Return the record's facts of the reference arm: none without one, the reason if it can't run here."""
     if partner is None:
         return {}
     label = {"label": job.settings["reference"]["label"]}
@@ -299,6 +298,6 @@ def _wait_for_reference(job: Job, partner: Partner | None) -> dict[str, Any]:
 def _say_few_frames(job: Job, frames: int, warmup: Warmup) -> None:
     if frames < warmup.frames:
         sys.stderr.write(
-            f"measure_latency {job.label}: expected at least as many frames as the warm-up took ({warmup.frames}), "
-            f"found {frames} in the clip: the same frames are timed again and again\n"
+            f"measure_latency {job.label}: expected at least as many frames as the warm-up took "
+            f"({warmup.frames}), found {frames} in the clip: the same frames are timed again and again\n"
         )

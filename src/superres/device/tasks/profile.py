@@ -1,7 +1,6 @@
-"""The task `measure_profile`: how long each operation of an
-engine takes, in what type, and which ONNX nodes it computes.
+"""The task `measure_profile`: each operation's time, type and ONNX nodes.
 
-Operations are kept apart to be measured, so their times add up to more than a frame takes.
+Profiling separates operations, which makes their sum longer than a frame takes.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ HEADER = LayerTime._fields
 
 
 def run(job: Job, outputs: Outputs) -> dict[str, Any]:
-    """Measure the layers on the clip's first frame; returns what the record says besides the common part.
+    """Measure the layers on the clip's first frame; returns the task's part of the record.
 
-    Names of nodes are joined by spaces, sizes by `x`; the multiply-adds are empty where the runtime doesn't
-    tell them. Raises UnsupportedError for a runtime that tells nothing.
+    Names of nodes are joined by spaces, sizes by `x`; unknown multiply-adds are empty.
+    Raises UnsupportedError for a runtime without profiles.
     """
     clip = read_clip(Path(job.inputs["clip"]))
     lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)

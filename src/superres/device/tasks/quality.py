@@ -26,13 +26,12 @@ HEADER = ("frame", "name", "height", "width", "mse", "psnr_db", "mse_y", "psnr_y
 
 
 def run(job: Job, outputs: Outputs) -> dict[str, Any]:
-    """Measure all frames; returns what the record says besides the common part.
+    """Measure all frames; returns the task's part of the record.
 
-    `total_seconds` is the time of the whole measurement: reading frames, upscaling them, comparing them,
-    writing the figures. `runtime_seconds` is the part of it that was spent in the runtime, and
-    `open_seconds`, not in it, went into importing the runtime and opening the engine. The settings `luma`
-    and `border` say how PSNR is measured (see `PsnrProtocol`), `sample_frame` chooses the upscaled frame
-    that is kept where the output `sample` is asked for.
+    `total_seconds` covers reading, upscaling and comparing frames and writing the results;
+    `runtime_seconds` is the runtime's part of it. `open_seconds`, not included, is the time to import
+    the runtime and open the engine. The settings `luma` and `border` are those of `PsnrProtocol`.
+    `sample_frame` is the upscaled frame that the output `sample` keeps.
     """
     protocol = PsnrProtocol(job.settings["luma"], int(job.settings["border"]))
     clip = read_clip(Path(job.inputs["clip"]))
@@ -75,13 +74,13 @@ def write_empty(outputs: Outputs) -> dict[str, Any]:
 
 
 def _upscale(session: Session, lr: Frames, label: str) -> Iterator[tuple[int, np.ndarray, float]]:
-    """Each frame's index, what the session makes of it, and the seconds that took."""
+    """Yield each frame's index, the upscaled frame and the seconds that it took."""
     with Progress(label, len(lr)) as progress:
         for index in range(len(lr)):
             started = time.perf_counter()
             upscaled = session.run(lr[index])
             yield index, upscaled, time.perf_counter() - started
-            # Frames that are done with would fill the memory of a long clip.
+            # Old frames of a long clip would fill the memory.
             lr.forget()
             progress.update()
 

@@ -1,4 +1,4 @@
-"""The task `measure_roofline`: how fast this machine multiplies matrices and copies memory, at best.
+"""The task `measure_roofline`: the peak rates of matrix products and memory copies on this machine.
 
 No network is faster than that (Williams, Waterman, Patterson: "Roofline",
 2009): a frame takes at least the time of its multiply-adds at the peak of
@@ -22,16 +22,15 @@ OUTPUTS = ("record",)
 SETTINGS = {"seconds": NUMBER}
 
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
-# Rows of the first matrix, and rows and columns of the second. Which is the fastest differs between machines and
-# libraries: the operands of 64 fit into an L1 cache, those of 256 into an L2 cache, the largest into none.
+# Rows of the first matrix, and rows and columns of the second. The fastest differs between machines and
+# libraries: operands of 64 fit into an L1 cache, those of 256 into an L2 cache, the largest into none.
 _SIZES = ((64, 64), (256, 256), (512, 512), (768, 768), (1024, 1024), (4096, 1024))
 # More than caches hold.
 _COPIED_BYTES = 1 << 28
 
 Call = Callable[[], object]
 Prepare = Callable[[str, int, int], Optional[Tuple[Call, int]]]
-"""From a precision, rows and size to a product and its multiply-adds; None where a library doesn't have it.
-"""
+"""Makes a product and its multiply-adds from a precision, rows and size; None if a library lacks it."""
 
 
 class Product(NamedTuple):
@@ -50,7 +49,7 @@ class Product(NamedTuple):
 
 
 def run(job: Job, outputs: Outputs) -> dict[str, Any]:
-    """Measure the machine; returns what the record says besides the common part.
+    """Measure the machine; returns the task's part of the record.
 
     `settings.seconds` is how long each product is repeated, and each copy.
     `peaks` and `bandwidth_gb_s` are the best of all libraries, by processor
@@ -71,7 +70,7 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
 
 
 def write_empty(outputs: Outputs) -> dict[str, Any]:
-    """What the record of a machine says that can't be measured."""
+    """Return the record's part of a machine that can't be measured."""
     return {"products": [], "peaks": {}, "bandwidth_gb_s": {}}
 
 
@@ -85,7 +84,7 @@ def find_peaks(products: Sequence[Product]) -> dict[str, dict[str, float]]:
 
 
 def fastest(call: Call, seconds: float) -> tuple[float, int]:
-    """Seconds of the fastest of as many runs as fit into some seconds, at least 3, and how many they were."""
+    """Return the fastest run's seconds and the number of runs: those that fit into `seconds`, at least 3."""
     call()
     times: list[float] = []
     started = time.perf_counter()
@@ -97,7 +96,7 @@ def fastest(call: Call, seconds: float) -> tuple[float, int]:
 
 
 def _measure(prepare: Prepare, precisions: Sequence[str], seconds: float, **names: str) -> list[Product]:
-    """Every precision and size of a library's product; without those that it doesn't have."""
+    """Measure a library's products of every precision and size that it has."""
     found = []
     for precision in precisions:
         for rows, size in _SIZES:
@@ -138,14 +137,14 @@ def _measure_torch(threads: int, seconds: float) -> list[Product]:
     with torch.inference_mode():
         found = _measure(prepare_on("cpu"), ("fp32", "bf16"), seconds, processor="cpu", **names)
         if torch.cuda.is_available():
-            # FP32 is FP32: no product of fewer bits in its place.
+            # TF32 would be faster, but isn't FP32.
             torch.backends.cuda.matmul.allow_tf32 = False
             found += _measure(prepare_on("cuda"), PRECISIONS, seconds, processor="cuda", **names)
     return found
 
 
 def _measure_openvino(threads: int, seconds: float) -> list[Product]:
-    """OpenVINO's products, INT8 as a Q/DQ graph; those that it really computes in the precision."""
+    """OpenVINO's products, INT8 as a Q/DQ graph, if it computes them in the precision."""
     from superres.device.runtimes.openvino import versions
     from superres.device.runtimes.sessions.openvino_graphs import compile_product
 
@@ -200,7 +199,7 @@ def _copy_cuda(seconds: float) -> float | None:
 
 
 def _if_there(package: str, measure: Callable[[int, float], list[Product]]) -> Callable[..., list[Product]]:
-    """A library's products, none where its package isn't there."""
+    """Return the measurement of a library, which is empty without its package."""
     return lambda *arguments: measure(*arguments) if importlib.util.find_spec(package) else []
 
 

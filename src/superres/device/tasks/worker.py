@@ -1,4 +1,4 @@
-"""Runs one job on the machine that it is on."""
+"""Run one job on this machine."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ _SECONDS_TO_STOP = 10.0
 
 
 def run_job(job: Job) -> None:
-    """Do what a job asks, here and now.
+    """Run a job on this machine.
 
     All outputs appear together at the end, or not at all. An arm that this machine can't run gets an
     empty engine, a CSV with only its header, and the reason as the record's status. Raises UserError.
@@ -43,9 +43,7 @@ def run_job(job: Job) -> None:
 
 
 def _device_facts(job: Job, before: Dict[str, Any], power: PowerLog) -> Dict[str, Any]:
-    """What a record says of the device's state before and
-    after; raises UserError if it isn't what it has to be.
-    """
+    """Return the record's facts of the device's state; raises UserError if conditions aren't met."""
     after = read_state()
     check_state(after, job.conditions, f"after {job.task}")
     slowed = throttling(before, after)
@@ -62,9 +60,9 @@ def _device_facts(job: Job, before: Dict[str, Any], power: PowerLog) -> Dict[str
 
 
 def main(arguments: List[str]) -> int:
-    """Run the job in the file that is named; returns the exit code: 2 for a user's mistake.
+    """Run the job in the given file; returns the exit code, 2 for a user's mistake.
 
-    With `--with-stdin` it stops when its standard input ends, that is, when whoever started it is gone.
+    With `--with-stdin` it stops when its standard input ends, that is, when its parent is gone.
     """
     signal.signal(signal.SIGTERM, _stop)
     if "--with-stdin" in arguments:
@@ -98,15 +96,15 @@ def _read(path: Path) -> str:
 
 
 def _stop(number: int, frame: Optional[FrameType]) -> None:
-    # As an exception it passes through every `with`, so that nothing half-written stays.
+    # An exception leaves through every `with`, which removes half-written files.
     raise SystemExit(128 + number)
 
 
 def _stop_with_stdin() -> None:
-    # Straight from the descriptor: a thread that waits inside `sys.stdin` would break Python's own ending.
+    # Read the descriptor: a thread that waits inside `sys.stdin` breaks Python's shutdown.
     while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
-    # A runtime in the middle of something long hears of no signal.
+    # A runtime inside a long call doesn't handle signals.
     time.sleep(_SECONDS_TO_STOP)
     os._exit(128 + signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""How long frames take.
+"""Times of frames.
 
 timing.py               one session in blocks of frames, or several in turn
 reference_process.py    another arm's session in a process of its own

@@ -7,12 +7,12 @@ from typing import Optional, Sequence
 
 CONFIDENCE = 0.95
 OWN, REFERENCE = "own", "reference"
-"""What the rows of `latency.csv` call the arm and the one that it took turns with."""
+"""Names in `latency.csv` of the arm and of the one timed in turn with it."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as fast one arm is as another, and an interval that holds it with `CONFIDENCE`."""
+    """The ratio of two arms' speeds, with an interval that holds it with `CONFIDENCE`."""
 
     value: float
     low: float
@@ -24,7 +24,7 @@ class Ratio:
         return (self.high - self.low) / 2 / self.value
 
     def over(self, other: "Ratio") -> "Ratio":
-        """This arm against another, both of which were timed in turn with the same third.
+        """Return this arm's ratio to another, both timed in turn with the same third.
 
         The two runs are independent: logarithms of their errors add up as squares.
         """
@@ -38,20 +38,17 @@ SAME = Ratio(1.0, 1.0, 1.0)
 
 
 def block_cost(end_to_end_ms: Sequence[float], interval_ms: Sequence[Optional[float]]) -> float:
-    """What a frame of a block costs in ms: the median, frame in
-    memory to frame in memory; in flight, the mean between two.
-    """
+    """Return a block's ms per frame: the median end to end, or the mean interval if frames are in flight."""
     intervals = [each for each in interval_ms if each is not None]
     return sum(intervals) / len(intervals) if intervals else median(end_to_end_ms)
 
 
 def median_ratio(ratios: Sequence[float]) -> Ratio:
-    """The median of rounds' ratios, with the interval of its
-    order statistics, whatever they are distributed like.
+    """Return the median of rounds' ratios, with a distribution-free interval of order statistics.
 
-    The k-th smallest and the k-th largest of n values miss the median with a probability of twice that of
-    fewer than k heads in n throws of a coin; k is the largest for which that stays within 1 - CONFIDENCE. For
-    fewer than 6 values no pair is so wide: then it is the smallest and the largest.
+    The k-th smallest and k-th largest of n values miss the median with twice the probability of fewer than
+    k heads in n coin tosses; k is the largest for which that stays within 1 - CONFIDENCE. With fewer than 6
+    values no pair is so wide: then it is the smallest and the largest.
     """
     ordered = sorted(ratios)
     n = len(ordered)

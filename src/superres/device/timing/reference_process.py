@@ -1,15 +1,14 @@
-"""Another arm's session in a process of its own, which times frames when it is told to.
+"""Another arm's session in a process of its own, which times frames on request.
 
-Two runtimes in one process would share its malloc, its environment and the
-settings of their thread pools; apart, each runs as it does alone. Only one of
-the two is ever at work: the other waits for a message, its threads asleep.
+Two runtimes in one process would share malloc, environment and thread pool
+settings. Only one of the two processes works at a time; the other waits for
+a message, its threads asleep.
 """
 
 import multiprocessing
 import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Dict, List, Optional, Type
 
 from superres.device.base.errors import UnsupportedError, UserError
@@ -23,9 +22,9 @@ _ERRORS: Dict[str, Type[Exception]] = {error.__name__: error for error in (UserE
 class Partner:
     """A session in another process, used as a context manager; leaving it ends the process.
 
-    It opens its engine while this process goes on; `wait` returns what a
-    record says of the engine, and raises what opening it raised. Should
-    this process end in any way, the other's pipe breaks, and it ends too.
+    It opens its engine while this process goes on; `wait` returns facts of
+    the engine for the record, or raises the error of opening it. If this
+    process ends in any way, the other's pipe breaks, and it ends too.
     """
 
     def __init__(self, engine: Engine, lr: Path, clip: Path):
@@ -42,25 +41,20 @@ class Partner:
         return self._process.pid or 0
 
     def wait(self) -> Dict[str, Any]:
-        """What opening the engine gave; raises UserError or UnsupportedError as that did."""
+        """Return the opened engine's facts; raises UserError or UnsupportedError if opening it did."""
         facts = self._receive() if self._facts is None else self._facts
         self._facts = facts
         return facts
 
     def block(self, first: int, seconds: float) -> List[Timed]:
-        """Time frames from the clip's frame `first` on for so long, at least one."""
+        """Time frames from the clip's frame `first` on for some seconds, at least one."""
         self.wait()
         return self._receive((first, seconds))
 
     def __enter__(self) -> "Partner":
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, kind: Optional[Type[BaseException]], *_: object) -> None:
         self._pipe.close()
         self._process.join(_SECONDS_TO_STOP if kind is None else 0)
         if self._process.is_alive():

@@ -1,4 +1,4 @@
-"""How long single frames take: of one session in blocks, and of several in turn."""
+"""Times of single frames: of one session in blocks, and of several in turn."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ _REST, _MOST_REST = 0.005, 0.2
 class Timed(NamedTuple):
     """One frame of a clip, its size, and the milliseconds that it took.
 
-    `compute_ms` is the runtime alone: by the device's own clock where it has a queue, else by
-    this process's. `enqueue_ms` is how long the work's handing over to the queue took, None
-    where there is none. `end_to_end_ms` is the time from the frame in memory to the upscaled
-    one in memory. `interval_ms` is the time since the frame before was done where several are
-    in flight, so that their mean is what a frame costs; None where one follows the other.
+    `compute_ms` is the runtime alone, by the device's own clock if it has a queue. `enqueue_ms`
+    is the time to enqueue the work, None without a queue. `end_to_end_ms` is the time from the
+    frame in memory to the upscaled one in memory. `interval_ms` is the time since the previous
+    frame was done, if several are in flight (the mean is a frame's cost); else None.
     """
 
     frame: int
@@ -62,8 +61,8 @@ def time_block(
 ) -> list[Timed]:
     """Time frames one after the other, from the clip's frame `first` on and around, at least one.
 
-    It ends once `enough` of them and the seconds since the beginning says
-    so. A session that is made for several frames in flight gets them so.
+    It ends once `enough`, called with the frames and the seconds so far, is
+    true. A session made for several frames in flight gets them that way.
     """
     if session.in_flight > 1:
         return _time_stream(session, lr, first, enough)
@@ -80,9 +79,7 @@ def time_block(
 def _time_stream(
     session: Session, lr: Sequence[np.ndarray], first: int, enough: Callable[[Sequence[Timed], float], bool]
 ) -> list[Timed]:
-    """`time_block` with frames in flight, at least twice as
-    many as fly: the block begins and ends with none in flight.
-    """
+    """`time_block` with frames in flight, at least twice as many; it begins and ends with none in flight."""
     timed: list[Timed] = []
     taken: list[tuple[int, tuple[int, ...], int]] = []
     started = done = time.perf_counter_ns()
@@ -107,15 +104,14 @@ def _time_stream(
 
 
 def for_seconds(seconds: float) -> Callable[[Sequence[Timed], float], bool]:
-    """Enough of a block once another frame like the last would take it beyond `seconds`."""
+    """Return an `enough` that ends a block before another frame like the last would exceed `seconds`."""
     return lambda timed, passed: passed + timed[-1].end_to_end_ms / 1000 > seconds
 
 
 def rest() -> None:
-    """Wait until no thread of this process spins any longer,
-    so that another process has the machine; 0.2 s at most.
+    """Wait until no thread of this process spins, at most 0.2 s, to free the machine for another process.
 
-    Measured 5 ms at a time: ONNX Runtime's threads spin for 30 ms behind
+    Measured 5 ms at a time: ONNX Runtime's threads spin for 30 ms after
     their last work, OpenMP's (PyTorch) for 10 ms, OpenVINO's not at all.
     """
     deadline = time.monotonic() + _MOST_REST
@@ -132,11 +128,10 @@ def time_rounds(
     enough: Callable[[int, float], bool],
     show: Callable[[], None] = lambda: None,
 ) -> list[tuple[int, list[float]]]:
-    """Time several sessions in turn until `enough` rounds
-    and seconds say so: a frame and each one's milliseconds.
+    """Time several sessions in turn until `enough`, called with rounds and seconds, is true.
 
-    Each round upscales one frame, in memory to in memory, with every session,
-    in an order that changes: a busy machine slows all of them alike.
+    Each round upscales one frame, in memory to in memory, with every session, in random
+    order: a busy machine slows all equally. Returns each round's frame and milliseconds.
     """
     import numpy as np
 
@@ -155,7 +150,7 @@ def time_rounds(
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Keep Python's collector from stopping a timed frame."""
+    """Disable Python's garbage collector, which would interrupt timed frames."""
     gc.collect()
     gc.disable()
     try:

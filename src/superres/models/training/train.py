@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from superres.code_version import code_commit
 from superres.device.base.errors import UserError
-from superres.device.machine.memory import keep_freed_memory
+from superres.device.machine.facts import keep_freed_memory
 from superres.models.colour import rgb_to_luma
 from superres.models.networks import Network, build_network
 from superres.models.settings import TrainingSettings

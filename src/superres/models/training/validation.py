@@ -7,7 +7,7 @@ studio-swing BT.601, as MATLAB's rgb2ycbcr, and a border of two HR pixels is lef
 import numpy as np
 import torch
 
-from superres.device.frames.bicubic import upscale_bicubic
+from superres.device.frames.pixels import upscale_bicubic
 from superres.device.frames.psnr import LITERATURE, mean_squared_errors, psnr
 from superres.models.networks import Network
 from superres.models.training.batches import Pairs

@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 
 from superres.csv_rows import write_rows
-from superres.device.base.hashes import sha256_file
+from superres.device.base.outputs import sha256_file
 from superres.device.base.progress import Progress
 from superres.device.frames.files import Frames
 from superres.device.frames.psnr import PsnrProtocol

@@ -13,7 +13,7 @@ import onnx
 
 from superres.csv_rows import write_rows
 from superres.data.resampling import downsample
-from superres.device.base.hashes import sha256_file
+from superres.device.base.outputs import sha256_file
 from superres.device.base.progress import Progress
 from superres.device.frames.psnr import PsnrProtocol, psnr
 from superres.device.tasks.latency import Plan, measure_in_turn

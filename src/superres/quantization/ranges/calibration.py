@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from superres.device.base.errors import UserError
-from superres.device.base.hashes import sha256_file
+from superres.device.base.outputs import sha256_file
 from superres.device.frames.files import open_frames
 from superres.quantization.settings import RandomData, SetData
 

@@ -14,8 +14,7 @@ import onnx
 import onnxruntime as ort
 
 from superres.device.base.errors import UserError
-from superres.device.base.hashes import sha256_file
-from superres.device.base.outputs import Outputs
+from superres.device.base.outputs import Outputs, sha256_file
 from superres.device.base.progress import Progress
 from superres.device.machine.facts import usable_cpus
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors

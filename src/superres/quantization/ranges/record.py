@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 
 from superres.device.base.errors import UserError
-from superres.device.base.hashes import sha256_file
 from superres.device.base.int8 import INT8_MAX
+from superres.device.base.outputs import sha256_file
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
 
 Activation = Literal["symmetric", "asymmetric"]

@@ -13,8 +13,7 @@ import onnxruntime as ort
 from onnx import numpy_helper
 
 from superres.device.base.errors import UserError
-from superres.device.base.hashes import sha256_file
-from superres.device.base.outputs import Outputs
+from superres.device.base.outputs import Outputs, sha256_file
 from superres.keys import Keys
 from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, images_of

@@ -12,7 +12,7 @@ from torch.nn import functional
 from superres.device.base.errors import UserError
 from superres.device.base.int8 import UINT8_MAX
 from superres.device.base.progress import Progress
-from superres.device.machine.memory import keep_freed_memory
+from superres.device.machine.facts import keep_freed_memory
 from superres.models.settings import TrainingSettings
 from superres.models.training.batches import orient
 from superres.quantization.ranges.calibration import FrameFile, open_images

@@ -9,8 +9,7 @@ from typing import Any, Protocol, cast
 import onnx
 
 from superres.device.base.errors import UserError
-from superres.device.base.hashes import sha256_file
-from superres.device.base.outputs import Outputs, write_json
+from superres.device.base.outputs import Outputs, sha256_file, write_json
 from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, describe_data
 

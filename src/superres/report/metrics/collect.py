@@ -9,8 +9,7 @@ import polars as pl
 
 from superres.csv_rows import write_rows
 from superres.device.base.errors import UserError
-from superres.device.base.hashes import sha256_file
-from superres.device.base.outputs import read_json
+from superres.device.base.outputs import read_json, sha256_file
 from superres.device.frames.psnr import psnr
 from superres.device.timing.ratios import OWN, SAME
 from superres.report.manifest import ArmOnClip, check_record

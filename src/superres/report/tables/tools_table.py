@@ -10,8 +10,7 @@ from typing import Any
 import onnx
 
 from superres.csv_rows import Row
-from superres.device.base.hashes import sha256_file
-from superres.device.base.outputs import Outputs, read_json
+from superres.device.base.outputs import Outputs, read_json, sha256_file
 from superres.report import labels
 from superres.report.metrics.operations import executed_convolutions
 from superres.report.metrics.relative import loss_of

@@ -6,9 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from superres.device.base.cache import cache_folder
-from superres.device.base.hashes import sha256_file
-from superres.device.base.outputs import Outputs, write_json
+from superres.device.base.outputs import Outputs, sha256_file, write_json
+from superres.device.machine.facts import cache_folder
 
 _REMEMBERED_FROM = 1 << 24
 """Smaller files, in bytes, are quicker hashed than looked up."""

@@ -1,4 +1,4 @@
-"""Whether a runtime will run a precision, asked without a model: the same answer as a build gives."""
+"""A probe without a model gives the same answer for a precision as a build."""
 
 import json
 import subprocess

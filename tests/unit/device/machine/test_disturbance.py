@@ -1,4 +1,4 @@
-"""What else the machine does while something is timed."""
+"""The machine's other load during a timing."""
 
 import multiprocessing
 import os
@@ -12,13 +12,13 @@ from superres.device.machine.disturbance import OthersMeter
 
 
 def stat(busy: int, stolen: int) -> str:
-    """/proc/stat after so many ticks: user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice."""
+    """/proc/stat with ticks of user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice."""
     line = f"{busy} 0 0 1000 50 0 0 {stolen} 7 0"
     return f"cpu  {line}\ncpu0 {line}\ncpu1 9999 0 0 0 0 0 0 9999 0 0\nintr 1\n"
 
 
 def test_others_are_the_busy_ticks_less_ones_own(monkeypatch):
-    # Own ticks: utime and stime are the 14th and 15th field, behind a name that holds a bracket and spaces.
+    # Own ticks: utime and stime are the 14th and 15th field, after a name with a bracket and spaces.
     texts = {"/proc/stat": stat(100, 3), f"/proc/{os.getpid()}/stat": "1 (a )b c) S " + "0 " * 10 + "20 5 0"}
     texts["/proc/77/stat"] = "77 (x) S " + "0 " * 10 + "8 2 0"
     now = [50.0]
@@ -60,7 +60,7 @@ def test_another_process_is_seen_and_a_partner_is_not(monkeypatch):
     try:
         wait_for_ticks(20)
         everyone, without = OthersMeter(), OthersMeter([other.pid or 0])
-        # However long the machine takes to give the process its 50 ticks, the meters think that it was a second.
+        # The meters' clock says a second, however long the process takes to get its 50 ticks.
         wait_for_ticks(disturbance._process_ticks(other.pid or 0) + 50)
         now[0] += 1.0
         seen, unseen = everyone.read(), without.read()
@@ -68,5 +68,5 @@ def test_another_process_is_seen_and_a_partner_is_not(monkeypatch):
         other.kill()
         other.join()
     assert seen is not None and unseen is not None
-    # 50 of the second's 100 ticks are the whole difference; processors and processes aren't counted quite alike.
+    # The difference is 50 of 100 ticks; processors and processes are counted slightly differently.
     assert seen.others - unseen.others > 0.25

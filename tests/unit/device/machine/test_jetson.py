@@ -1,4 +1,4 @@
-"""What a Jetson's tools print, as they print it, and what is made of it."""
+"""Real output of a Jetson's tools, and its parsing."""
 
 import json
 import os
@@ -24,7 +24,8 @@ from superres.device.machine.jetson import (
 )
 
 # Orin Nano, JetPack 6 (L4T 36.4).
-ORIN_CLOCKS = """SOC family:tegra234  Machine:NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super
+ORIN_CLOCKS = """SOC family:tegra234  Machine:NVIDIA Jetson Orin Nano \
+Engineering Reference Developer Kit Super
 Online CPUs: 0-5
 cpu0:  Online=1 Governor=schedutil MinFreq=729600 MaxFreq=1344000 CurrentFreq=729600 IdleStates: WFI=1 c7=1
 cpu1:  Online=1 Governor=schedutil MinFreq=729600 MaxFreq=1344000 CurrentFreq=1190400 IdleStates: WFI=1 c7=1
@@ -36,7 +37,8 @@ FAN Dynamic Speed Control=nvfancontrol hwmon0_pwm1=69
 NV Power Mode: 25W
 """
 # The same after jetson_clocks.
-ORIN_LOCKED = """SOC family:tegra234  Machine:NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super
+ORIN_LOCKED = """SOC family:tegra234  Machine:NVIDIA Jetson Orin Nano \
+Engineering Reference Developer Kit Super
 Online CPUs: 0-5
 cpu0:  Online=1 Governor=schedutil MinFreq=1728000 MaxFreq=1728000 CurrentFreq=1728000 IdleStates: WFI=0 c7=0
 GPU MinFreq=1020000000 MaxFreq=1020000000 CurrentFreq=1020000000
@@ -55,7 +57,8 @@ Fan: speed=0
 NV Power Mode: MAXN
 """
 ORIN_POWER = (
-    "09-17-2026 02:10:16 RAM 1483/7620MB (lfb 105x4MB) SWAP 253/12002MB (cached 2MB) CPU [0%@729,0%@729,off,off] "
+    "09-17-2026 02:10:16 RAM 1483/7620MB (lfb 105x4MB) SWAP 253/12002MB (cached 2MB) "
+    "CPU [0%@729,0%@729,off,off] "
     "GR3D_FREQ 62%@612 cpu@47.75C soc2@46.718C soc0@47.25C gpu@50C tj@50C soc1@48.093C VDD_IN 4541mW/4541mW "
     "VDD_CPU_GPU_CV 521mW/530mW VDD_SOC 1446mW/1473mW"
 )
@@ -93,7 +96,10 @@ def test_power():
 
 
 def test_l4t():
-    line = "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64, DATE: Tue Aug  1 19:57:35 UTC 2023"
+    line = (
+        "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64, "
+        "DATE: Tue Aug  1 19:57:35 UTC 2023"
+    )
     assert read_l4t(line) == "35.4.1"
     assert read_l4t("") is None
 
@@ -214,7 +220,8 @@ def test_power_is_watched_while_something_runs(tools: Path):
     [
         (
             {"power_mode": 0},
-            "error: power mode before build_engine: expected 0, found 2 (MODE_15W_6CORE); run `sudo nvpmodel -m 0`",
+            "error: power mode before build_engine: expected 0, found 2 (MODE_15W_6CORE); "
+            "run `sudo nvpmodel -m 0`",
         ),
         (
             {"lock_clocks": True},

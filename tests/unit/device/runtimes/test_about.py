@@ -1,11 +1,16 @@
-"""What each runtime says of itself, without its package."""
+"""Facts of each runtime without its package, and what its engines belong to."""
 
 import subprocess
 import sys
+from importlib import metadata
+from pathlib import Path
 
+import onnxruntime
 import pytest
 
-from superres.device.runtimes import RUNTIMES, about, precision_kind, refusal
+from superres.device import runtimes
+from superres.device.runtimes import RUNTIMES, about, engine_identity, precision_kind, refusal
+from superres.device.runtimes.base import takes
 
 PACKAGES = ("numpy", "torch", "cv2", "onnxruntime", "openvino", "tensorrt", "tensorrt_rtx")
 PRECISIONS = ("fp32", "fp16", "bf16", "int8-minmax", "int8-trt-minmax", "uint8")
@@ -14,7 +19,8 @@ PRECISIONS = ("fp32", "fp16", "bf16", "int8-minmax", "int8-trt-minmax", "uint8")
 def test_it_is_read_without_any_package():
     code = (
         "import sys\nfrom superres.device.runtimes import RUNTIMES, about\n"
-        f"labels = [about(name).label for name in RUNTIMES]\nassert not set({PACKAGES!r}) & set(sys.modules)\n"
+        "labels = [about(name).label for name in RUNTIMES]\n"
+        f"assert not set({PACKAGES!r}) & set(sys.modules)\n"
         "print(labels)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -58,3 +64,38 @@ def test_what_it_lacks_is_refused_in_one_line(name: str):
 )
 def test_the_reason_says_what_to_do(name: str, precision: str, expected: str):
     assert expected in str(refusal(name, precision))
+
+
+def test_the_version_is_that_of_the_imported_package() -> None:
+    assert engine_identity("onnxruntime") == {"version": onnxruntime.__version__}
+    assert engine_identity("openvino") == {"version": metadata.version("openvino")}
+
+
+def test_runtimes_whose_engines_fit_every_version() -> None:
+    assert engine_identity("opencv") == {}
+
+
+def test_a_card_and_its_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtimes, "_CARDS", tmp_path)
+    monkeypatch.setattr(runtimes, "_MODULE", tmp_path / "model")
+    assert engine_identity("tensorrt")["device"] == ""
+    (tmp_path / "0000:01:00.0").mkdir()
+    (tmp_path / "0000:01:00.0/information").write_text("Model: \t\t NVIDIA RTX A2000\nIRQ:   \t\t 60\n")
+    assert engine_identity("tensorrt")["device"] == "NVIDIA RTX A2000"
+
+
+def test_a_jetson_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtimes, "_CARDS", tmp_path / "none")
+    (tmp_path / "model").write_text("NVIDIA Jetson Xavier NX Developer Kit\0")
+    monkeypatch.setattr(runtimes, "_MODULE", tmp_path / "model")
+    assert engine_identity("tensorrt")["device"] == "NVIDIA Jetson Xavier NX Developer Kit"
+
+
+@pytest.mark.parametrize(
+    ("size", "taken"),
+    [((24, 20), True), ((40, 60), True), ((23, 20), False), ((24, 61), False), ((30, 30), True)],
+)
+def test_an_engine_takes_what_lies_between(size: tuple[int, int], taken: bool) -> None:
+    facts = {"sizes": {"smallest": [24, 20], "tuned": [40, 32], "largest": [40, 60]}}
+    assert takes(facts, size) == taken
+    assert takes({}, size) and takes({"sizes": None}, size)

@@ -104,7 +104,7 @@ def test_it_is_built_and_measured(run: Callable[..., str], tiny_arm: Callable, t
 def test_it_is_known_without_another_list(run: Callable[..., str]):
     code = (
         "from superres.device.runtimes import about, refusal\n"
-        "from superres.device.machine.runtime_versions import engine_identity\n"
+        "from superres.device.runtimes import engine_identity\n"
         "print(about('toy').label, engine_identity('toy')['version'], refusal('toy', 'bf16'), sep='|')"
     )
     assert run("-c", code).strip() == f"Toy|{np.__version__}|expected fp32 for toy, found bf16; take it out"

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.frames.bicubic import upscale_bicubic
+from superres.device.frames.pixels import upscale_bicubic
 from superres.device.runtimes import RUNTIMES, load_runtime
 from superres.device.runtimes.base import FRAMES, Session, Settings
 
@@ -34,7 +34,7 @@ def quantized(x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
 
 
 def expected_int8(network: Any, ranges: list[float], frame: np.ndarray) -> np.ndarray:
-    """What the Q/DQ graph means, in float64: quantised input, weights and outputs of each convolution."""
+    """Compute the Q/DQ graph in float64: quantised input, weights and outputs of each convolution."""
     scales = [torch.tensor(amax / 127).float().double() for amax in ranges]
     x = quantized(to_tensor(frame).double(), scales[0])
     with torch.no_grad():
@@ -89,7 +89,7 @@ def test_agrees_with_pytorch_on_frames_of_any_size(case, form, exported, frames,
 
 @pytest.mark.parametrize("form", FRAMES)
 @pytest.mark.parametrize("runtime", ["pytorch", "pytorch_tuned"])
-def test_tuned_means_that_channels_lie_beside_each_other(runtime, form, exported, frames, make):
+def test_tuned_means_channels_last(runtime, form, exported, frames, make):
     last = runtime == "pytorch_tuned"
     session, _ = make(runtime, "fp32", exported.model(runtime), form)
     for name, weights in session._program.named_parameters():
@@ -117,7 +117,7 @@ def test_int8_is_the_arithmetic_that_the_graph_means(runtime, form, exported, fr
         assert np.mean(oracle == 0) > 0.02
         assert np.mean(oracle == 255) > 0.02
         difference = np.abs(session.run(frame) - oracle)
-        # ONNX Runtime rounds biases to int32, so that a value on the edge of a step may go the other way.
+        # ONNX Runtime rounds biases to int32, which may move a value on the edge of a step.
         assert np.mean(difference > 0.51) <= (0.02 if runtime == "onnxruntime" else 0)
         assert difference.max() <= 2 * step + 0.51
 

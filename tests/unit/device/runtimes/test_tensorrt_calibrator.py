@@ -1,4 +1,4 @@
-"""What TensorRT's own calibration is fed with and what it leaves: batches, cache read, cache write."""
+"""Batches and cache of TensorRT's own calibration."""
 
 import json
 

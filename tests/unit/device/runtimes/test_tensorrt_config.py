@@ -1,4 +1,4 @@
-"""Which flags each version is told, by what it has; no TensorRT but RTX's can be asked without a GPU."""
+"""The flags of each version, by its features; only TensorRT-RTX can be tested without a GPU."""
 
 import enum
 from types import SimpleNamespace
@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from superres.device.base.errors import UnsupportedError
-from superres.device.runtimes.sizes import Sizes
-from superres.device.runtimes.trt import config, implicit
-from superres.device.runtimes.trt.options import IMPLICIT, BuildOptions
-from superres.study import model
+from superres.device.runtimes.base import IMPLICIT, Sizes
+from superres.device.runtimes.trt import calibrator, config
+from superres.device.runtimes.trt.config import BuildOptions
+from superres.study import arms
 
 FLAGS = {
     "8.5": ("FP16", "INT8", "GPU_FALLBACK", "TF32"),
@@ -133,11 +133,11 @@ def test_what_dla_does_not_do_is_unsupported(precision, core, sizes, message):
 
 def test_only_old_versions_find_ranges_themselves():
     for version in ("8.5", "10.3"):
-        implicit.check_implicit(bindings(version), "minmax")
+        calibrator.check_implicit(bindings(version), "minmax")
     with pytest.raises(UnsupportedError, match=r"TensorRT 11\.0 finds no ranges itself, 10 was the last"):
-        implicit.check_implicit(bindings("11.0"), "minmax")
+        calibrator.check_implicit(bindings("11.0"), "minmax")
 
 
 def test_study_and_device_call_such_precisions_alike():
-    assert model.IMPLICIT == IMPLICIT
-    assert implicit.is_implicit("int8-trt-dummy") and not implicit.is_implicit("int8-dummy")
+    assert arms.IMPLICIT == IMPLICIT
+    assert calibrator.is_implicit("int8-trt-dummy") and not calibrator.is_implicit("int8-dummy")

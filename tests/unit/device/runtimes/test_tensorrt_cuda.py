@@ -92,7 +92,7 @@ def test_a_missing_library_is_a_users_mistake(monkeypatch):
 
 
 def test_pinned_memory_is_freed_with_the_last_view_of_it(cuda):
-    """What pins and frees is libc here: arrays end as they do on a device."""
+    """Replace pinning and freeing by libc: arrays end as they do on a device."""
     libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p
     freed = []

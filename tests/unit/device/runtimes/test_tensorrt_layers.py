@@ -61,10 +61,12 @@ def test_names_alone_are_refused():
 LOG = (
     "Layers:\n"
     "Name: a, b, LayerType: correlation, Inputs: [ { Name: x, Dimensions: [1,-1,4], Strides: [4,4,1], "
-    "StrideOrder: [2,1,0], Datatype: Int8, Format: (NHWC) Channel major format }], Constants: [], Outputs: [ { Name: "
+    "StrideOrder: [2,1,0], Datatype: Int8, Format: (NHWC) Channel major format }], Constants: [], "
+    "Outputs: [ { Name: "
     "y, Dimensions: [2], Strides: [1], StrideOrder: [0], Datatype: Half, Format: (Linear) }], TacticName: , "
     "StreamId: 0, Metadata: [ONNX Layer: /c/Conv][ONNX Layer: /Relu]\n"
-    "Name: shapes, LayerType: shape_call, Inputs: [], Constants: [], Outputs: [], TacticName: , StreamId: 0, Metadata: \n"
+    "Name: shapes, LayerType: shape_call, Inputs: [], Constants: [], Outputs: [], TacticName: , "
+    "StreamId: 0, Metadata: \n"
     "\nI/O Tensors:\n Name: frame\n"
 )
 

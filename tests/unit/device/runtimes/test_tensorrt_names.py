@@ -27,7 +27,7 @@ def used_names() -> set[tuple[str, ...]]:
 
 
 def stub_names() -> set[tuple[str, ...]]:
-    """Classes of the stubs of TensorRT 10, alone and with what each of them defines, and their other names."""
+    """Return the stubs' classes of TensorRT 10, alone and with their members, and their other names."""
     spec = find_spec("tensorrt_bindings")
     folders = list(spec.submodule_search_locations or []) if spec else []
     if not folders:

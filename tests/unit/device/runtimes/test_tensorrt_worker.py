@@ -1,4 +1,4 @@
-"""Arms of TensorRT through the worker, on this machine: built, run where there is a GPU, and said where not."""
+"""Arms of TensorRT through the worker: built, run if there is a GPU, and reported if not."""
 
 import csv
 import json

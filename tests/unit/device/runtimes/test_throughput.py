@@ -50,7 +50,7 @@ def test_no_more_frames_are_taken_than_may_fly(streaming: Session, frames: list[
 
 
 class Clock(Session):
-    """Two frames in flight, each 10 ms of a clock that goes on only here; the second is done 10 ms after the first."""
+    """Two frames in flight, each 10 ms of a fake clock; the second is done 10 ms after the first."""
 
     in_flight = 2
 

@@ -1,4 +1,4 @@
-"""The same figures whether frames are converted inside an engine or outside it: every model, on a photograph."""
+"""Frames converted inside an engine or outside give the same results: every model, on a photograph."""
 
 from pathlib import Path
 
@@ -23,11 +23,11 @@ from superres.quantization.settings import CalibrationSettings
 
 PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 DUMMY = RandomImages("uniform", 0, 1, 96, 128)
-# Which part of the values may differ by a level, and which by more.
-# Floats on the edge of a level are rare. Where the last convolution is quantised too, onnxruntime runs it in
-# INT8 only in a graph that writes levels, its bias rounded to int32. In an INT8 graph with colour conversion a luma
-# on the edge of an int8 step may be quantised the other way: OpenVINO adds in another order in each form (98 % of
-# what differs lies around 5 pixels of the photograph whose luma is within 1e-5 of an edge).
+# The shares of values that may differ by a level, and by more.
+# Floats on the edge of a level are rare. If the last convolution is quantised too, onnxruntime runs it in
+# INT8 only in a graph that writes levels, with its bias rounded to int32. In an INT8 graph with colour
+# conversion a luma on the edge of an int8 step may round the other way, as OpenVINO's order of additions
+# depends on the form (98 % of the differences lie around 5 pixels whose luma is within 1e-5 of an edge).
 CASES = [
     ("pytorch", "fp32", 0, 0),
     ("pytorch", "bf16", 0, 0),
@@ -69,7 +69,7 @@ def photographs() -> list[np.ndarray]:
 
 
 def upscale(runtime: str, precision: str, frames: str, model: Path, photographs: list[np.ndarray]):
-    """The photographs as a runtime upscales them with engines in one form; the engine lies beside the model."""
+    """Return the photographs, upscaled by a runtime with engines in one form, written next to the model."""
     module, settings = load_runtime(runtime), Settings(precision, 2, {"frames": frames})
     module.build(model, model.with_suffix(".engine"), settings)
     session = module.open_engine(model.with_suffix(".engine"), settings)

@@ -1,4 +1,4 @@
-"""How long is measured, what a row holds, in which order frames come, and when a warm-up is over."""
+"""The length of a measurement, its rows, the order of frames, and the end of a warm-up."""
 
 import time
 from dataclasses import replace
@@ -101,7 +101,7 @@ def test_how_many_frames_are_timed(plan, compute_ms, iterations, clock):
 def test_a_warm_up_ends_when_times_have_settled(clock):
     class Warming(SlowSession):
         def execute(self, inputs: np.ndarray) -> np.ndarray:
-            # 100, 60, 40, 30, then 25 ms: the medians of 2 and 2 frames are 80 and 35, ..., 27.5 and 25, 25 and 25.
+            # 100, 60, 40, 30, then 25 ms: medians of 2 and 2 are 80 and 35, ..., 27.5 and 25, 25 and 25.
             self.compute_ms = (97, 57, 37, 27)[len(self.shapes)] if len(self.shapes) < 4 else 22
             return super().execute(inputs)
 

@@ -1,4 +1,4 @@
-"""Operations of engines by their runtimes' own counters: their number, types and multiply-adds are those of the network."""
+"""Operations of engines by their runtimes' counters: number, types and multiply-adds match the network."""
 
 import csv
 import dataclasses

@@ -1,4 +1,4 @@
-"""The limits of a machine: how they are found. Whether they hold is measured by benchmarks/check_roofline.py."""
+"""The search for a machine's limits; benchmarks/check_roofline.py measures whether they hold."""
 
 import json
 from types import SimpleNamespace
@@ -42,7 +42,7 @@ def test_the_fastest_run_counts_and_the_first_does_not(monkeypatch):
 def test_an_int8_product_is_one_and_counts_its_multiply_adds():
     prepared = compile_product("int8", 64, 32, 1)
     assert prepared is not None
-    # The product, and the small one behind that reads its 8 bits.
+    # The product, and the small one that reads its 8 bits.
     assert prepared[1] == 64 * 32 * (32 + 16)
     prepared[0]()
 
@@ -75,7 +75,7 @@ def test_the_limit_is_the_best_of_all_sizes_and_libraries(monkeypatch):
     expected = [(name, *sizes, rates[name](sizes[1])) for name in ("large", "small") for sizes in _SIZES]
     assert [row[:3] for row in rows] == [row[:3] for row in expected]
     assert [row[3] for row in rows] == pytest.approx([row[3] for row in expected], abs=0.01)
-    # Of the small products the smallest is the fastest, of the large ones the largest: the limit is the higher of both.
+    # The smallest small product and the largest large one are the fastest; the limit is the higher.
     assert found["peaks"] == {"cpu": {"fp32": pytest.approx(120 - 0.64, abs=0.01)}}
     assert found["bandwidth_gb_s"]["cpu"] == 12.35
 
@@ -87,7 +87,7 @@ def test_sizes_fit_each_cache_and_none():
 
 @pytest.fixture
 def measured(tmp_path, monkeypatch) -> dict:
-    """A record of this machine's libraries whose every product and copy takes a millisecond by the test's clock."""
+    """Return a record of this machine's libraries; each product and copy takes 1 ms of the test's clock."""
 
     def take_a_millisecond(call, seconds: float) -> tuple[float, int]:
         call()
@@ -105,7 +105,7 @@ def test_the_record_says_what_was_measured_with_what(measured):
     assert {product["library"] for product in on_cpu} == {"numpy", "torch", "openvino"}
     for product in on_cpu:
         rows, size = product["rows"], product["size"]
-        # OpenVINO's INT8 product has a small one behind it.
+        # A small product follows OpenVINO's INT8 product.
         columns = size + 16 if product["precision"] == "int8" else size
         assert product["gmac_s"] == pytest.approx(rows * size * columns / 1e6, abs=0.005)
     assert measured["bandwidth_gb_s"]["cpu"] == pytest.approx(2 * 2**28 / 1e6, abs=0.005)

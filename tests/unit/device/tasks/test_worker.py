@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from superres.device.base.errors import UserError
-from superres.device.base.hashes import sha256_file
+from superres.device.base.outputs import sha256_file
 from superres.device.frames.files import open_frames
 from superres.device.job import Job
 from superres.device.runtimes import load_runtime
@@ -163,7 +163,7 @@ def test_an_arm_takes_turns_with_its_reference(tiny_arm, tmp_path, monkeypatch):
         "status": "ok",
         "engine_sha256": sha256_file(reference.path("engine.bin")),
     }
-    # The reference's frames are those that its own session has timed, behind the block that warms it up.
+    # The reference's frames are those of its own session, after its warm-up block.
     files = reference.path("engine.bin"), reference.path("engine.json")
     assert engines == [Engine("openvino", "fp32", 2, {"frames": "uint8"}, *files)]
     theirs = [str(each.end_to_end_ms) for block in blocks[1:] for each in block]

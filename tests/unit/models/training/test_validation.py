@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from superres.device.frames.bicubic import upscale_bicubic
+from superres.device.frames.pixels import upscale_bicubic
 from superres.models.networks import Network
 from superres.models.training.batches import open_pairs
 from superres.models.training.validation import psnr_y_db, upscale, validate, validate_bicubic

@@ -1,3 +1,1 @@
-"""What drives the packages of runtimes; imported when an
-engine is built or opened, for it needs numpy and the package.
-"""
+"""Code that calls the packages of runtimes; it needs them and numpy, and is imported with an engine."""

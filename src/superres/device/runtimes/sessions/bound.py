@@ -1,4 +1,4 @@
-"""What runtimes share whose engines read and write arrays that stay the same for all frames of a size."""
+"""The shared part of sessions whose engines use the same arrays for all frames of a size."""
 
 from abc import abstractmethod
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +15,9 @@ LEAST_BLOCK_CHANNELS = 12
 class BoundSession(Session):
     """An engine between two arrays, which are allocated once for each frame size.
 
-    Of uint8 frames: 1 x H x W x 3 in, 1 x 2H x 2W x 3 out, or 1 x H x W x `block_channels`, if there are any,
-    which are brought into a frame here (`superres.device.frames.pixels.from_blocks`). Of float32 planes,
-    range 0 to 1: 1 x 3 x H x W in, 1 x 3 x 2H x 2W out, converted here in numpy.
+    Arrays of uint8 frames: 1 x H x W x 3 in, 1 x 2H x 2W x 3 out. With `block_channels` the output is
+    1 x H x W x `block_channels` and is converted here (`frames.pixels.from_blocks`). Float32 planes, range
+    0 to 1: 1 x 3 x H x W in, 1 x 3 x 2H x 2W out, converted here in numpy.
     """
 
     def __init__(self, settings: Settings, block_channels: int = 0):
@@ -29,14 +29,14 @@ class BoundSession(Session):
 
     @abstractmethod
     def bind(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
-        """Have the engine read `inputs` and write `outputs` from now on."""
+        """Make the engine read `inputs` and write `outputs` from now on."""
 
     @abstractmethod
     def infer(self) -> None:
         """Run the engine, and wait until it is done."""
 
     def empty(self, shape: Sequence[int], dtype: Any) -> np.ndarray:
-        """An array for what the engine reads or writes, in the memory that suits it."""
+        """Return an array for the engine's input or output, in suitable memory."""
         return np.empty(shape, dtype)
 
     def _allocate(self, size: Tuple[int, int]) -> None:
@@ -50,7 +50,7 @@ class BoundSession(Session):
             self._outputs = self._frame[np.newaxis]
             if self._block_channels:
                 self._outputs = self.empty((1, height, width, self._block_channels), np.uint8)
-        # Bound, the output lies in memory that is there already: no 25 MB of page faults in each run.
+        # A bound output reuses its memory, which saves 25 MB of page faults in each run.
         self.bind(self._inputs, self._outputs)
 
     def preprocess(self, frame: np.ndarray) -> None:
@@ -73,9 +73,9 @@ class BoundSession(Session):
 
 
 def block_channels(dimensions: Sequence[Any]) -> int:
-    """How many channels the blocks have that an engine gives instead of frames; 0 for frames and planes.
+    """Return the number of channels of an engine's blocks; 0 if it outputs frames or planes.
 
-    `dimensions` are those of its output, of which the last is a number where frames or blocks come out.
+    `dimensions` are those of its output; the last is a number for frames and blocks.
     """
     last = dimensions[-1]
     return last if isinstance(last, int) and last >= LEAST_BLOCK_CHANNELS else 0

@@ -1,4 +1,4 @@
-"""Drives ONNX Runtime: optimises graphs, runs them, reads its profile."""
+"""Optimise and run graphs in ONNX Runtime, and read its profile."""
 
 import json
 import tempfile
@@ -26,11 +26,10 @@ _INPUT_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}
 
 
 def optimize(model: Path, engine: Path, settings: Settings) -> Dict[str, Any]:
-    """Write an ONNX file as ONNX Runtime optimises it for
-    this processor; returns facts for the engine's record.
+    """Write an ONNX file, optimised for this processor; returns facts for the engine's record.
 
-    Measured, such a file gives the same bits as the original optimised on opening, and runs as fast;
-    but it can be looked at, and opening it is quicker.
+    The file gives the same bits and speed as the original optimised on opening (measured), but can be
+    inspected and opens faster.
     """
     options = _session_options(settings)
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -78,10 +77,9 @@ class OnnxruntimeSession(BoundSession):
 
 
 def read_profile(events: Sequence[Mapping[str, Any]]) -> List[LayerTime]:
-    """Times of the layers in ONNX Runtime's profile, all runs but the first `WARMUP_RUNS`.
+    """Return the layers' times in ONNX Runtime's profile, without the first `WARMUP_RUNS` runs.
 
-    What a layer multiplies isn't told, for weights that a kernel
-    has packed in a form of its own are no input of it any longer.
+    Multiply-adds are unknown: weights that a kernel has packed are no longer its input.
     """
     times, seen = [], Counter()
     for event in events:
@@ -106,14 +104,13 @@ def _session_options(settings: Settings) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = settings.threads
     options.inter_op_num_threads = 1
-    # Level 2 warns that an optimised file belongs to one processor, which is what an engine is.
+    # Level 2 warns that an optimised file belongs to one processor, which is intended.
     options.log_severity_level = 3
-    # Threads that wait by spinning take the processor from whatever runs between two frames, other sessions
-    # that are timed in turn above all: 85 ms instead of 50. Alone, a session is as fast without.
+    # Spinning threads slow down what runs between two frames, such as sessions timed in turn: 85 ms
+    # instead of 50. Alone, a session is as fast without.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if settings.options.get("simulated"):
-        # Where a convolution reads an INT8 tensor and writes
-        # one, onnxruntime would quantise float weights too.
+        # If a convolution reads and writes INT8 tensors, onnxruntime would quantise float weights too.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
     return options
 
@@ -128,7 +125,8 @@ def _open_session(path: Path, options: ort.SessionOptions) -> ort.InferenceSessi
         # 1.19 turns a cubic Resize between uint8 frames into one that it doesn't have.
         reason = str(error).splitlines()[0].rpartition(" : ")[2]
         raise UnsupportedError(
-            f"onnxruntime {ort.__version__} can't run this graph ({reason}); a newer one may, or frames: float32"
+            f"onnxruntime {ort.__version__} can't run this graph ({reason}); "
+            "a newer one may, or frames: float32"
         ) from error
 
 
@@ -141,8 +139,8 @@ def _check_input(model: Path, session: ort.InferenceSession, frames: str) -> Non
 def _count_convolutions(engine: Path) -> Dict[str, Any]:
     """Count INT8 and float convolutions in an optimised file, by their operator types.
 
-    The package `onnx` need not be there: a node's operator type is field 4 of its message, so its bytes are
-    a tag, a length and the name.
+    It works without the package `onnx`: a node's operator type is field 4 of its message, that is, a tag,
+    a length and the name.
     """
     content = engine.read_bytes()
     counts = {

@@ -1,4 +1,4 @@
-"""Drives OpenVINO: opens compiled graphs and runs them, one frame after the other or several in flight."""
+"""Run compiled graphs in OpenVINO, one frame after the other or several in flight."""
 
 from collections import deque
 from pathlib import Path
@@ -13,20 +13,20 @@ from superres.device.runtimes.openvino import LATENCY, find_kind
 from superres.device.runtimes.sessions.bound import BoundSession, block_channels
 
 HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
-"""What OpenVINO is asked to compute in, and what its convolutions then have to run in."""
+"""The types that OpenVINO is asked to compute in, and that its convolutions must run in."""
 
 
 def load_compiled(engine: Path, asked: Mapping[str, Any]) -> ov.CompiledModel:
-    """A compiled graph as `build` wrote it."""
+    """Load a compiled graph that `build` wrote."""
     return ov.Core().import_model(engine.read_bytes(), "CPU", dict(asked))
 
 
 def properties(settings: Settings, aim: str) -> Dict[str, Any]:
-    """What OpenVINO is asked for: the least `LATENCY` of a frame, or `THROUGHPUT` of many."""
+    """Return OpenVINO's properties for `LATENCY` or `THROUGHPUT`."""
     return {
         "PERFORMANCE_HINT": aim,
         "INFERENCE_NUM_THREADS": settings.threads,
-        # What an INT8 graph leaves in float stays in float32.
+        # The float part of an INT8 graph stays in float32.
         "INFERENCE_PRECISION_HINT": HINTS.get(find_kind(settings.precision), "f32"),
     }
 
@@ -35,7 +35,7 @@ class OpenvinoSession(BoundSession):
     """A compiled graph with frames or planes in and out."""
 
     def __init__(self, compiled: ov.CompiledModel, engine: Path, settings: Settings):
-        """Run a compiled graph, that of `engine`, by a request of its own."""
+        """Run the compiled graph of `engine` with a request of its own."""
         super().__init__(settings, _block_channels(compiled) if settings.frames == "uint8" else 0)
         self._engine, self._settings = engine, settings
         self._compiled = compiled
@@ -45,10 +45,10 @@ class OpenvinoSession(BoundSession):
         shape = self._compiled.input(0).get_partial_shape()
         if shape.is_static and tuple(shape.to_shape()) != inputs.shape:
             raise UserError(
-                f"{self._engine}: expected frames {tuple(shape.to_shape())}, the only size that the engine was built for, "
-                f"found {inputs.shape}; build the engine again"
+                f"{self._engine}: expected frames {tuple(shape.to_shape())}, the only size that the engine "
+                f"was built for, found {inputs.shape}; build the engine again"
             )
-        # The tensors share the arrays' memory and do not keep them alive: the session does.
+        # The tensors share the arrays' memory; the session keeps the arrays alive.
         self.request.set_input_tensor(ov.Tensor(inputs, shared_memory=True))
         self.request.set_output_tensor(ov.Tensor(outputs, shared_memory=True))
 
@@ -56,7 +56,7 @@ class OpenvinoSession(BoundSession):
         self.request.infer()
 
     def profile(self, frame: np.ndarray, runs: int) -> List[LayerTime]:
-        # Counters are chosen when an engine is opened.
+        # Counters can only be enabled when an engine is opened.
         compiled = load_compiled(self._engine, {**properties(self._settings, LATENCY), "PERF_COUNT": True})
         counting = OpenvinoSession(compiled, self._engine, self._settings)
         for _ in range(WARMUP_RUNS):
@@ -76,9 +76,7 @@ class OpenvinoSession(BoundSession):
 
 
 class StreamingSession(OpenvinoSession):
-    """As many requests as OpenVINO deems best, which frames
-    go through in turn; single frames take the first one.
-    """
+    """OpenVINO's optimal number of requests, used in turn; single frames use the first."""
 
     def __init__(self, compiled: ov.CompiledModel, engine: Path, settings: Settings):
         super().__init__(compiled, engine, settings)
@@ -131,6 +129,6 @@ def _block_channels(compiled: ov.CompiledModel) -> int:
 
 
 def runtime_info(node: ov.Node, key: str) -> str:
-    """What a compiled graph says of one of its nodes."""
+    """Return a compiled graph's information about one of its nodes."""
     value = node.get_rt_info()[key]
     return str(getattr(value, "value", value))

@@ -1,6 +1,4 @@
-"""Graphs that OpenVINO compiles: an ONNX file, with or
-without the conversion of frames, and products of matrices.
-"""
+"""Compile graphs with OpenVINO: ONNX files with or without the conversion of frames, and matrix products."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,10 +9,9 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import AS_WRITTEN, Settings
+from superres.device.runtimes.base import AS_WRITTEN, Settings, frame_sizes, input_shape
 from superres.device.runtimes.openvino import CAPABILITIES, LATENCY, find_kind
 from superres.device.runtimes.sessions.openvino import HINTS, properties, runtime_info
-from superres.device.runtimes.sizes import frame_sizes, input_shape
 
 _PRODUCT_TYPES = {"fp32": {"f32"}, "bf16": {"bf16"}, "int8": {"i8", "u8"}}
 
@@ -41,11 +38,10 @@ def compile_file(model: Optional[Path], engine: Path, settings: Settings, aim: s
 
 
 def prepare_network(core: ov.Core, model: Path, settings: Settings) -> ov.Model:
-    """The graph that is compiled: that of an ONNX file, with the
-    conversion of uint8 frames in it if the engine takes such.
+    """Return the graph to compile: an ONNX file's, with the conversion of uint8 frames if wanted.
 
-    Where the option `sizes` has but one, it is for that one:
-    OpenVINO merges transpositions only if it knows all sizes.
+    If the option `sizes` has only one, the graph is fixed to it: OpenVINO merges
+    transpositions only if it knows all sizes.
     """
     frames = settings.frames
     network = _read(core, model, frames)
@@ -60,19 +56,18 @@ def prepare_network(core: ov.Core, model: Path, settings: Settings) -> ov.Model:
 
 
 def _for_one_size(settings: Settings) -> bool:
-    """Whether the option `sizes` is given and has but one."""
+    """Return whether the option `sizes` is given and has only one."""
     return settings.options.get("sizes") is not None and frame_sizes(settings).fixed
 
 
 def compile_product(
     precision: str, rows: int, size: int, threads: int
 ) -> Optional[Tuple[Callable[[], object], int]]:
-    """A product of matrices, rows x size and size x size,
-    in fp32, bf16 or int8, as a call, and its multiply-adds.
+    """Return a call that multiplies matrices, rows x size and size x size, and its multiply-adds.
 
-    In int8 it is uint8 data with int8 weights, as in a Q/DQ graph; what comes
-    out is quantised again, for float would be four times as much to write, and
-    read by a small second product. None where OpenVINO computes in another type.
+    In int8 it is uint8 data with int8 weights, as in a Q/DQ graph. Its result is quantised
+    again, as float would be four times as much to write, and read by a small second
+    product. None if OpenVINO computes in another type than fp32, bf16 or int8 as asked.
     """
     element = np.uint8 if precision == "int8" else np.float32
     data = ops.parameter([rows, size], element, name="data")
@@ -118,7 +113,8 @@ def _read(core: ov.Core, model: Path, frames: str) -> ov.Model:
     types = {"uint8": ("f32", "u8"), "float32": ("f32",)}[frames]
     if found not in [[("frame", kind)] for kind in types]:
         raise UserError(
-            f"{model}: expected one input named 'frame' of {' or '.join(types)}, found {found}; export it again"
+            f"{model}: expected one input named 'frame' of {' or '.join(types)}, found {found}; "
+            "export it again"
         )
     return network
 
@@ -126,7 +122,7 @@ def _read(core: ov.Core, model: Path, frames: str) -> ov.Model:
 def _with_uint8_frames(network: ov.Model) -> ov.Model:
     """Put the conversion from and to uint8 1 x H x W x 3 into the graph.
 
-    OpenVINO's own conversion to uint8 truncates and wraps round, so rounding and limits are spelt out.
+    OpenVINO's own conversion to uint8 truncates and wraps; the graph rounds and clips instead.
     """
 
     def to_levels(planes: ov.Output) -> ov.Output:
@@ -145,12 +141,12 @@ def _with_uint8_frames(network: ov.Model) -> ov.Model:
 
 
 def _drop_last_clip(network: ov.Model) -> None:
-    """Take the network's own clip to 0..1 away, which the limits of the levels make superfluous.
+    """Remove the network's own clip to 0..1: levels are clipped anyway.
 
-    Those limits are in the graph of uint8 frames, and in `to_pixels` for float32 planes.
+    The graph of uint8 frames clips them, and `to_pixels` for float32 planes.
 
     In INT8 it does harm: OpenVINO 2026.4 clips before it scales, at the whole number of steps below the
-    limit, so that white comes out up to one step too dark (240 for 255 in a test).
+    limit, which makes white up to one step too dark (240 for 255 in a test).
     """
     result = network.get_results()[0]
     source = result.input_value(0)
@@ -161,7 +157,7 @@ def _drop_last_clip(network: ov.Model) -> None:
 
 
 def _limited(node: ov.Node) -> Optional[ov.Output]:
-    """What a node limits to 0 or more, or to 1 or less; None if the node does anything else."""
+    """Return the input that a node limits to 0 or more, or to 1 or less; None for other nodes."""
     limits = {"Maximum": 0.0, "Minimum": 1.0}
     if node.get_type_name() not in limits:
         return None
@@ -174,7 +170,7 @@ def _limited(node: ov.Node) -> Optional[ov.Output]:
 
 
 def _check_precision(compiled: ov.CompiledModel, kind: str) -> Dict[str, Any]:
-    """Compare what the compiled graph really runs in with what was asked; returns facts for the record."""
+    """Check the types that the compiled graph really runs in; returns facts for the record."""
     hint = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     wanted = HINTS.get(kind, "f32")
     if hint != wanted:
@@ -184,7 +180,7 @@ def _check_precision(compiled: ov.CompiledModel, kind: str) -> Dict[str, Any]:
         for node in compiled.get_runtime_model().get_ordered_ops()
         if runtime_info(node, "layerType") == "Convolution"
     )
-    # An INT8 graph may keep some of its convolutions in float on purpose; none at all is a failure.
+    # An INT8 graph may keep some convolutions in float on purpose, but not all.
     int8 = found["i8"] + found["u8"]
     fitting = int8 if kind == "int8" else found[wanted]
     if kind != AS_WRITTEN and (fitting == 0 or (kind != "int8" and fitting < sum(found.values()))):

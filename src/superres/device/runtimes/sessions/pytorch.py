@@ -1,6 +1,4 @@
-"""Drives PyTorch: TorchScript programs in either order
-in memory, `channels_last` (see `pytorch_tuned`) or not.
-"""
+"""Run TorchScript programs in PyTorch, `channels_last` (see `pytorch_tuned`) or not."""
 
 import shutil
 import warnings
@@ -35,9 +33,7 @@ class Uint8Frames(torch.nn.Module):
 def build_program(
     model: Optional[Path], engine: Path, settings: Settings, *, channels_last: bool
 ) -> Dict[str, Any]:
-    """Write a program with its weights in either layout; see
-    `base.Runtime.build`. The precision is one that is there.
-    """
+    """Write a program with its weights in either layout; see `base.Runtime.build`."""
     device = _device()
     if model is None or not zipfile.is_zipfile(str(model)):
         raise UserError(f"{model}: expected a TorchScript program, found none")
@@ -78,7 +74,7 @@ class PytorchSession(Session):
     def preprocess(self, frame: np.ndarray) -> torch.Tensor:
         if frame.shape != tuple(self._pixels.shape):
             self._allocate((frame.shape[0], frame.shape[1]))
-        # Frames are read-only views of a file, and PyTorch knows only memory that can be written.
+        # Frames are read-only views of a file, and PyTorch needs writable memory.
         np.copyto(self._pixels.numpy(), frame)
         frames = self._pixels.to(self._device, non_blocking=True).unsqueeze(0)
         return _to_planes(frames, self._channels_last) if self._planar else frames
@@ -90,7 +86,7 @@ class PytorchSession(Session):
     def enqueue(self, inputs: torch.Tensor) -> torch.Tensor:
         casting = self._dtype != torch.float32
         if self.queued:
-            # What was copied there is no part of what is computed.
+            # Copies to the device aren't timed as computation.
             torch.cuda.synchronize()
             self._events = (torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True))
             self._events[0].record()
@@ -138,7 +134,7 @@ class PytorchSession(Session):
 
 
 def _layer_times(run: int, events: Iterable[Any], queued: bool) -> List[LayerTime]:
-    """The outermost operators of a program in the order of their calls, each with all that it calls itself."""
+    """Return the outermost operators of a program in call order, each including its nested calls."""
     times: List[LayerTime] = []
     for event in events:
         inside = event.cpu_parent is not None and event.cpu_parent.name.startswith(_OPERATOR)
@@ -154,10 +150,10 @@ def _layer_times(run: int, events: Iterable[Any], queued: bool) -> List[LayerTim
 
 
 def _read_shapes(kind: str, event: Any) -> Tuple[Tuple[int, ...], int]:
-    """The shape of what an operator reads, and its multiply-adds."""
+    """Return the shape of an operator's input, and its multiply-adds."""
     shapes = [tuple(shape) for shape in event.input_shapes if shape]
     if "conv" in kind:
-        # What waits on TorchScript's stack for a later operator may come before an operator's own inputs.
+        # Values on TorchScript's stack for later operators may precede an operator's own inputs.
         for data, weights in zip(shapes, shapes[1:]):
             if len(data) == len(weights) == 4 and data[1] == weights[1]:
                 return data, convolution_macs(weights, *_result_size(event, data, weights))
@@ -165,7 +161,7 @@ def _read_shapes(kind: str, event: Any) -> Tuple[Tuple[int, ...], int]:
 
 
 def _result_size(event: Any, data: Tuple[int, ...], weights: Tuple[int, ...]) -> Tuple[int, int]:
-    """Height and width of a convolution's result; where its padding isn't told, those of its data."""
+    """Return height and width of a convolution's result; those of its data if the padding is unknown."""
     lists = [value for value in getattr(event, "concrete_inputs", None) or () if isinstance(value, list)]
     if len(lists) < 2:
         return data[2], data[3]
@@ -177,9 +173,7 @@ def _result_size(event: Any, data: Tuple[int, ...], weights: Tuple[int, ...]) ->
 
 
 def _to_planes(frames: torch.Tensor, channels_last: bool) -> torch.Tensor:
-    """From uint8 frames N x H x W x 3 to float32 planes N
-    x 3 x H x W, range 0 to 1, in either order in memory.
-    """
+    """Convert uint8 frames N x H x W x 3 to float32 planes N x 3 x H x W, range 0 to 1, in either layout."""
     planes = frames.permute(0, 3, 1, 2).to(torch.float32)
     # The planes' order chooses the kernels.
     last = torch.channels_last
@@ -187,8 +181,8 @@ def _to_planes(frames: torch.Tensor, channels_last: bool) -> torch.Tensor:
 
 
 def _to_frames(planes: torch.Tensor) -> torch.Tensor:
-    """From planes, range 0 to 1, to uint8 frames, rounded to nearest, values outside limited."""
-    # What comes in a lower precision has too few bits for levels that are to be rounded.
+    """Convert planes, range 0 to 1, to uint8 frames, rounded to nearest and clipped."""
+    # Lower precisions have too few bits to round to levels.
     levels = planes.to(torch.float32).mul_(255).round_().clamp_(0, 255)
     return levels.to(torch.uint8).permute(0, 2, 3, 1)
 
@@ -202,7 +196,7 @@ def _device_name(device: torch.device) -> str:
 
 
 def _is_native(precision: str, device: torch.device) -> bool:
-    """Whether the device computes in a precision itself, rather than by way of another."""
+    """Return whether the device computes natively in a precision."""
     if precision != "bf16":
         return True
     if device.type == "cuda":
@@ -227,7 +221,7 @@ def _save(program: torch.nn.Module, path: Path) -> None:
 
 @contextmanager
 def _no_deprecation() -> Iterator[None]:
-    """TorchScript is no longer developed, and newer versions of PyTorch say so."""
+    """Hide newer PyTorch's warnings that TorchScript is no longer developed."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`?torch\.jit\.\w+`? is")
         yield

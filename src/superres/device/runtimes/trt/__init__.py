@@ -1,3 +1,1 @@
-"""What the runtimes `tensorrt` and `tensorrt_rtx` share;
-each part decides by what the module has, not by its version.
-"""
+"""Code that the runtimes `tensorrt` and `tensorrt_rtx` share; it checks features, not versions."""

@@ -1,46 +1,77 @@
-"""Ranges that TensorRT finds itself, the implicit calibration of TensorRT up to 10: batches, and its cache.
+"""The implicit calibration of TensorRT up to 10, which finds the ranges itself.
 
 All but the class that TensorRT calls is plain Python. Batches hold one image, as in the paper.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any, Iterator, List, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from superres.device.base.errors import UserError
+from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
 from superres.device.frames.pixels import to_planes
-from superres.device.runtimes.sizes import Size
+from superres.device.runtimes.base import IMPLICIT, Size, input_shape
+from superres.device.runtimes.trt.config import is_strongly_typed
 from superres.device.runtimes.trt.cuda import Cuda, DeviceMemory
+
+if TYPE_CHECKING:
+    import tensorrt
 
 # TensorRT's calibrator for each method of a study's calibration.
 CALIBRATORS = {"entropy": "IInt8EntropyCalibrator2", "minmax": "IInt8MinMaxCalibrator"}
 
 
+def is_implicit(precision: str) -> bool:
+    """Return whether TensorRT finds the ranges of a precision itself."""
+    return precision.startswith(IMPLICIT)
+
+
+def check_implicit(trt: Any, method: str) -> None:
+    """Raise UnsupportedError if this TensorRT finds no ranges itself."""
+    if is_strongly_typed(trt) or not hasattr(trt, CALIBRATORS[method]):
+        raise UnsupportedError(
+            f"TensorRT {trt.__version__} finds no ranges itself, 10 was the last that did: "
+            "take int8-NAME, a Q/DQ graph, instead of int8-trt-NAME"
+        )
+
+
+def set_calibrator(
+    builder: tensorrt.Builder, config: tensorrt.IBuilderConfig, calibrator: Any, size: Size, frames: str
+) -> None:
+    """Make TensorRT find the ranges, on images of a size; see `check_implicit`."""
+    config.int8_calibrator = calibrator
+    profile = builder.create_optimization_profile()
+    shape: Any = input_shape(size, frames)
+    profile.set_shape("frame", shape, shape, shape)
+    config.set_calibration_profile(profile)
+
+
 class Batches:
     """The images of a calibration one by one, float32 1 x 3 x H x W in [0, 1], each once.
 
-    `data` is what the study says: `type: random` with kind, seed, images, height and width, or `type:
-    calibration-set` with images (None: all), which are the first of `frames` (with its index `.json` beside
-    it). All images have the size of the first, as a batch's memory has. Raises UserError otherwise.
+    `data` is the study's: `type: random` with kind, seed, images, height and width, or `type:
+    calibration-set` with images (None: all), the first of `frames` (with its index `.json` next to it).
+    All images must have the size of the first, as they share its memory. Raises UserError otherwise.
     """
 
-    def __init__(self, data: Mapping[str, Any], frames: Optional[Path]):
+    def __init__(self, data: Mapping[str, Any], frames: Path | None):
         self._images = _random_images(data) if data["type"] == "random" else _frame_images(data, frames)
         first = next(self._images, None)
         if first is None:
             raise UserError(f"{frames}: expected images to calibrate on, found none")
         self.size: Size = (first.shape[2], first.shape[3])
         self.count = 0
-        self._next: Optional[np.ndarray] = first
+        self._next: np.ndarray | None = first
 
-    def take(self) -> Optional[np.ndarray]:
-        """The next image; None once all are taken."""
+    def take(self) -> np.ndarray | None:
+        """Return the next image; None once all are taken."""
         image = self._next
         if image is None:
             return None
@@ -66,7 +97,7 @@ def _random_images(data: Mapping[str, Any]) -> Iterator[np.ndarray]:
             yield np.ones(shape, np.float32)
 
 
-def _frame_images(data: Mapping[str, Any], path: Optional[Path]) -> Iterator[np.ndarray]:
+def _frame_images(data: Mapping[str, Any], path: Path | None) -> Iterator[np.ndarray]:
     if path is None:
         raise UserError("calibration: expected the frame file of a calibration set, found none")
     index = read_json(path.with_suffix(".json"), ("names", "shapes"))
@@ -82,21 +113,21 @@ def _frame_images(data: Mapping[str, Any], path: Optional[Path]) -> Iterator[np.
 
 
 class CalibrationCache:
-    """What TensorRT wrote after a calibration, kept for the next build; `path` None keeps it in memory alone."""
+    """TensorRT's calibration cache, kept for the next build; in memory only if `path` is None."""
 
-    def __init__(self, path: Optional[Path]):
+    def __init__(self, path: Path | None):
         self._path = path
-        self.content: Optional[bytes] = None
+        self.content: bytes | None = None
         self.reused = False
 
-    def read(self) -> Optional[bytes]:
-        """The cache, None if there is none yet."""
+    def read(self) -> bytes | None:
+        """Return the cache, None if there is none yet."""
         if self._path is not None and self._path.is_file():
             self.content = self._path.read_bytes()
             self.reused = True
         return self.content
 
-    def write(self, content: Union[bytes, memoryview]) -> None:
+    def write(self, content: bytes | memoryview) -> None:
         """Keep the cache; a file is whole or not there."""
         self.content = bytes(content)
         if self._path is not None:
@@ -104,7 +135,7 @@ class CalibrationCache:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that no reader ever sees a part of it."""
+    """Write a file that no reader ever sees in part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     part.write_bytes(content)
@@ -112,7 +143,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def cache_key(*parts: Any) -> str:
-    """A name for what belongs to all of these; files count by their content."""
+    """Return a name derived from all parts; files count by their content."""
     digest = hashlib.sha256()
     for part in parts:
         content = (
@@ -123,22 +154,22 @@ def cache_key(*parts: Any) -> str:
 
 
 def make_calibrator(trt: Any, method: str, batches: Batches, cache: CalibrationCache, cuda: Cuda) -> Any:
-    """TensorRT's calibrator of a method, fed from `batches`.
+    """Return TensorRT's calibrator of a method, fed from `batches`.
 
-    TensorRT swallows what a callback raises, so that is kept in `failure`, and ends the batches.
+    TensorRT swallows exceptions of callbacks; `failure` keeps the first, which ends the batches.
     """
 
     class Calibrator(getattr(trt, CALIBRATORS[method])):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.failure: Optional[Exception] = None
-            self._memory: Optional[DeviceMemory] = None
+            self.failure: Exception | None = None
+            self._memory: DeviceMemory | None = None
             self._stream = cuda.stream()
 
         def get_batch_size(self) -> int:
             return 1
 
-        def get_batch(self, names: Sequence[str]) -> Optional[List[int]]:
+        def get_batch(self, names: Sequence[str]) -> list[int] | None:
             try:
                 image = batches.take()
                 if image is None:
@@ -151,7 +182,7 @@ def make_calibrator(trt: Any, method: str, batches: Batches, cache: CalibrationC
                 return None
             return [self._memory.address]
 
-        def read_calibration_cache(self) -> Optional[bytes]:
+        def read_calibration_cache(self) -> bytes | None:
             return cache.read()
 
         def write_calibration_cache(self, content: bytes) -> None:

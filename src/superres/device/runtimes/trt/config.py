@@ -1,19 +1,43 @@
-"""How TensorRT's builder is configured, decided by what
-it has: an old one is told what a new one does by itself.
-"""
+"""Configure TensorRT's builder by its features, not its version."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Mapping
 
-from superres.device.base.errors import UnsupportedError
-from superres.device.runtimes.sizes import Sizes, input_shape
-from superres.device.runtimes.trt.options import BuildOptions
+from superres.device.base.errors import UnsupportedError, UserError
+from superres.device.runtimes.base import Settings, Sizes, input_shape
 
 if TYPE_CHECKING:
     import tensorrt
 
 KINDS = ("fp32", "fp16", "int8")
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """Options of a build.
+
+    `workspace_mib` limits a layer's scratch memory; None: no limit. `fp16_fallback` lets layers of an INT8
+    engine that aren't in INT8 run in FP16. `optimization_level` is 0 to 5, None: TensorRT's default.
+    `dla_core` is the DLA core to use, with the GPU for other layers. `timing_cache` keeps kernel times for
+    the next build on this device.
+    """
+
+    workspace_mib: int | None = None
+    fp16_fallback: bool = False
+    optimization_level: int | None = None
+    dla_core: int | None = None
+    timing_cache: bool = True
+
+
+def build_options(settings: Settings) -> BuildOptions:
+    """Return the option `build`; raises UserError for an unknown key."""
+    given: Mapping[str, Any] = settings.options.get("build", {})
+    known = BuildOptions.__dataclass_fields__
+    if unknown := sorted(set(given) - set(known)):
+        raise UserError(f"options: build: expected {', '.join(known)}, found {', '.join(unknown)}")
+    return BuildOptions(**given)
 
 
 def find_kind(precision: str) -> str:
@@ -25,12 +49,12 @@ def find_kind(precision: str) -> str:
 
 
 def is_strongly_typed(trt: Any) -> bool:
-    """Whether every network's types are those of its ONNX file: then no flag says FP16 or INT8."""
+    """Return whether all types come from the ONNX file, without flags for FP16 and INT8."""
     return not hasattr(trt.BuilderFlag, "FP16")
 
 
 def network_flags(trt: Any) -> int:
-    """Flags of a new network: batches are explicit, which newer versions no longer say."""
+    """Return the flags of a new network; only older versions have one for explicit batches."""
     flag = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
     return 0 if flag is None else 1 << int(flag)
 
@@ -38,10 +62,9 @@ def network_flags(trt: Any) -> int:
 def set_precision(
     trt: Any, builder: tensorrt.Builder, config: tensorrt.IBuilderConfig, precision: str, fp16_fallback: bool
 ) -> None:
-    """Allow what the precision needs and nothing else; TF32 never, which would be neither FP32 nor said.
+    """Allow the types of the precision and nothing else, never TF32.
 
-    Raises UnsupportedError where the device lacks it, and for a fallback that a strongly typed TensorRT
-    can't be told.
+    Raises UnsupportedError if the device lacks it, and for a fallback with a strongly typed TensorRT.
     """
     kind = find_kind(precision)
     if hasattr(trt.BuilderFlag, "TF32"):
@@ -49,8 +72,8 @@ def set_precision(
     if is_strongly_typed(trt):
         if fp16_fallback and kind == "int8":
             raise UnsupportedError(
-                f"TensorRT {trt.__version__} takes every type from the ONNX file: it has no fallback to FP16; "
-                "take fp16_fallback out of the study"
+                f"TensorRT {trt.__version__} takes every type from the ONNX file: "
+                "it has no fallback to FP16; take fp16_fallback out of the study"
             )
         return
     for name, wanted in (
@@ -64,15 +87,13 @@ def set_precision(
 
 def check_fast(builder: tensorrt.Builder, kind: str) -> None:
     """Raise UnsupportedError if the device says that it has no fast `fp16` or `int8`."""
-    # Deprecated in 10.12, gone in 11; it is used all the same where the device has it by other means.
+    # Deprecated in 10.12, gone in 11, which leaves nothing to check.
     if not getattr(builder, f"platform_has_fast_{kind}", True):
         raise UnsupportedError(f"this device has no fast {kind.upper()}")
 
 
 def set_limits(trt: Any, config: tensorrt.IBuilderConfig, options: BuildOptions) -> None:
-    """Workspace, optimisation level, and layers that can be
-    looked at; raises UnsupportedError for what is missing.
-    """
+    """Set workspace, optimisation level and layer details; raises UnsupportedError for a missing one."""
     if options.workspace_mib is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib << 20)
     if options.optimization_level is not None:
@@ -94,10 +115,11 @@ def set_dla(
     core: int,
     sizes: Sizes,
 ) -> None:
-    """Run on a DLA core what it can, the rest on the GPU; raises UnsupportedError for what DLA doesn't do."""
+    """Use a DLA core, with the GPU for other layers; raises UnsupportedError if DLA can't run it."""
     if core >= builder.num_DLA_cores:
         raise UnsupportedError(
-            f"expected DLA core {core} on this device, found {builder.num_DLA_cores} cores; take dla_core out of the study"
+            f"expected DLA core {core} on this device, found {builder.num_DLA_cores} cores; "
+            "take dla_core out of the study"
         )
     if find_kind(precision) == "fp32":
         raise UnsupportedError("DLA computes in FP16 and INT8 only, not in fp32")
@@ -113,9 +135,9 @@ def set_dla(
 def add_profile(
     builder: tensorrt.Builder, config: tensorrt.IBuilderConfig, sizes: Sizes, frames: str
 ) -> None:
-    """Say which sizes of frames the engine has to take, and which it is tuned for."""
+    """Set the frame sizes that the engine takes, and the one it is tuned for."""
     profile = builder.create_optimization_profile()
-    # The bindings make their Dims of tuples.
+    # The bindings take tuples as Dims.
     shapes: list[Any] = [input_shape(size, frames) for size in (sizes.smallest, sizes.tuned, sizes.largest)]
     profile.set_shape("frame", *shapes)
     config.add_optimization_profile(profile)

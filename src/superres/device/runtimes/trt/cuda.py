@@ -1,6 +1,4 @@
-"""The CUDA runtime library through ctypes: JetPack has
-no Python package for it. Every return code is checked.
-"""
+"""The CUDA runtime library through ctypes, as JetPack has no Python package for it."""
 
 import ctypes
 import ctypes.util
@@ -28,7 +26,7 @@ class Device(NamedTuple):
 
 
 def has_driver() -> bool:
-    """Whether NVIDIA's driver is there. Without it TensorRT ends the process with a segmentation fault."""
+    """Return whether NVIDIA's driver is there; without it TensorRT crashes the process."""
     try:
         ctypes.CDLL(DRIVER)
     except OSError:
@@ -43,11 +41,11 @@ def require_driver() -> None:
 
 
 class Cuda:
-    """The functions of the CUDA runtime that an engine needs, with its first device.
+    """The functions of the CUDA runtime that an engine needs, on the first device.
 
-    `path` names the library; without it, it is looked for. Raises UserError if there is none. What a function
-    returns becomes UnsupportedError where there is no driver (error 35) or no device (100), UserError where
-    memory runs out (2), RuntimeError with the error's name for all else.
+    `path` is the library's; by default it is searched. Raises UserError if there is none. Error codes of
+    functions raise UnsupportedError without a driver (35) or device (100), UserError if memory runs out (2),
+    else RuntimeError with the error's name.
     """
 
     def __init__(self, path: Optional[str] = None):
@@ -56,7 +54,7 @@ class Cuda:
             getattr(self._library, name).restype = ctypes.c_char_p
 
     def call(self, name: str, *arguments: Any) -> None:
-        """Call a function; raises what its return code means."""
+        """Call a function; raises the error of its return code."""
         code = getattr(self._library, name)(*arguments)
         if code == 0:
             return
@@ -90,7 +88,7 @@ class Cuda:
             number = ctypes.c_int()
             self.call("cudaDeviceGetAttribute", ctypes.byref(number), attribute, 0)
             numbers.append(str(number.value))
-        # The structure differs between versions, in its length too, but begins with the name in all of them.
+        # The structure differs between versions, but always begins with the name.
         properties = ctypes.create_string_buffer(1 << 14)
         self.call("cudaGetDeviceProperties", properties, 0)
         return Device(properties.value.decode("utf-8", "replace"), ".".join(numbers))
@@ -102,7 +100,7 @@ class Cuda:
         return DeviceMemory(self, int(pointer.value or 0))
 
     def host_array(self, shape: Sequence[int], dtype: Any) -> np.ndarray:
-        """An array in pinned memory, which copies to and from the device don't stage; freed with the array."""
+        """Return an array in pinned memory, for direct copies; freed with the array."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         pointer = ctypes.c_void_p()
         self.call("cudaHostAlloc", ctypes.byref(pointer), ctypes.c_size_t(size), 0)
@@ -111,17 +109,17 @@ class Cuda:
         return np.frombuffer(memory, dtype).reshape(shape)
 
     def free(self, address: int) -> None:
-        """Give memory of the device back."""
+        """Free memory of the device."""
         self.call("cudaFree", ctypes.c_void_p(address))
 
     def free_memory(self) -> int:
-        """Bytes of the device's memory that nobody holds."""
+        """Return the free bytes of the device's memory."""
         free, total = ctypes.c_size_t(), ctypes.c_size_t()
         self.call("cudaMemGetInfo", ctypes.byref(free), ctypes.byref(total))
         return free.value
 
     def event(self) -> "Event":
-        """A mark that a stream can record."""
+        """Return a new event."""
         handle = ctypes.c_void_p()
         self.call("cudaEventCreate", ctypes.byref(handle))
         return Event(self, int(handle.value or 0))
@@ -150,7 +148,7 @@ class Event:
         weakref.finalize(self, cuda.call, "cudaEventDestroy", ctypes.c_void_p(handle))
 
     def milliseconds_to(self, later: "Event") -> float:
-        """From this moment to a later one, both of which have passed; to half a microsecond."""
+        """Return the time to a later event, both in the past; resolution half a microsecond."""
         found = ctypes.c_float()
         arguments = ctypes.c_void_p(self.handle), ctypes.c_void_p(later.handle)
         self._cuda.call("cudaEventElapsedTime", ctypes.byref(found), *arguments)
@@ -158,7 +156,7 @@ class Event:
 
 
 class Stream:
-    """Work on the device in order; copies are asynchronous, their arrays have to stay until `synchronize`."""
+    """A queue of work on the device; arrays of its copies must stay until `synchronize`."""
 
     def __init__(self, cuda: Cuda, handle: int):
         self._cuda = cuda
@@ -185,11 +183,11 @@ class Stream:
         self._cuda.call("cudaStreamSynchronize", self._pointer)
 
     def begin_capture(self) -> None:
-        """Record work from now on, instead of doing it."""
+        """Record work from now on instead of running it."""
         self._cuda.call("cudaStreamBeginCapture", self._pointer, _CAPTURE_THREAD_LOCAL)
 
     def end_capture(self) -> int:
-        """What was recorded, as a graph that can be launched; raises RuntimeError if it can't be recorded."""
+        """Return the recorded work as a graph; raises RuntimeError if it can't be recorded."""
         graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
         self._cuda.call("cudaStreamEndCapture", self._pointer, ctypes.byref(graph))
         # Without flags the function's arguments differ between CUDA 11 and 12; with them they don't.
@@ -204,7 +202,7 @@ class Stream:
             self._cuda.call("cudaGraphExecDestroy", ctypes.c_void_p(graph))
 
     def launch(self, graph: int) -> None:
-        """Do what was recorded."""
+        """Run a recorded graph."""
         self._cuda.call("cudaGraphLaunch", ctypes.c_void_p(graph), self._pointer)
 
     @property

@@ -1,4 +1,4 @@
-"""From an ONNX file to an engine: parser, builder, and what is said of both."""
+"""Build an engine from an ONNX file."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from superres.device.base.cache import cache_folder
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import Settings
-from superres.device.runtimes.sizes import frame_sizes
+from superres.device.machine.facts import cache_folder
+from superres.device.runtimes.base import Settings, frame_sizes
 from superres.device.runtimes.trt import config as configuration
-from superres.device.runtimes.trt import implicit
 from superres.device.runtimes.trt.calibrator import (
     CALIBRATORS,
     Batches,
     CalibrationCache,
     cache_key,
+    check_implicit,
+    is_implicit,
     make_calibrator,
+    set_calibrator,
     write_whole,
 )
+from superres.device.runtimes.trt.config import build_options
 from superres.device.runtimes.trt.cuda import Cuda, Device
 from superres.device.runtimes.trt.layers import LOG_START, Layer, count_convolutions, read_build_log
 from superres.device.runtimes.trt.library import make_log
-from superres.device.runtimes.trt.options import build_options
 
 if TYPE_CHECKING:
     import tensorrt
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Built:
-    """A serialised engine, its layers as the builder's log
-    names them (none if it doesn't), and facts of the build.
-    """
+    """A serialised engine, its layers from the builder's log (if any), and facts of the build."""
 
     plan: bytes
     layers: list[Layer]
@@ -43,8 +42,8 @@ class Built:
 def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: Device | None) -> Built:
     """Build the engine of an ONNX file with the module `trt`, called `name`, for a device (None: any).
 
-    Raises UserError for a file that TensorRT refuses, in its own words and with the node, and for limits that
-    are too tight; UnsupportedError for what this TensorRT or this device doesn't do.
+    Raises UserError with TensorRT's message and node for a file that it refuses, and for limits that are too
+    tight; UnsupportedError for a missing feature of this TensorRT or device.
     """
     configuration.find_kind(settings.precision)
     options, sizes = build_options(settings), frame_sizes(settings)
@@ -62,12 +61,12 @@ def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: D
     calibration = _Calibration.prepare(trt, name, model, settings)
     if calibration is not None:
         size = calibration.batches.size
-        implicit.set_calibrator(builder, config, calibration.calibrator, size, settings.frames)
+        set_calibrator(builder, config, calibration.calibrator, size, settings.frames)
     timing = _TimingCache(trt, config, name, device) if options.timing_cache and device else None
     plan = _serialize(builder, network, config, log=log, model=model, calibration=calibration)
     if timing is not None:
         timing.keep()
-    # With a device, the inspector says them better.
+    # With a device, the inspector describes them better.
     layers = [] if device else _logged_layers(log.messages)
     facts = {
         "module": name,
@@ -84,7 +83,7 @@ def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: D
 
 
 def check_int8(convolutions: dict[str, int], precision: str) -> None:
-    """Raise UnsupportedError if no convolution of an INT8 engine is Int8, where the types of all are known."""
+    """Raise UnsupportedError if all convolutions of an INT8 engine are known to be float."""
     if configuration.find_kind(precision) != "int8" or not convolutions:
         return
     if set(convolutions) <= {"Float", "Half"}:
@@ -94,11 +93,11 @@ def check_int8(convolutions: dict[str, int], precision: str) -> None:
 
 
 def make_builder(trt: Any, log: Any) -> tensorrt.Builder:
-    """TensorRT's builder; raises UnsupportedError where it makes none."""
+    """Return TensorRT's builder; raises UnsupportedError if it makes none."""
     try:
         return trt.Builder(log)
     except TypeError as error:
-        # The bindings' way to say that the library gave none.
+        # The bindings raise this if the library returns none.
         reason = log.errors[-1] if log.errors else str(error)
         raise UnsupportedError(
             f"TensorRT {trt.__version__} makes no builder on this machine: {_line(reason)}"
@@ -120,7 +119,7 @@ def _parse(trt: Any, network: tensorrt.INetworkDefinition, log: Any, model: Path
 
 
 def frame_type(trt: Any, frames: str) -> Any:
-    """TensorRT's type of what an engine takes and gives; raises UnsupportedError for one that it hasn't."""
+    """Return TensorRT's type of frames; raises UnsupportedError if it lacks it."""
     if frames == "float32":
         return trt.DataType.FLOAT
     if not hasattr(trt.DataType, "UINT8"):
@@ -165,7 +164,7 @@ def _serialize(
 
 
 def _content(memory: Any) -> bytes:
-    """TensorRT's host memory, a buffer that not every version's types declare as one, as bytes."""
+    """Return TensorRT's host memory as bytes; not every version's stubs declare it as a buffer."""
     return bytes(memory)
 
 
@@ -184,7 +183,7 @@ def _flag_names(trt: Any, config: tensorrt.IBuilderConfig) -> list[str]:
 
 
 class _TimingCache:
-    """Times of kernels that earlier builds on this device measured; no version reads another's."""
+    """Kernel times from earlier builds on this device with the same version."""
 
     def __init__(self, trt: Any, config: tensorrt.IBuilderConfig, name: str, device: Device):
         self._config = config
@@ -194,7 +193,7 @@ class _TimingCache:
         config.set_timing_cache(config.create_timing_cache(content), False)
 
     def keep(self) -> None:
-        """Write what is known now."""
+        """Write the cache."""
         write_whole(self._path, _content(self._config.get_timing_cache().serialize()))
 
 
@@ -206,8 +205,8 @@ class _Calibration:
 
     @classmethod
     def prepare(cls, trt: Any, name: str, model: Path, settings: Settings) -> _Calibration | None:
-        """What feeds an implicit calibration; None for other precisions."""
-        if not implicit.is_implicit(settings.precision):
+        """Prepare an implicit calibration; None for other precisions."""
+        if not is_implicit(settings.precision):
             return None
         given = settings.options.get("calibration")
         if not isinstance(given, dict) or given.get("method") not in CALIBRATORS:
@@ -215,7 +214,7 @@ class _Calibration:
                 f"{settings.precision}: expected a calibration by {' or '.join(CALIBRATORS)}, "
                 f"which TensorRT has, found {given and given.get('method')}"
             )
-        implicit.check_implicit(trt, given["method"])
+        check_implicit(trt, given["method"])
         frames = Path(given["frames"]) if given.get("frames") else None
         parts = [name, str(trt.__version__), given["method"], given["data"], model]
         key = cache_key(*parts, *([frames] if frames else []))
@@ -224,7 +223,7 @@ class _Calibration:
         return cls(batches, cache, make_calibrator(trt, given["method"], batches, cache, Cuda()))
 
     def facts(self) -> dict[str, Any]:
-        """What the record says of the calibration: TensorRT's own cache, which a study can replay elsewhere."""
+        """Return the record's facts of the calibration, with TensorRT's cache to replay elsewhere."""
         content = (self.cache.content or b"").decode("ascii", "replace")
         return {
             "calibration": {"images": self.batches.count, "reused": self.cache.reused, "cache": content},

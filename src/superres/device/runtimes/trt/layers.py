@@ -1,7 +1,7 @@
 """The layers of an engine, and the ONNX nodes that each of them came from.
 
-TensorRT tells of them in two forms: the engine inspector's JSON, which needs a device, and the builder's own
-verbose log, which is all there is where an engine is built without one.
+TensorRT describes them in the engine inspector's JSON, which needs a device, and in the builder's verbose
+log, the only source if an engine is built without a device.
 """
 
 import json
@@ -13,7 +13,7 @@ from superres.device.base.errors import UserError
 from superres.device.runtimes.base import convolution_macs
 
 LOG_START = "Layers:\n"
-"""How the message of the builder's log begins that names every layer."""
+"""Start of the builder's message that names every layer."""
 
 _FIELDS = re.compile(
     r"(?:^|, )(Name|LayerType|Inputs|Constants|Outputs|TacticName|StreamId|Metadata): (?![^{]*\})"
@@ -22,8 +22,7 @@ _TENSOR = re.compile(
     r"\{ Name: (?P<name>[^{}]*?), Dimensions: \[(?P<shape>[-\d,]*)\], [^{}]*?Datatype: (?P<type>\w+)"
 )
 _NODE = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
-# Words in the inspector's descriptions of formats, in all
-# versions; a longer word stands before one that it contains.
+# Words in all versions' descriptions of formats; a longer word precedes one that it contains.
 _WORDS = {
     "uint8": "UInt8",
     "int8": "Int8",
@@ -40,7 +39,7 @@ _WORDS = {
 class Tensor:
     """A tensor or constant that a layer reads or writes; `type` as TensorRT writes it: Float, Half, Int8, ...
 
-    Of constants the inspector tells only how many numbers they hold: `shape` is that.
+    The `shape` of the inspector's constants is only their number of values.
     """
 
     name: str
@@ -61,7 +60,7 @@ class Layer:
 
     @property
     def is_convolution(self) -> bool:
-        """Whether the layer multiplies: its arithmetic is then in the type of what it reads."""
+        """Return whether the layer multiplies: its arithmetic is then in the type of what it reads."""
         return "conv" in self.kind.lower() or self.kind == "correlation"
 
     @property
@@ -73,14 +72,14 @@ class Layer:
 def read_build_log(text: str) -> List[Layer]:
     """The layers that the builder's verbose message `Layers:` names.
 
-    Raises UserError if a line of it can't be read, which a new version could bring about.
+    Raises UserError if a line can't be read, as a new version could write it.
     """
     block = text[len(LOG_START) :].split("\n\n", 1)[0] if text.startswith(LOG_START) else text
     return [_from_log(line.strip()) for line in block.splitlines()]
 
 
 def _from_log(line: str) -> Layer:
-    # A split at the names of fields gives what precedes the first, then names and values in turn.
+    # The split at field names gives a prefix, then names and values in turn.
     parts = _FIELDS.split(line)
     fields = dict(zip(parts[1::2], parts[2::2]))
     if not {"Name", "LayerType", "Inputs", "Outputs"} <= set(fields):
@@ -142,9 +141,7 @@ def _inspected_tensor(entry: Mapping[str, Any]) -> Tensor:
 
 
 def layer_macs(layer: Layer) -> Optional[int]:
-    """Multiply-adds of a layer: 0 if it doesn't convolve, None
-    where neither its weights nor its result are described.
-    """
+    """Return a layer's multiply-adds: 0 if it doesn't convolve, None if weights or result are unknown."""
     if not layer.is_convolution:
         return 0
     weights = [
@@ -156,7 +153,7 @@ def layer_macs(layer: Layer) -> Optional[int]:
 
 
 def count_convolutions(layers: Iterable[Layer]) -> Dict[str, int]:
-    """How many layers convolve in each type."""
+    """Return the number of convolutions in each type."""
     counts: Dict[str, int] = {}
     for layer in layers:
         if layer.is_convolution:

@@ -1,4 +1,4 @@
-"""The Python module of TensorRT, or of TensorRT-RTX: found, and asked what it can do."""
+"""Find and import the Python module of TensorRT or TensorRT-RTX."""
 
 import importlib
 from typing import Any, Dict, List
@@ -7,18 +7,20 @@ from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.runtimes.trt.cuda import Cuda, Device, require_driver
 
 PACKAGES = {
-    "tensorrt": "on a Jetson install JetPack's tensorrt and python3-libnvinfer (envs/jetson.md), on a PC envs/gpu.txt",
+    "tensorrt": (
+        "on a Jetson install JetPack's tensorrt and python3-libnvinfer (envs/jetson.md), on a PC envs/gpu.txt"
+    ),
     "tensorrt_rtx": "install tensorrt-rtx-cu12 (envs/gpu.txt)",
 }
-# Without the calls by tensor names a session would need a second form for every step.
+# Sessions need the calls by tensor names.
 _NEEDED = ("num_io_tensors", "get_tensor_dtype")
 
 
 def load_module(name: str) -> Any:
     """Import `tensorrt` or `tensorrt_rtx`.
 
-    The first is imported only where NVIDIA's driver is: without it, its first call is a segmentation fault.
-    Raises UnsupportedError without a driver, UserError for a missing package and for one that is too old.
+    The first needs NVIDIA's driver: without it, its first call is a segmentation fault. Raises
+    UnsupportedError without a driver, UserError for a missing package or one that is too old.
     """
     if name == "tensorrt":
         require_driver()
@@ -29,7 +31,7 @@ def load_module(name: str) -> Any:
             f"runtime {name}: expected the Python package {name}, found none that can be imported "
             f"({error}); {PACKAGES[name]}"
         ) from error
-    # A package of type stubs alone can be imported as well, and is empty.
+    # A package of type stubs alone can be imported too.
     if not hasattr(module, "Builder"):
         raise UserError(
             f"runtime {name}: expected the Python package {name}, found only its types; {PACKAGES[name]}"
@@ -49,7 +51,7 @@ def find_device() -> Device:
 
 
 def module_version(name: str) -> Dict[str, str]:
-    """Version of an installed module; nothing where it can't be imported safely."""
+    """Return the version of an installed module; empty if it can't be imported safely."""
     try:
         module = load_module(name)
     except (UnsupportedError, UserError):
@@ -58,7 +60,7 @@ def module_version(name: str) -> Dict[str, str]:
 
 
 def make_log(trt: Any) -> Any:
-    """A logger that keeps TensorRT's messages: `messages`, and of them the `errors`."""
+    """Return a logger that keeps TensorRT's `messages`, and the `errors` among them."""
 
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:

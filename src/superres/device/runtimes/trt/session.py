@@ -1,4 +1,4 @@
-"""An engine on the device: its memory, its stream, and what the two are made to do for each frame."""
+"""Run an engine on the device."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def check_origin(facts: Mapping[str, Any], name: str, version: str, device: Device | None) -> None:
-    """Raise UserError if an engine, by the facts of its build, is not of this TensorRT and this device.
+    """Raise UserError if an engine's facts don't match this TensorRT and this device.
 
-    An engine that was built for no device in particular (`device` None in its facts) fits any.
+    An engine without a device (`device` None in its facts) fits any.
     """
     built = facts.get("device")
     expected = {"module": name, "version": version}
@@ -33,17 +33,17 @@ def check_origin(facts: Mapping[str, Any], name: str, version: str, device: Devi
     for key, value in expected.items():
         if found[key] != value:
             raise UserError(
-                f"the engine was built with {key} {found[key]}, this is {value}: TensorRT's engines belong to one "
-                "version and one device; build it again, with snakemake --forcerun build_engine"
+                f"the engine was built with {key} {found[key]}, this is {value}: TensorRT's engines belong "
+                "to one version and one device; build it again, with snakemake --forcerun build_engine"
             )
 
 
 def deserialize(
     trt: Any, runtime: tensorrt.Runtime, plan: bytes, *, log: Any, where: str
 ) -> tensorrt.ICudaEngine:
-    """An engine from its serialised form; raises UserError with TensorRT's own words if it takes none.
+    """Return an engine from its serialised form; raises UserError with TensorRT's message if that fails.
 
-    The runtime and its log have to live as long as the engine.
+    The runtime and its log must live as long as the engine.
     """
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
@@ -55,9 +55,9 @@ def deserialize(
 
 
 def inspect(trt: Any, engine: tensorrt.ICudaEngine, context: tensorrt.IExecutionContext | None = None) -> str:
-    """What the engine inspector says of an engine, as JSON.
+    """Return the engine inspector's JSON.
 
-    Types and shapes of an engine for several sizes are known only with a context that has one of them.
+    An engine for several sizes needs a context with one of them for types and shapes.
     """
     inspector = engine.create_engine_inspector()
     if context is not None:
@@ -66,11 +66,11 @@ def inspect(trt: Any, engine: tensorrt.ICudaEngine, context: tensorrt.IExecution
 
 
 class TensorrtSession(BoundSession):
-    """An engine between two arrays in pinned memory, with the device's memory of each beside it.
+    """An engine between two arrays in pinned memory, each with a copy on the device.
 
-    `preprocess` ends when the frame is on the device, `execute` when the device has computed: what is timed
-    as the runtime alone holds no transfer, and is measured by the device's own clock. The engine's work is
-    recorded as a CUDA graph where it can be, and launched as one.
+    `preprocess` ends when the frame is on the device, `execute` when the device is done: the runtime's time
+    includes no transfer, and comes from the device's own clock. The engine runs as a CUDA graph if it can
+    be recorded.
     """
 
     queued = True
@@ -78,7 +78,7 @@ class TensorrtSession(BoundSession):
     def __init__(self, trt: Any, path: Path, settings: Settings):
         super().__init__(settings)
         self._trt = trt
-        # Not every version's objects keep alive what they were made from.
+        # Not every version's objects keep their parents alive.
         self._log = make_log(trt)
         self._runtime = trt.Runtime(self._log)
         self._cuda = Cuda()
@@ -109,7 +109,7 @@ class TensorrtSession(BoundSession):
         self._memory = (self._cuda.allocate(inputs.nbytes), self._cuda.allocate(outputs.nbytes))
         for name, memory in zip((INPUT, OUTPUT), self._memory):
             self._context.set_tensor_address(name, memory.address)
-        # A new shape makes the first run prepare, which no recording may hold.
+        # The first run of a new shape prepares it, which can't be recorded.
         self._enqueue()
         self._stream.synchronize()
         self._graph = self._record()
@@ -137,7 +137,7 @@ class TensorrtSession(BoundSession):
         return self._begin.milliseconds_to(self._end)
 
     def device_memory_bytes(self) -> int:
-        # Free memory is that of the whole device; nothing else is expected to run there.
+        # Free memory counts the whole device; nothing else should run there.
         return max(0, self._free_before - min(self._free_before, self._cuda.free_memory()))
 
     def postprocess(self, outputs: None) -> np.ndarray:
@@ -161,12 +161,12 @@ class TensorrtSession(BoundSession):
             raise RuntimeError(f"TensorRT can't run the engine: {reason}")
 
     def _record(self) -> int:
-        """The engine's work as a graph; 0 where it can't be recorded, as with layers that wait for the host."""
+        """Record the engine's work as a graph; 0 if that fails, as with layers that wait for the host."""
         self._stream.begin_capture()
         try:
             enqueued = self._context.execute_async_v3(self._stream.handle)
         finally:
-            # Also a failed recording has to be ended.
+            # A failed recording must be ended too.
             try:
                 graph = self._stream.end_capture()
             except RuntimeError:
@@ -184,11 +184,11 @@ def _check_tensors(trt: Any, engine: tensorrt.ICudaEngine, frames: str, where: s
 
 
 def layer_times(times: Mapping[str, Sequence[float]], layers: Sequence[Layer]) -> list[LayerTime]:
-    """Times by the names of layers, with what is known of each layer; run by run."""
+    """Return times with facts of their layers, sorted by run."""
     known = {layer.name: layer for layer in layers}
     found = []
     for name, values in times.items():
-        # What TensorRT adds while it runs, such as a reformatted input, the inspector doesn't name.
+        # The inspector doesn't list layers that TensorRT adds at run time, such as reformatted inputs.
         layer = known.get(name, Layer(name, "", (), (), (), ()))
         shape = layer.inputs[0].shape if layer.inputs else ()
         macs = layer_macs(layer)
