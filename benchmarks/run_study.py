@@ -25,7 +25,6 @@ COMPUTING = {
     "observe_activations",
     "refine_onnx",
     "quantize_by_tool",
-    "choose_form",
     "measure_quality",
     "measure_latency",
     "measure_roofline",

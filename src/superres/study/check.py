@@ -63,6 +63,11 @@ def _leave_out_tools(study: Study) -> Study:
     return reduced
 
 
+def study_notes(study: Study) -> list[str]:
+    """Return a line for each clip, tool, reference and column that the study has to do without."""
+    return [*left_out_notes(study), *_reference_notes(study), *_table_notes(study)]
+
+
 def left_out_notes(study: Study) -> list[str]:
     """A line for each clip and each calibration that the study goes on without."""
     clips = [
@@ -74,6 +79,28 @@ def left_out_notes(study: Study) -> list[str]:
         for calibration in study.missing.values()
     ]
     return clips + tools
+
+
+def _reference_notes(study: Study) -> list[str]:
+    references = [study.reference.on(target) for target in dict.fromkeys(arm.target for arm in study.arms)]
+    return [
+        f"No ratios of speeds on {reference.target}: the reference {reference.folder} is no arm of this study."
+        for reference in references
+        if reference not in study.arms
+    ]
+
+
+def _table_notes(study: Study) -> list[str]:
+    """Return a line if no arm has the calibration of the column of calibrated INT8."""
+    calibrated = study.table.calibrated
+    others = {arm.precision for arm in study.arms if arm.int8 is not None} - {"int8-dummy"}
+    if f"int8-{calibrated}" in others or not others:
+        return []
+    known = ", ".join(sorted(name.removeprefix("int8-") for name in others))
+    return [
+        f'The column "INT8 w/ calibration" is empty: table.calibrated is {calibrated}, which no arm has; '
+        f"it may be {known}."
+    ]
 
 
 def place_of(clip: Clip) -> str | None:

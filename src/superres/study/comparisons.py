@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from superres.quantization.settings import Calibration
-from superres.study.arms import Arm
+from superres.study.keys.arms import Arm
 from superres.study.keys.study import Study
 
 

@@ -2,7 +2,7 @@
 
 from superres.device.runtimes import about
 from superres.models.graphs.uint8.forms import FORM_OF, PLAIN, PLAIN_ALONE
-from superres.study.arms import Arm
+from superres.study.keys.arms import Arm
 from superres.study.keys.study import Study
 
 

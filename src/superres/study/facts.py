@@ -9,8 +9,8 @@ from superres.models.settings import weights_name
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import Calibration
 from superres.report.plots.registry import PLOTS
-from superres.study.arms import Arm
 from superres.study.engines import form_of, frames_of, graph_of
+from superres.study.keys.arms import Arm
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
 from superres.study.keys.models import BASELINE, TRAINING_ROLES
 from superres.study.keys.study import Study

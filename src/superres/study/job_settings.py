@@ -4,12 +4,12 @@ from typing import Any
 
 from superres.device.runtimes import about
 from superres.quantization.recipes import STEPS
-from superres.study.arms import Arm
+from superres.study.check import study_notes
 from superres.study.comparisons import differing_in
 from superres.study.engines import form_of, frames_of
+from superres.study.keys.arms import Arm
 from superres.study.keys.models import BASELINE
 from superres.study.keys.study import Study
-from superres.study.notes import study_notes
 from superres.study.paths import Paths
 
 Settings = dict[str, Any]
@@ -160,7 +160,7 @@ class JobSettings:
         ]
         models = self.study.models
         return {
-            "notes": clips + study_notes(self.paths),
+            "notes": clips + study_notes(self.study),
             "calibrated": self.calibrated,
             "kernel": models[BASELINE].kernel if BASELINE in models else None,
         }

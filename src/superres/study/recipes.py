@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from superres.device.base.errors import UserError
 from superres.quantization.recipes import MEASURED, NEED_IMAGES, NEED_PHOTOGRAPHS, Recipe, parse_recipe
 from superres.quantization.settings import Calibration, RandomData
-from superres.study.arms import IMPLICIT, Arm
+from superres.study.keys.arms import IMPLICIT, Arm
 from superres.study.keys.quantization import Quantization
 from superres.study.keys.study import Study
 

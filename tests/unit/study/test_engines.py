@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from superres.device.base.errors import UserError
-from superres.study.arms import Arm
 from superres.study.engines import (
     FORMS,
     build_settings,
@@ -16,6 +15,7 @@ from superres.study.engines import (
     graph_of,
     measured_arm,
 )
+from superres.study.keys.arms import Arm
 from superres.study.keys.study import Study
 from superres.study.load import load_study
 

@@ -12,7 +12,7 @@ from superres.data.sources.y4m import Y4m
 from superres.data.sources.zip_images import ZipImages
 from superres.device.base.errors import UserError
 from superres.study.check import check_study, leave_out_missing
-from superres.study.downloads import frames_made_of
+from superres.study.graph_paths import frames_made_of
 from superres.study.load import load_study
 
 CLIP = {

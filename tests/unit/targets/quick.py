@@ -17,7 +17,7 @@ from pathlib import Path
 from far_side import PATIENCE_S, FarSide
 from superres.device.job import Job
 from superres.targets.remote import errand as remote
-from superres.targets.remote import pack
+from superres.targets.remote.parcel import Worker, pack_worker
 from superres.targets.remote.ssh import Patience
 from superres.targets.settings import Device
 
@@ -56,16 +56,16 @@ QUICK = Patience(silence_s=60.0, first_s=2.0, reconnect_s=PATIENCE_S, pauses=(0.
 SECONDS = PATIENCE_S
 
 
-def repack(name: str, change: Callable[[str], str]) -> pack.Worker:
+def repack(name: str, change: Callable[[str], str]) -> Worker:
     """The worker with one module changed."""
-    with zipfile.ZipFile(io.BytesIO(pack.pack_worker().content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(pack_worker().content)) as archive:
         files = {entry: archive.read(entry) for entry in archive.namelist()}
     files[name] = change(files[name].decode()).encode()
     changed = io.BytesIO()
     with zipfile.ZipFile(changed, "w") as archive:
         for entry, text in files.items():
             archive.writestr(entry, text)
-    return pack.Worker(changed.getvalue(), hashlib.sha256(changed.getvalue()).hexdigest())
+    return Worker(changed.getvalue(), hashlib.sha256(changed.getvalue()).hexdigest())
 
 
 def make_job(folder: Path, size: int = 1000, **options: object) -> Job:
@@ -93,7 +93,7 @@ def start(
         "import json, sys\n"
         "from superres.device.job import Job\n"
         "from superres.targets.remote import errand as remote\n"
-        "from superres.targets.remote.pack import Worker\n"
+        "from superres.targets.remote.parcel import Worker\n"
         "from superres.targets.settings import Device\n"
         "from superres.targets.remote.ssh import Patience\n"
         "job, device, worker, patience = sys.argv[1:]\n"

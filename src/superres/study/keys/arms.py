@@ -1,5 +1,6 @@
 """Keys of arms: which runtimes execute them, in which precisions, and how they are measured."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -12,6 +13,39 @@ Precision = Annotated[
     str,
     Field(pattern=r"^(fp32|fp16|bf16|uint8|int8-trt-[a-z0-9]+|int8-[a-z0-9]+(\+[a-z0-9]+)*)$"),
 ]
+
+
+IMPLICIT = "int8-trt-"
+
+
+@dataclass(frozen=True, order=True)
+class Arm:
+    """One cell of the table."""
+
+    target: str
+    runtime: str
+    model: str
+    precision: str
+
+    @property
+    def cell(self) -> tuple[str, str, str, str]:
+        """Target, runtime, model and precision."""
+        return self.target, self.runtime, self.model, self.precision
+
+    @property
+    def folder(self) -> str:
+        """The arm's place below `arms/`."""
+        return f"{self.target}/{self.runtime}/{self.model}/{self.precision}"
+
+    @property
+    def int8(self) -> str | None:
+        """What stands behind `int8-`: a recipe, a name for one, or `trt-` and a calibration; else None."""
+        return self.precision.removeprefix("int8-") if self.precision.startswith("int8-") else None
+
+    @property
+    def implicit(self) -> bool:
+        """Whether TensorRT finds the ranges of this precision itself, on the images of its calibration."""
+        return self.precision.startswith(IMPLICIT)
 
 
 class Build(Keys):

@@ -9,7 +9,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from superres.device.base.errors import UserError
 from superres.keys import Index, Keys, mistake
-from superres.study.arms import Arm
+from superres.study.keys.arms import Arm
 from superres.upscale.codecs import Codec, chosen_codec
 
 _WORST_CRF = 51

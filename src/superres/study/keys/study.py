@@ -12,8 +12,7 @@ from superres.data.sources.source import Download, PackageFile
 from superres.device.runtimes import about
 from superres.keys import ByName, Keys, Maybe, Named, SomeNamed
 from superres.quantization.settings import Calibration
-from superres.study.arms import Arm
-from superres.study.keys.arms import Latency, Noise, Profile, Quality, Roofline, Runtime
+from superres.study.keys.arms import Arm, Latency, Noise, Profile, Quality, Roofline, Runtime
 from superres.study.keys.data import CalibrationSet, Clip, File, Package, TrainingSet
 from superres.study.keys.models import BASELINE, Model, Training
 from superres.study.keys.quantization import (

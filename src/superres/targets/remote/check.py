@@ -9,7 +9,7 @@ from superres.device.agent.facts import describe_device
 from superres.device.base.errors import UserError
 from superres.device.machine.jetson import check_state
 from superres.targets.remote import errand as remote
-from superres.targets.remote.pack import pack_worker
+from superres.targets.remote.parcel import pack_worker
 from superres.targets.settings import Device, Target
 
 _WIDTH = 14

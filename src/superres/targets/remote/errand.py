@@ -15,8 +15,7 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
 from superres.device.job import Job
 from superres.targets.outcome import WorkerLines, sigterm_as_exit
-from superres.targets.remote.pack import Worker, pack_worker
-from superres.targets.remote.parcel import Parcel, pack_job
+from superres.targets.remote.parcel import Parcel, Worker, pack_job, pack_worker
 from superres.targets.remote.ssh import Patience, connect
 from superres.targets.settings import Device
 

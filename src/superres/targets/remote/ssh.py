@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from superres.device.agent.connection import Connection, ConnectionLostError
 from superres.device.base.errors import UserError
-from superres.targets.remote.pack import Worker
+from superres.targets.remote.parcel import Worker
 from superres.targets.settings import Device
 
 _OPTIONS = {

@@ -13,7 +13,7 @@ from far_side import NEEDS_SSHD, FarSide, make_key, wait_until
 from superres.device.base.errors import UserError
 from superres.targets.remote import errand as remote
 from superres.targets.remote import parcel
-from superres.targets.remote.hashes import hash_input
+from superres.targets.remote.parcel import hash_input
 
 from ..quick import QUICK, SECONDS, check_outputs, has_begun, make_job, repack, run, start
 
