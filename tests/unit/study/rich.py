@@ -25,7 +25,7 @@ CONFIG: dict[str, Any] = {
             "width": 32,
             "height": 16,
             "sources": [
-                {"type": "package-images", "package": "photos", "files": ["photos/a.jpg"]},
+                {"type": "package-images", "package": "photos", "members": ["photos/a.jpg"]},
                 {"type": "images", "path": "photos"},
             ],
         }
@@ -80,6 +80,7 @@ CONFIG: dict[str, Any] = {
     ],
     "table": {"calibrated": "entropy"},
     "samples": {"frame": 2},
+    "latency": {"reference": {"model": RGB}},
     "upscale": {"input": "film.mp4", "model": RGB, "precision": "int8-minmax"},
     "sweep": {"calibrations": ["minmax"], "images": [2]},
 }
