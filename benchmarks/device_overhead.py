@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/device_overhead.py jetson.lan --python python3 --jobs 10
 
 The job builds the engine of the bicubic baseline, which needs only numpy. The first job sends the worker to
-the device and isn't counted. Prints the fastest and the median of the others. On loopback on an idle machine, a
-job takes less than 2 s.
+the device and isn't counted. Prints the fastest and the median of the others. On loopback on an idle
+machine, a job takes less than 2 s.
 """
 
 import argparse

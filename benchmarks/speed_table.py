@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/speed_table.py results/default
 
-Each arm has a process of its own. A round is a block of frames of every arm, in a new order each time, so a busy
-machine slows all arms alike. Prints each arm's frames a second with its share of the machine's limit
+Each arm has a process of its own. A round is a block of frames of every arm, in a new order each time. So a
+busy machine slows all arms alike. Prints each arm's frames a second with its share of the machine's limit
 (`roofline/local.json` of the study), and the ratios that the project aims for. The last ratio compares an
 engine, end to end, with OpenVINO's own benchmark_app on the graph alone, in rounds of its own.
 """

@@ -214,7 +214,7 @@ class Paths(GraphPaths):
         return [arm for arm in self.study.arms if arm.runtime == shown or arm.model == BASELINE]
 
     def plot_inputs(self, plot: str) -> dict[str, str | list[str]]:
-        """Return the inputs of a plot: `fps`, `training.espcn_rgb`, `frontier.entropy+center`, `samples.park`."""
+        """Return the inputs of a plot, such as `fps`, `training.espcn_rgb` or `frontier.entropy+center`."""
         kind, _, of = plot.partition(".")
         files: dict[str, str | list[str]]
         match kind:

@@ -20,8 +20,8 @@ def job_of(
 ) -> Job:
     """Return the job of a task, which has its rule's name.
 
-    `cell` has the rule's wildcards: target, runtime, model and precision, as far as the task has them. The job
-    gets those `inputs` that its task knows; each is a path, or a list of at most one.
+    `cell` has the rule's wildcards: target, runtime, model and precision, as far as the task has them. The
+    job gets those `inputs` that its task knows; each is a path, or a list of at most one.
     """
     given = {name: files for name in task_inputs(task) if (files := inputs.get(name))}
     return Job(
