@@ -1,4 +1,4 @@
-"""What is written from the keys of a study: docs/study.md for people, a JSON schema for editors.
+"""Write the keys of a study: docs/study.md for people, a JSON schema for editors.
 
 python -m superres.study.reference
 """
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 SCHEMA_FILE = Path("workflow/schemas/study.schema.json")
 PAGE_FILE = Path("docs/study.md")
 _WIDTH = 110
-# Bounds that pydantic leaves under its own names where a key is checked by a function as well.
+# Bounds that keep pydantic's names in keys that a function checks too.
 _BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
 
 Schema = Mapping[str, Any]
@@ -43,29 +43,24 @@ study gives completion and checks while you type:
 
 
 def study_schema() -> dict[str, Any]:
-    """The JSON schema of a study (draft 2020-12)."""
+    """Return the JSON schema of a study (draft 2020-12)."""
     schema = _clean(Study.model_json_schema())
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def study_page() -> str:
-    """The reference of all keys, in Markdown."""
+    """Return the reference of all keys, in Markdown."""
     schema = study_schema()
-    rows = [*_introduced(schema)]
+    keys = [*(f"[`{key}`](#{key})" for key in schema["properties"]), "[Sources](#sources)"]
+    rows = [_INTRODUCTION, *_wrapped(", ".join(keys))]
     for key, rule in schema["properties"].items():
         rows += ["", *_section(key, rule, key in schema["required"], schema)]
     rows += ["", *_kinds_of_sources(schema)]
     return "\n".join(rows) + "\n"
 
 
-def _introduced(schema: Schema) -> Iterator[str]:
-    yield _INTRODUCTION
-    keys = [*(f"[`{key}`](#{key})" for key in schema["properties"]), "[Sources](#sources)"]
-    yield from _wrapped(", ".join(keys))
-
-
 def _clean(node: Any) -> Any:
-    """A schema without titles, defaults that only say that a key is left out, and branches for null."""
+    """Return a schema without titles and without defaults that mean a missing key."""
     if isinstance(node, list):
         return [_clean(entry) for entry in node]
     if not isinstance(node, dict):
@@ -84,13 +79,13 @@ def _clean(node: Any) -> Any:
 
 
 def _is_left_out(rule: Schema) -> bool:
-    """Whether a default stands for nothing: no value, or a text that couldn't be written."""
+    """Return whether a default means a missing key: no value, or a text that a study can't have."""
     never_empty = "pattern" in rule or "minLength" in rule
     return rule["default"] is None or (rule["default"] == "" and never_empty)
 
 
 def _section(key: str, rule: Schema, required: bool, root: Schema) -> Iterator[str]:
-    """A top-level key: what it is, and a list of the keys in it."""
+    """Yield the section of a top-level key, with a list of its keys."""
     yield f"## {key}"
     yield ""
     facts = _facts(rule, required, root)
@@ -104,14 +99,13 @@ def _section(key: str, rule: Schema, required: bool, root: Schema) -> Iterator[s
 
 
 def _kinds_of_sources(root: Schema) -> Iterator[str]:
-    """The kinds of sources, which clips and sets of images share."""
+    """Yield the section of the kinds of sources, which clips and sets of images share."""
     source = root["$defs"]["Clip"]["properties"]["source"]
     yield "## Sources"
     yield ""
     yield from _wrapped(
         "Where frames come from: `source` of a clip, and each entry of `sources` of a calibration set or a "
-        "training "
-        "set. `type` says which kind it is, and with it which other keys there are."
+        "training set. `type` is the kind, which decides the other keys."
     )
     for kind, reference in source["discriminator"]["mapping"].items():
         branch = _resolve({"$ref": reference}, root)
@@ -120,7 +114,7 @@ def _kinds_of_sources(root: Schema) -> Iterator[str]:
 
 
 def _keys(schema: Schema, path: str, root: Schema) -> Iterator[str]:
-    """The keys of a mapping, each a bullet; those of one that may be of several kinds, kind by kind."""
+    """Yield a bullet for each key of a mapping; kind by kind, if it has several kinds."""
     if "discriminator" in schema:
         name = schema["discriminator"]["propertyName"]
         for kind, reference in schema["discriminator"]["mapping"].items():
@@ -146,7 +140,7 @@ def _bullet(path: str, description: str, facts: str) -> Iterator[str]:
 
 
 def _entries(rule: Schema, path: str, root: Schema) -> tuple[Schema | None, str]:
-    """The mapping of a key, or of the entries of its list, with the path to its keys; None without one."""
+    """Return the mapping of a key or of its list's entries, or None, and the path to its keys."""
     rule = _resolve(rule, root)
     if rule.get("type") == "array":
         return _entries(rule["items"], f"{path}[]", root)
@@ -154,7 +148,7 @@ def _entries(rule: Schema, path: str, root: Schema) -> tuple[Schema | None, str]
 
 
 def _resolve(rule: Schema, root: Schema) -> Schema:
-    """A rule with its reference followed; of a word and a mapping, the mapping."""
+    """Return a rule with its reference followed; the mapping, if it may be a word or a mapping."""
     mapping = next((branch for branch in rule.get("anyOf", ()) if "$ref" in branch), rule)
     if "$ref" not in mapping:
         return rule
@@ -163,12 +157,12 @@ def _resolve(rule: Schema, root: Schema) -> Schema:
 
 
 def _described(rule: Schema, root: Schema) -> str:
-    text = str(_resolve(rule, root).get("description", "Which kind it is."))
+    text = str(_resolve(rule, root).get("description", "The kind."))
     return text if text.endswith((".", "...")) else f"{text}."
 
 
 def _facts(rule: Schema, required: bool, root: Schema) -> str:
-    """Type, bounds and default of a key, in words."""
+    """Return type, bounds and default of a key, in words."""
     words = _kind(rule, root)
     if required:
         return f"{words}, required"
@@ -180,7 +174,7 @@ def _facts(rule: Schema, required: bool, root: Schema) -> str:
 
 
 def _kind(rule: Schema, root: Schema) -> str:
-    """What a value has to be, in words."""
+    """Return the type of a value, in words."""
     if "anyOf" in rule:
         return " or ".join(_kind(branch, root) for branch in rule["anyOf"])
     rule = _resolve(rule, root)
@@ -227,7 +221,7 @@ def _wrapped(text: str) -> list[str]:
     return wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-# Keys that have those of another one, which are described there.
+# Keys whose own keys are described elsewhere.
 _SAID_ELSEWHERE = (
     "models[].training",
     "clips[].source",
