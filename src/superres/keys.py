@@ -29,8 +29,8 @@ def mistake(text: str, *at: str | int, key: str = "", later: bool = False) -> Py
     return PydanticCustomError("mistake", "{text}", {"text": text, "at": at, "key": key, "later": later})
 
 
-def _whole(value: Any) -> Any:
-    """Accept 2.0 as a whole number."""
+def whole(value: Any) -> Any:
+    """Return 2.0 as the whole number 2, and any other value as it is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -125,7 +125,7 @@ class ByName:
         return named
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(whole)]
 """A whole number. Add bounds with Annotated[Whole, Field(ge=1)]."""
 
 Count = Annotated[Whole, Field(ge=1)]

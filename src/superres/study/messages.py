@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from superres.data.download.addresses import is_address, redact
 from superres.device.base.errors import UserError
+from superres.keys import whole
 
 Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]
@@ -134,7 +135,7 @@ class _Mistake:
             "finite_number": "a finite number",
         }
         if self._kind in bounds:
-            return bounds[self._kind].format(**{k: _number(v) for k, v in self._facts.items()})
+            return bounds[self._kind].format(**{k: whole(v) for k, v in self._facts.items()})
         if self._kind == "literal_error":
             known = self._schema.get("enum", [self._schema.get("const")])
             if not isinstance(self._found, str):
@@ -175,10 +176,6 @@ def _resolve(schema: Schema, root: Schema) -> Schema:
     for part in schema["$ref"].removeprefix("#/").split("/"):
         target = target[part]
     return target
-
-
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _key(path: Iterable[Any]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+from superres.keys import whole
 from superres.study.keys.study import Study
 
 ROOT = Path(__file__).parents[3]
@@ -94,8 +95,9 @@ def _section(key: str, rule: Schema, required: bool, root: Schema) -> Iterator[s
     if inner:
         yield ""
         yield from _keys(inner, path, root)
-    if example := _EXAMPLES.get(key):
-        yield from ("", "```yaml", example.strip(), "```")
+    for example in EXAMPLES.strip().split("\n\n"):
+        if example.startswith(f"{key}:"):
+            yield from ("", "```yaml", example, "```")
 
 
 def _kinds_of_sources(root: Schema) -> Iterator[str]:
@@ -200,7 +202,7 @@ def _plural(kind: str) -> str:
 
 def _bounds(rule: Schema) -> str:
     if "minimum" in rule and "maximum" in rule:
-        return f" from {_number(rule['minimum'])} to {_number(rule['maximum'])}"
+        return f" from {whole(rule['minimum'])} to {whole(rule['maximum'])}"
     said = {
         "minimum": "{} or more",
         "exclusiveMinimum": "more than {}",
@@ -209,12 +211,8 @@ def _bounds(rule: Schema) -> str:
         "pattern": "of the form `{}`",
         "maxLength": "at most {} characters",
     }
-    words = [text.format(_number(rule[key])) for key, text in said.items() if key in rule]
+    words = [text.format(whole(rule[key])) for key, text in said.items() if key in rule]
     return f" ({', '.join(words)})" if words else ""
-
-
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _wrapped(text: str) -> list[str]:
@@ -229,82 +227,69 @@ _SAID_ELSEWHERE = (
     "training_sets[].sources",
 )
 
-_EXAMPLES = {
-    "packages": """
+EXAMPLES = """\
 packages:
   - name: matplotlib
-""",
-    "files": """
+
 files:
   - name: clip.y4m
     url: https://example.org/clip.y4m
     bytes: 1555203036
     sha256: e056e01fc13906dd9a84f5cc686a36888436379476577965a0866821caaf55c8
-""",
-    "clips": """
+
 clips:
   - name: holiday
     source: {type: video, path: holiday.mp4, frames: {count: 100}}
   - name: set5
     optional: true
     source: {type: images, path: resources/Set5}
-""",
-    "calibration_sets": """
+
 calibration_sets:
   - name: photographs
     width: 960
     height: 540
     sources:
       - {type: images, path: photographs, include: ["*.jpg"]}
-""",
-    "calibrations": """
+
 calibrations:
   - name: dummy
     data: {type: random, width: 960, height: 540}
   - name: entropy
     method: entropy
     data: {type: calibration-set, name: photographs, images: 40}
-""",
-    "sweep": """
+
 sweep:
   calibrations: [entropy]
   images: [1, 5, 20]
-""",
-    "quantizations": """
+
 quantizations:
   - {name: head, recipe: entropy+center, float_layers: [conv3]}
-""",
-    "steps": """
+
 steps:
   mixed: {budget_db: 0.1}
-""",
-    "sensitivity": """
+
 sensitivity: {recipe: entropy, frames: 6}
-""",
-    "training": """
-models:
-  - {name: espcn_rgb, weights: train}
+
 training:
   training_set: training
   validation_set: validation
   steps: 40000
-""",
-    "targets": """
+models:
+  - {name: espcn_rgb, weights: train}
+
 targets:
   - local
   - {name: jetson, ssh: user@jetson, runtimes: [tensorrt], power_mode: 2}
-""",
-    "runtimes": """
+
 runtimes:
   - {name: pytorch, precisions: [fp32]}
   - {name: openvino, precisions: [fp32, int8-entropy, int8-entropy+center]}
-""",
-    "latency": """
+
 latency:
   max_seconds: 60
   reference: {runtime: openvino, precision: fp32}
-""",
-}
+"""
+"""An example of each key that needs one, as a study; a blank line ends each."""
 
 
 def main() -> None:

@@ -105,15 +105,18 @@ MISTAKES = [
     ({"name": "tensorrt", "precisions": ["bf16"]}, "expected fp32, fp16 or int8 for tensorrt, found bf16"),
     (
         {"name": "tensorrt_rtx", "precisions": ["int8-trt-minmax"]},
-        "expected int8-trt-minmax with the runtime tensorrt only, found it with tensorrt_rtx; take int8-minmax",
+        "expected int8-trt-minmax with the runtime tensorrt only, found it with tensorrt_rtx; "
+        "take int8-minmax",
     ),
     (
         {"name": "tensorrt", "precisions": ["int8-trt-p"]},
-        "int8-trt-p: expected a calibration by entropy or minmax, which TensorRT has itself, found percentile",
+        "int8-trt-p: expected a calibration by entropy or minmax, which TensorRT has itself, "
+        "found percentile",
     ),
     (
         {"name": "tensorrt", "precisions": ["int8-trt-none"]},
-        r"runtimes\[0\]\.precisions: expected a recipe that begins with a name from `calibrations` .*found 'none'",
+        r"runtimes\[0\]\.precisions: expected a recipe that begins with a name from `calibrations` .*"
+        "found 'none'",
     ),
     (
         {"name": "tensorrt_rtx", "precisions": ["int8-minmax+asymmetric"]},

@@ -116,30 +116,26 @@ def test_a_recipe_with_steps_has_a_graph_and_ranges_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("recipe", "step", "graph", "ranges", "frames", "measured"),
+    ("recipe", "step", "graph", "ranges", "more"),
     [
-        # A step that looks at no image doesn't wait for any.
-        ("entropy", "center", f"onnx/{RGB}/fp32", f"ranges/{RGB}/entropy", False, []),
-        ("minmax", "bias", f"onnx/{RGB}/fp32", f"ranges/{RGB}/minmax", True, []),
+        # A step without images doesn't wait for any.
+        ("entropy", "center", f"onnx/{RGB}/fp32", f"ranges/{RGB}/entropy", {"frames": []}),
+        ("minmax", "bias", f"onnx/{RGB}/fp32", f"ranges/{RGB}/minmax", {}),
         (
             "minmax+bias",
             "mixed",
             f"refined/{RGB}/minmax+bias",
             f"refined/{RGB}/minmax+bias",
-            True,
-            [f"{R}/frontier/{RGB}/minmax+bias.csv"],
+            {"measured": [f"{R}/frontier/{RGB}/minmax+bias.csv"]},
         ),
     ],
 )
 def test_a_step_reads_what_the_recipe_before_it_made(
-    recipe: str, step: str, graph: str, ranges: str, frames: bool, measured: list[str]
+    recipe: str, step: str, graph: str, ranges: str, more: dict[str, list[str]]
 ):
-    assert PATHS.refined(RGB, recipe, step) == {
-        "onnx": f"{R}/{graph}.onnx",
-        "ranges": f"{R}/{ranges}.json",
-        "frames": [f"{PHOTOGRAPHS}.npy"] if frames else [],
-        "measured": measured,
-    }
+    expected = {"onnx": f"{R}/{graph}.onnx", "ranges": f"{R}/{ranges}.json"}
+    images = {"frames": [f"{PHOTOGRAPHS}.npy"], "measured": []}
+    assert PATHS.refined(RGB, recipe, step) == expected | images | more
 
 
 # Arms

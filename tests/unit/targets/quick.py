@@ -1,6 +1,6 @@
-"""A job that takes no runtime and no time, and does what a test asks for on the way.
+"""A job without a runtime that takes no time and does what a test asks for.
 
-It is a real job, to build the engine of a runtime that isn't there, with the worker's one task put in by the test.
+It is a real job that builds the engine of a runtime that doesn't exist. Tests replace the worker's one task.
 """
 
 import hashlib
@@ -45,7 +45,8 @@ def main(arguments):
         if "error" in settings:
             sys.stderr.write("error: " + job["inputs"]["model"] + ": " + settings["error"] + chr(10))
             sys.exit(2)
-        outputs["engine"].write_bytes(Path(job["inputs"]["model"]).read_bytes()[::-1] * settings.get("times", 1))
+        model = Path(job["inputs"]["model"]).read_bytes()
+        outputs["engine"].write_bytes(model[::-1] * settings.get("times", 1))
         outputs["record"].write_text(json.dumps({"pid": os.getpid()}))
     print("done", file=sys.stderr, flush=True)
     return 0
@@ -100,7 +101,8 @@ def start(
         "content = open(worker, 'rb').read()\n"
         "import hashlib\n"
         "remote.pack_worker = lambda: Worker(content, hashlib.sha256(content).hexdigest())\n"
-        "remote.run_on_device(Job.from_json(job), Device.model_validate_json(device), patience=Patience(**json.loads(patience)))\n"
+        "device = Device.model_validate_json(device)\n"
+        "remote.run_on_device(Job.from_json(job), device, patience=Patience(**json.loads(patience)))\n"
     )
     archive = lines.with_suffix(".worker")
     archive.write_bytes(remote.pack_worker().content)

@@ -1,4 +1,4 @@
-"""The worker as one file: the same bytes from the same sources, and it runs where nothing else of the package is."""
+"""A job as it travels: the worker as one file that runs alone, keys of jobs, remembered hashes."""
 
 import ast
 import hashlib
