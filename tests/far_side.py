@@ -20,7 +20,7 @@ SSHD = next((path for path in ("/usr/sbin/sshd", shutil.which("sshd")) if path a
 NEEDS_SSHD = pytest.mark.skipif(SSHD is None, reason="no sshd on this machine: install openssh-server")
 
 
-# Carries ssh's connection and counts its bytes. A file `cut` next to the counts limits the bytes to the device.
+# Carries ssh's connection and counts its bytes. A file `cut` next to the counts limits the bytes upwards.
 PROXY = """
 import os, socket, sys, threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a manifest says of an arm: its part of the study, its files, and the code of their jobs."""
+"""The facts in a manifest of an arm: its part of the study, its files, and the code of their jobs."""
 
 from typing import Any
 

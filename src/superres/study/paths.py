@@ -1,4 +1,4 @@
-"""Which file of a study comes from which: every path of the workflow, and the inputs of its jobs.
+"""The files of a study: every path of the workflow, and the inputs of its jobs.
 
 Rules ask `Paths` for every file. Paths are relative to the working directory, as in Snakemake. A method
 returns a path, a list of paths (empty where a job needs none), or a mapping of named inputs.

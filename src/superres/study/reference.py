@@ -34,7 +34,7 @@ single values are replaced. A key that is not on this page is an error.
 snakemake --cores 4 all --configfile studies/tiny.yaml
 ```
 
-A `[]` behind a name stands for the entries of a list. In an editor with YAML support, this first line of a
+A `[]` after a name stands for the entries of a list. In an editor with YAML support, this first line of a
 study gives completion and checks while you type:
 
 ```yaml

@@ -1,4 +1,4 @@
-"""How a worker ended: relays its lines, and raises its error line as UserError."""
+"""The end of a worker: relay its lines, and raise its error line as UserError."""
 
 import signal
 import threading

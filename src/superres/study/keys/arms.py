@@ -49,7 +49,7 @@ class Arm:
 
 
 class Build(Keys):
-    """How engines are built, for tensorrt and tensorrt_rtx only."""
+    """Build options of engines, for tensorrt and tensorrt_rtx only."""
 
     workspace_mib: Maybe[Count] = Field(
         default=None,
@@ -131,7 +131,7 @@ class Runtime(Keys):
 
 
 class Quality(Keys):
-    """How PSNR is measured. Defaults are the paper's Eq. 1 and 2; the literature uses studio-swing and 2."""
+    """Protocol of PSNR. Defaults are the paper's Eq. 1 and 2; the literature uses studio-swing and 2."""
 
     luma: Literal["full-range", "studio-swing"] = Field(
         default="full-range",
@@ -166,7 +166,7 @@ class Noise(Keys):
 
 
 class Latency(Keys):
-    """How long an arm is timed, and against which arm; see docs/performance.md."""
+    """Duration and reference of timings; see docs/performance.md."""
 
     warmup_seconds: float = Field(
         default=1.0,
@@ -217,7 +217,7 @@ class Latency(Keys):
 
 
 class Profile(Keys):
-    """How the target `profile` times operations."""
+    """Settings of the target `profile`, which times operations."""
 
     runs: Count = Field(
         default=10, description="Frames that run with counters; results are medians over them."
@@ -225,7 +225,7 @@ class Profile(Keys):
 
 
 class Roofline(Keys):
-    """How the limits of a target are measured: matrix products and memory copies; see docs/performance.md."""
+    """Measurement of a target's limits by matrix products and memory copies; see docs/performance.md."""
 
     seconds: float = Field(
         default=0.4,
