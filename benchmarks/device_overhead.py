@@ -1,9 +1,10 @@
-"""What does a job on a device cost beyond its work? Runs one with next to no work, there and here.
+"""Time a job with next to no work on a device and here: what a device adds to each job.
 
     .venv/bin/python benchmarks/device_overhead.py jetson.lan --python python3 --jobs 10
 
-The job is the engine of the bicubic baseline, which needs numpy alone. The first one brings the worker to the device.
-Prints the quickest and the median of the others. On loopback, without anything beside it, a job takes less than 2 s.
+The job builds the engine of the bicubic baseline, which needs only numpy. The first job sends the worker to
+the device and isn't counted. Prints the fastest and the median of the others. On loopback on an idle
+machine, a job takes less than 2 s.
 """
 
 import argparse
@@ -15,8 +16,8 @@ from pathlib import Path
 from statistics import median
 
 from superres.device.job import Job
-from superres.targets import local
-from superres.targets.remote.errand import run_job
+from superres.targets.local import run_here
+from superres.targets.remote.errand import run_on_device
 from superres.targets.settings import Device
 
 
@@ -27,7 +28,7 @@ def make_job(folder: Path, target: str) -> Job:
 
 
 def time_jobs(run: Callable[[], None], jobs: int) -> list[float]:
-    """Seconds of each of some runs, after one that isn't counted."""
+    """Return the seconds of each run, after one that isn't counted."""
     run()
     seconds = []
     for _ in range(jobs):
@@ -39,20 +40,24 @@ def time_jobs(run: Callable[[], None], jobs: int) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time jobs that do next to nothing, on a device and here.")
-    parser.add_argument("ssh", help="what one would type behind ssh")
+    parser.add_argument("ssh", help="the address, as for ssh")
     parser.add_argument("--python", default="python3", help="Python on the device")
     parser.add_argument("--workdir", default="superres-work", help="folder on the device")
     parser.add_argument("--ssh-config", default="", help="a file instead of the user's own")
     parser.add_argument("--jobs", type=int, default=10)
     chosen = parser.parse_args()
-    device = Device("device", chosen.ssh, chosen.python, chosen.workdir, ssh_config=str(chosen.ssh_config))
+    device = Device(
+        name="device",
+        ssh=chosen.ssh,
+        python=chosen.python,
+        workdir=chosen.workdir,
+        ssh_config=chosen.ssh_config,
+    )
     with tempfile.TemporaryDirectory() as folder:
         job = make_job(Path(folder), device.name)
         runs: dict[str, Callable[[], None]] = {
-            "device": lambda: run_job(job, device, lambda line: None),
-            "here": lambda: local.run_job(
-                replace(job, label="local/opencv/bicubic/uint8"), lambda line: None
-            ),
+            "device": lambda: run_on_device(job, device, lambda line: None),
+            "here": lambda: run_here(replace(job, label="local/opencv/bicubic/uint8"), lambda line: None),
         }
         print(f"{'a job':8} {'quickest s':>10} {'median s':>9}")
         for where, run in runs.items():

@@ -1,9 +1,9 @@
-"""Run a study from nothing and print what it took: time, memory, and what was neither a runtime's work nor training.
+"""Run a study from scratch and print its time, its memory, and the time outside runtimes and training.
 
     python benchmarks/run_study.py                       the default study
     python benchmarks/run_study.py studies/tiny.yaml     another one
 
-Runs in a copy of the project, with the downloads that are there already, and leaves the project as it is.
+Runs in a copy of the project, with the existing downloads. The project doesn't change.
 """
 
 import base64
@@ -25,7 +25,6 @@ COMPUTING = {
     "observe_activations",
     "refine_onnx",
     "quantize_by_tool",
-    "choose_form",
     "measure_quality",
     "measure_latency",
     "measure_roofline",
@@ -55,7 +54,7 @@ def main() -> None:
 
 
 def run_study(folder: Path, study: list[str]) -> tuple[float, int]:
-    """Seconds and peak bytes (proportional set size of the whole process tree) of `snakemake --cores 4 all`."""
+    """Return the seconds and peak bytes (PSS of the process tree) of `snakemake --cores 4 all`."""
     command = [sys.executable, "-m", "snakemake", "--cores", "4", "all"]
     command += [f"--configfile={path}" for path in study]
     started = time.monotonic()
@@ -70,7 +69,7 @@ def run_study(folder: Path, study: list[str]) -> tuple[float, int]:
 
 
 def read_memory(process: psutil.Process) -> int:
-    """Bytes that a process holds, shared pages in proportion; 0 for one that is gone."""
+    """Return the bytes of a process, shared pages in proportion; 0 if it has ended."""
     try:
         return process.memory_full_info().pss
     except (psutil.NoSuchProcess, psutil.AccessDenied):
@@ -78,10 +77,10 @@ def read_memory(process: psutil.Process) -> int:
 
 
 def computing_seconds(folder: Path) -> float:
-    """Seconds in which a runtime computed or a network was trained, in one job or several at once.
+    """Return the seconds in which at least one job ran a runtime or trained a network.
 
-    Snakemake's records have when each job began and ended. Of that a worker's own record takes the beginning away: Python's
-    start, imports, and the files' way.
+    Snakemake records when each job began and ended. The worker's own record excludes the start of Python,
+    imports and the transfer of files.
     """
     spans = set()
     for path in (folder / ".snakemake/metadata").rglob("*"):
@@ -89,13 +88,10 @@ def computing_seconds(folder: Path) -> float:
             job = json.loads(path.read_text(encoding="utf-8"))
             if job["rule"] in COMPUTING:
                 # Snakemake names a record's file by its output, in base64.
-                output = (
-                    folder
-                    / base64.b64decode(path.relative_to(folder / ".snakemake/metadata").as_posix()).decode()
-                )
-                spans.add(
-                    (job["endtime"] - _seconds(output, job["endtime"] - job["starttime"]), job["endtime"])
-                )
+                name = path.relative_to(folder / ".snakemake/metadata").as_posix()
+                output = folder / base64.b64decode(name).decode()
+                end = job["endtime"]
+                spans.add((end - _seconds(output, end - job["starttime"]), end))
     total, until = 0.0, 0.0
     for begin, end in sorted(spans):
         total += max(0.0, end - max(begin, until))
@@ -104,7 +100,7 @@ def computing_seconds(folder: Path) -> float:
 
 
 def _seconds(output: Path, whole: float) -> float:
-    """What the record beside an output says that the runtime took; the whole job where there is none."""
+    """Return the seconds of the runtime from the record of an output; the whole job without a record."""
     record = output.with_suffix(".json")
     if not record.is_file():
         return whole
@@ -113,7 +109,7 @@ def _seconds(output: Path, whole: float) -> float:
 
 
 def print_shares(folder: Path) -> None:
-    """The share of each quality job's time that its runtime took."""
+    """Print the share of each quality job's time that its runtime took."""
     print("share of the quality job spent in the runtime:")
     for path in sorted(folder.glob("results/*/arms/**/quality*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))

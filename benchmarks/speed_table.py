@@ -1,11 +1,11 @@
-"""How fast is INT8, and against what? Arms that a study has built, all of them in turn in one run.
+"""Compare the speeds of a study's arms, all timed in turn in one run.
 
     .venv/bin/python benchmarks/speed_table.py results/default
 
-Each arm has a process of its own; a round is a block of frames of every arm, in an order that changes, so that a busy
-machine slows all of them alike. Prints each arm's frames a second with its share of the machine's limit
-(`roofline/local.json` of the study), and the ratios that the project wants to reach. The last of them compares the engine,
-end to end, with what OpenVINO's own benchmark_app measures of its graph alone, in rounds of its own.
+Each arm has a process of its own. A round is a block of frames of every arm, in a new order each time. So a
+busy machine slows all arms alike. Prints each arm's frames a second with its share of the machine's limit
+(`roofline/local.json` of the study), and the ratios that the project aims for. The last ratio compares an
+engine, end to end, with OpenVINO's own benchmark_app on the graph alone, in rounds of its own.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from superres.device.runtimes.sessions.openvino_graphs import prepare_network
 from superres.device.tasks.engine import Engine, read_clip
 from superres.device.timing.ratios import Ratio, median_ratio
 from superres.device.timing.reference_process import Partner
+from superres.models.graphs.uint8.forms import PLAIN
 from superres.report.metrics.operations import count_operations, executed_convolutions
 from superres.report.metrics.speed import processor_of, read_roofline
-from superres.study.engines import form_file
 
 INT8 = "int8-entropy"
 RGB, NAIVE, FOLDED, ANCHOR = "espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor"
@@ -39,7 +39,7 @@ BEST = f"openvino/{RGB}/{INT8}"
 
 @dataclass(frozen=True)
 class Wanted:
-    """A ratio that the project wants to reach: an arm, the arm that it is compared with, and the least times as fast."""
+    """A ratio that the project aims for: how many times as fast an arm has to be as another, at least."""
 
     arm: str
     against: str
@@ -74,13 +74,13 @@ def main() -> None:
     raw, ours = time_raw(chosen.results, chosen.clip)
     print_ratio(f"{BEST} : benchmark_app", ratio_of(raw, ours), RAW_LEAST)
     if disturbance:
-        print(f"\n{sum(disturbance):.2f} of {usable_cpus()} processors were busy with something else")
+        print(f"\n{sum(disturbance):.2f} of {usable_cpus()} processors were busy with other work")
 
 
 def time_in_turn(
     results: Path, arms: list[str], clip: str, seconds: float
 ) -> tuple[dict[str, list[float]], Disturbance | None]:
-    """Medians [ms] of each arm's block of every round, and what else the machine did."""
+    """Return the medians [ms] of each arm's blocks, and how busy the machine was otherwise."""
     files = results / f"frames/{clip}.lr.npy", results / f"frames/{clip}.json"
     blocks: dict[str, list[float]] = {arm: [] for arm in arms}
     with ExitStack() as stack:
@@ -101,7 +101,7 @@ def time_in_turn(
 
 
 def find_engine(results: Path, arm: str) -> Engine:
-    """What opens the engine of `runtime/model/precision`; ends the script if there is none."""
+    """Return the engine of `runtime/model/precision`. Ends the script without one."""
     folder = results / "arms/local" / arm
     record = json.loads((folder / "engine.json").read_text(encoding="utf-8"))
     if record["status"] != "ok":
@@ -113,7 +113,7 @@ def find_engine(results: Path, arm: str) -> Engine:
 
 
 def print_arms(results: Path, clip: str, blocks: dict[str, list[float]]) -> None:
-    """Frames a second, milliseconds, share of the limit and what ran in INT8, an arm a line."""
+    """Print milliseconds, frames a second, share of the limit and INT8 convolutions, one arm a line."""
     roofline = read_roofline(results / "roofline/local.json")
     height, width = read_clip(results / f"frames/{clip}.json").lr_shapes[0]
     print(f"{'arm':42} {'ms':>8} {'FPS':>7} {'limit':>8} {'reached':>8} {'INT8':>7}")
@@ -132,17 +132,17 @@ def print_arms(results: Path, clip: str, blocks: dict[str, list[float]]) -> None
 
 
 def ratio_of(slower: list[float], faster: list[float]) -> Ratio:
-    """How many times as fast, round by round."""
+    """Return how many times as fast, from the rounds."""
     return median_ratio([theirs / own for theirs, own in zip(slower, faster, strict=True)])
 
 
 def print_ratio(name: str, ratio: Ratio, least: float) -> None:
-    """One line of the table."""
+    """Print one line of the table."""
     print(f"{name:58} {least:8.2f} {ratio.value:7.2f} {ratio.low:6.2f}-{ratio.high:.2f}")
 
 
 def time_raw(results: Path, clip: str) -> tuple[list[float], list[float]]:
-    """Medians [ms] of OpenVINO's benchmark_app on the best arm's graph, and of that arm end to end, in turn."""
+    """Return medians [ms] of benchmark_app on the best arm's graph and of that arm end to end, in turn."""
     height, width = read_clip(results / f"frames/{clip}.json").lr_shapes[0]
     files = results / f"frames/{clip}.lr.npy", results / f"frames/{clip}.json"
     raw, ours = [], []
@@ -152,7 +152,8 @@ def time_raw(results: Path, clip: str) -> tuple[list[float], list[float]]:
     ):
         folder = Path(name)
         engine = json.loads((results / f"arms/local/{BEST}/engine.json").read_text(encoding="utf-8"))
-        graph = form_file(INT8, engine["settings"].get("form", "plain"))
+        form = engine["settings"].get("form", PLAIN)
+        graph = INT8 if form == PLAIN else f"{INT8}.{form}"
         options = {"frames": "uint8", "sizes": engine["facts"]["sizes"]}
         settings = Settings(INT8, usable_cpus(), options)
         network = prepare_network(ov.Core(), results / f"onnx/{RGB}/{graph}.onnx", settings)
@@ -165,7 +166,10 @@ def time_raw(results: Path, clip: str) -> tuple[list[float], list[float]]:
 
 
 def run_benchmark_app(folder: Path, height: int, width: int) -> float:
-    """Median latency [ms] of a second of OpenVINO's own tool: one request at a time, as many threads, the same types."""
+    """Return the median latency [ms] of a second of OpenVINO's own tool.
+
+    It runs one request at a time, with the threads and types of the arm.
+    """
     command = [
         str(Path(sys.executable).with_name("benchmark_app")),
         "-m",
@@ -173,7 +177,7 @@ def run_benchmark_app(folder: Path, height: int, width: int) -> float:
         "-t",
         "1",
     ]
-    # Its way to say PERFORMANCE_HINT=LATENCY with a number of threads.
+    # The same as PERFORMANCE_HINT=LATENCY with a number of threads.
     command += ["-hint", "none", "-nstreams", "1", "-nthreads", str(usable_cpus())]
     command += ["-api", "sync", "-infer_precision", "f32"]
     command += ["-ip", "u8", "-op", "u8", "-data_shape", f"[1,{height},{width},3]"]

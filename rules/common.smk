@@ -16,13 +16,13 @@ from superres.code_version import code_digest
 from superres.data.sources.source import FILES, read_in_any_order
 from superres.device.base.errors import UserError
 from superres.device.runtimes import engine_identity
-from superres.study.arms import Arm
-from superres.study.check import check_study, leave_out_missing
+from superres.study.check import check_study, leave_out_missing, study_notes
 from superres.study.facts import Facts
 from superres.study.job_settings import JobSettings
-from superres.study.notes import study_notes
+from superres.study.keys.arms import Arm
 from superres.study.load import load_study
-from superres.study.paths import DOWNLOADS, PACKAGES, Paths
+from superres.study.graph_paths import DOWNLOADS, PACKAGES
+from superres.study.paths import Paths
 
 # For check_device and clean_device: `--config target=NAME`; no part of the study.
 CHOSEN_TARGET = config.pop("target", None)
@@ -136,5 +136,5 @@ def lift_job_limit():
 
 # Jobs read this file too, in processes of their own: it is said once.
 if workflow.is_main_process:
-    for note in study_notes(PATHS):
+    for note in study_notes(STUDY):
         print(f"study {STUDY.name}: {note}", file=sys.stderr)

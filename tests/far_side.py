@@ -1,4 +1,4 @@
-"""A device on this machine: a real sshd on loopback, with keys, configuration and work folder of its own."""
+"""A device on this machine: a real sshd on loopback with its own keys, configuration and work folder."""
 
 import json
 import os
@@ -20,7 +20,7 @@ SSHD = next((path for path in ("/usr/sbin/sshd", shutil.which("sshd")) if path a
 NEEDS_SSHD = pytest.mark.skipif(SSHD is None, reason="no sshd on this machine: install openssh-server")
 
 
-# Carries ssh's connection and counts its bytes; where a file `cut` lies beside the counts, it breaks off after so many.
+# Carries ssh's connection and counts its bytes. A file `cut` next to the counts limits the bytes upwards.
 PROXY = """
 import os, socket, sys, threading
 from pathlib import Path
@@ -61,7 +61,7 @@ def make_key(path: Path) -> None:
 
 
 def find_python38() -> str | None:
-    """A Python 3.8 that runs: the one in $PYTHON38, pyenv's, or one on PATH, which may be an idle shim."""
+    """Return a working Python 3.8: from $PYTHON38, pyenv or PATH, which may have a shim only."""
     installed = sorted((Path.home() / ".pyenv/versions").glob("3.8*/bin/python"))
     candidates = [os.environ.get("PYTHON38"), *map(str, installed), shutil.which("python3.8")]
     for candidate in filter(None, candidates):
@@ -72,7 +72,7 @@ def find_python38() -> str | None:
 
 
 def far_python() -> tuple[str, str]:
-    """The Python on the other side, and which that is: 3.8 if there is one with what arms need, else that of the tests."""
+    """Return a Python for the other side and its name: 3.8 with numpy and onnxruntime, or this one."""
     given = find_python38()
     if given is not None:
         check = [given, "-c", "import numpy, onnxruntime, sys; print(sys.version.split()[0])"]
@@ -87,7 +87,7 @@ def far_python() -> tuple[str, str]:
 
 @dataclass
 class FarSide:
-    """An sshd and what it takes to reach it."""
+    """An sshd and its connection settings."""
 
     folder: Path
     device: Device
@@ -104,12 +104,14 @@ class FarSide:
         (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}\n")
         (folder / "sshd_config").write_text(
             f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host_key\nPidFile {folder}/sshd.pid\n"
-            f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
-            "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\nLogLevel ERROR\n"
+            f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\n"
+            "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+            "PermitRootLogin prohibit-password\nMaxStartups 100\nLogLevel ERROR\n"
         )
         (folder / "ssh_config").write_text(
             f"Host far\n  HostName 127.0.0.1\n  Port {port}\n  User {pwd.getpwuid(os.getuid()).pw_name}\n"
-            f"  IdentityFile {folder}/user_key\n  IdentitiesOnly yes\n  UserKnownHostsFile {folder}/known_hosts\n"
+            f"  IdentityFile {folder}/user_key\n  IdentitiesOnly yes\n"
+            f"  UserKnownHostsFile {folder}/known_hosts\n"
             "  GlobalKnownHostsFile none\n  LogLevel ERROR\n"
         )
         (folder / "counts").mkdir()
@@ -124,7 +126,7 @@ class FarSide:
         return cls(folder, device)
 
     def through_proxy(self, cut: int | None = None) -> Device:
-        """The device, reached through a proxy that counts bytes, and breaks the first connection off after `cut`."""
+        """Return the device through a proxy that counts bytes and breaks the first connection after `cut`."""
         if cut is not None:
             (self.folder / "counts/cut").write_text(str(cut))
         config = self.folder / "proxy_config"
@@ -133,11 +135,11 @@ class FarSide:
         return self.device.model_copy(update={"ssh_config": str(config)})
 
     def connections(self) -> int:
-        """How many connections the proxy has made since the last call of `carried`."""
+        """Return the number of connections of the proxy since the last call of `carried`."""
         return len(list((self.folder / "counts").glob("[0-9]*")))
 
     def carried(self) -> tuple[int, int]:
-        """Bytes that the proxy has carried to the device and back since the last call, ssh's own included."""
+        """Return the bytes through the proxy to the device and back since the last call, with ssh's own."""
         up = down = 0
         for path in (self.folder / "counts").glob("[0-9]*"):
             numbers = [int(number) for number in path.read_text().split()]
@@ -168,7 +170,7 @@ class FarSide:
         wait_until(is_up, "sshd to start")
 
     def stop(self) -> None:
-        """End the listening process alone: sessions go on, as after a real restart of sshd."""
+        """End the listening process only. Sessions go on, as after a real restart of sshd."""
         if self.process is not None:
             self.process.terminate()
             self.process.wait()
@@ -176,7 +178,7 @@ class FarSide:
             self.process = None
 
     def stop_sessions(self, number: int = signal.SIGKILL) -> list[int]:
-        """Send a signal to the processes that hold this sshd's connections; returns their ids."""
+        """Send a signal to the processes of this sshd's connections, and return their ids."""
         assert self.process is not None
         found = descendants(self.process.pid, "sshd")
         for pid in found:
@@ -187,7 +189,7 @@ class FarSide:
         return self.device.model_copy(update=changes)
 
     def processes(self) -> list[int]:
-        """Processes of this device: everything that has its work folder on its command line or works in it."""
+        """Return the device's processes: those that name its work folder or run in it."""
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != os.getpid():
@@ -231,7 +233,7 @@ def descendants(pid: int, name: str) -> list[int]:
     return found
 
 
-# Ends of waiting. A test goes on as soon as what it waits for has happened: these only end one that never will.
+# The longest wait. A test continues as soon as its condition holds; this ends one that hangs.
 PATIENCE_S = 120.0
 
 

@@ -135,7 +135,7 @@ def draw_details(panels: Sequence[Axes], rows: Sequence[Row], study: Path) -> No
     files.update({shown: arms / RUNTIME / MODEL / name for name, shown in SHOWN.items()})
     top, left = find_detail(hr, CROP)
     for axes, (name, folder) in zip(panels, files.items(), strict=True):
-        image = np.load(folder / "sample.npy")
+        image = np.load(folder / "sample.npy", allow_pickle=False)
         axes.imshow(image[top : top + CROP[1], left : left + CROP[0]], interpolation="nearest")
         axes.set_title(f"{name}: {psnr(mean_squared_errors(hr, image)[0]):.2f} dB", fontsize=9)
         axes.set_axis_off()

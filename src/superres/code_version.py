@@ -1,4 +1,4 @@
-"""Which code made something: the modules behind a script, their hashes, the commit, and the libraries they use."""
+"""The code of a result: the modules that a script loads, their hashes, the commit and the libraries."""
 
 import ast
 import hashlib
@@ -17,18 +17,18 @@ from superres.device.base.outputs import sha256_file
 ROOT = Path(__file__).parent
 """The folder of this package."""
 
-# What every script does around its one call: it changes no output.
+# Every script imports it, and it changes no output.
 _WRAPPER = "scripting.py"
-# What decides the results; a change of docs or tests doesn't.
+# Folders and files that decide results, unlike docs and tests.
 _DECIDING = ("src", "rules", "workflow", "Snakefile")
 
 
 def modules_behind(*entries: str | Path) -> list[str]:
     """Return the modules and data files of this package that some entries load, also inside functions.
 
-    An entry is a path relative to this package, such as `data/clips.py`, or a `Path` to a script outside of it, which is
-    not part of the result. A data file counts where a module names one that lies beside it. Raises FileNotFoundError for
-    an entry that doesn't exist.
+    An entry is a path relative to this package, such as `data/clips.py`, or a `Path` to a script outside it,
+    which the result leaves out. A data file counts if a module in its folder names it. Raises
+    FileNotFoundError for a missing entry.
     """
     found: set[str] = set()
     for entry in entries:
@@ -37,29 +37,29 @@ def modules_behind(*entries: str | Path) -> list[str]:
 
 
 def code_digest(*entries: str | Path) -> str:
-    """Return a short hash of the content of all modules behind some entries; a rule whose `code` it is reruns with it."""
+    """Return a short hash of all modules that some entries load, for a rule's `code`."""
     lines = "".join(f"{_content_hash(module)}  {module}\n" for module in modules_behind(*entries))
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
 def libraries_behind(modules: Iterable[str]) -> list[str]:
-    """Return the top-level names that some modules import from outside this package and Python's standard library."""
+    """Return the third-party packages that some modules import, by their top-level names."""
     names = {name.partition(".")[0] for module in modules for name in _scan(module)[0]}
     return sorted(names - sys.stdlib_module_names - {ROOT.name})
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """The git commit of this code, and whether its files differ from it; None of both outside git."""
+    """The git commit of this code, and whether its files differ from it; both None outside git."""
 
     commit: str | None
     changed: bool | None
 
 
 def find_checkout() -> Checkout:
-    """Return the commit of the git repository that holds this module, and whether the files that decide results differ.
+    """Return the commit of the git repository that tracks this module, and whether deciding files differ.
 
-    Files unknown to git count as a change. A repository that merely surrounds this code doesn't count.
+    Untracked files count as a change. A repository around this code that doesn't track it is ignored.
     """
     module = Path(__file__).name
 
@@ -76,20 +76,20 @@ def find_checkout() -> Checkout:
 
 
 def code_commit() -> str:
-    """Return the git commit of this code, with `+changes` appended if files differ; `unknown` outside git."""
+    """Return the git commit of this code, plus `+changes` if files differ; `unknown` outside git."""
     checkout = find_checkout()
     return (checkout.commit or "unknown") + ("+changes" if checkout.changed else "")
 
 
 def module_hashes(modules: Sequence[str]) -> dict[str, str]:
-    """Return the SHA-256 of each module, by its path relative to this package; missing files are left out."""
+    """Return the SHA-256 of each existing module, by its path relative to this package."""
     return {module: sha256_file(ROOT / module) for module in modules if (ROOT / module).is_file()}
 
 
 def describe_code(modules: Sequence[str]) -> dict[str, Any]:
     """Describe this code for a record: commit, changes, and the hashes of `modules`, one by one and of all.
 
-    Works without git too. The hash of all is over lines `sha256  path`, the format of sha256sum.
+    Works without git. The hash of all is over lines `sha256  path`, the format of sha256sum.
     """
     checkout, hashes = find_checkout(), module_hashes(modules)
     lines = "".join(f"{digest}  {module}\n" for module, digest in sorted(hashes.items()))
@@ -126,7 +126,7 @@ def _closure(entry: str | Path) -> frozenset[str]:
     while waiting:
         path = waiting.pop()
         if path not in found:
-            # A script outside of the package leads to modules, but is none.
+            # A script outside the package isn't a module of it.
             if isinstance(path, str):
                 found.add(path)
             names, tables = _scan(path)
@@ -138,7 +138,7 @@ def _closure(entry: str | Path) -> frozenset[str]:
 
 @cache
 def _scan(path: str | Path) -> tuple[list[str], list[str]]:
-    """Dotted names of all that a module imports, also inside functions, and the tables beside it that it names."""
+    """Return the dotted names that a module imports anywhere, and the tables of its folder that it names."""
     file = ROOT / path
     if file.suffix != ".py":
         if not file.is_file():
@@ -156,7 +156,7 @@ def _scan(path: str | Path) -> tuple[list[str], list[str]]:
 
 
 def _table_beside(file: Path, name: str) -> list[str]:
-    """A CSV file in the folder of a module, relative to the package; none for any other text."""
+    """Return the CSV file of this name in a module's folder, relative to the package, if there is one."""
     table = file.parent / name if name.endswith(".csv") and "/" not in name else None
     return [str(table.relative_to(ROOT))] if table is not None and table.is_file() else []
 
@@ -167,7 +167,7 @@ def _content_hash(module: str) -> str:
 
 
 def _module(name: str) -> str | None:
-    """The file of a module of this package; None for others, for packages and for what a module defines."""
+    """Return the file of a module of this package; None for any other name."""
     package, _, rest = name.partition(".")
     path = f"{rest.replace('.', '/')}.py"
     return path if package == ROOT.name and rest and (ROOT / path).is_file() else None

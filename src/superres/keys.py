@@ -1,7 +1,6 @@
-"""Building blocks of settings that a study writes: pydantic models that are closed, frozen and never coerce.
+"""Building blocks of settings: pydantic models that are closed, frozen and never coerce.
 
-A room that has settings of its own builds them from these, and a study uses them as its keys. Light: the
-workflow imports it for a dry run.
+A room builds its settings from these, and a study uses them as its keys. Light: dry runs import it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,27 +15,27 @@ T = TypeVar("T")
 
 
 class Keys(BaseModel):
-    """A mapping of keys: none besides those that are declared, none changed later, no value converted."""
+    """A mapping of declared keys only. Values aren't converted or changed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def mistake(text: str, *at: str | int, key: str = "", later: bool = False) -> PydanticCustomError:
-    """An error for a validator to raise: `text` says what was expected and what was found.
+    """Return an error for a validator to raise: `text` says what was expected and found.
 
-    It is that of the value that is validated, of what lies `at` a place inside it, or of another `key`. A
-    mistake that may follow from others, such as a name that isn't known, comes `later` than all that don't.
+    It concerns the validated value, the place `at` inside it, or another `key`. A mistake that may follow
+    from others, such as an unknown name, is reported `later` than those.
     """
     return PydanticCustomError("mistake", "{text}", {"text": text, "at": at, "key": key, "later": later})
 
 
-def _whole(value: Any) -> Any:
-    """A whole number may be written as 2.0."""
+def whole(value: Any) -> Any:
+    """Return 2.0 as the whole number 2, and any other value as it is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _listed(value: Any) -> Any:
-    """Code, unlike a study, may give a tuple."""
+    """Accept a tuple, which code may give."""
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -46,7 +45,7 @@ def _as_it_is() -> core_schema.SerSchema:
 
 @dataclass(frozen=True)
 class AsList:
-    """A tuple that is written as a list of at least so many entries."""
+    """A tuple, written as a list of at least `least` entries."""
 
     least: int = 0
     unique: bool = False
@@ -74,7 +73,7 @@ class AsList:
 
 
 class LeftOut:
-    """A value that may be left out, and is None then; a study, unlike code, can't write it as null."""
+    """A value that is None if left out. Code may give None, a study may not write null."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         (kind,) = (one for one in get_args(source) if one is not NoneType)
@@ -89,7 +88,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of some texts that only the code that has them knows."""
+    """One of the texts that `known` returns."""
 
     known: Callable[[], Iterable[str]]
 
@@ -99,10 +98,9 @@ class OneOf:
 
 @dataclass(frozen=True)
 class ByName:
-    """A mapping by name that is written as a list of entries, each with a `name` of its own.
+    """A mapping by name, written as a list of entries with unique names.
 
-    Entries are of the type `written` and become what `make` makes of them; by default both are the mapping's
-    values.
+    Entries have the type `written`, and `make` turns each into a value. By default entries are the values.
     """
 
     written: Any = None
@@ -127,14 +125,14 @@ class ByName:
         return named
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-"""A whole number; bounds go with it: Annotated[Whole, Field(ge=1)]."""
+Whole = Annotated[int, BeforeValidator(whole)]
+"""A whole number. Add bounds with Annotated[Whole, Field(ge=1)]."""
 
 Count = Annotated[Whole, Field(ge=1)]
-"""How many of something: 1 or more."""
+"""A number of things: 1 or more."""
 
 Index = Annotated[Whole, Field(ge=0)]
-"""Which of something, or how many: 0 or more."""
+"""An index, or a number of things: 0 or more."""
 
 Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]
 """Seed of random numbers."""
@@ -158,7 +156,7 @@ SomeOnce = Annotated[tuple[T, ...], AsList(least=1, unique=True)]
 """One or more entries, each once."""
 
 Maybe = Annotated[T | None, LeftOut()]
-"""What may be left out."""
+"""A value that may be left out."""
 
 Named = Annotated[Mapping[str, T], ByName()]
 """Any number of entries, by their names."""

@@ -1,4 +1,4 @@
-"""What every workflow script does around its one call: a log, and one line for a user's mistake."""
+"""Helpers of workflow scripts: a log, and one line for a user's mistake."""
 
 import sys
 import traceback
@@ -14,20 +14,20 @@ from superres.device.machine.facts import usable_cpus
 
 
 def threads_side_by_side(threads: int) -> int:
-    """The threads that one of two heavy jobs side by side should use, of those that Snakemake gave it.
+    """Return the threads for one of two heavy jobs side by side, out of those that Snakemake gave it.
 
-    Half of the processors at most: more threads than processors wait for each other.
+    At most half of the processors, because more threads than processors wait for each other.
     """
     return min(threads, max(1, usable_cpus() // 2))
 
 
 def optional_path(files: Sequence[str]) -> Path | None:
-    """The path of an input that may be missing: the one file of a list, or None for an empty list."""
+    """Return the path of an optional input: the file of a list of one, None for an empty list."""
     return Path(files[0]) if files else None
 
 
 class _Tee:
-    """Writes to several streams: progress belongs on the terminal and in the log."""
+    """Writes to several streams, such as the terminal and a log."""
 
     def __init__(self, *streams: TextIO):
         self._streams = streams
@@ -49,8 +49,8 @@ class _Tee:
 class script_log:  # noqa: N801 (used as a function)
     """Run the body of a script with its output in the file `log` as well as on the terminal.
 
-    A UserError ends the script with one line and exit code 1; any other exception goes on, and leaves its
-    traceback in the log too.
+    A UserError ends the script with one line and exit code 1. Any other exception propagates, and its
+    traceback goes to the log too.
     """
 
     def __init__(self, log: str):

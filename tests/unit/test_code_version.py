@@ -3,13 +3,23 @@
 import hashlib
 import shutil
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from superres import code_version as provenance
-from superres.code_version import Checkout, code_commit, describe_code, describe_libraries, find_checkout
+from superres import code_version
+from superres.code_version import (
+    ROOT,
+    Checkout,
+    code_commit,
+    describe_code,
+    describe_libraries,
+    find_checkout,
+    libraries_behind,
+    modules_behind,
+)
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -23,8 +33,8 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """This code in a folder of its own."""
     path = tmp_path / "src/code_version.py"
     path.parent.mkdir()
-    shutil.copy(provenance.__file__, path)
-    monkeypatch.setattr(provenance, "__file__", str(path))
+    shutil.copy(code_version.__file__, path)
+    monkeypatch.setattr(code_version, "__file__", str(path))
     return path
 
 
@@ -60,7 +70,7 @@ def test_commit_without_git_installed_is_unknown(monkeypatch: pytest.MonkeyPatch
 
 def test_code_is_named_by_its_content_without_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    monkeypatch.setattr(code_version, "ROOT", tmp_path)
     for name in "ab":
         (tmp_path / f"{name}.py").write_text(name)
     code = describe_code(["b.py", "a.py", "gone.py"])
@@ -76,3 +86,43 @@ def test_libraries_are_named_as_they_are_installed():
     names = ("numpy", "opencv-python-headless", "pillow")
     assert {name: found[name] for name in names} == {name: metadata.version(name) for name in names}
     assert next(iter(found)) == "python" and "torch" not in found
+
+
+# Modules behind others.
+
+
+@pytest.mark.parametrize("entry", ["study/check.py", "data/clips.py", "device/frames/psnr.py"])
+def test_all_that_python_loads_is_named(entry: str):
+    name = "superres." + entry.removesuffix(".py").replace("/", ".")
+    program = (
+        f"import sys, {name}\n"
+        "print(*[m.__file__ for n, m in sys.modules.items() if n.startswith('superres.')])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    files = {file.removeprefix(f"{ROOT}/") for file in loaded.split() if not file.endswith("__init__.py")}
+    assert entry in files
+    assert files <= set(modules_behind(entry))
+
+
+def test_nothing_else_is_named():
+    assert "models/networks.py" not in modules_behind("data/clips.py")
+    assert all((ROOT / path).is_file() for path in modules_behind("data/clips.py"))
+
+
+def test_imports_inside_functions_count():
+    assert "data/sources/pictures.py" in modules_behind("data/sources/images.py")
+    # Every kind of source stands behind a clip.
+    assert {"data/sources/y4m.py", "data/sources/yuv.py"} <= set(modules_behind("data/clips.py"))
+
+
+def test_missing_module_is_an_error():
+    with pytest.raises(FileNotFoundError):
+        modules_behind("data/clips_of_old.py")
+
+
+def test_libraries_are_those_that_are_imported_anywhere_in_a_module():
+    # torch only inside functions; hashlib and pathlib are Python's own, superres is this package.
+    assert libraries_behind(["device/tasks/roofline.py"]) == ["numpy", "torch"]
+    assert libraries_behind(["data/sources/reading.py", "report/tables/paper_table1.csv"]) == ["numpy"]

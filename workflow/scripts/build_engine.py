@@ -4,8 +4,7 @@ from pathlib import Path
 
 from superres.device.tasks.engine import frame_sizes
 from superres.scripting import script_log
-from superres.targets.jobs import job_of
-from superres.targets.run import run
+from superres.targets.run import job_of, run
 
 with script_log(snakemake.log[0]):
     settings = dict(snakemake.params.settings)

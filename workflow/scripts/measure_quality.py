@@ -1,8 +1,7 @@
 """Measure an arm's PSNR, frame by frame, on its target."""
 
 from superres.scripting import script_log, threads_side_by_side
-from superres.targets.jobs import job_of
-from superres.targets.run import run
+from superres.targets.run import job_of, run
 
 with script_log(snakemake.log[0]):
     job = job_of(

@@ -1,6 +1,6 @@
-"""What only a whole study shows: names that it refers to, files that must be there, frames that clips share.
+"""Check a whole study: its references, its files, and that clips share no frames with other images.
 
-Nothing is decoded, nothing heavy imported.
+Decodes nothing and imports nothing heavy.
 """
 
 from collections.abc import Iterator
@@ -23,16 +23,16 @@ from superres.study.keys.quantization import Executor
 from superres.study.keys.study import Study
 
 TENSORRT_METHODS = ("entropy", "minmax")
-"""Methods of calibration that TensorRT has itself, for int8-trt-NAME."""
+"""TensorRT's own calibration methods, for int8-trt-NAME."""
 
 
 @without_secrets()
 def leave_out_missing(study: Study, *, own_environments: bool = False) -> Study:
-    """The study without its optional clips whose file or folder isn't there, which are its `left_out`.
+    """Return the study without optional clips whose file or folder is missing; these are its `left_out`.
 
-    Nor does it have the optional calibrations whose tool isn't installed, which are its `missing`, and their
-    arms; with `own_environments` jobs bring what they need, and none is missing. Raises UserError if no clip
-    is left, and for such a calibration that isn't optional.
+    Also drops optional calibrations whose tool isn't installed (its `missing`) and their arms, unless jobs
+    have environments of their own. Raises UserError if no clip is left, and if a tool isn't installed whose
+    calibration isn't optional.
     """
     study = study if own_environments else _leave_out_tools(study)
     missing = {name: clip for name, clip in study.clips.items() if clip.optional and not _is_there(clip)}
@@ -51,8 +51,7 @@ def _leave_out_tools(study: Study) -> Study:
         if not calibration.optional:
             raise UserError(
                 f"calibration {calibration.name}: expected the package {calibration.method}, found it not "
-                "installed; "
-                f"install it with `{INSTALL}`, or take int8-{calibration.name} out of the study"
+                f"installed; install it with `{INSTALL}`, or take int8-{calibration.name} out of the study"
             )
     left = {name: q for name, q in study.quantizations.items() if q.recipe.calibration not in gone}
     reduced = study.but(quantizations=left, missing=gone)
@@ -63,8 +62,13 @@ def _leave_out_tools(study: Study) -> Study:
     return reduced
 
 
+def study_notes(study: Study) -> list[str]:
+    """Return a line for each clip, tool, reference and column that the study has to do without."""
+    return [*left_out_notes(study), *_reference_notes(study), *_table_notes(study)]
+
+
 def left_out_notes(study: Study) -> list[str]:
-    """A line for each clip and each calibration that the study goes on without."""
+    """Return a line for each clip and each calibration that is left out."""
     clips = [
         f"Clip `{clip.name}` is left out: {place_of(clip)} isn't there." for clip in study.left_out.values()
     ]
@@ -76,8 +80,31 @@ def left_out_notes(study: Study) -> list[str]:
     return clips + tools
 
 
+def _reference_notes(study: Study) -> list[str]:
+    references = [study.reference.on(target) for target in dict.fromkeys(arm.target for arm in study.arms)]
+    return [
+        f"No ratios of speeds on {reference.target}: the reference {reference.folder} is no arm of this "
+        "study."
+        for reference in references
+        if reference not in study.arms
+    ]
+
+
+def _table_notes(study: Study) -> list[str]:
+    """Return a line if no arm has the calibration of the column of calibrated INT8."""
+    calibrated = study.table.calibrated
+    others = {arm.precision for arm in study.arms if arm.int8 is not None} - {"int8-dummy"}
+    if f"int8-{calibrated}" in others or not others:
+        return []
+    known = ", ".join(sorted(name.removeprefix("int8-") for name in others))
+    return [
+        f'The column "INT8 w/ calibration" is empty: table.calibrated is {calibrated}, which no arm has; '
+        f"it may be {known}."
+    ]
+
+
 def place_of(clip: Clip) -> str | None:
-    """The file or folder that a clip is read from; None for what lies in a package or is fetched."""
+    """Return the file or folder of a clip; None for a package or a fetched file."""
     return None if clip.source.pinned else clip.source.path
 
 
@@ -89,7 +116,7 @@ def _is_there(clip: Clip) -> bool:
 
 @without_secrets()
 def check_study(study: Study) -> None:
-    """Raise UserError for the first file that can't be used, or clip that shares frames with other images."""
+    """Raise UserError for the first unusable file, or a clip that shares frames with other images."""
     for where, source, smallest in _used_sources(study):
         with _naming(where):
             check_source(source, smallest)
@@ -104,13 +131,13 @@ def check_study(study: Study) -> None:
 
 @contextmanager
 def _naming(where: str) -> Iterator[None]:
-    """Say where an error is; that a file can't be looked at, for its name or its permissions, is one too."""
+    """Prefix an error with `where`. A file that the system can't look at is an error too."""
     try:
         yield
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
     except OSError as error:
-        # A name that is too long is too long for a message as well.
+        # A name that is too long for the system is too long for a message.
         name = str(error.filename)
         shown = name if len(name) <= 200 else f"{name[:197]}..."
         raise UserError(
@@ -119,7 +146,7 @@ def _naming(where: str) -> Iterator[None]:
 
 
 def check_references(study: Study) -> None:
-    """Raise UserError for a name that the study doesn't have, and for an arm that can't be."""
+    """Raise UserError for an unknown name, and for an arm that can't exist."""
     _check_runtimes(study)
     _check_targets(study)
     for calibration in study.calibrations.values():
@@ -127,8 +154,7 @@ def check_references(study: Study) -> None:
             known = ", ".join(study.calibration_sets) or "none"
             raise UserError(
                 f"calibrations: {calibration.name}: data.name: expected a name from `calibration_sets` "
-                f"({known}), "
-                f"found {calibration.calibration_set!r}"
+                f"({known}), found {calibration.calibration_set!r}"
             )
     for model in study.models.values():
         for role in TRAINING_ROLES if model.weights == "train" else ():
@@ -143,7 +169,7 @@ def check_references(study: Study) -> None:
 
 
 def _check_runtimes(study: Study) -> None:
-    """Bicubic and the runtime that runs it alone go together."""
+    """Raise UserError unless bicubic and its runtime are both there, or neither."""
     alone = [name for name in study.runtimes if about(name).source == "none"]
     if alone and BASELINE not in study.models:
         index = list(study.runtimes).index(alone[0])
@@ -171,7 +197,7 @@ def _check_targets(study: Study) -> None:
 
 
 def _check_int8_arms(study: Study) -> None:
-    """Raise UserError for INT8 that a runtime lacks: a step, or a method of TensorRT's own calibration."""
+    """Raise UserError for a step that a runtime refuses, and a method that TensorRT lacks."""
     for arm in (*study.arms, *study.swept):
         calibration = study.calibration_of(arm)
         steps = study.quantizations[arm.int8].recipe.steps if arm.int8 is not None else ()
@@ -186,7 +212,7 @@ def _check_int8_arms(study: Study) -> None:
 
 
 def _check_measured_steps(study: Study) -> None:
-    """Raise UserError where a step that follows a measurement has no runtime of the study for it."""
+    """Raise UserError if the study lacks the runtime of a measured step."""
     for quantization in study.quantizations.values():
         for step in quantization.recipe.steps:
             runtime = getattr(study.steps, step).runtime if step in MEASURED else None
@@ -198,26 +224,26 @@ def _check_measured_steps(study: Study) -> None:
 
 
 def used_calibrations(study: Study) -> list[Calibration]:
-    """The calibrations that some arm's precision names."""
+    """Return the calibrations of the arms."""
     names = {quantization.recipe.calibration for quantization in study.quantizations.values()}
     return [calibration for name, calibration in study.calibrations.items() if name in names]
 
 
 def used_calibration_sets(study: Study) -> list[CalibrationSet]:
-    """The calibration sets that some arm's precision is calibrated on."""
+    """Return the calibration sets of the arms."""
     names = {calibration.calibration_set for calibration in used_calibrations(study)}
     return [images for name, images in study.calibration_sets.items() if name in names]
 
 
 def used_training_sets(study: Study) -> list[TrainingSet]:
-    """Training and validation sets of the models that the study trains."""
+    """Return the training and validation sets of the models that the study trains."""
     trained = [model for model in study.models.values() if model.weights == "train"]
     names = {getattr(model.training, role) for model in trained for role in TRAINING_ROLES}
     return [images for name, images in study.training_sets.items() if name in names]
 
 
 def _used_sources(study: Study) -> Iterator[tuple[str, Source, int]]:
-    """Every source with the role that it has, and the width and height that its images need at least."""
+    """Yield every source with its role and the least width and height of its images."""
     for clip in study.clips.values():
         yield f"clip {clip.name}", clip.source, 2
     for images in used_calibration_sets(study):
@@ -228,7 +254,7 @@ def _used_sources(study: Study) -> Iterator[tuple[str, Source, int]]:
 
 
 def _largest_patch(study: Study, images: TrainingSet) -> int:
-    """Width of the largest HR patch that a training draws from a set; 2 if it is for validation only."""
+    """Return the width of the largest HR patch drawn from a set; 2 if it is for validation only."""
     patches = [
         2 * max(model.training.patches)
         for model in study.models.values()
@@ -238,9 +264,9 @@ def _largest_patch(study: Study, images: TrainingSet) -> int:
 
 
 def _check_overlaps(study: Study) -> None:
-    """No clip may share a frame with what ranges are measured on or weights are trained on.
+    """Raise UserError if a clip shares a frame with a calibration or training set.
 
-    Nor may a validation set with the training set beside it: its PSNR would say nothing.
+    The same holds for a validation set and the training set of the same model.
     """
     others = [("calibration set", images) for images in used_calibration_sets(study)]
     others += [("training set", images) for images in used_training_sets(study)]
@@ -259,6 +285,5 @@ def _check_overlaps(study: Study) -> None:
             if shared is not None:
                 raise UserError(
                     f"training set {training.name} and validation set {validation.name}: expected no image "
-                    "in "
-                    f"common, found that {shared}"
+                    f"in common, found that {shared}"
                 )

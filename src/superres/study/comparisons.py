@@ -1,4 +1,4 @@
-"""Which precisions of a study differ in one thing only, so that the effect of that can be shown."""
+"""Find the precisions of a study that differ in one setting only, to show its effect."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from superres.quantization.settings import Calibration
-from superres.study.arms import Arm
+from superres.study.keys.arms import Arm
 from superres.study.keys.study import Study
 
 
 @dataclass(frozen=True)
 class Series:
-    """INT8 precisions that differ in one setting of their data alone: that of each value, in rising order."""
+    """INT8 precisions that differ in one setting of their data, by its value in rising order."""
 
     label: str
     precisions: tuple[tuple[int, str], ...]
 
 
 def differing_in(study: Study, setting: str) -> list[Series]:
-    """Precisions that differ only in `images` or `seed`, those of each calibration and recipe together.
+    """Return the precisions that differ only in `images` or `seed`, a series for each calibration and recipe.
 
-    A calibration that leaves the setting out takes no part. Of a single one there is nothing to show.
+    Skips calibrations without the setting, and series of one.
     """
     found: dict[str, dict[int, str]] = defaultdict(dict)
     labels: dict[str, str] = {}
@@ -44,7 +44,7 @@ def differing_in(study: Study, setting: str) -> list[Series]:
 
 
 def _label(calibration: Calibration, data: Mapping[str, Any]) -> str:
-    """A calibration by its method, with the settings that set it apart."""
+    """Return a calibration's method and the settings that tell it from others."""
     dummy = f" of {data['kind']} dummy data" if data["type"] == "random" else ""
     settings = "".join(
         f" {calibration.settings[key]}" for key in ("percentile", "preset") if key in calibration.settings
@@ -53,9 +53,9 @@ def _label(calibration: Calibration, data: Mapping[str, Any]) -> str:
 
 
 def compared_arms(study: Study) -> list[Arm]:
-    """Arms of others' tools, those that see the same images as these, and those of the same runtimes in FP32.
+    """Return the arms of external quantisers, and the arms of their runtimes in FP32 and on the same images.
 
-    None without a tool.
+    Empty without an external quantiser.
     """
     precisions = _of_same_images(study)
     runtimes = {arm.runtime for arm in study.arms if arm.precision in precisions}
@@ -63,7 +63,7 @@ def compared_arms(study: Study) -> list[Arm]:
 
 
 def _of_same_images(study: Study) -> list[str]:
-    """INT8 precisions that others' tools make, and all that see the same images."""
+    """Return the INT8 precisions of external quantisers, and all others on the same images."""
     used = {name: study.calibrations[q.recipe.calibration] for name, q in study.quantizations.items()}
     seen = [calibration.data for calibration in used.values() if calibration.tool]
     return [f"int8-{name}" for name, calibration in used.items() if calibration.data in seen]

@@ -1,21 +1,21 @@
-"""What an arm's engine is built from: which ONNX file, and in which form it takes frames."""
+"""The ONNX file that an arm's engine is built from, and its form."""
 
 from superres.device.runtimes import about
 from superres.models.graphs.uint8.forms import FORM_OF, PLAIN, PLAIN_ALONE
-from superres.study.arms import Arm
+from superres.study.keys.arms import Arm
 from superres.study.keys.study import Study
 
 
 def frames_of(study: Study, arm: Arm) -> str:
-    """What the arm's engine takes and gives: TensorRT finds ranges of its own on float32 planes only."""
+    """Return the type of an engine's frames: `uint8`, or `float32`, which TensorRT's own ranges need."""
     return "float32" if arm.implicit else study.frames[arm.runtime]
 
 
 def graph_of(arm: Arm) -> str:
-    """Name, without folder, form and ending, of the ONNX file of an arm of a network.
+    """Return the name, without folder, form and suffix, of the ONNX file of a network's arm.
 
-    FP32 and the Q/DQ graph of an INT8 precision serve every runtime. TensorRT's FP16 is written into the file, since
-    newer versions take every type from there; where TensorRT finds ranges itself it reads FP32.
+    The FP32 graph and each INT8 Q/DQ graph serve every runtime. TensorRT has an FP16 file, because newer
+    versions take every type from the file. It reads FP32 to find ranges itself.
     """
     if arm.precision == "fp16" and about(arm.runtime).fp16_file:
         return "fp16"
@@ -23,7 +23,7 @@ def graph_of(arm: Arm) -> str:
 
 
 def form_of(study: Study, arm: Arm) -> str:
-    """The form in which an arm's graph gets its frames: that of the table, or what the study says for the runtime."""
+    """Return the form of an arm's graph: the runtime's in the study, by default the one in `FORM_OF`."""
     if frames_of(study, arm) != "uint8" or arm.runtime not in FORM_OF:
         return PLAIN
     calibration = study.calibration_of(arm)
@@ -34,6 +34,6 @@ def form_of(study: Study, arm: Arm) -> str:
 
 
 def form_file(study: Study, arm: Arm) -> str:
-    """Name, without folder and ending, of the ONNX file that an arm's engine is built from."""
+    """Return the name, without folder and suffix, of the ONNX file that an arm's engine is built from."""
     graph, form = graph_of(arm), form_of(study, arm)
     return graph if form == PLAIN else f"{graph}.{form}"

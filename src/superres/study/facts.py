@@ -1,4 +1,4 @@
-"""What a manifest says of an arm: the part of the study that concerns it, the files behind it, and the code of their jobs."""
+"""The facts in a manifest of an arm: its part of the study, its files, and the code of their jobs."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from superres.models.settings import weights_name
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import Calibration
 from superres.report.plots.registry import find_plot
-from superres.study.arms import Arm
 from superres.study.engines import form_of, frames_of, graph_of
+from superres.study.keys.arms import Arm
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
 from superres.study.keys.models import BASELINE, TRAINING_ROLES
 from superres.study.keys.study import Study
@@ -18,7 +18,7 @@ from superres.study.paths import Paths
 
 
 class Facts:
-    """What is to be told of one study's arms."""
+    """The facts of one study's arms."""
 
     def __init__(self, paths: Paths):
         self.paths = paths
@@ -27,21 +27,21 @@ class Facts:
     # Files
 
     def traced(self, arm: Arm, of_clip: str) -> dict[str, str]:
-        """Files whose hashes an arm's manifest holds, by what they are."""
+        """Return the files whose hashes an arm's manifest holds, by kind."""
         traced = {"clip": self.paths.clip(self.paths.of_clip[of_clip], "json")}
         if arm.model != BASELINE:
             [source] = self.paths.engine_source(arm)
             kind = "program" if source.endswith(".pt") else "onnx"
             traced |= {"weights": self.paths.weights(arm.model), kind: source}
             if kind == "onnx" and form_of(self.study, arm) != PLAIN:
-                # The graph in its form, and the one that it was made of.
+                # The graph in its form, and the graph that it was made of.
                 traced |= {"onnx": self.paths.onnx(arm.model, graph_of(arm)), "onnx_form": source}
         if reference := self.paths.reference_engine(arm):
             traced["reference"] = reference["reference_engine"]
         return traced | self._traced_int8(arm)
 
     def _traced_int8(self, arm: Arm) -> dict[str, str]:
-        """Files behind an arm's INT8: images, ranges, what steps have made of the graph; none for other precisions."""
+        """Return the files of an arm's INT8: images, ranges, refined graph. Empty for other precisions."""
         calibration = self.study.calibration_of(arm)
         if arm.int8 is None or calibration is None:
             return {}
@@ -60,9 +60,9 @@ class Facts:
     # Code
 
     def code_behind(self, arm: Arm) -> list[str]:
-        """Names of the code behind an arm's figures: rules, whose scripts count, and modules that are loaded by name.
+        """Return the code of an arm's figures: names of rules, and paths of modules that are loaded by name.
 
-        It goes from the arm's frames to its figures, and has that of the arm which it is timed in turn with.
+        It includes the code of frames, graph and engine, and that of the reference's engine.
         """
         names = {"prepare_clip", self.task_module("measure_quality"), self.task_module("measure_latency")}
         if self.paths.disjoint(arm):
@@ -107,44 +107,44 @@ class Facts:
 
     @staticmethod
     def task_module(task: str) -> str:
-        """The module of a job's task, relative to the package."""
+        """Return the module of a job's task, relative to the package."""
         return _path_of(TASKS[task])
 
     @staticmethod
     def runtime_module(runtime: str) -> str:
-        """The module of a runtime."""
+        """Return the module of a runtime."""
         return _path_of(RUNTIMES[runtime])
 
     @staticmethod
     def executor_modules(runtime: str) -> list[str]:
-        """Modules of a runtime that executes graphs of layers, and of the forms that these may have."""
+        """Return the modules of a runtime and of its forms, for a job that executes graphs itself."""
         forms = [form for form in FORMS_OF.get(runtime, ()) if form != PLAIN]
         return [Facts.runtime_module(runtime), *map(Facts.form_module, forms)]
 
     @staticmethod
     def step_module(step: str) -> str:
-        """The module of a step of recipes."""
+        """Return the module of a step of recipes."""
         return f"quantization/steps/{step}.py"
 
     @staticmethod
     def tool_module(tool: str) -> str:
-        """The module of a quantiser of others."""
+        """Return the module of an external quantiser."""
         return f"quantization/tools/{tool}.py"
 
     @staticmethod
     def form_module(form: str) -> str:
-        """The module that writes a form of graphs."""
+        """Return the module that writes a form of graphs."""
         return _path_of(FORMS[form].partition(":")[0])
 
     @staticmethod
     def plot_module(plot: str) -> str:
-        """The module that draws a plot."""
+        """Return the module that draws a plot."""
         return find_plot(plot).module
 
     # What the study says
 
     def of_arm(self, arm: Arm, of_clip: str) -> dict[str, Any]:
-        """What the study says about an arm on a clip: all that concerns it, and nothing else."""
+        """Return all that the study says about an arm on a clip, and nothing else."""
         reference = self.study.reference_of(arm)
         facts = {
             "study": self.study.name,
@@ -163,7 +163,7 @@ class Facts:
         return facts if calibration is None else facts | self._of_int8(arm, calibration)
 
     def _of_model(self, arm: Arm) -> dict[str, Any]:
-        """What the study says about an arm's model; about its training only if it is trained."""
+        """Return what the study says about a model, including its training if the study trains it."""
         model = self.study.models[arm.model]
         facts = model.model_dump(exclude={"training"})
         if model.weights == "train" and arm.model != BASELINE:
@@ -188,7 +188,7 @@ class Facts:
         }
 
     def of_manifests(self) -> dict[str, dict[str, Any]]:
-        """What the study says about the arm of every manifest, by the manifest's path."""
+        """Return what the study says about the arm of every manifest, by the manifest's path."""
         return {
             self.paths.arm(arm, f"manifest{of_clip}.json"): self.of_arm(arm, of_clip)
             for arm in self.study.arms
@@ -197,17 +197,17 @@ class Facts:
 
 
 def _named(name: str, files: list[str]) -> dict[str, str]:
-    """An input that may be missing, by its name."""
+    """Return an optional input by its name, or an empty mapping."""
     return {name: files[0]} if files else {}
 
 
 def _path_of(module: str) -> str:
-    """A module's path in the package, from its dotted name."""
+    """Return a module's path in the package, from its dotted name."""
     return f"{module.removeprefix('superres.').replace('.', '/')}.py"
 
 
 def facts_of(images: Clip | CalibrationSet | TrainingSet) -> dict[str, Any]:
-    """What decides the pixels of images, as JSON has it; a description changes no figure."""
+    """Return the settings that decide the pixels of images, ready for JSON."""
     sources = [images.source] if isinstance(images, Clip) else images.sources
     facts = images.model_dump(exclude={"description", "optional", "source", "sources"})
     return facts | {"sources": [source.describe() for source in sources]}

@@ -1,16 +1,16 @@
-"""What jobs are told besides their files, as builtin containers, which Snakemake can compare between runs."""
+"""Settings of jobs, as builtin containers, which Snakemake can compare between runs."""
 
 from typing import Any
 
 from superres.device.runtimes import about
 from superres.quantization.recipes import STEPS
 from superres.report.plots.registry import write_caption
-from superres.study.arms import Arm
+from superres.study.check import study_notes
 from superres.study.comparisons import differing_in
 from superres.study.engines import form_of, frames_of
+from superres.study.keys.arms import Arm
 from superres.study.keys.models import BASELINE
 from superres.study.keys.study import Study
-from superres.study.notes import study_notes
 from superres.study.paths import Paths
 
 Settings = dict[str, Any]
@@ -26,7 +26,7 @@ class JobSettings:
     # Arms
 
     def runtime_options(self, arm: Arm) -> Settings:
-        """What an arm's runtime is told: how frames go in, the kernel of bicubic, how TensorRT builds."""
+        """Return the options of an arm's runtime: type of frames, kernel of bicubic, TensorRT's build."""
         options: Settings = {"frames": frames_of(self.study, arm)}
         if about(arm.runtime).build_options:
             options["build"] = dict(self.study.builds[arm.runtime])
@@ -35,7 +35,7 @@ class JobSettings:
         return options
 
     def engine(self, arm: Arm) -> Settings:
-        """Settings of the job that builds an engine, with what TensorRT calibrates itself by."""
+        """Return the settings for building an engine, with those of TensorRT's own calibration."""
         settings: Settings = {"options": self.runtime_options(arm)}
         if self.paths.engine_source(arm):
             settings["form"] = form_of(self.study, arm)
@@ -45,12 +45,12 @@ class JobSettings:
         return settings
 
     def quality(self, arm: Arm) -> Settings:
-        """Settings of the job that measures an arm's PSNR."""
+        """Return the settings for measuring an arm's PSNR."""
         frame, options = self.study.samples.frame, self.runtime_options(arm)
         return {**self.study.quality.model_dump(), "sample_frame": frame, "options": options}
 
     def latency(self, arm: Arm) -> Settings:
-        """Settings of the job that times an arm, with what the engine of the reference is."""
+        """Return the settings for timing an arm, with its reference."""
         settings = {**self.study.latency.timing, "options": self.runtime_options(arm)}
         reference = self.study.reference_of(arm)
         if reference is not None:
@@ -63,11 +63,11 @@ class JobSettings:
         return settings
 
     def profile(self, arm: Arm) -> Settings:
-        """Settings of the job that times an arm's operations apart from each other."""
+        """Return the settings for timing an arm's operations."""
         return {"runs": self.study.profile.runs, "options": self.runtime_options(arm)}
 
     def asked_of_targets(self) -> dict[str, dict[str, list[str]]]:
-        """For each target the runtimes that run there, and for each of these the precisions of its arms."""
+        """Return for each target its runtimes, and for each runtime the precisions of its arms."""
         asked: dict[str, dict[str, list[str]]] = {name: {} for name in self.study.targets}
         for arm in self.paths.evaluated:
             precisions = asked[arm.target].setdefault(arm.runtime, [])
@@ -78,7 +78,7 @@ class JobSettings:
     # Images, models and INT8
 
     def image_set(self, role: str, name: str) -> Settings:
-        """Keyword arguments of `prepare_clip`, for a clip or a training set."""
+        """Return the arguments of `prepare_clip`, for a clip or a training set."""
         images = self.paths.image_set(role, name)
         return {
             "name": images.name,
@@ -87,46 +87,46 @@ class JobSettings:
         }
 
     def package(self, wheel: str) -> Settings:
-        """Keyword arguments of `download_wheel`."""
+        """Return the arguments of `download_wheel`."""
         package = next(p for p in self.study.packages.values() if p.wheel == wheel)
         return {"package": package.package, "version": package.version, "sha256": package.sha256}
 
     def network(self, model: str) -> Settings:
-        """What NetworkSettings takes."""
+        """Return the arguments of `NetworkSettings`."""
         return {"chroma_upsampling": self.study.models[model].chroma_upsampling}
 
     def training(self, model: str) -> Settings:
-        """What TrainingSettings takes."""
+        """Return the arguments of `TrainingSettings`."""
         return self.study.models[model].training.settings
 
     def observation(self, images: str) -> Settings:
-        """The calibration that uses most of some images, and each number of them that a calibration uses."""
+        """Return the calibration that uses most of some images, and every number of images that one uses."""
         calibrations = self.paths.observing(images)
         counts = sorted({c.images for c in calibrations if c.images is not None})
-        # None stands for all of a set.
+        # None means all images of a set.
         most = max(calibrations, key=lambda c: (c.images is None, c.images or 0))
         return {"calibration": most.model_dump(), "prefixes": counts}
 
     def calibration(self, name: str) -> Settings:
-        """What Calibration takes."""
+        """Return the arguments of `Calibration`."""
         return self.study.calibrations[name].model_dump()
 
     def step(self, recipe: str, step: str) -> Settings:
-        """The calibration and the settings of a step after a recipe."""
+        """Return the calibration and the settings of a step after a recipe."""
         calibration = self.paths.recipe_calibration(recipe)
         return {"calibration": calibration.model_dump(), "settings": self.study.steps.of(step)}
 
     @staticmethod
     def step_threads(step: str, threads: int) -> int:
-        """How many threads a step gets of those that there are for it."""
+        """Return the threads of a step: 1, or all if it can use them."""
         return 1 if STEPS[step].one_thread else threads
 
     def float_layers(self, quantization: str) -> list[str]:
-        """Layers of an INT8 precision that stay in float."""
+        """Return the layers of an INT8 precision that stay in float."""
         return list(self.study.quantizations[quantization].float_layers)
 
     def executor(self, runtime: str) -> Settings:
-        """What Executor takes, but for the threads."""
+        """Return the arguments of `Executor`, except the threads."""
         return {
             "runtime": runtime,
             "frames": self.study.frames[runtime],
@@ -136,7 +136,7 @@ class JobSettings:
     # Tables and plots
 
     def references(self) -> dict[str, str]:
-        """The arm of each target that the others are timed in turn with; targets without one are left out."""
+        """Return the reference arm of each target that has one."""
         references = [self.study.reference.on(target) for target in self.paths.targets]
         return {arm.target: arm.folder for arm in references if arm in self.study.arms}
 
@@ -146,22 +146,23 @@ class JobSettings:
         return f"int8-{self.study.table.calibrated}"
 
     def series(self, setting: str) -> list[tuple[str, tuple[tuple[int, str], ...]]]:
-        """INT8 precisions that differ in one setting alone, with its values, by the label of what they share."""
+        """Return the INT8 precisions that differ in one setting only, with its values, by common label."""
         return [(series.label, series.precisions) for series in differing_in(self.study, setting)]
 
     def seeds(self) -> list[tuple[str, list[str]]]:
-        """INT8 precisions that differ in their seed alone, by the label of what they share."""
+        """Return the INT8 precisions that differ in their seed only, by common label."""
         return [(label, [name for _, name in precisions]) for label, precisions in self.series("seed")]
 
     def table_text(self) -> Settings:
-        """What a table says besides figures."""
+        """Return the texts of a table: notes, the calibrated column, the kernel of bicubic."""
         clips = [
-            f"Clip `{clip.name}`: {clip.description or 'not described'}; LR by {clip.downsampling} downsampling."
+            f"Clip `{clip.name}`: {clip.description or 'not described'}; "
+            f"LR by {clip.downsampling} downsampling."
             for clip in self.study.clips.values()
         ]
         models = self.study.models
         return {
-            "notes": clips + study_notes(self.paths),
+            "notes": clips + study_notes(self.study),
             "calibrated": self.calibrated,
             "kernel": models[BASELINE].kernel if BASELINE in models else None,
         }
@@ -171,7 +172,7 @@ class JobSettings:
         return write_caption(plot, study=self.study.name, runtime=self.study.samples.runtime)
 
     def plot(self, plot: str) -> Settings:
-        """Settings of a plot by its name."""
+        """Return the settings of a plot."""
         match plot.partition(".")[0]:
             case "frontier":
                 return {"budget_db": self.study.steps.of("mixed")["budget_db"]}

@@ -1,4 +1,4 @@
-"""The door: from a configuration to a Study, with a line for the first mistake."""
+"""Read a configuration as a Study, or report its first mistake in one line."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,16 +21,16 @@ from superres.study.recipes import used_quantizations
 
 @without_secrets()
 def load_study(config: Mapping[str, Any], data: str | None = None) -> Study:
-    """The study that a configuration describes.
+    """Return the study of a configuration.
 
-    `data` is the folder or address that the environment names as the first place to look for the study's
-    files in. Raises UserError in one line for the first mistake: an unknown or mistyped key, a name that is
-    given twice or not at all, a precision without its calibration, an arm that no runtime has.
+    `data` is the folder or address from the environment where the study's files are looked for first. Raises
+    UserError in one line for the first mistake: an unknown or mistyped key, a duplicate or unknown name, a
+    precision without its calibration, an arm that its runtime can't run.
     """
     try:
         written = Study.model_validate(dict(config), context=Found(data))
     except ValidationError as error:
-        # Not `from error`, whose message has what is secret.
+        # Not `from error`: its message may contain secrets.
         raise UserError(first_mistake(error, Study, config)) from None
     check_values(config)
     study = _complete(written)
@@ -39,18 +39,18 @@ def load_study(config: Mapping[str, Any], data: str | None = None) -> Study:
 
 
 def _complete(written: Study) -> Study:
-    """A study with what its keys stand for in the place of what is written."""
+    """Return a study with its sweep, recipes, models, sensitivity and video filled in."""
     study = _with_sweep(written)
     study = study.but(quantizations=used_quantizations(study), models=_models(study))
     return study.but(sensitivity=_sensitivity(study), upscale=_upscale(study))
 
 
 def _with_sweep(study: Study) -> Study:
-    """A study with the calibrations that its `sweep` stands for; its arms are the study's `swept`.
+    """Return a study with the calibrations of its `sweep`, whose arms are `swept`.
 
-    The calibration NAME on n images is NAMEofn. A number of images for which the study has the calibration
-    already adds nothing. Raises UserError for a calibration that doesn't exist, has no images or isn't run
-    there, and for a name that is taken.
+    The calibration NAME on n images is NAMEofn. A calibration that the study already has isn't added. Raises
+    UserError for a calibration that is unknown, has no images or isn't among the runtime's precisions, and
+    for a name that is taken.
     """
     calibrations = dict(study.calibrations)
     swept: list[str] = []
@@ -89,7 +89,7 @@ def _swept_calibration(study: Study, name: str, key: str) -> Calibration:
 
 
 def _models(study: Study) -> dict[str, Model]:
-    """The models with all settings of their training; a folded one is its origin under another name."""
+    """Return the models with all training settings. A folded model is its origin under another name."""
     models = {
         name: model.model_copy(update={"training": study.training.but(model.training)})
         for name, model in study.models.items()
@@ -99,9 +99,9 @@ def _models(study: Study) -> dict[str, Model]:
 
 
 def _sensitivity(study: Study) -> Sensitivity | None:
-    """The study's `sensitivity` with all its models, None if it has none.
+    """Return the study's `sensitivity` with all its models, or None.
 
-    Raises UserError if it isn't that of some arms: those of its runtime and of `int8-RECIPE`.
+    Raises UserError unless the study has arms of its runtime in `int8-RECIPE`.
     """
     wanted = study.sensitivity
     if wanted is None:
@@ -112,7 +112,7 @@ def _sensitivity(study: Study) -> Sensitivity | None:
     if not runs:
         found = sorted({arm.precision for arm in study.arms if arm.runtime == wanted.runtime and arm.int8})
         raise UserError(
-            f"sensitivity.recipe: expected what stands behind int8- in a precision of {wanted.runtime} "
+            f"sensitivity.recipe: expected the name after int8- in a precision of {wanted.runtime} "
             f"({', '.join(found) or 'none'}), found {wanted.recipe!r}; add {precision} to its precisions"
         )
     for i, model in enumerate(wanted.models):
@@ -125,20 +125,19 @@ def _sensitivity(study: Study) -> Sensitivity | None:
 
 
 def _upscale(study: Study) -> Upscale | None:
-    """The video that is upscaled, None without one; raises UserError for an arm that the study hasn't."""
+    """Return the video to upscale, or None. Raises UserError for an arm that the study doesn't have."""
     wanted = study.upscale
     if wanted is None or not wanted.input:
         return None
     named = wanted.named(study.name)
     left = [arm for arm in study.arms if arm.target == "local"]
-    # The first of these that no arm has with those before is the mistake.
+    # The mistake is the first key that no remaining arm has.
     for key in ("runtime", "model", "precision"):
         known = list(dict.fromkeys(getattr(arm, key) for arm in left))
         left = [arm for arm in left if getattr(arm, key) == getattr(wanted, key)]
         if not left:
             raise UserError(
                 f"upscale.{key}: expected that of an arm of this study on this machine "
-                f"({', '.join(known) or 'none'}), "
-                f"found {getattr(wanted, key)}"
+                f"({', '.join(known) or 'none'}), found {getattr(wanted, key)}"
             )
     return named

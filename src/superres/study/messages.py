@@ -1,4 +1,4 @@
-"""One line for the first mistake of a study: its key, what was expected, and what was found."""
+"""Report the first mistake of a study in one line: its key, what was expected, what was found."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,13 +10,14 @@ from pydantic_core import ErrorDetails
 
 from superres.data.download.addresses import is_address, redact
 from superres.device.base.errors import UserError
+from superres.keys import whole
 
 Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]
 
-# Longer than any path or name that a system takes.
+# Longer than any path or name that a system accepts.
 _LONGEST = 4000
-# Where lines may be broken.
+# The key whose text may contain line breaks.
 _PROSE = "description"
 
 _TYPES = {
@@ -42,7 +43,7 @@ _KINDS = {
 
 
 def first_mistake(error: ValidationError, model: type[BaseModel], config: Any) -> str:
-    """The first mistake by its path in one line; those that may follow from others come last."""
+    """Return the first mistake in one line, with its path. Mistakes that may follow from others come last."""
     schema = model.model_json_schema()
     mistakes = [_Mistake(details, schema) for details in error.errors(include_url=False)]
     first = min(mistakes, key=lambda mistake: mistake.order)
@@ -52,7 +53,7 @@ def first_mistake(error: ValidationError, model: type[BaseModel], config: Any) -
 
 
 def check_values(value: Any, path: Path = ()) -> None:
-    """Raise UserError for what no type says: numbers that are none, texts that no path or line can hold."""
+    """Raise UserError for values that no type excludes: NaN, and texts unfit for a path or a line."""
     if isinstance(value, Mapping):
         for key, entry in value.items():
             check_values(entry, (*path, key))
@@ -68,15 +69,14 @@ def check_values(value: Any, path: Path = ()) -> None:
         if path[-1] == "path" and is_address(value):
             raise UserError(
                 f"{_key(path)}: expected a path on this machine, found the address {_short(value)}; name it "
-                "in `files`, "
-                "and the file's name here as `file`"
+                "in `files`, and the file's name here as `file`"
             )
         if len(text.encode()) > _LONGEST:
             raise UserError(f"{_key(path)}: expected at most {_LONGEST} bytes, found {len(text.encode())}")
 
 
 class _Mistake:
-    """One of pydantic's errors, at the path that the study has, and the schema of what should be there."""
+    """An error of pydantic, with its path in the study and the schema at that path."""
 
     def __init__(self, details: ErrorDetails, root: Schema):
         self._kind, self._found, self._facts = details["type"], details["input"], details.get("ctx", {})
@@ -89,12 +89,12 @@ class _Mistake:
 
     @property
     def later(self) -> bool:
-        """Whether the mistake may follow from another one."""
+        """True if the mistake may follow from another one."""
         return bool(self._facts.get("later"))
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """What the first mistake is the smallest by: a misspelt key before the one that is missing for it."""
+        """The sort key of mistakes: a misspelt key comes before the key that is missing because of it."""
         return self.later, [str(part) for part in self._path], self._kind == "missing"
 
     @property
@@ -135,7 +135,7 @@ class _Mistake:
             "finite_number": "a finite number",
         }
         if self._kind in bounds:
-            return bounds[self._kind].format(**{k: _number(v) for k, v in self._facts.items()})
+            return bounds[self._kind].format(**{k: whole(v) for k, v in self._facts.items()})
         if self._kind == "literal_error":
             known = self._schema.get("enum", [self._schema.get("const")])
             if not isinstance(self._found, str):
@@ -145,12 +145,12 @@ class _Mistake:
         return _TYPES[kind] if kind else f"something else ({self._kind})"
 
     def _shown(self) -> str:
-        """What was found, in words where a value would say little."""
+        """Return what was found, in words if a value would say little."""
         return "an empty one" if self._kind == "too_short" and not self._found else _short(self._found)
 
 
 def _place(loc: Iterable[str | int], root: Schema) -> tuple[Path, Schema]:
-    """The path in a study and the schema there, from pydantic's location, which names branches of unions."""
+    """Return the path in a study and its schema, from pydantic's location, which names union branches too."""
     path: Path = ()
     schema = _resolve(root, root)
     for part in loc:
@@ -166,7 +166,7 @@ def _place(loc: Iterable[str | int], root: Schema) -> tuple[Path, Schema]:
 
 
 def _resolve(schema: Schema, root: Schema) -> Schema:
-    """What a reference stands for, and what a value is that may also be a word or left out."""
+    """Return the schema that a reference, or the reference in a union, points to."""
     for branch in schema.get("anyOf", ()):
         if "$ref" in branch:
             return _resolve(branch, root)
@@ -178,10 +178,6 @@ def _resolve(schema: Schema, root: Schema) -> Schema:
     return target
 
 
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def _key(path: Iterable[Any]) -> str:
     key = ""
     for part in path:
@@ -190,7 +186,7 @@ def _key(path: Iterable[Any]) -> str:
 
 
 def _name(key: Any) -> str:
-    """A key as it can stand in one line."""
+    """Return a key fit for one line."""
     text = redact(str(key))
     return text if text.isprintable() and len(text) <= 60 else _short(key)
 
@@ -200,7 +196,7 @@ def _join(key: str, part: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    # Whatever is wrong with it: what is secret in an address is never repeated.
+    # Secrets of an address are never repeated.
     text = redact(repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 

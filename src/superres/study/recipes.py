@@ -1,11 +1,11 @@
-"""What the INT8 precisions of a study stand for."""
+"""The recipes of a study's INT8 precisions."""
 
 from collections.abc import Iterable, Mapping
 
 from superres.device.base.errors import UserError
 from superres.quantization.recipes import MEASURED, NEED_IMAGES, NEED_PHOTOGRAPHS, Recipe, parse_recipe
 from superres.quantization.settings import Calibration, RandomData
-from superres.study.arms import IMPLICIT, Arm
+from superres.study.keys.arms import IMPLICIT, Arm
 from superres.study.keys.quantization import Quantization
 from superres.study.keys.study import Study
 
@@ -13,10 +13,10 @@ TENSORRT_OWN = IMPLICIT.removeprefix("int8-")
 
 
 def used_quantizations(study: Study) -> dict[str, Quantization]:
-    """The quantisation behind every INT8 precision of a study and its sweep, by what follows `int8-`.
+    """Return the quantisation of every INT8 precision of a study and its sweep, by the name after `int8-`.
 
-    Raises UserError for a recipe of an unknown calibration or step, a step that needs images or photographs
-    behind a calibration without, and a name that a calibration has as well.
+    Raises UserError for an unknown calibration or step, for a step whose calibration lacks the images or
+    photographs that it needs, and for a name that a calibration has too.
     """
     _check_named(study)
     used: dict[str, Quantization] = {}
@@ -30,7 +30,7 @@ def used_quantizations(study: Study) -> dict[str, Quantization]:
 
 
 def _quantization(text: str, key: str, study: Study) -> Quantization:
-    # TensorRT's own ranges are of a calibration alone.
+    # TensorRT's own ranges come from a calibration without steps.
     own = text.removeprefix(TENSORRT_OWN)
     named = {} if own != text else study.quantizations
     if text in named:
@@ -54,7 +54,7 @@ def _check_named(study: Study) -> None:
 def _check_recipe(
     recipe: Recipe, key: str, calibrations: Mapping[str, Calibration], named: Mapping[str, Quantization]
 ) -> None:
-    """Raise UserError unless a recipe's calibration is there and has what its steps need."""
+    """Raise UserError unless a recipe's calibration exists and has the images that its steps need."""
     text = str(recipe)
     if recipe.calibration not in calibrations:
         known = ", ".join((*calibrations, *named)) or "none"
@@ -67,26 +67,23 @@ def _check_recipe(
     if calibration.tool and (recipe.steps or key.startswith("quantizations")):
         raise UserError(
             f"{key}: expected a calibration with ranges of its own, found {text!r}: {calibration.tool} makes "
-            "a whole "
-            f"graph; take int8-{recipe.calibration}, without a step or another name"
+            f"a whole graph; take int8-{recipe.calibration}, without a step or another name"
         )
     for step in recipe.steps:
         if step in NEED_IMAGES and calibration.data is None:
             raise UserError(
                 f"{key}: expected a calibration with images before the step {step}, found "
-                f"{recipe.calibration} in "
-                f"{text!r}, whose method {calibration.method} has none"
+                f"{recipe.calibration} in {text!r}, whose method {calibration.method} has none"
             )
         if step in NEED_PHOTOGRAPHS and isinstance(calibration.data, RandomData):
             raise UserError(
                 f"{key}: expected a calibration on photographs before the step {step}, found "
-                f"{recipe.calibration} in "
-                f"{text!r}, whose images are random"
+                f"{recipe.calibration} in {text!r}, whose images are random"
             )
 
 
 def measured_recipes(arms: Iterable[Arm], quantizations: Mapping[str, Quantization]) -> list[tuple[str, str]]:
-    """Models with the recipes, as text, that a step of some arm is measured behind; each once."""
+    """Return each model and recipe (text) that a measured step of some arm follows."""
     found = []
     for arm in arms:
         if arm.int8 is not None:

@@ -1,4 +1,4 @@
-"""What is written from the keys of a study: docs/study.md for people, a JSON schema for editors.
+"""Write the keys of a study: docs/study.md for people, a JSON schema for editors.
 
 python -m superres.study.reference
 """
@@ -9,13 +9,14 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+from superres.keys import whole
 from superres.study.keys.study import Study
 
 ROOT = Path(__file__).parents[3]
 SCHEMA_FILE = Path("workflow/schemas/study.schema.json")
 PAGE_FILE = Path("docs/study.md")
 _WIDTH = 110
-# Bounds that pydantic leaves under its own names where a key is checked by a function as well.
+# Bounds that keep pydantic's names in keys that a function checks too.
 _BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
 
 Schema = Mapping[str, Any]
@@ -33,7 +34,7 @@ single values are replaced. A key that is not on this page is an error.
 snakemake --cores 4 all --configfile studies/tiny.yaml
 ```
 
-A `[]` behind a name stands for the entries of a list. In an editor with YAML support, this first line of a
+A `[]` after a name stands for the entries of a list. In an editor with YAML support, this first line of a
 study gives completion and checks while you type:
 
 ```yaml
@@ -43,29 +44,24 @@ study gives completion and checks while you type:
 
 
 def study_schema() -> dict[str, Any]:
-    """The JSON schema of a study (draft 2020-12)."""
+    """Return the JSON schema of a study (draft 2020-12)."""
     schema = _clean(Study.model_json_schema())
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def study_page() -> str:
-    """The reference of all keys, in Markdown."""
+    """Return the reference of all keys, in Markdown."""
     schema = study_schema()
-    rows = [*_introduced(schema)]
+    keys = [*(f"[`{key}`](#{key})" for key in schema["properties"]), "[Sources](#sources)"]
+    rows = [_INTRODUCTION, *_wrapped(", ".join(keys))]
     for key, rule in schema["properties"].items():
         rows += ["", *_section(key, rule, key in schema["required"], schema)]
     rows += ["", *_kinds_of_sources(schema)]
     return "\n".join(rows) + "\n"
 
 
-def _introduced(schema: Schema) -> Iterator[str]:
-    yield _INTRODUCTION
-    keys = [*(f"[`{key}`](#{key})" for key in schema["properties"]), "[Sources](#sources)"]
-    yield from _wrapped(", ".join(keys))
-
-
 def _clean(node: Any) -> Any:
-    """A schema without titles, defaults that only say that a key is left out, and branches for null."""
+    """Return a schema without titles and without defaults that mean a missing key."""
     if isinstance(node, list):
         return [_clean(entry) for entry in node]
     if not isinstance(node, dict):
@@ -84,13 +80,13 @@ def _clean(node: Any) -> Any:
 
 
 def _is_left_out(rule: Schema) -> bool:
-    """Whether a default stands for nothing: no value, or a text that couldn't be written."""
+    """Return whether a default means a missing key: no value, or a text that a study can't have."""
     never_empty = "pattern" in rule or "minLength" in rule
     return rule["default"] is None or (rule["default"] == "" and never_empty)
 
 
 def _section(key: str, rule: Schema, required: bool, root: Schema) -> Iterator[str]:
-    """A top-level key: what it is, and a list of the keys in it."""
+    """Yield the section of a top-level key, with a list of its keys."""
     yield f"## {key}"
     yield ""
     facts = _facts(rule, required, root)
@@ -99,19 +95,19 @@ def _section(key: str, rule: Schema, required: bool, root: Schema) -> Iterator[s
     if inner:
         yield ""
         yield from _keys(inner, path, root)
-    if example := _EXAMPLES.get(key):
-        yield from ("", "```yaml", example.strip(), "```")
+    for example in EXAMPLES.strip().split("\n\n"):
+        if example.startswith(f"{key}:"):
+            yield from ("", "```yaml", example, "```")
 
 
 def _kinds_of_sources(root: Schema) -> Iterator[str]:
-    """The kinds of sources, which clips and sets of images share."""
+    """Yield the section of the kinds of sources, which clips and sets of images share."""
     source = root["$defs"]["Clip"]["properties"]["source"]
     yield "## Sources"
     yield ""
     yield from _wrapped(
         "Where frames come from: `source` of a clip, and each entry of `sources` of a calibration set or a "
-        "training "
-        "set. `type` says which kind it is, and with it which other keys there are."
+        "training set. `type` is the kind, which decides the other keys."
     )
     for kind, reference in source["discriminator"]["mapping"].items():
         branch = _resolve({"$ref": reference}, root)
@@ -120,7 +116,7 @@ def _kinds_of_sources(root: Schema) -> Iterator[str]:
 
 
 def _keys(schema: Schema, path: str, root: Schema) -> Iterator[str]:
-    """The keys of a mapping, each a bullet; those of one that may be of several kinds, kind by kind."""
+    """Yield a bullet for each key of a mapping; kind by kind, if it has several kinds."""
     if "discriminator" in schema:
         name = schema["discriminator"]["propertyName"]
         for kind, reference in schema["discriminator"]["mapping"].items():
@@ -146,7 +142,7 @@ def _bullet(path: str, description: str, facts: str) -> Iterator[str]:
 
 
 def _entries(rule: Schema, path: str, root: Schema) -> tuple[Schema | None, str]:
-    """The mapping of a key, or of the entries of its list, with the path to its keys; None without one."""
+    """Return the mapping of a key or of its list's entries, or None, and the path to its keys."""
     rule = _resolve(rule, root)
     if rule.get("type") == "array":
         return _entries(rule["items"], f"{path}[]", root)
@@ -154,7 +150,7 @@ def _entries(rule: Schema, path: str, root: Schema) -> tuple[Schema | None, str]
 
 
 def _resolve(rule: Schema, root: Schema) -> Schema:
-    """A rule with its reference followed; of a word and a mapping, the mapping."""
+    """Return a rule with its reference followed; the mapping, if it may be a word or a mapping."""
     mapping = next((branch for branch in rule.get("anyOf", ()) if "$ref" in branch), rule)
     if "$ref" not in mapping:
         return rule
@@ -163,12 +159,12 @@ def _resolve(rule: Schema, root: Schema) -> Schema:
 
 
 def _described(rule: Schema, root: Schema) -> str:
-    text = str(_resolve(rule, root).get("description", "Which kind it is."))
+    text = str(_resolve(rule, root).get("description", "The kind."))
     return text if text.endswith((".", "...")) else f"{text}."
 
 
 def _facts(rule: Schema, required: bool, root: Schema) -> str:
-    """Type, bounds and default of a key, in words."""
+    """Return type, bounds and default of a key, in words."""
     words = _kind(rule, root)
     if required:
         return f"{words}, required"
@@ -180,7 +176,7 @@ def _facts(rule: Schema, required: bool, root: Schema) -> str:
 
 
 def _kind(rule: Schema, root: Schema) -> str:
-    """What a value has to be, in words."""
+    """Return the type of a value, in words."""
     if "anyOf" in rule:
         return " or ".join(_kind(branch, root) for branch in rule["anyOf"])
     rule = _resolve(rule, root)
@@ -206,7 +202,7 @@ def _plural(kind: str) -> str:
 
 def _bounds(rule: Schema) -> str:
     if "minimum" in rule and "maximum" in rule:
-        return f" from {_number(rule['minimum'])} to {_number(rule['maximum'])}"
+        return f" from {whole(rule['minimum'])} to {whole(rule['maximum'])}"
     said = {
         "minimum": "{} or more",
         "exclusiveMinimum": "more than {}",
@@ -215,19 +211,15 @@ def _bounds(rule: Schema) -> str:
         "pattern": "of the form `{}`",
         "maxLength": "at most {} characters",
     }
-    words = [text.format(_number(rule[key])) for key, text in said.items() if key in rule]
+    words = [text.format(whole(rule[key])) for key, text in said.items() if key in rule]
     return f" ({', '.join(words)})" if words else ""
-
-
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _wrapped(text: str) -> list[str]:
     return wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-# Keys that have those of another one, which are described there.
+# Keys whose own keys are described elsewhere.
 _SAID_ELSEWHERE = (
     "models[].training",
     "clips[].source",
@@ -235,82 +227,69 @@ _SAID_ELSEWHERE = (
     "training_sets[].sources",
 )
 
-_EXAMPLES = {
-    "packages": """
+EXAMPLES = """\
 packages:
   - name: matplotlib
-""",
-    "files": """
+
 files:
   - name: clip.y4m
     url: https://example.org/clip.y4m
     bytes: 1555203036
     sha256: e056e01fc13906dd9a84f5cc686a36888436379476577965a0866821caaf55c8
-""",
-    "clips": """
+
 clips:
   - name: holiday
     source: {type: video, path: holiday.mp4, frames: {count: 100}}
   - name: set5
     optional: true
     source: {type: images, path: resources/Set5}
-""",
-    "calibration_sets": """
+
 calibration_sets:
   - name: photographs
     width: 960
     height: 540
     sources:
       - {type: images, path: photographs, include: ["*.jpg"]}
-""",
-    "calibrations": """
+
 calibrations:
   - name: dummy
     data: {type: random, width: 960, height: 540}
   - name: entropy
     method: entropy
     data: {type: calibration-set, name: photographs, images: 40}
-""",
-    "sweep": """
+
 sweep:
   calibrations: [entropy]
   images: [1, 5, 20]
-""",
-    "quantizations": """
+
 quantizations:
   - {name: head, recipe: entropy+center, float_layers: [conv3]}
-""",
-    "steps": """
+
 steps:
   mixed: {budget_db: 0.1}
-""",
-    "sensitivity": """
+
 sensitivity: {recipe: entropy, frames: 6}
-""",
-    "training": """
-models:
-  - {name: espcn_rgb, weights: train}
+
 training:
   training_set: training
   validation_set: validation
   steps: 40000
-""",
-    "targets": """
+models:
+  - {name: espcn_rgb, weights: train}
+
 targets:
   - local
   - {name: jetson, ssh: user@jetson, runtimes: [tensorrt], power_mode: 2}
-""",
-    "runtimes": """
+
 runtimes:
   - {name: pytorch, precisions: [fp32]}
   - {name: openvino, precisions: [fp32, int8-entropy, int8-entropy+center]}
-""",
-    "latency": """
+
 latency:
   max_seconds: 60
   reference: {runtime: openvino, precision: fp32}
-""",
-}
+"""
+"""An example of each key that needs one, as a study; a blank line ends each."""
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""How a job reaches the machine that runs it. The door is `run.run(job, target)`.
+"""Run jobs on their targets. The door is `run.run(job, target)`.
 
-run.py         here, or on a device
-local.py       the worker in a process of its own on this machine
+run.py         makes a job of a rule's files, and runs it here or on a device
+local.py       runs the worker in a process of its own on this machine
 outcome.py     how a worker ended
 settings.py    the targets of a study
 remote/        a device over SSH

@@ -1,4 +1,4 @@
-"""This machine as a target: the worker in a process of its own."""
+"""This machine as a target: runs the worker in a process of its own."""
 
 import os
 import subprocess
@@ -18,9 +18,9 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 def run_here(job: Job, log: Callable[[str], object] | None = None) -> None:
     """Run a job in a worker process and wait for it.
 
-    `log` is given each line (with its end) that the worker writes to stderr, by default it goes to this
-    process's stderr. A worker's error line is not logged but raised as UserError; any other ending is a
-    RuntimeError that names task, arm and exit code or signal. SIGTERM and Ctrl-C stop the worker too.
+    `log` gets each line (with its end) of the worker's stderr; the default is this process's stderr. Raises
+    UserError with the worker's error line, which isn't logged. Raises RuntimeError with task, arm and exit
+    code or signal for any other failure. SIGTERM and Ctrl-C stop the worker too.
     """
     lines = WorkerLines(log or sys.stderr.write)
     with tempfile.TemporaryDirectory(prefix="superres-") as folder:
@@ -31,8 +31,8 @@ def run_here(job: Job, log: Callable[[str], object] | None = None) -> None:
 
 
 def _run_worker(path: Path, threads: int, lines: WorkerLines) -> int:
-    """Exit code of the worker."""
-    # The worker never gets anything to read: that its stdin ends tells it that nobody waits any longer.
+    """Run the worker and return its exit code."""
+    # The worker's stdin stays empty. Its end tells the worker that this process is gone.
     command = [sys.executable, "-m", device.__name__, "--with-stdin", str(path)]
     with sigterm_as_exit():
         process = subprocess.Popen(
@@ -54,7 +54,7 @@ def _run_worker(path: Path, threads: int, lines: WorkerLines) -> int:
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """This process's environment, with the job's own number of threads and with this package to be found."""
+    """Return this process's environment with the job's number of threads and the path to this package."""
     paths = [str(Path(device.__path__[0]).parents[1]), os.environ.get("PYTHONPATH", "")]
     return {
         **os.environ,

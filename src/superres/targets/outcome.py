@@ -1,4 +1,4 @@
-"""How a worker ended: its lines, its error line as UserError, anything else as a broken job."""
+"""The end of a worker: relay its lines, and raise its error line as UserError."""
 
 import signal
 import threading
@@ -13,9 +13,9 @@ _ERROR = "error: "
 
 
 class WorkerLines:
-    """Hands on what a worker writes, line by line, but keeps its error line back.
+    """Relays a worker's lines to `log`, except its error line.
 
-    `names` translates paths on another machine into those here.
+    `names` maps paths on another machine to those here.
     """
 
     def __init__(self, log: Callable[[str], object], names: Mapping[str, str] | None = None):
@@ -25,7 +25,7 @@ class WorkerLines:
         self.error = ""
 
     def add(self, text: str) -> None:
-        """Take what was written next, be it whole lines or parts of them."""
+        """Add the next text, which may end within a line."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             translated = self._translate(line)
@@ -40,10 +40,9 @@ class WorkerLines:
         return line
 
     def finish(self, job: Job, returncode: int, where: str = "") -> None:
-        """Raise what the ending stands for: UserError for a mistake,
-        RuntimeError for a broken worker, nothing for success.
+        """Raise UserError for a user's mistake and RuntimeError for a broken worker; return on success.
 
-        `where` begins a mistake's line, such as the name of the machine.
+        `where` is the start of a mistake's line, such as the name of the machine.
         """
         if self._rest:
             self.add("\n")
@@ -55,7 +54,7 @@ class WorkerLines:
 
 @contextmanager
 def sigterm_as_exit() -> Iterator[None]:
-    """Turn SIGTERM into an exception, which stops the worker on its way; only a main thread can."""
+    """Turn SIGTERM into SystemExit, so cleanup stops the worker. Does nothing outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

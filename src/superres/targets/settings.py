@@ -1,4 +1,4 @@
-"""The machines that run arms, as a study names them."""
+"""The targets of a study: the machines that run its arms."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -13,7 +13,7 @@ Runtimes = Maybe[SomeOnce[str]]
 
 
 class Local(Keys):
-    """This machine, and the runtimes whose arms it runs; None for all."""
+    """This machine. `runtimes` are those whose arms it runs; None for all."""
 
     name: Literal["local"] = LOCAL
     runtimes: Runtimes = Field(default=None, repr=False)
@@ -22,25 +22,23 @@ class Local(Keys):
 class Device(Keys):
     """A machine reached over SSH.
 
-    How it is reached takes no part in `repr`, by which Snakemake compares parameters: a new address reruns
-    nothing.
+    `repr`, by which Snakemake compares parameters, leaves out the connection: a new address reruns nothing.
     """
 
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
-        description="The target's name in file names and tables; local stands for this machine, and has no "
-        "key but runtimes.",
+        description="The target's name in file names and tables. local is this machine; its only other key "
+        "is runtimes.",
     )
     runtimes: Runtimes = Field(
-        default=None, repr=False, description="Runtimes of the study whose arms run there; all if left out."
+        default=None, repr=False, description="Runtimes of the study whose arms run there; all by default."
     )
     ssh: str = Field(
         default="",
         pattern=r"^[^\s-]\S*$",
         repr=False,
-        description="What one types behind ssh to get there: user@host, ssh://user@host:port, or a Host of "
-        "the user's own ssh_config. It has to work without a password, and the host's key has "
-        "to be known.",
+        description="The address, as for ssh: user@host, ssh://user@host:port, or a Host of your own "
+        "ssh_config. It must work without a password, and the host's key must be known.",
     )
     ssh_config: str = Field(
         default="", repr=False, description="A file to use instead of the user's own ssh_config."
@@ -48,39 +46,39 @@ class Device(Keys):
     python: str = Field(
         default="python3",
         pattern=r"^[^\s-].*$",
-        description="The Python on the device that has the runtimes, 3.8 or later; its name or path there.",
+        description="Name or path of the Python on the device that has the runtimes, 3.8 or later.",
     )
     workdir: str = Field(
         default="superres-work",
         pattern=r"^[^\s-].*$",
         repr=False,
-        description="The folder on the device that everything lies in, made if need be; relative to the "
-        "user's home. Nothing else is written there.",
+        description="The folder on the device for all files, created if needed; relative to the user's "
+        "home. Nothing is written outside it.",
     )
     power_mode: Maybe[Index] = Field(
         default=None,
-        description="The number of the power mode (nvpmodel -q) that arms are measured in; one in another "
-        "mode fails. Left out, no mode is asked for, and the one that was found is recorded.",
+        description="Number of the power mode (nvpmodel -q) that arms are measured in; an arm in another "
+        "mode fails. By default any mode is accepted and recorded.",
     )
     lock_clocks: bool = Field(
         default=False,
-        description="Whether arms fail unless jetson_clocks has locked the clocks of processors and GPU.",
+        description="If true, arms fail unless jetson_clocks has locked the clocks of processors and GPU.",
     )
     threads: Maybe[Count] = Field(
-        default=None, description="Threads that a runtime gets there; one for each processor if left out."
+        default=None, description="Threads of a runtime there; one for each processor by default."
     )
     store_limit_gb: float = Field(
         default=20.0,
         gt=0,
         repr=False,
-        description="Most GB that frames, graphs and engines take on the device; what was used longest ago "
-        "is removed.",
+        description="Most GB of frames, graphs and engines on the device; the least recently used are "
+        "removed.",
     )
     timeout_minutes: float = Field(
         default=120.0,
         gt=0,
         repr=False,
-        description="A job is stopped after so many minutes there; waiting for another job doesn't count.",
+        description="Minutes after which a job there is stopped. Waiting for another job doesn't count.",
     )
 
     @model_validator(mode="after")
@@ -95,7 +93,7 @@ class Device(Keys):
 
     @property
     def conditions(self) -> dict[str, int | bool]:
-        """What a job checks before and after it measures."""
+        """The conditions that a job checks before and after it measures."""
         wanted: dict[str, int | bool] = {}
         if self.power_mode is not None:
             wanted["power_mode"] = self.power_mode
@@ -105,7 +103,7 @@ class Device(Keys):
 
     @staticmethod
     def target(written: "Device", _: ValidationInfo) -> "Target":
-        """The machine that is meant."""
+        """Return the target that an entry stands for."""
         return Local(runtimes=written.runtimes) if written.name == LOCAL else written
 
 
@@ -113,7 +111,7 @@ Target = Local | Device
 
 
 class _OrWord:
-    """The word `local` may stand for the target of that name."""
+    """Accepts the word `local` for the target of that name."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._entry, handler.generate_schema(source))
@@ -135,4 +133,4 @@ class _OrWord:
 
 
 TargetEntry = Annotated[Device, _OrWord()]
-"""A target as it is written."""
+"""A target as written in a study."""

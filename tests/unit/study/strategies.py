@@ -1,4 +1,4 @@
-"""Studies at random: real ones in which entries are replaced, by what the schema allows there or by anything."""
+"""Random studies: real ones with entries replaced, by values that the schema allows or by anything."""
 
 import copy
 import json
@@ -18,7 +18,7 @@ SCHEMA = json.loads((ROOT / "workflow/schemas/study.schema.json").read_text(enco
 
 
 def read_study(name: str) -> dict[str, Any]:
-    """A study as Snakemake lays it over the default."""
+    """Return a study merged over the default, as Snakemake does."""
     config, study = (
         yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
         for path in ("config.yaml", f"studies/{name}.yaml")

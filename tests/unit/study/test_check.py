@@ -123,7 +123,7 @@ def test_a_training_image_smaller_than_the_largest_patch_is_named(tmp_path: Path
     ]
     models = [{"name": "espcn_rgb", "weights": "train", "training": {"patches": [16, 25]}}]
     study = load_study(study_of(tmp_path, training_sets=sets, models=models))
-    # The images are 64 x 48, and 25 LR pixels are 50 HR pixels; a validation image may be as small as it likes.
+    # The images are 64 x 48, and 25 LR pixels are 50 HR pixels. A validation image may have any size.
     with pytest.raises(
         UserError, match=r"training/training\.png: expected at least 50x50 pixels, found 64x48"
     ):

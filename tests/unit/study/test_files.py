@@ -1,4 +1,4 @@
-"""Files that a study names by address: what is taken from them, every mistake, and that no secret is repeated."""
+"""Files that a study names by address: their pins, every mistake, and no secret in any text."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from superres.data.sources.y4m import Y4m
 from superres.data.sources.zip_images import ZipImages
 from superres.device.base.errors import UserError
 from superres.study.check import check_study, leave_out_missing
-from superres.study.downloads import frames_made_of
+from superres.study.graph_paths import frames_made_of
 from superres.study.load import load_study
 
 CLIP = {
@@ -123,22 +123,34 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         study_of(clips=[{"name": "a", "source": {"type": "video", "file": "x"}}]),
         r"clips\[0\]\.source\.file: expected a name from `files` \(run\.y4m, images\.zip\), found 'x'",
     ),
-    "name that leads elsewhere": (study_of(files=[{**CLIP, "name": "../a.y4m"}]), r"files\[0\]\.name: expected .*found"),
+    "name that leads elsewhere": (
+        study_of(files=[{**CLIP, "name": "../a.y4m"}]),
+        r"files\[0\]\.name: expected .*found",
+    ),
     "hidden name": (study_of(files=[{**CLIP, "name": ".a.y4m"}]), r"files\[0\]\.name: expected"),
     "name twice": (study_of(files=[CLIP, CLIP]), r"files\[1\]\.name: expected a name of its own"),
-    "without a hash": (study_of(files=[{k: v for k, v in CLIP.items() if k != "sha256"}]), r"files\[0\]: expected the key sha256"),
+    "without a hash": (
+        study_of(files=[{k: v for k, v in CLIP.items() if k != "sha256"}]),
+        r"files\[0\]: expected the key sha256",
+    ),
     "short hash": (study_of(files=[{**CLIP, "sha256": "a" * 63}]), r"files\[0\]\.sha256: expected"),
     "no bytes": (study_of(files=[{**CLIP, "bytes": 0}]), r"files\[0\]\.bytes"),
     "warn for an archive": (
         study_of(files=[CLIP, {**ZIP, "mismatch": "warn"}]),
         r"files\[1\]\.mismatch: expected warn for \.y4m files only.*images\.zip",
     ),
-    "ftp": (with_url(f"ftp://h/a?{SECRET}"), r"files\[0\]\.url: expected .*http:// or https://, found 'ftp://h/a'"),
+    "ftp": (
+        with_url(f"ftp://h/a?{SECRET}"),
+        r"files\[0\]\.url: expected .*http:// or https://, found 'ftp://h/a'",
+    ),
     "no scheme": (with_url("h/a.y4m"), r"files\[0\]\.url: expected .*found 'h/a\.y4m'"),
     "no host": (with_url("https:///a"), r"files\[0\]\.url: expected"),
     "bad port": (with_url("https://h:port/a"), r"files\[0\]\.url: expected"),
     "spaces": (with_url("https://h/a b"), r"files\[0\]\.url: expected"),
-    "credentials": (with_url(f"https://me:{SECRET}@h/a"), r"files\[0\]\.url: expected .*without user name.*'https://h/a'.*netrc"),
+    "credentials": (
+        with_url(f"https://me:{SECRET}@h/a"),
+        r"files\[0\]\.url: expected .*without user name.*'https://h/a'.*netrc",
+    ),
     "token as user": (with_url(f"https://{SECRET}@h/a"), r"files\[0\]\.url: expected .*without user name"),
     "credentials with a slash": (with_url(f"https://me:x/{SECRET}@h/a"), r"files\[0\]\.url: expected"),
     "credentials under another scheme": (with_url(f"ftp://me:{SECRET}@h/a"), r"files\[0\]\.url: expected"),
@@ -148,9 +160,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         r"files: expected a list, found 'https://h/a'",
     ),
     "long credentials": (study_of(files=f"https://me:{SECRET * 20}@h/a"), r"files: expected a list"),
-    "credentials of a mirror": (study_of(mirror=f"https://me:{SECRET}@h/a"), r"mirror: expected .*without user name"),
-    "mirror that isn't there": (study_of(mirror="no/such/folder"), r"mirror: expected a folder or an address.*no/such"),
-}  # fmt: skip
+    "credentials of a mirror": (
+        study_of(mirror=f"https://me:{SECRET}@h/a"),
+        r"mirror: expected .*without user name",
+    ),
+    "mirror that isn't there": (
+        study_of(mirror="no/such/folder"),
+        r"mirror: expected a folder or an address.*no/such",
+    ),
+}
 
 
 @pytest.mark.parametrize(("config", "message"), MISTAKES.values(), ids=MISTAKES.keys())

@@ -14,7 +14,7 @@ from superres.data.sources.turning_view import TurningView
 from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
 from superres.quantization.recipes import Recipe
-from superres.study.arms import Arm
+from superres.study.keys.arms import Arm
 from superres.study.keys.quantization import Quantization, Sensitivity
 from superres.study.load import load_study
 from superres.study.recipes import measured_recipes

@@ -1,4 +1,4 @@
-"""What is written from the keys of a study is on disk as they give it, and says all there is to say."""
+"""The files written from the keys of a study are up to date and complete."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from superres.study.reference import PAGE_FILE, SCHEMA_FILE, study_page, study_schema
+from superres.study.reference import EXAMPLES, PAGE_FILE, SCHEMA_FILE, study_page, study_schema
 
 ROOT = Path(__file__).parents[3]
 STUDIES = ("config.yaml", *sorted(f"studies/{path.name}" for path in ROOT.glob("studies/*.yaml")))
@@ -68,6 +68,15 @@ def test_a_study_names_the_schema_and_fits_it(name: str):
     validator = jsonschema.Draft202012Validator(study_schema())
     errors = [error for error in validator.iter_errors(yaml.safe_load(text)) if error.validator != "required"]
     assert errors == []
+
+
+def test_the_examples_are_a_study_that_fits_the_schema():
+    jsonschema = pytest.importorskip("jsonschema")
+    study = yaml.safe_load(EXAMPLES)
+    assert len(study) == len(EXAMPLES.strip().split("\n\n")) + 1 and "models" in study
+    errors = list(jsonschema.Draft202012Validator(study_schema()).iter_errors(study))
+    assert [error.message for error in errors] == ["'study' is a required property"]
+    assert study_page().count("```yaml") == len(study) - 1 + 1
 
 
 def test_the_page_has_every_key_and_no_long_line():

@@ -1,6 +1,6 @@
-"""A job that takes no runtime and no time, and does what a test asks for on the way.
+"""A job without a runtime that takes no time and does what a test asks for.
 
-It is a real job, to build the engine of a runtime that isn't there, with the worker's one task put in by the test.
+It is a real job that builds the engine of a runtime that doesn't exist. Tests replace the worker's one task.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from pathlib import Path
 from far_side import PATIENCE_S, FarSide
 from superres.device.job import Job
 from superres.targets.remote import errand as remote
-from superres.targets.remote import pack
+from superres.targets.remote.parcel import Worker, pack_worker
 from superres.targets.remote.ssh import Patience
 from superres.targets.settings import Device
 
@@ -45,7 +45,8 @@ def main(arguments):
         if "error" in settings:
             sys.stderr.write("error: " + job["inputs"]["model"] + ": " + settings["error"] + chr(10))
             sys.exit(2)
-        outputs["engine"].write_bytes(Path(job["inputs"]["model"]).read_bytes()[::-1] * settings.get("times", 1))
+        model = Path(job["inputs"]["model"]).read_bytes()
+        outputs["engine"].write_bytes(model[::-1] * settings.get("times", 1))
         outputs["record"].write_text(json.dumps({"pid": os.getpid()}))
     print("done", file=sys.stderr, flush=True)
     return 0
@@ -56,16 +57,16 @@ QUICK = Patience(silence_s=60.0, first_s=2.0, reconnect_s=PATIENCE_S, pauses=(0.
 SECONDS = PATIENCE_S
 
 
-def repack(name: str, change: Callable[[str], str]) -> pack.Worker:
+def repack(name: str, change: Callable[[str], str]) -> Worker:
     """The worker with one module changed."""
-    with zipfile.ZipFile(io.BytesIO(pack.pack_worker().content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(pack_worker().content)) as archive:
         files = {entry: archive.read(entry) for entry in archive.namelist()}
     files[name] = change(files[name].decode()).encode()
     changed = io.BytesIO()
     with zipfile.ZipFile(changed, "w") as archive:
         for entry, text in files.items():
             archive.writestr(entry, text)
-    return pack.Worker(changed.getvalue(), hashlib.sha256(changed.getvalue()).hexdigest())
+    return Worker(changed.getvalue(), hashlib.sha256(changed.getvalue()).hexdigest())
 
 
 def make_job(folder: Path, size: int = 1000, **options: object) -> Job:
@@ -93,14 +94,15 @@ def start(
         "import json, sys\n"
         "from superres.device.job import Job\n"
         "from superres.targets.remote import errand as remote\n"
-        "from superres.targets.remote.pack import Worker\n"
+        "from superres.targets.remote.parcel import Worker\n"
         "from superres.targets.settings import Device\n"
         "from superres.targets.remote.ssh import Patience\n"
         "job, device, worker, patience = sys.argv[1:]\n"
         "content = open(worker, 'rb').read()\n"
         "import hashlib\n"
         "remote.pack_worker = lambda: Worker(content, hashlib.sha256(content).hexdigest())\n"
-        "remote.run_on_device(Job.from_json(job), Device.model_validate_json(device), patience=Patience(**json.loads(patience)))\n"
+        "device = Device.model_validate_json(device)\n"
+        "remote.run_on_device(Job.from_json(job), device, patience=Patience(**json.loads(patience)))\n"
     )
     archive = lines.with_suffix(".worker")
     archive.write_bytes(remote.pack_worker().content)

@@ -1,4 +1,4 @@
-"""This machine as a target: what comes back from the worker's process, and that it never outlives its parent."""
+"""This machine as a target: results and errors of the worker, which never outlives its parent."""
 
 import json
 import os

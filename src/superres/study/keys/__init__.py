@@ -2,11 +2,10 @@
 
 data.py          packages, files, clips, calibration sets and training sets
 quantization.py  recipes, settings of their steps, sweep, sensitivity
-models.py        models and how they are trained
-arms.py          runtimes, targets, arms and how they are timed
+models.py        models and their training
+arms.py          arms, runtimes, and how arms are measured
 report.py        tables, pictures and a video to upscale
 study.py         the study itself
 
-Settings that a room needs stand in that room and are keys as they are: kinds of sources, trainings,
-calibrations, steps, devices.
+Settings that another room needs are defined there: kinds of sources, trainings, calibrations, steps, devices.
 """

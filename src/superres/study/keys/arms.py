@@ -1,5 +1,6 @@
-"""Keys of arms: which runtimes execute them, in which precisions, and how they are measured."""
+"""Arms, and their keys: runtimes, precisions and measurements."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,27 +15,60 @@ Precision = Annotated[
 ]
 
 
+IMPLICIT = "int8-trt-"
+
+
+@dataclass(frozen=True, order=True)
+class Arm:
+    """One cell of the table: a model in a precision, run by a runtime on a target."""
+
+    target: str
+    runtime: str
+    model: str
+    precision: str
+
+    @property
+    def cell(self) -> tuple[str, str, str, str]:
+        """Target, runtime, model and precision."""
+        return self.target, self.runtime, self.model, self.precision
+
+    @property
+    def folder(self) -> str:
+        """The arm's folder in `arms/`."""
+        return f"{self.target}/{self.runtime}/{self.model}/{self.precision}"
+
+    @property
+    def int8(self) -> str | None:
+        """The name after `int8-`: a recipe, a name for one, or `trt-` and a calibration; else None."""
+        return self.precision.removeprefix("int8-") if self.precision.startswith("int8-") else None
+
+    @property
+    def implicit(self) -> bool:
+        """True if TensorRT finds the ranges itself, on the images of the calibration."""
+        return self.precision.startswith(IMPLICIT)
+
+
 class Build(Keys):
-    """How engines of tensorrt and tensorrt_rtx are built; no other runtime has it."""
+    """Build options of engines, for tensorrt and tensorrt_rtx only."""
 
     workspace_mib: Maybe[Count] = Field(
         default=None,
-        description="Most MiB of device memory for a layer's scratch space; all there is if left out.",
+        description="Most MiB of device memory for a layer's scratch space; unlimited by default.",
     )
     fp16_fallback: bool = Field(
         default=False,
-        description="Whether an INT8 engine may run in FP16 what it doesn't run in INT8. TensorRT 11 and "
-        "RTX take every type from the ONNX file, and have no fallback.",
+        description="If true, an INT8 engine may run in FP16 what it doesn't run in INT8. TensorRT 11 and "
+        "RTX take every type from the ONNX file and have no fallback.",
     )
     optimization_level: Maybe[Annotated[Whole, Field(ge=0, le=5)]] = Field(
         default=None,
-        description="How long kernels are searched for, 0 to 5; TensorRT's default if left out. TensorRT "
-        "8.6 and later.",
+        description="Effort of the search for kernels, 0 to 5; TensorRT's own default if left out. Needs "
+        "TensorRT 8.6 or later.",
     )
     dla_core: Maybe[Index] = Field(
         default=None,
-        description="Run on this DLA core what it can, the rest on the GPU; fp16 and int8, frames of one "
-        "size.",
+        description="Run what this DLA core supports on it, the rest on the GPU. Only for fp16 and int8, "
+        "and frames of one size.",
     )
     timing_cache: bool = Field(
         default=True, description="Keep the times of kernels on this device for the next build."
@@ -42,38 +76,37 @@ class Build(Keys):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the builder is told: keys that are left out aren't there."""
+        """The builder's options, without keys that are left out."""
         return self.model_dump(exclude_none=True)
 
 
 class Runtime(Keys):
-    """What executes engines, and in which precisions."""
+    """A runtime that executes engines, and its precisions."""
 
     name: Annotated[str, OneOf(lambda: RUNTIMES)] = Field(
-        description="A runtime of this package; opencv runs bicubic, and nothing else does. pytorch is "
-        "PyTorch as it comes, pytorch_tuned the same with channels_last and kept memory "
-        "(docs/performance.md). openvino_throughput has several frames in flight: its FPS is "
-        "that of the stream, its latency that of a frame in it."
+        description="A runtime of this package. Only opencv runs bicubic. pytorch is PyTorch with its "
+        "defaults, pytorch_tuned adds channels_last and kept memory (docs/performance.md). "
+        "openvino_throughput has several frames in flight: its FPS is that of the stream, its latency that "
+        "of a frame."
     )
     precisions: SomeOnce[Precision] = Field(
-        description="fp32, fp16, bf16, uint8 (opencv only), or int8-NAME for a calibration, one with steps "
-        "(int8-minmax+center), or a name from quantizations. int8-trt-NAME (tensorrt only, up "
-        "to TensorRT 10) has TensorRT find the ranges itself, on the images and by the method "
-        "of the calibration NAME."
+        description="fp32, fp16, bf16, uint8 (opencv only), or int8-NAME: a calibration, one with steps "
+        "(int8-minmax+center), or a name from quantizations. With int8-trt-NAME (tensorrt only, up to "
+        "TensorRT 10), TensorRT finds the ranges itself, by the method and on the images of the calibration "
+        "NAME."
     )
     frames: Literal["uint8", "float32"] = Field(
         default="uint8",
-        description="What its engines take and give. uint8: frames, the conversion from and to 8 bits is "
-        "part of the graph; float32: planes, which are converted outside it. FP32 figures are "
-        "the same to one level; uint8 is faster.",
+        description="Type of an engine's input and output. uint8 are frames, and the graph converts from "
+        "and to 8 bits. float32 are planes, which are converted outside the graph. FP32 results agree to one "
+        "level; uint8 is faster.",
     )
     form: Maybe[Annotated[str, OneOf(lambda: (PLAIN, *FORMS))]] = Field(
         default=None,
-        description="How the conversion of uint8 frames is put into the graph, instead of the form that a "
-        "table in the code has for the runtime. plain: the runtime does it itself (openvino). "
-        "blocks: what comes out is brought into a frame outside (onnxruntime). levels: the same"
-        " for the INT8 kernels of onnxruntime. channels_last: for the convolutions of openvino."
-        " casts: for TensorRT, which has no other.",
+        description="How the graph converts uint8 frames; by default the fastest form of the runtime. "
+        "plain: the runtime converts by itself (openvino). blocks: the output is turned into a frame "
+        "outside the graph (onnxruntime). levels: the same for INT8 kernels of onnxruntime. channels_last: "
+        "for convolutions of openvino. casts: for TensorRT, its only form.",
     )
     build: Build = Build()
 
@@ -98,55 +131,56 @@ class Runtime(Keys):
 
 
 class Quality(Keys):
-    """How PSNR is measured. Defaults are the paper's Eq. 1 and 2; the literature's studio-swing and 2."""
+    """Protocol of PSNR. Defaults are the paper's Eq. 1 and 2; the literature uses studio-swing and 2."""
 
     luma: Literal["full-range", "studio-swing"] = Field(
         default="full-range",
-        description="What PSNR_Y is measured on, unrounded, with a peak of 255. full-range is BT.601 as in "
-        "JPEG; studio-swing is MATLAB's rgb2ycbcr, which gives 1.32 dB more for the same "
-        "picture.",
+        description="The luma of PSNR_Y, unrounded, with a peak of 255. full-range is BT.601 as in JPEG. "
+        "studio-swing is MATLAB's rgb2ycbcr, which gives 1.32 dB more for the same picture.",
     )
-    border: Index = Field(
-        default=0, description="HR pixels at each side that are left out of PSNR and PSNR_Y."
-    )
+    border: Index = Field(default=0, description="HR pixels at each side that PSNR and PSNR_Y leave out.")
 
 
 class ReferenceKeys(Keys):
-    """The arm that all others of a target are timed in turn with, so that ratios of speeds are of one run.
+    """The arm that all others of a target are timed in turn with, for ratios of speeds from one run.
 
-    A target whose study doesn't have it gets no ratios, and that is said.
+    A target without it gets no ratios, and a note says so.
     """
 
     runtime: str = Field(default="openvino", description="Its runtime.")
-    model: Maybe[str] = Field(default=None, description="Its model; the study's first one if left out.")
+    model: Maybe[str] = Field(default=None, description="Its model; the study's first one by default.")
     precision: str = Field(default="fp32", description="Its precision.")
 
 
 class Noise(Keys):
-    """From when on a timing is called noisy, in metrics.csv, the table and the plots."""
+    """Limits beyond which metrics.csv, the table and the plots mark a timing as noisy."""
 
     spread: float = Field(
-        default=1.5, ge=1, description="The 90th percentile is more than this many times the median."
+        default=1.5, ge=1, description="Noisy if the 90th percentile is more than this many times the median."
     )
     busy_processors: float = Field(
-        default=0.1, ge=0, description="More processors than this were busy with something else, on average."
+        default=0.1,
+        ge=0,
+        description="Noisy if more processors than this were busy with other work, on average.",
     )
 
 
 class Latency(Keys):
-    """How long an arm is timed, and against what; docs/performance.md."""
+    """Duration and reference of timings; see docs/performance.md."""
 
     warmup_seconds: float = Field(
         default=1.0,
         ge=0,
-        description="Frames are run untimed until their times have settled, for at most so long (and at "
-        "least 2 of them).",
+        description="Frames run untimed until their times have settled, for at most this long (at least 2 "
+        "frames).",
     )
     warmup_frames: Count = Field(
-        default=5, description="Times have settled once the median of so many frames ..."
+        default=5, description="Times have settled once the median of this many frames ..."
     )
     warmup_tolerance: float = Field(
-        default=0.05, ge=0, description="... differs by no more than this share from that of as many before."
+        default=0.05,
+        ge=0,
+        description="... differs by at most this share from the median of as many frames before.",
     )
     min_seconds: float = Field(
         default=3.0, ge=0, description="Timed frames take at least this long together ..."
@@ -163,36 +197,38 @@ class Latency(Keys):
     ratio_tolerance: float = Field(
         default=0.03,
         ge=0,
-        description="With a reference, timing goes on beyond that while the 95% interval of the ratio is "
-        "wider than this share to either side, as it is on a busy machine, ...",
+        description="With a reference, timing continues while the 95% interval of the ratio is wider than "
+        "this share to either side, as on a busy machine, ...",
     )
     extended_seconds: float = Field(default=20.0, ge=0, description="... but ends after this long.")
     block_seconds: float = Field(
         default=0.2,
         ge=0,
-        description="With a reference, a round is a block of frames of the arm and one of the reference's; "
-        "each lasts about this long, and one frame at least.",
+        description="With a reference, a round is a block of frames of the arm and one of the reference. "
+        "Each lasts about this long, at least one frame.",
     )
     reference: ReferenceKeys = ReferenceKeys()
     noise: Noise = Noise()
 
     @property
     def timing(self) -> dict[str, Any]:
-        """What a job that times an arm is told."""
+        """The settings of a job that times an arm."""
         return self.model_dump(exclude={"reference", "noise"})
 
 
 class Profile(Keys):
-    """How the target `profile` times the operations of every arm."""
+    """Settings of the target `profile`, which times operations."""
 
     runs: Count = Field(
-        default=10, description="How many frames are run with counters; figures are medians over them."
+        default=10, description="Frames that run with counters; results are medians over them."
     )
 
 
 class Roofline(Keys):
-    """How the limits of a target are measured: matrix products, copies of memory; docs/performance.md."""
+    """Measurement of a target's limits by matrix products and memory copies; see docs/performance.md."""
 
     seconds: float = Field(
-        default=0.4, ge=0, description="How long each product and each copy is repeated; the fastest counts."
+        default=0.4,
+        ge=0,
+        description="Seconds that each product and each copy is repeated; the fastest counts.",
     )

@@ -1,4 +1,4 @@
-"""Keys of a study's images: where they come from, and what they are for."""
+"""Keys of images: packages, files, clips, calibration sets and training sets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Downsampling = Annotated[
     resampling.Downsampling,
     Field(
-        description="Kernel that makes LR from HR. bicubic is antialiased as in MATLAB's imresize; "
-        "bicubic-matlab also rounds as imresize does with 8-bit images, after each direction; "
-        "bicubic-aliased is the kernel without antialiasing."
+        description="Kernel that makes LR from HR. bicubic is antialiased as in MATLAB's imresize. "
+        "bicubic-matlab also rounds after each direction, as imresize does with 8-bit images. "
+        "bicubic-aliased has no antialiasing."
     ),
 ]
 
 
 @dataclass
 class Found:
-    """What validators of a study hand on to later ones: what sources name, and where files are looked for.
+    """State that validators of a study share: what sources refer to, and where files are looked for.
 
-    `data` is the folder or address that the environment names as the first place to look in. `packages` and
-    `files` are None until those of the study are known to be sound.
+    `data` is the first folder or address to look in, from the environment. `packages` and `files` are None
+    until the study's are validated.
     """
 
     data: str | None = None
@@ -42,7 +42,7 @@ class Found:
 
     @property
     def mirrors(self) -> dict[str, str]:
-        """Folders, or addresses of folders, that are asked first, by the key that names each."""
+        """Folders, or their addresses, to look in first, by the key that names each."""
         return {key: place for key, place in (("SUPERRES_DATA", self.data), ("mirror", self.mirror)) if place}
 
 
@@ -52,21 +52,20 @@ class Package(Keys):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="The package's name.")
     version: Maybe[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!_-]*$")]] = Field(
         default=None,
-        description="The pinned version. Leave it out for a package that is installed already, such as a "
-        "dependency.",
+        description="The pinned version. Leave it out for an installed package, such as a dependency.",
     )
-    sha256: Maybe[Sha256] = Field(default=None, description="The wheel's sha256; goes with `version`.")
+    sha256: Maybe[Sha256] = Field(default=None, description="The wheel's sha256; needs `version`.")
 
     @model_validator(mode="after")
     def _check_pins(self) -> Self:
         for key, other in (("version", "sha256"), ("sha256", "version")):
             if getattr(self, key) is not None and getattr(self, other) is None:
-                raise mistake(f"expected {other} beside {key}, found none; add it")
+                raise mistake(f"expected {other} next to {key}, found none; add it")
         return self
 
     @staticmethod
     def file(package: "Package", _: ValidationInfo) -> PackageFile:
-        """What sources read."""
+        """Return the package that sources read."""
         return PackageFile(package.name, package.version, package.sha256)
 
 
@@ -79,15 +78,15 @@ class File(Keys):
         description="The file's name on this machine and on mirrors.",
     )
     url: str = Field(
-        description="Its address, http or https, without user name and password, which belong into "
-        "~/.netrc. A query (?token=...) is used and never written anywhere."
+        description="Its address, http or https, without user name and password, which belong in ~/.netrc. "
+        "A query (?token=...) is used but never recorded."
     )
     bytes: Count = Field(description="The file's size.")
     sha256: Sha256 = Field(description="The file's sha256.")
     mismatch: Literal["error", "warn"] = Field(
         default="error",
-        description="What another sha256 under the right size means. error refuses the file; warn, for y4m "
-        "files whose hash isn't certain, says so and takes it if its frames are whole.",
+        description="What to do with a file of the right size and another sha256. error refuses it. warn, "
+        "for y4m files whose hash isn't certain, accepts it with a warning if its frames are whole.",
     )
 
     @model_validator(mode="after")
@@ -106,7 +105,7 @@ class File(Keys):
 
     @staticmethod
     def download(file: "File", info: ValidationInfo) -> Download:
-        """The file's pins and the places that may have it."""
+        """Return the file's pins and the places that may have it."""
         pinned = PinnedFile(file.name, file.bytes, file.sha256, file.mismatch, readable_address(file.url))
         found: Found = info.context or Found()
         places = [_below(place, file.name, key) for key, place in found.mirrors.items()]
@@ -114,7 +113,7 @@ class File(Keys):
 
 
 def _below(place: str, name: str, key: str) -> str:
-    """Where a mirror has a file."""
+    """Return the place of a file on a mirror."""
     if not is_address(place):
         if not Path(place).is_dir():
             raise mistake(f"expected a folder or an address, found nothing at {place}; correct it", key=key)
@@ -127,7 +126,7 @@ def _below(place: str, name: str, key: str) -> str:
 
 
 class _Resolved:
-    """A source that is written as the keys of its kind, with the package or the file that it names."""
+    """A source, written as the keys of its kind, with the package or file that it names."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_after_validator_function(
@@ -147,19 +146,19 @@ class _Resolved:
 
 
 AnyOf = Annotated[Source, _Resolved()]
-"""Where frames come from."""
+"""A source of frames."""
 
 
 class Clip(Keys):
-    """What is evaluated: a source of HR frames and the kernel that makes their LR twins."""
+    """A clip to evaluate: a source of HR frames and the kernel that makes their LR twins."""
 
     name: Name = Field(description="The clip's name in file names and tables.")
-    description: str = Field(default="", description="What the clip shows, for the table's notes.")
+    description: str = Field(default="", description="The content of the clip, for the table's notes.")
     downsampling: Downsampling = "bicubic"
     optional: bool = Field(
         default=False,
-        description="If true and the source's file or folder isn't there, the study goes on without this "
-        "clip, and says so at the start and in the notes of its tables.",
+        description="If true, the clip is skipped when its file or folder is missing. The start of a run "
+        "and the tables have a note.",
     )
     source: AnyOf = Field(description="Where frames come from.")
 

@@ -1,4 +1,4 @@
-"""Keys of models: which networks are compared, and how they are trained."""
+"""Keys of models: networks and their training."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -8,13 +8,13 @@ from superres.keys import OneOf, mistake
 from superres.models.settings import FOLDED_FROM, MODELS, NetworkSettings, TrainingSettings
 
 BASELINE = "bicubic"
-"""Bicubic upsampling is no network: it has no ONNX file, and only OpenCV runs it, on uint8 frames."""
+"""Bicubic upsampling: no network and no ONNX file; only OpenCV runs it, on uint8 frames."""
 
 TRAINING_ROLES = ("training_set", "validation_set")
 
 
 class Training(TrainingSettings):
-    """How models with `weights: train` are trained."""
+    """Training of models with `weights: train`."""
 
     training_set: str = Field(
         default="training", description="Name of the training set that patches are drawn from."
@@ -25,34 +25,32 @@ class Training(TrainingSettings):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a training is told besides its images."""
+        """The settings of a training, without its images."""
         return self.model_dump(exclude={*TRAINING_ROLES})
 
     def but(self, other: "Training") -> "Training":
-        """These settings with those that another one has written."""
+        """Return these settings, replaced by those that `other` sets."""
         return self.model_copy(update={key: getattr(other, key) for key in other.model_fields_set})
 
 
 class Model(NetworkSettings):
-    """An architecture and where its weights come from."""
+    """An architecture and the origin of its weights."""
 
     name: Annotated[str, OneOf(lambda: MODELS)] = Field(
-        description="An architecture of this package. espcn_ycbcr_folded is espcn_ycbcr in convolutions "
-        "alone: it has no weights of its own, and takes everything from espcn_ycbcr."
+        description="An architecture of this package. espcn_ycbcr_folded is espcn_ycbcr as convolutions "
+        "only, with the weights and settings of espcn_ycbcr."
     )
     weights: Literal["pretrained", "train"] = Field(
         default="pretrained",
-        description="pretrained takes the weights that come with the package, train trains them in this "
-        "study.",
+        description="pretrained takes the weights of the package, train trains them in this study.",
     )
     training: Training = Field(
-        default=Training(), description="What is different for this model from the study's `training`."
+        default=Training(), description="Keys that replace those of the study's `training` for this model."
     )
     kernel: Literal["opencv", "matlab"] = Field(
         default="opencv",
-        description="How the model bicubic interpolates; no other has it. opencv is cv2.resize (a = -0.75, "
-        "borders repeated, fixed point), matlab is imresize (a = -0.5, borders mirrored, "
-        "rounded once), which the literature compares with.",
+        description="Kernel of the model bicubic only. opencv is cv2.resize (a = -0.75, borders repeated, "
+        "fixed point). matlab is imresize (a = -0.5, borders mirrored, rounded once), as in the literature.",
     )
 
     @model_validator(mode="after")
@@ -63,8 +61,7 @@ class Model(NetworkSettings):
         if origin is not None and (surplus := sorted(self.model_fields_set - {"name"})):
             raise mistake(
                 f"expected no such key for {self.name}: it is {origin} folded, with the weights and settings "
-                "of that; "
-                "write it there",
+                "of that; write it there",
                 surplus[0],
             )
         return self

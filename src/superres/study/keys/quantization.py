@@ -1,4 +1,4 @@
-"""Keys of INT8: recipes, the settings of their steps, sweeps, and what is to be known of layers."""
+"""Keys of INT8: recipes, settings of their steps, sweeps, and the sensitivity of layers."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -17,7 +17,7 @@ Executor = Literal["onnxruntime", "openvino"]
 
 @dataclass(frozen=True)
 class Quantization:
-    """What an INT8 precision stands for: a recipe, and the layers whose convolutions stay in float."""
+    """The quantisation of an INT8 precision: a recipe, and layers whose convolutions stay in float."""
 
     recipe: Recipe
     float_layers: tuple[str, ...] = ()
@@ -27,11 +27,12 @@ class NamedRecipe(Keys):
     """A name for a recipe."""
 
     name: str = Field(
-        pattern=r"^[a-z0-9]+$", description="The precision is int8-NAME; no calibration has the same name."
+        pattern=r"^[a-z0-9]+$",
+        description="NAME of the precision int8-NAME. No calibration may have the same name.",
     )
     recipe: RecipeText = Field(
-        description="A calibration and the steps behind it, each after a +, in the order in which they are "
-        "taken: minmax+center. See docs/int8-methods.md."
+        description="A calibration and its steps in order, each after a +: minmax+center. See "
+        "docs/int8-methods.md."
     )
     float_layers: ManyOnce[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]] = Field(
         default=(), description="Layers whose convolutions stay in float, by name, such as conv1."
@@ -47,12 +48,12 @@ class NamedRecipe(Keys):
 
     @staticmethod
     def quantization(named: "NamedRecipe", _: ValidationInfo) -> Quantization:
-        """What the name stands for."""
+        """Return the quantisation of the name."""
         return Quantization(parse_recipe(named.recipe), named.float_layers)
 
 
 class _Mixed(Mixed):
-    """The cheapest layers stay in float that bring the loss within a budget."""
+    """The cheapest layers stay in float that keep the loss within a budget."""
 
     downsampling: Downsampling = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
         default="bicubic", description="Kernel that makes the photographs' LR twins."
@@ -63,7 +64,7 @@ class StepsOfRecipes(Keys):
     """Settings of the steps of recipes."""
 
     def of(self, step: str) -> dict[str, Any]:
-        """Settings of a step; none for one that has no settings."""
+        """Return the settings of a step; empty for a step without settings."""
         settings = getattr(self, step, None)
         return {} if settings is None else settings.model_dump()
 
@@ -83,28 +84,27 @@ else:
 
 
 class Sweep(Keys):
-    """Calibrations on further numbers of images."""
+    """Calibrations on more numbers of images."""
 
     calibrations: ManyOnce[str] = Field(default=(), description="Names of calibrations with images.")
     images: ManyOnce[Count] = Field(default=(), description="Numbers of images.")
     runtime: str = Field(
-        default="openvino", description="The runtime that runs them; its precisions name each int8-NAME."
+        default="openvino",
+        description="The runtime that runs them. Its precisions must include each int8-NAME.",
     )
 
 
 class Sensitivity(Keys):
-    """Models whose layers' sensitivity is measured, and what stands behind `int8-` there."""
+    """Models whose layers' sensitivity is measured, and in which INT8 precision."""
 
-    recipe: RecipeText = Field(
-        description="What stands behind int8- in the precision of some arms, such as mse."
-    )
-    runtime: Executor = Field(default="openvino", description="What executes the graphs.")
+    recipe: RecipeText = Field(description="The name after int8- in the precision of some arms, such as mse.")
+    runtime: Executor = Field(default="openvino", description="The runtime that executes the graphs.")
     frames: Maybe[Count] = Field(
         default=None,
-        description="How many frames of each clip, evenly spread; all by default. A model with 3 layers "
+        description="Number of frames of each clip, evenly spread; all by default. A model with 3 layers "
         "takes 23 graphs.",
     )
     models: SomeOnce[str] = Field(
         default=(),
-        description="Models that are measured; by default all that the runtime runs in that precision.",
+        description="Models to measure; by default all that the runtime runs in that precision.",
     )

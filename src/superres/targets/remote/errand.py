@@ -1,6 +1,4 @@
-"""A job on a device: what it needs travels there once, its
-results come back, and a lost connection is nothing but a pause.
-"""
+"""A job on a device: send its files once, fetch its outputs, and survive lost connections."""
 
 import hashlib
 import sys
@@ -15,16 +13,14 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
 from superres.device.job import Job
 from superres.targets.outcome import WorkerLines, sigterm_as_exit
-from superres.targets.remote.pack import Worker, pack_worker
-from superres.targets.remote.parcel import Parcel, pack_job
+from superres.targets.remote.parcel import Parcel, Worker, pack_job, pack_worker
 from superres.targets.remote.ssh import Patience, connect
 from superres.targets.settings import Device
 
 T = TypeVar("T")
 
 _MOST_RESTARTS = 3
-"""How often an agent may vanish without a result, as in a restart of the device, before that is the result.
-"""
+"""How often an agent may vanish without a result, as in a restart of the device, before the job fails."""
 
 
 def run_on_device(
@@ -33,11 +29,11 @@ def run_on_device(
     log: Callable[[str], object] | None = None,
     patience: Patience | None = None,
 ) -> None:
-    """Run a job on a device and wait for its outputs, which appear together and verified, or not at all.
+    """Run a job on a device and wait for its outputs. All appear, verified, or none.
 
-    A connection that is lost is made again for a while, and finds the job by its key; so does a later call
-    with the same job. Raises UserError for a user's mistake and a device that can't be used, RuntimeError for
-    a worker that broke. Ctrl-C and SIGTERM stop the job on the device too.
+    A lost connection is made again for a while and finds the job by its key. So does a later call with the
+    same job. Raises UserError for a user's mistake and a device that can't be used, RuntimeError for a worker
+    that broke. Ctrl-C and SIGTERM stop the job on the device too.
     """
     say: Callable[[str], object] = log if log is not None else sys.stderr.write
     errand = _Errand(job, device, pack_worker(), patience or Patience(), say)
@@ -46,7 +42,7 @@ def run_on_device(
 
 
 def ask(device: Device, operation: str, patience: Patience | None = None, **request: Any) -> dict[str, Any]:
-    """Have a device do something short, `describe` or `clean`; returns its answer."""
+    """Run a short operation, `describe` or `clean`, on a device and return its answer."""
     patience = patience or Patience()
 
     def once(tries: _Tries) -> dict[str, Any]:
@@ -61,7 +57,7 @@ def ask(device: Device, operation: str, patience: Patience | None = None, **requ
 def _persist(
     device: Device, patience: Patience, log: Callable[[str], object], once: Callable[["_Tries"], T]
 ) -> T:
-    """Do something until its connection holds, or patience ends."""
+    """Call `once` until its connection holds. Raises UserError when patience ends."""
     tries = _Tries(patience)
     while True:
         try:
@@ -70,15 +66,16 @@ def _persist(
             pause = tries.pause()
             if pause is None:
                 raise UserError(
-                    f"target {device.name}: expected to reach it, tried {tries.described}: {error}; check that "
-                    f"`ssh {device.ssh}` works. A job that is at work there goes on, and the next call finds it"
+                    f"target {device.name}: expected to reach it, tried {tries.described}: {error}; "
+                    f"check that `ssh {device.ssh}` works. A job that runs there goes on, and the "
+                    "next call finds it"
                 ) from error
             log(f"target {device.name}: {error}; trying again in {pause:g} s\n")
             time.sleep(pause)
 
 
 class _Tries:
-    """How long a device has not been heard of, and how often its connection was lost without getting on."""
+    """Counts lost connections without progress, and the time since the device last answered."""
 
     def __init__(self, patience: Patience):
         self._patience = patience
@@ -86,16 +83,16 @@ class _Tries:
         self._count = 0
 
     def heard(self) -> None:
-        """The device has answered."""
+        """Note that the device has answered."""
         self._heard = time.monotonic()
 
     def got_on(self) -> None:
-        """Something has been achieved that a new connection need not do again."""
+        """Note progress that a new connection won't repeat."""
         self.heard()
         self._count = 0
 
     def pause(self) -> float | None:
-        """Seconds until the next try; None if there is none."""
+        """Return the seconds until the next try; None for no more tries."""
         pauses, limit = self._patience.pauses, self._limit
         pause = pauses[min(self._count, len(pauses) - 1)]
         self._count += 1
@@ -108,14 +105,14 @@ class _Tries:
 
     @property
     def described(self) -> str:
-        """How often, or for how long, that was."""
+        """How often, or for how long, it was tried."""
         if self._count > self._patience.most_tries:
             return f"{self._patience.most_tries} times"
         return f"for {self._limit:g} s"
 
 
 class _Errand:
-    """All that is known of a job on a device between its connections."""
+    """The state of a job on a device, kept from one connection to the next."""
 
     def __init__(
         self, job: Job, device: Device, worker: Worker, patience: Patience, log: Callable[[str], object]
@@ -128,7 +125,7 @@ class _Errand:
         self._busy = False
 
     def run(self, tries: _Tries) -> None:
-        """One connection, up to the outputs."""
+        """Use one connection, up to the outputs."""
         with connect(self._device, self._worker, self.patience) as (connection, hello):
             tries.heard()
             parcel = self._parcel or self._pack(hello["cpus"])
@@ -138,8 +135,8 @@ class _Errand:
         if result["timed_out"]:
             minutes = self._device.timeout_minutes
             raise UserError(
-                f"target {self._device.name}: {self._job.task} {self._job.label}: expected it to take at most {minutes:g} "
-                "minutes, stopped it then; raise the target's timeout_minutes"
+                f"target {self._device.name}: {self._job.task} {self._job.label}: expected it to take at "
+                f"most {minutes:g} minutes, stopped it then; raise the target's timeout_minutes"
             )
         self._lines.finish(self._job, result["returncode"], f"target {self._device.name}: ")
 
@@ -154,7 +151,7 @@ class _Errand:
             "key": parcel.key,
             "job": asdict(parcel.job),
             "files": parcel.files,
-            # The other jobs of an arm read its engine: it need not travel back.
+            # The other jobs of an arm read its engine, so the device keeps a copy.
             "keep": ["engine", "record"] if parcel.job.task == "build_engine" else [],
             "environment": {"SUPERRES_WORKER": self._worker.sha256, "SUPERRES_CACHE": "../../cache"},
             "limit_bytes": int(self._device.store_limit_gb * 1e9),
@@ -164,7 +161,7 @@ class _Errand:
         }
 
     def _wait(self, connection: Connection, parcel: Parcel, tries: _Tries) -> dict[str, Any]:
-        """Send what the device asks for and hand on what its worker writes, until the job has ended."""
+        """Send the files that the device asks for and relay its worker's lines, until the job ends."""
         sending = False
         try:
             while True:
@@ -184,7 +181,7 @@ class _Errand:
                 elif "result" in message:
                     return message["result"]
         except (KeyboardInterrupt, SystemExit):
-            # In the middle of a file no message can be sent: the connection's end says enough.
+            # No message fits into the middle of a file. The end of the connection stops the job.
             if not sending:
                 _cancel(connection)
             raise
@@ -199,12 +196,12 @@ class _Errand:
             try:
                 connection.send_file(file, size)
             except ConnectionLostError:
-                # A device that refuses the rest of a file has said why.
+                # A device that refuses the rest of a file has sent the reason.
                 _next(connection, self._device, self._say_busy)
                 raise
 
     def _fetch(self, connection: Connection, result: Mapping[str, Any]) -> None:
-        """Receive the outputs, check them, and give them their names all at once."""
+        """Receive the outputs, check them, and rename all at once."""
         if result["outputs"]:
             with Outputs(self._job.outputs) as outputs:
                 for name, described in result["outputs"].items():
@@ -235,8 +232,8 @@ class _Errand:
         self._read = 0
         if self._restarts >= _MOST_RESTARTS:
             raise RuntimeError(
-                f"{self._job.task} {self._job.label}: its agent on target {self._device.name} ended {self._restarts} times "
-                f"without a result: {last_words or 'no reason given'}"
+                f"{self._job.task} {self._job.label}: its agent on target {self._device.name} ended "
+                f"{self._restarts} times without a result: {last_words or 'no reason given'}"
             )
         raise ConnectionLostError("the job's agent is gone, as after a restart of the device")
 
@@ -244,7 +241,7 @@ class _Errand:
 def _next(
     connection: Connection, device: Device, on_beat: Callable[[Mapping[str, Any]], None]
 ) -> dict[str, Any]:
-    """The next message that is more than a sign of life; raises UserError for a refusal."""
+    """Return the next message that is no heartbeat. Raises UserError for a refusal."""
     while True:
         message = connection.receive()
         if "error" in message:
@@ -255,7 +252,7 @@ def _next(
 
 
 def _cancel(connection: Connection) -> None:
-    """Have the device stop the job, if it can still be told."""
+    """Tell the device to stop the job, if the connection still holds."""
     try:
         connection.send(cancel=True)
         while "cancelled" not in connection.receive():

@@ -1,4 +1,4 @@
-"""One connection to a device: the user's own OpenSSH, and the worker on the other side of it."""
+"""A connection to a device: the user's own OpenSSH, with the worker at the other end."""
 
 import shlex
 import subprocess
@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from superres.device.agent.connection import Connection, ConnectionLostError
 from superres.device.base.errors import UserError
-from superres.targets.remote.pack import Worker
+from superres.targets.remote.parcel import Worker
 from superres.targets.settings import Device
 
 _OPTIONS = {
@@ -24,26 +24,30 @@ _SECONDS_TO_ANSWER = 45.0
 _MOST_NOISE = 1 << 16
 _MARK = b"superres "
 
-# What no second try mends, and what to do about it.
+# Errors that a second try can't fix, and what to do about each.
 _FINAL = {
-    "host identification has changed": "its host key is not the known one: if that is right, `ssh-keygen -R` forgets the old one",
-    "host key verification failed": "its host key isn't known: connect once by hand, `ssh {ssh}`, and check it",
-    "permission denied": "it lets nobody in by key: `ssh-copy-id {ssh}` brings yours",
+    "host identification has changed": (
+        "its host key is not the known one: if that is right, `ssh-keygen -R` forgets the old one"
+    ),
+    "host key verification failed": (
+        "its host key isn't known: connect once by hand, `ssh {ssh}`, and check it"
+    ),
+    "permission denied": "it lets nobody in by key: `ssh-copy-id {ssh}` adds yours",
     "could not resolve hostname": "correct the target's ssh, or its Host in ~/.ssh/config",
     "bad configuration option": "correct the ssh_config",
     "can't open user config file": "correct the target's ssh_config",
     "bad owner or permissions": "correct the ssh_config's permissions",
 }
 
-# All that runs there before the worker has arrived. Python 3 of any age can read it.
+# Runs on the device before the worker has arrived. Any Python 3 can parse it.
 _BOOT = r"""
 import sys
 def say(text):
     sys.stdout.write("\nsuperres " + text + "\n")
     sys.stdout.flush()
 if sys.version_info < (3, 8):
-    say('{"error": "python: expected Python 3.8 or later, found %s; name another one as the target\'s python"}'
-        % sys.version.split()[0])
+    say('{"error": "python: expected Python 3.8 or later, found %s; '
+        'name another one as the target\'s python"}' % sys.version.split()[0])
     sys.exit(0)
 import hashlib, json, os
 work, sha256, size = os.path.abspath(os.path.expanduser(sys.argv[1])), sys.argv[2], int(sys.argv[3])
@@ -82,11 +86,11 @@ sys.exit(main(work, path))
 
 @dataclass(frozen=True)
 class Patience:
-    """For how long what is tried again, in seconds.
+    """When connections are tried again, in seconds.
 
     A connection that is silent for `silence_s` counts as lost. A device that never answered is tried for
-    `first_s`, one that has answered before for `reconnect_s`, with `pauses` between tries, the last of them
-    over and over. One whose connections end `most_tries` times without anything getting on is given up.
+    `first_s`, one that has answered before for `reconnect_s`. `pauses` are the times between tries; the last
+    one repeats. A device is given up after `most_tries` lost connections without progress.
     """
 
     silence_s: float = 20.0
@@ -100,9 +104,9 @@ class Patience:
 def connect(
     device: Device, worker: Worker, patience: Patience
 ) -> Iterator[tuple[Connection, dict[str, Any]]]:
-    """A connection to the worker on a device, and what it says of itself first; ends with the block.
+    """Connect to the worker on a device, and yield the connection and the worker's first message.
 
-    Raises UserError for what no second try mends, ConnectionLostError for anything else.
+    Raises UserError for an error that a second try can't fix, ConnectionLostError for any other.
     """
     with tempfile.TemporaryFile() as errors:
         process = _start_ssh(device, worker, errors)
@@ -134,13 +138,13 @@ def _start_ssh(device: Device, worker: Worker, errors: IO[bytes]) -> subprocess.
         stdout=subprocess.PIPE,
         stderr=errors,
         bufsize=0,
-        # Ctrl-C is for this process, which then tells the device.
+        # Ctrl-C reaches this process only, which then tells the device.
         start_new_session=True,
     )
 
 
 def _bring_worker(connection: Connection, device: Device, worker: Worker) -> None:
-    """Get the worker going on the device, which receives it if it isn't there yet."""
+    """Start the worker on the device, and send it first if it isn't there yet."""
     answer = _first_answer(connection, device)
     if answer.get("need"):
         connection.send_bytes(worker.content)
@@ -150,7 +154,7 @@ def _bring_worker(connection: Connection, device: Device, worker: Worker) -> Non
 
 
 def _first_answer(connection: Connection, device: Device) -> dict[str, Any]:
-    """The next message of `_BOOT`; what a login shell says on its own is passed over."""
+    """Return the next message of `_BOOT`, after any text of a login shell."""
     noise = 0
     while noise < _MOST_NOISE:
         line = connection.read_line(_SECONDS_TO_ANSWER)
@@ -160,15 +164,15 @@ def _first_answer(connection: Connection, device: Device) -> dict[str, Any]:
             return connection.parse(line[len(_MARK) :])
         noise += len(line) + 1
     raise UserError(
-        f"target {device.name}: expected an answer, found {noise} bytes that its shell prints at every login; silence it for "
-        "sessions without a terminal"
+        f"target {device.name}: expected an answer, found {noise} bytes that its shell prints at every "
+        "login; silence it for sessions without a terminal"
     )
 
 
 def _failure(
     device: Device, process: subprocess.Popen[bytes], text: str, error: ConnectionLostError
 ) -> UserError | ConnectionLostError:
-    """What a connection that never came about stands for."""
+    """Return the error for a connection that failed before the worker answered."""
     returncode = _end(process)
     lines = text.splitlines()
     said = lines[-1] if lines else str(error)
@@ -180,8 +184,8 @@ def _failure(
         return ConnectionLostError(said)
     if returncode in (126, 127):
         return UserError(
-            f"target {device.name}: expected a Python on the device, found none at {device.python}: {said}; correct the "
-            "target's python"
+            f"target {device.name}: expected a Python on the device, found none at {device.python}: {said}; "
+            "correct the target's python"
         )
     if returncode > 0 and lines:
         return UserError(f"target {device.name}: {device.python} ended with {returncode}: {said}")
@@ -189,7 +193,7 @@ def _failure(
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:
-    """Close a connection; what runs on the device notices that by itself. Returns ssh's exit code."""
+    """Close a connection and return ssh's exit code. The device notices it by itself."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             pipe.close()

@@ -1,12 +1,9 @@
 """What check_device says, and when it fails."""
 
-import hashlib
-from pathlib import Path
-
 import pytest
 
 from superres.device.base.errors import UserError
-from superres.targets.remote import check, hashes
+from superres.targets.remote import check
 from superres.targets.settings import Device, Local
 
 JETSON = Device(name="jetson", ssh="user@jetson", power_mode=2, lock_clocks=True)
@@ -94,19 +91,3 @@ def test_this_machine_is_asked_as_well():
     assert facts["runtimes"]["onnxruntime"]["fp32"] == facts["runtimes"]["opencv"]["uint8"] == "yes"
     assert facts["runtimes"]["onnxruntime"]["bf16"].startswith("no: onnxruntime has no fast bf16")
     assert facts["software"]["onnxruntime"] and facts["disk"]["free_bytes"] > 0
-
-
-def test_a_hash_is_remembered_while_the_file_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("SUPERRES_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(hashes, "_REMEMBERED_FROM", 4)
-    counted: list[Path] = []
-    whole = hashes.sha256_file
-    monkeypatch.setattr(hashes, "sha256_file", lambda path: (counted.append(path), whole(path))[1])
-    path = tmp_path / "clip.hr.npy"
-    path.write_bytes(b"frames")
-    first = hashes.hash_input(path)
-    assert (
-        hashes.hash_input(path) == first == (hashlib.sha256(b"frames").hexdigest(), 6) and len(counted) == 1
-    )
-    path.write_bytes(b"change")
-    assert hashes.hash_input(path) != first and len(counted) == 2

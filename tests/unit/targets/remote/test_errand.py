@@ -13,7 +13,7 @@ from far_side import NEEDS_SSHD, FarSide, make_key, wait_until
 from superres.device.base.errors import UserError
 from superres.targets.remote import errand as remote
 from superres.targets.remote import parcel
-from superres.targets.remote.hashes import hash_input
+from superres.targets.remote.parcel import hash_input
 
 from ..quick import QUICK, SECONDS, check_outputs, has_begun, make_job, repack, run, start
 
@@ -104,7 +104,7 @@ def test_no_python_there(far: FarSide, tmp_path: Path):
 
 
 def test_a_full_disk(far: FarSide, tmp_path: Path):
-    """A quota on files stands for a disk that fills while a file arrives, a small disk for one that is full before."""
+    """A quota on files simulates a disk that fills during a transfer; a small disk is full before."""
     if os.getuid() != 0:
         pytest.skip("mounting a small disk needs root")
     far.work.mkdir()

@@ -1,4 +1,4 @@
-"""What can end or freeze between here and a device, on a real sshd: the right result, and nothing left over."""
+"""Faults between here and a device, on a real sshd: the right result, and no leftovers."""
 
 import os
 import signal

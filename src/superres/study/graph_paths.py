@@ -1,0 +1,195 @@
+"""Files from images to graphs: where they are, and which of them a job reads."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from superres.data.sources.source import Source
+from superres.models.settings import weights_name
+from superres.quantization.recipes import STEPS
+from superres.quantization.settings import Calibration
+from superres.study.keys.arms import Arm
+from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
+from superres.study.keys.models import BASELINE, TRAINING_ROLES
+from superres.study.keys.study import Study
+
+PACKAGES = "resources/packages"
+"""Downloaded wheels, shared by all studies."""
+DOWNLOADS = "resources/downloads"
+"""Downloaded files, shared by all studies."""
+
+# 8-bit planes at 4:2:0 are half of their RGB frame, whose LR twin is a quarter of it.
+_RGB_OF_PLANES, _RGB_WITH_TWIN = 2.0, 2.5
+
+
+class GraphPaths:
+    """The images, weights, ONNX graphs and ranges of one study. `Paths` adds the rest."""
+
+    def __init__(self, study: Study):
+        self.study = study
+        self.results = f"results/{study.name}"
+        self.logs = f"{self.results}/logs"
+        self.benchmarks = f"{self.results}/benchmarks"
+
+    # Images
+
+    @property
+    def of_clip(self) -> dict[str, str]:
+        """The clips by the suffix that the files of an arm have for each; no suffix for a single clip."""
+        clips = self.study.clips
+        if len(clips) + len(self.study.left_out) == 1:
+            return {"": next(iter(clips))}
+        return {f".{name}": name for name in clips}
+
+    def clip(self, name: str, kind: str) -> str:
+        """Return a file of a clip: `hr.npy`, `lr.npy` or its index, `json`."""
+        return f"{self.results}/frames/{name}.{kind}"
+
+    def clips(self, kind: str) -> list[str]:
+        """Return the same file of every clip."""
+        return [self.clip(name, kind) for name in self.study.clips]
+
+    def calibration_frames(self, calibration: Calibration | None, kind: str = "npy") -> list[str]:
+        """Return the frames (`npy`) or the index (`json`) of a calibration; none for random data."""
+        name = calibration.calibration_set if calibration is not None else None
+        return [f"{self.results}/frames/calibration/{name}.{kind}"] if name is not None else []
+
+    def training_set(self, model: str, role: str, kind: str) -> str:
+        """Return a file of a model's `training_set` or `validation_set`, by the role's name."""
+        return f"{self.results}/training/{getattr(self.study.models[model].training, role)}.{kind}"
+
+    def image_set(self, role: str, name: str) -> Clip | TrainingSet:
+        """Return the clip (folder `frames`) or training set (folder `training`) of a name."""
+        return self.study.clips[name] if role == "frames" else self.study.training_sets[name]
+
+    @staticmethod
+    def sources_of(images: Clip | TrainingSet | CalibrationSet) -> tuple[Source, ...]:
+        """Return the sources that images are read from."""
+        return (images.source,) if isinstance(images, Clip) else tuple(images.sources)
+
+    def read_by(self, images: Clip | TrainingSet | CalibrationSet) -> dict[str, list[str]]:
+        """Return the inputs of a job that prepares images: wheels, and local or fetched files."""
+        sources = self.sources_of(images)
+        packages = [source.package for source in sources]
+        wheels = {f"{PACKAGES}/{package.wheel}" for package in packages if package and package.wheel}
+        return {
+            "packages": sorted(wheels),
+            "files": [file for source in sources for file in source.files],
+        }
+
+    def read_by_set(self, role: str, name: str) -> dict[str, list[str]]:
+        """Return the same for a clip or a training set, by its folder and name."""
+        return self.read_by(self.image_set(role, name))
+
+    def room_for_frames(self, file: str) -> int:
+        """Return the bytes of all frame files that a fetched file still has to be turned into."""
+        made = frames_made_of(self.study, file)
+        return sum(size for path, size in made if not Path(self.results, path).exists())
+
+    def disjoint(self, arm: Arm) -> list[str]:
+        """Return the records that no frame of a clip is among an arm's training and calibration images."""
+        return self._disjoint(arm.model, self.study.calibration_of(arm))
+
+    def disjoint_recipe(self, model: str, quantization: str) -> list[str]:
+        """Return the same for a model and the name after `int8-` in a precision."""
+        calibration = self.study.quantizations[quantization].recipe.calibration
+        return self._disjoint(model, self.study.calibrations[calibration])
+
+    def _disjoint(self, model: str, calibration: Calibration | None) -> list[str]:
+        files = []
+        if weights_name(model) in self.trained:
+            files += [self.training_set(model, role, "disjoint.json") for role in TRAINING_ROLES]
+        return files + self.calibration_frames(calibration, "disjoint.json")
+
+    # Models
+
+    @property
+    def trained(self) -> list[str]:
+        """The models that the study trains. A folded model has the weights of another."""
+        models = self.study.models.items()
+        return sorted({weights_name(name) for name, m in models if m.weights == "train" and name != BASELINE})
+
+    def weights(self, model: str) -> str:
+        """Return the weights of a model, from the package or trained by this study."""
+        name = weights_name(model)
+        if self.study.models[model].weights == "pretrained":
+            return f"src/superres/models/weights/{name}.safetensors"
+        return f"{self.results}/weights/{name}.safetensors"
+
+    def onnx(self, model: str, graph: str) -> str:
+        """Return an ONNX file: `fp32`, `fp16`, `int8-NAME`, or one of these in a form (`fp32.blocks`)."""
+        return f"{self.results}/onnx/{model}/{graph}.onnx"
+
+    # Ranges, recipes, Q/DQ graphs
+
+    def observed(self, model: str, calibration: str) -> list[str]:
+        """Return the statistics that a calibration reads; none for a method without images."""
+        name = self.study.calibrations[calibration].observed
+        return [f"{self.results}/ranges/{model}/observed/{name}.npz"] if name is not None else []
+
+    def observed_frames(self, images: str) -> list[str]:
+        """Return the frames of the images that calibrations share under a name; none for random data."""
+        return self.calibration_frames(self.observing(images)[0])
+
+    def observing(self, images: str) -> list[Calibration]:
+        """Return the calibrations that share one pass of images through the FP32 graph."""
+        return [c for c in self.study.calibrations.values() if c.observed == images]
+
+    def replayed_cache(self, calibration: str) -> list[str]:
+        """Return the TensorRT calibration cache that a calibration replays; none for other methods."""
+        path = self.study.calibrations[calibration].path
+        return [path] if path is not None else []
+
+    def recipe_onnx(self, model: str, recipe: str) -> str:
+        """Return the FP32 graph that a recipe, such as `entropy+center`, results in."""
+        return f"{self.results}/refined/{model}/{recipe}.onnx" if "+" in recipe else self.onnx(model, "fp32")
+
+    def recipe_ranges(self, model: str, recipe: str) -> str:
+        """Return the ranges that a recipe results in."""
+        return f"{self.results}/{'refined' if '+' in recipe else 'ranges'}/{model}/{recipe}.json"
+
+    def recipe_frames(self, recipe: str) -> list[str]:
+        """Return the calibration frames of a recipe; none for random data."""
+        return self.calibration_frames(self.recipe_calibration(recipe))
+
+    def recipe_calibration(self, recipe: str) -> Calibration:
+        """Return the calibration that a recipe begins with."""
+        return self.study.calibrations[recipe.partition("+")[0]]
+
+    def quantized(self, model: str, quantization: str) -> dict[str, str]:
+        """Return the inputs of an INT8 graph: the FP32 graph and the ranges of its recipe."""
+        recipe = str(self.study.quantizations[quantization].recipe)
+        return {"onnx": self.recipe_onnx(model, recipe), "ranges": self.recipe_ranges(model, recipe)}
+
+    def refined(self, model: str, recipe: str, step: str) -> dict[str, str | list[str]]:
+        """Return the inputs of a step: the results of the recipe before it, images, and its measurement."""
+        measured = STEPS[step].measured
+        images = self.recipe_frames(recipe) if STEPS[step].images != "none" else []
+        return {
+            "onnx": self.recipe_onnx(model, recipe),
+            "ranges": self.recipe_ranges(model, recipe),
+            "frames": images,
+            "measured": [f"{self.results}/{measured.format(model=model, recipe=recipe)}"] if measured else [],
+        }
+
+
+def frames_made_of(study: Study, name: str) -> Iterator[tuple[str, int]]:
+    """Yield each frame file in the study's folder with the most bytes of it that come from a fetched file.
+
+    Before the file is there, only its size is known. Photographs in an archive count as PNGs, no smaller than
+    planes of video. A part of a file (`count`) counts as 0. Preparing frames checks the exact size again.
+    """
+    for clip in study.clips.values():
+        yield f"frames/{clip.name}.hr.npy", _frame_bytes([clip.source], name, _RGB_WITH_TWIN)
+    for images in study.calibration_sets.values():
+        yield f"frames/calibration/{images.name}.npy", _frame_bytes(images.sources, name, _RGB_OF_PLANES)
+    for training in study.training_sets.values():
+        yield f"training/{training.name}.hr.npy", _frame_bytes(training.sources, name, _RGB_WITH_TWIN)
+
+
+def _frame_bytes(sources: Sequence[Source], name: str, growth: float) -> int:
+    pinned = [(source, file) for source in sources if (file := source.pinned) and file.name == name]
+    return sum(
+        int(file.bytes * growth / source.frames.stride)
+        for source, file in pinned
+        if source.frames.count is None
+    )

@@ -1,0 +1,273 @@
+"""The files of a study: where each is, and which of them every kind of job reads."""
+
+from pathlib import Path
+
+import pytest
+
+from superres.device.base.errors import UserError
+from superres.study.keys.arms import Arm
+from superres.study.load import load_study
+from superres.study.paths import Paths
+
+from .rich import BICUBIC, CONFIG, FOLDED, RGB, YCBCR, local, rich
+
+R = "results/rich"
+PHOTOGRAPHS = f"{R}/frames/calibration/photographs"
+INDICES = [f"{R}/frames/run.json", f"{R}/frames/own.json"]
+PATHS = Paths(rich())
+"""The paths of the rich study, which never change."""
+
+
+# Images
+
+
+def test_files_of_an_arm_name_their_clip_unless_there_is_one_only():
+    assert PATHS.of_clip == {".run": "run", ".own": "own"}
+    one = Paths(rich(clips=CONFIG["clips"][:1]))
+    assert one.of_clip == {"": "run"}
+    # Without a clip that is only missing here, files keep their names.
+    study = one.study.but(left_out={"own": PATHS.study.clips["own"]})
+    assert Paths(study).of_clip == {".run": "run"}
+
+
+def test_frames_and_sets_of_images():
+    assert PATHS.clips("json") == INDICES
+    assert PATHS.clip("own", "lr.npy") == f"{R}/frames/own.lr.npy"
+    found = {name: PATHS.calibration_frames(c) for name, c in PATHS.study.calibrations.items()}
+    without = {name for name, files in found.items() if not files}
+    assert without == {"dummy", "fixed", "cache"}
+    assert found["few"] == found["tool"] == [f"{PHOTOGRAPHS}.npy"]
+    assert PATHS.training_set(YCBCR, "validation_set", "hr.npy") == f"{R}/training/validation.hr.npy"
+    assert PATHS.image_set("frames", "own") is PATHS.study.clips["own"]
+    assert PATHS.image_set("training", "training") is PATHS.study.training_sets["training"]
+
+
+def test_what_prepares_images_reads_wheels_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for name in ("b.png", "a.png"):
+        (tmp_path / "photos" / name).touch()
+    read = PATHS.read_by(PATHS.study.calibration_sets["photographs"])
+    wheel = "resources/packages/photos-1.0.whl"
+    assert read == {"packages": [wheel], "files": ["photos/a.png", "photos/b.png"]}
+    assert PATHS.read_by_set("frames", "run") == {"packages": [], "files": ["resources/files/run.y4m"]}
+    assert PATHS.read_by_set("frames", "own") == {"packages": [], "files": ["own.mp4"]}
+
+
+def test_room_for_frames_counts_what_is_not_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert PATHS.room_for_frames("run.y4m") == 2500
+    hr = tmp_path / PATHS.clip("run", "hr.npy")
+    hr.parent.mkdir(parents=True)
+    hr.touch()
+    assert PATHS.room_for_frames("run.y4m") == 0
+
+
+@pytest.mark.parametrize(
+    ("arm", "sets"),
+    [
+        (BICUBIC, []),
+        (local("openvino", "fp32"), []),
+        (local("openvino", "int8-dummy"), []),
+        (local("openvino", "int8-head"), ["frames/calibration/photographs"]),
+        (local("tensorrt", "int8-trt-entropy"), ["frames/calibration/photographs"]),
+        (local("pytorch", "fp32", YCBCR), ["training/training", "training/validation"]),
+        # A folded model has the weights that were trained for its origin.
+        (
+            local("openvino", "int8-minmax", FOLDED),
+            ["training/training", "training/validation", "frames/calibration/photographs"],
+        ),
+    ],
+)
+def test_records_that_images_share_no_frame(arm: Arm, sets: list[str]):
+    expected = [f"{R}/{name}.disjoint.json" for name in sets]
+    assert PATHS.disjoint(arm) == expected
+    if arm.int8 is not None and not arm.implicit:
+        assert PATHS.disjoint_recipe(arm.model, arm.int8) == expected
+
+
+# Models, ranges, graphs
+
+
+def test_weights_are_shipped_or_trained():
+    assert PATHS.trained == [YCBCR]
+    assert PATHS.weights(RGB) == f"src/superres/models/weights/{RGB}.safetensors"
+    assert PATHS.weights(YCBCR) == PATHS.weights(FOLDED) == f"{R}/weights/{YCBCR}.safetensors"
+
+
+def test_calibrations_on_the_same_images_share_their_statistics():
+    observed = {name: PATHS.observed(RGB, name) for name in PATHS.study.calibrations}
+    shared = [f"{R}/ranges/{RGB}/observed/photographs.npz"]
+    assert observed["minmax"] == observed["entropy"] == observed["few"] == observed["minmaxof2"] == shared
+    assert observed["fixed"] == observed["cache"] == observed["tool"] == []
+    assert observed["dummy"] == [f"{R}/ranges/{RGB}/observed/random-uniform-3-32x16.npz"]
+    assert PATHS.observed_frames("photographs") == [f"{PHOTOGRAPHS}.npy"]
+    assert PATHS.observed_frames("random-uniform-3-32x16") == []
+    assert PATHS.replayed_cache("cache") == ["ranges.cache"] and PATHS.replayed_cache("minmax") == []
+
+
+def test_a_recipe_with_steps_has_a_graph_and_ranges_of_its_own():
+    plain = {"onnx": f"{R}/onnx/{RGB}/fp32.onnx", "ranges": f"{R}/ranges/{RGB}/minmax.json"}
+    assert PATHS.quantized(RGB, "minmax") == plain
+    centred = f"{R}/refined/{RGB}/entropy+center"
+    assert PATHS.quantized(RGB, "head") == {"onnx": f"{centred}.onnx", "ranges": f"{centred}.json"}
+    assert PATHS.recipe_calibration("minmax+bias").name == "minmax"
+    assert PATHS.recipe_frames("dummy+center") == []
+
+
+@pytest.mark.parametrize(
+    ("recipe", "step", "graph", "ranges", "more"),
+    [
+        # A step without images doesn't wait for any.
+        ("entropy", "center", f"onnx/{RGB}/fp32", f"ranges/{RGB}/entropy", {"frames": []}),
+        ("minmax", "bias", f"onnx/{RGB}/fp32", f"ranges/{RGB}/minmax", {}),
+        (
+            "minmax+bias",
+            "mixed",
+            f"refined/{RGB}/minmax+bias",
+            f"refined/{RGB}/minmax+bias",
+            {"measured": [f"{R}/frontier/{RGB}/minmax+bias.csv"]},
+        ),
+    ],
+)
+def test_a_step_reads_what_the_recipe_before_it_made(
+    recipe: str, step: str, graph: str, ranges: str, more: dict[str, list[str]]
+):
+    expected = {"onnx": f"{R}/{graph}.onnx", "ranges": f"{R}/{ranges}.json"}
+    images = {"frames": [f"{PHOTOGRAPHS}.npy"], "measured": []}
+    assert PATHS.refined(RGB, recipe, step) == expected | images | more
+
+
+# Arms
+
+
+@pytest.mark.parametrize(
+    ("arm", "source", "counted", "sized"),
+    [
+        (BICUBIC, None, None, False),
+        (local("pytorch", "fp32"), f"programs/{RGB}.pt", "fp32", False),
+        (local("onnxruntime", "fp32"), f"onnx/{RGB}/fp32.blocks.onnx", "fp32", False),
+        (local("onnxruntime", "int8-minmax"), f"onnx/{RGB}/int8-minmax.levels.onnx", "int8-minmax", False),
+        (local("openvino", "bf16"), f"onnx/{RGB}/fp32.onnx", "fp32", True),
+        (local("openvino", "int8-tool"), f"onnx/{RGB}/int8-tool.onnx", "int8-tool", True),
+        (local("openvino", "int8-head"), f"onnx/{RGB}/int8-head.channels_last.onnx", "int8-head", True),
+        (local("tensorrt", "fp16"), f"onnx/{RGB}/fp16.casts.onnx", "fp32", True),
+        (local("tensorrt", "int8-minmax"), f"onnx/{RGB}/int8-minmax.casts.onnx", "int8-minmax", True),
+        (local("tensorrt", "int8-trt-entropy"), f"onnx/{RGB}/fp32.onnx", "fp32", True),
+    ],
+)
+def test_what_an_engine_is_built_from(arm: Arm, source: str | None, counted: str | None, sized: bool):
+    assert PATHS.engine_inputs(arm) == {
+        "model": [f"{R}/{source}"] if source else [],
+        "clips": INDICES if sized else [],
+        "calibration": [f"{PHOTOGRAPHS}.npy"] if arm.implicit else [],
+    }
+    assert PATHS.counted_graph(arm) == (f"{R}/onnx/{RGB}/{counted}.onnx" if counted else None)
+
+
+def test_each_arm_has_its_files_on_every_clip_in_one_order():
+    arms = [local("openvino", "fp32"), BICUBIC]
+    folder = f"{R}/arms/local"
+    assert PATHS.arm_files("quality{of_clip}.csv", arms) == [
+        f"{folder}/openvino/{RGB}/fp32/quality.run.csv",
+        f"{folder}/openvino/{RGB}/fp32/quality.own.csv",
+        f"{folder}/opencv/bicubic/uint8/quality.run.csv",
+        f"{folder}/opencv/bicubic/uint8/quality.own.csv",
+    ]
+    assert PATHS.arms_on_clips(arms)[1:3] == [
+        ("local", "openvino", RGB, "fp32", "own"),
+        ("local", "opencv", "bicubic", "uint8", "run"),
+    ]
+    # Three networks: 18 precisions here and 7 on the device; and bicubic.
+    assert len(PATHS.study.arms) == 3 * 25 + 1
+    assert len(PATHS.arms_on_clips()) == len(PATHS.graphs_of_arms) == 2 * len(PATHS.study.arms)
+    assert {name for name in PATHS.graphs_of_arms if name} == set(PATHS.counted_graphs)
+
+
+def test_the_sweep_is_evaluated_and_no_arm():
+    swept = set(PATHS.evaluated) - set(PATHS.study.arms)
+    assert swept == {local("openvino", "int8-minmaxof2", model) for model in (RGB, YCBCR, FOLDED)}
+
+
+def test_arms_are_timed_against_the_reference_of_their_target():
+    folder = f"{R}/arms/local/openvino/{RGB}/fp32"
+    reference = {"reference_engine": f"{folder}/engine.bin", "reference_record": f"{folder}/engine.json"}
+    assert PATHS.reference_engine(local("pytorch", "fp32", YCBCR)) == reference
+    assert PATHS.reference_engine(local("openvino", "fp32")) == {}
+    assert PATHS.reference_engine(Arm("jetson", "tensorrt", RGB, "fp16")) == {}
+
+
+def test_arms_can_be_asked_for_by_group():
+    groups = PATHS.arm_groups()
+    assert groups["uint8"] == groups["opencv"] == groups["bicubic"] == [BICUBIC]
+    assert {arm.target for arm in groups["tensorrt"]} == {"local", "jetson"}
+    assert len(groups["int8-head"]) == 3
+    assert PATHS.targets == ["local", "jetson"]
+    assert PATHS.is_device("jetson") and not PATHS.is_device("local")
+
+
+def test_a_video_is_upscaled_by_an_arm():
+    folder = f"{R}/arms/local/openvino/{RGB}/int8-minmax"
+    assert PATHS.upscaled_video == f"{R}/upscaled/film.mkv"
+    assert PATHS.upscale_inputs == {
+        "video": "film.mp4",
+        "engine": f"{folder}/engine.bin",
+        "engine_record": f"{folder}/engine.json",
+        "model": [f"{R}/onnx/{RGB}/int8-minmax.channels_last.onnx"],
+        "calibration": [],
+    }
+    with pytest.raises(UserError, match=r"^upscale: expected a video, found none"):
+        _ = Paths(rich(upscale={})).upscaled_video
+
+
+# Tables and plots
+
+
+def test_tools_are_compared_with_what_saw_the_same_images():
+    assert PATHS.tools == {"tool": "onnxruntime"}
+    precisions = {arm.precision for arm in PATHS.compared}
+    same_images = {"int8-minmax", "int8-tool", "int8-head", "int8-minmax+bias+mixed", "int8-trt-entropy"}
+    assert precisions == {"fp32", *same_images}
+    # One graph serves all runtimes.
+    assert len(PATHS.compared_graphs) == len(set(PATHS.compared_graphs)) == 3 * len(precisions)
+
+
+def test_plots_of_a_study():
+    assert PATHS.plots == [
+        "psnr_fps",
+        "int8_loss",
+        "fps",
+        "sensitivity",
+        "frontier.minmax+bias",
+        f"training.{YCBCR}",
+        "samples.run",
+        "samples.own",
+    ]
+    assert PATHS.evaluation_plots == ["sensitivity", "frontier.minmax+bias", "images"]
+
+
+def test_a_study_in_float_alone_has_fewer_plots():
+    clips = {"models": [{"name": RGB}], "clips": CONFIG["clips"][:1]}
+    without = {"quantizations": [], "sweep": {}, "upscale": {}, "training_sets": []}
+    config = {**CONFIG, **clips, **without, "runtimes": [{"name": "pytorch", "precisions": ["fp32"]}]}
+    config |= {"targets": ["local"], "steps": {}}
+    del config["sensitivity"]
+    paths = Paths(load_study(config))
+    # No network runs in the runtime that the samples show.
+    assert paths.plots == ["psnr_fps", "fps"]
+    assert paths.evaluation_plots == [] and paths.sensitivity_tables == [] and paths.compared == []
+
+
+def test_inputs_of_plots():
+    assert PATHS.plot_inputs("fps") == {"metrics": f"{R}/metrics.csv"}
+    assert PATHS.plot_inputs("images") == {"evaluation": f"{R}/evaluation.csv"}
+    assert PATHS.plot_inputs("operations") == {"profile": f"{R}/profile.csv"}
+    assert PATHS.plot_inputs(f"training.{YCBCR}") == {"curve": f"{R}/weights/{YCBCR}.csv"}
+    assert PATHS.plot_inputs("sensitivity") == {"tables": [f"{R}/sensitivity/{RGB}/minmax.csv"]}
+    tables = [f"{R}/frontier/{model}/minmax+bias.csv" for model in (RGB, YCBCR, FOLDED)]
+    assert PATHS.plot_inputs("frontier.minmax+bias") == {"tables": tables}
+    samples = PATHS.plot_inputs("samples.own")
+    assert (samples["hr"], samples["clip"]) == (f"{R}/frames/own.hr.npy", f"{R}/frames/own.json")
+    # Three networks in ten precisions of OpenVINO, and bicubic.
+    assert len(samples["samples"]) == 31
+    assert samples["samples"][-1] == PATHS.arm(BICUBIC, "sample.own.npy")
