@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.device.base.errors import UserError
-from superres.models.colour import BLUE, GREEN, RED
-from superres.models.interpolation import RADIUS, SCALE, doubling_kernels
 from superres.models.networks import EspcnAnchor, EspcnYcbcr, Network
+from superres.models.operations import BLUE, GREEN, RADIUS, RED, SCALE, doubling_kernels
 
 COLOURS = 3
 KEPT_FLOAT = "skip"

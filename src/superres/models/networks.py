@@ -13,8 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.device.base.errors import UserError
-from superres.models.colour import rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
-from superres.models.interpolation import SCALE, double, doubling_kernels
+from superres.models.operations import (
+    SCALE,
+    double,
+    doubling_kernels,
+    rgb_to_luma,
+    rgb_to_ycbcr,
+    ycbcr_to_rgb,
+)
 from superres.models.settings import MODELS, ChromaUpsampling, NetworkSettings
 from superres.models.training.noisy import NoisyConv2d
 

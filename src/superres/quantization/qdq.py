@@ -104,6 +104,29 @@ def quantized_convolutions(graph: onnx.ModelProto, ranges: Ranges) -> list[Convo
     return [c for c in find_convolutions(graph) if not {c.result, c.output} & left]
 
 
+def quantized_layers(
+    graph: onnx.ModelProto, ranges: Ranges, path: Path, float_layers: Collection[str] = ()
+) -> dict[str, str]:
+    """The layers of a graph (that of `path`) that are quantised, in its order: from name to the convolution's
+    result.
+
+    Those in `float_layers` aren't, nor those which the ranges keep in float. Raises UserError if none is
+    left, and if two layers have one name.
+    """
+    chosen = [
+        convolution
+        for convolution in quantized_convolutions(graph, ranges)
+        if convolution.layer not in float_layers
+    ]
+    layers = {convolution.layer: convolution.result for convolution in chosen}
+    if not layers:
+        raise UserError(f"{path}: expected a layer that is quantised, found that all stay in float")
+    if len(layers) < len(chosen):
+        names = ", ".join(convolution.layer for convolution in chosen)
+        raise UserError(f"{path}: expected layers with names of their own, found {names}; rename them")
+    return layers
+
+
 def _results_of(graph: onnx.ModelProto, layers: Collection[str], path: Path) -> list[str]:
     """The results of the convolutions of some layers."""
     results = {convolution.layer: convolution.result for convolution in find_convolutions(graph)}

@@ -72,9 +72,6 @@ STEPS: Mapping[str, Step] = {
 
 NEED_IMAGES = tuple(name for name, step in STEPS.items() if step.images != "none")
 NEED_PHOTOGRAPHS = tuple(name for name, step in STEPS.items() if step.images == "photographs")
-ONE_THREAD = tuple(name for name, step in STEPS.items() if step.one_thread)
-FIXED_POINT = tuple(name for name, step in STEPS.items() if step.pow2)
-KEEP_SCALES = tuple(name for name, step in STEPS.items() if step.keeps_scales)
 MEASURED = {name: step.measured for name, step in STEPS.items() if step.measured}
 
 
@@ -112,7 +109,7 @@ def parse_recipe(text: str) -> Recipe:
                 )
         for after in steps[i + 1 :] if STEPS[step].pow2 else ():
             if not STEPS[after].keeps_scales:
-                known = ", ".join(KEEP_SCALES)
+                known = ", ".join(name for name, other in STEPS.items() if other.keeps_scales)
                 raise UserError(
                     f"expected nothing but {known} behind the step {step}, found {after} in {text!r}"
                 )

@@ -1,5 +1,6 @@
 """Training of a network: seeded, resumable to the bit, logged."""
 
+import platform
 import sys
 import time
 from dataclasses import asdict
@@ -16,22 +17,17 @@ from tqdm import tqdm
 
 from superres.code_version import code_commit
 from superres.device.base.errors import UserError
+from superres.device.frames.bicubic import upscale_bicubic
+from superres.device.frames.psnr import LITERATURE, mean_squared_errors, psnr
 from superres.device.machine.memory import keep_freed_memory
-from superres.models.colour import rgb_to_luma
 from superres.models.networks import Network, build_network
+from superres.models.operations import rgb_to_luma
 from superres.models.settings import TrainingSettings
 from superres.models.training.batches import Pairs, check_patches, draw_batch, open_pairs
 from superres.models.training.checkpoint import load_checkpoint, save_checkpoint, training_identity
-from superres.models.training.log import LogRow, write_log
 from superres.models.training.noisy import magnitudes, set_magnitudes, set_noise
 from superres.models.training.optimizer import MatrixSoap
-from superres.models.training.record import (
-    TrainingRecord,
-    describe_pairs,
-    versions,
-    write_record,
-)
-from superres.models.training.validation import validate, validate_bicubic
+from superres.models.training.record import LogRow, TrainingRecord, write_log, write_record
 from superres.models.weights import save_weights
 
 
@@ -217,3 +213,40 @@ class Trainer:
             low, high = rgb_to_luma(low), rgb_to_luma(high)
         layout = torch.channels_last
         return low.contiguous(memory_format=layout), high.contiguous(memory_format=layout)
+
+
+def psnr_y_db(upscaled: np.ndarray, reference: np.ndarray) -> float:
+    """PSNR of luma in dB by the literature's protocol; both are uint8 H x W x 3 RGB. Infinite for equal
+    frames."""
+    return psnr(mean_squared_errors(reference, upscaled, LITERATURE)[1])
+
+
+def upscale(network: Network, frame: np.ndarray) -> np.ndarray:
+    """Run a network on one frame: uint8 H x W x 3 to uint8 2H x 2W x 3, rounded to the nearest level."""
+    with torch.inference_mode():
+        levels = torch.from_numpy(frame.copy()).permute(2, 0, 1)[None].float().div(255)
+        output = network(levels.contiguous(memory_format=torch.channels_last))
+        return output[0].mul(255).round().byte().permute(1, 2, 0).numpy()
+
+
+def validate(network: Network, pairs: Pairs) -> float:
+    """Mean over the images of a network's luma PSNR in dB; the network is in evaluation mode after."""
+    network.eval()
+    scores = [psnr_y_db(upscale(network, pairs.lr[i]), pairs.hr[i]) for i in range(len(pairs))]
+    return float(np.mean(scores))
+
+
+def validate_bicubic(pairs: Pairs) -> float:
+    """Mean over the images of the luma PSNR in dB of `upscale_bicubic`."""
+    scores = [psnr_y_db(upscale_bicubic(pairs.lr[i]), pairs.hr[i]) for i in range(len(pairs))]
+    return float(np.mean(scores))
+
+
+def describe_pairs(pairs: Pairs) -> dict[str, Any]:
+    """A set of images as the record names it: its name, their number and their names."""
+    return {"name": pairs.name, "images": len(pairs), "names": list(pairs.names)}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the weights' bits depend on."""
+    return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}

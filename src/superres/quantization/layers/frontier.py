@@ -9,8 +9,13 @@ import polars as pl
 
 from superres.csv_rows import write_rows
 from superres.device.base.errors import UserError
-from superres.quantization.layers.layers import NONE, parse_subset
-from superres.quantization.layers.schema import Frontier, read_subset_losses, read_subset_times
+from superres.quantization.layers.schema import (
+    NONE,
+    Frontier,
+    parse_subset,
+    read_subset_losses,
+    read_subset_times,
+)
 
 TIME_STEP = 0.01
 """Ratios of times are compared to this: what is less apart is noise."""

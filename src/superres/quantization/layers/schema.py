@@ -1,11 +1,25 @@
 """The schemas of what is measured of a model's layers; the columns' order is the file's."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import dataframely as dy
 import polars as pl
 
 from superres.csv_rows import read_rows
+from superres.quantization.qdq import BOTH, Part
+
+ALL, NONE = "all", "none"
+"""What stands in the place of a layer's name for all of them, and for none of them."""
+
+Subset = tuple[str, ...]
+"""Layers that stay in float, in the graph's order."""
+
+PARTS: Mapping[str, frozenset[Part]] = {
+    "weights": frozenset(("weights",)),
+    "activations": frozenset(("activations",)),
+    "both": BOTH,
+}
 
 _SHA256 = r"^[0-9a-f]{64}$"
 _LAYERS = r"^(none|[A-Za-z0-9_./:-]+( [A-Za-z0-9_./:-]+)*)$"
@@ -125,6 +139,16 @@ class Frontier(dy.Schema):
     runtime_version = dy.String(description="version of the runtime")
     onnx_sha256 = _sha256("the graph that is quantised")
     ranges_sha256 = _sha256("the ranges that it is quantised by")
+
+
+def subset_text(subset: Subset) -> str:
+    """A subset as tables write it: names of layers with a space between, or none."""
+    return " ".join(subset) or NONE
+
+
+def parse_subset(text: str) -> Subset:
+    """The subset behind `subset_text`."""
+    return () if text == NONE else tuple(text.split(" "))
 
 
 def read_subset_losses(path: Path) -> dy.DataFrame[SubsetLosses]:

@@ -1,11 +1,11 @@
 """Sensitivity: what the weights and the activations of each layer cost in PSNR, quantised alone or left alone
 in float."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 import onnx
 
@@ -19,9 +19,8 @@ from superres.device.tasks.engine import Clip, open_clip_frames, read_clip
 from superres.device.tasks.quality import compare_frame
 from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.layers.executor import Executor, open_graph
-from superres.quantization.layers.layers import Variant, quantized_layers, sensitivity_variants
-from superres.quantization.layers.schema import Sensitivity
-from superres.quantization.qdq import quantize_graph
+from superres.quantization.layers.schema import ALL, NONE, PARTS, Sensitivity
+from superres.quantization.qdq import BOTH, Part, quantize_graph, quantized_layers
 from superres.quantization.ranges.record import read_ranges
 
 
@@ -32,6 +31,25 @@ class ClipFiles:
     hr: Path
     lr: Path
     index: Path
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A part of a layer that is quantised `alone`, or that `all_but` it are: the figures of one graph.
+
+    `parts` says what is quantised of each convolution, by the name of its result.
+    """
+
+    layer: str
+    part: str
+    quantized: Literal["alone", "all_but"]
+    parts: Mapping[str, Collection[Part]]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether some convolution would read INT8 data with float weights, for which there is no
+        arithmetic."""
+        return any(set(parts) == {"activations"} for parts in self.parts.values())
 
 
 @dataclass(frozen=True)
@@ -98,6 +116,22 @@ def measure_sensitivity(
         for variant, found in zip(variants, measured, strict=True)
     ]
     write_rows(Sensitivity, rows, out)
+
+
+def sensitivity_variants(layers: Mapping[str, str]) -> list[Variant]:
+    """What the sensitivity of some layers is measured on.
+
+    Nothing quantised; all weights, all activations, everything; of each layer the weights, the activations
+    and both, alone and as the only part that isn't quantised.
+    """
+    everything = dict.fromkeys(layers.values(), BOTH)
+    variants = [Variant(NONE, "both", "alone", {})]
+    variants += [Variant(ALL, name, "alone", dict.fromkeys(everything, part)) for name, part in PARTS.items()]
+    for layer, result in layers.items():
+        for name, part in PARTS.items():
+            variants.append(Variant(layer, name, "alone", {result: part}))
+            variants.append(Variant(layer, name, "all_but", {**everything, result: BOTH - part}))
+    return variants
 
 
 class _Clip:

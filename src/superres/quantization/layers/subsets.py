@@ -1,7 +1,7 @@
 """Which layers stay in float: the subsets that are tried, what each loses on calibration images, and how long
 each takes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -20,15 +20,15 @@ from superres.device.tasks.latency import Plan, measure_in_turn
 from superres.device.tasks.quality import compare_frame
 from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.layers.executor import Executor, OpenedGraph, open_graph
-from superres.quantization.layers.layers import (
+from superres.quantization.layers.schema import (
     Subset,
-    kept_in_float,
+    SubsetLosses,
+    SubsetTimes,
     parse_subset,
-    quantized_layers,
+    read_subset_losses,
     subset_text,
 )
-from superres.quantization.layers.schema import SubsetLosses, SubsetTimes, read_subset_losses
-from superres.quantization.qdq import quantize_graph
+from superres.quantization.qdq import BOTH, Part, quantize_graph, quantized_layers
 from superres.quantization.ranges.calibration import FrameFile, open_images
 from superres.quantization.ranges.record import read_ranges
 
@@ -64,6 +64,12 @@ class RecipeState:
             "onnx_sha256": sha256_file(self.onnx_path),
             "ranges_sha256": sha256_file(self.ranges_path),
         }
+
+
+def kept_in_float(layers: Mapping[str, str], subset: Iterable[str]) -> dict[str, frozenset[Part]]:
+    """What is quantised of each convolution if a subset of the layers stays in float."""
+    left = set(subset)
+    return {result: BOTH for layer, result in layers.items() if layer not in left}
 
 
 def search_subsets(layers: Sequence[str], loss_of: Callable[[Subset], float]) -> list[Subset]:

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from superres.quantization.layers.frontier import choose_subset
-from superres.quantization.layers.layers import parse_subset, quantized_layers
-from superres.quantization.layers.schema import read_frontier
+from superres.quantization.layers.schema import parse_subset, read_frontier
+from superres.quantization.qdq import quantized_layers
 from superres.quantization.steps.base import State, StepJob
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from superres.models.training.log import LogRow, read_log
+from superres.models.training.record import LogRow, read_log
 from superres.report.plots import figures
 
 LOSSES = {"l1": ("0.55", "mean absolute error"), "mse": ("0.0", "mean squared error")}

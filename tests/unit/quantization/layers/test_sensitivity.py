@@ -15,10 +15,9 @@ from superres.device.job import Job
 from superres.device.tasks.worker import run_job
 from superres.models.graphs.uint8.forms import form_of, write_form
 from superres.quantization.layers.executor import Executor
-from superres.quantization.layers.layers import PARTS, quantized_layers, sensitivity_variants
-from superres.quantization.layers.schema import read_sensitivity
-from superres.quantization.layers.sensitivity import ClipFiles, measure_sensitivity
-from superres.quantization.qdq import BOTH, Part, quantize_graph, quantize_onnx
+from superres.quantization.layers.schema import PARTS, read_sensitivity
+from superres.quantization.layers.sensitivity import ClipFiles, measure_sensitivity, sensitivity_variants
+from superres.quantization.qdq import BOTH, Part, quantize_graph, quantize_onnx, quantized_layers
 from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.record import read_ranges
 

@@ -20,8 +20,14 @@ from superres.device.frames.psnr import PAPER
 from superres.device.tasks.latency import Plan
 from superres.quantization.layers.executor import Executor
 from superres.quantization.layers.frontier import choose_subset, find_frontier, frontier
-from superres.quantization.layers.layers import parse_subset, subset_text
-from superres.quantization.layers.schema import SubsetLosses, SubsetTimes, read_frontier, read_subset_losses
+from superres.quantization.layers.schema import (
+    SubsetLosses,
+    SubsetTimes,
+    parse_subset,
+    read_frontier,
+    read_subset_losses,
+    subset_text,
+)
 from superres.quantization.layers.subsets import (
     RecipeState,
     measure_subsets,

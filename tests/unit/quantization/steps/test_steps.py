@@ -13,8 +13,8 @@ import pytest
 
 from superres.device.base.errors import UserError
 from superres.quantization.qdq import quantize_onnx
-from superres.quantization.ranges.calibration import RandomImages
-from superres.quantization.settings import CalibrationSettings
+from superres.quantization.ranges.calibration import FrameFile, RandomImages
+from superres.quantization.settings import Adaround, Calibration, CalibrationSettings, Qat
 from superres.quantization.steps.base import StepJob, refine_onnx
 
 from ..network import calibrate, convolve, network_weights, to_space
@@ -188,3 +188,49 @@ def test_steps_go_on_from_each_other_and_say_so(state: tuple[Path, Path]) -> Non
     assert np.abs(run(quantized(last), frame) - run(state[0], frame)).mean() < 0.01
     again = take(state, "center", "pertensor", "asymmetric")
     assert again[1].read_text() == json.dumps(record, indent=2, sort_keys=True) + "\n"
+
+
+SET = {"type": "calibration-set", "name": "photos", "images": 7}
+RANDOM = {"type": "random", "kind": "ones", "seed": 5, "images": 2, "width": 80, "height": 60}
+
+
+@pytest.mark.parametrize(
+    ("data", "frames", "images"),
+    [
+        (SET, Path("photos.npy"), FrameFile(Path("photos.npy"), 7)),
+        (SET, None, None),
+        (RANDOM, None, RandomImages("ones", 5, 2, height=60, width=80)),
+    ],
+)
+def test_a_job_of_dumped_keys(
+    data: dict, frames: Path | None, images: FrameFile | RandomImages | None
+) -> None:
+    calibration = Calibration.model_validate({"name": "some", "method": "minmax", "data": data})
+    settings = Adaround(images=3, pixels=500, seed=9)
+    job = StepJob.of(
+        "small",
+        "adaround",
+        calibration=calibration.model_dump(),
+        settings=settings.model_dump(),
+        frames=frames,
+        measured=Path("frontier.csv"),
+        threads=4,
+    )
+    assert job == StepJob("small", calibration, images, settings, 4, Path("frontier.csv"))
+
+
+def test_a_job_of_a_calibration_without_images() -> None:
+    job = StepJob.of(
+        "small",
+        "qat",
+        calibration=Calibration(name="some", method="fixed").model_dump(),
+        settings={"steps": 6},
+        frames=None,
+        measured=None,
+        threads=1,
+    )
+    assert (job.data, job.settings) == (None, Qat(steps=6))
+    with pytest.raises(UserError, match="step qat: expected a calibration with images, found some"):
+        job.images("qat")
+    with pytest.raises(UserError, match="step qat: expected a file of what was measured"):
+        job.measurement("qat")

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from superres.models.training.log import LogRow, write_log
+from superres.models.training.record import LogRow, write_log
 from superres.report.plots.training import plot_training
 
 ROWS = [

@@ -15,9 +15,8 @@ import onnx
 from onnx import numpy_helper
 
 from superres.device.runtimes.base import INPUT, OUTPUT
-from superres.models.graphs.editor import PREFIX, GraphEditor, check_ends
+from superres.models.graphs.editor import PREFIX, GraphEditor, check_ends, frame_graph
 from superres.models.graphs.onnx_file import load_onnx, save_onnx
-from superres.models.graphs.uint8.frames import frame_graph
 
 # Sub-pixel (i, j) of colour c is channel 4c + 2i + j of DepthToSpace's input (CRD), and lies at 6i + 3j + c
 # of a block.
@@ -36,7 +35,7 @@ def write_blocks(onnx_path: Path, out: Path) -> None:
     colour c of pixel (2y + i, 2x + j), round(255 x), half to even, limited to 0..255.
 
     A network that does not end in DepthToSpace (CRD) and a clip to [0, 1] is written with frames on both
-    sides (`superres.models.graphs.uint8.frames`). The same file gives the same bytes. Raises UserError as
+    sides (`superres.models.graphs.editor.frame_graph`). The same file gives the same bytes. Raises UserError as
     `frame_graph` does.
     """
     save_onnx(block_graph(onnx_path, aligned=False), out)

@@ -17,10 +17,9 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from superres.device.runtimes.base import INPUT, OUTPUT
-from superres.models.graphs.editor import check_ends
+from superres.models.graphs.editor import check_ends, frame_graph
 from superres.models.graphs.onnx_file import load_onnx, save_onnx
 from superres.models.graphs.uint8.blocks import BlockEditor, NoBlocksError
-from superres.models.graphs.uint8.frames import frame_graph
 
 _WHITE = np.float32(255)
 
@@ -49,7 +48,7 @@ def write_channels_last(onnx_path: Path, out: Path) -> None:
 
     Frames and blocks are those of `superres.models.graphs.uint8.blocks`, and so are the levels, but for float
     sums in another order: a level next to a tie may become the other one. A network that does not end in
-    blocks is written with frames on both sides (`superres.models.graphs.uint8.frames`). The same file gives
+    blocks is written with frames on both sides (`superres.models.graphs.editor.frame_graph`). The same file gives
     the same bytes. Raises UserError as `frame_graph` does.
     """
     model = load_onnx(onnx_path)

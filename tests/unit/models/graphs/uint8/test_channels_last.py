@@ -22,7 +22,7 @@ from superres.models.settings import weights_name
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.record import Ranges, TensorRange
 
-from .test_frames import write_frames
+from ..test_editor import write_frames
 
 WEIGHTS = Path(models.__path__[0]) / "weights"
 NAMES = ("espcn_rgb", "espcn_ycbcr_folded", "espcn_anchor")

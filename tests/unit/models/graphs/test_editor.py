@@ -11,8 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from superres.device.base.errors import UserError
+from superres.models.graphs.editor import frame_graph
 from superres.models.graphs.onnx_file import save_onnx
-from superres.models.graphs.uint8.frames import frame_graph
 
 SIZES = [(8, 12), (7, 5), (1, 1)]
 RANDOM = np.random.default_rng(2)

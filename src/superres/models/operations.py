@@ -1,6 +1,8 @@
-"""Interpolation by two as a convolution: a small kernel for each of the four sub-pixels, then DepthToSpace.
+"""The fixed operations of the networks: full-range BT.601 colour conversion, and interpolation by two.
 
-That is what a network folds into its own last layer, and what every runtime has a fast kernel for.
+Colour conversion is split, multiply and add, concatenate, not one matrix: the paper measures what these
+small operations cost (section III-B, figures 2 to 6). Interpolation is a convolution with a small kernel for
+each of the four sub-pixels, then DepthToSpace: a network can fold it into its last layer.
 """
 
 from typing import Literal
@@ -8,6 +10,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+# ITU-R BT.601-7, section 2.5.1; the chroma divisors are 2 (1 - 0.114) and 2 (1 - 0.299).
+RED, GREEN, BLUE = 0.299, 0.587, 0.114
+CB_DIVISOR, CR_DIVISOR = 1.772, 1.402
+CHROMA_OFFSET = 0.5
 
 SCALE = 2
 RADIUS = 2
@@ -24,6 +31,36 @@ _FIRST_TAPS: dict[str, tuple[float, ...]] = {
     "bilinear": (0.0, 0.25, 0.75, 0.0, 0.0),
     "nearest": (0.0, 0.0, 1.0, 0.0, 0.0),
 }
+
+
+def rgb_to_luma(frame: Tensor) -> Tensor:
+    """Luma of RGB frames: N x 3 x H x W in [0, 1] to N x 1 x H x W in [0, 1] (full-range BT.601)."""
+    red, green, blue = torch.split(frame, 1, dim=1)
+    return RED * red + GREEN * green + BLUE * blue
+
+
+def rgb_to_ycbcr(frame: Tensor) -> tuple[Tensor, Tensor]:
+    """Luma and chroma of RGB frames (full-range BT.601, as in JFIF 1.02).
+
+    N x 3 x H x W in [0, 1] to luma N x 1 x H x W and chroma N x 2 x H x W (Cb, Cr), both in [0, 1];
+    grey has chroma 0.5.
+    """
+    red, green, blue = torch.split(frame, 1, dim=1)
+    luma = RED * red + GREEN * green + BLUE * blue
+    cb = (blue - luma) * (1 / CB_DIVISOR) + CHROMA_OFFSET
+    cr = (red - luma) * (1 / CR_DIVISOR) + CHROMA_OFFSET
+    return luma, torch.cat([cb, cr], dim=1)
+
+
+def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
+    """RGB of Y, Cb, Cr channels: the inverse of `rgb_to_ycbcr`, N x 3 x H x W to the same, not clipped."""
+    luma, cb, cr = torch.split(ycbcr, 1, dim=1)
+    cb = cb - CHROMA_OFFSET
+    cr = cr - CHROMA_OFFSET
+    red = luma + CR_DIVISOR * cr
+    blue = luma + CB_DIVISOR * cb
+    green = luma - (BLUE * CB_DIVISOR / GREEN) * cb - (RED * CR_DIVISOR / GREEN) * cr
+    return torch.cat([red, green, blue], dim=1)
 
 
 def doubling_kernels(interpolation: Interpolation) -> Tensor:
