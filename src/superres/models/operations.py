@@ -22,11 +22,11 @@ RADIUS = 2
 Interpolation = Literal["keys", "bicubic", "bilinear", "nearest"]
 
 # Weights of the pixels at -2 .. 2 for the first (upper or left) of two sub-pixels, whose centre lies a
-# quarter of a pixel before its own pixel's. The second sub-pixel has the same weights the other way round.
+# quarter of a pixel before that of its pixel. The second sub-pixel has the same weights mirrored.
 _FIRST_TAPS: dict[str, tuple[float, ...]] = {
-    # Keys' cubic kernel at the distances 1.75, 0.75, 0.25, 1.25 with a = -0.5, which is MATLAB's imresize ...
+    # Keys' cubic kernel at the distances 1.75, 0.75, 0.25, 1.25 with a = -0.5, as in MATLAB's imresize ...
     "keys": (-0.0234375, 0.2265625, 0.8671875, -0.0703125, 0.0),
-    # ... and with a = -0.75, which is torch's and OpenCV's.
+    # ... and with a = -0.75, as in torch and OpenCV.
     "bicubic": (-0.03515625, 0.26171875, 0.87890625, -0.10546875, 0.0),
     "bilinear": (0.0, 0.25, 0.75, 0.0, 0.0),
     "nearest": (0.0, 0.0, 1.0, 0.0, 0.0),
@@ -34,13 +34,13 @@ _FIRST_TAPS: dict[str, tuple[float, ...]] = {
 
 
 def rgb_to_luma(frame: Tensor) -> Tensor:
-    """Luma of RGB frames: N x 3 x H x W in [0, 1] to N x 1 x H x W in [0, 1] (full-range BT.601)."""
+    """Return luma of RGB frames: N x 3 x H x W in [0, 1] to N x 1 x H x W in [0, 1] (full-range BT.601)."""
     red, green, blue = torch.split(frame, 1, dim=1)
     return RED * red + GREEN * green + BLUE * blue
 
 
 def rgb_to_ycbcr(frame: Tensor) -> tuple[Tensor, Tensor]:
-    """Luma and chroma of RGB frames (full-range BT.601, as in JFIF 1.02).
+    """Return luma and chroma of RGB frames (full-range BT.601, as in JFIF 1.02).
 
     N x 3 x H x W in [0, 1] to luma N x 1 x H x W and chroma N x 2 x H x W (Cb, Cr), both in [0, 1];
     grey has chroma 0.5.
@@ -53,7 +53,7 @@ def rgb_to_ycbcr(frame: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
-    """RGB of Y, Cb, Cr channels: the inverse of `rgb_to_ycbcr`, N x 3 x H x W to the same, not clipped."""
+    """Return RGB of Y, Cb, Cr channels, the inverse of `rgb_to_ycbcr`: N x 3 x H x W to the same, not clipped."""
     luma, cb, cr = torch.split(ycbcr, 1, dim=1)
     cb = cb - CHROMA_OFFSET
     cr = cr - CHROMA_OFFSET
@@ -64,11 +64,11 @@ def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
 
 
 def doubling_kernels(interpolation: Interpolation) -> Tensor:
-    """The kernels of the four sub-pixels (2i + j), float64, 4 x 5 x 5; each sums to one.
+    """Return the kernels of the four sub-pixels (2i + j), float64, 4 x 5 x 5; each sums to one.
 
     Half-pixel centres, as `torch.nn.functional.interpolate` with align_corners=False. `keys` is Keys' kernel
     with a = -0.5, `bicubic` with a = -0.75 ("Cubic convolution interpolation", 1981, Eq. 15). All values are
-    sums of powers of two, so that float32 holds them exactly.
+    sums of powers of two: float32 holds them exactly.
     """
     first = torch.tensor(_FIRST_TAPS[interpolation], dtype=torch.float64)
     taps = torch.stack([first, first.flip(0)])
@@ -76,7 +76,7 @@ def doubling_kernels(interpolation: Interpolation) -> Tensor:
 
 
 def double(image: Tensor, kernels: Tensor) -> Tensor:
-    """Double every channel of an image by itself: N x C x H x W to N x C x 2H x 2W, borders repeated.
+    """Double each channel of an image: N x C x H x W to N x C x 2H x 2W, borders repeated.
 
     `kernels` are those of `doubling_kernels` in the image's type.
     """

@@ -1,6 +1,6 @@
-"""What is known of the built-in models, and what a study can set about a network and its training.
+"""The built-in models, and the study keys of a network and its training.
 
-Light on purpose: the workflow may import it without torch.
+Light: the workflow imports it without torch.
 """
 
 import math
@@ -17,13 +17,12 @@ Objective = Literal["l1", "mse"]
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the table and the workflow have to know of a built-in model.
+    """Facts about a built-in model for the table and the workflow.
 
-    `label` is how the paper writes it, `network` its class in `superres.models.networks`. It is exported as
-    it was trained, or `folded`. A model with `folded_from` is that model with the same weights, folded; it
-    has no network of its own and is never trained itself. `ends_in_blocks` says whether its graph ends in
-    DepthToSpace and a clip, so that the last step from blocks of pixels to a frame can be left to the runtime
-    (`superres.models.graphs.uint8.blocks`).
+    `label` is its name in the paper, `network` its class in `superres.models.networks`. It is exported as
+    trained, or `folded`. A model with `folded_from` is that model with the same weights, folded; it has no
+    network of its own and is never trained. With `ends_in_blocks` its graph ends in DepthToSpace and a clip:
+    the runtime can do the last step from blocks to a frame (`superres.models.graphs.uint8.blocks`).
     """
 
     label: str
@@ -47,18 +46,17 @@ MODELS: dict[str, ModelFacts] = {
 FOLDED_FROM = {name: facts.folded_from for name, facts in MODELS.items() if facts.folded_from}
 """Models that are another model with the same weights, folded."""
 
-
 ENDS_IN_BLOCKS = frozenset(name for name, facts in MODELS.items() if facts.ends_in_blocks)
 """Models that end in DepthToSpace and a clip."""
 
 
 def weights_name(model: str) -> str:
-    """The model whose weights a model has: its own, or those that it is folded from."""
+    """Return the model that a model takes its weights from: itself, or the one that it is folded from."""
     return FOLDED_FROM.get(model, model)
 
 
 class NetworkSettings(Keys):
-    """What the paper leaves open about a network's structure."""
+    """Parts of a network's structure that the paper leaves open."""
 
     chroma_upsampling: ChromaUpsampling = Field(
         default="bicubic",
@@ -68,13 +66,13 @@ class NetworkSettings(Keys):
 
 
 class TrainingSettings(Keys):
-    """Every hyperparameter of a training; the same settings, data, code and processor give the same weights.
+    """All hyperparameters of a training; the same settings, data, code and processor give the same weights.
 
     The optimizer is SOAP. The learning rate rises linearly over `warmup_steps`, then follows a cosine down to
     `final_lr_fraction` of its peak (Loshchilov and Hutter, arXiv:1608.03983). `int8_noise` is explained in
-    `superres.models.training.noisy`. Steps are counted from 1. The last bits of the weights depend on
-    `threads`; with more than one, torch itself now and then adds in another order (seen in one of eight runs
-    with 2), so only trainings with one thread come out equal to the bit, every time.
+    `superres.models.training.noisy`. Steps count from 1. The last bits of the weights depend on `threads`.
+    With more than one, torch sometimes adds in another order (seen in one of eight runs with 2): only
+    trainings with one thread always give the same bits.
     """
 
     steps: Count = Field(default=40_000, description="Number of optimiser steps.")
@@ -124,7 +122,7 @@ class TrainingSettings(Keys):
     )
 
     def learning_rate_at(self, step: int) -> float:
-        """Learning rate of a step (1 to `steps`): linear warm-up, then a cosine down.
+        """Return the learning rate of a step (1 to `steps`): linear warm-up, then a cosine down.
 
         Loshchilov and Hutter, arXiv:1608.03983, Eq. 5, without restarts; the last step has `learning_rate`
         times `final_lr_fraction`.
@@ -137,6 +135,5 @@ class TrainingSettings(Keys):
         return self.learning_rate * (floor + (1 - floor) * cosine)
 
     def objective_at(self, step: int) -> Objective:
-        """What a step minimises: mean absolute error for the first `l1_steps` steps, mean squared error
-        after."""
+        """Return the objective of a step: `l1` for the first `l1_steps` steps, then `mse`."""
         return "l1" if step <= self.l1_steps else "mse"

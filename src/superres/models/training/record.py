@@ -14,7 +14,7 @@ COLUMNS = ("step", "learning_rate", "loss", "validation_psnr_y_db", "objective")
 
 @dataclass(frozen=True)
 class LogRow:
-    """One row of the log: `loss` is the mean of the objective since the row before."""
+    """A row of the log: `loss` is the mean of the objective since the previous row."""
 
     step: int
     learning_rate: float
@@ -24,13 +24,13 @@ class LogRow:
 
 
 def write_log(rows: Sequence[LogRow], path: Path) -> None:
-    """Write the log as CSV, whole or not at all; the validation column is empty where none took place."""
+    """Write the log as CSV, whole or not at all; without a validation its column is empty."""
     with Outputs({"log": str(path)}) as outputs:
         write_csv(outputs["log"], COLUMNS, ([getattr(row, column) for column in COLUMNS] for row in rows))
 
 
 def read_log(log: Path) -> list[LogRow]:
-    """Read the rows that `write_log` wrote; raises UserError if the file is no such log or is empty."""
+    """Return the rows of a log; raises UserError if the file is no log or is empty."""
     try:
         with log.open(newline="", encoding="utf-8") as file:
             rows = [
@@ -54,7 +54,7 @@ def read_log(log: Path) -> list[LogRow]:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """Where weights come from; PSNRs are means over the validation images (see `validation`)."""
+    """The origin of weights; PSNRs are means over the validation images (see `train.validate`)."""
 
     model: str
     data: dict[str, Any]
