@@ -87,5 +87,5 @@ def _luma_row() -> Tensor:
 
 
 def _skip_kernels(up: Tensor, mixing: Tensor) -> Tensor:
-    """Return kernels 12 x 3 x 5 x 5, in CRD order, that interpolate (`up`) and mix colours (3 x 3) at once."""
+    """Return kernels 12 x 3 x 5 x 5, in CRD order, that interpolate (`up`) and mix colours at once."""
     return torch.einsum("cd,pyx->cpdyx", mixing, up).reshape(COLOURS * SCALE**2, COLOURS, *up.shape[1:])

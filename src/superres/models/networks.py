@@ -77,7 +77,7 @@ class Espcn(nn.Module):
 
 
 class AnchoredEspcn(Espcn):
-    """The same convolutions, trained to predict the error of bicubic interpolation: bicubic(image) + residual.
+    """The same convolutions on top of bicubic interpolation: bicubic(image) + residual.
 
     The skip is that of VDSR (Kim et al., CVPR 2016) at ESPCN's cost. Bicubic is Keys' kernel with a = -0.5,
     as in the LR images; its borders are repeated, those of the convolutions zero.

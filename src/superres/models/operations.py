@@ -53,7 +53,7 @@ def rgb_to_ycbcr(frame: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
-    """Return RGB of Y, Cb, Cr channels, the inverse of `rgb_to_ycbcr`: N x 3 x H x W to the same, not clipped."""
+    """Invert `rgb_to_ycbcr`: Y, Cb, Cr channels N x 3 x H x W to RGB of the same shape, not clipped."""
     luma, cb, cr = torch.split(ycbcr, 1, dim=1)
     cb = cb - CHROMA_OFFSET
     cr = cr - CHROMA_OFFSET

@@ -90,7 +90,7 @@ class TrainingSettings(Keys):
     )
     precondition_every: Count = Field(
         default=25,
-        description="Steps after which the optimizer brings the bases that it works in up to date.",
+        description="Steps between two updates of the optimizer's bases.",
     )
     warmup_steps: Index = Field(
         default=500, description="Steps in which the learning rate rises to its peak."

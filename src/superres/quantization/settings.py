@@ -1,6 +1,6 @@
-"""What a study can set about calibrations and the steps behind them, and the methods that there are.
+"""The study keys of calibrations and of the steps after them, and all calibration methods.
 
-Light on purpose: the workflow imports it.
+Light: the workflow imports it.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from superres.keys import Count, Keys, Maybe, OneOf, Pixels, Seed, Whole, mistake
 
 INSTALL = ".venv/bin/python -m pip install -r envs/others.txt"
-"""How to install what the pipeline itself doesn't need."""
+"""The command that installs optional packages."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A quantiser of others: its Python package, whether the pipeline needs that anyway, and its presets."""
+    """A quantiser of another project: its package, whether the pipeline needs it anyway, its presets."""
 
     package: str
     installed: bool
@@ -26,14 +26,13 @@ class Tool:
 
     @property
     def is_there(self) -> bool:
-        """Whether its package is installed; nothing is imported."""
+        """Whether its package is installed; imports nothing."""
         return self.installed or find_spec(self.package) is not None
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to calibrate: the keys that it has besides a name, and the tool that carries it out, if it is
-    others'."""
+    """A calibration method: its keys besides the name, and the tool that runs it, if any."""
 
     keys: tuple[str, ...]
     tool: Tool | None = None
@@ -49,11 +48,11 @@ METHODS: Mapping[str, Method] = {
     "onnxruntime": Method(("data", "preset"), Tool("onnxruntime", True, ("default", "tensorrt"))),
     "nncf": Method(("data", "preset", "optional"), Tool("nncf", False, ("default", "mixed"))),
 }
-"""Methods of calibration. One with images is a function of superres.quantization.ranges.methods of the same
-name, a tool's a module of superres.quantization.tools."""
+"""Calibration methods. One with images is a function of that name in superres.quantization.ranges.methods, a
+tool's a module of superres.quantization.tools."""
 
 TOOLS = {name: method.tool for name, method in METHODS.items() if method.tool is not None}
-"""The quantisers of others, by method."""
+"""The quantisers of other projects, by method."""
 
 
 class RandomData(Keys):
@@ -84,7 +83,7 @@ Data = Annotated[RandomData | SetData, Field(discriminator="type")]
 
 
 class CalibrationSettings(Keys):
-    """How ranges follow from what was observed, or from what else."""
+    """How ranges are found."""
 
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9]*$", description="The calibration's name; the precision is int8-NAME."
@@ -118,7 +117,7 @@ class CalibrationSettings(Keys):
 
     @property
     def images(self) -> int | None:
-        """How many of the observed images are used; None for all."""
+        """The number of observed images that are used; None for all."""
         return None
 
 
@@ -140,7 +139,7 @@ class Calibration(CalibrationSettings):
     )
     data: Maybe[Data] = Field(
         default=None,
-        description="What the FP32 graph is fed with while its activations are observed; fixed and cache "
+        description="Input of the FP32 graph while its activations are observed; fixed and cache "
         "have none. Calibrations with the same data share one pass.",
     )
 
@@ -155,7 +154,7 @@ class Calibration(CalibrationSettings):
             )
         for key in ("data", "path"):
             if key in keys and key not in given:
-                raise mistake(f"expected {key} beside the method {self.method}, found none")
+                raise mistake(f"expected {key} with the method {self.method}, found none")
         if self.tool is not None and self.preset not in TOOLS[self.tool].presets:
             expected = " or ".join(TOOLS[self.tool].presets)
             raise mistake(f"expected {expected} for {self.tool}, found {self.preset}", "preset")
@@ -163,37 +162,36 @@ class Calibration(CalibrationSettings):
 
     @model_serializer(mode="wrap")
     def _of_method(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The keys of its method alone, so that what is written can be read again."""
+        """Keep only the keys of its method, which can be read again."""
         kept = {"name", "method", *METHODS[self.method].keys}
         return {key: value for key, value in handler(self).items() if key in kept and value is not None}
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What its method is told besides the data."""
+        """The settings of its method besides the data."""
         return {key: getattr(self, key) for key in METHODS[self.method].keys if key != "data"}
 
     @property
     def images(self) -> int | None:
-        """How many of the observed images are used; None for all."""
+        """The number of observed images that are used; None for all."""
         return None if self.data is None else self.data.images
 
     @property
     def tool(self) -> str | None:
-        """The quantiser of others that makes the whole graph; None where this pipeline does."""
+        """The tool that makes the whole graph; None if this pipeline does."""
         return self.method if self.method in TOOLS else None
 
     @property
     def calibration_set(self) -> str | None:
-        """Name of the calibration set that is used, None for random data and without images."""
+        """The name of its calibration set, None for random data and without images."""
         return self.data.name if isinstance(self.data, SetData) else None
 
     @property
     def observed(self) -> str | None:
-        """Name of the images that the FP32 graph is fed with, the same for all calibrations that share a
-        pass.
+        """The name of its images for the FP32 graph; calibrations with the same name share a pass.
 
-        How many of them a calibration uses doesn't matter. Random tensors have a hyphen in theirs, which no
-        calibration set can have. None without images, and for tools, which look at images themselves.
+        The number of images doesn't matter. Names of random tensors have a hyphen, those of calibration sets
+        can't. None without images, and for tools, which read images themselves.
         """
         if self.data is None or self.tool is not None:
             return None
@@ -202,11 +200,11 @@ class Calibration(CalibrationSettings):
         return f"random-{self.data.kind}-{self.data.seed}-{self.data.width}x{self.data.height}"
 
     def is_same(self, other: "Calibration") -> bool:
-        """Whether another calibration differs in nothing but its name."""
+        """Return whether another calibration differs only in its name."""
         return self == other.model_copy(update={"name": self.name})
 
     def on(self, images: int) -> "Calibration":
-        """The calibration on another number of images, by the name that a sweep gives it."""
+        """Return the calibration on another number of images, under its name in a sweep."""
         assert self.data is not None
         data = self.data.model_copy(update={"images": images})
         return self.model_copy(update={"name": f"{self.name}of{images}", "data": data})
@@ -233,7 +231,7 @@ class Adaround(Keys):
 
 
 class Qat(Keys):
-    """Fine-tuning with the rounding of INT8 in the network, towards what the float network gives."""
+    """Fine-tuning with the rounding of INT8 in the network, towards the float network's output."""
 
     steps: Count = Field(default=2000, description="Number of optimiser steps (Adam).")
     batch: Count = Field(default=4, description="Patches a step.")
@@ -256,7 +254,7 @@ class Pow2Search(Keys):
 
     images: Count = Field(
         default=4,
-        description="On how many of the calibration's images pictures are compared, from the first on.",
+        description="Number of the calibration's images that are compared, from the first on.",
     )
     sweeps: Count = Field(
         default=8,
@@ -265,7 +263,7 @@ class Pow2Search(Keys):
 
 
 class Mixed(Keys):
-    """The cheapest layers stay in float that bring the loss within a budget."""
+    """The cheapest layers stay in float that keep the loss within a budget."""
 
     budget_db: float = Field(
         default=0.05,
@@ -273,6 +271,6 @@ class Mixed(Keys):
         description="PSNR that may be lost against FP32 on the calibration's photographs, each taken as HR.",
     )
     runtime: Literal["onnxruntime", "openvino"] = Field(
-        default="openvino", description="What executes the graphs whose loss and time decide."
+        default="openvino", description="Runtime that measures loss and time of the graphs."
     )
     downsampling: str = Field(default="bicubic", description="Kernel that makes the photographs' LR twins.")

@@ -119,7 +119,7 @@ class GraphEditor:
         return self.add("Div", [planes, self.store("white", np.float32(255))], "planes")
 
     def add_levels(self, planes: str) -> str:
-        """Add QuantizeLinear from float32 to levels: it scales, rounds half to even and limits in one pass."""
+        """Add QuantizeLinear from float32 to levels: it scales, rounds half to even and limits."""
         step = self.store("step", np.float32(1) / np.float32(255))
         return self.add("QuantizeLinear", [planes, step, self.store("black", np.uint8(0))], "levels")
 
@@ -150,9 +150,9 @@ def frame_graph(onnx_path: Path) -> onnx.ModelProto:
     """Return a network on float32 planes, in FP32 or as a Q/DQ graph, with uint8 frames as both ends.
 
     For networks that don't end in blocks, such as ESPCN_YCbCr; the others are faster as `blocks`, `levels` or
-    `channels_last`. Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x 2H x 2W x 3: round(255 x), half to even,
-    limited to 0..255, of what the network gives for frame / 255. The network's own clip to [0, 1] is removed.
-    The opset stays. Raises UserError if it is not such a network.
+    `channels_last`. Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x 2H x 2W x 3: round(255 x),
+    half to even, limited to 0..255, of the network's output x for frame / 255. Its own clip is removed. The
+    opset stays. Raises UserError if it is not such a network.
     """
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)

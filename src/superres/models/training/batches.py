@@ -90,5 +90,5 @@ def draw_batch(
 
 
 def orient(image: np.ndarray, turn: int) -> np.ndarray:
-    """Return one of a square's eight orientations: `turn` modulo 4 quarter turns, mirrored first from 4 up."""
+    """Turn a square by `turn` modulo 4 quarter turns; mirror it first if `turn` is 4 or more."""
     return np.rot90(image[:, ::-1] if turn >= 4 else image, turn % 4)

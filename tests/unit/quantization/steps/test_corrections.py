@@ -216,7 +216,7 @@ def test_steps_in_an_order_that_makes_no_sense_are_refused(state: Files, images:
     rounded = take(state, images, "adaround")
     with pytest.raises(UserError, match="step bias: expected it before adaround"):
         take(rounded, images, "bias")
-    with pytest.raises(UserError, match="step equalize: expected it right behind the calibration"):
+    with pytest.raises(UserError, match="step equalize: expected it right after the calibration"):
         take(rounded, images, "equalize")
     for step in SETTINGS:
         with pytest.raises(UserError, match=f"step {step}: expected a calibration with images"):

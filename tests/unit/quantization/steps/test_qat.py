@@ -241,7 +241,7 @@ def one_sided(layers: list[tuple[np.ndarray, np.ndarray]]) -> onnx.ModelProto:
     [
         (
             with_frames_between,
-            "expected convolutions that follow each other .*, found c2 behind c1 with more",
+            "expected convolutions that follow each other .*, found c2 after c1 with more",
         ),
         (one_sided, "convolution c2: expected the same padding on opposite sides"),
     ],

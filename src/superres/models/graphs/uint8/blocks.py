@@ -111,7 +111,7 @@ class BlockEditor(GraphEditor):
             raise NoBlocksError
 
     def _widen(self, tensors: Iterable[str]) -> None:
-        """Give the convolutions that read these tensors, also after elementwise nodes, a fourth input channel."""
+        """Add a fourth input channel to the convolutions that read these tensors, also after linear nodes."""
         for tensor in tensors:
             for node in self.readers(tensor):
                 if node.op_type == "Conv" and node.input[0] == tensor:
@@ -145,7 +145,7 @@ class BlockEditor(GraphEditor):
                 node.input[position] = self._taken_argument(argument, channels, fill)
 
     def _taken_argument(self, name: str, channels: Sequence[int], fill: int) -> str:
-        """Return the name of a scale or zero-point in the new order; both nodes of a pair read the old one."""
+        """Store a scale or zero-point in the new order; the pair shares the old one. Return its name."""
         tensor = self.initializer(name)
         values = None if tensor is None else numpy_helper.to_array(tensor)
         if values is None:

@@ -61,8 +61,9 @@ def form_of(runtime: str, kind: Kind) -> str:
 def write_form(onnx: Path, out: Path, form: str) -> None:
     """Write a network on float32 planes, in FP32 or as a Q/DQ graph, in a form on uint8 frames.
 
-    Input `frame` is uint8 1 x H x W x 3; output `upscaled` depends on the form: see its module. The same file gives the same bytes. Raises UserError for an unknown form and for a file that is no
-    such network.
+    Input `frame` is uint8 1 x H x W x 3; output `upscaled` depends on the form: see its module. The
+    same file gives the same bytes. Raises UserError for an unknown form and for a file that is no such
+    network.
     """
     if form not in FORMS:
         raise UserError(f"form of {onnx}: expected one of {', '.join(FORMS)}, found {form!r}")
