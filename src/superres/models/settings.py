@@ -78,8 +78,7 @@ class TrainingSettings(Keys):
     steps: Count = Field(default=40_000, description="Number of optimiser steps.")
     batch: Count = Field(
         default=16,
-        description="Patches a step, of the smallest size; of a larger one as many as have the same number "
-        "of pixels.",
+        description="Patches a step, of the smallest size; of a larger one fewer, with about as many pixels.",
     )
     patches: SomeOnce[Annotated[Whole, Field(ge=8)]] = Field(
         default=(32,),
@@ -102,14 +101,14 @@ class TrainingSettings(Keys):
     int8_noise: float = Field(
         default=1.0,
         ge=0,
-        description="Noise that the convolutions feel while they are trained, in steps of symmetric INT8: "
-        "1 is as wide as INT8's own rounding, and leaves a network that INT8 hurts less; 0 is none.",
+        description="Noise on the convolutions in training, in steps of symmetric INT8: 1 is as wide as "
+        "INT8's own rounding, and makes a network that loses less in INT8; 0 is none.",
     )
     ema_decay: float = Field(
         default=0.999,
         ge=0,
         lt=1,
-        description="Decay of the averaged weights, which are the ones that are kept.",
+        description="Decay of the averaged weights, which are the result.",
     )
     seed: Seed = Field(default=0, description="Seed of the initial weights and of the patches.")
     log_every: Count = Field(default=100, description="Steps between two rows of the loss in the log.")
@@ -117,8 +116,8 @@ class TrainingSettings(Keys):
     validate_every: Count = Field(default=1_000, description="Steps between two validations.")
     threads: Count = Field(
         default=1,
-        description="torch's threads. With 1 the same training gives the same bits; models are then "
-        "trained side by side.",
+        description="torch's threads. With 1, the same training gives the same bits, and models are "
+        "trained in parallel.",
     )
 
     def learning_rate_at(self, step: int) -> float:

@@ -75,7 +75,7 @@ class SetData(Keys):
     type: Literal["calibration-set"]
     name: str = Field(description="Name of a calibration set of this study.")
     images: Maybe[Count] = Field(
-        default=None, description="How many of its images are used, from the first on; all if left out."
+        default=None, description="Number of its images that are used, from the first on; default: all."
     )
 
 
@@ -90,17 +90,17 @@ class CalibrationSettings(Keys):
     )
     method: Annotated[str, OneOf(lambda: METHODS)] = Field(
         default="minmax",
-        description="How ranges are found; see docs/int8-methods.md. From the values seen: minmax takes "
+        description="How ranges are found; see docs/int8-methods.md. From activations: minmax takes "
         "the largest magnitude, entropy is TensorRT's, percentile leaves out a share of the values, mse "
         "minimises the squared error. Without images: fixed takes the same range everywhere, cache those "
-        "of a TensorRT calibration cache. onnxruntime and nncf are the quantisers of others, which make a "
-        "Q/DQ graph of their own; no step follows them.",
+        "of a TensorRT calibration cache. onnxruntime and nncf are quantisers of other projects with "
+        "Q/DQ graphs of their own; no step can follow them.",
     )
     percentile: float = Field(
         default=99.99,
         gt=0,
         le=100,
-        description="The percentage of all values that the range of the method percentile holds.",
+        description="Percentage of all values within the range of the method percentile.",
     )
     input_range: float = Field(
         default=2.0,
@@ -124,18 +124,16 @@ class CalibrationSettings(Keys):
 class Calibration(CalibrationSettings):
     """A way to get INT8 ranges; it makes the precision `int8-{name}`."""
 
-    path: Maybe[str] = Field(
-        default=None, description="The TensorRT calibration cache that the method cache replays."
-    )
+    path: Maybe[str] = Field(default=None, description="TensorRT calibration cache of the method cache.")
     preset: str = Field(
         default="default",
-        description="Settings of others' quantisers. default is the tool's own; tensorrt (onnxruntime) is "
+        description="Settings of onnxruntime or nncf. default is the tool's own; tensorrt (onnxruntime) is "
         "symmetric and per channel, mixed (nncf) has asymmetric activations.",
     )
     optional: bool = Field(
         default=False,
-        description="If true and the package of the method nncf isn't installed, the study goes on without "
-        "this calibration, and says so at the start and in the notes of its tables.",
+        description="If true, this calibration is skipped, with a note at the start and below the tables, "
+        "while the package of the method nncf isn't installed.",
     )
     data: Maybe[Data] = Field(
         default=None,
@@ -214,7 +212,7 @@ class Bias(Keys):
     """Bias correction."""
 
     images: Count = Field(
-        default=10, description="How many of the calibration's images are looked at, from the first on."
+        default=10, description="Number of the calibration's images that are used, from the first on."
     )
 
 
@@ -222,10 +220,10 @@ class Adaround(Keys):
     """Rounding of weights by its effect on a layer's output."""
 
     images: Count = Field(
-        default=10, description="How many of the calibration's images are looked at, from the first on."
+        default=10, description="Number of the calibration's images that are used, from the first on."
     )
     pixels: Annotated[Whole, Field(ge=100, le=100_000)] = Field(
-        default=4000, description="At how many random pixels of each image a layer's output is compared."
+        default=4000, description="Random pixels of each image at which a layer's output is compared."
     )
     seed: Seed = Field(default=0, description="Seed of the choice of pixels.")
 
@@ -244,7 +242,7 @@ class Qat(Keys):
     range_learning_rate: float = Field(
         default=1e-2,
         ge=0,
-        description="Peak learning rate of the logarithms of ranges; 0 keeps them as they were calibrated.",
+        description="Peak learning rate of the logarithms of ranges; 0 keeps the calibrated ranges.",
     )
     seed: Seed = Field(default=0, description="Seed of the choice of patches.")
 
@@ -258,7 +256,7 @@ class Pow2Search(Keys):
     )
     sweeps: Count = Field(
         default=8,
-        description="How often, at most, every number of fraction bits is tried one higher and one lower.",
+        description="Largest number of rounds that try each number of fraction bits one higher and one lower.",
     )
 
 
@@ -268,7 +266,7 @@ class Mixed(Keys):
     budget_db: float = Field(
         default=0.05,
         gt=0,
-        description="PSNR that may be lost against FP32 on the calibration's photographs, each taken as HR.",
+        description="Largest loss of PSNR against FP32 on the calibration's photographs, each taken as HR.",
     )
     runtime: Literal["onnxruntime", "openvino"] = Field(
         default="openvino", description="Runtime that measures loss and time of the graphs."

@@ -34,7 +34,7 @@ class RandomImages:
 
 @dataclass(frozen=True)
 class FrameFile:
-    """The first `count` images (None: all) of the calibration set `path`, with its index (JSON) next to it."""
+    """The first `count` images (None: all) of the calibration set `path`; its index `.json` is next to it."""
 
     path: Path
     count: int | None = None
