@@ -46,9 +46,6 @@ MODELS: dict[str, ModelFacts] = {
 FOLDED_FROM = {name: facts.folded_from for name, facts in MODELS.items() if facts.folded_from}
 """Models that are another model with the same weights, folded."""
 
-ENDS_IN_BLOCKS = frozenset(name for name, facts in MODELS.items() if facts.ends_in_blocks)
-"""Models that end in DepthToSpace and a clip."""
-
 
 def weights_name(model: str) -> str:
     """Return the model that a model takes its weights from: itself, or the one that it is folded from."""

@@ -256,7 +256,7 @@ class Pow2Search(Keys):
     )
     sweeps: Count = Field(
         default=8,
-        description="Largest number of rounds that try each number of fraction bits one higher and one lower.",
+        description="Largest number of rounds that try each number of fraction bits one up and one down.",
     )
 
 

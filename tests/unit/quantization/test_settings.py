@@ -1,4 +1,4 @@
-"""What a study can set: each method has its own keys, and what is written can be read again."""
+"""Study keys of calibrations: each method has its own, and dumped ones can be read again."""
 
 import subprocess
 import sys

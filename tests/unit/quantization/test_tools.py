@@ -128,7 +128,7 @@ def test_nncfs_ranges_are_the_mean_of_the_images(network: Path, tmp_path: Path):
     assert record["settings"] == {"preset": "performance", "subset_size": 2}
     assert record["version"] == version("nncf")
     scale, zero = pairs(model)["frame"]
-    # The images reach 200 and 250 of 255; nothing is negative, so that all 255 steps of uint8 serve.
+    # The images reach 200 and 250 of 255; nothing is negative: all 255 steps of uint8 are used.
     assert scale == pytest.approx(225 / 255 / 255, rel=1e-6)
     assert zero == 0 and zero.dtype == np.uint8
 

@@ -46,7 +46,7 @@ def planes(frame: np.ndarray) -> np.ndarray:
 
 
 def make(network: Path, steps: tuple[str, ...], folder: Path) -> Path:
-    """The Q/DQ graph of a recipe, calibrated on one picture."""
+    """The Q/DQ graph of a recipe, calibrated on one image."""
     data = FrameFile(write_set(folder, [picture(48, 64)]))
     onnx_path, ranges = network, folder / "r.json"
     calibrate(network, data, ranges)
@@ -85,7 +85,7 @@ def in_openvino(path: Path, frame: np.ndarray) -> np.ndarray:
 def assert_same_picture(
     graph: onnx.ModelProto, frame: np.ndarray, found: np.ndarray, off: float, often: float = 1e-3
 ) -> None:
-    """A runtime's float output: within `off` levels of the exact ones, and the same picture but at ties."""
+    """A runtime's float output: within `off` levels of the exact ones, and the same frame except at ties."""
     exact = exact_levels(graph, frame)
     assert np.abs(found * np.float64(255) - np.clip(exact, 0, 255)).max() <= off
     pixels = np.rint(found * np.float32(255))

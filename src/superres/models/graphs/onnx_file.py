@@ -54,6 +54,17 @@ def save_onnx(model: onnx.ModelProto, out: Path) -> None:
         outputs["onnx"].write_bytes(model.SerializeToString(deterministic=True))
 
 
+def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """Return a copy of a graph with these tensors as outputs too."""
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    present = {value.name for value in (*copied.graph.input, *copied.graph.output)}
+    for name in names:
+        if name not in present:
+            copied.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    return copied
+
+
 def kept_float(model: onnx.ModelProto) -> list[str]:
     """Return outputs of the convolutions that the file keeps in float (`KEPT_FLOAT_PROPERTY`), often none.
 

@@ -18,7 +18,12 @@ from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import Outputs
 from superres.device.base.progress import Progress
 from superres.device.machine.facts import usable_cpus
-from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
+from superres.models.graphs.onnx_file import (
+    find_convolutions,
+    load_onnx,
+    observed_tensors,
+    with_outputs,
+)
 from superres.quantization.ranges.calibration import (
     FrameFile,
     Image,
@@ -135,12 +140,7 @@ def _prefixes(data: RandomImages | FrameFile, asked: Sequence[int]) -> list[int]
 
 def _open_observed(graph: onnx.ModelProto, names: Sequence[str], threads: int) -> ort.InferenceSession:
     """Return a session with every observed tensor as an output."""
-    observed = onnx.ModelProto()
-    observed.CopyFrom(graph)
-    present = {value.name for value in (*observed.graph.input, *observed.graph.output)}
-    for name in names:
-        if name not in present:
-            observed.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    observed = with_outputs(graph, names)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     return ort.InferenceSession(observed.SerializeToString(), options, providers=["CPUExecutionProvider"])

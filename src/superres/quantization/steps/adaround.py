@@ -27,6 +27,7 @@ from superres.quantization.steps.base import (
     copy_graph,
     read_initializers,
     replace_initializers,
+    writer,
 )
 from superres.quantization.steps.bias import bias_name, refuse_after
 
@@ -91,7 +92,7 @@ def _results(
     job: StepJob,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield for each image the convolution's float result, O x H x W, and its input in the INT8 graph."""
-    reads = next(node for node in quantized.graph.node if convolution.result in node.output).input[0]
+    reads = writer(quantized, convolution.result).input[0]
     floats = Taps(graph, [convolution.result], job.threads)
     int8 = Taps(quantized, [reads], job.threads)
     for _, image in read_images(images):
@@ -120,7 +121,7 @@ class _Window:
     @classmethod
     def of(cls, graph: onnx.ModelProto, convolution: Convolution) -> "_Window":
         """Return the window of a convolution; raises UserError for strides, dilations, groups."""
-        node = next(node for node in graph.graph.node if convolution.result in node.output)
+        node = writer(graph, convolution.result)
         found = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         plain = {"strides": [1, 1], "dilations": [1, 1], "group": 1, "auto_pad": b"NOTSET"}
         for name, value in plain.items():

@@ -15,7 +15,7 @@ from superres.device.base.errors import UserError
 from superres.device.base.hashes import sha256_file
 from superres.device.base.outputs import Outputs
 from superres.keys import Keys
-from superres.models.graphs.onnx_file import load_onnx
+from superres.models.graphs.onnx_file import load_onnx, with_outputs
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, images_of
 from superres.quantization.ranges.record import Ranges, check_ranges, ranges_text, read_ranges
 from superres.quantization.recipes import STEPS
@@ -117,6 +117,11 @@ def copy_graph(graph: onnx.ModelProto) -> onnx.ModelProto:
     return copied
 
 
+def writer(graph: onnx.ModelProto, name: str) -> onnx.NodeProto:
+    """Return the node that writes a tensor."""
+    return next(node for node in graph.graph.node if name in node.output)
+
+
 def read_initializers(graph: onnx.ModelProto) -> dict[str, np.ndarray]:
     """Return every initializer of a graph by name."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
@@ -141,12 +146,7 @@ class Taps:
     """
 
     def __init__(self, graph: onnx.ModelProto, names: Sequence[str], threads: int = 0):
-        tapped = onnx.ModelProto()
-        tapped.CopyFrom(graph)
-        present = {value.name for value in (*tapped.graph.input, *tapped.graph.output)}
-        for name in names:
-            if name not in present:
-                tapped.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+        tapped = with_outputs(graph, names)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

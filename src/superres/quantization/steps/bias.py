@@ -19,6 +19,7 @@ from superres.quantization.steps.base import (
     copy_graph,
     read_initializers,
     replace_initializers,
+    writer,
 )
 
 
@@ -61,7 +62,7 @@ def refuse_after(state: State, step: str, others: tuple[str, ...]) -> None:
 
 def bias_name(graph: onnx.ModelProto, convolution: Convolution) -> str:
     """Return the name of a convolution's bias; raises UserError for one without."""
-    node = next(node for node in graph.graph.node if convolution.result in node.output)
+    node = writer(graph, convolution.result)
     if len(node.input) != 3 or node.input[2] not in read_initializers(graph):
         raise UserError(f"convolution {convolution.layer}: expected a constant bias, found none")
     return node.input[2]

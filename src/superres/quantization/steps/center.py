@@ -24,6 +24,7 @@ from superres.quantization.steps.base import (
     copy_graph,
     read_initializers,
     replace_initializers,
+    writer,
 )
 
 _PREFIX = "center"
@@ -58,7 +59,7 @@ def apply(state: State, job: StepJob) -> State:
 
 def _shift_data(graph: onnx.ModelProto, convolution: Convolution, middle: np.float32) -> str:
     """Make a convolution read its data minus `middle`, padded with -middle; return the tensor's name."""
-    node = next(node for node in graph.graph.node if convolution.result in node.output)
+    node = writer(graph, convolution.result)
     values = read_initializers(graph)
     if len(node.input) != 3 or not {*node.input[1:]} <= values.keys():
         raise UserError(

@@ -11,7 +11,13 @@ from superres.device.base.errors import UserError
 from superres.device.base.int8 import INT8_MAX, UINT8_MAX
 from superres.quantization.qdq import quantized_convolutions
 from superres.quantization.ranges.record import Ranges
-from superres.quantization.steps.base import State, copy_graph, read_initializers, replace_initializers
+from superres.quantization.steps.base import (
+    State,
+    copy_graph,
+    read_initializers,
+    replace_initializers,
+    writer,
+)
 
 EXACT = 1 << 24
 """float32 holds every whole number below this, and exact sums of them in any order."""
@@ -94,7 +100,7 @@ def with_bits(state: State, bits: FractionBits, facts: Mapping[str, Any]) -> Sta
     weight_amax: dict[str, list[float]] = {}
     biases: dict[str, np.ndarray] = {}
     for convolution in quantized_convolutions(state.graph, state.ranges):
-        node = next(node for node in graph.graph.node if convolution.result in node.output)
+        node = writer(graph, convolution.result)
         bias = values[node.input[2]] if len(node.input) > 2 else np.zeros(len(values[convolution.weights]))
         sums = _Sums(bits.tensors[convolution.data], steps, values[convolution.weights], bias)
         together = state.ranges.weights == "per-tensor"

@@ -18,7 +18,13 @@ from superres.device.base.int8 import INT8_MAX
 from superres.models.graphs.onnx_file import Convolution
 from superres.quantization.qdq import activation_grid, quantized_convolutions, weight_grid
 from superres.quantization.ranges.record import TensorRange
-from superres.quantization.steps.base import State, copy_graph, read_initializers, replace_initializers
+from superres.quantization.steps.base import (
+    State,
+    copy_graph,
+    read_initializers,
+    replace_initializers,
+    writer,
+)
 
 
 class TrainableLayer(nn.Module):
@@ -37,7 +43,7 @@ class TrainableLayer(nn.Module):
     def __init__(self, convolution: Convolution, state: State, learn_range: bool):
         super().__init__()
         self.convolution = convolution
-        node = _writer(state.graph, convolution.result)
+        node = writer(state.graph, convolution.result)
         self._options = _options(node, convolution)
         values = read_initializers(state.graph)
         weights = values[convolution.weights]
@@ -180,10 +186,6 @@ class Entry:
         if self._session is None:
             return frames
         return np.asarray(self._session.run([self._name], {self._frame: frames})[0])
-
-
-def _writer(graph: onnx.ModelProto, name: str) -> onnx.NodeProto:
-    return next(node for node in graph.graph.node if name in node.output)
 
 
 def _check_chain(graph: onnx.ModelProto, convolutions: list[Convolution]) -> None:

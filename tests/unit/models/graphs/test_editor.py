@@ -148,7 +148,7 @@ def test_a_pair_behind_the_convolution_stays(make):
 
 
 def test_ties_go_to_the_even_level(tmp_path: Path):
-    # Channel k gives k and a half levels, whatever the frame.
+    # Channel k is k and a half levels for any frame.
     halves = (np.arange(12, dtype=np.float32) + np.float32(0.5)) * (np.float32(1) / np.float32(255))
     model = onnx.load(write_network(tmp_path / "fp32.onnx"))
     for tensor in model.graph.initializer:

@@ -1,4 +1,4 @@
-"""What each part of each layer loses: every graph against float64, in both runtimes, and as an arm has it."""
+"""The loss of each part of each layer: every graph against float64, in both runtimes, and against an arm."""
 
 import json
 from collections.abc import Collection

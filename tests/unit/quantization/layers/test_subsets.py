@@ -1,5 +1,4 @@
-"""Layers in float: which subsets are tried, what they really lose, the frontier, the choice by a budget, the
-step."""
+"""Layers in float: the subsets, their loss, the frontier, the choice by a budget, the step."""
 
 import json
 import time
@@ -139,7 +138,7 @@ def test_losses_are_those_of_the_graphs_on_images_taken_as_hr(state: RecipeState
         assert row["psnr_of_mean_db"] == pytest.approx(pooled_psnr(tmp_path / "q.onnx", images), abs=0.02)
         assert row["fp32_psnr_of_mean_db"] == pytest.approx(fp32, abs=1e-3)
         assert (row["layers"], row["images"]) == (3, 2)
-    # Random weights upscale nothing, so that noise may well help them: how much it does is what counts.
+    # Random weights don't upscale, so noise may help: only the size of the change counts.
     losses = {row["float_layers"]: abs(row["loss_db"]) for row in rows}
     assert losses["c1 c2 c3"] == 0
     assert losses["c2"] < 0.5 * losses["none"] and losses["c1 c3"] > 0.8 * losses["none"]

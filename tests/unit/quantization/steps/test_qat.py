@@ -152,7 +152,7 @@ def test_models_keep_all_but_their_quantised_layers(model: str, photographs: Pat
     changed = {name.removeprefix("trunk.") for name in old if not np.array_equal(old[name], new[name])}
     assert old.keys() == new.keys() and changed == trained
 
-    # Weights lie on the grid that the record gives them, so that every runtime rounds them alike.
+    # Weights are on the grid of the record: every runtime rounds them alike.
     for convolution in find_convolutions(after.graph):
         amax = np.array(after.ranges.weight_amax[convolution.weights])
         scale = (amax / 127).astype(np.float32)

@@ -48,7 +48,7 @@ def state(network: Path, tmp_path: Path) -> tuple[Path, Path]:
 
 
 def take(state: tuple[Path, Path], *steps: str) -> tuple[Path, Path]:
-    """Take steps one after the other; gives the last state."""
+    """Take steps one after the other; return the last state."""
     for step in steps:
         name = f"{state[1].stem}+{step}"
         after = (state[1].with_name(f"{name}.onnx"), state[1].with_name(f"{name}.json"))

@@ -1,5 +1,4 @@
-"""Frames behind casts: values against the network itself with the conversion in numpy, and the file's
-contract."""
+"""Frames and casts: values against the network with the conversion in numpy, and the file's contract."""
 
 from pathlib import Path
 

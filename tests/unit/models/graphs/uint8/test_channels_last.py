@@ -125,7 +125,7 @@ def test_pairs_of_unequal_scales_stay(tmp_path: Path) -> None:
     kinds = [
         [n.op_type for n in load_onnx(tmp_path / name).graph.node] for name in ("plain.onnx", "folded.onnx")
     ]
-    # One more for the levels of the picture.
+    # One more for the levels of the frame.
     assert changed and kinds[1].count("QuantizeLinear") == kinds[0].count("QuantizeLinear") + 1
 
 

@@ -1,4 +1,4 @@
-"""Which form a runtime gets, and what writes it."""
+"""The form of each runtime, and the functions that write forms."""
 
 import subprocess
 import sys
