@@ -63,7 +63,7 @@ def some_images(folder: Path) -> FrameFile:
 
 @pytest.fixture(scope="module", params=MODELS)
 def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Makes the Q/DQ graph of a recipe for one of the shipped models."""
+    """Make the Q/DQ graph of a recipe for one of the shipped models."""
     name = request.param
     folder = tmp_path_factory.mktemp(name)
     images = some_images(folder)

@@ -65,7 +65,7 @@ def case(tmp_path: Path, make_pairs: MakePairs) -> Case:
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Make the batch of a step raise, as Ctrl-C would, the first time that it is drawn."""
+    """Make the batch of a step raise, as Ctrl-C would, when first drawn."""
     draw, left = training.draw_batch, [step]
 
     def draw_or_raise(pairs: Any, seed: int, now: int, batch: int, patches: Any) -> Any:
@@ -208,7 +208,7 @@ def test_border_of_two_pixels_does_not_count() -> None:
 
 
 class Repeat(Network):
-    """Repeats each pixel four times, and adds some levels."""
+    """Repeat each pixel four times, and add some levels."""
 
     def __init__(self, levels: float):
         super().__init__()

@@ -62,7 +62,7 @@ def psnr(hr: np.ndarray, upscaled: np.ndarray) -> float:
 
 
 class Setting:
-    """A network with ranges, and a clip of three frames, not quite what the network makes of their LR
+    """A network with ranges, and a clip of three frames, nearly the network's output for their LR
     twins."""
 
     def __init__(self, folder: Path, layers: Layers):
@@ -137,7 +137,7 @@ def test_every_loss_is_that_of_a_float64_simulation(setting: Setting, tmp_path: 
         assert row["frames"] == 3 and row["clip"] == "noise"
     losses = {(row["layer"], row["part"], row["quantized"]): row["loss_db"] for row in rows}
     assert losses["none", "both", "alone"] == 0
-    # Far more than the tolerance above, or nothing would have been seen.
+    # Far more than the tolerance above: the test can fail.
     assert losses["all", "both", "alone"] > 0.3
 
 

@@ -92,7 +92,7 @@ def state(tmp_path: Path) -> RecipeState:
 
 
 def pooled_psnr(graph: Path, images: list[np.ndarray]) -> float:
-    """PSNR of the mean squared error over images taken as HR, straight from onnxruntime without any
+    """PSNR of the mean squared error over images taken as HR, directly from onnxruntime without any
     optimisation."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -1,5 +1,4 @@
-"""The steps that change no value in float: what they make of a graph, against float64 and the float graph
-itself."""
+"""Steps that change no value in float: their graphs against float64 and the float graph."""
 
 import json
 from dataclasses import dataclass
@@ -78,7 +77,7 @@ SYMMETRIC, ASYMMETRIC = Levels(127, -128, 127), Levels(255, 0, 255)
 def forward(
     frame: np.ndarray, amax: dict[str, float], levels: Levels, middle: float | None = None
 ) -> np.ndarray:
-    """The quantised network in float64; with `middle`, the frame as it is, and centred there."""
+    """The quantised network in float64; with `middle`, the exact frame, centred there."""
     data = frame.astype(np.float64)
     for name, (weights, bias) in zip(("frame", "r1", "r2"), network_weights(), strict=True):
         exact = name == "frame" and middle is not None
@@ -88,7 +87,7 @@ def forward(
         steps = np.abs(weights.astype(np.float64)).max(axis=(1, 2, 3)) / 127
         steps = np.where(steps == 0, 1, steps).astype(np.float32).astype(np.float64)[:, None, None, None]
         rounded = np.rint(weights / steps) * steps
-        # The bias takes back what the weights before rounding make of the middle.
+        # The bias restores the middle by the weights before rounding.
         given_back = middle * (weights - rounded).sum(axis=(1, 2, 3)) if exact and middle else 0
         data = convolve(data, rounded, bias + given_back)
         data = np.maximum(data, 0) if name != "r2" else data

@@ -26,7 +26,7 @@ PLAIN = ("espcn_rgb", "espcn_ycbcr_folded", "espcn_anchor")
 
 
 def write_model(folder: Path, name: str, precision: str) -> Path:
-    """A shipped network in FP32, or as a Q/DQ graph, symmetric or not, with ranges that are about right."""
+    """A shipped network in FP32, or as a Q/DQ graph, symmetric or not, with rough ranges."""
     path = folder / f"{precision}.onnx"
     export_onnx(name, WEIGHTS / f"{weights_name(name)}.safetensors", path)
     if precision != "fp32":

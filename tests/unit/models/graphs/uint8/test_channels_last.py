@@ -1,4 +1,4 @@
-"""A graph on frames that stays channels-last: what is in the file, and what OpenVINO makes of it."""
+"""Channels-last graphs on frames: the file, and its execution by OpenVINO."""
 
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def test_openvino_moves_nothing_and_the_picture_stays(tmp_path: Path, name: str,
         session = runtime.open_engine(engine, Settings(precision, 1, {"frames": "uint8"}, facts))
         pictures[form] = session.run(frame).astype(int)
         moves = moved(load_compiled(engine, properties(settings, LATENCY)))
-        # In FP32 OpenVINO still transposes the frame itself, six times smaller than what comes out.
+        # In FP32 OpenVINO still transposes the frame itself, six times smaller than the output.
         still = [name for name in moves if "float_frame_0" in name] if precision == "fp32" else []
         assert (moves == still) == (form == "channels_last"), moves
     differing = pictures["frames"] - pictures["channels_last"]
@@ -101,7 +101,7 @@ def test_what_a_relu_limits_is_rounded_once_behind_it(tmp_path: Path) -> None:
     writers = {name: node.op_type for node in graph.node for name in node.output}
     relus = [node for node in graph.node if node.op_type == "Relu"]
     assert len(relus) == 2 and all(writers[node.input[0]] == "Conv" for node in relus)
-    # The same levels, by a runtime that computes the graph as it is written.
+    # The same levels, by a runtime that computes the graph as written.
     pictures = []
     for form in ("frames", "channels_last"):
         options = ort.SessionOptions()
