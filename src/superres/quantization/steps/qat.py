@@ -111,7 +111,7 @@ class _Training:
         loss = functional.mse_loss(self.chain(data), self.chain.forward_float(data)) * UINT8_MAX**2
         if not loss.isfinite():
             raise UserError(
-                f"step qat of {self.model}: patches {step}: expected a finite error, found {float(loss)}; "
+                f"step qat of {self.model}: patches {step}: expected a finite error, found {loss.item()}; "
                 "lower steps.qat.learning_rate or steps.qat.range_learning_rate"
             )
         return loss
