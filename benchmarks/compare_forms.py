@@ -1,12 +1,10 @@
-"""Which form of a graph is the fastest here? Times all forms that a runtime can be given, in turn, for FP32
-and INT8.
+"""Time all forms of graphs that a runtime takes, for FP32 and INT8, and find the fastest on this machine.
 
     .venv/bin/python benchmarks/compare_forms.py --models espcn_rgb espcn_anchor --seconds 5
 
-The graphs are made of the shipped weights, with ranges of one random image: how fast a graph is doesn't
-depend on them. Every round upscales one random frame with each form, in an order that changes; a ratio is the
-median over the rounds' own ratios. The last line says whether `superres.models.graphs.uint8.forms.FORM_OF`
-names the fastest forms here.
+The graphs have the shipped weights and ranges of one random image; speed doesn't depend on either. Each round
+upscales one random frame with each form, in a changing order; a ratio is the median of the rounds' ratios.
+The last line says whether `superres.models.graphs.uint8.forms.FORM_OF` names the fastest forms.
 """
 
 import argparse
@@ -35,14 +33,14 @@ from superres.quantization.ranges.observation import observe_activations
 from superres.quantization.settings import CalibrationSettings
 
 MARGIN = 0.05
-"""A form that is faster by less is as fast."""
+"""A smaller gain doesn't count as faster."""
 
 KINDS: Sequence[tuple[Kind, str]] = (("float", "fp32"), ("int8", "int8-random"))
 
 
 @dataclass(frozen=True)
 class Setup:
-    """Height and width of the small frames, threads of a runtime, and how long is measured."""
+    """Height and width of the small frames, threads of a runtime, and the plan of measurement."""
 
     size: tuple[int, int]
     threads: int
@@ -51,8 +49,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Timing:
-    """One form of one graph: milliseconds a frame, and the ratio of its time to that of the form in
-    FORM_OF."""
+    """A form of a graph: milliseconds a frame, and the ratio of its time to that of the form in FORM_OF."""
 
     runtime: str
     model: str
@@ -63,7 +60,7 @@ class Timing:
 
     @property
     def row(self) -> str:
-        """A row of the table; `*` marks the form in FORM_OF."""
+        """Return a row of the table; `*` marks the form in FORM_OF."""
         mark = "*" if self.form == FORM_OF[self.runtime][self.kind] else " "
         form = f"{self.form}{mark}"
         return f"{self.runtime:20} {self.model:20} {self.kind:6} {form:15} {self.ms:8.2f} {self.ratio:6.3f}"
@@ -90,7 +87,7 @@ def write_graphs(model: str, folder: Path) -> None:
 
 
 def open_form(graph: Path, runtime: str, form: str, setup: Setup) -> Session:
-    """Build the engine of a graph in a form for frames of one size, beside it, and open it."""
+    """Build the engine of a graph in a form, for frames of one size, next to the graph; open it."""
     source, engine = graph, graph.with_suffix(f".{runtime}.{form}.bin")
     if form != PLAIN:
         source = graph.with_suffix(f".{form}.onnx")
@@ -119,7 +116,7 @@ def time_forms(folder: Path, model: str, runtime: str, setup: Setup) -> Iterator
 
 
 def verdict(timings: Sequence[Timing]) -> str:
-    """Whether the forms in FORM_OF are the fastest, and which are faster where they aren't."""
+    """Return a line about whether the forms in FORM_OF are the fastest, with any faster ones."""
     faster = [
         f"{t.form} for {t.runtime} {t.kind} ({t.model}: {1 - t.ratio:.0%} less time)"
         for t in timings
@@ -131,7 +128,7 @@ def verdict(timings: Sequence[Timing]) -> str:
 
 
 def timing_plan(seconds: float) -> Plan:
-    """Each form is timed for so many seconds, and at least 5 frames."""
+    """Return the plan to time each form for some seconds, and at least 5 frames."""
     return Plan(
         warmup_seconds=seconds / 4,
         warmup_frames=5,

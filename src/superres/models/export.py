@@ -1,4 +1,4 @@
-"""Networks as files that runtimes read: ONNX, and TorchScript programs for PyTorch itself."""
+"""Networks as files for runtimes: ONNX, and TorchScript programs for PyTorch."""
 
 import json
 import warnings
@@ -18,7 +18,7 @@ from superres.models.settings import MODELS, NetworkSettings, weights_name
 from superres.models.weights import load_weights
 
 OPSET = 17
-# Any size serves to trace; height and width differ so that neither can stand for the other.
+# Tracing works at any size; height and width differ: a swap of the two would show.
 _EXAMPLE_SHAPE = (1, 3, 24, 40)
 
 
@@ -47,12 +47,12 @@ def export_program(
     """Write a model with its weights as a TorchScript program: the same input and output.
 
     `torch.jit.load(program_out)` runs it with PyTorch's own kernels, for any H and W. It opens in
-    milliseconds, where a torch.export program imports PyTorch's compiler first (9 s and more), runs just as
-    fast, and older PyTorch, such as a Jetson's, reads it too. Raises UserError as `export_onnx` does.
+    milliseconds; a torch.export program imports PyTorch's compiler first (9 s and more) and is no faster.
+    Older PyTorch, such as a Jetson's, reads it too. Raises UserError as `export_onnx` does.
     """
     network = load_deployed(model, weights, settings)
     with warnings.catch_warnings(), torch.inference_mode():
-        # TorchScript is no longer developed; torch is pinned, and tests hold the program to the network.
+        # TorchScript is no longer developed; torch is pinned, and tests compare the program with the network.
         warnings.filterwarnings("ignore", r"`?torch\.jit\.\w+`? is", DeprecationWarning)
         warnings.filterwarnings("ignore", r"`?torch\.jit\.\w+`? is", FutureWarning)
         program = torch.jit.trace(network, torch.zeros(_EXAMPLE_SHAPE))
@@ -61,7 +61,7 @@ def export_program(
 
 
 def load_deployed(model: str, weights: Path, settings: NetworkSettings | None = None) -> Network:
-    """A model with its weights in the form that is exported, in evaluation mode.
+    """Return a model with its weights in its exported form, in evaluation mode.
 
     `espcn_anchor` and `espcn_ycbcr_folded` are folded, the others are as they were trained.
     """
@@ -72,14 +72,14 @@ def load_deployed(model: str, weights: Path, settings: NetworkSettings | None = 
 def _trace_onnx(network: Network, path: Path) -> None:
     """Trace with torch's older exporter.
 
-    The newer one (dynamo=True) needs onnxscript, a further dependency, and writes opset 18, which it then
-    has to convert down. The older one maps each operation to one node of opset 17, PixelShuffle to a single
-    DepthToSpace (CRD). It is deprecated: torch is pinned, and the tests hold the graph to PyTorch's output.
+    The newer one (dynamo=True) needs onnxscript and writes opset 18, which it converts down. The older one
+    maps each operation to one node of opset 17, PixelShuffle to a single DepthToSpace (CRD). It is
+    deprecated: torch is pinned, and tests compare the graph with PyTorch's output.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "You are using the legacy TorchScript", DeprecationWarning)
         warnings.filterwarnings("ignore", "The feature will be removed", DeprecationWarning, r"torch\.onnx\.")
-        # What it leaves, `_fold_constants` folds.
+        # `_fold_constants` folds the rest.
         warnings.filterwarnings("ignore", "Constant folding - Only steps=1", UserWarning)
         torch.onnx.export(
             network,
@@ -94,9 +94,9 @@ def _trace_onnx(network: Network, path: Path) -> None:
 
 
 def _fold_constants(graph: onnx.GraphProto) -> None:
-    """Put constants in the place of nodes that only constants go into.
+    """Replace nodes that read only constants by their results.
 
-    The exporter leaves such nodes behind for the widths of a padding, which TensorRT wants constant.
+    The exporter leaves such nodes for the widths of a padding, which must be constant for TensorRT.
     """
     fixed = {tensor.name for tensor in graph.initializer}
     computing: list[onnx.NodeProto] = []
@@ -121,7 +121,7 @@ def _fold_constants(graph: onnx.GraphProto) -> None:
 
 
 def _state_output_shape(graph: onnx.GraphProto) -> None:
-    """Give the output the shape that it has; behind a padding the exporter loses sight of it."""
+    """Write the output's shape, which the exporter loses after a padding."""
     graph.output[0].CopyFrom(
         onnx.helper.make_tensor_value_info(
             OUTPUT, onnx.TensorProto.FLOAT, [1, 3, "upscaled_height", "upscaled_width"]
@@ -130,8 +130,7 @@ def _state_output_shape(graph: onnx.GraphProto) -> None:
 
 
 def _name_kept_float(graph_file: onnx.ModelProto) -> None:
-    """Say in the file which convolutions stay in float when it is quantised
-    (`superres.models.graphs.onnx_file.kept_float` reads it)."""
+    """Write the names of the convolutions that stay in float in INT8, for `onnx_file.kept_float`."""
     kept = [
         node.output[0]
         for node in graph_file.graph.node
@@ -142,7 +141,7 @@ def _name_kept_float(graph_file: onnx.ModelProto) -> None:
 
 
 def _strip(graph_file: onnx.ModelProto, model: str) -> None:
-    """Keep nothing that says who wrote the file or where."""
+    """Remove all traces of who wrote the file and where."""
     for field in ("producer_name", "producer_version", "doc_string", "domain", "metadata_props"):
         graph_file.ClearField(field)
     graph_file.graph.name = model

@@ -1,12 +1,12 @@
-"""Folding: a network for luma with colour conversions around it, re-expressed in convolutions alone.
+"""Folding: rewrite a network for luma, with colour conversions around it, as convolutions alone.
 
-Full-range BT.601 turns RGB into Y by one row of weights, and its inverse adds Y to all three colours alike.
-So, for a network that replaces bicubic(Y) by Y_sr and upsamples chroma by the same linear kernel,
+Full-range BT.601 turns RGB into Y by one row of weights, and its inverse adds Y to all three colours.
+For a network that replaces bicubic(Y) by Y_sr and upsamples chroma by the same linear kernel,
 
     RGB_out = up(RGB) + (Y_sr - up(Y)) * [1, 1, 1],
 
-and the row of luma weights can be multiplied into whatever reads Y: into the first convolution, and into the
-kernel of up. docs/networks.md derives it.
+and the row of luma weights can be multiplied into the first convolution and into the kernel of up, which read
+Y. docs/networks.md derives it.
 """
 
 import torch
@@ -14,21 +14,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.device.base.errors import UserError
-from superres.models.colour import BLUE, GREEN, RED
-from superres.models.interpolation import RADIUS, SCALE, doubling_kernels
 from superres.models.networks import EspcnAnchor, EspcnYcbcr, Network
+from superres.models.operations import BLUE, GREEN, RADIUS, RED, SCALE, doubling_kernels
 
 COLOURS = 3
 KEPT_FLOAT = "skip"
-"""Name of the layer that stays in float when a folded network is quantised: it carries the image itself."""
+"""The layer of a folded network that stays in float in INT8: it carries the image itself."""
 
 
 class FoldedEspcn(Network):
     """Four convolutions, one sum, one DepthToSpace, one clip: clip(D2S(conv3(relu(conv2(relu(conv1)))) +
     skip)).
 
-    `skip` is linear interpolation of the frame, 3 -> 12 channels with repeated borders; the others are those
-    of `Espcn`, with RGB in and the luma residual repeated for each colour at the end (48 -> 12 channels).
+    `skip` interpolates the frame linearly, 3 -> 12 channels with repeated borders. The others are those of
+    `Espcn`, with RGB as input and the luma residual repeated for each colour (48 -> 12 channels).
     """
 
     trained_on = "rgb"
@@ -50,16 +49,14 @@ class FoldedEspcn(Network):
 
 
 def fold(network: Network) -> FoldedEspcn:
-    """The folded form of an `EspcnYcbcr` or `EspcnAnchor`: the same function, in evaluation mode.
+    """Return the folded form of an `EspcnYcbcr` or `EspcnAnchor`: the same function, in evaluation mode.
 
-    Its tensors have the network's type; they are computed in float64. Equal but for rounding wherever the
-    network's clip is idle, and at the borders too: torch's interpolation repeats them, as `skip` does. (The
-    networks here clip once, at the end, so that folding moves no clip; one that clipped Y before the colour
-    conversion would differ from its folded form where that clip bites.) Raises UserError for any other
-    network.
+    Its tensors have the network's type and are computed in float64. Both forms are equal but for rounding,
+    also at the borders: torch's interpolation repeats them, as `skip` does. The networks clip once, at the
+    end, so folding moves no clip. Raises UserError for any other network.
     """
     if isinstance(network, EspcnYcbcr):
-        # Chroma of up(RGB) is up(chroma), and its luma gives way to the network's.
+        # Chroma of up(RGB) is up(chroma); its luma is replaced by the network's.
         up = doubling_kernels(network.chroma_upsampling)
         mixing = torch.eye(COLOURS, dtype=torch.float64) - _luma_row()
     elif isinstance(network, EspcnAnchor):
@@ -85,11 +82,10 @@ def fold(network: Network) -> FoldedEspcn:
 
 
 def _luma_row() -> Tensor:
-    """Weights of R, G and B in full-range BT.601 luma, float64."""
+    """Return the weights of R, G and B in full-range BT.601 luma, float64."""
     return torch.tensor([RED, GREEN, BLUE], dtype=torch.float64)
 
 
 def _skip_kernels(up: Tensor, mixing: Tensor) -> Tensor:
-    """Kernels 12 x 3 x 5 x 5 that interpolate (`up`, 4 x 5 x 5) and mix colours (3 x 3) at once, in CRD
-    order."""
+    """Return kernels 12 x 3 x 5 x 5, in CRD order, that interpolate (`up`) and mix colours at once."""
     return torch.einsum("cd,pyx->cpdyx", mixing, up).reshape(COLOURS * SCALE**2, COLOURS, *up.shape[1:])

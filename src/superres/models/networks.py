@@ -1,8 +1,8 @@
 """The networks of the paper.
 
-A model is one class with two class attributes and one line in `superres.models.settings.MODELS`:
+A model is a class with two attributes, and a line in `superres.models.settings.MODELS`:
 - `trunk`, the module whose weights are trained;
-- `trained_on`, the colour of the patches that the trunk sees: "rgb" (3 channels) or "luma" (1 channel).
+- `trained_on`, the colour of the trunk's patches: "rgb" (3 channels) or "luma" (1 channel).
 """
 
 from collections.abc import Callable
@@ -13,8 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.device.base.errors import UserError
-from superres.models.colour import rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
-from superres.models.interpolation import SCALE, double, doubling_kernels
+from superres.models.operations import (
+    SCALE,
+    double,
+    doubling_kernels,
+    rgb_to_luma,
+    rgb_to_ycbcr,
+    ycbcr_to_rgb,
+)
 from superres.models.settings import MODELS, ChromaUpsampling, NetworkSettings
 from superres.models.training.noisy import NoisyConv2d
 
@@ -38,17 +44,17 @@ class Espcn(nn.Module):
         self.initialise()
 
     def initialise(self) -> None:
-        """Begin at bilinear interpolation: the features beside it come from torch's default generator.
+        """Begin at bilinear interpolation; the other features come from torch's default generator.
 
-        The first features carry the image itself (Dirac initialisation: Zagoruyko and Komodakis,
-        arXiv:1706.00388), which no ReLU changes since an image is not negative, to a bilinear kernel in the
-        last layer. The others are normal with variance 2 / fan-in (He et al., ICCV 2015, equation 10), and
-        the last layer begins by ignoring them (zero, as in Fixup: Zhang et al., arXiv:1901.09321). Biases are
-        zero. From random weights alone, ESPCN_RGB is 1 dB behind after as many steps.
+        The first features carry the image itself to a bilinear kernel in the last layer (Dirac
+        initialisation: Zagoruyko and Komodakis, arXiv:1706.00388). No ReLU changes it: an image is not
+        negative. The others are normal with variance 2 / fan-in (He et al., ICCV 2015, equation 10); the
+        last layer begins by ignoring them (zero, as in Fixup: Zhang et al., arXiv:1901.09321). Biases are
+        zero. From random weights alone, ESPCN_RGB loses 1 dB after as many steps.
 
         `IMAGE_GAIN` multiplies the image in the first layer and divides the kernel in the last. Without it
-        the kernel's weights stay so much larger than those beside them that INT8 has no levels left for
-        these: the scale of an output channel is that of its largest weight.
+        the kernel's weights stay far larger than the others, and INT8 has no levels left for these: the
+        largest weight of an output channel sets its scale.
         """
         channels = self.conv1.in_channels
         with torch.no_grad():
@@ -71,10 +77,10 @@ class Espcn(nn.Module):
 
 
 class AnchoredEspcn(Espcn):
-    """The same convolutions, which predict only what bicubic interpolation misses: bicubic(image) + residual.
+    """The same convolutions on top of bicubic interpolation: bicubic(image) + residual.
 
-    The skip around the network is that of VDSR (Kim et al., CVPR 2016) at ESPCN's cost. Bicubic is Keys'
-    kernel with a = -0.5, which made the LR images; its borders are repeated, those of the convolutions zero.
+    The skip is that of VDSR (Kim et al., CVPR 2016) at ESPCN's cost. Bicubic is Keys' kernel with a = -0.5,
+    as in the LR images; its borders are repeated, those of the convolutions zero.
     """
 
     kernels: Tensor
@@ -92,7 +98,7 @@ class AnchoredEspcn(Espcn):
             nn.init.zeros_(conv.bias)  # pyright: ignore[reportArgumentType]
 
     def residual(self, image: Tensor) -> Tensor:
-        """What is added to bicubic interpolation."""
+        """Return the correction to bicubic interpolation."""
         return super().forward(image)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -100,7 +106,7 @@ class AnchoredEspcn(Espcn):
 
 
 class Network(nn.Module):
-    """What every model is: RGB frames N x 3 x H x W in [0, 1] to N x 3 x 2H x 2W in [0, 1], float32."""
+    """The base of every model: RGB frames N x 3 x H x W in [0, 1] to N x 3 x 2H x 2W in [0, 1], float32."""
 
     trained_on: Literal["rgb", "luma"]
     trunk: nn.Module
@@ -113,7 +119,7 @@ class EspcnRgb(Network):
 
     def __init__(self, settings: NetworkSettings):
         super().__init__()
-        del settings  # nothing about it is left open
+        del settings  # it has none
         self.trunk = Espcn(3)
 
     def forward(self, frame: Tensor) -> Tensor:
@@ -123,8 +129,8 @@ class EspcnRgb(Network):
 class EspcnYcbcr(Network):
     """ESPCN_YCbCr of the paper (section III-A, figure 2): only luma through 1 -> 96 -> 48 -> 4.
 
-    Chroma is upsampled by `settings.chroma_upsampling`, a choice that the paper does not state. Bicubic is
-    Keys' kernel with a = -0.75, torch's. Both colour conversions are inside; only the result is clipped.
+    Chroma is upsampled by `settings.chroma_upsampling`; the paper does not state how. Bicubic is Keys'
+    kernel with a = -0.75, as in torch. Both colour conversions are inside; only the result is clipped.
     """
 
     trained_on = "luma"
@@ -154,7 +160,7 @@ class EspcnAnchor(Network):
     """RGB_out = bicubic(RGB) + residual(luma): the same residual for all three colours, through 1 -> 96 -> 48
     -> 4.
 
-    Written here as it is trained and defined; it is exported in its folded form (`superres.models.folding`).
+    This is the form that is trained; the folded one is exported (`superres.models.folding`).
     """
 
     trained_on = "luma"
@@ -162,7 +168,7 @@ class EspcnAnchor(Network):
 
     def __init__(self, settings: NetworkSettings):
         super().__init__()
-        del settings  # nothing about it is left open
+        del settings  # it has none
         self.trunk = AnchoredEspcn(1)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def forward(self, frame: Tensor) -> Tensor:
@@ -173,11 +179,11 @@ class EspcnAnchor(Network):
 NETWORKS: dict[str, Callable[[NetworkSettings], Network]] = {
     name: globals()[facts.network] for name, facts in MODELS.items() if facts.network
 }
-"""The networks by the names of their models, as `superres.models.settings.MODELS` has them."""
+"""The networks by model name, from `superres.models.settings.MODELS`."""
 
 
 def build_network(name: str, settings: NetworkSettings | None = None) -> Network:
-    """A freshly initialised network by its model name, on the CPU, in training mode.
+    """Return a freshly initialised network by model name, on the CPU, in training mode.
 
     Raises UserError for a name that is not in `NETWORKS` (`bicubic` has no network).
     """

@@ -1,6 +1,6 @@
-"""What is known of the built-in models, and what a study can set about a network and its training.
+"""The built-in models, and the study keys of a network and its training.
 
-Light on purpose: the workflow may import it without torch.
+Light: the workflow imports it without torch.
 """
 
 import math
@@ -17,13 +17,12 @@ Objective = Literal["l1", "mse"]
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the table and the workflow have to know of a built-in model.
+    """Facts about a built-in model for the table and the workflow.
 
-    `label` is how the paper writes it, `network` its class in `superres.models.networks`. It is exported as
-    it was trained, or `folded`. A model with `folded_from` is that model with the same weights, folded; it
-    has no network of its own and is never trained itself. `ends_in_blocks` says whether its graph ends in
-    DepthToSpace and a clip, so that the last step from blocks of pixels to a frame can be left to the runtime
-    (`superres.models.graphs.uint8.blocks`).
+    `label` is its name in the paper, `network` its class in `superres.models.networks`. It is exported as
+    trained, or `folded`. A model with `folded_from` is that model with the same weights, folded; it has no
+    network of its own and is never trained. With `ends_in_blocks` its graph ends in DepthToSpace and a clip:
+    the runtime can do the last step from blocks to a frame (`superres.models.graphs.uint8.blocks`).
     """
 
     label: str
@@ -48,17 +47,13 @@ FOLDED_FROM = {name: facts.folded_from for name, facts in MODELS.items() if fact
 """Models that are another model with the same weights, folded."""
 
 
-ENDS_IN_BLOCKS = frozenset(name for name, facts in MODELS.items() if facts.ends_in_blocks)
-"""Models that end in DepthToSpace and a clip."""
-
-
 def weights_name(model: str) -> str:
-    """The model whose weights a model has: its own, or those that it is folded from."""
+    """Return the model that a model takes its weights from: itself, or the one that it is folded from."""
     return FOLDED_FROM.get(model, model)
 
 
 class NetworkSettings(Keys):
-    """What the paper leaves open about a network's structure."""
+    """Parts of a network's structure that the paper leaves open."""
 
     chroma_upsampling: ChromaUpsampling = Field(
         default="bicubic",
@@ -68,20 +63,19 @@ class NetworkSettings(Keys):
 
 
 class TrainingSettings(Keys):
-    """Every hyperparameter of a training; the same settings, data, code and processor give the same weights.
+    """All hyperparameters of a training; the same settings, data, code and processor give the same weights.
 
     The optimizer is SOAP. The learning rate rises linearly over `warmup_steps`, then follows a cosine down to
     `final_lr_fraction` of its peak (Loshchilov and Hutter, arXiv:1608.03983). `int8_noise` is explained in
-    `superres.models.training.noisy`. Steps are counted from 1. The last bits of the weights depend on
-    `threads`; with more than one, torch itself now and then adds in another order (seen in one of eight runs
-    with 2), so only trainings with one thread come out equal to the bit, every time.
+    `superres.models.training.noisy`. Steps count from 1. The last bits of the weights depend on `threads`.
+    With more than one, torch sometimes adds in another order (seen in one of eight runs with 2): only
+    trainings with one thread always give the same bits.
     """
 
     steps: Count = Field(default=40_000, description="Number of optimiser steps.")
     batch: Count = Field(
         default=16,
-        description="Patches a step, of the smallest size; of a larger one as many as have the same number "
-        "of pixels.",
+        description="Patches a step, of the smallest size; of a larger one fewer, with about as many pixels.",
     )
     patches: SomeOnce[Annotated[Whole, Field(ge=8)]] = Field(
         default=(32,),
@@ -92,7 +86,7 @@ class TrainingSettings(Keys):
     )
     precondition_every: Count = Field(
         default=25,
-        description="Steps after which the optimizer brings the bases that it works in up to date.",
+        description="Steps between two updates of the optimizer's bases.",
     )
     warmup_steps: Index = Field(
         default=500, description="Steps in which the learning rate rises to its peak."
@@ -104,14 +98,14 @@ class TrainingSettings(Keys):
     int8_noise: float = Field(
         default=1.0,
         ge=0,
-        description="Noise that the convolutions feel while they are trained, in steps of symmetric INT8: "
-        "1 is as wide as INT8's own rounding, and leaves a network that INT8 hurts less; 0 is none.",
+        description="Noise on the convolutions in training, in steps of symmetric INT8: 1 is as wide as "
+        "INT8's own rounding, and makes a network that loses less in INT8; 0 is none.",
     )
     ema_decay: float = Field(
         default=0.999,
         ge=0,
         lt=1,
-        description="Decay of the averaged weights, which are the ones that are kept.",
+        description="Decay of the averaged weights, which are the result.",
     )
     seed: Seed = Field(default=0, description="Seed of the initial weights and of the patches.")
     log_every: Count = Field(default=100, description="Steps between two rows of the loss in the log.")
@@ -119,12 +113,12 @@ class TrainingSettings(Keys):
     validate_every: Count = Field(default=1_000, description="Steps between two validations.")
     threads: Count = Field(
         default=1,
-        description="torch's threads. With 1 the same training gives the same bits; models are then "
-        "trained side by side.",
+        description="torch's threads. With 1, the same training gives the same bits, and models are "
+        "trained in parallel.",
     )
 
     def learning_rate_at(self, step: int) -> float:
-        """Learning rate of a step (1 to `steps`): linear warm-up, then a cosine down.
+        """Return the learning rate of a step (1 to `steps`): linear warm-up, then a cosine down.
 
         Loshchilov and Hutter, arXiv:1608.03983, Eq. 5, without restarts; the last step has `learning_rate`
         times `final_lr_fraction`.
@@ -137,6 +131,5 @@ class TrainingSettings(Keys):
         return self.learning_rate * (floor + (1 - floor) * cosine)
 
     def objective_at(self, step: int) -> Objective:
-        """What a step minimises: mean absolute error for the first `l1_steps` steps, mean squared error
-        after."""
+        """Return the objective of a step: `l1` for the first `l1_steps` steps, then `mse`."""
         return "l1" if step <= self.l1_steps else "mse"

@@ -1,4 +1,4 @@
-"""Trained weights: safetensors files, each with a record (JSON) beside it that says where it comes from."""
+"""Trained weights: safetensors files, each with a record (JSON) of its origin."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ PRETRAINED = Path(__file__).parent / "weights"
 
 
 def pretrained(model: str) -> Path:
-    """The weights that the package holds for a model; the record has the same name with `.json`.
+    """Return the shipped weights of a model; their record has the same name with `.json`.
 
     Raises UserError if there are none.
     """
@@ -30,18 +30,18 @@ def pretrained(model: str) -> Path:
 
 
 def save_weights(network: nn.Module, path: Path) -> None:
-    """Write a network's tensors as float32 safetensors; the file gets its name only when it is whole."""
+    """Write a network's tensors as float32 safetensors, whole or not at all."""
     tensors = {name: tensor.detach().float().contiguous() for name, tensor in network.state_dict().items()}
     with Outputs({"weights": str(path)}) as outputs:
-        # Not save_file, which lets nobody but its owner read the file.
+        # Not save_file: only the owner could read its file.
         outputs["weights"].write_bytes(safetensors.torch.save(tensors))
 
 
 def load_weights(network: Network, path: Path) -> Network:
     """Load a weights file into a network and return it in evaluation mode.
 
-    Raises UserError if the file can't be read, or a tensor is missing, is one too many, has another shape
-    or holds values that are not finite.
+    Raises UserError if the file can't be read, or a tensor is missing, surplus, of another shape or not
+    finite.
     """
     try:
         tensors = safetensors.torch.load_file(path)

@@ -1,8 +1,8 @@
 """Insert QuantizeLinear and DequantizeLinear around the convolutions of an FP32 graph.
 
-What TensorRT 8.5's parser takes, and with it every later one and the other runtimes: symmetric int8 with
-zero-point 0, FP32 scales, weights as FP32 initializer -> QuantizeLinear -> DequantizeLinear along their
-output channels, biases in float. Asymmetric activations are uint8, which TensorRT doesn't take.
+The form suits TensorRT from 8.5 on and the other runtimes: symmetric int8 with zero-point 0, FP32 scales,
+weights as FP32 initializer -> QuantizeLinear -> DequantizeLinear along their output channels, biases in
+float. Asymmetric activations are uint8, which TensorRT doesn't take.
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ from superres.models.graphs.onnx_file import Convolution, find_convolutions, loa
 from superres.quantization.ranges.record import Ranges, TensorRange, read_ranges
 
 Part = Literal["activations", "weights"]
-"""What of a convolution is quantised: the data that it reads, its weights."""
+"""The parts of a convolution that can be quantised: its data and its weights."""
 
 BOTH: frozenset[Part] = frozenset(("activations", "weights"))
 
@@ -30,7 +30,7 @@ BOTH: frozenset[Part] = frozenset(("activations", "weights"))
 class Grid:
     """A value x is stored as clip(round(x / scale) + zero_point): int8 or uint8 by the zero-point's type.
 
-    `scale` is float32 and, with one value per output channel, a vector; so is `zero_point` then.
+    `scale` is float32. With one value per output channel, scale and zero-point are vectors.
     """
 
     scale: np.ndarray
@@ -47,8 +47,8 @@ def quantize_onnx(
 ) -> None:
     """Write the Q/DQ graph of an FP32 ONNX file and its ranges; see `quantize_graph`.
 
-    Layers in `float_layers` stay in float, as those do which the ranges say. The same inputs give the same
-    bytes. Raises UserError if the ranges belong to another graph, and for a layer that it has not.
+    Layers in `float_layers` stay in float, and those that the ranges name. The same inputs give the same
+    bytes. Raises UserError for ranges of another graph, and for an unknown layer.
     """
     ranges, graph = read_ranges(ranges_path, onnx_path), load_onnx(onnx_path)
     kept = (*ranges.float_convolutions, *_results_of(graph, float_layers, onnx_path))
@@ -65,17 +65,16 @@ def quantize_graph(
     parts: Mapping[str, Collection[Part]] | None = None,
     pair_before_relu: bool = True,
 ) -> onnx.ModelProto:
-    """The Q/DQ form of an FP32 graph; `path` is where the graph comes from.
+    """Return the Q/DQ form of an FP32 graph; `path` is its file, for messages.
 
-    Every convolution reads its data through one Q/DQ pair a tensor and its weights through another. Whatever
-    else reads such a tensor still gets the float one, and a tensor that no convolution reads gets no pair:
-    the output of the last convolution stays float. `parts` says what of a convolution (by the name of its
-    result) is quantised, nothing of one that it leaves out; by default that is both of all but
-    `ranges.float_convolutions`.
+    Each convolution reads its data through a Q/DQ pair and its weights through another. Other readers of the
+    same tensor still get the float one. A tensor that no convolution reads gets no pair: the output of the
+    last convolution stays float. `parts` names the quantised parts of each convolution, by its result; the
+    default is both parts of all but `ranges.float_convolutions`.
 
-    `pair_before_relu` repeats the pair of a ReLU's output at its input. That changes no value, since a ReLU
-    maps the grid to itself, but onnxruntime runs a convolution in INT8 only if a QuantizeLinear follows
-    it directly. It does so where nothing but quantised convolutions reads the ReLU.
+    `pair_before_relu` repeats the pair of a ReLU's output at its input, if only quantised convolutions read
+    the ReLU. No value changes, since a ReLU maps the grid to itself, but onnxruntime runs a convolution in
+    INT8 only if a QuantizeLinear follows it directly.
     """
     model = onnx.ModelProto()
     model.CopyFrom(graph)
@@ -99,13 +98,35 @@ def quantize_graph(
 
 
 def quantized_convolutions(graph: onnx.ModelProto, ranges: Ranges) -> list[Convolution]:
-    """The convolutions of an FP32 graph that these ranges have quantised, in its order."""
+    """Return the convolutions of an FP32 graph that these ranges quantise, in its order."""
     left = set(ranges.float_convolutions)
     return [c for c in find_convolutions(graph) if not {c.result, c.output} & left]
 
 
+def quantized_layers(
+    graph: onnx.ModelProto, ranges: Ranges, path: Path, float_layers: Collection[str] = ()
+) -> dict[str, str]:
+    """Return the quantised layers of the graph in `path`, in its order: name to the convolution's result.
+
+    Layers in `float_layers`, and those that the ranges keep in float, aren't. Raises UserError if none is
+    left, and if two layers share a name.
+    """
+    chosen = [
+        convolution
+        for convolution in quantized_convolutions(graph, ranges)
+        if convolution.layer not in float_layers
+    ]
+    layers = {convolution.layer: convolution.result for convolution in chosen}
+    if not layers:
+        raise UserError(f"{path}: expected a layer that is quantised, found that all stay in float")
+    if len(layers) < len(chosen):
+        names = ", ".join(convolution.layer for convolution in chosen)
+        raise UserError(f"{path}: expected layers with names of their own, found {names}; rename them")
+    return layers
+
+
 def _results_of(graph: onnx.ModelProto, layers: Collection[str], path: Path) -> list[str]:
-    """The results of the convolutions of some layers."""
+    """Return the results of the convolutions of some layers."""
     results = {convolution.layer: convolution.result for convolution in find_convolutions(graph)}
     for layer in layers:
         if layer not in results:
@@ -116,21 +137,21 @@ def _results_of(graph: onnx.ModelProto, layers: Collection[str], path: Path) -> 
 
 
 def symmetric_grid(amax: float | np.ndarray) -> Grid:
-    """int8 around 0: scale amax / 127, for a scalar or for a value per channel.
+    """Return int8 around 0: scale amax / 127, for a scalar or a value per channel.
 
     A channel whose scale is below the smallest normal float gets scale 1: its values are stored as zeros.
     """
     scale = (np.asarray(amax, np.float64) / INT8_MAX).astype(np.float32)
-    # Below the smallest normal float a quotient x / scale says nothing.
+    # Below the smallest normal float a quotient x / scale is meaningless.
     scale = np.where(scale < np.finfo(np.float32).tiny, np.float32(1), scale)
     return Grid(scale, np.zeros(scale.shape, np.int8))
 
 
 def asymmetric_grid(low: float | None, high: float | None, amax: float) -> Grid:
-    """uint8 over what was seen, [low, high], limited to [-amax, amax] and widened to hold 0.
+    """Return uint8 over the measured [low, high], limited to [-amax, amax] and widened to hold 0.
 
-    The end whose magnitude is the larger one is amax itself, so that a method may go beyond what was seen.
-    Where nothing was measured (None) it is [-amax, amax].
+    The end of larger magnitude is amax itself: a method may go beyond the measured values. Without a
+    measurement (None) the range is [-amax, amax].
     """
     if low is None or high is None:
         low, high = -amax, amax
@@ -144,10 +165,9 @@ def asymmetric_grid(low: float | None, high: float | None, amax: float) -> Grid:
 
 
 def weight_grid(weights: np.ndarray, ranges: Ranges, name: str) -> Grid:
-    """Grid of the weights O x I x kh x kw of the initializer `name`, finite: a value per output channel, or
-    one.
+    """Return the grid of finite weights O x I x kh x kw of the initializer `name`: per channel, or one.
 
-    Its range is what `ranges.weight_amax` says, or the largest magnitude of each channel (of all channels).
+    Its range is `ranges.weight_amax`, or the largest magnitude of each channel (of all channels).
     """
     if name in ranges.weight_amax:
         amax = np.asarray(ranges.weight_amax[name], np.float64)
@@ -157,7 +177,7 @@ def weight_grid(weights: np.ndarray, ranges: Ranges, name: str) -> Grid:
 
 
 def activation_grid(tensor: TensorRange, ranges: Ranges) -> Grid:
-    """Grid of a tensor that a convolution reads."""
+    """Return the grid of a tensor that a convolution reads."""
     if ranges.activation == "asymmetric":
         return asymmetric_grid(tensor.min, tensor.max, tensor.amax)
     return symmetric_grid(tensor.amax)
@@ -170,7 +190,7 @@ def _grids(
     ranges: Ranges,
     path: Path,
 ) -> dict[str, Grid]:
-    """Grid of every tensor that gets a pair, by its name."""
+    """Return the grid of every tensor that gets a pair, by its name."""
     constants = _constants(model)
     grids: dict[str, Grid] = {}
     for convolution in chosen.values():
@@ -192,7 +212,7 @@ def _relus_with_pair(
     grids: Mapping[str, Grid],
     read: Collection[str],
 ) -> dict[str, str]:
-    """ReLUs between convolutions that take a pair at their input too: from output to input tensor.
+    """Return the ReLUs that take a pair at their input too: from output to input tensor.
 
     `read` are the results of the convolutions whose data is quantised.
     """
@@ -243,7 +263,7 @@ def _insert(
 
 
 def _add_pair(model: onnx.ModelProto, nodes: list[onnx.NodeProto], name: str, grid: Grid) -> str:
-    """Append the Q/DQ pair of a tensor (axis 0 where the scale is a vector); gives the name of its output."""
+    """Append the Q/DQ pair of a tensor (axis 0 for a vector of scales); return the name of its output."""
     scale_name, zero_name, quantized, result = (
         f"{name}_{suffix}" for suffix in ("scale", "zero_point", "quantized", "dequantized")
     )

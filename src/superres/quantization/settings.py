@@ -1,6 +1,6 @@
-"""What a study can set about calibrations and the steps behind them, and the methods that there are.
+"""The study keys of calibrations and of the steps after them, and all calibration methods.
 
-Light on purpose: the workflow imports it.
+Light: the workflow imports it.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from superres.keys import Count, Keys, Maybe, OneOf, Pixels, Seed, Whole, mistake
 
 INSTALL = ".venv/bin/python -m pip install -r envs/others.txt"
-"""How to install what the pipeline itself doesn't need."""
+"""The command that installs optional packages."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A quantiser of others: its Python package, whether the pipeline needs that anyway, and its presets."""
+    """A quantiser of another project: its package, whether the pipeline needs it anyway, its presets."""
 
     package: str
     installed: bool
@@ -26,14 +26,13 @@ class Tool:
 
     @property
     def is_there(self) -> bool:
-        """Whether its package is installed; nothing is imported."""
+        """Whether its package is installed; imports nothing."""
         return self.installed or find_spec(self.package) is not None
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to calibrate: the keys that it has besides a name, and the tool that carries it out, if it is
-    others'."""
+    """A calibration method: its keys besides the name, and the tool that runs it, if any."""
 
     keys: tuple[str, ...]
     tool: Tool | None = None
@@ -49,11 +48,11 @@ METHODS: Mapping[str, Method] = {
     "onnxruntime": Method(("data", "preset"), Tool("onnxruntime", True, ("default", "tensorrt"))),
     "nncf": Method(("data", "preset", "optional"), Tool("nncf", False, ("default", "mixed"))),
 }
-"""Methods of calibration. One with images is a function of superres.quantization.ranges.methods of the same
-name, a tool's a module of superres.quantization.tools."""
+"""Calibration methods. One with images is a function of that name in superres.quantization.ranges.methods, a
+tool's a module of superres.quantization.tools."""
 
 TOOLS = {name: method.tool for name, method in METHODS.items() if method.tool is not None}
-"""The quantisers of others, by method."""
+"""The quantisers of other projects, by method."""
 
 
 class RandomData(Keys):
@@ -76,7 +75,7 @@ class SetData(Keys):
     type: Literal["calibration-set"]
     name: str = Field(description="Name of a calibration set of this study.")
     images: Maybe[Count] = Field(
-        default=None, description="How many of its images are used, from the first on; all if left out."
+        default=None, description="Number of its images that are used, from the first on; default: all."
     )
 
 
@@ -84,24 +83,24 @@ Data = Annotated[RandomData | SetData, Field(discriminator="type")]
 
 
 class CalibrationSettings(Keys):
-    """How ranges follow from what was observed, or from what else."""
+    """How ranges are found."""
 
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9]*$", description="The calibration's name; the precision is int8-NAME."
     )
     method: Annotated[str, OneOf(lambda: METHODS)] = Field(
         default="minmax",
-        description="How ranges are found; see docs/int8-methods.md. From the values seen: minmax takes "
+        description="How ranges are found; see docs/int8-methods.md. From activations: minmax takes "
         "the largest magnitude, entropy is TensorRT's, percentile leaves out a share of the values, mse "
         "minimises the squared error. Without images: fixed takes the same range everywhere, cache those "
-        "of a TensorRT calibration cache. onnxruntime and nncf are the quantisers of others, which make a "
-        "Q/DQ graph of their own; no step follows them.",
+        "of a TensorRT calibration cache. onnxruntime and nncf are quantisers of other projects with "
+        "Q/DQ graphs of their own; no step can follow them.",
     )
     percentile: float = Field(
         default=99.99,
         gt=0,
         le=100,
-        description="The percentage of all values that the range of the method percentile holds.",
+        description="Percentage of all values within the range of the method percentile.",
     )
     input_range: float = Field(
         default=2.0,
@@ -118,29 +117,27 @@ class CalibrationSettings(Keys):
 
     @property
     def images(self) -> int | None:
-        """How many of the observed images are used; None for all."""
+        """The number of observed images that are used; None for all."""
         return None
 
 
 class Calibration(CalibrationSettings):
     """A way to get INT8 ranges; it makes the precision `int8-{name}`."""
 
-    path: Maybe[str] = Field(
-        default=None, description="The TensorRT calibration cache that the method cache replays."
-    )
+    path: Maybe[str] = Field(default=None, description="TensorRT calibration cache of the method cache.")
     preset: str = Field(
         default="default",
-        description="Settings of others' quantisers. default is the tool's own; tensorrt (onnxruntime) is "
+        description="Settings of onnxruntime or nncf. default is the tool's own; tensorrt (onnxruntime) is "
         "symmetric and per channel, mixed (nncf) has asymmetric activations.",
     )
     optional: bool = Field(
         default=False,
-        description="If true and the package of the method nncf isn't installed, the study goes on without "
-        "this calibration, and says so at the start and in the notes of its tables.",
+        description="If true, this calibration is skipped, with a note at the start and below the tables, "
+        "while the package of the method nncf isn't installed.",
     )
     data: Maybe[Data] = Field(
         default=None,
-        description="What the FP32 graph is fed with while its activations are observed; fixed and cache "
+        description="Input of the FP32 graph while its activations are observed; fixed and cache "
         "have none. Calibrations with the same data share one pass.",
     )
 
@@ -155,7 +152,7 @@ class Calibration(CalibrationSettings):
             )
         for key in ("data", "path"):
             if key in keys and key not in given:
-                raise mistake(f"expected {key} beside the method {self.method}, found none")
+                raise mistake(f"expected {key} with the method {self.method}, found none")
         if self.tool is not None and self.preset not in TOOLS[self.tool].presets:
             expected = " or ".join(TOOLS[self.tool].presets)
             raise mistake(f"expected {expected} for {self.tool}, found {self.preset}", "preset")
@@ -163,37 +160,36 @@ class Calibration(CalibrationSettings):
 
     @model_serializer(mode="wrap")
     def _of_method(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The keys of its method alone, so that what is written can be read again."""
+        """Keep only the keys of its method, which can be read again."""
         kept = {"name", "method", *METHODS[self.method].keys}
         return {key: value for key, value in handler(self).items() if key in kept and value is not None}
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What its method is told besides the data."""
+        """The settings of its method besides the data."""
         return {key: getattr(self, key) for key in METHODS[self.method].keys if key != "data"}
 
     @property
     def images(self) -> int | None:
-        """How many of the observed images are used; None for all."""
+        """The number of observed images that are used; None for all."""
         return None if self.data is None else self.data.images
 
     @property
     def tool(self) -> str | None:
-        """The quantiser of others that makes the whole graph; None where this pipeline does."""
+        """The tool that makes the whole graph; None if this pipeline does."""
         return self.method if self.method in TOOLS else None
 
     @property
     def calibration_set(self) -> str | None:
-        """Name of the calibration set that is used, None for random data and without images."""
+        """The name of its calibration set, None for random data and without images."""
         return self.data.name if isinstance(self.data, SetData) else None
 
     @property
     def observed(self) -> str | None:
-        """Name of the images that the FP32 graph is fed with, the same for all calibrations that share a
-        pass.
+        """The name of its images for the FP32 graph; calibrations with the same name share a pass.
 
-        How many of them a calibration uses doesn't matter. Random tensors have a hyphen in theirs, which no
-        calibration set can have. None without images, and for tools, which look at images themselves.
+        The number of images doesn't matter. Names of random tensors have a hyphen, those of calibration sets
+        can't. None without images, and for tools, which read images themselves.
         """
         if self.data is None or self.tool is not None:
             return None
@@ -202,11 +198,11 @@ class Calibration(CalibrationSettings):
         return f"random-{self.data.kind}-{self.data.seed}-{self.data.width}x{self.data.height}"
 
     def is_same(self, other: "Calibration") -> bool:
-        """Whether another calibration differs in nothing but its name."""
+        """Return whether another calibration differs only in its name."""
         return self == other.model_copy(update={"name": self.name})
 
     def on(self, images: int) -> "Calibration":
-        """The calibration on another number of images, by the name that a sweep gives it."""
+        """Return the calibration on another number of images, under its name in a sweep."""
         assert self.data is not None
         data = self.data.model_copy(update={"images": images})
         return self.model_copy(update={"name": f"{self.name}of{images}", "data": data})
@@ -216,7 +212,7 @@ class Bias(Keys):
     """Bias correction."""
 
     images: Count = Field(
-        default=10, description="How many of the calibration's images are looked at, from the first on."
+        default=10, description="Number of the calibration's images that are used, from the first on."
     )
 
 
@@ -224,16 +220,16 @@ class Adaround(Keys):
     """Rounding of weights by its effect on a layer's output."""
 
     images: Count = Field(
-        default=10, description="How many of the calibration's images are looked at, from the first on."
+        default=10, description="Number of the calibration's images that are used, from the first on."
     )
     pixels: Annotated[Whole, Field(ge=100, le=100_000)] = Field(
-        default=4000, description="At how many random pixels of each image a layer's output is compared."
+        default=4000, description="Random pixels of each image at which a layer's output is compared."
     )
     seed: Seed = Field(default=0, description="Seed of the choice of pixels.")
 
 
 class Qat(Keys):
-    """Fine-tuning with the rounding of INT8 in the network, towards what the float network gives."""
+    """Fine-tuning with the rounding of INT8 in the network, towards the float network's output."""
 
     steps: Count = Field(default=2000, description="Number of optimiser steps (Adam).")
     batch: Count = Field(default=4, description="Patches a step.")
@@ -246,7 +242,7 @@ class Qat(Keys):
     range_learning_rate: float = Field(
         default=1e-2,
         ge=0,
-        description="Peak learning rate of the logarithms of ranges; 0 keeps them as they were calibrated.",
+        description="Peak learning rate of the logarithms of ranges; 0 keeps the calibrated ranges.",
     )
     seed: Seed = Field(default=0, description="Seed of the choice of patches.")
 
@@ -256,23 +252,23 @@ class Pow2Search(Keys):
 
     images: Count = Field(
         default=4,
-        description="On how many of the calibration's images pictures are compared, from the first on.",
+        description="Number of the calibration's images that are compared, from the first on.",
     )
     sweeps: Count = Field(
         default=8,
-        description="How often, at most, every number of fraction bits is tried one higher and one lower.",
+        description="Largest number of rounds that try each number of fraction bits one up and one down.",
     )
 
 
 class Mixed(Keys):
-    """The cheapest layers stay in float that bring the loss within a budget."""
+    """The cheapest layers stay in float that keep the loss within a budget."""
 
     budget_db: float = Field(
         default=0.05,
         gt=0,
-        description="PSNR that may be lost against FP32 on the calibration's photographs, each taken as HR.",
+        description="Largest loss of PSNR against FP32 on the calibration's photographs, each taken as HR.",
     )
     runtime: Literal["onnxruntime", "openvino"] = Field(
-        default="openvino", description="What executes the graphs whose loss and time decide."
+        default="openvino", description="Runtime that measures loss and time of the graphs."
     )
     downsampling: str = Field(default="bicubic", description="Kernel that makes the photographs' LR twins.")

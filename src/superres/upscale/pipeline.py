@@ -14,8 +14,7 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json
 from superres.device.base.progress import Progress
 from superres.device.job import Job
-from superres.device.runtimes.base import Session
-from superres.device.runtimes.base import takes
+from superres.device.runtimes.base import Session, takes
 from superres.device.tasks.engine import Engine
 from superres.targets.local import run_here
 from superres.upscale.codecs import Codec, chosen_codec

@@ -82,8 +82,8 @@ def test_program_equals_pytorch(
     assert not list(tmp_path.glob("*part*"))
 
 
-# Channels in x out x kernel, layer by layer; folded, a luma layer has three channels in and twelve out, and 3
-# x 12 x 5 x 5 of bicubic stand beside it.
+# Channels in x out x kernel, layer by layer; folded, a luma layer has three channels in and twelve out, and
+# bicubic adds 3 x 12 x 5 x 5.
 PLAIN = 3 * 96 * 25 + 96 * 48 * 9 + 48 * 12 * 9
 MACS_PER_PIXEL = {
     "espcn_rgb": PLAIN,

@@ -53,7 +53,7 @@ def test_folded_equals_the_original_where_the_clip_bites(
 
 def test_skip_alone_keeps_grey_out_of_the_folded_luma_network(make_network: MakeNetwork) -> None:
     skip = fold(make_network("espcn_ycbcr")).skip
-    # Luma is the network's affair: of a grey frame, whose chroma is zero, nothing passes by it.
+    # The network makes luma: a grey frame, whose chroma is zero, passes through it alone.
     grey = torch.full((1, 3, 6, 6), 0.7)
     assert skip(grey).abs().max() < 1e-6
     anchor = fold(make_network("espcn_anchor")).skip

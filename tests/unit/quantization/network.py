@@ -75,7 +75,7 @@ def write_set(folder: Path, images: list[np.ndarray]) -> Path:
 def calibrate(
     network: Path, data: FrameFile | RandomImages | None, out: Path, method: str = "minmax", **settings: Any
 ) -> dict[str, Any]:
-    """Both steps to the ranges file `out`, with its cache beside it; gives what was written."""
+    """Write the ranges file `out` and its cache next to it; return its content."""
     observed = None
     if data is not None:
         observed = out.with_suffix(".npz")

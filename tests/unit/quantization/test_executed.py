@@ -63,7 +63,7 @@ def some_images(folder: Path) -> FrameFile:
 
 @pytest.fixture(scope="module", params=MODELS)
 def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Makes the Q/DQ graph of a recipe for one of the shipped models."""
+    """Make the Q/DQ graph of a recipe for one of the shipped models."""
     name = request.param
     folder = tmp_path_factory.mktemp(name)
     images = some_images(folder)
@@ -101,7 +101,7 @@ def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_every_step_is_among_the_recipes() -> None:
-    # What mixed leaves in float is not in INT8, on purpose.
+    # Layers that mixed keeps in float aren't in INT8.
     assert {step for recipe in RECIPES for step in parse_recipe(recipe).steps} == set(STEPS) - {"mixed"}
 
 
@@ -130,6 +130,6 @@ def test_onnxruntime_executes_int8(make: Make, recipe: str, tmp_path: Path) -> N
     nodes = load_onnx(tmp_path / "levels.onnx").graph.node
     last = next(node.output[0] for node in nodes if node.op_type == "Conv" and "conv3" in node.name)
     quantized = any(node.op_type == "QuantizeLinear" and node.input[0] == last for node in nodes)
-    # It needs a QuantizeLinear behind an INT8 convolution, which the last one has only where levels follow at
+    # It needs a QuantizeLinear after an INT8 convolution, which the last one has only where levels follow at
     # once.
     assert facts["int8_convolutions"] == (3 if quantized else 2)

@@ -1,4 +1,4 @@
-"""The bicubic path of a folded network stays in float while the network beside it becomes INT8, in every
+"""The bicubic path of a folded network stays in float while the rest of the network becomes INT8, in every
 runtime."""
 
 from pathlib import Path
@@ -22,7 +22,7 @@ MODELS = {"espcn_anchor": "espcn_anchor", "espcn_ycbcr_folded": "espcn_ycbcr"}
 
 @pytest.fixture(params=MODELS)
 def quantized(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A folded model with seeded weights, its last layer far from zero, as INT8 graph beside `fp32.onnx`."""
+    """A folded model with seeded weights, its last layer far from zero, as INT8 graph next to `fp32.onnx`."""
     torch.manual_seed(3)
     network = build_network(MODELS[request.param])
     with torch.no_grad():
@@ -52,5 +52,5 @@ def test_runtimes_execute_them_so(quantized: Path, tmp_path: Path) -> None:
     assert sum(n for kind, n in facts["convolutions"].items() if kind in ("i8", "u8")) == 3
     assert facts["convolutions"]["f32"] == 1
     facts = onnxruntime.build(quantized, tmp_path / "onnxruntime.bin", settings)
-    # onnxruntime needs a QuantizeLinear behind an INT8 convolution: the last one has none.
+    # onnxruntime needs a QuantizeLinear after an INT8 convolution: the last one has none.
     assert (facts["int8_convolutions"], facts["float_convolutions"]) == (2, 2)

@@ -1,4 +1,4 @@
-"""What a study can set: each method has its own keys, and what is written can be read again."""
+"""Study keys of calibrations: each method has its own, and dumped ones can be read again."""
 
 import subprocess
 import sys
@@ -36,8 +36,8 @@ def test_passes_are_shared_by_the_same_images() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"method": "minmax"}, "expected data beside the method minmax, found none"),
-        ({"method": "cache"}, "expected path beside the method cache, found none"),
+        ({"method": "minmax"}, "expected data with the method minmax, found none"),
+        ({"method": "cache"}, "expected path with the method cache, found none"),
         (
             {"method": "fixed", "percentile": 99.99},
             "expected no such key for the method fixed, which has input_range, output_range; take it out",

@@ -1,4 +1,4 @@
-"""Others' quantisers for real, on a small network: what they write is checked against numpy, and run."""
+"""Real quantisers of other projects on a small network: their graphs are checked against numpy, and run."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ from .network import convolve, network_weights, write_set
 
 
 def images() -> list[np.ndarray]:
-    """Two images whose largest levels are 200 and 250, and one that no tool is to see."""
+    """Two images whose largest levels are 200 and 250, and one that no tool may read."""
     rng = np.random.default_rng(3)
     found = [rng.integers(0, high, (12, 18, 3), dtype=np.uint8) for high in (201, 251, 256)]
     for image, high in zip(found, (200, 250, 255), strict=True):
@@ -47,7 +47,7 @@ def pairs(model: onnx.ModelProto) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def reaches() -> dict[str, float]:
-    """Largest magnitude of what the convolutions read, in float64, over the two images."""
+    """Largest magnitude of the convolutions' inputs over the two images, in float64."""
     found: dict[str, float] = {}
     for image in images()[:2]:
         data = image.transpose(2, 0, 1) / 255
@@ -67,7 +67,7 @@ def test_onnxruntimes_preset_for_tensorrt_is_symmetric_and_per_channel(network: 
     for index, (weights, _) in enumerate(network_weights(), start=1):
         scale, zero = found[f"w{index}"]
         largest = np.abs(weights).reshape(len(weights), -1).max(axis=1)
-        # A channel of zeros has no range; what a tool makes of it changes nothing.
+        # A channel of zeros has no range; its scale doesn't matter.
         assert scale[largest > 0] == pytest.approx(largest[largest > 0] / 127, rel=1e-5)
         assert not zero.any()
     assert record["settings"]["per_channel"] is True
@@ -128,7 +128,7 @@ def test_nncfs_ranges_are_the_mean_of_the_images(network: Path, tmp_path: Path):
     assert record["settings"] == {"preset": "performance", "subset_size": 2}
     assert record["version"] == version("nncf")
     scale, zero = pairs(model)["frame"]
-    # The images reach 200 and 250 of 255; nothing is negative, so that all 255 steps of uint8 serve.
+    # The images reach 200 and 250 of 255; nothing is negative: all 255 steps of uint8 are used.
     assert scale == pytest.approx(225 / 255 / 255, rel=1e-6)
     assert zero == 0 and zero.dtype == np.uint8
 

@@ -46,7 +46,7 @@ def planes(frame: np.ndarray) -> np.ndarray:
 
 
 def make(network: Path, steps: tuple[str, ...], folder: Path) -> Path:
-    """The Q/DQ graph of a recipe, calibrated on one picture."""
+    """The Q/DQ graph of a recipe, calibrated on one image."""
     data = FrameFile(write_set(folder, [picture(48, 64)]))
     onnx_path, ranges = network, folder / "r.json"
     calibrate(network, data, ranges)
@@ -85,7 +85,7 @@ def in_openvino(path: Path, frame: np.ndarray) -> np.ndarray:
 def assert_same_picture(
     graph: onnx.ModelProto, frame: np.ndarray, found: np.ndarray, off: float, often: float = 1e-3
 ) -> None:
-    """A runtime's float output: within `off` levels of the exact ones, and the same picture but at ties."""
+    """A runtime's float output: within `off` levels of the exact ones, and the same frame except at ties."""
     exact = exact_levels(graph, frame)
     assert np.abs(found * np.float64(255) - np.clip(exact, 0, 255)).max() <= off
     pixels = np.rint(found * np.float32(255))
@@ -156,12 +156,12 @@ def test_it_is_the_network_in_float64(network: Path, tmp_path: Path) -> None:
         data = np.maximum(data, 0) if name != "r2" else data
     wanted = np.clip(to_space(data), 0, 1) * 255
     graph = onnx.load(path)
-    # In float64 all of this is exact, but for the last product.
+    # All of this is exact in float64, except the last product.
     assert np.abs(np.clip(exact_levels(graph, frame), 0, 255) - wanted).max() < 1e-10
 
 
 def test_sums_fit_into_24_bits(network: Path, tmp_path: Path) -> None:
-    """So int32 holds them, and float32 exactly, in any order: that is why the runtimes have to agree."""
+    """int32 holds them, and float32 exactly in any order: the runtimes must agree."""
     graph = onnx.load(make(network, ("pow2",), tmp_path))
     found = convolutions(graph, picture(12, 13))
     assert len(found) == 3

@@ -243,7 +243,7 @@ MISTAKES = {
     "no step of a training": (lambda c: c.update(steps={"qat": {"steps": 0}}), ["steps.qat.steps", "0"]),
     "step that moves scales behind pow2": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+pow2+center"),
-        ["runtimes[1].precisions", "nothing but bias, adaround behind the step pow2", "'minmax+pow2+center'"],
+        ["runtimes[1].precisions", "nothing but bias, adaround after the step pow2", "'minmax+pow2+center'"],
     ),
     "pow2 behind a step that has rounded weights": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+adaround+pow2"),
@@ -297,11 +297,11 @@ MISTAKES = {
     ),
     "calibration without data": (
         lambda c: c["calibrations"][2].pop("data"),
-        ["calibrations[2]", "expected data beside the method entropy"],
+        ["calibrations[2]", "expected data with the method entropy"],
     ),
     "cache without a path": (
         lambda c: c["calibrations"].append({"name": "jetson", "method": "cache"}),
-        ["calibrations[3]", "expected path beside the method cache"],
+        ["calibrations[3]", "expected path with the method cache"],
     ),
     "unknown method": (
         lambda c: c["calibrations"][2].update(method="entropie"),

@@ -1,4 +1,4 @@
-"""Edit an ONNX graph in place: find, take away and add nodes, and give it uint8 frames as ends."""
+"""Edit an ONNX graph in place: find, remove and add nodes, and give it uint8 frames as ends."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,16 +10,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.base.errors import UserError
 from superres.device.runtimes.base import INPUT, OUTPUT
+from superres.models.graphs.onnx_file import load_onnx
 
 PREFIX = "uint8"
-"""What the names of added nodes and tensors begin with."""
+"""The prefix of added nodes and tensors."""
 
 Dims = Sequence[int | str]
 """Dimensions of an input or output: numbers, and names of dynamic ones."""
 
 
 def check_ends(model: onnx.ModelProto, path: Path) -> None:
-    """Raise UserError unless a graph takes and gives float32 planes, named as all networks here name them."""
+    """Raise UserError unless a graph takes and gives float32 planes by the usual names."""
     found = [_describe(value) for value in (*model.graph.input, *model.graph.output)]
     expected = [(INPUT, TensorProto.FLOAT, 3), (OUTPUT, TensorProto.FLOAT, 3)]
     if found != expected:
@@ -30,21 +31,21 @@ def check_ends(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _describe(value: onnx.ValueInfoProto) -> tuple[str, int, int | None]:
-    """Name, element type and channels of an input or output."""
+    """Return name, element type and channels of an input or output."""
     tensor = value.type.tensor_type
     shape = tensor.shape.dim
     return value.name, tensor.elem_type, shape[1].dim_value if len(shape) == 4 else None
 
 
 class GraphEditor:
-    """A graph that is rewritten in place; its ends are those of `check_ends`."""
+    """A graph that is rewritten in place; its ends passed `check_ends`."""
 
     def __init__(self, graph: onnx.GraphProto):
         self.graph = graph
         self._nodes: list[onnx.NodeProto] = list(graph.node)
 
     def take_clip(self) -> str:
-        """Take the clip to [0, 1] away that gives the output; returns the tensor that is to be converted."""
+        """Remove a final clip to [0, 1]; return the tensor to convert."""
         clip = self._writer_of(OUTPUT)
         if clip.op_type == "Clip" and [self.constant(name) for name in clip.input[1:]] == [0.0, 1.0]:
             self._remove(clip)
@@ -52,7 +53,7 @@ class GraphEditor:
         return self.rename_output()
 
     def rename_output(self) -> str:
-        """Give the output's name away; returns the tensor that had it."""
+        """Rename the output tensor; return its new name."""
         source = f"{PREFIX}/planes_out"
         for node in self._nodes:
             node.input[:] = [source if name == OUTPUT else name for name in node.input]
@@ -60,7 +61,7 @@ class GraphEditor:
         return source
 
     def take_depth_to_space(self, source: str) -> str | None:
-        """Take the DepthToSpace away that alone leads to `source`; returns what it reads, if there is one."""
+        """Remove the DepthToSpace that alone leads to `source`; return its input, None without one."""
         node = self._writer_of(source)
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         shuffles = node.op_type == "DepthToSpace" and attributes == {"blocksize": 2, "mode": b"CRD"}
@@ -70,19 +71,19 @@ class GraphEditor:
         return node.input[0]
 
     def writer(self, name: str) -> onnx.NodeProto | None:
-        """The node that writes a tensor; None for inputs and constants that are initializers."""
+        """Return the node that writes a tensor; None for inputs and initializers."""
         return next((node for node in self._nodes if name in node.output), None)
 
     def readers(self, name: str) -> list[onnx.NodeProto]:
-        """The nodes that read a tensor."""
+        """Return the nodes that read a tensor."""
         return [node for node in self._nodes if name in node.input]
 
     def initializer(self, name: str) -> onnx.TensorProto | None:
-        """The initializer of a name, if there is one."""
+        """Return the initializer of a name, if there is one."""
         return next((tensor for tensor in self.graph.initializer if tensor.name == name), None)
 
     def constant(self, name: str) -> float | None:
-        """A constant scalar's value, None for anything else."""
+        """Return a constant scalar's value, None for anything else."""
         tensors = [t for t in self.graph.initializer if t.name == name]
         for node in self._nodes:
             if node.op_type == "Constant" and name in node.output and node.attribute[0].name == "value":
@@ -91,18 +92,18 @@ class GraphEditor:
         return values[0].item() if values and values[0].size == 1 else None
 
     def add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        """Append a node; gives the name of its output."""
+        """Append a node; return the name of its output."""
         name = output if output == OUTPUT else f"{PREFIX}/{output}"
         self._nodes.append(helper.make_node(kind, inputs, [name], name=f"{PREFIX}/{output}", **attributes))
         return name
 
     def store(self, name: str, value: np.ndarray | np.generic) -> str:
-        """Store a constant; gives its name."""
+        """Store a constant; return its name."""
         self.graph.initializer.append(numpy_helper.from_array(np.asarray(value), f"{PREFIX}/{name}"))
         return f"{PREFIX}/{name}"
 
     def add_front(self, add_planes: Callable[[], str]) -> None:
-        """Have the network read what `add_planes` makes of the frame, in front of it."""
+        """Insert the nodes of `add_planes` in front of the network, which then reads their output."""
         network, self._nodes = self._nodes, []
         planes = add_planes()
         for node in network:
@@ -112,19 +113,18 @@ class GraphEditor:
         self._nodes += network
 
     def add_planes(self, levels: str) -> str:
-        """From levels, pixel by pixel, to float32 planes in [0, 1]; transposed first, while a pixel has few
-        bytes."""
+        """Add nodes from levels to float32 planes in [0, 1]; they transpose first, as uint8 is small."""
         planes = self.add("Transpose", [levels], "level_planes", perm=[0, 3, 1, 2])
         planes = self.add("Cast", [planes], "float_levels", to=TensorProto.FLOAT)
         return self.add("Div", [planes, self.store("white", np.float32(255))], "planes")
 
     def add_levels(self, planes: str) -> str:
-        """From float32 to levels: QuantizeLinear scales, rounds half to even and limits in one pass."""
+        """Add QuantizeLinear from float32 to levels: it scales, rounds half to even and limits."""
         step = self.store("step", np.float32(1) / np.float32(255))
         return self.add("QuantizeLinear", [planes, step, self.store("black", np.uint8(0))], "levels")
 
     def finish(self, frame: Dims, upscaled: Dims) -> None:
-        """Put the nodes into the graph, whose ends are uint8 now."""
+        """Put the nodes into the graph and make its ends uint8."""
         del self.graph.node[:]
         self.graph.node.extend(self._nodes)
         self.graph.ClearField("value_info")
@@ -135,7 +135,7 @@ class GraphEditor:
         return next(node for node in self._nodes if name in node.output)
 
     def _remove(self, node: onnx.NodeProto) -> None:
-        """Take a node away, and the constants that it alone reads."""
+        """Remove a node, and the constants that only it reads."""
         self._nodes.remove(node)
         still_read = {name for other in self._nodes for name in other.input}
         self._nodes = [
@@ -144,3 +144,21 @@ class GraphEditor:
         kept = [t for t in self.graph.initializer if t.name in still_read]
         del self.graph.initializer[:]
         self.graph.initializer.extend(kept)
+
+
+def frame_graph(onnx_path: Path) -> onnx.ModelProto:
+    """Return a network on float32 planes, in FP32 or as a Q/DQ graph, with uint8 frames as both ends.
+
+    For networks that don't end in blocks, such as ESPCN_YCbCr; the others are faster as `blocks`, `levels` or
+    `channels_last`. Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x 2H x 2W x 3: round(255 x),
+    half to even, limited to 0..255, of the network's output x for frame / 255. Its own clip is removed. The
+    opset stays. Raises UserError if it is not such a network.
+    """
+    model = load_onnx(onnx_path)
+    check_ends(model, onnx_path)
+    graph = GraphEditor(model.graph)
+    source = graph.take_clip()
+    graph.add_front(lambda: graph.add_planes(INPUT))
+    graph.add("Transpose", [graph.add_levels(source)], OUTPUT, perm=[0, 2, 3, 1])
+    graph.finish((1, "H", "W", 3), (1, "2H", "2W", 3))
+    return model

@@ -1,5 +1,4 @@
-"""FP16 written into the graph itself, for runtimes that take every type as the file has it (TensorRT 11,
-RTX)."""
+"""FP16 written into the graph itself, for strongly typed runtimes (TensorRT 11, RTX)."""
 
 from pathlib import Path
 
@@ -10,18 +9,18 @@ from onnx import TensorProto, helper, numpy_helper
 from superres.device.base.errors import UserError
 from superres.models.graphs.onnx_file import load_onnx, save_onnx
 
-# Inputs that ONNX wants in float32, whatever the type of the data is.
+# Inputs that are float32 in ONNX for any type of data.
 _FLOAT_INPUTS = {"Resize": (1, 2)}
 _LARGEST = float(np.finfo(np.float16).max)
 
 
 def convert_fp16(onnx_path: Path, out: Path) -> None:
-    """Write an FP32 network as one that computes in FP16: weights in float16, a Cast at each end.
+    """Write an FP32 network that computes in FP16: weights in float16, a Cast at each end.
 
-    Input and output stay float32, as in every other precision, so that levels are rounded in float32. All
-    between is float16, the `skip` convolution of folded networks too: their files keep it in float for INT8,
-    whose steps the image would show, but float16's step for a pixel is at most 1/8 of a level. The opset
-    stays; the same file gives the same bytes. Raises UserError for weights that float16 can't hold.
+    Input and output stay float32, as in every precision: levels are rounded in float32. All else is float16,
+    also the `skip` convolution of folded networks, which INT8 keeps in float: a step of float16 is at most
+    1/8 of a pixel's level. The opset stays; the same file gives the same bytes. Raises UserError for weights
+    that float16 can't hold.
     """
     model = load_onnx(onnx_path)
     graph = model.graph

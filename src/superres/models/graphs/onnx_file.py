@@ -1,4 +1,4 @@
-"""What the quantisation looks at in an ONNX graph: its convolutions and the tensors around them."""
+"""Read and write ONNX files, and find their convolutions and the tensors around them."""
 
 import json
 from collections import defaultdict
@@ -13,16 +13,15 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
 
 KEPT_FLOAT_PROPERTY = "superres.kept_float"
-"""Key of an ONNX file's metadata: a JSON list of outputs of convolutions that stay in float in every INT8
-graph."""
+"""Metadata key of an ONNX file: a JSON list of outputs of convolutions that INT8 graphs keep in float."""
 
 
 @dataclass(frozen=True)
 class Convolution:
     """A Conv node by the names of its tensors.
 
-    `data` and `weights` are what it reads. `result` is what it writes; `output` is the same after the
-    ReLU that alone reads it, where there is one.
+    It reads `data` and `weights` and writes `result`. `output` is the result after the ReLU that alone reads
+    it, or the result itself.
     """
 
     data: str
@@ -32,13 +31,13 @@ class Convolution:
 
     @property
     def layer(self) -> str:
-        """The layer's name: that of the module whose `weight` the weights are, or that of the result."""
+        """The layer's name: its module's if the weights are called `{module}.weight`, else the result's."""
         *modules, parameter = self.weights.split(".")
         return modules[-1] if modules and parameter == "weight" else self.result
 
 
 def load_onnx(path: Path) -> onnx.ModelProto:
-    """Load an ONNX file; raises UserError if it is none."""
+    """Return the graph of an ONNX file; raises UserError if it is none."""
     try:
         model = onnx.load(str(path))
     except (OSError, DecodeError) as error:
@@ -55,8 +54,19 @@ def save_onnx(model: onnx.ModelProto, out: Path) -> None:
         outputs["onnx"].write_bytes(model.SerializeToString(deterministic=True))
 
 
+def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """Return a copy of a graph with these tensors as outputs too."""
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    present = {value.name for value in (*copied.graph.input, *copied.graph.output)}
+    for name in names:
+        if name not in present:
+            copied.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    return copied
+
+
 def kept_float(model: onnx.ModelProto) -> list[str]:
-    """Outputs of the convolutions that the file itself keeps in float (`KEPT_FLOAT_PROPERTY`); often none.
+    """Return outputs of the convolutions that the file keeps in float (`KEPT_FLOAT_PROPERTY`), often none.
 
     Raises UserError if one of them is no output of a convolution.
     """
@@ -72,7 +82,7 @@ def kept_float(model: onnx.ModelProto) -> list[str]:
 
 
 def find_convolutions(model: onnx.ModelProto) -> list[Convolution]:
-    """The Conv nodes of a graph in its (topological) order, but for those that it keeps in float."""
+    """Return the Conv nodes of a graph in topological order, without those that it keeps in float."""
     float_outputs = kept_float(model)
     readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
     for node in model.graph.node:
@@ -94,6 +104,6 @@ def find_convolutions(model: onnx.ModelProto) -> list[Convolution]:
 
 
 def observed_tensors(convolutions: Sequence[Convolution]) -> list[str]:
-    """Names of the tensors whose ranges are measured: what each convolution reads and writes, each once."""
+    """Return the tensors whose ranges are measured: input and output of each convolution, each once."""
     names = [name for convolution in convolutions for name in (convolution.data, convolution.output)]
     return list(dict.fromkeys(names))

@@ -1,11 +1,9 @@
 """Training of a network. Door: `train.train_model`.
 
-train.py       the loop, resumable to the bit
+train.py       the loop, resumable to the bit, and its validation by the literature's protocol
 batches.py     pairs of LR and HR patches, drawn by seed and step
 noisy.py       convolutions that feel INT8's noise while they are trained
 optimizer.py   SOAP for matrices
-checkpoint.py  what a training needs to go on
-validation.py  PSNR by the literature's protocol
+checkpoint.py  the state that a training resumes from
 record.py      the log (CSV) and the record (JSON)
-plots.py       the curve of a training
 """

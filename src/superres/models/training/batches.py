@@ -1,4 +1,4 @@
-"""Training data: pairs of frame files with their index, and the random batches drawn from them."""
+"""Training data: pairs of frame files with an index, and random batches of their patches."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Pairs:
 
 
 def open_pairs(index: Path) -> Pairs:
-    """Open the frame files that lie beside a clip's index (`{clip}.json`).
+    """Open the frame files next to a clip's index (`{clip}.json`).
 
     Raises UserError if the index can't be read, lacks a key, is empty, or an HR image is not twice its LR
     image.
@@ -54,8 +54,7 @@ def open_pairs(index: Path) -> Pairs:
 
 
 def check_patches(pairs: Pairs, patches: Sequence[int]) -> None:
-    """Raise UserError, naming the image, if the largest of the patches (LR pixels) is larger than an
-    image."""
+    """Raise UserError if the largest of the patches (LR pixels) is larger than an image."""
     patch = max(patches)
     for image, (height, width) in zip(pairs.names, pairs.lr.shapes, strict=True):
         if min(height, width) < patch:
@@ -68,12 +67,12 @@ def check_patches(pairs: Pairs, patches: Sequence[int]) -> None:
 def draw_batch(
     pairs: Pairs, seed: int, step: int, batch: int, patches: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The batch of one training step: a random size of patch, then random images, places and orientations.
+    """Return the batch of a training step: a random patch size, then random images, places and orientations.
 
-    A function of its arguments alone, so that a resumed training sees the batches that it would have seen.
-    Every image is as likely as any other, every place in it too, and each of the eight flips and quarter
-    turns. There are `batch` patches of the smallest size, fewer of a larger one, so that every step sees
-    about as many pixels. Returns LR patches N x P x P x 3 and HR patches N x 2P x 2P x 3, uint8 RGB.
+    It depends on the arguments alone: a resumed training gets the same batches. All images are equally
+    likely, and so are all places and the eight flips and quarter turns. There are `batch` patches of the
+    smallest size, fewer of a larger one: each step sees about as many pixels. LR patches are
+    N x P x P x 3, HR patches N x 2P x 2P x 3, uint8 RGB.
     """
     random = np.random.default_rng([seed, step])
     patch = patches[int(random.integers(len(patches)))]
@@ -91,5 +90,5 @@ def draw_batch(
 
 
 def orient(image: np.ndarray, turn: int) -> np.ndarray:
-    """One of a square's eight orientations: `turn` modulo 4 quarter turns, mirrored first from 4 up."""
+    """Turn a square by `turn` modulo 4 quarter turns; mirror it first if `turn` is 4 or more."""
     return np.rot90(image[:, ::-1] if turn >= 4 else image, turn % 4)

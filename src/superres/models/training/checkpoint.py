@@ -1,4 +1,4 @@
-"""Checkpoints: all that a training needs to go on as if it had not been interrupted."""
+"""Checkpoints: the state that an interrupted training resumes from, to the bit."""
 
 import hashlib
 import json
@@ -13,14 +13,14 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
 from superres.models.settings import TrainingSettings
 
-# They decide when a training reports, not what it computes.
+# These don't change the weights.
 _PACING = ("log_every", "checkpoint_every", "validate_every")
 
 
 def training_identity(
     model: str, settings: TrainingSettings, training: Path, validation: Path
 ) -> dict[str, str]:
-    """What a checkpoint must agree with: model, data (hashes of the indices), settings of the result."""
+    """Return the facts that a checkpoint must match: model, hashes of the indices, settings."""
     chosen = {name: str(value) for name, value in settings.model_dump().items() if name not in _PACING}
     indices = {"training set": training, "validation set": validation}
     hashes = {kind: hashlib.sha256(path.read_bytes()).hexdigest() for kind, path in indices.items()}
@@ -28,15 +28,15 @@ def training_identity(
 
 
 def save_checkpoint(state: dict[str, Any], identity: dict[str, str], path: Path) -> None:
-    """Write a checkpoint; the file before it is replaced once the new one is whole."""
+    """Write a checkpoint, whole or not at all."""
     with Outputs({"checkpoint": str(path)}) as outputs:
         torch.save({"identity": json.dumps(identity), "state": state}, outputs["checkpoint"])
 
 
 def load_checkpoint(path: Path, identity: dict[str, str]) -> dict[str, Any]:
-    """Read the state that `save_checkpoint` wrote (tensors and plain values only are unpickled).
+    """Return the state that `save_checkpoint` wrote; only tensors and plain values are unpickled.
 
-    Raises UserError if the file is no checkpoint, or one of a training with another identity.
+    Raises UserError if the file is no checkpoint, or has another identity.
     """
     try:
         content = torch.load(path, weights_only=True)

@@ -1,5 +1,4 @@
-"""Convolutions that feel, while they are trained, the noise that INT8 will put on their weights and
-inputs."""
+"""Convolutions with the noise of INT8 on their weights and inputs, in training."""
 
 from collections.abc import Sequence
 
@@ -13,14 +12,14 @@ _POOL = 1 << 22
 
 
 class NoisyConv2d(nn.Conv2d):
-    """A convolution which adds uniform noise to its input and its weights, in training mode only.
+    """A convolution that adds uniform noise to its input and weights, in training mode only.
 
     The noise is as wide as the steps of symmetric INT8 (the largest magnitude of the input, or of an output
-    channel's weights, over 127) times `noise`. An input's largest magnitude is that of the last thousand
-    steps or so (`amax`, which forgets by `FORGETTING` a step), as min-max calibration takes it over many
-    images: a batch of patches alone rarely has it. A network trained with it settles where rounding hurts
-    little: see docs/networks.md, and for the idea Baskin et al., "NICE: Noise Injection and Clamping
-    Estimation", 2021 (arXiv:1810.00162). With `noise` 0, and in evaluation mode, it is a plain convolution.
+    channel's weights, over 127) times `noise`. The input's largest magnitude `amax` is that of about the
+    last thousand steps (it decays by `FORGETTING` a step), as min-max calibration sees many images.
+    A network trained with it loses little by rounding: see docs/networks.md, and Baskin et al., "NICE: Noise
+    Injection and Clamping Estimation", 2021 (arXiv:1810.00162). With `noise` 0, and in evaluation mode, it
+    is a plain convolution.
     """
 
     noise: float = 0.0
@@ -37,9 +36,9 @@ class NoisyConv2d(nn.Conv2d):
         return self._conv_forward(torch.add(input, self._draw(input.shape), alpha=step), noisy, self.bias)
 
     def _draw(self, shape: Sequence[int]) -> Tensor:
-        """Uniform values from -0.5 to 0.5, channels last: a stretch of the pool that begins anywhere.
+        """Return uniform values from -0.5 to 0.5, channels last: a slice of the pool from a random place.
 
-        Drawing each value anew would take a third of a step's time.
+        New values would take a third of a step's time.
         """
         if self.pool is None:
             raise RuntimeError("expected a pool of noise, found none: call set_noise")
@@ -51,20 +50,19 @@ class NoisyConv2d(nn.Conv2d):
 
 
 def magnitudes(network: nn.Module) -> list[float]:
-    """What each noisy convolution of a network remembers of its input, for a checkpoint."""
+    """Return `amax` of each noisy convolution of a network, for a checkpoint."""
     return [module.amax for module in network.modules() if isinstance(module, NoisyConv2d)]
 
 
 def set_magnitudes(network: nn.Module, amax: Sequence[float]) -> None:
-    """Have a network's noisy convolutions remember what `magnitudes` gave."""
+    """Restore the result of `magnitudes` in a network's noisy convolutions."""
     noisy = [module for module in network.modules() if isinstance(module, NoisyConv2d)]
     for module, value in zip(noisy, amax, strict=True):
         module.amax = value
 
 
 def set_noise(network: nn.Module, noise: float, seed: int) -> None:
-    """Have a network's convolutions add `noise` steps of INT8 in training mode, from a pool drawn with
-    `seed`."""
+    """Make a network's convolutions add `noise` steps of INT8 in training, from a pool drawn with `seed`."""
     pool = torch.rand(_POOL, generator=torch.Generator().manual_seed(seed)) - 0.5
     for module in network.modules():
         if isinstance(module, NoisyConv2d):

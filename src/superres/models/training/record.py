@@ -1,20 +1,60 @@
-"""What a training leaves behind besides weights and log: its record (JSON)."""
+"""The log (CSV) and the record (JSON) of a training. Light: a plot reads the log without torch."""
 
-import platform
+import csv
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
+from superres.device.base.errors import UserError
+from superres.device.base.outputs import Outputs, write_csv, write_json
 
-from superres.device.base.outputs import Outputs, write_json
-from superres.models.training.batches import Pairs
+COLUMNS = ("step", "learning_rate", "loss", "validation_psnr_y_db", "objective")
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """A row of the log: `loss` is the mean of the objective since the previous row."""
+
+    step: int
+    learning_rate: float
+    loss: float
+    validation_psnr_y_db: float | None
+    objective: str
+
+
+def write_log(rows: Sequence[LogRow], path: Path) -> None:
+    """Write the log as CSV, whole or not at all; without a validation its column is empty."""
+    with Outputs({"log": str(path)}) as outputs:
+        write_csv(outputs["log"], COLUMNS, ([getattr(row, column) for column in COLUMNS] for row in rows))
+
+
+def read_log(log: Path) -> list[LogRow]:
+    """Return the rows of a log; raises UserError if the file is no log or is empty."""
+    try:
+        with log.open(newline="", encoding="utf-8") as file:
+            rows = [
+                LogRow(
+                    step=int(row["step"]),
+                    learning_rate=float(row["learning_rate"]),
+                    loss=float(row["loss"]),
+                    validation_psnr_y_db=float(text) if (text := row["validation_psnr_y_db"]) else None,
+                    objective=row["objective"],
+                )
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{log}: expected a training log ({','.join(COLUMNS)}), found otherwise: {error!r}"
+        ) from error
+    if not rows:
+        raise UserError(f"{log}: expected at least one row, found none")
+    return rows
 
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """Where weights come from; PSNRs are means over the validation images (see `validation`)."""
+    """The origin of weights; PSNRs are means over the validation images (see `train.validate`)."""
 
     model: str
     data: dict[str, Any]
@@ -32,13 +72,3 @@ def write_record(record: TrainingRecord, path: Path) -> None:
     """Write the record as JSON, whole or not at all."""
     with Outputs({"record": str(path)}) as outputs:
         write_json(outputs["record"], asdict(record))
-
-
-def describe_pairs(pairs: Pairs) -> dict[str, Any]:
-    """A set of images as the record names it: its name, their number and their names."""
-    return {"name": pairs.name, "images": len(pairs), "names": list(pairs.names)}
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the weights' bits depend on."""
-    return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}

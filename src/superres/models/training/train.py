@@ -1,5 +1,11 @@
-"""Training of a network: seeded, resumable to the bit, logged."""
+"""Training of a network: seeded, resumable to the bit, logged.
 
+Validation follows the protocol of the super-resolution literature, as Set5's published figures do: luma is
+studio-swing BT.601, as MATLAB's rgb2ycbcr, and a border of two HR pixels is left out. The paper's Eq. 2, the
+default for arms, differs.
+"""
+
+import platform
 import sys
 import time
 from dataclasses import asdict
@@ -16,22 +22,17 @@ from tqdm import tqdm
 
 from superres.code_version import code_commit
 from superres.device.base.errors import UserError
+from superres.device.frames.pixels import upscale_bicubic
+from superres.device.frames.psnr import LITERATURE, mean_squared_errors, psnr
 from superres.device.machine.facts import keep_freed_memory
-from superres.models.colour import rgb_to_luma
 from superres.models.networks import Network, build_network
+from superres.models.operations import rgb_to_luma
 from superres.models.settings import TrainingSettings
 from superres.models.training.batches import Pairs, check_patches, draw_batch, open_pairs
 from superres.models.training.checkpoint import load_checkpoint, save_checkpoint, training_identity
-from superres.models.training.log import LogRow, write_log
 from superres.models.training.noisy import magnitudes, set_magnitudes, set_noise
 from superres.models.training.optimizer import MatrixSoap
-from superres.models.training.record import (
-    TrainingRecord,
-    describe_pairs,
-    versions,
-    write_record,
-)
-from superres.models.training.validation import validate, validate_bicubic
+from superres.models.training.record import LogRow, TrainingRecord, write_log, write_record
 from superres.models.weights import save_weights
 
 
@@ -48,13 +49,11 @@ def train_model(
 ) -> None:
     """Train a model and write its weights (safetensors), record (JSON) and log (CSV).
 
-    `training` and `validation` are indices (`{clip}.json`) of pairs of frame files. A training that was
-    interrupted goes on from `checkpoint`, beside which its log grows; both are deleted once the outputs are
-    written. With one thread the
-    weights are the same to the bit as without the interruption (see `TrainingSettings`). Networks for luma
-    train on luma, `espcn_rgb` on RGB. The weights kept are the average over the steps. Raises UserError
-    for an unknown model, sets that don't fit, a checkpoint of another training, and a training that
-    diverges.
+    `training` and `validation` are indices (`{clip}.json`) of pairs of frame files. An interrupted training
+    resumes from `checkpoint`, next to its unfinished log; both are deleted at the end. With one thread it
+    gives the same bits as without the interruption (see `TrainingSettings`). Networks for luma train on
+    luma, `espcn_rgb` on RGB. The weights are the average over the steps. Raises UserError for an unknown
+    model, sets that don't fit, a checkpoint of another training, and a training that diverges.
     """
     unfinished_log = checkpoint.with_suffix(".csv")
     torch.set_num_threads(settings.threads)
@@ -87,22 +86,22 @@ def train_model(
 
 
 def describe(row: LogRow, rows: list[LogRow]) -> str:
-    """A log's newest row and its last validation, for the progress bar."""
+    """Return the newest row and the last validation of a log, for the progress bar."""
     scores = [r.validation_psnr_y_db for r in rows if r.validation_psnr_y_db is not None]
     return f"{row.objective} {row.loss:.2e}" + (f", validation {scores[-1]:.2f} dB" if scores else "")
 
 
 def moving_average(decay: float, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-    """The next exponential moving average of a weight after `count` values.
+    """Return the next exponential moving average of a weight after `count` values.
 
-    It forgets faster in the beginning, min(decay, (1 + count) / (10 + count)), so that the random weights
-    of the start are gone soon (the rule of TensorFlow's ExponentialMovingAverage, `num_updates`).
+    The decay is min(decay, (1 + count) / (10 + count)): the random weights of the start are soon forgotten
+    (as in TensorFlow's ExponentialMovingAverage, `num_updates`).
     """
     return torch.lerp(average, current, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
 
 
 class Trainer:
-    """A network, its optimizer and its averaged twin, moved one step at a time."""
+    """A network, its optimizer and its averaged twin, trained one step at a time."""
 
     def __init__(self, model: str, settings: TrainingSettings, training: Pairs, validation: Pairs):
         check_patches(training, settings.patches)
@@ -127,7 +126,7 @@ class Trainer:
         """Take one step. Raises UserError if its loss or the weights after it are not finite."""
         self.step += 1
         self.optimizer.set_learning_rate(self.settings.learning_rate_at(self.step))
-        # As the batch, the noise is a function of seed and step alone.
+        # The noise, as the batch, depends on seed and step alone.
         torch.manual_seed(self.settings.seed << 32 | self.step)
         low, high = self._draw()
         objective = self.settings.objective_at(self.step)
@@ -146,7 +145,7 @@ class Trainer:
             )
 
     def due(self, every: int) -> bool:
-        """Whether something that happens every so many steps, and after the last, happens now."""
+        """Return whether something is due that happens every so many steps and after the last."""
         return self.step % every == 0 or self.step == self.settings.steps
 
     def log(self) -> LogRow:
@@ -168,7 +167,7 @@ class Trainer:
         return self.average.module  # pyright: ignore[reportReturnType]
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs to go on at the next step; tensors and plain values only."""
+        """Return the state for `restore`: tensors and plain values only."""
         return {
             "step": self.step,
             "seconds": self._seconds(),
@@ -181,7 +180,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a saved state."""
+        """Restore a saved state."""
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -191,7 +190,7 @@ class Trainer:
         self._seconds_before, self._started = state["seconds"], time.monotonic()
 
     def record(self) -> TrainingRecord:
-        """What the finished training's record says."""
+        """Return the record of the finished training."""
         data = {"training": describe_pairs(self.training), "validation": describe_pairs(self.validation)}
         return TrainingRecord(
             model=self.model,
@@ -217,3 +216,39 @@ class Trainer:
             low, high = rgb_to_luma(low), rgb_to_luma(high)
         layout = torch.channels_last
         return low.contiguous(memory_format=layout), high.contiguous(memory_format=layout)
+
+
+def psnr_y_db(upscaled: np.ndarray, reference: np.ndarray) -> float:
+    """Return PSNR of luma in dB for uint8 H x W x 3 RGB frames, infinite for equal ones."""
+    return psnr(mean_squared_errors(reference, upscaled, LITERATURE)[1])
+
+
+def upscale(network: Network, frame: np.ndarray) -> np.ndarray:
+    """Run a network on a frame: uint8 H x W x 3 to uint8 2H x 2W x 3, rounded to the nearest level."""
+    with torch.inference_mode():
+        levels = torch.from_numpy(frame.copy()).permute(2, 0, 1)[None].float().div(255)
+        output = network(levels.contiguous(memory_format=torch.channels_last))
+        return output[0].mul(255).round().byte().permute(1, 2, 0).numpy()
+
+
+def validate(network: Network, pairs: Pairs) -> float:
+    """Return a network's mean luma PSNR over the images in dB, and leave it in evaluation mode."""
+    network.eval()
+    scores = [psnr_y_db(upscale(network, pairs.lr[i]), pairs.hr[i]) for i in range(len(pairs))]
+    return float(np.mean(scores))
+
+
+def validate_bicubic(pairs: Pairs) -> float:
+    """Return the mean luma PSNR of `upscale_bicubic` over the images in dB."""
+    scores = [psnr_y_db(upscale_bicubic(pairs.lr[i]), pairs.hr[i]) for i in range(len(pairs))]
+    return float(np.mean(scores))
+
+
+def describe_pairs(pairs: Pairs) -> dict[str, Any]:
+    """Return the entry of a set of images in the record: name, number and names."""
+    return {"name": pairs.name, "images": len(pairs), "names": list(pairs.names)}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that the weights' bits depend on."""
+    return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}

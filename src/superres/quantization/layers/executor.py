@@ -1,5 +1,4 @@
-"""Execute graphs that no arm is made of yet: built and opened by a runtime, in the form that its arms
-have."""
+"""Execute graphs without an arm: a runtime builds and opens them in the form of its arms."""
 
 import tempfile
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ from superres.models.graphs.uint8.forms import PLAIN, form_of, write_form
 
 @dataclass(frozen=True)
 class Executor:
-    """What executes graphs: a runtime by name, what its engines take and give, its threads.
+    """A runtime by name, the type of its engines' frames, its threads.
 
-    `form` is that of every graph on uint8 frames; None takes the runtime's own, as its arms do. `size` is the
-    height and width of frames that are all of one size: engines are made for it, as an arm's are.
+    `form` is that of every graph on uint8 frames; None takes the runtime's own, as arms do. With `size`,
+    height and width, engines are built for frames of this size only, as those of arms.
     """
 
     runtime: str
@@ -29,7 +28,7 @@ class Executor:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the runtime is told."""
+        """The options of the runtime."""
         sizes = {key: [*self.size] for key in ("smallest", "tuned", "largest")} if self.size else None
         return {"frames": self.frames, **({"sizes": sizes} if sizes else {})}
 
@@ -39,7 +38,7 @@ class Executor:
         return load_runtime(self.runtime).versions()[self.runtime]
 
     def form_of(self, graph: onnx.ModelProto) -> str:
-        """The form of a graph: a Q/DQ graph's is another than that of one in float."""
+        """Return the form of a graph, which differs for Q/DQ and float graphs."""
         if self.frames != "uint8":
             return PLAIN
         quantized = any(node.op_type == "QuantizeLinear" for node in graph.graph.node)
@@ -48,18 +47,17 @@ class Executor:
 
 @dataclass(frozen=True)
 class OpenedGraph:
-    """A graph's session, and how many of its convolutions the runtime really executes in INT8."""
+    """A graph's session, and the number of convolutions that the runtime executes in INT8."""
 
     session: Session
     int8_convolutions: int
 
 
 def open_graph(graph: onnx.ModelProto, executor: Executor, *, simulated: bool = False) -> OpenedGraph:
-    """Build the engine of a graph with any Q/DQ pairs or none, and open it; no file is left behind.
+    """Build and open the engine of a graph with or without Q/DQ pairs; its files are temporary.
 
-    With `simulated` it computes with rounded floats, for graphs in which data is quantised and the weights
-    aren't. Raises UserError if the runtime can't read the graph, UnsupportedError if this machine can't run
-    it.
+    With `simulated` it computes with rounded floats, for graphs with INT8 data and float weights. Raises
+    UserError if the runtime can't read the graph, UnsupportedError if this machine can't run it.
     """
     runtime, form = load_runtime(executor.runtime), executor.form_of(graph)
     settings = Settings(AS_WRITTEN, executor.threads, {**executor.options, "simulated": simulated})

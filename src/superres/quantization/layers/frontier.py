@@ -1,4 +1,4 @@
-"""Loss against time of every subset of layers in float: the frontier, and the choice by a budget."""
+"""Loss against time of all subsets of layers in float: the frontier, and the choice by a budget."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,11 +9,16 @@ import polars as pl
 
 from superres.csv_rows import write_rows
 from superres.device.base.errors import UserError
-from superres.quantization.layers.layers import NONE, parse_subset
-from superres.quantization.layers.schema import Frontier, read_subset_losses, read_subset_times
+from superres.quantization.layers.schema import (
+    NONE,
+    Frontier,
+    parse_subset,
+    read_subset_losses,
+    read_subset_times,
+)
 
 TIME_STEP = 0.01
-"""Ratios of times are compared to this: what is less apart is noise."""
+"""The step that ratios of times are compared in: smaller differences are noise."""
 
 _STATE = ("model", "recipe", "runtime", "runtime_version", "onnx_sha256", "ranges_sha256")
 
@@ -21,7 +26,7 @@ _STATE = ("model", "recipe", "runtime", "runtime_version", "onnx_sha256", "range
 def find_frontier(losses: Path, times: Path, out: Path) -> None:
     """Join losses and times of the same subsets, and mark those that no other subset dominates.
 
-    Raises UserError if the two files aren't of one state of one model, or not of the same subsets.
+    Raises UserError for files of different models, states or subsets.
     """
     lost, timed = read_subset_losses(losses), read_subset_times(times)
     subsets = lost["float_layers"].to_list()
@@ -45,7 +50,7 @@ def find_frontier(losses: Path, times: Path, out: Path) -> None:
 
 
 def _time_of(rounds: pl.DataFrame, subset: str) -> dict[str, float]:
-    """Times of a subset, as ratios of each round's own time of INT8 throughout."""
+    """Return the times of a subset, as ratios to each round's time with all layers in INT8."""
     ratios = (rounds[subset] / rounds[NONE]).to_list()
     low, middle, high = quantiles(ratios, n=4, method="inclusive")
     return {
@@ -57,7 +62,7 @@ def _time_of(rounds: pl.DataFrame, subset: str) -> dict[str, float]:
 
 
 def frontier(rows: Sequence[Mapping[str, Any]]) -> list[bool]:
-    """For each row whether no other has a `time_ratio` and a `loss_db` as low, and one of them lower."""
+    """Return for each row whether no other is as low in `time_ratio` and `loss_db`, and lower in one."""
 
     def dominates(other: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
         pairs = [(other[key], row[key]) for key in ("time_ratio", "loss_db")]
@@ -67,11 +72,11 @@ def frontier(rows: Sequence[Mapping[str, Any]]) -> list[bool]:
 
 
 def choose_subset(rows: Sequence[Mapping[str, Any]], budget_db: float, path: Path) -> Mapping[str, Any]:
-    """The row of the cheapest subset whose loss is within a budget, in dB, of those of the file `path`.
+    """Return the row of the cheapest subset whose loss is within a budget in dB; `path` is the rows' file.
 
-    Cheapest by time (in steps of TIME_STEP), then by the number of layers in float, then by the loss. A
-    subset with which nothing runs in INT8 is none to choose: FP32 is a precision of its own. Raises UserError
-    if no subset is within the budget, with the least loss there is.
+    Cheapest by time (in steps of TIME_STEP), then by the number of layers in float, then by loss. A subset
+    without INT8 is never chosen: that is FP32. Raises UserError, with the least loss, if no subset is within
+    the budget.
     """
     some_int8 = [row for row in rows if row["int8_convolutions"] > 0]
     if not some_int8:

@@ -1,11 +1,25 @@
-"""The schemas of what is measured of a model's layers; the columns' order is the file's."""
+"""The schemas of tables about a model's layers, with columns in file order, and their names of layers."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import dataframely as dy
 import polars as pl
 
 from superres.csv_rows import read_rows
+from superres.quantization.qdq import BOTH, Part
+
+ALL, NONE = "all", "none"
+"""Stand for all layers, and for none, in place of a layer's name."""
+
+Subset = tuple[str, ...]
+"""Layers that stay in float, in the graph's order."""
+
+PARTS: Mapping[str, frozenset[Part]] = {
+    "weights": frozenset(("weights",)),
+    "activations": frozenset(("activations",)),
+    "both": BOTH,
+}
 
 _SHA256 = r"^[0-9a-f]{64}$"
 _LAYERS = r"^(none|[A-Za-z0-9_./:-]+( [A-Za-z0-9_./:-]+)*)$"
@@ -26,10 +40,10 @@ def _sha256(description: str) -> dy.String:
 
 
 class Sensitivity(dy.Schema):
-    """What each part of each layer of a model loses on a clip: one row is one graph."""
+    """The loss of each part of each layer of a model on a clip: one row is one graph."""
 
     model = dy.String(primary_key=True, description="the model")
-    recipe = dy.String(primary_key=True, description="what stands behind int8-: a recipe, or a name for one")
+    recipe = dy.String(primary_key=True, description="the part after int8-: a recipe, or a name for one")
     runtime = dy.String(primary_key=True, description="what executed the graph")
     clip = dy.String(primary_key=True, description="frames that were evaluated")
     layer = dy.String(primary_key=True, description="a layer, or all, or none")
@@ -52,12 +66,12 @@ class Sensitivity(dy.Schema):
 
     @dy.rule()
     def loss_is_the_difference(self) -> pl.Expr:
-        """The loss is that against FP32, and nothing else."""
+        """The loss is the difference to FP32."""
         return (pl.col("fp32_psnr_db") - pl.col("psnr_db") - pl.col("loss_db")).abs() < 1e-9
 
 
 class SubsetLosses(dy.Schema):
-    """What a model loses on calibration images with some layers in float: one row is one subset of them."""
+    """The loss of a model on calibration images with some layers in float: one row is one subset."""
 
     model = dy.String(primary_key=True, description="the model")
     recipe = dy.String(primary_key=True, description="the recipe that its layers are quantised by")
@@ -78,12 +92,12 @@ class SubsetLosses(dy.Schema):
 
     @dy.rule()
     def loss_is_the_difference(self) -> pl.Expr:
-        """The loss is that against FP32, and nothing else."""
+        """The loss is the difference to FP32."""
         return (pl.col("fp32_psnr_of_mean_db") - pl.col("psnr_of_mean_db") - pl.col("loss_db")).abs() < 1e-9
 
 
 class SubsetTimes(dy.Schema):
-    """How long a frame took with some layers in float: one row is one subset of them in one round."""
+    """The time of a frame with some layers in float: one row is one subset in one round."""
 
     model = dy.String(primary_key=True, description="the model")
     recipe = dy.String(primary_key=True, description="the recipe that its layers are quantised by")
@@ -101,7 +115,7 @@ class SubsetTimes(dy.Schema):
 
 
 class Frontier(dy.Schema):
-    """What each subset of layers in float loses and takes: one row is one subset."""
+    """Loss and time of each subset of layers in float: one row is one subset."""
 
     model = dy.String(primary_key=True, description="the model")
     recipe = dy.String(primary_key=True, description="the recipe that its layers are quantised by")
@@ -127,21 +141,31 @@ class Frontier(dy.Schema):
     ranges_sha256 = _sha256("the ranges that it is quantised by")
 
 
+def subset_text(subset: Subset) -> str:
+    """Return a subset as tables write it: names of layers with a space between, or none."""
+    return " ".join(subset) or NONE
+
+
+def parse_subset(text: str) -> Subset:
+    """Return the subset of a text by `subset_text`."""
+    return () if text == NONE else tuple(text.split(" "))
+
+
 def read_subset_losses(path: Path) -> dy.DataFrame[SubsetLosses]:
-    """Read and check a file of `measure_subsets`; raises UserError if it is not one."""
+    """Return the checked rows of a file of `measure_subsets`; raises UserError for another file."""
     return read_rows(SubsetLosses, path, "losses of subsets of layers")
 
 
 def read_subset_times(path: Path) -> dy.DataFrame[SubsetTimes]:
-    """Read and check a file of `time_subsets`; raises UserError if it is not one."""
+    """Return the checked rows of a file of `time_subsets`; raises UserError for another file."""
     return read_rows(SubsetTimes, path, "times of subsets of layers")
 
 
 def read_frontier(path: Path) -> dy.DataFrame[Frontier]:
-    """Read and check a file of `find_frontier`; raises UserError if it is not one."""
+    """Return the checked rows of a file of `find_frontier`; raises UserError for another file."""
     return read_rows(Frontier, path, "the frontier of a model's layers in float")
 
 
 def read_sensitivity(path: Path) -> dy.DataFrame[Sensitivity]:
-    """Read and check a file of `measure_sensitivity`; raises UserError if it is not one."""
+    """Return the checked rows of a file of `measure_sensitivity`; raises UserError for another file."""
     return read_rows(Sensitivity, path, "the sensitivity of a model's layers")

@@ -1,11 +1,10 @@
-"""Sensitivity: what the weights and the activations of each layer cost in PSNR, quantised alone or left alone
-in float."""
+"""Sensitivity: the loss in PSNR of each layer's weights and activations, quantised alone or kept in float."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 import onnx
 
@@ -19,9 +18,8 @@ from superres.device.tasks.engine import Clip, open_clip_frames, read_clip
 from superres.device.tasks.quality import compare_frame
 from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.layers.executor import Executor, open_graph
-from superres.quantization.layers.layers import Variant, quantized_layers, sensitivity_variants
-from superres.quantization.layers.schema import Sensitivity
-from superres.quantization.qdq import quantize_graph
+from superres.quantization.layers.schema import ALL, NONE, PARTS, Sensitivity
+from superres.quantization.qdq import BOTH, Part, quantize_graph, quantized_layers
 from superres.quantization.ranges.record import read_ranges
 
 
@@ -35,8 +33,26 @@ class ClipFiles:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """A graph in which a part of a layer is quantised `alone`, or everything `all_but` it.
+
+    `parts` names the quantised parts of each convolution, by its result.
+    """
+
+    layer: str
+    part: str
+    quantized: Literal["alone", "all_but"]
+    parts: Mapping[str, Collection[Part]]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a convolution would multiply INT8 data by float weights, which no runtime does."""
+        return any(set(parts) == {"activations"} for parts in self.parts.values())
+
+
+@dataclass(frozen=True)
 class _Measured:
-    """PSNR in dB, a value a clip, and how many convolutions ran in INT8."""
+    """PSNR in dB, a value a clip, and the number of convolutions in INT8."""
 
     psnrs: Sequence[float]
     int8_convolutions: int
@@ -56,13 +72,11 @@ def measure_sensitivity(
     protocol: PsnrProtocol,
     frames: int | None = None,
 ) -> None:
-    """Write `sensitivity.csv` of a model under a recipe: a row a clip, layer and part (see
-    `tables.Sensitivity`).
+    """Write `sensitivity.csv` of a model under a recipe: a row a clip, layer and part (see `Sensitivity`).
 
-    `onnx_path` and `ranges_path` are the state that is quantised, `fp32` is the model's graph, which losses
-    are against. Every graph is executed by a runtime, and its 8-bit frames are compared with HR, as an arm's
-    are; `frames` is how many of each clip, evenly spread (None: all). Raises UserError for files that don't
-    belong together.
+    `onnx_path` and `ranges_path` are the quantised state; losses are against the model's graph `fp32`. A
+    runtime executes each graph, and its 8-bit frames are compared with HR, as an arm's. `frames` is their
+    number in each clip, evenly spread (None: all). Raises UserError for files that don't belong together.
     """
     graph, ranges = load_onnx(onnx_path), read_ranges(ranges_path, onnx_path)
     variants = sensitivity_variants(quantized_layers(graph, ranges, onnx_path, float_layers))
@@ -100,8 +114,24 @@ def measure_sensitivity(
     write_rows(Sensitivity, rows, out)
 
 
+def sensitivity_variants(layers: Mapping[str, str]) -> list[Variant]:
+    """Return the graphs that the sensitivity of some layers is measured on.
+
+    These are: nothing quantised; all weights, all activations, everything; and of each layer the weights, the
+    activations and both, alone and as the only part in float.
+    """
+    everything = dict.fromkeys(layers.values(), BOTH)
+    variants = [Variant(NONE, "both", "alone", {})]
+    variants += [Variant(ALL, name, "alone", dict.fromkeys(everything, part)) for name, part in PARTS.items()]
+    for layer, result in layers.items():
+        for name, part in PARTS.items():
+            variants.append(Variant(layer, name, "alone", {result: part}))
+            variants.append(Variant(layer, name, "all_but", {**everything, result: BOTH - part}))
+    return variants
+
+
 class _Clip:
-    """An opened clip, and how PSNR is measured on it."""
+    """An opened clip, with its protocol of PSNR."""
 
     def __init__(self, files: ClipFiles, protocol: PsnrProtocol, frames: int | None):
         self._protocol = protocol
@@ -112,7 +142,7 @@ class _Clip:
         self.chosen = [i * len(self.lr) // count for i in range(count)]
 
     def psnr(self, session: Session, progress: Progress) -> float:
-        """Mean over the chosen frames of their PSNR, in dB."""
+        """Return the mean PSNR of the chosen frames, in dB."""
         values = []
         for i in self.chosen:
             where = f"clip {self.index.name}, frame {self.index.names[i]}"
@@ -130,7 +160,7 @@ def _measure(
     executor: Executor,
     label: str,
 ) -> tuple[_Measured, list[_Measured]]:
-    """Measure the model and each variant on each clip; the same graph only once."""
+    """Measure the model and each variant on each clip; equal graphs only once."""
     keys = [graph.SerializeToString(deterministic=True) for graph, _ in variants]
     reference = fp32.SerializeToString(deterministic=True)
     different = {reference: (fp32, False)}

@@ -1,7 +1,6 @@
-"""Which layers stay in float: the subsets that are tried, what each loses on calibration images, and how long
-each takes."""
+"""Subsets of layers in float: the ones to try, their loss on calibration images, and their time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -20,25 +19,25 @@ from superres.device.tasks.latency import Plan, measure_in_turn
 from superres.device.tasks.quality import compare_frame
 from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.layers.executor import Executor, OpenedGraph, open_graph
-from superres.quantization.layers.layers import (
+from superres.quantization.layers.schema import (
     Subset,
-    kept_in_float,
+    SubsetLosses,
+    SubsetTimes,
     parse_subset,
-    quantized_layers,
+    read_subset_losses,
     subset_text,
 )
-from superres.quantization.layers.schema import SubsetLosses, SubsetTimes, read_subset_losses
-from superres.quantization.qdq import quantize_graph
+from superres.quantization.qdq import BOTH, Part, quantize_graph, quantized_layers
 from superres.quantization.ranges.calibration import FrameFile, open_images
 from superres.quantization.ranges.record import read_ranges
 
 EXHAUSTIVE_LAYERS = 4
-"""Up to so many layers every subset is measured, beyond it those of a greedy search."""
+"""Up to this number of layers all subsets are measured, above it those of a greedy search."""
 
 
 @dataclass(frozen=True)
 class RecipeState:
-    """A model's state behind a recipe: its FP32 graph and its ranges."""
+    """A model's state after a recipe: its FP32 graph and its ranges."""
 
     model: str
     recipe: str
@@ -46,7 +45,7 @@ class RecipeState:
     ranges_path: Path
 
     def variants(self) -> tuple[list[str], Callable[[Subset], onnx.ModelProto]]:
-        """The quantised layers, and what makes the graph with a subset of them in float."""
+        """Return the quantised layers, and a function to the graph with a subset of them in float."""
         graph, ranges = load_onnx(self.onnx_path), read_ranges(self.ranges_path, self.onnx_path)
         layers = quantized_layers(graph, ranges, self.onnx_path)
         return list(layers), lambda subset: quantize_graph(
@@ -54,7 +53,7 @@ class RecipeState:
         )
 
     def facts(self, executor: Executor) -> dict[str, Any]:
-        """What every row says of the state and of what executed it."""
+        """Return the columns that all rows share: the state and its executor."""
         return {
             "model": self.model,
             "recipe": self.recipe,
@@ -66,11 +65,17 @@ class RecipeState:
         }
 
 
-def search_subsets(layers: Sequence[str], loss_of: Callable[[Subset], float]) -> list[Subset]:
-    """The subsets of layers to keep in float that are worth their time, from none of the layers to all.
+def kept_in_float(layers: Mapping[str, str], subset: Iterable[str]) -> dict[str, frozenset[Part]]:
+    """Return the quantised parts of each convolution if a subset of the layers stays in float."""
+    left = set(subset)
+    return {result: BOTH for layer, result in layers.items() if layer not in left}
 
-    Up to EXHAUSTIVE_LAYERS layers that is each of them. Beyond, it is a chain: the next layer to stay in
-    float is always the one with which the loss, which `loss_of` gives, is least; of equals the first.
+
+def search_subsets(layers: Sequence[str], loss_of: Callable[[Subset], float]) -> list[Subset]:
+    """Return the subsets of layers in float to try, from none of the layers to all.
+
+    Up to EXHAUSTIVE_LAYERS layers these are all subsets. Above, they are a chain: the next layer in float is
+    always the one with the least loss by `loss_of`, the first of equals.
     """
     if len(layers) <= EXHAUSTIVE_LAYERS:
         return [subset for size in range(len(layers) + 1) for subset in combinations(layers, size)]
@@ -86,7 +91,7 @@ def search_subsets(layers: Sequence[str], loss_of: Callable[[Subset], float]) ->
 
 
 def measured_subsets(layers: int) -> int:
-    """How many subsets `search_subsets` needs the loss of, at most."""
+    """Return the largest number of subsets whose loss `search_subsets` needs."""
     return 2**layers if layers <= EXHAUSTIVE_LAYERS else 1 + layers * (layers + 1) // 2
 
 
@@ -100,10 +105,10 @@ def measure_subsets(
     downsampling: str,
     protocol: PsnrProtocol,
 ) -> None:
-    """Write what a model loses with each subset of its layers in float, against its graph `fp32`.
+    """Write the loss of a model with each subset of its layers in float, against its graph `fp32`.
 
-    Calibration images stand in for a clip, which must not decide what it is evaluated with: each is taken as
-    HR, and its LR twin is downsampled here. Raises UserError for files that don't belong together.
+    Calibration images replace a clip, which must not influence what is evaluated on it: each is taken as HR,
+    and its LR twin is downsampled here. Raises UserError for files that don't belong together.
     """
     layers, quantized = state.variants()
     pairs = _ImagePairs(images, downsampling)
@@ -147,11 +152,11 @@ def measure_subsets(
 def time_subsets(
     state: RecipeState, losses: Path, images: Path, out: Path, *, executor: Executor, plan: Plan
 ) -> None:
-    """Write how long a frame takes with each subset of `losses` in float, a row a round and subset.
+    """Write the time of a frame with each subset of `losses` in float, a row a round and subset.
 
-    All of them take turns on the calibration images, so that their ratios can be trusted where the machine
-    can't; the plan is that of each. Engines are made for the images' size if they have but one, as those of
-    arms are. Raises UserError for files that don't belong together.
+    The subsets take turns on the calibration images: their ratios hold even on a noisy machine. `plan` is
+    that of each. Engines are built for the images' size if all share one, as those of arms. Raises
+    UserError for files that don't belong together.
     """
     _, quantized = state.variants()
     subsets = read_subset_losses(losses)["float_layers"].to_list()
@@ -180,10 +185,10 @@ class _ImagePairs:
         return len(self._images)
 
     def psnr(self, opened: OpenedGraph, protocol: PsnrProtocol, progress: Progress) -> float:
-        """PSNR of the images' mean squared error, in dB.
+        """Return PSNR of the images' mean squared error, in dB.
 
-        A mean of PSNRs would be that of the smoothest images: where FP32 reaches 45 dB, INT8's noise is all
-        there is.
+        A mean of PSNRs would follow the smoothest images: where FP32 reaches 45 dB, only INT8's noise is
+        left.
         """
         errors = []
         for i, image in enumerate(self._images):

@@ -1,8 +1,8 @@
-"""TensorRT calibration caches: a text file with one scale a tensor, as TensorRT itself writes and reads it.
+"""TensorRT calibration caches: text files with one scale a tensor, in TensorRT's own format.
 
-The first line names version and calibrator (`TRT-8502-EntropyCalibration2`), every other one a tensor and its
-scale, the big-endian float32 in hexadecimal: `frame: 3c010a14`. The range is 127 times the scale. Light: a
-study's check reads caches before any work starts.
+The first line names version and calibrator (`TRT-8502-EntropyCalibration2`), each other one a tensor and its
+scale, a big-endian float32 in hexadecimal: `frame: 3c010a14`. The range is 127 times the scale. Light: caches
+are read while a study is checked.
 """
 
 import math
@@ -15,14 +15,14 @@ from superres.device.base.errors import UserError
 from superres.device.base.int8 import INT8_MAX
 
 VERSION = "8502"
-"""TensorRT of JetPack 5.1, the last for Xavier NX; TensorRT takes a cache of its own version only."""
+"""TensorRT of JetPack 5.1, the last for Xavier NX; TensorRT takes only caches of its own version."""
 
 _HEADER = re.compile(r"TRT-[0-9A-Za-z]+-\w*Calibration\w*")
 _ENTRY = re.compile(r"(?P<name>.+?)\s*:\s*(?P<scale>[0-9a-fA-F]{1,8})")
 
 
 def read_cache(path: Path) -> dict[str, float]:
-    """The largest magnitude (127 times the scale, exact in float64) of every tensor that a cache names.
+    """Return the largest magnitude (127 times the scale, exact in float64) of each tensor in a cache.
 
     Raises UserError for a file that is no cache, and for a tensor that is named twice.
     """
@@ -53,7 +53,7 @@ def read_cache(path: Path) -> dict[str, float]:
 
 
 def select_ranges(ranges: Mapping[str, float], names: list[str], path: Path) -> dict[str, float]:
-    """The ranges of the tensors of a graph; the cache `path` may name others too, as TensorRT's do.
+    """Return the ranges of a graph's tensors; the cache `path` may name others too, as TensorRT's do.
 
     Raises UserError if one is missing or not positive and finite.
     """
@@ -72,8 +72,7 @@ def select_ranges(ranges: Mapping[str, float], names: list[str], path: Path) -> 
 
 
 def format_cache(ranges: Mapping[str, float], version: str = VERSION) -> str:
-    """The text of a cache with these largest magnitudes, whose scales are rounded to float32 as in a Q/DQ
-    graph."""
+    """Return the text of a cache with these largest magnitudes; scales are float32, as in a Q/DQ graph."""
     lines = [f"TRT-{version}-EntropyCalibration2"]
     lines += [f"{name}: {struct.pack('>f', amax / INT8_MAX).hex()}" for name, amax in ranges.items()]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Write the ranges of activations that a calibration gives: a small JSON, and TensorRT's cache beside it."""
+"""Write the ranges of a calibration: a small JSON, and a TensorRT calibration cache."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,12 +29,11 @@ def calibrate_ranges(
     observed: Path | None = None,
     cache: Path | None = None,
 ) -> None:
-    """Write the range [-amax, amax] of what every convolution of an FP32 graph reads and writes.
+    """Write the range [-amax, amax] of the input and output of each convolution of an FP32 graph.
 
-    `observed` is the file of `observe_activations` that the methods with images read, `cache` the TensorRT
-    calibration cache that the method `cache` replays; `fixed` needs neither. Both outputs appear together.
-    Raises UserError for the method of a tool, statistics of another graph, tensors that are constant, and a
-    cache that lacks a tensor.
+    Methods with images read `observed`, a file of `observe_activations`. The method `cache` replays `cache`,
+    a TensorRT calibration cache; `fixed` needs neither. Both outputs appear together. Raises UserError for
+    the method of a tool, statistics of another graph, constant tensors, and a cache that lacks a tensor.
     """
     if settings.method in TOOLS:
         raise UserError(
@@ -67,8 +66,7 @@ def _write(ranges: Ranges, digest: str, ranges_out: Path, cache_out: Path) -> No
 
 
 def measured_ranges(seen: Observed, settings: CalibrationSettings) -> Ranges:
-    """What a method with images makes of what was observed of a graph; raises UserError for constant
-    tensors."""
+    """Return the ranges of a method with images; raises UserError for constant tensors."""
     seen.require_spread(f"calibration {settings.name}")
     tensors, notes = {}, {}
     for name, statistics in seen.tensors.items():
@@ -84,8 +82,7 @@ def measured_ranges(seen: Observed, settings: CalibrationSettings) -> Ranges:
 
 
 def _fixed(graph: onnx.ModelProto, names: Sequence[str], settings: CalibrationSettings) -> Ranges:
-    """What trtexec assumes without a calibration cache (TensorRT samples, sampleEngines.cpp,
-    setTensorScales)."""
+    """Return trtexec's ranges without a cache (TensorRT samples, sampleEngines.cpp, setTensorScales)."""
     inputs = {value.name for value in graph.graph.input}
     tensors = {
         name: TensorRange(None, None, settings.input_range if name in inputs else settings.output_range)
@@ -107,7 +104,7 @@ def _origin(
     images: int = 0,
     notes: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """What the record says about a calibration."""
+    """Return the entry of a calibration in the record."""
     return {
         "calibration": settings.name,
         "method": settings.method,

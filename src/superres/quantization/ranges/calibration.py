@@ -1,4 +1,4 @@
-"""The images that a calibration looks at."""
+"""The images of a calibration: random tensors, or a calibration set."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ Image = tuple[str, np.ndarray]
 
 @dataclass(frozen=True)
 class RandomImages:
-    """Tensors of independent random values, the dummy input of a calibration without images.
+    """Tensors of independent random values, for a calibration without images.
 
     `uniform` draws from [0, 1) and `normal` from the standard normal distribution, as float32, never clipped
     nor rounded to 8 bits; `ones` is 1 everywhere.
@@ -34,14 +34,14 @@ class RandomImages:
 
 @dataclass(frozen=True)
 class FrameFile:
-    """The first `count` images (None: all) of a calibration set, `path` with its index `.json` beside it."""
+    """The first `count` images (None: all) of the calibration set `path`; its index `.json` is next to it."""
 
     path: Path
     count: int | None = None
 
 
 def images_of(data: RandomData | SetData, frames: Path | None) -> RandomImages | FrameFile:
-    """The images that a study names: random tensors, or those of the frame file `frames` of its calibration set."""
+    """Return the images of a study's data: random tensors, or a calibration set in the file `frames`."""
     if isinstance(data, RandomData):
         return RandomImages(data.kind, data.seed, data.images, data.height, data.width)
     if frames is None:
@@ -50,7 +50,7 @@ def images_of(data: RandomData | SetData, frames: Path | None) -> RandomImages |
 
 
 def count_images(data: RandomImages | FrameFile) -> int:
-    """Number of images; raises UserError for none or for fewer than asked."""
+    """Return the number of images; raises UserError for none or for fewer than asked."""
     if isinstance(data, RandomImages):
         if data.count < 1:
             raise UserError(f"random calibration images: expected a count of 1 or more, found {data.count}")
@@ -67,7 +67,7 @@ def count_images(data: RandomImages | FrameFile) -> int:
 
 
 def read_images(data: RandomImages | FrameFile) -> Iterator[Image]:
-    """The images one by one, the same ones at every call."""
+    """Yield the images one by one, the same at every call."""
     count = count_images(data)
     if isinstance(data, RandomImages):
         generator = np.random.default_rng(data.seed)
@@ -81,13 +81,12 @@ def read_images(data: RandomImages | FrameFile) -> Iterator[Image]:
 
 
 def open_images(data: FrameFile) -> list[np.ndarray]:
-    """The images of a calibration set as they are, uint8 H x W x 3 RGB, memory-mapped; errors as
-    `count_images`."""
+    """Return the images of a set, uint8 H x W x 3 RGB, memory-mapped; errors as `count_images`."""
     return open_frames(data.path, _read_index(data.path)["shapes"])[: count_images(data)]
 
 
 def first_images(data: RandomImages | FrameFile, count: int) -> RandomImages | FrameFile:
-    """The first `count` images of some, or all of them where there are fewer."""
+    """Return the first `count` images, or all if there are fewer."""
     return replace(data, count=min(count, count_images(data)))
 
 
@@ -103,7 +102,7 @@ def _draw(data: RandomImages, generator: np.random.Generator) -> np.ndarray:
 
 
 def describe_data(data: RandomImages | FrameFile) -> dict[str, Any]:
-    """What the ranges file says about the images: the random draw, or the frame file's name and hash."""
+    """Return the images' entry in the ranges file: the random draw, or the frame file's name and hash."""
     if isinstance(data, RandomImages):
         return {"type": "random", **asdict(data)}
     return {

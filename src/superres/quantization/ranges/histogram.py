@@ -1,4 +1,4 @@
-"""How often each magnitude occurs in a tensor: a fine histogram whose range doubles by merging bins."""
+"""A fine histogram of a tensor's magnitudes, whose range doubles by merging bins."""
 
 import math
 from collections.abc import Iterator
@@ -9,21 +9,20 @@ from functools import partial
 import numpy as np
 
 BINS = 1 << 18
-"""Bins over a power-of-two range below which all magnitudes lie: a bin is at most 2^-17 of the largest
-one."""
+"""Bins over a power-of-two range that holds all magnitudes: a bin is at most 2^-17 of the largest one."""
 
 # Below this every value falls into the first bin; the factor to bins is still a float32.
 _LEAST_EXPONENT = -100
-# Values that one thread bins at a time: what it needs for them stays near the processor.
+# Values that one thread bins at a time: its arrays fit into the CPU's cache.
 _BLOCK = 1 << 19
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What is kept of a tensor's values: their extremes, and a histogram of their magnitudes.
+    """The extremes of a tensor's values, and a histogram of their magnitudes.
 
-    `counts` (int64, BINS) is over [0, 2^exponent), and bin i holds the |x| in [i, i + 1) * width. Nothing in
-    it depends on the order in which values came, nor on how they were shared out among threads.
+    `counts` (int64, BINS) covers [0, 2^exponent); bin i holds the |x| in [i, i + 1) * width. The order of
+    values and the number of threads don't matter.
     """
 
     low: float
@@ -48,8 +47,7 @@ class Statistics:
 
 
 def measure(values: np.ndarray, low: float, high: float, pool: Executor, workers: int) -> Statistics:
-    """Statistics of finite float32 values of any shape with their extremes, binned in `workers` parts by a
-    pool."""
+    """Return statistics of finite float32 values of any shape, binned in `workers` parts by a pool."""
     # frexp: 2^(exponent - 1) <= amax < 2^exponent.
     exponent = max(math.frexp(max(abs(low), abs(high)))[1], _LEAST_EXPONENT)
     parts = np.array_split(values.reshape(-1), workers)
@@ -58,14 +56,14 @@ def measure(values: np.ndarray, low: float, high: float, pool: Executor, workers
 
 
 def merge(one: Statistics, other: Statistics) -> Statistics:
-    """Statistics of the values of both, exactly those that one pass over all of them gives."""
+    """Return statistics of the values of both, exactly those of one pass over all."""
     exponent = max(one.exponent, other.exponent)
     counts = widen(one, exponent).counts + widen(other, exponent).counts
     return Statistics(min(one.low, other.low), max(one.high, other.high), exponent, counts)
 
 
 def widen(seen: Statistics, exponent: int) -> Statistics:
-    """The same over the larger range [0, 2^exponent); exact, since the edges of wider bins are edges too."""
+    """Return the same over a larger range [0, 2^exponent); exact: the edges of wider bins are edges too."""
     doublings = min(exponent - seen.exponent, int(math.log2(BINS)))
     if doublings == 0:
         return seen
@@ -76,7 +74,7 @@ def widen(seen: Statistics, exponent: int) -> Statistics:
 
 def _count(values: np.ndarray, exponent: int) -> np.ndarray:
     counts = np.zeros(BINS, np.int64)
-    # A power of two: the product is exact, so the bin is the floor of the true quotient.
+    # A power of two: the product is exact, and the bin is the floor of the true quotient.
     factor = np.float32(2.0 ** (int(math.log2(BINS)) - exponent))
     scaled, indices = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.intp)
     for block in _blocks(values):

@@ -1,4 +1,4 @@
-"""Stream images through an FP32 graph once, and keep of its activations what every method needs."""
+"""Stream images through an FP32 graph once, and keep statistics of its activations for all methods."""
 
 import json
 import math
@@ -17,7 +17,12 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, sha256_file
 from superres.device.base.progress import Progress
 from superres.device.machine.facts import usable_cpus
-from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
+from superres.models.graphs.onnx_file import (
+    find_convolutions,
+    load_onnx,
+    observed_tensors,
+    with_outputs,
+)
 from superres.quantization.ranges.calibration import (
     FrameFile,
     Image,
@@ -29,14 +34,12 @@ from superres.quantization.ranges.calibration import (
 from superres.quantization.ranges.histogram import Statistics, measure, merge, widen
 
 LADDER = (1, 2, 5, 10, 20, 40, 100)
-"""Numbers of images that can always be asked for afterwards, so that a plot over them costs no second
-pass."""
+"""Numbers of images whose statistics are always kept: a plot over them needs no second pass."""
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What was seen of a graph's tensors on the first `images` images of `data` (as `describe_data` says
-    it)."""
+    """Statistics of a graph's tensors on the first `images` images of `data` (by `describe_data`)."""
 
     onnx_sha256: str
     data: Mapping[str, Any]
@@ -45,11 +48,11 @@ class Observed:
 
     @property
     def constant(self) -> bool:
-        """Whether tensors may be the same everywhere, since the data is."""
+        """Whether tensors may be constant, since the data is."""
         return self.data.get("kind") == "ones"
 
     def require_spread(self, where: str) -> None:
-        """Raise UserError for a tensor that is zero or, without reason, the same everywhere."""
+        """Raise UserError for a tensor that is zero or, on varying data, constant."""
         for name, seen in self.tensors.items():
             if seen.amax == 0 or (seen.low == seen.high and not self.constant):
                 raise UserError(
@@ -67,15 +70,14 @@ def observe_activations(
     model: str,
     threads: int = 0,
 ) -> None:
-    """Write the statistics of what every convolution reads and writes, for the first images of the data.
+    """Write statistics of the input and output of each convolution, for the first images of the data.
 
     `onnx_path` is an FP32 graph with one image input (float32 1 x 3 x H x W in [0, 1]). The output of a
-    convolution is taken after its ReLU. `prefixes` are further numbers of images that will be asked
-    for, at most all of `data`; those of LADDER are kept too. Images stream through one at a time: time is
-    linear in their number, memory doesn't depend on it. `threads` 0 takes every processor. The file is an
-    .npz without pickled objects; the same inputs and threads give the same bytes. Raises UserError for a
-    graph without convolutions, an empty calibration set, activations that are not finite, and tensors that
-    are constant.
+    convolution is taken after its ReLU. `prefixes` are numbers of images to keep statistics for, besides
+    LADDER and all. Images stream one at a time: memory doesn't depend on their number. `threads` 0 takes all
+    CPUs. The file is an .npz without pickled objects; the same inputs and threads give the same bytes. Raises
+    UserError for a graph without convolutions, an empty calibration set, activations that are not finite,
+    and constant tensors.
     """
     graph = load_onnx(onnx_path)
     names = observed_tensors(find_convolutions(graph))
@@ -89,7 +91,7 @@ def observe_activations(
         for index, image in zip(range(kept[-1]), read_images(data), strict=False):
             for name, values, low, high in _run(session, names, image):
                 seen = measure(values, low, high, pool, workers)
-                # The next tensor is taken while this one's values could still be held.
+                # Free the values before the next tensor is taken.
                 del values
                 if index == 0 or index in kept:
                     parts[name].append(seen)
@@ -102,7 +104,7 @@ def observe_activations(
 
 
 def read_observed(path: Path, images: int | None = None) -> Observed:
-    """What a file of `observe_activations` says about its first `images` images (None: all that it has seen).
+    """Return the statistics in a file of `observe_activations` for the first `images` images (None: all).
 
     Raises UserError for another file, and for a number of images that it doesn't hold.
     """
@@ -125,7 +127,7 @@ def read_observed(path: Path, images: int | None = None) -> Observed:
 
 
 def _prefixes(data: RandomImages | FrameFile, asked: Sequence[int]) -> list[int]:
-    """Numbers of images that are kept, increasing; the last is the number of all."""
+    """Return the numbers of images to keep, increasing; the last is that of all."""
     total = count_images(data)
     if surplus := [count for count in asked if not 1 <= count <= total]:
         raise UserError(
@@ -136,13 +138,8 @@ def _prefixes(data: RandomImages | FrameFile, asked: Sequence[int]) -> list[int]
 
 
 def _open_observed(graph: onnx.ModelProto, names: Sequence[str], threads: int) -> ort.InferenceSession:
-    """A session that gives every observed tensor as an output."""
-    observed = onnx.ModelProto()
-    observed.CopyFrom(graph)
-    present = {value.name for value in (*observed.graph.input, *observed.graph.output)}
-    for name in names:
-        if name not in present:
-            observed.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    """Return a session with every observed tensor as an output."""
+    observed = with_outputs(graph, names)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     return ort.InferenceSession(observed.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -151,7 +148,7 @@ def _open_observed(graph: onnx.ModelProto, names: Sequence[str], threads: int) -
 def _run(
     session: ort.InferenceSession, names: Sequence[str], image: Image
 ) -> Iterator[tuple[str, np.ndarray, float, float]]:
-    """Each observed tensor with its values, all finite, and their extremes, for one image."""
+    """Yield each observed tensor with its finite values and their extremes, for one image."""
     label, tensor = image
     entry = session.get_inputs()[0].name
     computed = [name for name in names if name != entry]
@@ -159,7 +156,7 @@ def _run(
     values[entry] = tensor
     for name in names:
         array = np.asarray(values.pop(name))
-        # numpy's min and max hand a NaN on, so both are finite only if every value is.
+        # numpy's min and max pass on a NaN: both are finite only if all values are.
         low, high = float(array.min()), float(array.max())
         if not (math.isfinite(low) and math.isfinite(high)):
             raise UserError(
@@ -184,7 +181,7 @@ def _write(out: Path, facts: Mapping[str, Any], parts: Mapping[str, Sequence[Sta
     for index, pieces in enumerate(parts.values()):
         exponent = max(piece.exponent for piece in pieces)
         counts = np.stack([widen(piece, exponent).counts for piece in pieces])
-        # A part of 60 large images can have more zeros than 32 bits count.
+        # 60 large images can have more zeros than fit into 32 bits.
         fits = counts.max() <= np.iinfo(np.uint32).max
         arrays[f"counts_{index}"] = counts.astype(np.uint32) if fits else counts
         arrays[f"exponent_{index}"] = np.asarray(exponent)

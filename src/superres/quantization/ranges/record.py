@@ -1,4 +1,4 @@
-"""The record of how a graph is quantised: ranges of its tensors, and what was decided besides."""
+"""The record of how a graph is quantised: ranges of its tensors, and further choices."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ Weights = Literal["per-channel", "per-tensor"]
 
 @dataclass(frozen=True)
 class TensorRange:
-    """What was seen of a tensor (None where nothing was measured), and the magnitude that is quantised."""
+    """The extremes of a tensor (None if not measured), and the largest magnitude that is quantised."""
 
     min: float | None
     max: float | None
@@ -31,11 +31,11 @@ class TensorRange:
 class Ranges:
     """How the convolutions of one FP32 graph are quantised.
 
-    `tensors` has the range of everything that a convolution reads or writes. `origin` says where the ranges
-    come from: the calibration, its method, its images. `activation` symmetric is int8 around 0, asymmetric
-    uint8 with a zero-point. `weights` have one scale per output channel or one altogether: max |w| / 127, or
-    what `weight_amax` says for an initializer, a value a channel. Convolutions in `float_convolutions`, by
-    the name of their output, aren't quantised. `steps` is what has been done since the calibration.
+    `tensors` has the range of the input and output of each convolution. `origin` is where the ranges come
+    from: the calibration, its method, its images. `activation` symmetric is int8 around 0, asymmetric uint8
+    with a zero-point. `weights` have one scale per output channel or per tensor: max |w| / 127, or
+    `weight_amax` of the initializer over 127, a value a channel. Convolutions in `float_convolutions`, by the
+    name of their output, stay in float. `steps` are those taken since the calibration.
     """
 
     tensors: Mapping[str, TensorRange]
@@ -48,18 +48,17 @@ class Ranges:
 
 
 def ranges_text(ranges: Ranges, onnx_sha256: str) -> str:
-    """The record as JSON text; it belongs to the graph with that hash."""
+    """Return the record of the graph with this hash as JSON text."""
     record = asdict(ranges)
     record = {**record.pop("origin"), **record, "onnx_sha256": onnx_sha256}
     return json.dumps(record, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def read_ranges(path: Path, onnx_path: Path) -> Ranges:
-    """Read the record of a graph.
+    """Return the record of a graph from a file.
 
-    Raises UserError for another file, for the record of another graph, for ranges of tensors that no
-    convolution of the graph reads or writes or that lack one, and for ranges that are not positive and
-    finite.
+    Raises UserError for another file or the record of another graph, for missing or surplus tensors, and
+    for ranges that are not positive and finite.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -83,7 +82,7 @@ def read_ranges(path: Path, onnx_path: Path) -> Ranges:
 
 
 def check_ranges(ranges: Ranges, graph: onnx.ModelProto, path: Path) -> None:
-    """Raise UserError if these can't be the ranges of the graph; `path` is where they come from."""
+    """Raise UserError if these can't be the ranges of the graph; `path` is their file, for the message."""
     convolutions = find_convolutions(graph)
     names = observed_tensors(convolutions)
     if set(ranges.tensors) != set(names):

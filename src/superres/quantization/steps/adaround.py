@@ -1,4 +1,4 @@
-"""Rounding of weights up or down by what it does to a layer's output, instead of to the nearest level."""
+"""Round weights up or down by the effect on a layer's output, instead of to the nearest level."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -27,32 +27,33 @@ from superres.quantization.steps.base import (
     copy_graph,
     read_initializers,
     replace_initializers,
+    writer,
 )
-from superres.quantization.steps.bias import bias_name, refuse_behind
+from superres.quantization.steps.bias import bias_name, refuse_after
 
 _RIDGE = 1e-4
-"""Share of an input's mean variance that a weight's distance from the float one counts with."""
+"""Weight of the distance from the float weights, as a share of the inputs' mean variance."""
 
 
 def apply(state: State, job: StepJob) -> State:
     """Choose the levels of each quantised convolution's weights, and its bias, layer by layer.
 
-    What is minimised is the mean squared difference between the float result of a convolution and its INT8
-    result, at `pixels` pixels of each of the first `images` calibration images, with the INT8 input that it
-    really gets (the layers before it rounded already): M. Nagel and others, "Up or Down? Adaptive Rounding
-    for Post-Training Quantization", arXiv:2004.10568, equations 20 and 21 without the activation function.
-    There the choice is relaxed and trained. Here the quadratic form is written down; the levels of each
-    output channel start from the nearest ones and from those rounded in turn, descend one level at a time,
-    and the better end is taken: nothing is random but the pixels (`seed`). Raises UserError behind a step
-    that has rounded weights already, and for a convolution that isn't plain.
+    This minimises the mean squared difference between the float result of a convolution and its INT8 result,
+    at `pixels` pixels of each of the first `images` calibration images. Its input is INT8, after the layers
+    that are rounded already: M. Nagel and others, "Up or Down? Adaptive Rounding for Post-Training
+    Quantization", arXiv:2004.10568, equations 20 and 21 without the activation function. There the choice is
+    relaxed and trained. Here the levels of each output channel descend the quadratic form one level at a
+    time, from the nearest ones and from those rounded in turn; the better end wins. Only the pixels are
+    random (`seed`). Raises UserError after a step that has rounded weights, and for a convolution that isn't
+    plain.
     """
-    refuse_behind(state, "adaround", ("adaround", "qat"))
+    refuse_after(state, "adaround", ("adaround", "qat"))
     images = first_images(job.images("adaround"), job.settings.images)
     graph = copy_graph(state.graph)
     ranges = state.ranges
     path = Path(job.model)
     convolutions = quantized_convolutions(graph, ranges)
-    # What can't be rounded is said before any work.
+    # Check all convolutions before any work.
     windows = {convolution.result: _Window.of(graph, convolution) for convolution in convolutions}
     biases = {convolution.result: bias_name(graph, convolution) for convolution in convolutions}
     gains: dict[str, float] = {}
@@ -90,9 +91,8 @@ def _results(
     images: RandomImages | FrameFile,
     job: StepJob,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """For each image what the convolution gives in the float graph, O x H x W, and what it reads in the INT8
-    graph."""
-    reads = next(node for node in quantized.graph.node if convolution.result in node.output).input[0]
+    """Yield for each image the convolution's float result, O x H x W, and its input in the INT8 graph."""
+    reads = writer(quantized, convolution.result).input[0]
     floats = Taps(graph, [convolution.result], job.threads)
     int8 = Taps(quantized, [reads], job.threads)
     for _, image in read_images(images):
@@ -100,7 +100,7 @@ def _results(
 
 
 def _draw(random: np.random.Generator, size: tuple[int, ...], pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of some pixels, each at most once; sorted, so that reading them is fast."""
+    """Return rows and columns of some pixels, each at most once, sorted for fast reading."""
     height, width = size
     count = min(pixels, height * width)
     flat = np.sort(random.choice(height * width, count, replace=False, shuffle=False))
@@ -109,7 +109,7 @@ def _draw(random: np.random.Generator, size: tuple[int, ...], pixels: int) -> tu
 
 @dataclass(frozen=True)
 class _Window:
-    """What of its input a convolution looks at for one pixel."""
+    """The window of its input that a convolution reads for one pixel."""
 
     height: int
     width: int
@@ -120,8 +120,8 @@ class _Window:
 
     @classmethod
     def of(cls, graph: onnx.ModelProto, convolution: Convolution) -> "_Window":
-        """The window of a convolution; raises UserError for strides, dilations, groups."""
-        node = next(node for node in graph.graph.node if convolution.result in node.output)
+        """Return the window of a convolution; raises UserError for strides, dilations, groups."""
+        node = writer(graph, convolution.result)
         found = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         plain = {"strides": [1, 1], "dilations": [1, 1], "group": 1, "auto_pad": b"NOTSET"}
         for name, value in plain.items():
@@ -134,14 +134,14 @@ class _Window:
         return cls(*kernel, *found.get("pads", [0, 0, 0, 0]))
 
     def patches(self, data: np.ndarray, where: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """The windows of I x H x W at some output pixels, N x (I * kh * kw), float64."""
+        """Return the windows of I x H x W at some output pixels, N x (I * kh * kw), float64."""
         padded = np.pad(data, ((0, 0), (self.top, self.bottom), (self.left, self.right)))
         windows = np.lib.stride_tricks.sliding_window_view(padded, (self.height, self.width), axis=(1, 2))
         return windows[:, where[0], where[1]].swapaxes(0, 1).reshape(len(where[0]), -1).astype(np.float64)
 
 
 class _Normal:
-    """Sums behind the quadratic form: of inputs x (D of them), wanted outputs y (O) and their products."""
+    """Sums for the quadratic form: of inputs x (D of them), wanted outputs y (O) and their products."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -155,18 +155,18 @@ class _Normal:
         self._count += len(x)
 
     def bias(self, weights: np.ndarray) -> np.ndarray:
-        """The biases that go best with weights O x D: the mean difference is zero."""
+        """Return the best biases for weights O x D: the mean difference is zero."""
         return (self._sums["y"] - weights @ self._sums["x"]) / self._count
 
     def round(self, weights: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, float]:
-        """Levels O x D for weights O x D, and their error as a share of that of the nearest levels.
+        """Return levels O x D for weights O x D, and their error as a share of that of the nearest levels.
 
         `scale` O is the width of a level of each output channel.
         """
         mean_x, mean_y = self._sums["x"] / self._count, self._sums["y"] / self._count
         variance = self._sums["xx"] / self._count - np.outer(mean_x, mean_x)
         covariance = (self._sums["xy"] / self._count - np.outer(mean_x, mean_y)).T
-        # Directions that the images hardly have are held to the weights as they were.
+        # Directions that the images hardly have keep the float weights.
         ridge = _RIDGE * np.trace(variance) / len(variance)
         variance[np.diag_indices_from(variance)] += ridge
         form = _Form(variance, covariance + ridge * weights, scale)
@@ -191,7 +191,7 @@ class _Form:
     scale: np.ndarray
 
     def excess(self, levels: np.ndarray) -> np.ndarray:
-        """Error of levels O x D above that of the best real numbers, O."""
+        """Return the error of levels O x D above that of the best real numbers, O."""
         off = levels * self.scale[:, None] - self._best()
         return np.einsum("od,de,oe->o", off, self.variance, off, optimize=True)
 
@@ -199,11 +199,11 @@ class _Form:
         return np.linalg.solve(self.variance, self.covariance.T).T
 
     def round_in_turn(self) -> np.ndarray:
-        """Levels rounded one after the other, the later ones moved to make up for the earlier ones.
+        """Round levels one after the other; later ones compensate the error of earlier ones.
 
-        Babai's nearest plane; with the inverse's Cholesky factor, as E. Frantar and others, "GPTQ",
-        arXiv:2210.17323, equations 2 and 3. Inputs that vary most come first: their error is the dearest to
-        make up for.
+        Babai's nearest plane with the inverse's Cholesky factor, as in E. Frantar and others, "GPTQ",
+        arXiv:2210.17323, equations 2 and 3. Inputs that vary most come first: their error is the hardest to
+        compensate.
         """
         order = np.argsort(-np.diag(self.variance), kind="stable")
         inverse = np.linalg.inv(self.variance[np.ix_(order, order)])
@@ -218,7 +218,7 @@ class _Form:
         return levels
 
     def descend(self, levels: np.ndarray) -> np.ndarray:
-        """Levels that no change of a single one by one improves: from `levels` on, the best change first."""
+        """Change single levels by one, the best change first, until none improves the error."""
         levels = levels.copy()
         rows = np.arange(len(levels))
         slope = (levels @ self.variance) * self.scale[:, None] - self.covariance

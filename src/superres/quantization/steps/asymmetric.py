@@ -1,4 +1,4 @@
-"""uint8 activations: all 256 levels over what a tensor really takes, such as [0, amax] behind a ReLU."""
+"""uint8 activations: all 256 levels over the range of a tensor, such as [0, amax] after a ReLU."""
 
 from dataclasses import replace
 
@@ -6,9 +6,8 @@ from superres.quantization.steps.base import State, StepJob
 
 
 def apply(state: State, job: StepJob) -> State:
-    """Have activations quantised to uint8 with a zero-point: half the step of symmetric int8 behind a ReLU.
+    """Quantise activations to uint8 with a zero-point: half the step of symmetric int8 after a ReLU.
 
-    For runtimes on processors; TensorRT takes zero-point 0 of int8 alone (B. Jacob and others,
-    arXiv:1712.05877).
+    For runtimes on CPUs; TensorRT takes only int8 with zero-point 0 (B. Jacob and others, arXiv:1712.05877).
     """
     return State(state.graph, replace(state.ranges, activation="asymmetric"))

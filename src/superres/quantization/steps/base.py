@@ -1,5 +1,4 @@
-"""Take one step of a recipe: the state that goes in and comes out, what a step is told, and what steps
-share."""
+"""Run a step of a recipe: its input and output, its job, and helpers that steps share."""
 
 import importlib
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from onnx import numpy_helper
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, sha256_file
 from superres.keys import Keys
-from superres.models.graphs.onnx_file import load_onnx
+from superres.models.graphs.onnx_file import load_onnx, with_outputs
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, images_of
 from superres.quantization.ranges.record import Ranges, check_ranges, ranges_text, read_ranges
 from superres.quantization.recipes import STEPS
@@ -24,8 +23,7 @@ from superres.quantization.settings import Calibration, CalibrationSettings, Ran
 
 @dataclass(frozen=True)
 class State:
-    """An FP32 graph, and how it is to be quantised; `facts` is what the last step has to say, for the
-    record."""
+    """An FP32 graph, and how to quantise it; `facts` are those of the last step, for the record."""
 
     graph: onnx.ModelProto
     ranges: Ranges
@@ -34,11 +32,9 @@ class State:
 
 @dataclass(frozen=True)
 class StepJob:
-    """What a step is told: model, calibration, images (None for a calibration without), its own settings,
-    threads.
+    """The job of a step: model, calibration, its images if any, the step's settings, threads.
 
-    `measured` is the file of what was measured of the state that the step starts from, for steps that follow
-    one.
+    `measured` is the file of the measurement that the step needs, of the state before it; None for most.
     """
 
     model: str
@@ -60,9 +56,9 @@ class StepJob:
         measured: Path | None,
         threads: int,
     ) -> Self:
-        """Return what a step is told, from keys as their `model_dump` has them.
+        """Return the job of a step, with calibration and settings from their `model_dump`.
 
-        `frames` is the frame file of the calibration set, None for random data and for steps that look at no image.
+        `frames` is the frame file of the calibration set, None for random data and steps without images.
         """
         chosen = Calibration(**calibration)
         random = isinstance(chosen.data, RandomData)
@@ -70,13 +66,13 @@ class StepJob:
         return cls(model, chosen, images, STEPS[step].settings(**settings), threads, measured)
 
     def measurement(self, step: str) -> Path:
-        """The file of what was measured; raises UserError without one."""
+        """Return the file of the measurement; raises UserError without one."""
         if self.measured is None:
             raise UserError(f"step {step}: expected a file of what was measured before it, found none")
         return self.measured
 
     def images(self, step: str) -> RandomImages | FrameFile:
-        """The images; raises UserError without any."""
+        """Return the images; raises UserError without any."""
         if self.data is None:
             raise UserError(
                 f"step {step}: expected a calibration with images, found {self.calibration.name}, "
@@ -89,17 +85,17 @@ class Step(Protocol):
     """A module of this package."""
 
     def apply(self, state: State, job: StepJob) -> State:
-        """A new state; the one that it is given stays as it is."""
+        """Return a new state; the given one doesn't change."""
         ...
 
 
 def refine_onnx(
     onnx_path: Path, ranges_path: Path, step: str, job: StepJob, *, onnx_out: Path, ranges_out: Path
 ) -> None:
-    """Write the graph and the ranges that a step, a module of `superres.quantization.steps`, makes of others.
+    """Run a step, a module of `superres.quantization.steps`, and write the new graph and ranges.
 
-    Both outputs appear together, and the step is written into the new record. The same inputs give the same
-    bytes. Raises UserError if graph and ranges don't belong together, and where the step can't be taken.
+    Both outputs appear together, and the new record names the step. The same inputs give the same bytes.
+    Raises UserError if graph and ranges don't belong together, and if the step isn't possible.
     """
     module = cast(Step, importlib.import_module(f"superres.quantization.steps.{step}"))
     state = module.apply(State(load_onnx(onnx_path), read_ranges(ranges_path, onnx_path)), job)
@@ -114,19 +110,24 @@ def refine_onnx(
 
 
 def copy_graph(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy that may be changed."""
+    """Return a copy."""
     copied = onnx.ModelProto()
     copied.CopyFrom(graph)
     return copied
 
 
+def writer(graph: onnx.ModelProto, name: str) -> onnx.NodeProto:
+    """Return the node that writes a tensor."""
+    return next(node for node in graph.graph.node if name in node.output)
+
+
 def read_initializers(graph: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """Every initializer of a graph by name."""
+    """Return every initializer of a graph by name."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
 
 
 def replace_initializers(graph: onnx.ModelProto, values: Mapping[str, np.ndarray]) -> None:
-    """Put other values, of the same shape and type, in the place of some initializers."""
+    """Replace the values of some initializers by others of the same shape."""
     for tensor in graph.graph.initializer:
         if tensor.name in values:
             old = numpy_helper.to_array(tensor)
@@ -137,19 +138,14 @@ def replace_initializers(graph: onnx.ModelProto, values: Mapping[str, np.ndarray
 
 
 class Taps:
-    """A graph with one image input, run by ONNX Runtime on the processor for some of its tensors.
+    """A graph with one image input, run by ONNX Runtime on the CPU for some of its tensors.
 
-    Nothing is fused or reordered: a tensor has the value that the graph as written gives it. `threads` 0
-    takes every processor; sums may differ in their last bits from one number of threads to another.
+    Nothing is fused or reordered: tensors have the values of the graph as written. `threads` 0 takes all
+    CPUs; the last bits of sums may depend on the number of threads.
     """
 
     def __init__(self, graph: onnx.ModelProto, names: Sequence[str], threads: int = 0):
-        tapped = onnx.ModelProto()
-        tapped.CopyFrom(graph)
-        present = {value.name for value in (*tapped.graph.input, *tapped.graph.output)}
-        for name in names:
-            if name not in present:
-                tapped.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+        tapped = with_outputs(graph, names)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -160,7 +156,7 @@ class Taps:
         self._input = self._session.get_inputs()[0].name
 
     def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        """The tapped tensors for an image 1 x 3 x H x W, float32, by name."""
+        """Return the tapped tensors for an image 1 x 3 x H x W, float32, by name."""
         computed = [name for name in self._names if name != self._input]
         values = self._session.run(computed, {self._input: image})
         tapped = {name: np.asarray(value) for name, value in zip(computed, values, strict=True)}

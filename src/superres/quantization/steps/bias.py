@@ -1,4 +1,4 @@
-"""Bias correction: take back the shift that rounding puts on the mean of every output channel."""
+"""Bias correction: remove the shift that rounding adds to the mean of each output channel."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,19 +19,19 @@ from superres.quantization.steps.base import (
     copy_graph,
     read_initializers,
     replace_initializers,
+    writer,
 )
 
 
 def apply(state: State, job: StepJob) -> State:
-    """Correct the bias of each quantised convolution by the mean of (float result - INT8 result), layer by
-    layer.
+    """Add the mean of (float result - INT8 result) to the bias of each quantised convolution, layer by layer.
 
-    Means are over all pixels of the first `images` calibration images; a layer is measured with those before
-    it corrected already (M. Nagel and others, "Data-Free Quantization Through Weight Equalization and Bias
-    Correction", arXiv:1906.04721, section 4.2, with measured means). Raises UserError behind a step that has
-    no float graph left to compare with, and for a convolution without a bias.
+    Means are over all pixels of the first `images` calibration images; a layer is measured after those before
+    it are corrected (M. Nagel and others, "Data-Free Quantization Through Weight Equalization and Bias
+    Correction", arXiv:1906.04721, section 4.2, with measured means). Raises UserError after `adaround` and
+    `qat`, which leave no float graph to compare with, and for a convolution without a bias.
     """
-    refuse_behind(state, "bias", ("adaround", "qat"))
+    refuse_after(state, "bias", ("adaround", "qat"))
     images = first_images(job.images("bias"), job.settings.images)
     graph = copy_graph(state.graph)
     convolutions = quantized_convolutions(graph, state.ranges)
@@ -50,19 +50,19 @@ def apply(state: State, job: StepJob) -> State:
     return State(graph, replace(state.ranges), {"rms_shift": shifts})
 
 
-def refuse_behind(state: State, step: str, others: tuple[str, ...]) -> None:
+def refuse_after(state: State, step: str, others: tuple[str, ...]) -> None:
     """Raise UserError if one of the other steps was taken before this one."""
     for taken in state.ranges.steps:
         if taken["step"] in others:
             raise UserError(
                 f"step {step}: expected it before {taken['step']}, which does what it does and more, found "
-                "it behind; take it out"
+                "it after; take it out"
             )
 
 
 def bias_name(graph: onnx.ModelProto, convolution: Convolution) -> str:
-    """Name of a convolution's bias; raises UserError for one without."""
-    node = next(node for node in graph.graph.node if convolution.result in node.output)
+    """Return the name of a convolution's bias; raises UserError for one without."""
+    node = writer(graph, convolution.result)
     if len(node.input) != 3 or node.input[2] not in read_initializers(graph):
         raise UserError(f"convolution {convolution.layer}: expected a constant bias, found none")
     return node.input[2]
@@ -71,7 +71,7 @@ def bias_name(graph: onnx.ModelProto, convolution: Convolution) -> str:
 def _means(
     graph: onnx.ModelProto, convolutions: list[Convolution], images: RandomImages | FrameFile, threads: int
 ) -> dict[str, np.ndarray]:
-    """Mean of every channel of the convolutions' results, over all pixels of the images, float64."""
+    """Return the mean of every channel of the convolutions' results over all pixels, float64."""
     names = [convolution.result for convolution in convolutions]
     taps = Taps(graph, names, threads)
     sums = {name: np.zeros(0) for name in names}

@@ -1,11 +1,10 @@
 """int8 that holds a frame exactly: 256 levels around its middle instead of 127 above 0.
 
-Symmetric int8 has 127 steps for [0, 1], a frame has 255: half of what the first convolution is told is lost,
-though int8 has 256 levels. So 128 steps are taken away from what the convolution reads, and given back by its
-bias: conv(x) = conv(x - c) + c * (sum of the weights of each output channel). Where the convolution pads with
-zeros, the shifted data is padded with -c in a node of its own. In float nothing changes but rounding. In INT8
-the errors of rounded weights no longer add up with the frame's brightness, for the bias has what the weights
-were before.
+Symmetric int8 has 127 steps for [0, 1], a frame has 255: half of them are lost, though int8 has 256 levels.
+This step subtracts 128 steps from the input of the first convolution and adds them again in its bias:
+conv(x) = conv(x - c) + c * (sum of the weights of each output channel). If the convolution pads with zeros,
+a node of its own pads the shifted data with -c. In float only rounding changes. In INT8 the errors of rounded
+weights no longer grow with brightness: the bias is computed from the float weights.
 """
 
 from collections.abc import Mapping
@@ -25,20 +24,20 @@ from superres.quantization.steps.base import (
     copy_graph,
     read_initializers,
     replace_initializers,
+    writer,
 )
 
 _PREFIX = "center"
 _BELOW = 128
-"""Steps below 0 that int8 has."""
+"""Levels of int8 below 0."""
 
 
 def apply(state: State, job: StepJob) -> State:
-    """Center the data of the first convolution: what it reads, [0, high], takes all levels from -128 to 127.
+    """Center the data of the first convolution: its range [0, high] gets all levels from -128 to 127.
 
-    One step is high / 255, so that for [0, 1] they are the levels of a frame themselves. `high` is the
-    largest value that was seen, whatever less the calibration made of it: its choice was one among 127
-    levels. Raises UserError where nothing was measured, where the first convolution isn't quantised or where
-    it reads negative values already.
+    A step is high / 255: for [0, 1] these are the levels of a frame. `high` is the largest measured value,
+    even if the calibration chose less, which was for 127 levels. Raises UserError without a measurement, if
+    the first convolution isn't quantised, or if it reads negative values.
     """
     first = find_convolutions(state.graph)[0]
     seen = state.ranges.tensors[first.data]
@@ -59,8 +58,8 @@ def apply(state: State, job: StepJob) -> State:
 
 
 def _shift_data(graph: onnx.ModelProto, convolution: Convolution, middle: np.float32) -> str:
-    """Have a convolution read its data less `middle`, padded with -middle; gives the name of that."""
-    node = next(node for node in graph.graph.node if convolution.result in node.output)
+    """Make a convolution read its data minus `middle`, padded with -middle; return the tensor's name."""
+    node = writer(graph, convolution.result)
     values = read_initializers(graph)
     if len(node.input) != 3 or not {*node.input[1:]} <= values.keys():
         raise UserError(
@@ -92,7 +91,7 @@ def _shift_data(graph: onnx.ModelProto, convolution: Convolution, middle: np.flo
 
 
 def _take_pads(node: onnx.NodeProto) -> list[int]:
-    """Take a convolution's padding away; returns what it was: top, left, bottom, right."""
+    """Remove a convolution's padding; return it: top, left, bottom, right."""
     for attribute in node.attribute:
         if attribute.name == "pads":
             pads = list(attribute.ints)

@@ -1,5 +1,4 @@
-"""Cross-layer equalisation: scale channels between two convolutions so that both use their levels equally
-well."""
+"""Cross-layer equalisation: scale channels so neighbouring convolutions use their levels equally well."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -29,18 +28,17 @@ _ENOUGH = 1e-3
 
 
 def apply(state: State, job: StepJob) -> State:
-    """Multiply channel i between two convolutions by 1 / s_i, and divide by it again behind the ReLU.
+    """Multiply channel i between two convolutions by 1 / s_i, and divide by it again after the ReLU.
 
     s_i = sqrt(r_i / q_i), with r_i the largest magnitude of the first convolution's weights for channel i and
     q_i that of the second's: both become sqrt(r_i q_i) (M. Nagel and others, arXiv:1906.04721, equations 9
-    and 11), over and over until no scale moves by more than 0.1 %. In float nothing changes but rounding,
-    since a ReLU lets positive factors through. The ranges are measured anew, by the calibration's method on
-    its images. Raises UserError where no two convolutions follow each other, and behind other steps that
-    change the graph.
+    and 11). This repeats until no scale moves by more than 0.1 %. In float only rounding changes: a ReLU
+    passes positive factors. The ranges are measured again, by the calibration's method on its images. Raises
+    UserError if no two convolutions follow each other, and after any other step.
     """
     if state.ranges.steps:
         raise UserError(
-            "step equalize: expected it right behind the calibration, which it repeats, "
+            "step equalize: expected it right after the calibration, which it repeats, "
             f"found {state.ranges.steps[-1]['step']} before it"
         )
     pairs = list(_pairs(state.graph))
@@ -70,7 +68,7 @@ def apply(state: State, job: StepJob) -> State:
 
 
 def _pairs(graph: onnx.ModelProto) -> Iterator[tuple[Convolution, Convolution]]:
-    """Convolutions that follow each other: the second alone reads the ReLU of the first."""
+    """Yield convolutions that follow each other: the second alone reads the ReLU of the first."""
     convolutions = find_convolutions(graph)
     readers: dict[str, int] = defaultdict(int)
     for node in graph.graph.node:
@@ -83,11 +81,11 @@ def _pairs(graph: onnx.ModelProto) -> Iterator[tuple[Convolution, Convolution]]:
 
 
 def _scales(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """s_i for weights O x I x kh x kw and P x O x kh x kw; 1 where a channel has only zeros on one side."""
+    """Return s_i for weights O x I x kh x kw and P x O x kh x kw; 1 if a channel is all zeros on one side."""
     before = np.abs(first).max(axis=(1, 2, 3))
-    behind = np.abs(second).max(axis=(0, 2, 3))
-    used = (before > 0) & (behind > 0)
-    return np.sqrt(np.divide(before, behind, out=np.ones_like(before), where=used))
+    after = np.abs(second).max(axis=(0, 2, 3))
+    used = (before > 0) & (after > 0)
+    return np.sqrt(np.divide(before, after, out=np.ones_like(before), where=used))
 
 
 def _measure_again(graph: onnx.ModelProto, job: StepJob) -> Ranges:

@@ -1,5 +1,4 @@
-"""Power-of-two scales: a value is a whole number of steps 2^-f, and f, its fraction bits, is what is to be
-chosen."""
+"""Power-of-two scales: a value is a whole number of steps 2^-f; f, its fraction bits, is to be chosen."""
 
 import math
 from collections.abc import Mapping
@@ -12,28 +11,32 @@ from superres.device.base.errors import UserError
 from superres.device.base.int8 import INT8_MAX, UINT8_MAX
 from superres.quantization.qdq import quantized_convolutions
 from superres.quantization.ranges.record import Ranges
-from superres.quantization.steps.base import State, copy_graph, read_initializers, replace_initializers
+from superres.quantization.steps.base import (
+    State,
+    copy_graph,
+    read_initializers,
+    replace_initializers,
+    writer,
+)
 
 EXACT = 1 << 24
-"""float32 holds every whole number below this, and so do sums of them in any order."""
+"""float32 holds every whole number below this, and exact sums of them in any order."""
 
 _FINEST = 40
 
 
 @dataclass(frozen=True)
 class FractionBits:
-    """Fraction bits of a state: of each tensor that a quantised convolution reads, and of its weights by
-    channel.
+    """Fraction bits of each tensor that a quantised convolution reads, and of its weights by channel.
 
-    `tensors` are by the tensor's name, `weights` by the initializer's, an int64 value for each output
-    channel.
+    `tensors` are by tensor name; `weights`, by initializer name, are int64 values for each output channel.
     """
 
     tensors: Mapping[str, int]
     weights: Mapping[str, np.ndarray]
 
     def moved(self, tensors: Mapping[str, int], weights: Mapping[str, int]) -> "FractionBits":
-        """The same with some bits more (or fewer, if negative)."""
+        """Return the same with some bits added (or removed, if negative)."""
         return FractionBits(
             {name: bits + tensors.get(name, 0) for name, bits in self.tensors.items()},
             {name: bits + weights.get(name, 0) for name, bits in self.weights.items()},
@@ -41,7 +44,7 @@ class FractionBits:
 
 
 def fraction_bits(amax: float, whole: int) -> int:
-    """The most fraction bits with which 2^whole steps reach a magnitude: whole - ceil(log2(amax)).
+    """Return the most fraction bits with which 2^whole steps reach a magnitude: whole - ceil(log2(amax)).
 
     The classic rule of Q formats (L. Lai and others, CMSIS-NN, arXiv:1801.06601, section 3.1). int8 and uint8
     end one step earlier, at 2^whole - 1: a value in the last half step is clipped by up to one step.
@@ -51,11 +54,10 @@ def fraction_bits(amax: float, whole: int) -> int:
 
 
 def bits_by_range(state: State, step: str) -> FractionBits:
-    """Fraction bits from the ranges of a state; raises UserError naming `step` where no shift can do what it
-    asks.
+    """Return fraction bits by the ranges of a state.
 
-    That is behind a step that chose scales of weights itself, and for uint8 of a tensor that isn't known to
-    be without negative values. Output channels have bits of their own unless the weights have one scale.
+    Output channels have bits of their own unless the weights have one scale. Raises UserError, naming `step`,
+    after a step that chose scales of weights, and for uint8 of a tensor that may be negative.
     """
     ranges = state.ranges
     if ranges.weight_amax:
@@ -82,12 +84,10 @@ def bits_by_range(state: State, step: str) -> FractionBits:
 
 
 def with_bits(state: State, bits: FractionBits, facts: Mapping[str, Any]) -> State:
-    """The state with these fraction bits as its ranges, and biases that are whole numbers of steps of the
-    sums.
+    """Return the state with these fraction bits as ranges, and biases in whole steps of the sums.
 
-    A channel of weights gets fewer bits than asked for where its sums could leave 24 bits otherwise, which
-    int32 holds, and float32 exactly. Tensors that no convolution reads keep their ranges. `facts` are put
-    before the bits.
+    A channel of weights gets fewer bits if its sums could exceed 24 bits, which int32 holds, and float32
+    exactly. Tensors that no convolution reads keep their ranges. `facts` come before the bits.
     """
     graph = copy_graph(state.graph)
     values = read_initializers(graph)
@@ -100,7 +100,7 @@ def with_bits(state: State, bits: FractionBits, facts: Mapping[str, Any]) -> Sta
     weight_amax: dict[str, list[float]] = {}
     biases: dict[str, np.ndarray] = {}
     for convolution in quantized_convolutions(state.graph, state.ranges):
-        node = next(node for node in graph.graph.node if convolution.result in node.output)
+        node = writer(graph, convolution.result)
         bias = values[node.input[2]] if len(node.input) > 2 else np.zeros(len(values[convolution.weights]))
         sums = _Sums(bits.tensors[convolution.data], steps, values[convolution.weights], bias)
         together = state.ranges.weights == "per-tensor"
@@ -125,18 +125,17 @@ class _Sums:
     bias: np.ndarray
 
     def bias_steps(self, bits: np.ndarray) -> np.ndarray:
-        """The bias in steps of the sums, for fraction bits of the weights a channel, whole numbers in
-        float64."""
+        """Return the bias in whole steps of the sums, float64, for the fraction bits of the weights."""
         return np.rint(np.ldexp(self.bias.astype(np.float64), self.data + bits))
 
     def fitting(self, bits: np.ndarray, together: bool) -> np.ndarray:
-        """The bits, or as many fewer as keep every sum below EXACT; `together` for all channels alike."""
+        """Return the bits, or fewer to keep every sum below EXACT; `together` for all channels alike."""
         while (over := self._bound(bits) >= EXACT).any():
             bits = bits - (1 if together else over)
         return bits
 
     def _bound(self, bits: np.ndarray) -> np.ndarray:
-        """What no sum of a channel can exceed: all products at their largest, and the bias."""
+        """Return an upper bound of each channel's sums: all products at their largest, and the bias."""
         steps = np.ldexp(self.weights.astype(np.float64), bits[:, None, None, None])
         levels = np.abs(np.clip(np.rint(steps), -INT8_MAX - 1, INT8_MAX))
         # -128 is a level too.
@@ -145,7 +144,7 @@ class _Sums:
 
 
 def _steps(ranges: Ranges) -> int:
-    """Steps from 0 to the end of a tensor's range."""
+    """Return the number of steps from 0 to the end of a tensor's range."""
     return UINT8_MAX if ranges.activation == "asymmetric" else INT8_MAX
 
 
@@ -154,7 +153,7 @@ def _whole(ranges: Ranges) -> int:
 
 
 def _weight_bits(weights: np.ndarray, ranges: Ranges) -> np.ndarray:
-    """Bits of every output channel; a channel of zeros gets the fewest of the others."""
+    """Return the bits of every output channel; a channel of zeros gets the fewest of the others."""
     magnitudes = np.abs(weights.reshape(len(weights), -1).astype(np.float64)).max(axis=1)
     if ranges.weights == "per-tensor":
         magnitudes = np.full_like(magnitudes, magnitudes.max())

@@ -1,17 +1,17 @@
-"""Mixed precision: the cheapest layers stay in float that bring the loss within a budget."""
+"""Mixed precision: the cheapest layers stay in float that keep the loss within a budget."""
 
 from dataclasses import replace
 
 from superres.quantization.layers.frontier import choose_subset
-from superres.quantization.layers.layers import parse_subset, quantized_layers
-from superres.quantization.layers.schema import read_frontier
+from superres.quantization.layers.schema import parse_subset, read_frontier
+from superres.quantization.qdq import quantized_layers
 from superres.quantization.steps.base import State, StepJob
 
 
 def apply(state: State, job: StepJob) -> State:
-    """Keep those layers in float that the measured frontier of this very state names for `budget_db`.
+    """Keep the layers in float that the measured frontier of this state gives for `budget_db`.
 
-    Loss and time were measured by the runtime that the settings name, on calibration images, never on a clip.
+    Loss and time were measured by the runtime in the settings, on calibration images, never on a clip.
     Raises UserError if no subset of the layers is within the budget.
     """
     path = job.measurement("mixed")

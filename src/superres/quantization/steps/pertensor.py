@@ -1,4 +1,4 @@
-"""One scale for all weights of a convolution, as hardware without scales per channel has it."""
+"""One scale for all weights of a convolution, for hardware without scales per channel."""
 
 from dataclasses import replace
 
@@ -7,9 +7,9 @@ from superres.quantization.steps.base import State, StepJob
 
 
 def apply(state: State, job: StepJob) -> State:
-    """Have the weights of each convolution quantised with one scale instead of one per output channel.
+    """Quantise the weights of each convolution with one scale instead of one per output channel.
 
-    Raises UserError behind a step that has chosen scales per channel.
+    Raises UserError after a step that has chosen scales per channel.
     """
     if state.ranges.weight_amax:
         raise UserError(

@@ -1,5 +1,4 @@
-"""Fixed point by hand, by search: the power-of-two scales with which the picture comes closest to the float
-graph's."""
+"""Fixed point by search: the power-of-two scales whose output comes closest to the float graph's."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,16 +16,15 @@ from superres.quantization.steps.base import State, StepJob
 from superres.quantization.steps.fraction_bits import FractionBits, bits_by_range, with_bits
 
 Choice = tuple[int, ...]
-"""How many fraction bits more (or fewer) than by range each tensor has, then the weights of each layer."""
+"""Fraction bits of each tensor, then of each layer's weights, as differences to those by range."""
 
 
 def apply(state: State, job: StepJob) -> State:
-    """Choose fraction bits as `pow2` does, then one more or one less of anything, as long as the picture
-    gains by it.
+    """Choose fraction bits as `pow2` does, then add or remove single bits while the output's error falls.
 
-    What gains is a smaller squared error of the whole graph's output against that of the float graph, on the
-    first `images` calibration images: coordinate descent over the fraction bits of every tensor and of the
-    weights of every layer, whose channels move together. It ends where no single change gains, at the latest
+    This is the squared error of the graph's output against the float graph's, on the first `images`
+    calibration images. The search is coordinate descent over the fraction bits of every tensor and of the
+    weights of every layer, whose channels move together. It ends when no single change helps, at the latest
     after `sweeps` rounds. Raises UserError as `pow2` does, and for a calibration without images.
     """
     start = bits_by_range(state, "pow2search")
@@ -54,19 +52,19 @@ def apply(state: State, job: StepJob) -> State:
 
 
 def _round(error: float) -> float:
-    # Float sums differ in their last bits from one number of threads to another.
+    # The last bits of float sums depend on the number of threads.
     return float(f"{error:.6g}")
 
 
 def _single_moves(count: int) -> Iterator[Choice]:
-    """One bit more, and one less, in each place."""
+    """Yield one bit more, and one less, in each place."""
     for place in range(count):
         for move in (1, -1):
             yield tuple(move if place == other else 0 for other in range(count))
 
 
 Reference = tuple[np.ndarray, np.ndarray]
-"""An image, and what the float graph makes of it."""
+"""An image, and the float graph's output for it."""
 
 
 def _references(graph: onnx.ModelProto, images: list[Image], threads: int) -> list[Reference]:
@@ -76,7 +74,7 @@ def _references(graph: onnx.ModelProto, images: list[Image], threads: int) -> li
 
 @dataclass
 class _Search:
-    """Errors of choices, each computed once."""
+    """The errors of choices, each computed once."""
 
     state: State
     start: FractionBits
@@ -91,8 +89,7 @@ class _Search:
         return self.start.moved(tensors, weights)
 
     def error(self, choice: Choice, enough: float | None) -> float:
-        """Mean squared error of the output; as soon as it can't stay below `enough`, something not below
-        that."""
+        """Return the mean squared error of the output; may stop early at a value of `enough` or more."""
         if choice in self.known:
             return self.known[choice]
         moved = with_bits(self.state, self.bits(choice), {})
@@ -103,7 +100,7 @@ class _Search:
             difference = (_run(session, image) - wanted).ravel()
             total += float(np.square(difference, dtype=np.float64).sum()) / values
             if enough is not None and total >= enough:
-                # The images that are left could only add to it.
+                # Further images could only add to it.
                 break
         self.known[choice] = total
         return total

@@ -21,19 +21,18 @@ from superres.quantization.steps.base import State, StepJob
 from superres.quantization.steps.trainable import TrainableChain
 
 _JUDGED = 64
-"""Patches that the error is measured on before and after; no step of a training draws them."""
+"""Number of patches for the error before and after; no step of a training draws them."""
 
 
 def apply(state: State, job: StepJob) -> State:
-    """Train the weights, biases and ranges of the quantised convolutions to give what they give in float.
+    """Train weights, biases and ranges of the quantised convolutions to give their float results.
 
     The objective is the mean squared difference between the last convolution's results in INT8 and in float,
-    on random patches of the calibration's photographs: what follows that convolution is the same linear map
-    for both, so that it is the error of the unclipped frame. No high-resolution twin is looked at, and the
-    float network stays what it is: what is won is loss of quantisation alone. One thread, whatever `job`
-    allows: the same inputs give the same bytes. Raises UserError for a calibration without photographs or
-    with one smaller than a patch, for convolutions that don't follow each other, and for a training that
-    diverges.
+    on random patches of the calibration's photographs. The same linear map follows in both, so this is the
+    error of the unclipped frame. HR twins aren't used, and the float network doesn't change: only the loss of
+    quantisation shrinks. Always on one thread: the same inputs give the same bytes. Raises UserError for a
+    calibration without photographs or with one smaller than a patch, for convolutions that don't follow each
+    other, and for a training that diverges.
     """
     settings: Qat = job.settings
     photographs = _photographs(job, settings.patch)
@@ -67,7 +66,7 @@ def _photographs(job: StepJob, patch: int) -> Sequence[np.ndarray]:
 
 @dataclass(frozen=True)
 class _Training:
-    """A chain on its way from what the calibration left to what the float network gives."""
+    """A chain that is trained towards the float network."""
 
     chain: TrainableChain
     photographs: Sequence[np.ndarray]
@@ -75,7 +74,7 @@ class _Training:
     model: str
 
     def run(self) -> None:
-        """Move the chain's parameters by Adam, `settings.steps` times."""
+        """Train the chain's parameters by Adam for `settings.steps` steps."""
         settings = self.settings
         parameters = [(name, p) for name, p in self.chain.named_parameters() if p.requires_grad]
         groups = [
@@ -83,7 +82,7 @@ class _Training:
             ([p for name, p in parameters if not name.endswith("stretch")], settings.learning_rate),
         ]
         optimizer = torch.optim.Adam([{"params": members, "lr": rate} for members, rate in groups])
-        # A share of the peaks, which would be 0 at a step behind the last.
+        # A share of the peaks that reaches 0 one step after the last.
         schedule = TrainingSettings(
             steps=settings.steps + 1,
             learning_rate=1.0,
@@ -102,26 +101,24 @@ class _Training:
 
     @torch.no_grad()
     def error(self) -> float:
-        """The objective on patches that no step draws."""
+        """Return the objective on patches that no step draws."""
         return float(self._loss(0, _JUDGED))
 
     def _loss(self, step: int, batch: int) -> Tensor:
-        """Mean squared difference to the float result on the patches of a step, in squared levels of a
-        frame."""
+        """Return the mean squared difference to the float result on a step's patches, in squared levels."""
         settings = self.settings
         data = self.chain.enter(_draw(self.photographs, settings.seed, step, batch, settings.patch))
         loss = functional.mse_loss(self.chain(data), self.chain.forward_float(data)) * UINT8_MAX**2
         if not loss.isfinite():
             raise UserError(
-                f"step qat of {self.model}: patches {step}: expected a finite error, found {float(loss)}; "
+                f"step qat of {self.model}: patches {step}: expected a finite error, found {loss.item()}; "
                 "lower steps.qat.learning_rate or steps.qat.range_learning_rate"
             )
         return loss
 
 
 def _draw(photographs: Sequence[np.ndarray], seed: int, step: int, batch: int, patch: int) -> np.ndarray:
-    """Random patches in random orientations, N x 3 x P x P, float32 in [0, 1]; a function of the arguments
-    alone."""
+    """Return random patches, N x 3 x P x P, float32 in [0, 1]; they depend on the arguments alone."""
     random = np.random.default_rng([seed, step])
     patches = np.empty((batch, patch, patch, 3), np.uint8)
     for i in range(batch):
@@ -135,7 +132,7 @@ def _draw(photographs: Sequence[np.ndarray], seed: int, step: int, batch: int, p
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """With more, torch now and then adds in another order, and the last bits of the weights follow."""
+    """Set torch to one thread: with more, the order of sums and the last bits of weights vary."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

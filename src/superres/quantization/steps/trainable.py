@@ -1,4 +1,4 @@
-"""The quantised convolutions of a graph as a torch network, which rounds as its Q/DQ form does."""
+"""The quantised convolutions of a graph as a torch network that rounds as its Q/DQ form."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -18,14 +18,20 @@ from superres.device.base.int8 import INT8_MAX
 from superres.models.graphs.onnx_file import Convolution
 from superres.quantization.qdq import activation_grid, quantized_convolutions, weight_grid
 from superres.quantization.ranges.record import TensorRange
-from superres.quantization.steps.base import State, copy_graph, read_initializers, replace_initializers
+from superres.quantization.steps.base import (
+    State,
+    copy_graph,
+    read_initializers,
+    replace_initializers,
+    writer,
+)
 
 
 class TrainableLayer(nn.Module):
-    """A convolution, and the ReLU behind it, with the grids of its data and its weights.
+    """A convolution, with its ReLU if any, and the grids of its data and weights.
 
-    Trained are weights, bias and the logarithms of the scales as multiples of what they were; `learn_range`
-    says whether that of the data is. The logarithm keeps scales positive and steps relative (S. Jain and
+    Weights, bias and the logarithms of the scales, relative to their first values, are trained; that of the
+    data only with `learn_range`. The logarithm keeps scales positive and steps relative (S. Jain and
     others, "Trained Quantization Thresholds", arXiv:1903.08066, section 4.1).
     """
 
@@ -37,7 +43,7 @@ class TrainableLayer(nn.Module):
     def __init__(self, convolution: Convolution, state: State, learn_range: bool):
         super().__init__()
         self.convolution = convolution
-        node = _writer(state.graph, convolution.result)
+        node = writer(state.graph, convolution.result)
         self._options = _options(node, convolution)
         values = read_initializers(state.graph)
         weights = values[convolution.weights]
@@ -56,34 +62,33 @@ class TrainableLayer(nn.Module):
         self.float_bias = None if self.bias is None else self.bias.detach().clone()
 
     def forward(self, data: Tensor) -> Tensor:
-        """What the layer makes of its data in INT8, N x O x H x W."""
+        """Return the layer's INT8 result, N x O x H x W."""
         low, high = self._levels
         data = fake_quantize(data, self.data_scale * self.data_stretch.exp(), low, high)
         return self._convolve(data, self.rounded_weight(), self.bias)
 
     def forward_float(self, data: Tensor) -> Tensor:
-        """What the layer made of its data before it was quantised and trained."""
+        """Return the layer's float result, with its weights before training."""
         return self._convolve(data, self.float_weight, self.float_bias)
 
     def rounded_weight(self) -> Tensor:
-        """The weights on their grid; -128 is not used."""
+        """Return the weights on their grid, without -128."""
         return fake_quantize(self.weight, self._weight_scale(), -INT8_MAX, INT8_MAX)
 
     def weight_amax(self) -> list[float]:
-        """The magnitude of the last level of every output channel's weights; 127 scales are exact in
-        float64."""
+        """Return the largest magnitude of each output channel's weights: 127 scales, exact in float64."""
         scale = self._weight_scale().expand(self.weight.shape[0], 1, 1, 1)
         return [float(value) * INT8_MAX for value in scale.flatten()]
 
     def data_range(self, seen: TensorRange) -> TensorRange:
-        """The range of the data as trained; `seen` is what it was before."""
+        """Return the trained range of the data; `seen` is the one before."""
         if not self.data_stretch.requires_grad:
             return seen
         scale = float(self.data_scale * self.data_stretch.exp())
         low, high = self._levels
         if low == -INT8_MAX - 1:
             return replace(seen, amax=scale * INT8_MAX)
-        # The ends of uint8 levels, which hold 0: from them follow the same scale and zero-point again.
+        # The ends of uint8 levels, 0 included, give the same scale and zero-point again.
         return TensorRange(scale * low, scale * high, scale * max(-low, high))
 
     def _weight_scale(self) -> Tensor:
@@ -95,11 +100,10 @@ class TrainableLayer(nn.Module):
 
 
 class TrainableChain(nn.Module):
-    """The convolutions of a state that follow each other, each reading what the one before has made.
+    """The quantised convolutions of a state; each reads the output of the one before.
 
-    Raises UserError for a graph with anything but a ReLU between two of them. Convolutions that the graph or
-    the ranges keep in float must stand outside; what comes before the first is computed by ONNX Runtime as it
-    is.
+    Raises UserError for a graph with anything but a ReLU between two of them. Convolutions in float must be
+    outside; ONNX Runtime computes the nodes before the first.
     """
 
     def __init__(self, state: State):
@@ -107,7 +111,7 @@ class TrainableChain(nn.Module):
         self.state = state
         found = quantized_convolutions(state.graph, state.ranges)
         _check_chain(state.graph, found)
-        # The first one's data is the frame, whose levels no other range holds better.
+        # The first one's data is the frame: its range is right already.
         self.layers = nn.ModuleList(
             TrainableLayer(convolution, state, learn_range=position > 0)
             for position, convolution in enumerate(found)
@@ -115,18 +119,18 @@ class TrainableChain(nn.Module):
         self._entry = Entry(state.graph, found[0].data)
 
     def enter(self, frames: np.ndarray) -> Tensor:
-        """What the first convolution reads, for frames N x 3 x H x W, float32 RGB in [0, 1]."""
+        """Return the first convolution's input for frames N x 3 x H x W, float32 RGB in [0, 1]."""
         return torch.from_numpy(self._entry.run(frames)).contiguous(memory_format=torch.channels_last)
 
     def forward(self, data: Tensor) -> Tensor:
-        """The last convolution's result in INT8."""
+        """Return the last convolution's result in INT8."""
         for layer in self.layers:
             data = layer(data)
         return data
 
     @torch.no_grad()
     def forward_float(self, data: Tensor) -> Tensor:
-        """The last convolution's result in the float network that the state was."""
+        """Return the last convolution's result in float, before training."""
         for layer in self.layers:
             assert isinstance(layer, TrainableLayer)
             data = layer.forward_float(data)
@@ -134,7 +138,7 @@ class TrainableChain(nn.Module):
 
     @torch.no_grad()
     def export(self) -> State:
-        """The state with what was trained: weights on their grid, biases, and the ranges of both."""
+        """Return the trained state: weights on their grid, biases and ranges."""
         tensors, amax = dict(self.state.ranges.tensors), dict(self.state.ranges.weight_amax)
         values: dict[str, np.ndarray] = {}
         for layer in self.layers:
@@ -178,14 +182,10 @@ class Entry:
         )
 
     def run(self, frames: np.ndarray) -> np.ndarray:
-        """The tensor for frames N x 3 x H x W, float32."""
+        """Return the tensor for frames N x 3 x H x W, float32."""
         if self._session is None:
             return frames
         return np.asarray(self._session.run([self._name], {self._frame: frames})[0])
-
-
-def _writer(graph: onnx.ModelProto, name: str) -> onnx.NodeProto:
-    return next(node for node in graph.graph.node if name in node.output)
 
 
 def _check_chain(graph: onnx.ModelProto, convolutions: list[Convolution]) -> None:
@@ -199,12 +199,12 @@ def _check_chain(graph: onnx.ModelProto, convolutions: list[Convolution]) -> Non
         if after.data != before.output or readers[before.output] > 1:
             raise UserError(
                 "step qat: expected convolutions that follow each other with nothing but a ReLU between "
-                f"them, found {after.layer} behind {before.layer} with more"
+                f"them, found {after.layer} after {before.layer} with more"
             )
 
 
 def _options(node: onnx.NodeProto, convolution: Convolution) -> dict[str, Any]:
-    """A Conv node's attributes as torch takes them; raises UserError for paddings that it doesn't take."""
+    """Return a Conv node's attributes for torch; raises UserError for paddings that torch lacks."""
     found = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
     top, left, bottom, right = found.get("pads", [0, 0, 0, 0])
     if (top, left) != (bottom, right) or found.get("auto_pad", b"NOTSET") != b"NOTSET":
@@ -221,12 +221,11 @@ def _options(node: onnx.NodeProto, convolution: Convolution) -> dict[str, Any]:
 
 
 def fake_quantize(values: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
-    """scale * clip(round(values / scale), low, high), as QuantizeLinear and DequantizeLinear compute it in
-    float32.
+    """Return scale * clip(round(values / scale), low, high) in float32, as a Q/DQ pair computes it.
 
     `scale` is a scalar or, for weights O x I x kh x kw, O x 1 x 1 x 1; halves go to the even level. Gradients
-    pass straight through the rounding, and end where values are clipped; `scale` gets that of S. Esser and
-    others, "Learned Step Size Quantization", arXiv:1902.08153, equation 3, summed over what shares it.
+    pass straight through the rounding and are 0 where values are clipped. That of `scale` is of S. Esser and
+    others, "Learned Step Size Quantization", arXiv:1902.08153, equation 3, summed over all that share it.
     """
     return _Rounding.apply(values, scale, low, high)  # pyright: ignore[reportReturnType]
 

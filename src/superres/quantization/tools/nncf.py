@@ -1,6 +1,6 @@
 """OpenVINO's quantiser, `nncf.quantize`, on the ONNX graph.
 
-Its default is the preset `performance`: symmetric int8 where values are negative, uint8 behind a ReLU,
+Its default is the preset `performance`: symmetric int8 where values are negative, uint8 after a ReLU,
 min-max ranges (the mean over images of each image's extremes inside the graph), a scale for each output
 channel's weights, and fast bias correction. `mixed` has asymmetric activations. Both leave the output of the
 last convolution in float.
@@ -19,17 +19,16 @@ from superres.quantization.ranges.calibration import FrameFile, RandomImages, co
 from superres.quantization.settings import INSTALL
 from superres.quantization.tools.run import Made
 
-# NNCF reports its use over the network. Where the package that does so can't be imported, it puts a stub in
-# its place.
+# NNCF reports its use over the network. Without this package it uses a stub instead.
 sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
 
 _PRESETS = {"default": "performance", "mixed": "mixed"}
 
 
 def quantize(onnx_path: Path, preset: str, data: RandomImages | FrameFile) -> Made:
-    """What the tool makes of an FP32 graph. Raises UserError without NNCF."""
+    """Return the tool's Q/DQ graph of an FP32 graph; raises UserError without NNCF."""
     try:
-        # By its name, for type checkers take this very file for the package where that isn't installed.
+        # By name: without the package, type checkers would take this file for it.
         nncf = importlib.import_module("nncf")
     except ImportError as error:
         raise UserError(f"expected the package nncf, found: {error}; install it with: {INSTALL}") from error
@@ -45,7 +44,7 @@ def quantize(onnx_path: Path, preset: str, data: RandomImages | FrameFile) -> Ma
 
 
 class _Images:
-    """The images as often as they are asked for, one by one."""
+    """The images one by one, any number of times."""
 
     def __init__(self, data: RandomImages | FrameFile, entry: str):
         self._data, self._entry = data, entry

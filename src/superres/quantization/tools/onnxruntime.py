@@ -1,10 +1,10 @@
 """onnxruntime's static quantiser, `onnxruntime.quantization.quantize_static`.
 
-Its default quantises every operator that it can (colour conversions and their constants as well), activations
-as int8 with a zero-point, weights with one scale a tensor, biases as int32. The preset `tensorrt` is what
-TensorRT's parser takes: zero-points of 0, a scale for each output channel, Q/DQ behind float weights, float
-biases. Its entropy calibrator isn't among the presets: it keeps the activations of all images in memory
-(ESPCN_RGB: 260 MB for each image of 270 x 480), and with its default of 128 bins it returns min-max.
+Its default quantises all operators that it can (also colour conversions and their constants): activations as
+int8 with a zero-point, weights with one scale a tensor, biases as int32. The preset `tensorrt` suits
+TensorRT's parser: zero-points of 0, a scale for each output channel, Q/DQ after float weights, float biases.
+No preset has its entropy calibrator: it keeps the activations of all images in memory (ESPCN_RGB: 260 MB for
+each image of 270 x 480), and with its default of 128 bins it returns min-max.
 """
 
 import tempfile
@@ -35,7 +35,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 def quantize(onnx_path: Path, preset: str, data: RandomImages | FrameFile) -> Made:
-    """What the tool makes of an FP32 graph."""
+    """Return the tool's Q/DQ graph of an FP32 graph."""
     settings = PRESETS[preset]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "quantized.onnx")
@@ -50,7 +50,7 @@ class _Images(CalibrationDataReader):
         self._images: Iterator[tuple[str, np.ndarray]] = read_images(data)
         self._entry = entry
 
-    # None after the last image: what the tool itself asks for, though its stub says otherwise.
+    # None after the last image: the tool wants it, though its type stub doesn't say so.
     def get_next(self) -> dict[str, np.ndarray] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         found = next(self._images, None)
         return None if found is None else {self._entry: found[1]}

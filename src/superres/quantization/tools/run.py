@@ -1,4 +1,4 @@
-"""Have another tool quantise an FP32 graph, and write down what it was given."""
+"""Quantise an FP32 graph by another tool, and record its settings."""
 
 import importlib
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from superres.quantization.ranges.calibration import FrameFile, RandomImages, de
 
 @dataclass(frozen=True)
 class Made:
-    """A Q/DQ graph, the version of the tool that made it, and all settings that it was given."""
+    """A Q/DQ graph, the version of the tool that made it, and all its settings."""
 
     graph: onnx.ModelProto
     version: str
@@ -27,7 +27,7 @@ class Quantizer(Protocol):
     """A module of this package."""
 
     def quantize(self, onnx_path: Path, preset: str, data: RandomImages | FrameFile) -> Made:
-        """The tool's own Q/DQ form of an FP32 graph."""
+        """Return the tool's own Q/DQ graph of an FP32 graph."""
         ...
 
 
@@ -40,11 +40,11 @@ def quantize_by_tool(
     onnx_out: Path,
     record_out: Path,
 ) -> None:
-    """Write the Q/DQ graph that a tool, a module of `superres.quantization.tools`, makes of an FP32 graph.
+    """Write the Q/DQ graph of an FP32 graph by a tool, a module of `superres.quantization.tools`.
 
-    The graph is as the tool leaves it. The record, JSON, has the tool's name, version and settings, and the
+    The tool's graph is not changed. The record (JSON) has the tool's name, version and settings, and the
     images. Both outputs appear together; the same inputs give the same bytes. Raises UserError for a tool
-    that isn't installed, and for a graph whose input or output the tool has changed.
+    that isn't installed, or that has changed the graph's input or output.
     """
     module = cast(Quantizer, importlib.import_module(f"superres.quantization.tools.{tool}"))
     made = module.quantize(onnx_path, preset, data)

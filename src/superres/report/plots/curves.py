@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from superres.csv_rows import Row
 from superres.device.base.errors import UserError
-from superres.models.training.log import LogRow, read_log
+from superres.models.training.record import LogRow, read_log
 from superres.report import labels
 from superres.report.metrics.relative import loss_of
 from superres.report.metrics.schema import read_evaluation

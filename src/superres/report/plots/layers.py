@@ -10,8 +10,14 @@ from matplotlib.patches import Patch
 from superres.csv_rows import Row
 from superres.device.base.errors import UserError
 from superres.quantization.layers.frontier import choose_subset
-from superres.quantization.layers.layers import ALL, NONE, PARTS, parse_subset
-from superres.quantization.layers.schema import read_frontier, read_sensitivity
+from superres.quantization.layers.schema import (
+    ALL,
+    NONE,
+    PARTS,
+    parse_subset,
+    read_frontier,
+    read_sensitivity,
+)
 from superres.report import labels
 from superres.report.metrics.profiles import (
     CONVOLUTION,

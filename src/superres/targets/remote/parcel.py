@@ -10,11 +10,10 @@ from functools import cache
 from pathlib import Path
 
 from superres import device as device_package
-from superres.device.base.cache import cache_folder
 from superres.device.base.errors import UserError
-from superres.device.base.hashes import sha256_file
-from superres.device.base.outputs import Outputs, write_json
+from superres.device.base.outputs import Outputs, sha256_file, write_json
 from superres.device.job import Job, side_files
+from superres.device.machine.facts import cache_folder
 from superres.targets.settings import Device
 
 _MAIN = "import sys\nfrom superres.device.agent.commands import main\nsys.exit(main(sys.argv[1:]))\n"

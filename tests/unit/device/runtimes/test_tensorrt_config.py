@@ -10,7 +10,7 @@ from superres.device.base.errors import UnsupportedError
 from superres.device.runtimes.base import IMPLICIT, Sizes
 from superres.device.runtimes.trt import calibrator, config
 from superres.device.runtimes.trt.config import BuildOptions
-from superres.study import arms
+from superres.study.keys import arms
 
 FLAGS = {
     "8.5": ("FP16", "INT8", "GPU_FALLBACK", "TF32"),

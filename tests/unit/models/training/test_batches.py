@@ -15,7 +15,7 @@ SHAPES = [(12, 20), (16, 9), (30, 24)]
 def test_hr_patch_covers_the_lr_patch(make_pairs: MakePairs) -> None:
     low, high = draw_batch(open_pairs(make_pairs("set", SHAPES)), seed=1, step=1, batch=32, patches=[8])
     assert (low.shape, high.shape) == ((32, 8, 8, 3), (32, 16, 16, 3))
-    # The fixture's LR is the mean of 2 x 2 HR pixels; a patch from elsewhere or turned otherwise is not.
+    # The fixture's LR is the mean of 2 x 2 HR pixels; other places or orientations don't match.
     means = high.reshape(32, 8, 2, 8, 2, 3).mean((2, 4))
     assert np.abs(means - low).max() < 1
 

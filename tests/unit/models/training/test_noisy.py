@@ -28,8 +28,7 @@ def test_without_noise_it_is_a_convolution(noise: float, training: bool) -> None
 def test_noise_is_as_wide_as_int8s_steps() -> None:
     conv = convolution(2.0)
     with torch.no_grad():
-        # One tap of one, its neighbours zero: what comes out is the input and its noise, and the weights'
-        # noise.
+        # One tap of 1, its neighbours 0: the output is the input, its noise and the weights' noise.
         conv.weight.zero_()
         conv.weight[:, 0, 1, 1] = 1
         image = torch.zeros(1, 2, 100, 100)

@@ -10,7 +10,7 @@ def convolution(seed: int = 0) -> nn.Conv2d:
 
 
 def loss_of(conv: nn.Conv2d, seed: int) -> torch.Tensor:
-    """Distance to a fixed convolution on images whose neighbouring pixels and channels are much alike."""
+    """Distance to a fixed convolution on images whose neighbouring pixels and channels are similar."""
     generator = torch.Generator().manual_seed(seed)
     smooth = torch.rand(8, 1, 3, 3, generator=generator).repeat_interleave(4, 2).repeat_interleave(4, 3)
     images = smooth + 0.05 * torch.rand(8, 3, 12, 12, generator=generator)

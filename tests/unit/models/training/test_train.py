@@ -1,5 +1,8 @@
+"""Training: its outputs, interruptions and validation."""
+
 import csv
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,13 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from superres.device.base.errors import UserError
-from superres.models.networks import NETWORKS, build_network
+from superres.device.frames.pixels import upscale_bicubic
+from superres.models.networks import NETWORKS, Network, build_network
 from superres.models.settings import TrainingSettings
 from superres.models.training import train as training
-from superres.models.training.train import moving_average, train_model
-from superres.models.training.validation import validate, validate_bicubic
+from superres.models.training.batches import open_pairs
+from superres.models.training.train import (
+    moving_average,
+    psnr_y_db,
+    train_model,
+    upscale,
+    validate,
+    validate_bicubic,
+)
 from superres.models.weights import load_weights
 
 MakePairs = Callable[..., Path]
@@ -53,7 +65,7 @@ def case(tmp_path: Path, make_pairs: MakePairs) -> Case:
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Make the batch of a step raise, as Ctrl-C would, the first time that it is drawn."""
+    """Make the batch of a step raise, as Ctrl-C would, when first drawn."""
     draw, left = training.draw_batch, [step]
 
     def draw_or_raise(pairs: Any, seed: int, now: int, batch: int, patches: Any) -> Any:
@@ -168,3 +180,58 @@ def test_moving_average_forgets_the_start() -> None:
     assert second.item() == pytest.approx(100 * 2 / 11, rel=1e-6)
     late = moving_average(0.99, torch.tensor(100.0), torch.tensor(0.0), 10_000)
     assert late.item() == pytest.approx(99.0, rel=1e-6)
+
+
+def test_grey_difference_of_one_level() -> None:
+    reference = np.full((10, 12, 3), 100, np.uint8)
+    # Studio-swing luma has a gain of 219 / 255 for grey.
+    expected = 20 * math.log10(255 / (219 / 255))
+    assert psnr_y_db(reference + 1, reference) == pytest.approx(expected, abs=1e-6)
+
+
+def test_difference_in_green_alone() -> None:
+    reference = np.full((10, 12, 3), 100, np.uint8)
+    upscaled = reference.copy()
+    upscaled[..., 1] += 2
+    assert psnr_y_db(upscaled, reference) == pytest.approx(
+        20 * math.log10(255 / (2 * 128.553 / 255)), abs=1e-6
+    )
+
+
+def test_border_of_two_pixels_does_not_count() -> None:
+    reference = np.full((10, 12, 3), 100, np.uint8)
+    upscaled = reference.copy()
+    upscaled[:2], upscaled[-2:], upscaled[:, :2], upscaled[:, -2:] = 0, 0, 0, 0
+    assert psnr_y_db(upscaled, reference) == math.inf
+    upscaled[2, 2] = 0
+    assert psnr_y_db(upscaled, reference) < 60
+
+
+class Repeat(Network):
+    """Repeat each pixel four times, and add some levels."""
+
+    def __init__(self, levels: float):
+        super().__init__()
+        self.trunk = nn.Identity()
+        self.levels = levels
+
+    def forward(self, frame: torch.Tensor) -> torch.Tensor:
+        return nn.functional.interpolate(frame, scale_factor=2.0) + self.levels / 255
+
+
+def test_upscale_rounds_to_the_nearest_level() -> None:
+    frame = np.random.default_rng(2).integers(0, 250, (4, 5, 3), np.uint8)
+    repeated = frame.repeat(2, 0).repeat(2, 1)
+    assert np.array_equal(upscale(Repeat(0.4), frame), repeated)
+    assert np.array_equal(upscale(Repeat(0.6), frame), repeated + 1)
+
+
+def test_validation_is_the_mean_over_the_images(make_pairs: MakePairs) -> None:
+    pairs = open_pairs(make_pairs("set", [(12, 20), (16, 9)]))
+    for score, method in ((validate(Repeat(0), pairs), "nearest"), (validate_bicubic(pairs), "bicubic")):
+        singles = []
+        for low, high in zip(pairs.lr, pairs.hr, strict=True):
+            up = upscale_bicubic(low) if method == "bicubic" else low.repeat(2, 0).repeat(2, 1)
+            luma = (up.astype(float) - high)[2:-2, 2:-2] @ np.array([65.481, 128.553, 24.966]) / 255
+            singles.append(10 * np.log10(255**2 / np.mean(luma**2)))
+        assert score == pytest.approx(np.mean(singles), abs=1e-9)

@@ -1,4 +1,4 @@
-"""Graphs that no arm is made of have the form that arms have, and the size of their frames."""
+"""Graphs without an arm have the form of arms and the size of their frames."""
 
 from pathlib import Path
 

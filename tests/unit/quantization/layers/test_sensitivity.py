@@ -1,4 +1,4 @@
-"""What each part of each layer loses: every graph against float64, in both runtimes, and as an arm has it."""
+"""The loss of each part of each layer: every graph against float64, in both runtimes, and against an arm."""
 
 import json
 from collections.abc import Collection
@@ -15,10 +15,9 @@ from superres.device.job import Job
 from superres.device.tasks.worker import run_job
 from superres.models.graphs.uint8.forms import form_of, write_form
 from superres.quantization.layers.executor import Executor
-from superres.quantization.layers.layers import PARTS, quantized_layers, sensitivity_variants
-from superres.quantization.layers.schema import read_sensitivity
-from superres.quantization.layers.sensitivity import ClipFiles, measure_sensitivity
-from superres.quantization.qdq import BOTH, Part, quantize_graph, quantize_onnx
+from superres.quantization.layers.schema import PARTS, read_sensitivity
+from superres.quantization.layers.sensitivity import ClipFiles, measure_sensitivity, sensitivity_variants
+from superres.quantization.qdq import BOTH, Part, quantize_graph, quantize_onnx, quantized_layers
 from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.record import read_ranges
 
@@ -63,7 +62,7 @@ def psnr(hr: np.ndarray, upscaled: np.ndarray) -> float:
 
 
 class Setting:
-    """A network with ranges, and a clip of three frames, not quite what the network makes of their LR
+    """A network with ranges, and a clip of three frames, nearly the network's output for their LR
     twins."""
 
     def __init__(self, folder: Path, layers: Layers):
@@ -138,7 +137,7 @@ def test_every_loss_is_that_of_a_float64_simulation(setting: Setting, tmp_path: 
         assert row["frames"] == 3 and row["clip"] == "noise"
     losses = {(row["layer"], row["part"], row["quantized"]): row["loss_db"] for row in rows}
     assert losses["none", "both", "alone"] == 0
-    # Far more than the tolerance above, or nothing would have been seen.
+    # Far more than the tolerance above: the test can fail.
     assert losses["all", "both", "alone"] > 0.3
 
 

@@ -1,5 +1,4 @@
-"""Layers in float: which subsets are tried, what they really lose, the frontier, the choice by a budget, the
-step."""
+"""Layers in float: the subsets, their loss, the frontier, the choice by a budget, the step."""
 
 import json
 import time
@@ -20,8 +19,14 @@ from superres.device.frames.psnr import PAPER
 from superres.device.tasks.latency import Plan
 from superres.quantization.layers.executor import Executor
 from superres.quantization.layers.frontier import choose_subset, find_frontier, frontier
-from superres.quantization.layers.layers import parse_subset, subset_text
-from superres.quantization.layers.schema import SubsetLosses, SubsetTimes, read_frontier, read_subset_losses
+from superres.quantization.layers.schema import (
+    SubsetLosses,
+    SubsetTimes,
+    parse_subset,
+    read_frontier,
+    read_subset_losses,
+    subset_text,
+)
 from superres.quantization.layers.subsets import (
     RecipeState,
     measure_subsets,
@@ -87,7 +92,7 @@ def state(tmp_path: Path) -> RecipeState:
 
 
 def pooled_psnr(graph: Path, images: list[np.ndarray]) -> float:
-    """PSNR of the mean squared error over images taken as HR, straight from onnxruntime without any
+    """PSNR of the mean squared error over images taken as HR, directly from onnxruntime without any
     optimisation."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -133,7 +138,7 @@ def test_losses_are_those_of_the_graphs_on_images_taken_as_hr(state: RecipeState
         assert row["psnr_of_mean_db"] == pytest.approx(pooled_psnr(tmp_path / "q.onnx", images), abs=0.02)
         assert row["fp32_psnr_of_mean_db"] == pytest.approx(fp32, abs=1e-3)
         assert (row["layers"], row["images"]) == (3, 2)
-    # Random weights upscale nothing, so that noise may well help them: how much it does is what counts.
+    # Random weights don't upscale, so noise may help: only the size of the change counts.
     losses = {row["float_layers"]: abs(row["loss_db"]) for row in rows}
     assert losses["c1 c2 c3"] == 0
     assert losses["c2"] < 0.5 * losses["none"] and losses["c1 c3"] > 0.8 * losses["none"]

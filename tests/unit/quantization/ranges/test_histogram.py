@@ -32,7 +32,7 @@ def test_bins_are_those_of_exact_arithmetic(spread: float) -> None:
     np.testing.assert_array_equal(found.counts, expected)
     assert Fraction(found.width) == reach / BINS
     assert found.amax == float(np.abs(values).max())
-    # What the docstrings promise of every bin.
+    # The docstrings' promise about every bin.
     assert found.width <= found.amax / 2**17
 
 

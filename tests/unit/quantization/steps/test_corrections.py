@@ -29,7 +29,7 @@ Files = tuple[Path, Path]
 
 @pytest.fixture
 def images(tmp_path: Path) -> FrameFile:
-    """Three smooth images: their pixels depend on each other, as those of photographs do."""
+    """Three smooth images: their pixels correlate, as in photographs."""
     random = np.random.default_rng(4)
     waves = [
         np.add.outer(np.sin(np.arange(24) / (3 + i)), np.cos(np.arange(28) / (2 + i)))[..., None]
@@ -145,7 +145,7 @@ def test_adaptive_rounding_lowers_the_error_on_an_image_that_it_has_not_seen(
     nearest = results(take(state, images, "bias"), images, slice(3, 4), int8=True)
     rounded = results(take(state, images, "adaround"), images, slice(3, 4), int8=True)
     ratios = [error(b, w) / error(a, w) for a, b, w in zip(nearest, rounded, wanted, strict=True)]
-    # Against nearest rounding with corrected biases; most of what is left comes from the rounded activations.
+    # Against nearest rounding with corrected biases; most of the rest comes from rounded activations.
     assert ratios[0] < 0.75 and max(ratios) < 0.9, ratios
 
 
@@ -160,7 +160,7 @@ def test_adaptive_rounding_stores_levels(state: Files, images: FrameFile) -> Non
         assert np.abs(levels).max() <= 127
         # The graph's own QuantizeLinear and DequantizeLinear change nothing any more.
         np.testing.assert_array_equal(np.float32(levels) * scale, stored[name])
-        # The scales are those of the weights as they were.
+        # The scales are those of the weights before.
         amax = np.abs(original[name].astype(np.float64)).max(axis=(1, 2, 3))
         np.testing.assert_array_equal(
             scale[:, 0, 0, 0], np.where(amax == 0, 1, (amax / 127).astype(np.float32))
@@ -190,7 +190,7 @@ def test_levels_are_such_that_no_single_step_improves_them_and_nearly_the_best()
         least = min(error(np.floor(exact / 0.5) + np.array(up)) for up in product((-1, 0, 1, 2), repeat=6))
         lost.append((min(map(error, ends)), least, error(nearest)))
     found, least, nearest = np.mean(lost, axis=0)
-    # Most of what nearest rounding loses against the best of all levels is won.
+    # It wins most of the difference between nearest rounding and the best levels.
     assert least <= found < least + 0.25 * (nearest - least)
 
 
@@ -216,7 +216,7 @@ def test_steps_in_an_order_that_makes_no_sense_are_refused(state: Files, images:
     rounded = take(state, images, "adaround")
     with pytest.raises(UserError, match="step bias: expected it before adaround"):
         take(rounded, images, "bias")
-    with pytest.raises(UserError, match="step equalize: expected it right behind the calibration"):
+    with pytest.raises(UserError, match="step equalize: expected it right after the calibration"):
         take(rounded, images, "equalize")
     for step in SETTINGS:
         with pytest.raises(UserError, match=f"step {step}: expected a calibration with images"):

@@ -42,7 +42,7 @@ BEFORE = {
     "center and asymmetric": ((center, asymmetric), 0.7),
     "pertensor": ((pertensor,), 0.4),
 }
-"""Steps before the training, and what it leaves of the squared error of so small a network at most."""
+"""Steps before the training, and the largest share of this small network's squared error that it leaves."""
 
 
 def picture(seed: int, height: int = 40, width: int = 48) -> np.ndarray:
@@ -106,7 +106,7 @@ def test_an_unseen_picture_comes_closer_to_the_float_network(
     assert squared_error(after, state, unseen) < share * squared_error(before, state, unseen)
     facts = after.facts["squared_error"]
     assert facts["after"] < 0.75 * facts["before"]
-    # The state that came in is another's.
+    # The input state doesn't change.
     assert before.ranges.weight_amax == {} and not before.facts.get("squared_error")
 
 
@@ -116,7 +116,7 @@ def test_the_graph_computes_what_was_trained(
 ) -> None:
     for step in steps:
         state = step.apply(state, job(photographs))
-    # The network as it is when the training ends, before anything is exported.
+    # The network at the end of the training, before the export.
     seen: list[TrainableChain] = []
     run_training = qat._Training.run
 
@@ -134,7 +134,7 @@ def test_the_graph_computes_what_was_trained(
     # Sums in another order may fall on the other side of a rounding inside: seldom, and little.
     assert np.abs(found - levels).max() <= 2
     assert np.mean(np.abs(found - levels) > 0.01) < 0.02
-    # It has been trained, and not a little.
+    # The training has changed it much.
     assert np.abs(run(quantized(state), frame)[0] * 255 - levels).mean() > 0.1
 
 
@@ -152,7 +152,7 @@ def test_models_keep_all_but_their_quantised_layers(model: str, photographs: Pat
     changed = {name.removeprefix("trunk.") for name in old if not np.array_equal(old[name], new[name])}
     assert old.keys() == new.keys() and changed == trained
 
-    # Weights lie on the grid that the record gives them, so that every runtime rounds them alike.
+    # Weights are on the grid of the record: every runtime rounds them alike.
     for convolution in find_convolutions(after.graph):
         amax = np.array(after.ranges.weight_amax[convolution.weights])
         scale = (amax / 127).astype(np.float32)
@@ -180,7 +180,7 @@ def test_the_same_inputs_give_the_same_bytes(
         outputs = (tmp_path / f"{run_of}.onnx", tmp_path / f"{run_of}.json")
         some = replace(job(photographs, steps=20), threads=count)
         refine_onnx(network, tmp_path / "r.json", "qat", some, onnx_out=outputs[0], ranges_out=outputs[1])
-        # The number of threads is the caller's own again.
+        # The caller's number of threads is restored.
         assert torch.get_num_threads() == count
         written.append([output.read_bytes() for output in outputs])
     torch.set_num_threads(threads)
@@ -214,7 +214,7 @@ def test_padding_that_is_none_of_zeros_trains_like_any_other(state: State, photo
 
 
 def with_frames_between(layers: list[tuple[np.ndarray, np.ndarray]]) -> onnx.ModelProto:
-    """The network, in which something else reads the first ReLU too."""
+    """The network with a second reader of the first ReLU."""
     model = build_network(layers)
     node = onnx.helper.make_node("Add", ["c2", "s"], ["c2s"])
     part = onnx.helper.make_node("Slice", ["r1", "begin", "end", "axis"], ["s"])
@@ -241,7 +241,7 @@ def one_sided(layers: list[tuple[np.ndarray, np.ndarray]]) -> onnx.ModelProto:
     [
         (
             with_frames_between,
-            "expected convolutions that follow each other .*, found c2 behind c1 with more",
+            "expected convolutions that follow each other .*, found c2 after c1 with more",
         ),
         (one_sided, "convolution c2: expected the same padding on opposite sides"),
     ],

@@ -1,5 +1,4 @@
-"""The steps that change no value in float: what they make of a graph, against float64 and the float graph
-itself."""
+"""Steps that change no value in float: their graphs against float64 and the float graph."""
 
 import json
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ import pytest
 
 from superres.device.base.errors import UserError
 from superres.quantization.qdq import quantize_onnx
-from superres.quantization.ranges.calibration import RandomImages
-from superres.quantization.settings import CalibrationSettings
+from superres.quantization.ranges.calibration import FrameFile, RandomImages
+from superres.quantization.settings import Adaround, Calibration, CalibrationSettings, Qat
 from superres.quantization.steps.base import StepJob, refine_onnx
 
 from ..network import calibrate, convolve, network_weights, to_space
@@ -48,7 +47,7 @@ def state(network: Path, tmp_path: Path) -> tuple[Path, Path]:
 
 
 def take(state: tuple[Path, Path], *steps: str) -> tuple[Path, Path]:
-    """Take steps one after the other; gives the last state."""
+    """Take steps one after the other; return the last state."""
     for step in steps:
         name = f"{state[1].stem}+{step}"
         after = (state[1].with_name(f"{name}.onnx"), state[1].with_name(f"{name}.json"))
@@ -78,7 +77,7 @@ SYMMETRIC, ASYMMETRIC = Levels(127, -128, 127), Levels(255, 0, 255)
 def forward(
     frame: np.ndarray, amax: dict[str, float], levels: Levels, middle: float | None = None
 ) -> np.ndarray:
-    """The quantised network in float64; with `middle`, the frame as it is, and centred there."""
+    """The quantised network in float64; with `middle`, the exact frame, centred there."""
     data = frame.astype(np.float64)
     for name, (weights, bias) in zip(("frame", "r1", "r2"), network_weights(), strict=True):
         exact = name == "frame" and middle is not None
@@ -88,7 +87,7 @@ def forward(
         steps = np.abs(weights.astype(np.float64)).max(axis=(1, 2, 3)) / 127
         steps = np.where(steps == 0, 1, steps).astype(np.float32).astype(np.float64)[:, None, None, None]
         rounded = np.rint(weights / steps) * steps
-        # The bias takes back what the weights before rounding make of the middle.
+        # The bias restores the middle by the weights before rounding.
         given_back = middle * (weights - rounded).sum(axis=(1, 2, 3)) if exact and middle else 0
         data = convolve(data, rounded, bias + given_back)
         data = np.maximum(data, 0) if name != "r2" else data
@@ -188,3 +187,49 @@ def test_steps_go_on_from_each_other_and_say_so(state: tuple[Path, Path]) -> Non
     assert np.abs(run(quantized(last), frame) - run(state[0], frame)).mean() < 0.01
     again = take(state, "center", "pertensor", "asymmetric")
     assert again[1].read_text() == json.dumps(record, indent=2, sort_keys=True) + "\n"
+
+
+SET = {"type": "calibration-set", "name": "photos", "images": 7}
+RANDOM = {"type": "random", "kind": "ones", "seed": 5, "images": 2, "width": 80, "height": 60}
+
+
+@pytest.mark.parametrize(
+    ("data", "frames", "images"),
+    [
+        (SET, Path("photos.npy"), FrameFile(Path("photos.npy"), 7)),
+        (SET, None, None),
+        (RANDOM, None, RandomImages("ones", 5, 2, height=60, width=80)),
+    ],
+)
+def test_a_job_of_dumped_keys(
+    data: dict, frames: Path | None, images: FrameFile | RandomImages | None
+) -> None:
+    calibration = Calibration.model_validate({"name": "some", "method": "minmax", "data": data})
+    settings = Adaround(images=3, pixels=500, seed=9)
+    job = StepJob.of(
+        "small",
+        "adaround",
+        calibration=calibration.model_dump(),
+        settings=settings.model_dump(),
+        frames=frames,
+        measured=Path("frontier.csv"),
+        threads=4,
+    )
+    assert job == StepJob("small", calibration, images, settings, 4, Path("frontier.csv"))
+
+
+def test_a_job_of_a_calibration_without_images() -> None:
+    job = StepJob.of(
+        "small",
+        "qat",
+        calibration=Calibration(name="some", method="fixed").model_dump(),
+        settings={"steps": 6},
+        frames=None,
+        measured=None,
+        threads=1,
+    )
+    assert (job.data, job.settings) == (None, Qat(steps=6))
+    with pytest.raises(UserError, match="step qat: expected a calibration with images, found some"):
+        job.images("qat")
+    with pytest.raises(UserError, match="step qat: expected a file of what was measured"):
+        job.measurement("qat")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from superres.csv_rows import write_rows
 from superres.device.base.errors import UserError
-from superres.models.training.log import LogRow, write_log
+from superres.models.training.record import LogRow, write_log
 from superres.report.metrics.schema import Evaluation
 from superres.report.plots import figures
 from superres.report.plots.curves import plot_images, plot_training

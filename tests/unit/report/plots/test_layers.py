@@ -11,8 +11,8 @@ from matplotlib.text import Annotation, Text
 from PIL import Image
 
 from superres.csv_rows import write_rows
-from superres.quantization.layers.layers import sensitivity_variants
 from superres.quantization.layers.schema import Frontier, Sensitivity
+from superres.quantization.layers.sensitivity import sensitivity_variants
 from superres.report.plots import figures
 from superres.report.plots.layers import plot_frontier, plot_sensitivity, sensitivity_bars
 

@@ -1,10 +1,8 @@
-"""The conversion from and to 8-bit frames as part of an ONNX graph that leaves the last transposition
-outside.
+"""Graphs from uint8 frames to blocks: all but the last transposition is inside.
 
-What comes out of such a graph are *blocks*: all levels of the 2 x 2 pixels that a pixel of the small frame
-becomes, beside each other, as the last convolution has them. The step from blocks to a frame moves six bytes
-at a time and is done by whoever runs the graph (`superres.device.frames.pixels.from_blocks`). The graph's own
-last step is that of an INT8 convolution that writes 8-bit levels.
+A *block* has all levels of the 2 x 2 pixels that one pixel of the small frame becomes, as the last
+convolution writes them. The runtime turns blocks into a frame, six bytes at a time
+(`superres.device.frames.pixels.from_blocks`). The last convolution can then write 8-bit levels in INT8.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,52 +13,50 @@ import onnx
 from onnx import numpy_helper
 
 from superres.device.runtimes.base import INPUT, OUTPUT
-from superres.models.graphs.editor import PREFIX, GraphEditor, check_ends
+from superres.models.graphs.editor import PREFIX, GraphEditor, check_ends, frame_graph
 from superres.models.graphs.onnx_file import load_onnx, save_onnx
-from superres.models.graphs.uint8.frames import frame_graph
 
-# Sub-pixel (i, j) of colour c is channel 4c + 2i + j of DepthToSpace's input (CRD), and lies at 6i + 3j + c
-# of a block.
+# Sub-pixel (i, j) of colour c is channel 4c + 2i + j of DepthToSpace's input (CRD), and entry 6i + 3j + c of
+# a block.
 _ORDER = tuple(4 * c + 2 * i + j for i in range(2) for j in range(2) for c in range(3))
 _LINEAR = {"QuantizeLinear", "DequantizeLinear", "Add", "Sub", "Mul", "Div", "Pad", "Cast", "Identity"}
 
 
 class NoBlocksError(Exception):
-    """A graph whose last steps are others than a sum of convolutions, DepthToSpace and a clip."""
+    """The graph doesn't end in a sum of convolutions, DepthToSpace and a clip."""
 
 
 def write_blocks(onnx_path: Path, out: Path) -> None:
-    """Write a network on float32 planes, in FP32 or as a Q/DQ graph, as one from uint8 frames to blocks.
+    """Write a network on float32 planes, in FP32 or as a Q/DQ graph, with uint8 frames in and blocks out.
 
     Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x H x W x 12: at 6i + 3j + c the level of
     colour c of pixel (2y + i, 2x + j), round(255 x), half to even, limited to 0..255.
 
-    A network that does not end in DepthToSpace (CRD) and a clip to [0, 1] is written with frames on both
-    sides (`superres.models.graphs.uint8.frames`). The same file gives the same bytes. Raises UserError as
+    Without DepthToSpace (CRD) and a clip to [0, 1] at the end, it gets frames on both sides
+    (`superres.models.graphs.editor.frame_graph`). The same file gives the same bytes. Raises UserError as
     `frame_graph` does.
     """
     save_onnx(block_graph(onnx_path, aligned=False), out)
 
 
 def block_graph(onnx_path: Path, *, aligned: bool) -> onnx.ModelProto:
-    """The graph that `write_blocks` writes.
+    """Return the graph of `write_blocks`.
 
-    `aligned` gives the network a fourth input channel of zeros and 16 outputs a block, of which the last four
-    mean nothing: onnxruntime's INT8 convolution is fast for multiples of 4 inputs and 16 outputs. The values
-    stay.
+    `aligned` adds a fourth input channel of zeros, and four outputs without meaning to the 12 of a block:
+    onnxruntime's INT8 convolution is fast for multiples of 4 inputs and 16 outputs. No value changes.
     """
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
     try:
         BlockEditor(model.graph, aligned).rewrite()
     except NoBlocksError:
-        # It may have been rewritten in part.
+        # The graph may be partly rewritten: start again.
         return frame_graph(onnx_path)
     return model
 
 
 class BlockEditor(GraphEditor):
-    """Gives a graph uint8 frames and blocks as ends."""
+    """Give a graph uint8 frames and blocks as ends."""
 
     def __init__(self, graph: onnx.GraphProto, aligned: bool):
         super().__init__(graph)
@@ -68,7 +64,7 @@ class BlockEditor(GraphEditor):
         self._order = (*_ORDER, *[-1] * 4) if aligned else _ORDER
 
     def rewrite(self) -> None:
-        """Put the steps from levels in front of the network and the steps to blocks behind it."""
+        """Put the steps from levels before the network and the steps to blocks after it."""
         unshuffled = self.take_blocks()
         if self._aligned:
             self._widen([INPUT])
@@ -77,10 +73,9 @@ class BlockEditor(GraphEditor):
         self.finish((1, "H", "W", 3), (1, "H", "W", len(self._order)))
 
     def take_blocks(self) -> str:
-        """Take the clip and the DepthToSpace away; returns the tensor that has the blocks now, in their
-        order.
+        """Remove the clip and the DepthToSpace; return the tensor of the blocks, its channels in their order.
 
-        Raises NoBlocksError for a graph that ends in anything else.
+        Raises NoBlocksError for any other end.
         """
         unshuffled = self.take_depth_to_space(self.take_clip())
         if unshuffled is None:
@@ -96,8 +91,7 @@ class BlockEditor(GraphEditor):
         return self.add_planes(levels)
 
     def _reorder(self, tensor: str) -> None:
-        """Have the channels of a tensor in the order of a block, by way of the convolutions that it is a sum
-        of."""
+        """Put a tensor's channels into the order of a block, in the convolutions that it is the sum of."""
         node = self.writer(tensor)
         if node is None or len(self.readers(tensor)) > 1:
             raise NoBlocksError
@@ -117,8 +111,7 @@ class BlockEditor(GraphEditor):
             raise NoBlocksError
 
     def _widen(self, tensors: Iterable[str]) -> None:
-        """Give the convolutions that read these tensors, or what is computed of them by element, a fourth
-        input channel."""
+        """Add a fourth input channel to the convolutions that read these tensors, also after linear nodes."""
         for tensor in tensors:
             for node in self.readers(tensor):
                 if node.op_type == "Conv" and node.input[0] == tensor:
@@ -129,14 +122,13 @@ class BlockEditor(GraphEditor):
                     raise NoBlocksError
 
     def _scalars(self, node: onnx.NodeProto, tensor: str) -> bool:
-        """Whether what a node reads besides a tensor is the same for all channels."""
+        """Return whether a node's other inputs are the same for all channels."""
         if node.op_type == "Pad":
             return True
         return all(self.constant(name) is not None for name in node.input if name and name != tensor)
 
     def _take(self, name: str, channels: Sequence[int], axis: int) -> None:
-        """Have channels of weights or a bias in another order, -1 being one of zeros; through the pair that
-        they go through."""
+        """Reorder the channels of weights or a bias, also through a Q/DQ pair; -1 is a channel of zeros."""
         if len(self.readers(name)) > 1:
             raise NoBlocksError
         tensor = self.initializer(name)
@@ -153,8 +145,7 @@ class BlockEditor(GraphEditor):
                 node.input[position] = self._taken_argument(argument, channels, fill)
 
     def _taken_argument(self, name: str, channels: Sequence[int], fill: int) -> str:
-        """A scale or zero-point in the new order, under a name of its own: both nodes of a pair read the old
-        one."""
+        """Store a scale or zero-point in the new order; the pair shares the old one. Return its name."""
         tensor = self.initializer(name)
         values = None if tensor is None else numpy_helper.to_array(tensor)
         if values is None:

@@ -1,8 +1,8 @@
-"""The conversion from and to 8-bit frames as part of an ONNX graph, in the form that TensorRT reads.
+"""Graphs from uint8 frames to uint8 frames, in the form that TensorRT reads.
 
-TensorRT's uint8 lives only at a network's ends, behind a Cast each, and its QuantizeLinear gives no uint8
-(https://docs.nvidia.com/deeplearning/tensorrt, `DataType.UINT8`). So all arithmetic is float32 here; TensorRT
-fuses it into a kernel before and one behind the network.
+TensorRT has uint8 only at a network's ends, next to a Cast, and its QuantizeLinear gives no uint8
+(https://docs.nvidia.com/deeplearning/tensorrt, `DataType.UINT8`). All arithmetic is float32; TensorRT fuses
+it into one kernel before and one after the network.
 """
 
 from pathlib import Path
@@ -16,11 +16,11 @@ from superres.models.graphs.onnx_file import load_onnx, save_onnx
 
 
 def write_casts(onnx_path: Path, out: Path) -> None:
-    """Write a network on float32 planes, in any precision, as one on uint8 frames.
+    """Write a network on float32 planes, in any precision, with uint8 frames as both ends.
 
     Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x 2H x 2W x 3: round(255 x), half to even,
-    limited to 0..255, of what the network gives for frame / 255. The network in between stays as it is. The
-    opset stays; the same file gives the same bytes. Raises UserError if it is not such a network.
+    limited to 0..255, of what the network gives for frame / 255. Network and opset
+    stay; the same file gives the same bytes. Raises UserError if it is not such a network.
     """
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)

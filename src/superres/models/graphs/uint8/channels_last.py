@@ -1,12 +1,10 @@
-"""The conversion from and to 8-bit frames in a graph whose frames and blocks stay channels-last all the way.
+"""Graphs from uint8 frames to blocks, channels-last all the way, for OpenVINO.
 
-OpenVINO's convolutions on processors read and write pixel by pixel, all channels of one beside each other, as
-frames are. A transposition in front of a convolution or behind it then moves nothing, provided that OpenVINO
-sees the two side by side, and that sizes are fixed when the graph is compiled. So what stands between, the
-padding and the change of type, is done on frames and on blocks, and division by 255 is in the weights of
-convolutions in float. And a convolution's result is rounded once, behind its ReLU. Measured for ESPCN_RGB in
-INT8, 540 x 960, two processors with VNNI: the graph takes 32.8 ms where one with a frame on both sides takes
-38.0.
+OpenVINO's convolutions on CPUs are channels-last, as frames are. A transposition next to a convolution is
+then free, if sizes are fixed when the graph is compiled. So padding and casts are done on frames and blocks,
+and the weights of float convolutions include the division by 255. A convolution's result is rounded once,
+after its ReLU. Measured for ESPCN_RGB in INT8, 540 x 960, two cores with VNNI: 32.8 ms; 38.0 ms with frames
+on both sides.
 """
 
 from dataclasses import dataclass
@@ -17,17 +15,16 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from superres.device.runtimes.base import INPUT, OUTPUT
-from superres.models.graphs.editor import check_ends
+from superres.models.graphs.editor import check_ends, frame_graph
 from superres.models.graphs.onnx_file import load_onnx, save_onnx
 from superres.models.graphs.uint8.blocks import BlockEditor, NoBlocksError
-from superres.models.graphs.uint8.frames import frame_graph
 
 _WHITE = np.float32(255)
 
 
 @dataclass(frozen=True)
 class _Padding:
-    """A node that pads the frame, its mode, and what it adds on each side of N, H, W and C."""
+    """A node that pads the frame, its mode, and the amounts on each side of N, H, W and C."""
 
     node: onnx.NodeProto
     mode: str
@@ -36,7 +33,7 @@ class _Padding:
 
 @dataclass(frozen=True)
 class _FloatReader:
-    """A convolution in float that reads the frame, its weights, and the padding between, if there is one."""
+    """A float convolution that reads the frame, its weights, and the padding before it, if any."""
 
     convolution: onnx.NodeProto
     weights: onnx.TensorProto
@@ -44,13 +41,12 @@ class _FloatReader:
 
 
 def write_channels_last(onnx_path: Path, out: Path) -> None:
-    """Write a network on float32 planes, in FP32 or as a Q/DQ graph, as one from uint8 frames to blocks of 12
-    levels.
+    """Write a network on float32 planes, in FP32 or as a Q/DQ graph, with uint8 frames in and blocks out.
 
-    Frames and blocks are those of `superres.models.graphs.uint8.blocks`, and so are the levels, but for float
-    sums in another order: a level next to a tie may become the other one. A network that does not end in
-    blocks is written with frames on both sides (`superres.models.graphs.uint8.frames`). The same file gives
-    the same bytes. Raises UserError as `frame_graph` does.
+    Frames, blocks of 12 and levels are those of `superres.models.graphs.uint8.blocks`. Float sums have
+    another order: a level next to a tie may differ by one. A network that doesn't end in blocks gets frames
+    on both sides (`superres.models.graphs.editor.frame_graph`). The same file gives the same bytes. Raises
+    UserError as `frame_graph` does.
     """
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
@@ -62,13 +58,13 @@ def write_channels_last(onnx_path: Path, out: Path) -> None:
 
 
 class _ChannelsLastEditor(BlockEditor):
-    """Gives a graph uint8 frames and blocks as ends, without a value moved in between."""
+    """Give a graph uint8 frames and blocks as ends, without moving values in between."""
 
     def __init__(self, graph: onnx.GraphProto):
         super().__init__(graph, aligned=False)
 
     def rewrite(self) -> None:
-        """Put the steps from levels in front of the network and the steps to blocks behind it."""
+        """Put the steps from levels before the network and the steps to blocks after it."""
         blocks = self.take_blocks()
         for relu in [node for node in self._nodes if node.op_type == "Relu"]:
             self._round_once(relu)
@@ -77,7 +73,7 @@ class _ChannelsLastEditor(BlockEditor):
         for found in floats:
             scaled = numpy_helper.to_array(found.weights) / _WHITE
             found.weights.CopyFrom(numpy_helper.from_array(scaled, found.weights.name))
-        # Only now: what a node alone reads goes with it, and the graph's constants are copied.
+        # Only now: removing a node copies the graph's constants.
         for found in floats:
             if found.padding is not None:
                 self._remove(found.padding.node)
@@ -88,16 +84,16 @@ class _ChannelsLastEditor(BlockEditor):
             front += self._nodes
         self._nodes = network
         if len(floats) < len(readers):
-            # Convolutions in INT8, and whatever else there is, read planes in [0, 1].
+            # INT8 convolutions and all others read planes in [0, 1].
             self.add_front(lambda: self.add_planes(INPUT))
         self._nodes = front + self._nodes
         self._add_blocks(blocks)
         self.finish((1, "H", "W", 3), (1, "H", "W", 12))
 
     def _round_once(self, relu: onnx.NodeProto) -> None:
-        """Take away the pair in front of a ReLU where an equal one stands behind it.
+        """Remove the pair before a ReLU if an equal one follows it.
 
-        Rounding to levels of which 0 is one, and limiting them, gives the same before the ReLU as behind it.
+        Rounding and limiting give the same before and after the ReLU, since 0 is a level.
         """
         last, after = self.writer(relu.input[0]), self.readers(relu.output[0])
         first = (
@@ -112,8 +108,7 @@ class _ChannelsLastEditor(BlockEditor):
                 self._remove(node)
 
     def _grid(self, node: onnx.NodeProto) -> tuple[float, int, int] | None:
-        """Scale, zero-point and type of what a QuantizeLinear gives, if it has one scale and both are
-        constants."""
+        """Return scale, zero-point and type of a QuantizeLinear with one scale, both constant; else None."""
         if node.op_type != "QuantizeLinear" or len(node.input) < 3:
             return None
         scale, zero = self.constant(node.input[1]), self.initializer(node.input[2])
@@ -122,8 +117,7 @@ class _ChannelsLastEditor(BlockEditor):
         return scale, int(numpy_helper.to_array(zero)), zero.data_type
 
     def _in_float(self, node: onnx.NodeProto) -> _FloatReader | None:
-        """A convolution in float that reads the frame, alone or through a padding of its own; None for all
-        else."""
+        """Return a node as a float convolution of the frame, also through a padding of its own; else None."""
         padding = None
         if node.op_type == "Pad":
             padding, readers = self._padding(node), self.readers(node.output[0])
@@ -138,7 +132,7 @@ class _ChannelsLastEditor(BlockEditor):
         return _FloatReader(node, weights, padding)
 
     def _padding(self, pad: onnx.NodeProto) -> _Padding | None:
-        """A padding that repeats borders or adds zeros; None for all else."""
+        """Return a padding that repeats borders or adds zeros; else None."""
         mode = next((a.s.decode() for a in pad.attribute if a.name == "mode"), "constant")
         value = self.constant(pad.input[2]) if len(pad.input) > 2 and pad.input[2] else 0.0
         amounts = self.initializer(pad.input[1])
@@ -149,7 +143,7 @@ class _ChannelsLastEditor(BlockEditor):
         return _Padding(pad, mode, numpy_helper.to_array(amounts)[[0, 2, 3, 1, 4, 6, 7, 5]])
 
     def _add_float_frame(self, padding: _Padding | None, name: str) -> str:
-        """From the frame to its levels as float32 planes, padded while they are pixels."""
+        """Add nodes from the frame to its levels as float32 planes; they pad pixels, not planes."""
         levels = INPUT
         if padding is not None:
             amounts = self.store(f"{name}_pads", padding.amounts)
@@ -158,11 +152,10 @@ class _ChannelsLastEditor(BlockEditor):
         return self.add("Transpose", [levels], name, perm=[0, 3, 1, 2])
 
     def _add_blocks(self, blocks: str) -> None:
-        """From what the last convolutions give to levels, pixel by pixel.
+        """Add nodes from the last convolutions' sum to blocks of levels.
 
-        A convolution in INT8 writes the levels itself, by QuantizeLinear. In float there is nothing to gain
-        by that, and the change of type comes last: OpenVINO would do it together with the transposition, one
-        value after the other.
+        An INT8 convolution writes the levels itself, by QuantizeLinear. In float that gains nothing, and the
+        cast comes after the rounding: OpenVINO would fuse it with the transposition, one value at a time.
         """
         if self._is_int8(blocks):
             levels = self.add_levels(blocks)
@@ -175,7 +168,7 @@ class _ChannelsLastEditor(BlockEditor):
         self.add("Transpose", [levels], OUTPUT, perm=[0, 2, 3, 1])
 
     def _is_int8(self, tensor: str) -> bool:
-        """Whether a convolution on rounded data gives a tensor, or a pair behind one."""
+        """Return whether a tensor comes from a convolution on rounded data, or from a pair after one."""
         node = self.writer(tensor)
         if node is not None and node.op_type == "DequantizeLinear":
             return True

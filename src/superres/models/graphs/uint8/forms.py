@@ -1,6 +1,6 @@
-"""The forms of a graph on uint8 frames, and which of them a runtime gets.
+"""The forms of a graph on uint8 frames, and the form of each runtime.
 
-Light on purpose: the workflow imports it without onnx.
+Light: the workflow imports it without onnx.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ FORMS: Mapping[str, str] = {
     "channels_last": "superres.models.graphs.uint8.channels_last:write_channels_last",
     "casts": "superres.models.graphs.uint8.casts:write_casts",
 }
-"""What writes a form, as module:function of two paths, imported when it is used."""
+"""The function of two paths that writes a form, as module:function, imported on use."""
 
 FORMS_OF: Mapping[str, tuple[str, ...]] = {
     "onnxruntime": ("blocks", "levels"),
@@ -31,7 +31,7 @@ FORMS_OF: Mapping[str, tuple[str, ...]] = {
     "tensorrt": ("casts",),
     "tensorrt_rtx": ("casts",),
 }
-"""Forms that a runtime can be given on uint8 frames; any other runtime has `plain` alone."""
+"""Forms that a runtime takes on uint8 frames; any other runtime has only `plain`."""
 
 FORM_OF: Mapping[str, Mapping[Kind, str]] = {
     "onnxruntime": {"float": "blocks", "int8": "levels"},
@@ -42,29 +42,28 @@ FORM_OF: Mapping[str, Mapping[Kind, str]] = {
 }
 """The fastest form of each runtime; `benchmarks/compare_forms.py` times all of them on any machine."""
 
-
 PLAIN_ALONE: Mapping[str, tuple[str, ...]] = dict.fromkeys(
     ("openvino", "openvino_throughput"), ("bf16", "tool")
 )
-"""What a runtime can't run in another form: a precision, or graphs of others' quantisers (`tool`).
+"""Precisions that a runtime runs only in the form `plain`; `tool` stands for graphs of other quantisers.
 
-OpenVINO 2026.4 compiles the others in BF16 and then fails on the first frame where two paths join (espcn_anchor and the
-folded network): "Convolution node ... object is not initialized". On onnxruntime's own graph of espcn_ycbcr it crashes
-while it compiles.
+OpenVINO 2026.4 compiles the other forms in BF16, but fails on the first frame where two paths join
+(espcn_anchor and the folded network): "Convolution node ... object is not initialized". It crashes while it
+compiles onnxruntime's own graph of espcn_ycbcr.
 """
 
 
 def form_of(runtime: str, kind: Kind) -> str:
-    """The form that a runtime gets on uint8 frames unless a study says otherwise."""
+    """Return the form of a runtime on uint8 frames, unless a study sets another."""
     return FORM_OF[runtime][kind] if runtime in FORM_OF else PLAIN
 
 
 def write_form(onnx: Path, out: Path, form: str) -> None:
     """Write a network on float32 planes, in FP32 or as a Q/DQ graph, in a form on uint8 frames.
 
-    Input `frame` is a uint8 frame 1 x H x W x 3; what comes out, `upscaled`, depends on the form: see its
-    module. The same file gives the same bytes. Raises UserError for an unknown form and for a file that is no
-    such network.
+    Input `frame` is uint8 1 x H x W x 3; output `upscaled` depends on the form: see its module. The
+    same file gives the same bytes. Raises UserError for an unknown form and for a file that is no such
+    network.
     """
     if form not in FORMS:
         raise UserError(f"form of {onnx}: expected one of {', '.join(FORMS)}, found {form!r}")

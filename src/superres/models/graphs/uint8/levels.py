@@ -1,6 +1,6 @@
-"""A Q/DQ graph on uint8 frames, in the form whose INT8 kernels ONNX Runtime has.
+"""Q/DQ graphs from uint8 frames to blocks, for the INT8 kernels of ONNX Runtime.
 
-Measured for ESPCN_RGB, 540 x 960, two cores with VNNI: 56 ms a frame where the plain form takes 112.
+Measured for ESPCN_RGB, 540 x 960, two cores with VNNI: 56 ms a frame; the plain form takes 112.
 """
 
 from pathlib import Path
@@ -18,18 +18,18 @@ _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 
 def write_levels(onnx_path: Path, out: Path) -> None:
-    """Write a network on float32 planes as one from uint8 frames to blocks of 16 levels.
+    """Write a network on float32 planes with uint8 frames in and blocks of 16 levels out.
 
-    That is `block_graph` with `aligned`, and then, of a graph with symmetric int8 pairs:
+    That is `block_graph` with `aligned`. Symmetric int8 pairs are then changed:
 
-    - Data is uint8 with zero-point 128 instead of int8 with 0, the same levels moved by 128, which is all
-      that onnxruntime's kernels on x86 take.
-    - A ReLU between two equal pairs limits the levels themselves, from 128 up, instead of floats that are
-      made of them; between asymmetric ones, whose zero is level 0, it goes.
-    - A convolution without a QuantizeLinear behind it runs in float anyway: its weights are the rounded
-      floats, so that it can be optimised as other float convolutions are.
+    - Data is uint8 with zero-point 128 instead of int8 with 0, the same levels moved by 128: onnxruntime's
+      kernels on x86 take nothing else.
+    - A ReLU between two equal pairs limits the levels, from 128 up, instead of floats. Between asymmetric
+      pairs, whose zero is level 0, it is removed.
+    - A convolution without a QuantizeLinear after it runs in float anyway. It gets its rounded weights as
+      floats, and is optimised as any float convolution.
 
-    No value changes but for the order of sums of the last. The same file gives the same bytes. Raises
+    Only the order of the last one's sums changes values. The same file gives the same bytes. Raises
     UserError as `frame_graph` does.
     """
     model = block_graph(onnx_path, aligned=True)
@@ -38,7 +38,7 @@ def write_levels(onnx_path: Path, out: Path) -> None:
 
 
 class _Levels:
-    """Rewrites a graph in place."""
+    """A graph that is rewritten in place."""
 
     def __init__(self, graph: onnx.GraphProto):
         self._graph = graph
@@ -46,7 +46,7 @@ class _Levels:
         self._writers = {name: node for node in graph.node for name in node.output}
 
     def rewrite(self) -> None:
-        """Take the three steps; a graph that has nothing of it stays as it is."""
+        """Make the three changes where they apply."""
         for node in self._graph.node:
             if node.op_type == "Conv" and not self._is_quantized(node):
                 self._round_weights(node)
@@ -64,26 +64,26 @@ class _Levels:
         return [node for node in self._graph.node if name in node.input]
 
     def _is_quantized(self, convolution: onnx.NodeProto) -> bool:
-        """Whether nothing but a QuantizeLinear reads a convolution's result."""
+        """Return whether a QuantizeLinear alone reads a convolution's result."""
         readers = self._readers(convolution.output[0])
         return len(readers) == 1 and readers[0].op_type == "QuantizeLinear"
 
     def _is_symmetric(self, node: onnx.NodeProto) -> bool:
-        """Whether a node of a pair rounds data, not weights, to int8 with zero-point 0."""
+        """Return whether a node of a pair rounds data, not weights, to int8 with zero-point 0."""
         zero = self._constants.get(node.input[2]) if len(node.input) > 2 else None
         if zero is None or zero.dtype != np.int8 or zero.size != 1 or zero.item() != 0:
             return False
         return self._weights_of(node) is None
 
     def _grid(self, node: onnx.NodeProto) -> tuple[np.ndarray, np.ndarray] | None:
-        """Scale and zero-point of a node of a pair, if both are constants."""
+        """Return scale and zero-point of a node of a pair, if both are constants."""
         found = [self._constants.get(name) for name in node.input[1:3]]
         if len(found) != 2 or found[0] is None or found[1] is None:
             return None
         return found[0], found[1]
 
     def _weights_of(self, node: onnx.NodeProto) -> np.ndarray | None:
-        """The constant that a node of a pair rounds."""
+        """Return the constant that a node of a pair rounds, None for data."""
         while node.op_type in _PAIR:
             if node.input[0] in self._constants:
                 return self._constants[node.input[0]]
@@ -117,19 +117,18 @@ class _Levels:
             self._graph.node.remove(quantize)
 
     def _limit_levels(self, relu: onnx.NodeProto) -> None:
-        """Put a limit of levels in the place of the pair before a ReLU, the ReLU, and the first half of the
-        pair behind."""
-        dequantize, behind = self._writers.get(relu.input[0]), self._readers(relu.output[0])
-        if dequantize is None or dequantize.op_type != "DequantizeLinear" or len(behind) != 1:
+        """Replace the end of the pair before a ReLU, the ReLU and the start of the next pair by a limit."""
+        dequantize, after = self._writers.get(relu.input[0]), self._readers(relu.output[0])
+        if dequantize is None or dequantize.op_type != "DequantizeLinear" or len(after) != 1:
             return
-        quantize = behind[0]
+        quantize = after[0]
         if quantize.op_type != "QuantizeLinear" or len(self._readers(dequantize.output[0])) != 1:
             return
         grid, other = self._grid(dequantize), self._grid(quantize)
-        # onnxruntime has been given uint8 alone, see above.
+        # Symmetric data is uint8 by now.
         if grid is None or other is None or grid[1].dtype != np.uint8 or not _equal(grid, other):
             return
-        # Levels from 0 up, as asymmetric ones are behind a ReLU, are limited already.
+        # Levels from 0 up, those of asymmetric data after a ReLU, are limited already.
         limits = [dequantize.input[2], _MOST] if grid[1].any() else []
         limit = helper.make_node(
             "Clip" if limits else "Identity",

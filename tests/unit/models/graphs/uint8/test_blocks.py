@@ -1,4 +1,4 @@
-"""Graphs that give blocks of pixels: values against the graph that gives frames."""
+"""Graphs with blocks as output: values against the graph that gives frames."""
 
 from pathlib import Path
 
@@ -19,14 +19,14 @@ from superres.models.settings import weights_name
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.record import Ranges, TensorRange
 
-from .test_frames import write_frames
+from ..test_editor import write_frames
 
 WEIGHTS = Path(models.__path__[0]) / "weights"
 PLAIN = ("espcn_rgb", "espcn_ycbcr_folded", "espcn_anchor")
 
 
 def write_model(folder: Path, name: str, precision: str) -> Path:
-    """A shipped network in FP32, or as a Q/DQ graph, symmetric or not, with ranges that are about right."""
+    """A shipped network in FP32, or as a Q/DQ graph, symmetric or not, with rough ranges."""
     path = folder / f"{precision}.onnx"
     export_onnx(name, WEIGHTS / f"{weights_name(name)}.safetensors", path)
     if precision != "fp32":
@@ -85,7 +85,7 @@ def test_pictures_are_those_of_the_graph_that_gives_frames(
     write_frames(path, tmp_path / "frames.onnx")
     FORMS[form](path, tmp_path / "blocks.onnx")
     random = np.random.default_rng(1)
-    # Smooth, so that most values lie within 0..255, and noise that leaves them.
+    # Smooth: most values are within 0..255; noise goes beyond.
     smooth = np.kron(random.integers(0, 256, (4, 5, 3)), np.ones((8, 8, 1)))
     frame = np.clip(smooth + random.normal(0, 9, smooth.shape), 0, 255).astype(np.uint8)
     expected, found = run(tmp_path / "frames.onnx", frame), upscaled(tmp_path / "blocks.onnx", frame)
@@ -113,7 +113,7 @@ def test_a_network_that_does_not_end_in_blocks_is_given_frames(tmp_path: Path) -
 
 
 def test_shared_weights_are_left_alone(tmp_path: Path) -> None:
-    """Two convolutions with the same weights, of which one alone writes the picture."""
+    """Two convolutions with the same weights, of which only one writes the output."""
     weights = np.random.default_rng(3).normal(0, 0.3, (12, 3, 1, 1)).astype(np.float32)
     back = np.random.default_rng(4).normal(0, 0.3, (3, 12, 1, 1)).astype(np.float32)
     nodes = [

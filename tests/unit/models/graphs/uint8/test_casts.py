@@ -1,5 +1,4 @@
-"""Frames behind casts: values against the network itself with the conversion in numpy, and the file's
-contract."""
+"""Frames and casts: values against the network with the conversion in numpy, and the file's contract."""
 
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from onnx import TensorProto
 from superres.device.base.errors import UserError
 from superres.models.graphs.uint8.casts import write_casts
 
-from .test_frames import SIZES, frame_of, oracle, write_network
+from ..test_editor import SIZES, frame_of, oracle, write_network
 
 
 def run(path: Path, frame: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A graph on frames that stays channels-last: what is in the file, and what OpenVINO makes of it."""
+"""Channels-last graphs on frames: the file, and its execution by OpenVINO."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from superres.models.settings import weights_name
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.record import Ranges, TensorRange
 
-from .test_frames import write_frames
+from ..test_editor import write_frames
 
 WEIGHTS = Path(models.__path__[0]) / "weights"
 NAMES = ("espcn_rgb", "espcn_ycbcr_folded", "espcn_anchor")
@@ -68,7 +68,7 @@ def test_openvino_moves_nothing_and_the_picture_stays(tmp_path: Path, name: str,
         session = runtime.open_engine(engine, Settings(precision, 1, {"frames": "uint8"}, facts))
         pictures[form] = session.run(frame).astype(int)
         moves = moved(load_compiled(engine, properties(settings, LATENCY)))
-        # In FP32 OpenVINO still transposes the frame itself, six times smaller than what comes out.
+        # In FP32 OpenVINO still transposes the frame itself, six times smaller than the output.
         still = [name for name in moves if "float_frame_0" in name] if precision == "fp32" else []
         assert (moves == still) == (form == "channels_last"), moves
     differing = pictures["frames"] - pictures["channels_last"]
@@ -101,7 +101,7 @@ def test_what_a_relu_limits_is_rounded_once_behind_it(tmp_path: Path) -> None:
     writers = {name: node.op_type for node in graph.node for name in node.output}
     relus = [node for node in graph.node if node.op_type == "Relu"]
     assert len(relus) == 2 and all(writers[node.input[0]] == "Conv" for node in relus)
-    # The same levels, by a runtime that computes the graph as it is written.
+    # The same levels, by a runtime that computes the graph as written.
     pictures = []
     for form in ("frames", "channels_last"):
         options = ort.SessionOptions()
@@ -125,7 +125,7 @@ def test_pairs_of_unequal_scales_stay(tmp_path: Path) -> None:
     kinds = [
         [n.op_type for n in load_onnx(tmp_path / name).graph.node] for name in ("plain.onnx", "folded.onnx")
     ]
-    # One more for the levels of the picture.
+    # One more for the levels of the frame.
     assert changed and kinds[1].count("QuantizeLinear") == kinds[0].count("QuantizeLinear") + 1
 
 

@@ -1,4 +1,4 @@
-"""Which form a runtime gets, and what writes it."""
+"""The form of each runtime, and the functions that write forms."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 from superres.device.base.errors import UserError
 from superres.models.graphs.uint8.forms import FORM_OF, FORMS, FORMS_OF, PLAIN, form_of, write_form
 
-from .test_frames import write_network
+from ..test_editor import write_network
 
 
 def test_a_runtime_gets_one_of_its_forms() -> None:

@@ -11,8 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from superres.device.base.errors import UserError
+from superres.models.graphs.editor import frame_graph
 from superres.models.graphs.onnx_file import save_onnx
-from superres.models.graphs.uint8.frames import frame_graph
 
 SIZES = [(8, 12), (7, 5), (1, 1)]
 RANDOM = np.random.default_rng(2)
@@ -27,7 +27,7 @@ def frame_of(height: int, width: int) -> np.ndarray:
 
 
 def oracle(frame: np.ndarray, limits: tuple[float, float] | None, mode: str = "CRD") -> np.ndarray:
-    """Unrounded levels, 2H x 2W x 3, in float64, pixel by pixel in the words of the definition."""
+    """Unrounded levels, 2H x 2W x 3, in float64, pixel by pixel by the definition."""
     values = np.einsum("oi,hwi->hwo", WEIGHTS[:, :, 0, 0].astype(np.float64), frame[0] / 255.0) + BIAS
     height, width, _ = values.shape
     result = np.empty((2 * height, 2 * width, 3))
@@ -48,7 +48,7 @@ def write_network(
     constants: str = "initializer",
     quantized: bool = False,
 ) -> Path:
-    """A convolution, DepthToSpace and a clip; what the convolution writes may go through an int8 pair."""
+    """A convolution, DepthToSpace and a clip; an int8 pair may follow the convolution."""
     stored = {"w": WEIGHTS, "b": BIAS}
     nodes = [helper.make_node("Conv", ["frame", "w", "b"], ["features"])]
     last = "features"
@@ -88,7 +88,7 @@ def write_frames(source: Path, out: Path) -> None:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a network, and the same with frames on both sides."""
+    """Write a network, and the same with frames on both sides."""
 
     def write_both(**options) -> Path:
         write_frames(write_network(tmp_path / "fp32.onnx", **options), tmp_path / "out" / "fp32.uint8.onnx")
@@ -148,7 +148,7 @@ def test_a_pair_behind_the_convolution_stays(make):
 
 
 def test_ties_go_to_the_even_level(tmp_path: Path):
-    # Channel k gives k and a half levels, whatever the frame.
+    # Channel k is k and a half levels for any frame.
     halves = (np.arange(12, dtype=np.float32) + np.float32(0.5)) * (np.float32(1) / np.float32(255))
     model = onnx.load(write_network(tmp_path / "fp32.onnx"))
     for tensor in model.graph.initializer:
@@ -175,7 +175,7 @@ def test_the_file_keeps_the_contract(make):
         assert [dims[0].dim_value, dims[3].dim_value] == [1, 3]
         assert dims[1].dim_param and dims[2].dim_param
     kinds = [node.op_type for node in model.graph.node]
-    # Neither a second clip nor anything that nobody reads.
+    # No second clip, and nothing unread.
     assert kinds == ["Transpose", "Cast", "Div", "Conv", "DepthToSpace", "QuantizeLinear", "Transpose"]
     read = {name for node in model.graph.node for name in node.input}
     assert {tensor.name for tensor in model.graph.initializer} <= read
