@@ -1,4 +1,4 @@
-"""The house as docs/architecture.md draws it: rooms that don't import each other, folders that a reader can hold in mind."""
+"""The house as docs/architecture.md draws it: no two rooms import each other, no folder is long."""
 
 import ast
 import re

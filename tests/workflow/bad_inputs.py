@@ -25,7 +25,7 @@ from superres.models.weights import PRETRAINED
 class BadInput:
     """A mistake: the study (YAML), what makes its files, and parts of the one line that is said.
 
-    `script` is the workflow's script that meets the mistake, with its inputs, parameters and wildcards; without one the
+    `script` is the workflow's script that meets the mistake, with its inputs, parameters and wildcards. Without one the
     study is refused before any work starts.
     """
 
@@ -145,7 +145,8 @@ STUDIES = {
         ("models[1].name: expected a name of its own", "a second time"),
     ),
     "runtime twice": BadInput(
-        "models: [{name: espcn_rgb}]\nruntimes: [{name: openvino, precisions: [fp32]}, {name: openvino, precisions: [bf16]}]",
+        "models: [{name: espcn_rgb}]\n"
+        "runtimes: [{name: openvino, precisions: [fp32]}, {name: openvino, precisions: [bf16]}]",
         ("runtimes[1].name: expected a name of its own, found 'openvino' a second time",),
     ),
     "no precision": BadInput(
@@ -183,7 +184,8 @@ STUDIES = {
     "address as a path": BadInput(
         clip('type: y4m, path: "http://user:pass@a.b/a.y4m?key=1"'),
         (
-            "clips[0].source.path: expected a path on this machine, found the address 'http://a.b/a.y4m'; name it in `files`",
+            "clips[0].source.path: expected a path on this machine, found the address 'http://a.b/a.y4m'; "
+            "name it in `files`",
         ),
     ),
     "path that is too long": BadInput(
@@ -205,7 +207,8 @@ STUDIES = {
         "sweep: {calibrations: [entropie], images: [1]}", ("sweep.calibrations[0]", "found 'entropie'")
     ),
     "package that isn't installed": BadInput(
-        "packages: [{name: no-such-package}]\ncalibration_sets: []\ncalibrations: []\nmodels: [{name: bicubic}]\n"
+        "packages: [{name: no-such-package}]\ncalibration_sets: []\ncalibrations: []\n"
+        "models: [{name: bicubic}]\n"
         "runtimes: [{name: opencv, precisions: [uint8]}]\n"
         + clip('type: package-images, package: no-such-package, members: ["*"]'),
         ("clip a: package no-such-package: expected it to be installed", "found none"),
@@ -297,14 +300,16 @@ IMAGES = {
         "prepare_clip",
     ),
     "too small to calibrate on": BadInput(
-        "calibration_sets: [{name: photographs, width: 64, height: 48, sources: [{type: images, path: photos}]}]\n"
+        "calibration_sets:\n"
+        "  - {name: photographs, width: 64, height: 48, sources: [{type: images, path: photos}]}\n"
         "clips: [{name: a, source: {type: y4m, path: a.y4m}}]",
         ("calibration image a.png: expected at least 64x48, found 32x32", "exclude it"),
         lambda: (photo(png())(), video(HEADER)()),
         "prepare_calibration_set",
     ),
     "the same image twice": BadInput(
-        "calibration_sets: [{name: photographs, width: 16, height: 16, sources: [{type: images, path: photos}]}]\n"
+        "calibration_sets:\n"
+        "  - {name: photographs, width: 16, height: 16, sources: [{type: images, path: photos}]}\n"
         "clips: [{name: a, source: {type: y4m, path: a.y4m}}]",
         ("calibration set photographs: expected different images, found b.png to be the same as a.png",),
         lambda: (photo(png())(), raw("photos/b.png", png())(), video(HEADER)()),

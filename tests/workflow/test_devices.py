@@ -1,4 +1,4 @@
-"""Arms of the tiny study on a device, which is a real sshd on this machine: the same figures, byte for byte."""
+"""Arms of the tiny study on a device, a real sshd on this machine, give the same figures to the byte."""
 
 import json
 import os
@@ -86,7 +86,8 @@ def test_figures_of_a_device_are_those_of_this_machine(run: Project):
             values = [pl.read_csv(figure)["psnr_db"][0] for figure in figures]
             assert abs(values[0] - values[1]) < 2e-3
         else:
-            # 1.19, the last one for Python 3.8, has neither a cubic Resize nor INT8 convolutions between uint8 frames.
+            # 1.19, the last one for Python 3.8, has neither a cubic Resize nor INT8 convolutions between
+            # uint8 frames.
             assert "fp32" not in there or "espcn_ycbcr" in there
             assert records[1]["status"].startswith("not run: onnxruntime 1.")
 
@@ -122,7 +123,7 @@ def test_a_killed_snakemake_comes_back_to_the_job_at_work(run: Project, far: Far
     study = write_study(run, far)
     path = run.folder / study
     text = path.read_text()
-    # Long enough for the run to be killed before its job is done, even if this test gets no processor for seconds.
+    # Long enough for the run to be killed before its job is done, even if this test waits for a processor.
     limits = "warmup_seconds: 0, min_seconds: 10, min_iterations: 5, max_seconds: 10, extended_seconds: 0"
     slow = f"latency: {{{limits}}}\n"
     path.write_text(text.replace(text[text.index("latency:") : text.index("targets:")], slow))

@@ -1,4 +1,4 @@
-"""What a dry run promises: the right jobs, without data, without heavy imports, with one line for a mistake."""
+"""A dry run shows the right jobs without data or heavy imports, and a mistake gets one line."""
 
 import re
 from pathlib import Path
@@ -92,7 +92,7 @@ def test_calibrations_on_the_same_images_share_a_pass(project: Project):
     one = project.write_study("one", study.replace(models, "models: [{name: espcn_rgb}]\n"))
     done = project.snakemake("-n", "evaluate", "--configfile", one)
     jobs = read_jobs(done.stdout)
-    # 15 by name; of 4 methods on 7 numbers of images those that aren't among these: 28 - 5. 16 more are of steps.
+    # 15 by name; of 4 methods on 7 numbers of images those that aren't among these: 28 - 5. 16 more have steps.
     assert (jobs["calibrate_ranges"], jobs["quantize_onnx"]) == (15 + 23, 15 + 16 + 23)
     # The photographs, five seeds, and two more kinds of dummy; fixed ranges need no image.
     assert jobs["observe_activations"] == 8
@@ -242,7 +242,8 @@ def test_a_calibration_that_the_table_names_and_no_arm_has(project: Project):
     named = text.replace("table: {calibrated: minmax}", "table: {calibrated: minmx}")
     done = project.snakemake("-n", "all", "--configfile", project.write_study("named", named))
     assert done.returncode == 0
-    note = 'The column "INT8 w/ calibration" is empty: table.calibrated is minmx, which no arm has; it may be minmax.'
+    note = 'The column "INT8 w/ calibration" is empty: table.calibrated is minmx, which no arm has; '
+    note += "it may be minmax."
     assert note in done.stdout
     done = project.snakemake("-n", "all", "--configfile", "studies/tiny.yaml")
     assert "is empty" not in done.stdout
@@ -314,7 +315,8 @@ calibration_sets:
     width: 64
     height: 64
     sources:
-      - {type: turning-view, package: psychopy, member: "psychopy/demos/builder/Feature Demos/panorama/panImg.jpg",
+      - {type: turning-view, package: psychopy,
+         member: "psychopy/demos/builder/Feature Demos/panorama/panImg.jpg",
          count: 1, width: 64, height: 64, fov: 60, yaw: YAW}
 """,
         ["clip park", "calibration set photographs", "degrees"],

@@ -34,7 +34,8 @@ runtimes:
   - {name: tensorrt, precisions: [fp32, fp16, int8-trt-minmax], frames: uint8}
   - {name: opencv, precisions: [uint8]}
 """
-BLOCK = re.compile(r"^(?:local)?rule (\w+):\n    input: (.*)\n    output: (.*)$", re.M)
+# Bicubic's engine is built from no file.
+BLOCK = re.compile(r"^(?:local)?rule (\w+):\n(?:    input: (.*)\n)?    output: (.*)$", re.M)
 # Rules that only fetch what is pinned by its hash.
 FETCHING = {"download_package", "fetch_file"}
 

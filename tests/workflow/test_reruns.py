@@ -1,4 +1,4 @@
-"""After a run: an edit of a module or of the study reruns what it concerns and what depends on it, and nothing else."""
+"""An edit of a module or of the study reruns what it concerns and what depends on it, and nothing else."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Two runs of a study give the same bytes, however busy the machine is: nothing that is computed hangs on a stopwatch."""
+"""Two runs of a study give the same bytes, however busy the machine is."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ def contents(project: Project) -> dict[str, bytes]:
 
 
 def test_another_run_gives_the_same_bytes(tiny: Project, tmp_path: Path):
-    """From nothing on, for every arm of every runtime, beside a process that the first run didn't have beside it."""
+    """The second run starts from nothing, next to a busy process that the first run didn't have."""
     wanted = quality_files(tiny)
     arms = (tiny.folder / RESULTS / "arms").rglob("manifest.json")
     assert {Path(name).parent for name in wanted} == {path.relative_to(tiny.folder).parent for path in arms}
