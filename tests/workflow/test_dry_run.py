@@ -92,7 +92,7 @@ def test_calibrations_on_the_same_images_share_a_pass(project: Project):
     one = project.write_study("one", study.replace(models, "models: [{name: espcn_rgb}]\n"))
     done = project.snakemake("-n", "evaluate", "--configfile", one)
     jobs = read_jobs(done.stdout)
-    # 15 by name; of 4 methods on 7 numbers of images those that aren't among these: 28 - 5. 16 more have steps.
+    # 15 by name; of 4 methods on 7 numbers of images those that are new: 28 - 5. 16 more have steps.
     assert (jobs["calibrate_ranges"], jobs["quantize_onnx"]) == (15 + 23, 15 + 16 + 23)
     # The photographs, five seeds, and two more kinds of dummy; fixed ranges need no image.
     assert jobs["observe_activations"] == 8

@@ -19,7 +19,7 @@ MODEL = "espcn_ycbcr"
 
 
 def write_graph(path: Path, after_relu: bool) -> Path:
-    """Write frame -> Q/DQ -> Relu, with or without Q/DQ after it; and a weight with Q/DQ, which doesn't count."""
+    """Write frame -> Q/DQ -> Relu, with or without Q/DQ after it, and a weight with Q/DQ."""
     nodes = []
 
     def pair(name: str) -> str:
