@@ -25,8 +25,8 @@ from superres.models.weights import PRETRAINED
 class BadInput:
     """A mistake: the study (YAML), what makes its files, and parts of the one line that is said.
 
-    `script` is the workflow's script that meets the mistake, with its inputs, parameters and wildcards. Without
-    one the study is refused before any work starts.
+    `script` is the script of the workflow that meets the mistake, with its inputs, parameters and wildcards.
+    Without one the study is refused before any work starts.
     """
 
     study: str
