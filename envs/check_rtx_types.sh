@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks what TensorRT's objects are asked for against the newest bindings: stubs are made from tensorrt_rtx, whose
-# API is that of TensorRT 11, and stand in for `tensorrt`; implicit.py is what 11 doesn't have. (basedpyright alone
+# API is that of TensorRT 11, and stand in for `tensorrt`; calibrator.py is what 11 doesn't have. (basedpyright alone
 # checks all of it against the stubs of 10.)
 # Where there is no tensorrt_rtx, nothing is checked.
 set -eu
@@ -26,7 +26,7 @@ cat >"$stubs/pyrightconfig.json" <<JSON
   "venvPath": "$PWD",
   "venv": ".venv",
   "include": ["$PWD/src/superres/device/runtimes/trt"],
-  "exclude": ["$PWD/src/superres/device/runtimes/trt/implicit.py"],
+  "exclude": ["$PWD/src/superres/device/runtimes/trt/calibrator.py"],
   "executionEnvironments": [{"root": "$PWD/src"}]
 }
 JSON

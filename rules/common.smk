@@ -110,6 +110,14 @@ def any_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+def upscaled_video(wildcards):
+    """Input function: the video that is made."""
+    try:
+        return PATHS.upscaled_video
+    except UserError as error:
+        sys.exit(f"study error: {error}")
+
+
 def lock_study():
     """Keep a second run away from this study: the system frees the lock when this process ends, however it ends."""
     global LOCK

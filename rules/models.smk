@@ -1,16 +1,6 @@
-def of_set(role, kind):
-    """Input function: a file of the set that a model is trained or validated on."""
-    return lambda wildcards: PATHS.training_set(wildcards.model, role, kind)
-
-
 rule train_model:
     input:
-        training=of_set("training_set", "json"),
-        training_hr=of_set("training_set", "hr.npy"),
-        training_lr=of_set("training_set", "lr.npy"),
-        validation=of_set("validation_set", "json"),
-        validation_hr=of_set("validation_set", "hr.npy"),
-        validation_lr=of_set("validation_set", "lr.npy"),
+        unpack(of(PATHS.training_inputs, "model")),
     output:
         weights=f"{RESULTS}/weights/{{model}}.safetensors",
         record=f"{RESULTS}/weights/{{model}}.json",

@@ -1,11 +1,3 @@
-def upscaled_video(wildcards):
-    """Input function: the video that is made."""
-    try:
-        return PATHS.upscaled_video
-    except UserError as error:
-        sys.exit(f"study error: {error}")
-
-
 # The arm's engine on a whole video: `snakemake --cores 2 upscale --config upscale='{input: clip.mp4}'`.
 if STUDY.upscale is not None:
 

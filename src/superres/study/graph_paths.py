@@ -57,6 +57,14 @@ class GraphPaths:
         """Return a file of a model's `training_set` or `validation_set`, by the role's name."""
         return f"{self.results}/training/{getattr(self.study.models[model].training, role)}.{kind}"
 
+    def training_inputs(self, model: str) -> dict[str, str]:
+        """Return the inputs of a model's training: the index, HR and LR frames of both of its sets."""
+        return {
+            f"{role.removesuffix('_set')}{name}": self.training_set(model, role, kind)
+            for role in TRAINING_ROLES
+            for name, kind in (("", "json"), ("_hr", "hr.npy"), ("_lr", "lr.npy"))
+        }
+
     def image_set(self, role: str, name: str) -> Clip | TrainingSet:
         """Return the clip (folder `frames`) or training set (folder `training`) of a name."""
         return self.study.clips[name] if role == "frames" else self.study.training_sets[name]

@@ -38,6 +38,13 @@ def test_frames_and_sets_of_images():
     assert without == {"dummy", "fixed", "cache"}
     assert found["few"] == found["tool"] == [f"{PHOTOGRAPHS}.npy"]
     assert PATHS.training_set(YCBCR, "validation_set", "hr.npy") == f"{R}/training/validation.hr.npy"
+    inputs = PATHS.training_inputs(YCBCR)
+    assert (inputs["training"], inputs["training_lr"], inputs["validation_hr"]) == (
+        f"{R}/training/training.json",
+        f"{R}/training/training.lr.npy",
+        f"{R}/training/validation.hr.npy",
+    )
+    assert len(inputs) == 6
     assert PATHS.image_set("frames", "own") is PATHS.study.clips["own"]
     assert PATHS.image_set("training", "training") is PATHS.study.training_sets["training"]
 
