@@ -145,7 +145,7 @@ def _scan(path: str | Path) -> tuple[list[str], list[str]]:
             raise FileNotFoundError(file)
         return [], []
     names, tables = [], []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
@@ -163,7 +163,25 @@ def _table_beside(file: Path, name: str) -> list[str]:
 
 @cache
 def _content_hash(module: str) -> str:
-    return hashlib.sha256((ROOT / module).read_bytes()).hexdigest()
+    """Hash of what a module computes: comments, layout, docstrings and descriptions of keys don't count."""
+    content = ast.dump(_tree(module)).encode() if module.endswith(".py") else (ROOT / module).read_bytes()
+    return hashlib.sha256(content).hexdigest()
+
+
+@cache
+def _tree(path: str | Path) -> ast.AST:
+    return _Computing().visit(ast.parse((ROOT / path).read_bytes()))
+
+
+class _Computing(ast.NodeTransformer):
+    """Leaves out the texts that people read: docstrings, also those of constants, and `description=`."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if text else self.generic_visit(node)
+
+    def visit_keyword(self, node: ast.keyword) -> ast.AST | None:
+        return None if node.arg == "description" else self.generic_visit(node)
 
 
 def _module(name: str) -> str | None:

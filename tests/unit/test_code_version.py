@@ -14,6 +14,7 @@ from superres.code_version import (
     ROOT,
     Checkout,
     code_commit,
+    code_digest,
     describe_code,
     describe_libraries,
     find_checkout,
@@ -126,3 +127,28 @@ def test_libraries_are_those_that_are_imported_anywhere_in_a_module():
     # torch only inside functions; hashlib and pathlib are Python's own, superres is this package.
     assert libraries_behind(["device/tasks/roofline.py"]) == ["numpy", "torch"]
     assert libraries_behind(["data/sources/reading.py", "report/tables/paper_table1.csv"]) == ["numpy"]
+
+
+@pytest.mark.parametrize(
+    "edit, counts",
+    [
+        ('"""Adds."""\nSTEP = Field(1, description="How far.")\n', False),
+        ('"""Adds one."""\n\n\nSTEP = Field(1)  # by default\n"""Its step."""\n', False),
+        ('"""Adds one."""\nSTEP = Field(2, description="How much is added.")\n', True),
+        ('"""Adds one."""\nSTEP = Field(1, default="How much is added.")\n', True),
+    ],
+)
+def test_a_digest_is_of_what_is_computed_and_not_of_what_people_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: str, counts: bool
+):
+    monkeypatch.setattr(code_version, "ROOT", tmp_path)
+    module = tmp_path / "step.py"
+
+    def digest(text: str) -> str:
+        module.write_text(text, encoding="utf-8")
+        for cached in ("_tree", "_content_hash", "_scan", "_closure"):
+            getattr(code_version, cached).cache_clear()
+        return code_digest("step.py")
+
+    before = digest('"""Adds one."""\nSTEP = Field(1, description="How much is added.")\n')
+    assert (digest(edit) != before) == counts

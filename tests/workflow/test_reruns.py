@@ -66,7 +66,7 @@ def test_an_edited_module(tiny: Project, name: str):
     later = time.time() + 5
     try:
         for module, (_, text) in before.items():
-            module.write_bytes(text + b"\n")
+            module.write_bytes(text + b"\nEDITED = True\n")
             os.utime(module, (later, later))
         jobs = dry_run(tiny, STUDY)
     finally:

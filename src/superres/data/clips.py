@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from superres.data.download.fetch import check_space, naming_full_disk
+from superres.data.download.verify import check_space, naming_full_disk
 from superres.data.resampling import downsample
 from superres.data.sources.reading import FrameReader, Origin, Shape, each_frame, picture_digest
 from superres.data.sources.registry import open_source

@@ -9,8 +9,8 @@ import onnx
 import torch
 from onnx.reference import ReferenceEvaluator
 
+from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.outputs import Outputs
-from superres.device.runtimes.base import INPUT, OUTPUT
 from superres.models.folding import KEPT_FLOAT, fold
 from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY
 from superres.models.networks import Network, build_network

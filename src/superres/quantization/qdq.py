@@ -15,8 +15,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from superres.device.base.conventions import INT8_MAX, UINT8_MAX
 from superres.device.base.errors import UserError
-from superres.device.base.int8 import INT8_MAX, UINT8_MAX
 from superres.models.graphs.onnx_file import Convolution, find_convolutions, load_onnx, save_onnx
 from superres.quantization.ranges.record import Ranges, TensorRange, read_ranges
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from superres.data.download.fetch import check_size, verify_file
+from superres.data.download.verify import check_size, verify_file
 from superres.data.sources.images import Images
 from superres.data.sources.package_images import PackageImages
 from superres.data.sources.reading import FrameReader

@@ -27,9 +27,6 @@ Size = Tuple[int, int]
 
 FRAMES = ("uint8", "float32")
 
-INPUT, OUTPUT = "frame", "upscaled"
-"""Names of every graph's input and output."""
-
 WARMUP_RUNS = 3
 """Runs before layers are timed."""
 
@@ -38,9 +35,6 @@ AS_WRITTEN = "qdq"
 
 With the option `simulated`, pairs must not become INT8 arithmetic if that changes the result.
 """
-
-IMPLICIT = "int8-trt-"
-"""Prefix of the precisions that TensorRT calibrates itself."""
 
 
 @dataclass(frozen=True)

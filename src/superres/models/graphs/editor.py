@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.errors import UserError
-from superres.device.runtimes.base import INPUT, OUTPUT
 from superres.models.graphs.onnx_file import load_onnx
 
 PREFIX = "uint8"

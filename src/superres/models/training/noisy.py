@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from superres.device.base.int8 import INT8_MAX
+from superres.device.base.conventions import INT8_MAX
 
 FORGETTING = 1e-3
 _POOL = 1 << 22

@@ -11,8 +11,8 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
+from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
-from superres.device.base.int8 import INT8_MAX
 
 VERSION = "8502"
 """TensorRT of JetPack 5.1, the last for Xavier NX; TensorRT takes only caches of its own version."""

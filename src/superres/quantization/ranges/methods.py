@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from superres.device.base.int8 import INT8_MAX
+from superres.device.base.conventions import INT8_MAX
 from superres.quantization.ranges.histogram import BINS, Statistics
 from superres.quantization.settings import CalibrationSettings
 

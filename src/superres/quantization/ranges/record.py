@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 
+from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
-from superres.device.base.int8 import INT8_MAX
 from superres.device.base.outputs import sha256_file
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
 

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
-from superres.device.base.int8 import INT8_MAX
 from superres.device.base.progress import Progress
 from superres.models.graphs.onnx_file import Convolution
 from superres.quantization.qdq import quantize_graph, quantized_convolutions, weight_grid

@@ -14,8 +14,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from superres.device.base.conventions import INT8_MAX, UINT8_MAX
 from superres.device.base.errors import UserError
-from superres.device.base.int8 import INT8_MAX, UINT8_MAX
 from superres.models.graphs.onnx_file import Convolution, find_convolutions
 from superres.quantization.ranges.record import TensorRange
 from superres.quantization.steps.base import (

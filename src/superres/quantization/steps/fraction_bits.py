@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from superres.device.base.conventions import INT8_MAX, UINT8_MAX
 from superres.device.base.errors import UserError
-from superres.device.base.int8 import INT8_MAX, UINT8_MAX
 from superres.quantization.qdq import quantized_convolutions
 from superres.quantization.ranges.record import Ranges
 from superres.quantization.steps.base import (

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from superres.device.base.conventions import UINT8_MAX
 from superres.device.base.errors import UserError
-from superres.device.base.int8 import UINT8_MAX
 from superres.device.base.progress import Progress
 from superres.device.machine.facts import keep_freed_memory
 from superres.models.settings import TrainingSettings

@@ -13,8 +13,8 @@ from onnx import helper
 from torch import Tensor, nn
 from torch.nn import functional
 
+from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
-from superres.device.base.int8 import INT8_MAX
 from superres.models.graphs.onnx_file import Convolution
 from superres.quantization.qdq import activation_grid, quantized_convolutions, weight_grid
 from superres.quantization.ranges.record import TensorRange

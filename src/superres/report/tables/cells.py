@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from superres.csv_rows import Row
-from superres.device.runtimes.base import IMPLICIT
+from superres.device.base.conventions import IMPLICIT
 from superres.device.timing.ratios import Ratio
 from superres.report import labels
 from superres.report.metrics.cautions import FAR_MARK, FAR_OFF, NOISE_MARK, NOISY

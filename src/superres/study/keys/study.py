@@ -51,6 +51,7 @@ class Study(Keys):
     name: str = Field(
         alias="study",
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        max_length=100,
         description="The study's name. All its results are in results/{study}/.",
     )
     description: str = Field(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from superres.data.download.fetch import verify_file
+from superres.data.download.verify import verify_file
 from superres.data.sources.registry import open_source
 from superres.data.sources.source import PinnedFile, Source
 from superres.data.sources.y4m import Y4m

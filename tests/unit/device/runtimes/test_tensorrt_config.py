@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from superres.device.base.conventions import IMPLICIT
 from superres.device.base.errors import UnsupportedError
-from superres.device.runtimes.base import IMPLICIT, Sizes
+from superres.device.runtimes.base import Sizes
 from superres.device.runtimes.trt import calibrator, config
 from superres.device.runtimes.trt.config import BuildOptions
 from superres.study.keys import arms

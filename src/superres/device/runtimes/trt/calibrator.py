@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from superres.device.base.conventions import IMPLICIT
 from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
 from superres.device.frames.pixels import to_planes
-from superres.device.runtimes.base import IMPLICIT, Size, input_shape
+from superres.device.runtimes.base import Size, input_shape
 from superres.device.runtimes.trt.config import is_strongly_typed
 from superres.device.runtimes.trt.cuda import Cuda, DeviceMemory
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
+from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.errors import UserError
-from superres.device.runtimes.base import INPUT, OUTPUT, LayerTime, Settings
+from superres.device.runtimes.base import LayerTime, Settings
 from superres.device.runtimes.sessions.bound import BoundSession
 from superres.device.runtimes.trt.cuda import Cuda, Device, DeviceMemory
 from superres.device.runtimes.trt.engine import frame_type

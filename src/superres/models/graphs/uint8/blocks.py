@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from superres.device.runtimes.base import INPUT, OUTPUT
+from superres.device.base.conventions import INPUT, OUTPUT
 from superres.models.graphs.editor import PREFIX, GraphEditor, check_ends, frame_graph
 from superres.models.graphs.onnx_file import load_onnx, save_onnx
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto
 
-from superres.device.runtimes.base import INPUT, OUTPUT
+from superres.device.base.conventions import INPUT, OUTPUT
 from superres.models.graphs.editor import GraphEditor, check_ends
 from superres.models.graphs.onnx_file import load_onnx, save_onnx
 

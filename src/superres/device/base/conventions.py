@@ -1,0 +1,13 @@
+"""Names and numbers that graphs, engines, ranges and training share."""
+
+INPUT, OUTPUT = "frame", "upscaled"
+"""Names of every graph's input and output."""
+
+IMPLICIT = "int8-trt-"
+"""Prefix of the precisions that TensorRT calibrates itself."""
+
+INT8_MAX = 127
+"""Largest int8 value of a symmetric range; -128 is not used."""
+
+UINT8_MAX = 255
+"""Largest uint8 value: steps between the ends of an asymmetric range."""
