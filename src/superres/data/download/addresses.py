@@ -51,9 +51,9 @@ def check_address(address: str, where: str) -> None:
     except ValueError:
         sound = False
     if not sound or re.search(r"\s", address):
-        raise UserError(
-            f"{where}: expected an address that begins with http:// or https://, found {redact(address)!r}"
-        )
+        # Without a scheme it is no address to `redact`: what may be a password or a token is left out here.
+        shown = re.split(r"[?#]", redact(address))[0].rpartition("@")[2]
+        raise UserError(f"{where}: expected an address that begins with http:// or https://, found {shown!r}")
 
 
 def readable_address(address: str) -> str:
