@@ -117,6 +117,9 @@ FILE = f'name: a.y4m, url: "http://a.b/a.y4m", bytes: 9, sha256: "{SHA}"'
 
 STUDIES = {
     "name that is empty": BadInput('study: ""', ("study: expected a text of the form", "found ''")),
+    "name that is too long for a folder": BadInput(
+        f"study: {'a' * 300}", ("study: expected at most 100 characters",)
+    ),
     "name that is a number": BadInput("study: 5", ("study: expected a text, found 5",)),
     "name that yaml takes for true": BadInput("study: yes", ("study: expected a text, found True",)),
     "name that yaml takes for a date": BadInput(
