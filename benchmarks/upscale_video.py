@@ -49,7 +49,7 @@ def write_y4m(path: Path, frames: list[np.ndarray], count: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time an arm on a whole video, against its engine alone.")
     parser.add_argument("results", type=Path, help="a study's folder, such as results/default")
-    parser.add_argument("arm", nargs=3, metavar=("runtime", "model", "precision"))
+    parser.add_argument("arm", nargs=3, metavar="PART", help="runtime, model and precision of the arm")
     parser.add_argument("--clip", default="park")
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--kind", choices=("y4m", "mkv", "mp4"), default="y4m", help="format of the output")

@@ -150,11 +150,17 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder with figures/ and pictures/")
     options = parser.parse_args()
 
+    plots = [options.study / "plots" / name for name in ("psnr_fps.png", "int8_loss.png")]
+    missing = [path for path in (options.study / "metrics.csv", *plots) if not path.is_file()]
+    if missing:
+        parser.error(f"expected a finished study with {missing[0]}, found no such file")
     with (options.study / "metrics.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     folder, pictures = options.docs / "figures/default", options.docs / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     pictures.mkdir(parents=True, exist_ok=True)
+    # First, since it needs the most of the study.
+    draw_front(rows, options.study, pictures / "front.png")
     with (folder / "metrics.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
@@ -162,9 +168,8 @@ def main() -> None:
     write_run(
         folder / "run.yaml", options.study / "arms/local" / RUNTIME / MODEL / "fp32/manifest.json", options
     )
-    draw_front(rows, options.study, pictures / "front.png")
-    for name in ("psnr_fps.png", "int8_loss.png"):
-        shutil.copyfile(options.study / "plots" / name, pictures / name)
+    for path in plots:
+        shutil.copyfile(path, pictures / path.name)
 
 
 if __name__ == "__main__":
