@@ -6,6 +6,7 @@
 Runs in a copy of the project, with the existing downloads. The project doesn't change.
 """
 
+import argparse
 import base64
 import json
 import shutil
@@ -38,6 +39,11 @@ COMPUTING = {
 
 def main() -> None:
     """Copy the project, run the study, print the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("study", nargs="*", help="study files; the default study without any")
+    study = parser.parse_args().study
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in PARTS:
@@ -45,7 +51,8 @@ def main() -> None:
             copy(ROOT / part, folder / part)
         if (ROOT / "resources").is_dir():
             (folder / "resources").symlink_to(ROOT / "resources")
-        seconds, peak = run_study(folder, sys.argv[1:])
+        subprocess.run(["git", "-C", str(ROOT), "log", "-1", "--format=commit %h"], check=False)
+        seconds, peak = run_study(folder, study)
         print(f"time   {seconds / 60:.1f} min")
         print(f"memory {peak / GIB:.2f} GiB at peak, all processes together")
         computing = computing_seconds(folder)
@@ -118,5 +125,4 @@ def print_shares(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    subprocess.run(["git", "-C", str(ROOT), "log", "-1", "--format=commit %h"], check=False)
     main()
