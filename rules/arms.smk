@@ -1,7 +1,8 @@
 ARM = f"{RESULTS}/arms/{{target}}/{{runtime}}/{{model}}/{{precision}}"
 
 
-# A graph with the conversion of 8-bit frames in it; superres.models.graphs.uint8 says which form a runtime gets.
+# A graph with the conversion of 8-bit frames in it. superres.models.graphs.uint8 says which form a runtime
+# gets.
 rule write_uint8_graph:
     input:
         onnx=f"{RESULTS}/onnx/{{model}}/{{precision}}.onnx",
@@ -36,7 +37,7 @@ rule build_engine:
     params:
         settings=of_arm(SETTINGS.engine),
         target=listed(STUDY.targets.get, "target"),
-        # Another version of the runtime, or another card: the engine is built again. Targets check what they have.
+        # Another version of the runtime or another card builds the engine again. Targets check what they have.
         identity=lambda wildcards: (
             engine_identity(wildcards.runtime) if wildcards.target == "local" else {}
         ),
@@ -75,8 +76,8 @@ rule measure_quality:
         "../workflow/scripts/measure_quality.py"
 
 
-# Timed jobs have no benchmark of Snakemake's, which reads the page tables of the process that is timed twice a second. Their
-# records have seconds and memory.
+# Timed jobs have no benchmark of Snakemake's: twice a second it would read the page tables of the process that
+# is timed. Their records have seconds and memory.
 rule measure_latency:
     input:
         unpack(of_arm(PATHS.reference_engine)),

@@ -85,12 +85,12 @@ def of_clip(method):
 
 
 def listed(method, *names):
-    """Params function for an object of ours: Snakemake compares its `repr` only inside a builtin container."""
+    """Params function for an object: Snakemake compares its `repr` only inside a builtin container."""
     return lambda wildcards: [of(method, *names)(wildcards)]
 
 
 def code(*names):
-    """Digest of the code behind rules' scripts, and behind modules that they load by name: an edit reruns the rule."""
+    """Digest of the code of rules' scripts, and of modules that they load by name: an edit reruns the rule."""
     return code_digest(*map(code_file, names))
 
 
@@ -119,7 +119,7 @@ def upscaled_video(wildcards):
 
 
 def lock_study():
-    """Keep a second run away from this study: the system frees the lock when this process ends, however it ends."""
+    """Keep a second run away from this study. The system frees the lock when this process ends."""
     global LOCK
     path = Path(RESULTS, ".lock")
     path.parent.mkdir(parents=True, exist_ok=True)

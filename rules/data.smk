@@ -14,7 +14,7 @@ rule download_package:
         "../workflow/scripts/download_package.py"
 
 
-# A link to the verified file: Snakemake deletes and touches outputs, and what has been downloaded stays as it is.
+# A link to the verified file: Snakemake deletes and touches outputs, and a download must stay as it is.
 rule fetch_file:
     output:
         link=f"{FILES}/{{file}}",

@@ -1,4 +1,4 @@
-# Neither makes a file: each does its work whenever it is asked for, `snakemake check_device --config target=NAME`.
+# Neither makes a file, so each runs whenever it is asked for: `snakemake check_device --config target=NAME`.
 rule check_device:
     log:
         f"{LOGS}/check_device.log",

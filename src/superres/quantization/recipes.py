@@ -48,10 +48,6 @@ STEPS: Mapping[str, Step] = {
 }
 """Every step of recipes; each is a module of superres.quantization.steps, documented there."""
 
-NEED_IMAGES = tuple(name for name, step in STEPS.items() if step.images != "none")
-NEED_PHOTOGRAPHS = tuple(name for name, step in STEPS.items() if step.images == "photographs")
-MEASURED = {name: step.measured for name, step in STEPS.items() if step.measured}
-
 
 @dataclass(frozen=True)
 class Recipe:

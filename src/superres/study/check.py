@@ -15,7 +15,7 @@ from superres.data.sources.source import Source, check_disjoint
 from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
 from superres.quantization.ranges.cache import read_cache
-from superres.quantization.recipes import MEASURED
+from superres.quantization.recipes import STEPS
 from superres.quantization.settings import INSTALL, TOOLS, Calibration
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
 from superres.study.keys.models import BASELINE, TRAINING_ROLES
@@ -215,7 +215,7 @@ def _check_measured_steps(study: Study) -> None:
     """Raise UserError if the study lacks the runtime of a measured step."""
     for quantization in study.quantizations.values():
         for step in quantization.recipe.steps:
-            runtime = getattr(study.steps, step).runtime if step in MEASURED else None
+            runtime = getattr(study.steps, step).runtime if STEPS[step].measured else None
             if runtime is not None and runtime not in study.runtimes:
                 known = ", ".join(name for name in study.runtimes if name in get_args(Executor))
                 raise UserError(

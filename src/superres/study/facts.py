@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from superres.device.runtimes import RUNTIMES
+from superres.device.runtimes import RUNTIMES, about
 from superres.device.tasks import TASKS
 from superres.models.graphs.uint8.forms import FORMS, FORMS_OF, PLAIN
 from superres.models.settings import weights_name
@@ -31,7 +31,7 @@ class Facts:
         traced = {"clip": self.paths.clip(self.paths.of_clip[of_clip], "json")}
         if arm.model != BASELINE:
             [source] = self.paths.engine_source(arm)
-            kind = "program" if source.endswith(".pt") else "onnx"
+            kind = about(arm.runtime).source
             traced |= {"weights": self.paths.weights(arm.model), kind: source}
             if kind == "onnx" and form_of(self.study, arm) != PLAIN:
                 # The graph in its form, and the graph that it was made of.
@@ -77,13 +77,12 @@ class Facts:
         if arm.model == BASELINE:
             return set()
         calibration, form = self.study.calibration_of(arm), form_of(self.study, arm)
-        [source] = self.paths.engine_source(arm)
         names = set()
         if weights_name(arm.model) in self.paths.trained:
             names.add("train_model")
         if self.paths.calibration_frames(calibration):
             names.add("prepare_calibration_set")
-        if source.endswith(".pt"):
+        if about(arm.runtime).source == "program":
             return names | {"export_program"}
         names.add("export_onnx")
         if graph_of(arm) == "fp16":

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from superres.device.base.errors import UserError
-from superres.quantization.recipes import MEASURED, NEED_IMAGES, NEED_PHOTOGRAPHS, Recipe, parse_recipe
+from superres.quantization.recipes import STEPS, Recipe, parse_recipe
 from superres.quantization.settings import Calibration, RandomData
 from superres.study.keys.arms import IMPLICIT, Arm
 from superres.study.keys.quantization import Quantization
@@ -70,12 +70,12 @@ def _check_recipe(
             f"a whole graph; take int8-{recipe.calibration}, without a step or another name"
         )
     for step in recipe.steps:
-        if step in NEED_IMAGES and calibration.data is None:
+        if STEPS[step].images != "none" and calibration.data is None:
             raise UserError(
                 f"{key}: expected a calibration with images before the step {step}, found "
                 f"{recipe.calibration} in {text!r}, whose method {calibration.method} has none"
             )
-        if step in NEED_PHOTOGRAPHS and isinstance(calibration.data, RandomData):
+        if STEPS[step].images == "photographs" and isinstance(calibration.data, RandomData):
             raise UserError(
                 f"{key}: expected a calibration on photographs before the step {step}, found "
                 f"{recipe.calibration} in {text!r}, whose images are random"
@@ -88,5 +88,5 @@ def measured_recipes(arms: Iterable[Arm], quantizations: Mapping[str, Quantizati
     for arm in arms:
         if arm.int8 is not None:
             recipe = quantizations[arm.int8].recipe
-            found += [(arm.model, recipe.before(step)) for step in recipe.steps if step in MEASURED]
+            found += [(arm.model, recipe.before(step)) for step in recipe.steps if STEPS[step].measured]
     return list(dict.fromkeys(found))
