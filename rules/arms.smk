@@ -37,7 +37,7 @@ rule build_engine:
     params:
         settings=of_arm(SETTINGS.engine),
         target=listed(STUDY.targets.get, "target"),
-        # Another version of the runtime or another card builds the engine again. Targets check what they have.
+        # Another version of the runtime or another card builds it again. Targets check what they have.
         identity=lambda wildcards: (
             engine_identity(wildcards.runtime) if wildcards.target == "local" else {}
         ),
@@ -76,8 +76,8 @@ rule measure_quality:
         "../workflow/scripts/measure_quality.py"
 
 
-# Timed jobs have no benchmark of Snakemake's: twice a second it would read the page tables of the process that
-# is timed. Their records have seconds and memory.
+# Timed jobs have no benchmark of Snakemake's: twice a second it would read the page tables of the process
+# that is timed. Their records have seconds and memory.
 rule measure_latency:
     input:
         unpack(of_arm(PATHS.reference_engine)),

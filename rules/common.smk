@@ -90,7 +90,7 @@ def listed(method, *names):
 
 
 def code(*names):
-    """Digest of the code of rules' scripts, and of modules that they load by name: an edit reruns the rule."""
+    """Digest of the code of rules' scripts and of modules loaded by name: an edit reruns the rule."""
     return code_digest(*map(code_file, names))
 
 
