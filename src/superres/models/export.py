@@ -8,13 +8,14 @@ import numpy as np
 import onnx
 import torch
 from onnx.reference import ReferenceEvaluator
+from torch import nn
 
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.outputs import Outputs
 from superres.models.folding import KEPT_FLOAT, fold
 from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY
-from superres.models.networks import Network, build_network
-from superres.models.settings import MODELS, NetworkSettings, weights_name
+from superres.models.networks import ArchitectureNetwork, build_network
+from superres.models.settings import NetworkSettings, weights_name
 from superres.models.weights import load_weights
 
 OPSET = 17
@@ -60,16 +61,17 @@ def export_program(
             torch.jit.save(program, str(outputs["program"]))
 
 
-def load_deployed(model: str, weights: Path, settings: NetworkSettings | None = None) -> Network:
+def load_deployed(model: str, weights: Path, settings: NetworkSettings | None = None) -> nn.Module:
     """Return a model with its weights in its exported form, in evaluation mode.
 
-    `espcn_anchor` and `espcn_ycbcr_folded` are folded, the others are as they were trained.
+    `espcn_rgb` and `espcn_ycbcr` are as they were trained, the others are folded.
     """
-    network = load_weights(build_network(weights_name(model), settings), weights)
-    return fold(network) if MODELS[model].folded else network
+    origin = weights_name(model)
+    network = load_weights(build_network(origin, settings), weights)
+    return fold(network) if model != origin or isinstance(network, ArchitectureNetwork) else network
 
 
-def _trace_onnx(network: Network, path: Path) -> None:
+def _trace_onnx(network: nn.Module, path: Path) -> None:
     """Trace with torch's older exporter.
 
     The newer one (dynamo=True) needs onnxscript and writes opset 18, which it converts down. The older one

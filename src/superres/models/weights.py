@@ -9,13 +9,11 @@ from torch import nn
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
 from superres.models.networks import NETWORKS, Network
-from superres.models.settings import weights_name
-
-PRETRAINED = Path(__file__).parent / "weights"
+from superres.models.settings import PRETRAINED, weights_name
 
 
 def pretrained(model: str) -> Path:
-    """Return the shipped weights of a model; their record has the same name with `.json`.
+    """Return the shipped weights of a model; `records/` has their record.
 
     Raises UserError if there are none.
     """

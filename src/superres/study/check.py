@@ -124,6 +124,9 @@ def check_study(study: Study) -> None:
         if calibration.method == "cache":
             with _naming(f"calibration {calibration.name}"):
                 read_cache(Path(str(calibration.path)))
+    for model in study.models.values():
+        if model.weights not in ("pretrained", "train") and not Path(model.weights).is_file():
+            raise UserError(f"model {model.name}: weights: expected a file, found none at {model.weights}")
     _check_overlaps(study)
     if study.upscale is not None and not Path(study.upscale.input).is_file():
         raise UserError(f"upscale.input: expected a video, found no file {study.upscale.input}")

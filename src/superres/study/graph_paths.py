@@ -117,11 +117,10 @@ class GraphPaths:
         return sorted({weights_name(name) for name, m in models if m.weights == "train" and name != BASELINE})
 
     def weights(self, model: str) -> str:
-        """Return the weights of a model, from the package or trained by this study."""
-        name = weights_name(model)
-        if self.study.models[model].weights == "pretrained":
-            return f"src/superres/models/weights/{name}.safetensors"
-        return f"{self.results}/weights/{name}.safetensors"
+        """Return the weights of a model: of the package, trained by this study, or a file of the user's."""
+        name, weights = weights_name(model), self.study.models[model].weights
+        folders = {"pretrained": "src/superres/models/weights", "train": f"{self.results}/weights"}
+        return f"{folders[weights]}/{name}.safetensors" if weights in folders else weights
 
     def onnx(self, model: str, graph: str) -> str:
         """Return an ONNX file: `fp32`, `fp16`, `int8-NAME`, or one of these in a form (`fp32.blocks`)."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from superres.device.runtimes import about
+from superres.models.settings import NetworkSettings
 from superres.quantization.recipes import STEPS
 from superres.report.plots.registry import write_caption
 from superres.study.check import study_notes
@@ -93,7 +94,7 @@ class JobSettings:
 
     def network(self, model: str) -> Settings:
         """Return the arguments of `NetworkSettings`."""
-        return {"chroma_upsampling": self.study.models[model].chroma_upsampling}
+        return self.study.models[model].model_dump(include={*NetworkSettings.model_fields}, exclude_none=True)
 
     def training(self, model: str) -> Settings:
         """Return the arguments of `TrainingSettings`."""
