@@ -38,6 +38,7 @@ class FoldedNetwork(Layers):
             self.skip = nn.Conv2d(
                 COLOURS, skip.shape[0], size, padding=size // 2, padding_mode=mode, bias=False
             )
+            self.skip.to(skip.dtype)
             self.skip.weight.copy_(skip)
 
     def forward(self, frame: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from superres.device.runtimes.base import FRAMES, Settings
 from superres.models.export import export_onnx, export_program
 from superres.models.graphs.uint8.forms import form_of, write_form
 from superres.models.networks import NETWORKS
-from superres.models.settings import FOLDED_FROM
+from superres.models.settings import FOLDED_FROM, is_shipped
 from superres.models.weights import pretrained
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibrate import calibrate_ranges
@@ -38,7 +38,7 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module", params=[*NETWORKS, *FOLDED_FROM])
+@pytest.fixture(scope="module", params=[*filter(is_shipped, NETWORKS), *FOLDED_FROM])
 def files(request, tmp_path_factory) -> Path:
     """A folder with a model's files as the pipeline makes them."""
     folder, weights = tmp_path_factory.mktemp(request.param), pretrained(request.param)
