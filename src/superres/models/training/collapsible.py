@@ -25,9 +25,9 @@ class Expanded(nn.Module):
     def __init__(self, weight: Tensor, width: int):
         super().__init__()
         outputs, inputs, *size = weight.shape
-        self.expand = nn.Parameter(torch.empty(width, inputs, *size))
+        self.expand = nn.Parameter(weight.new_empty(width, inputs, *size))
         nn.init.kaiming_normal_(self.expand, nonlinearity="linear")
-        self.project = nn.Parameter(torch.zeros(outputs, width))
+        self.project = nn.Parameter(weight.new_zeros(outputs, width))
 
     def forward(self, weight: Tensor) -> Tensor:
         wide = torch.einsum("oe,eiyx->oiyx", self.project, self.expand)
