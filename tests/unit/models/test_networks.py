@@ -104,8 +104,9 @@ def test_training_begins_at_bilinear_interpolation(colour: Literal["luma", "rgb"
 def test_features_beside_the_image_begin_as_he_et_al_say() -> None:
     torch.manual_seed(0)
     espcn = trunk("rgb")
-    assert espcn.conv1.weight[3:].std().item() == pytest.approx(math.sqrt(2 / 75), rel=0.05)
-    assert espcn.conv2.weight[3:].std().item() == pytest.approx(math.sqrt(2 / 864), rel=0.05)
+    first, second, _ = espcn.convolutions
+    assert first.weight[3:].std().item() == pytest.approx(math.sqrt(2 / 75), rel=0.05)
+    assert second.weight[3:].std().item() == pytest.approx(math.sqrt(2 / 864), rel=0.05)
     assert all(not m.bias.any() for m in espcn.children() if isinstance(m, nn.Conv2d) and m.bias is not None)
 
 

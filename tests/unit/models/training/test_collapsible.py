@@ -10,7 +10,7 @@ from torch.nn import functional
 from superres.models.architectures import Fsrcnn, Plain
 from superres.models.networks import Network, build_network
 from superres.models.settings import NetworkSettings
-from superres.models.training.collapsible import Expanded, collapse, use_training_form
+from superres.models.training.collapsible import collapse, use_training_form
 from superres.models.training.noisy import set_noise
 
 
@@ -19,9 +19,12 @@ def network_of(architecture: Plain | Fsrcnn) -> Network:
     return build_network("mine", NetworkSettings(architecture=architecture)).double()
 
 
-def expanded_of(convolution: nn.Module) -> Expanded:
-    (form,) = convolution.parametrizations.weight  # pyright: ignore[reportAttributeAccessIssue]
-    return form
+def parts_of(convolution: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
+    """The plain kernel, the wide one, and the projection that narrows it again."""
+    tensors = dict(convolution.named_parameters())
+    names = ("original", "0.expand", "0.project")
+    plain, expand, project = (tensors[f"parametrizations.weight.{name}"] for name in names)
+    return plain, expand, project
 
 
 def stir(network: Network) -> None:
@@ -48,11 +51,10 @@ def test_collapsed_equals_the_expanded_network() -> None:
     def run(image: Tensor) -> Tensor:
         features = image
         for number, convolution in enumerate(network.trunk.convolutions):
-            form, size = expanded_of(convolution), convolution.kernel_size[0]
-            direct = convolution.parametrizations.weight.original  # pyright: ignore[reportAttributeAccessIssue]
-            wide = functional.conv2d(features, form.expand, padding=size // 2)
-            added = functional.conv2d(wide, form.project[:, :, None, None])
-            features = functional.conv2d(features, direct, convolution.bias, padding=size // 2) + added
+            (direct, expand, project), padding = parts_of(convolution), convolution.kernel_size[0] // 2
+            wide = functional.conv2d(features, expand, padding=padding)
+            added = functional.conv2d(wide, project[:, :, None, None])
+            features = functional.conv2d(features, direct, convolution.bias, padding=padding) + added
             features = functional.relu(features) if number < 2 else features
         return functional.pixel_shuffle(features, 2)
 
@@ -80,8 +82,9 @@ def test_noise_is_as_wide_as_the_steps_of_the_collapsed_kernel() -> None:
     network = network_of(Plain(channels=4, layers=0)).float()
     use_training_form(network, 7)
     first = network.trunk.convolutions[0]
+    original, _, project = parts_of(first)
     with torch.no_grad():
-        expanded_of(first).project.fill_(100.0)
+        project.fill_(100.0)
     set_noise(network, 1.0, seed=0)
     # Without an input's own noise, what differs between two calls is the noise of the weights.
     first.train()
@@ -91,7 +94,6 @@ def test_noise_is_as_wide_as_the_steps_of_the_collapsed_kernel() -> None:
     spread = (results - results.mean(0)).abs().amax((0, 2, 3)).detach()
     steps = first.weight.detach().abs().amax((1, 2, 3)) / 127
     assert (spread > 0.35 * steps).all()
-    original = first.parametrizations.weight.original  # pyright: ignore[reportAttributeAccessIssue]
     assert (steps > 10 * original.detach().abs().amax((1, 2, 3)) / 127).all()
 
 
@@ -101,7 +103,7 @@ def test_fsrcnn_trains_its_deconvolution(expansion: int) -> None:
     plain = deepcopy(network)
     assert use_training_form(network, expansion)
     last = network.trunk.convolutions[-1]
-    assert last.parametrizations.weight.original.shape == (6, 1, 9, 9)  # pyright: ignore
+    assert last.get_parameter("parametrizations.weight.original").shape == (6, 1, 9, 9)
     assert not hasattr(network.trunk.convolutions[1], "parametrizations"), "1x1 has nothing to expand"
     stir(network)
     collapse(network, plain)

@@ -215,7 +215,7 @@ class Repeat(Network):
 
     def __init__(self, levels: float):
         super().__init__()
-        self.trunk = nn.Identity()
+        self.trunk = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
         self.levels = levels
 
     def forward(self, frame: torch.Tensor) -> torch.Tensor:
