@@ -29,6 +29,8 @@ rule export_onnx:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
     log:
         f"{LOGS}/export_onnx/{{model}}.log",
+    wildcard_constraints:
+        model=any_of(name for name in STUDY.models if name not in PATHS.adopted),
     conda:
         "../envs/workflow.yaml"
     threads: 1
@@ -37,6 +39,27 @@ rule export_onnx:
         code=code("export_onnx"),
     script:
         "../workflow/scripts/export_onnx.py"
+
+
+# A network of others: what it takes and gives is found, and written into the graph.
+rule adopt_onnx:
+    input:
+        onnx=of(PATHS.foreign, "model"),
+    output:
+        onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
+        record=f"{RESULTS}/onnx/{{model}}/adopted.json",
+    log:
+        f"{LOGS}/adopt_onnx/{{model}}.log",
+    wildcard_constraints:
+        model=any_of(PATHS.adopted),
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    params:
+        stated=of(SETTINGS.adoption, "model"),
+        code=code("adopt_onnx"),
+    script:
+        "../workflow/scripts/adopt_onnx.py"
 
 
 rule convert_fp16:

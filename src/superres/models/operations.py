@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from superres.models.settings import SCALE
+
 # ITU-R BT.601-7, section 2.5.1; the chroma divisors are 2 (1 - 0.114) and 2 (1 - 0.299).
 RED, GREEN, BLUE = 0.299, 0.587, 0.114
 CB_DIVISOR, CR_DIVISOR = 1.772, 1.402
 CHROMA_OFFSET = 0.5
 
-SCALE = 2
 RADIUS = 2
 
 Interpolation = Literal["keys", "bicubic", "bilinear", "nearest"]

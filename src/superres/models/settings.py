@@ -13,6 +13,9 @@ from pydantic import Field
 from superres.keys import Count, Index, Keys, Maybe, Seed, SomeOnce, Whole
 from superres.models.architectures import Architecture, Espcn, Fsrcnn, Plain
 
+SCALE = 2
+"""How many times as wide and high networks make a frame."""
+
 ChromaUpsampling = Literal["bicubic", "bilinear", "nearest"]
 Objective = Literal["l1", "mse"]
 

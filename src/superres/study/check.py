@@ -11,7 +11,7 @@ from typing import get_args
 
 from superres.data.download.addresses import without_secrets
 from superres.data.sources.registry import check_source
-from superres.data.sources.source import Source, check_disjoint
+from superres.data.sources.source import Source, check_disjoint, what_is_there
 from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
 from superres.quantization.ranges.cache import read_cache
@@ -127,6 +127,9 @@ def check_study(study: Study) -> None:
     for model in study.models.values():
         if model.weights not in ("pretrained", "train") and not Path(model.weights).is_file():
             raise UserError(f"model {model.name}: weights: expected a file, found none at {model.weights}")
+        if model.onnx is not None and not Path(model.onnx).is_file():
+            found = what_is_there(Path(model.onnx))
+            raise UserError(f"model {model.name}: onnx: expected a file at {model.onnx}, found {found}")
     _check_overlaps(study)
     if study.upscale is not None and not Path(study.upscale.input).is_file():
         raise UserError(f"upscale.input: expected a video, found no file {study.upscale.input}")

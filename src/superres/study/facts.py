@@ -30,9 +30,13 @@ class Facts:
         """Return the files whose hashes an arm's manifest holds, by kind."""
         traced = {"clip": self.paths.clip(self.paths.of_clip[of_clip], "json")}
         if arm.model != BASELINE:
-            [source] = self.paths.engine_source(arm)
             kind = about(arm.runtime).source
-            traced |= {"weights": self.paths.weights(arm.model), kind: source}
+            foreign = arm.model in self.paths.adopted
+            traced["weights"] = self.paths.foreign(arm.model) if foreign else self.paths.weights(arm.model)
+            source = next(iter(self.paths.engine_source(arm)), None)
+            if source is None:
+                return traced
+            traced[kind] = source
             if kind == "onnx" and form_of(self.study, arm) != PLAIN:
                 # The graph in its form, and the graph that it was made of.
                 traced |= {"onnx": self.paths.onnx(arm.model, graph_of(arm)), "onnx_form": source}
@@ -84,7 +88,7 @@ class Facts:
             names.add("prepare_calibration_set")
         if about(arm.runtime).source == "program":
             return names | {"export_program"}
-        names.add("export_onnx")
+        names.add("adopt_onnx" if arm.model in self.paths.adopted else "export_onnx")
         if graph_of(arm) == "fp16":
             names.add("convert_fp16")
         if form != PLAIN:

@@ -116,6 +116,15 @@ class GraphPaths:
         models = self.study.models.items()
         return sorted({weights_name(name) for name, m in models if m.weights == "train" and name != BASELINE})
 
+    @property
+    def adopted(self) -> list[str]:
+        """The models that are ONNX files of others."""
+        return [name for name, model in self.study.models.items() if model.onnx is not None]
+
+    def foreign(self, model: str) -> str:
+        """Return the ONNX file that a model is adopted from."""
+        return str(self.study.models[model].onnx)
+
     def weights(self, model: str) -> str:
         """Return the weights of a model: of the package, trained by this study, or a file of the user's."""
         name, weights = weights_name(model), self.study.models[model].weights

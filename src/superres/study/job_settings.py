@@ -3,6 +3,7 @@
 from typing import Any
 
 from superres.device.runtimes import about
+from superres.models.adoption.statements import Adoption
 from superres.models.settings import NetworkSettings
 from superres.quantization.recipes import STEPS
 from superres.report.plots.registry import write_caption
@@ -95,6 +96,10 @@ class JobSettings:
     def network(self, model: str) -> Settings:
         """Return the arguments of `NetworkSettings`."""
         return self.study.models[model].model_dump(include={*NetworkSettings.model_fields}, exclude_none=True)
+
+    def adoption(self, model: str) -> Settings:
+        """Return the arguments of `Adoption`: what the study states of a network of others."""
+        return self.study.models[model].model_dump(include={*Adoption.model_fields}, exclude_none=True)
 
     def training(self, model: str) -> Settings:
         """Return the arguments of `TrainingSettings`."""

@@ -52,7 +52,8 @@ class Paths(GraphPaths):
             case "onnx":
                 return [self.onnx(arm.model, form_file(self.study, arm))]
             case "program":
-                return [f"{self.results}/programs/{arm.model}.pt"]
+                # A network of others has no program; the runtime says so.
+                return [] if arm.model in self.adopted else [f"{self.results}/programs/{arm.model}.pt"]
             case _:
                 return []
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from superres.keys import Name, mistake
+from superres.keys import Maybe, Name, mistake
+from superres.models.adoption.statements import Adoption
 from superres.models.settings import (
     FOLDED_FROM,
     MODELS,
@@ -41,13 +42,18 @@ class Training(TrainingSettings):
         return self.model_copy(update={key: getattr(other, key) for key in other.model_fields_set})
 
 
-class Model(NetworkSettings):
+class Model(NetworkSettings, Adoption):
     """A network and the origin of its weights."""
 
     name: Name = Field(
         description="A network of this package (docs/networks.md), or a name of your own for an "
         "`architecture`. espcn_ycbcr_folded is espcn_ycbcr as convolutions only, with the weights and "
         "settings of espcn_ycbcr."
+    )
+    onnx: Maybe[str] = Field(
+        default=None,
+        description="An ONNX file of a network of others, under a name of your own (docs/own-model.md). What "
+        "it takes and gives is found, or stated by input, output, scale, layout, colour, range and swing.",
     )
     weights: Annotated[str, Field(pattern=r"^(pretrained|train|.+\.safetensors)$")] = Field(
         default="pretrained",
@@ -74,6 +80,7 @@ class Model(NetworkSettings):
                 "of that; write it there",
                 surplus[0],
             )
+        self._check_statements()
         if self.name in MODELS:
             self._check_built_in()
         else:
@@ -81,12 +88,13 @@ class Model(NetworkSettings):
         return self
 
     def _check_built_in(self) -> None:
-        if self.architecture is not None:
-            raise mistake(
-                f"expected a name of its own for an architecture, found {self.name}, a network of this "
-                "package; rename it",
-                "name",
-            )
+        for key in ("architecture", "onnx"):
+            if getattr(self, key) is not None:
+                raise mistake(
+                    f"expected a name of its own for a network with the key {key}, found {self.name}, a "
+                    "network of this package; rename it",
+                    "name",
+                )
         shipped = weights_name(self.name)
         if self.weights == "pretrained" and self.name != BASELINE and not is_shipped(shipped):
             raise mistake(
@@ -95,13 +103,24 @@ class Model(NetworkSettings):
                 "weights",
             )
 
+    def _check_statements(self) -> None:
+        """Check the keys of a network of others: they need its file, and the others don't go with it."""
+        stated = {*Adoption.model_fields} & self.model_fields_set
+        if self.onnx is None and stated:
+            raise mistake("expected it next to onnx, found none; add it or leave this key out", min(stated))
+        unfit = {"weights", "architecture", "training", "chroma_upsampling", "kernel"} & self.model_fields_set
+        if self.onnx is not None and unfit:
+            raise mistake("expected no such key next to onnx, whose graph has its weights inside", min(unfit))
+
     def _check_own(self) -> None:
+        if self.onnx is not None:
+            return
         if self.architecture is None:
             close = get_close_matches(self.name, MODELS, n=1)
             meant = f" (did you mean {close[0]}?)" if close else ""
             raise mistake(
-                f"expected one of {', '.join(MODELS)}{meant}, or another name with the key architecture, "
-                f"found {self.name!r}",
+                f"expected one of {', '.join(MODELS)}{meant}, or another name with the key "
+                f"architecture or onnx, found {self.name!r}",
                 "name",
             )
         if self.weights == "pretrained":

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 import numpy as np
 import torch
 
-from superres.device.base.errors import UserError
+from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.machine.facts import computes_bf16
 from superres.device.runtimes.base import WARMUP_RUNS, LayerTime, Session, Settings, convolution_macs
 
@@ -34,8 +34,10 @@ def build_program(
     model: Optional[Path], engine: Path, settings: Settings, *, channels_last: bool
 ) -> Dict[str, Any]:
     """Write a program with its weights in either layout; see `base.Runtime.build`."""
+    if model is None:
+        raise UnsupportedError("PyTorch runs networks of this package; this one is an ONNX file alone")
     device = _device()
-    if model is None or not zipfile.is_zipfile(str(model)):
+    if not zipfile.is_zipfile(str(model)):
         raise UserError(f"{model}: expected a TorchScript program, found none")
     shutil.copyfile(str(model), str(engine))
     program = _load(engine, device)

@@ -1,0 +1,215 @@
+"""Rewrite a foreign graph to what the pipeline works on: opset 17, float32, any size, plain convolutions."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from google.protobuf.message import DecodeError
+from onnx import TensorProto, helper, numpy_helper, version_converter
+
+from superres.device.base.errors import UserError
+from superres.models.export import OPSET
+
+_HALVES = {TensorProto.FLOAT16: TensorProto.FLOAT, TensorProto.DOUBLE: TensorProto.FLOAT}
+_IR_VERSION = 8
+
+
+def read_foreign(path: Path) -> onnx.ModelProto:
+    """Return the graph of an ONNX file with its external data; raises UserError if it can't be read."""
+    if not path.is_file():
+        raise UserError(f"{path}: expected an ONNX file, found nothing there; correct its path")
+    try:
+        model = onnx.load(str(path))
+    except (DecodeError, ValueError) as error:
+        raise UserError(f"{path}: expected an ONNX file, found something else: {_line(error)}") from error
+    except (OSError, onnx.checker.ValidationError) as error:
+        raise UserError(f"{path}: expected its external data beside it, found: {_line(error)}") from error
+    if not model.graph.node or not model.graph.output:
+        raise UserError(f"{path}: expected an ONNX graph with nodes and outputs, found an empty one")
+    return model
+
+
+def normalised(model: onnx.ModelProto, path: Path, notes: list[str]) -> onnx.ModelProto:
+    """Return a graph in opset 17 with floats of 32 bits, constants folded; `notes` gets what couldn't be.
+
+    Initialisers are no inputs, and only domains that a node uses remain. Shapes of the file are dropped:
+    they may be wrong.
+    """
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    used = {node.domain or "ai.onnx" for node in model.graph.node} | {"ai.onnx"}
+    kept = [entry for entry in model.opset_import if (entry.domain or "ai.onnx") in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    model = _in_opset(model, path, notes)
+    _to_float32(model.graph)
+    model.graph.ClearField("value_info")
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    return model
+
+
+def _in_opset(model: onnx.ModelProto, path: Path, notes: list[str]) -> onnx.ModelProto:
+    found = next((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), 1)
+    model.ir_version = max(model.ir_version, _IR_VERSION) if found <= OPSET else model.ir_version
+    if found == OPSET:
+        return model
+    try:
+        converted = version_converter.convert_version(model, OPSET)
+    except Exception as error:
+        if found < OPSET:
+            raise UserError(
+                f"{path}: expected a graph that ONNX converts from opset {found} to {OPSET}, found: "
+                f"{_line(error)}; export it again in opset {OPSET}"
+            ) from error
+        notes.append(f"stays in opset {found}: TensorRT 8 reads no opset beyond {OPSET}")
+        return model
+    notes.append(f"converted from opset {found} to {OPSET}")
+    converted.ir_version = _IR_VERSION
+    return converted
+
+
+def _to_float32(graph: onnx.GraphProto) -> None:
+    """Make half and double floats of weights, casts, constants and the values between them float32."""
+    for tensor in graph.initializer:
+        if tensor.data_type in _HALVES:
+            tensor.CopyFrom(_float32(tensor))
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type in _HALVES:
+                attribute.t.CopyFrom(_float32(attribute.t))
+            elif attribute.name in ("to", "dtype") and attribute.i in _HALVES:
+                attribute.i = _HALVES[attribute.i]
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        tensor = value.type.tensor_type
+        tensor.elem_type = _HALVES.get(tensor.elem_type, tensor.elem_type)
+
+
+def _float32(tensor: onnx.TensorProto) -> onnx.TensorProto:
+    return numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name)
+
+
+def with_size(model: onnx.ModelProto, name: str, dims: Sequence[int | str]) -> onnx.ModelProto:
+    """Return a copy whose input has these dimensions; nothing else is known of shapes."""
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    for value in copied.graph.input:
+        if value.name == name:
+            value.CopyFrom(helper.make_tensor_value_info(name, value.type.tensor_type.elem_type, list(dims)))
+    return copied
+
+
+def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the graph after onnxruntime's basic optimisations: folded constants, fused normalisation.
+
+    They use standard operators alone and change no result.
+    """
+    with tempfile.TemporaryDirectory(prefix="superres-") as folder:
+        out = Path(folder, "simplified.onnx")
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(out)
+        options.log_severity_level = 3
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        found = onnx.load(str(out))
+    used = {node.domain or "ai.onnx" for node in found.graph.node} | {"ai.onnx"}
+    kept = [entry for entry in found.opset_import if (entry.domain or "ai.onnx") in used]
+    del found.opset_import[:]
+    found.opset_import.extend(kept)
+    del found.graph.value_info[:]
+    return found
+
+
+def rewrite_transposed(model: onnx.ModelProto) -> int:
+    """Replace transposed convolutions with a stride by a convolution and DepthToSpace; return how many.
+
+    Exact: output pixel s q + r sees inputs q + d with the weights at r + p - s d. INT8 has no such kernels in
+    some runtimes. Those whose output isn't `stride` times as large stay, as do grouped and dilated ones.
+    """
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    count = 0
+    for node in model.graph.node:
+        replaced = _as_convolution(node, constants, model.graph) if node.op_type == "ConvTranspose" else None
+        count += replaced is not None
+        nodes += replaced or [node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return count
+
+
+def _as_convolution(
+    node: onnx.NodeProto, constants: dict[str, onnx.TensorProto], graph: onnx.GraphProto
+) -> list[onnx.NodeProto] | None:
+    given = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+    names = list(node.input[1:])
+    if not all(name in constants for name in names) or given.get("group", 1) != 1:
+        return None
+    weights = numpy_helper.to_array(constants[names[0]]).astype(np.float64)
+    found = _phases(weights, given)
+    if found is None:
+        return None
+    kernels, stride = found
+    prefix = f"{node.output[0]}/convolution"
+    added = [numpy_helper.from_array(kernels.astype(np.float32), f"{prefix}.weight")]
+    if len(names) > 1:
+        bias = numpy_helper.to_array(constants[names[1]]).astype(np.float32).repeat(stride**2)
+        added.append(numpy_helper.from_array(bias, f"{prefix}.bias"))
+    graph.initializer.extend(added)
+    half = kernels.shape[-1] // 2
+    return [
+        helper.make_node(
+            "Conv",
+            [node.input[0], *(tensor.name for tensor in added)],
+            [f"{prefix}/blocks"],
+            f"{prefix}/Conv",
+            kernel_shape=list(kernels.shape[2:]),
+            pads=[half] * 4,
+        ),
+        helper.make_node(
+            "DepthToSpace",
+            [f"{prefix}/blocks"],
+            list(node.output),
+            f"{prefix}/DepthToSpace",
+            blocksize=stride,
+            mode="CRD",
+        ),
+    ]
+
+
+def _phases(weights: np.ndarray, given: dict[str, Any]) -> tuple[np.ndarray, int] | None:
+    """Return the kernels (out s s) x in x k x k of a transposed convolution's phases, and s."""
+    strides = set(given.get("strides", [1, 1]))
+    size = weights.shape[-1]
+    pads = given.get("pads", [0, 0, 0, 0])
+    extra = given.get("output_padding", [0, 0])
+    square = len(strides) == 1 and weights.shape[2] == size and pads[0] == pads[1] and pads[2] == pads[3]
+    plain = set(given.get("dilations", [1])) == {1} and given.get("auto_pad", b"NOTSET") == b"NOTSET"
+    if not square or not plain or "output_shape" in given:
+        return None
+    stride, before = strides.pop(), pads[0]
+    if stride < 2 or size - stride - pads[0] - pads[2] + extra[0] or extra[0] != extra[1]:
+        return None
+    taps = {
+        (phase, offset): phase + before - stride * offset
+        for phase in range(stride)
+        for offset in range(-size, size + 1)
+        if 0 <= phase + before - stride * offset < size
+    }
+    reach = max(abs(offset) for _, offset in taps)
+    inputs, outputs = weights.shape[:2]
+    kernels = np.zeros((outputs, stride, stride, inputs, 2 * reach + 1, 2 * reach + 1))
+    for (i, down), row in taps.items():
+        for (j, across), column in taps.items():
+            kernels[:, i, j, :, down + reach, across + reach] = weights[:, :, row, column].T
+    return kernels.reshape(-1, inputs, 2 * reach + 1, 2 * reach + 1), stride
+
+
+def _line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,17 @@
+"""Adopt an ONNX file of others as a model of the study."""
+
+from pathlib import Path
+
+from superres.models.adoption.adopt import adopt_onnx
+from superres.models.adoption.statements import Adoption
+from superres.models.settings import SCALE
+from superres.scripting import script_log
+
+with script_log(snakemake.log[0]):
+    adopt_onnx(
+        Path(snakemake.input.onnx),
+        Path(snakemake.output.onnx),
+        Path(snakemake.output.record),
+        Adoption(**snakemake.params.stated),
+        scale=SCALE,
+    )
