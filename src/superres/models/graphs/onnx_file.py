@@ -19,7 +19,7 @@ KEPT_FLOAT_PROPERTY = "superres.kept_float"
 
 @dataclass(frozen=True)
 class Convolution:
-    """A Conv node by the names of its tensors.
+    """A Conv node by the names of its tensors, and its layer's name, which no other has.
 
     It reads `data` and `weights` and writes `result`. `output` is the result after the ReLU that alone reads
     it, or the result itself.
@@ -29,12 +29,7 @@ class Convolution:
     weights: str
     result: str
     output: str
-
-    @property
-    def layer(self) -> str:
-        """The layer's name: its module's if the weights are called `{module}.weight`, else the result's."""
-        *modules, parameter = self.weights.split(".")
-        return modules[-1] if modules and parameter == "weight" else self.result
+    layer: str
 
 
 def load_onnx(path: Path) -> onnx.ModelProto:
@@ -97,11 +92,47 @@ def find_convolutions(model: onnx.ModelProto) -> list[Convolution]:
             return after[0].output[0]
         return result
 
-    return [
-        Convolution(node.input[0], node.input[1], node.output[0], after_relu(node.output[0]))
-        for node in model.graph.node
-        if node.op_type == "Conv" and node.output[0] not in float_outputs
+    nodes = [
+        node for node in model.graph.node if node.op_type == "Conv" and node.output[0] not in float_outputs
     ]
+    names = _layer_names([(node.input[1], node.output[0]) for node in nodes])
+    return [
+        Convolution(node.input[0], node.input[1], node.output[0], after_relu(node.output[0]), name)
+        for node, name in zip(nodes, names, strict=True)
+    ]
+
+
+def _layer_names(convolutions: Sequence[tuple[str, str]]) -> list[str]:
+    """Name the layers of convolutions, given the names of their weights and results.
+
+    Weights called `{modules}.weight` give the last of the modules, with those before it as far as a number
+    alone, or the same name twice, asks for. Others give the result's name.
+    """
+    paths = [
+        weights.split(".")[:-1] if weights.endswith(".weight") else [result]
+        for weights, result in convolutions
+    ]
+    depths = [_depth_of_a_word(path) for path in paths]
+    while True:
+        names = [".".join(path[-depth:]) for path, depth in zip(paths, depths, strict=True)]
+        twice = {name for name in names if names.count(name) > 1}
+        longer = [
+            depth + (name in twice and depth < len(path))
+            for name, depth, path in zip(names, depths, paths, strict=True)
+        ]
+        if longer == depths:
+            # Layers that share their weights have the same modules.
+            return [
+                result if name in twice else name
+                for name, (_, result) in zip(names, convolutions, strict=True)
+            ]
+        depths = longer
+
+
+def _depth_of_a_word(path: Sequence[str]) -> int:
+    """Return how many of the last modules it takes until one isn't a number."""
+    words = (depth for depth, name in enumerate(reversed(path), 1) if not name.isdigit())
+    return next(words, len(path))
 
 
 def observed_tensors(convolutions: Sequence[Convolution]) -> list[str]:
