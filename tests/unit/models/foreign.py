@@ -79,7 +79,6 @@ def rgb(path: Path) -> Path:
 def bgr(path: Path) -> Path:
     """BGR in 0..1, x2: its channels differ, so that the order shows."""
     graph = Builder()
-    weights = bilinear_kernels(2, 3).reshape(3, 4, 3, 3, 3) * np.array([1, 1, 1])[:, None, None, None, None]
     # A constant tint by channel, as a network for BGR learns one.
     bias = np.repeat(np.array([-0.02, 0.0, 0.02], np.float32), 4)
     inputs = [
