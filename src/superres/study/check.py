@@ -264,7 +264,7 @@ def _largest_patch(study: Study, images: TrainingSet) -> int:
 
 
 def _check_overlaps(study: Study) -> None:
-    """Raise UserError if a clip shares a frame with a calibration or training set.
+    """Raise UserError if a clip shares a scene with a calibration or training set.
 
     The same holds for a validation set and the training set of the same model.
     """
@@ -274,7 +274,8 @@ def _check_overlaps(study: Study) -> None:
         shared = check_disjoint([clip.source], images.sources)
         if shared is not None:
             raise UserError(
-                f"clip {clip.name} and {role} {images.name}: expected no frame in common, found that {shared}"
+                f"clip {clip.name} and {role} {images.name}: expected no scene in common, found that "
+                f"{shared}; take images of other scenes"
             )
     for model in study.models.values():
         if model.weights == "train":
@@ -284,6 +285,6 @@ def _check_overlaps(study: Study) -> None:
             shared = check_disjoint(training.sources, validation.sources)
             if shared is not None:
                 raise UserError(
-                    f"training set {training.name} and validation set {validation.name}: expected no image "
-                    f"in common, found that {shared}"
+                    f"training set {training.name} and validation set {validation.name}: expected no scene "
+                    f"in common, found that {shared}; take images of other scenes"
                 )

@@ -123,11 +123,8 @@ class SourceKind(Keys, ABC):
         """Open the frames that are taken; `wheels` is the folder of downloaded wheels."""
 
     def shared(self, mine: "Source", theirs: "Source") -> str | None:
-        """Name the first shared frame in one sentence, else return None. Default: same file, same index."""
-        if not same_path(mine, theirs):
-            return None
-        index = first_common_index(mine.frames, theirs.frames)
-        return None if index is None else f"both take frame {index} of {mine.path}"
+        """Name the first shared scene in one sentence, else return None. Default: a file is one scene."""
+        return f"both take frames of {mine.path}" if same_path(mine, theirs) else None
 
 
 @dataclass(frozen=True)
@@ -208,11 +205,11 @@ def _find_file(kind: SourceKind, where: str, files: Mapping[str, Download]) -> P
 
 
 def check_disjoint(a: Sequence[Source], b: Sequence[Source]) -> str | None:
-    """Name the first thing that two sets of sources share, in one sentence; None if they share nothing.
+    """Name the first scene that two sets of sources share, in one sentence; None if they share none.
 
-    Compares views into the same panorama (by yaw, around the circle), frame indices of the same file, files
-    of the same folder or archive, and patterns of the same package. No frame is read. Equal photographs under
-    different names are found later, by their hashes.
+    A scene is a video, a panorama with all views into it, an image of a folder or archive, or a member of a
+    package. Two frames of one scene have the same light, things and colours even if they have no pixel in
+    common. No frame is read. Equal photographs under different names are found later, by their hashes.
     """
     for mine in a:
         for theirs in b:

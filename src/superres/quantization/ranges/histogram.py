@@ -45,6 +45,14 @@ class Statistics:
         """Number of values."""
         return int(self.counts.sum())
 
+    def beyond(self, amax: float) -> float:
+        """Return the share of the values that are larger than `amax`, of those that aren't zero.
+
+        A bin counts if it lies beyond as a whole. The first bin counts as zeros, which every range holds.
+        """
+        first = math.ceil(amax / self.width)
+        return int(self.counts[max(first, 1) :].sum()) / max(int(self.counts[1:].sum()), 1)
+
 
 def measure(values: np.ndarray, low: float, high: float, pool: Executor, workers: int) -> Statistics:
     """Return statistics of finite float32 values of any shape, binned in `workers` parts by a pool."""

@@ -13,7 +13,7 @@ from superres.data.download.addresses import address_below, check_address, is_ad
 from superres.data.sources.registry import AnySource
 from superres.data.sources.source import Download, Named, PackageFile, PinnedFile, Source, resolve
 from superres.device.base.errors import UserError
-from superres.keys import Count, Keys, Maybe, Name, Pixels, Some, mistake
+from superres.keys import Count, Keys, Maybe, Name, Pixels, Seed, Some, mistake
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -169,6 +169,11 @@ class CalibrationSet(Keys):
     name: Name = Field(description="The set's name in file names and tables.")
     width: Pixels = Field(description="Width of the centre crops in pixels.")
     height: Pixels = Field(description="Height of the centre crops in pixels.")
+    shuffle: Maybe[Seed] = Field(
+        default=None,
+        description="Seed of a random order of the images, which makes the first of them a sample of all "
+        "sources. By default they follow the sources, each by name.",
+    )
     sources: Some[AnyOf] = Field(description="Where the images come from.")
 
 

@@ -77,7 +77,7 @@ class Study(Keys):
     )
     calibration_sets: Named[CalibrationSet] = Field(
         default={},
-        description="LR-sized images that ranges are measured on. None may share a frame with a clip.",
+        description="LR-sized images that ranges are measured on. None may share a scene with a clip.",
     )
     calibrations: Named[Calibration] = Field(
         default={},
