@@ -70,7 +70,7 @@ class Upscale(Keys):
         "be an arm of the study.",
     )
     model: str = Field(default="espcn_anchor", description="Its model.")
-    precision: str = Field(default="int8-entropy", description="Its precision.")
+    precision: str = Field(default="int8-tuned", description="Its precision.")
     codec: Codec = Field(
         default="auto", description="Encoder of the video; auto follows the name of the output."
     )
