@@ -48,10 +48,10 @@ class Statistics:
     def beyond(self, amax: float) -> float:
         """Return the share of the values that are larger than `amax`, of those that aren't zero.
 
-        A bin counts if it lies beyond as a whole. The first bin counts as zeros, which every range holds.
+        The bin of `amax` doesn't count. The first bin counts as zeros, which every range holds.
         """
-        first = math.ceil(amax / self.width)
-        return int(self.counts[max(first, 1) :].sum()) / max(int(self.counts[1:].sum()), 1)
+        first = math.floor(amax / self.width) + 1
+        return int(self.counts[first:].sum()) / max(int(self.counts[1:].sum()), 1)
 
 
 def measure(values: np.ndarray, low: float, high: float, pool: Executor, workers: int) -> Statistics:
