@@ -29,7 +29,8 @@ def prepare_calibration_set(
 ) -> None:
     """Write a calibration set: the centre `width` x `height` pixels of each image, and its index.
 
-    Images follow the sources, or lie in the random order of the seed `shuffle`. Raises UserError if an image is too small or occurs twice. `check_disjoint_images` compares it with clips.
+    Images follow the sources, or lie in the random order of the seed `shuffle`. Raises UserError if an image
+    is too small or occurs twice. `check_disjoint_images` compares it with clips.
     """
     readers = [open_source(source, wheels) for source in sources]
     frames = list(each_frame(readers))

@@ -47,7 +47,7 @@ def _quantization(text: str, key: str, study: Study) -> Quantization:
 
 
 def _with_steps(recipe: Recipe, calibrations: Mapping[str, Calibration]) -> Recipe:
-    """Return a recipe with the steps of its calibration before its own; raises UserError if they don't fit."""
+    """Return a recipe with its calibration's steps before its own; raises UserError if they don't fit."""
     first = calibrations[recipe.calibration].steps if recipe.calibration in calibrations else ()
     return parse_recipe("+".join((recipe.calibration, *first, *recipe.steps)))
 

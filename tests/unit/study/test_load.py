@@ -320,7 +320,11 @@ MISTAKES = {
             c.update(quantizations=[{"name": "best", "recipe": "entropy"}]),
             c["runtimes"][1]["precisions"].append("int8-bets"),
         ),
-        ["runtimes[1].precisions", "or `quantizations` (dummy, minmax, entropy, tuned, best)", "found 'bets'"],
+        [
+            "runtimes[1].precisions",
+            "or `quantizations` (dummy, minmax, entropy, tuned, best)",
+            "found 'bets'",
+        ],
     ),
     "calibration without its set": (
         lambda c: c["calibrations"][1]["data"].update(name="div2k"),
@@ -378,7 +382,11 @@ MISTAKES = {
     ),
     "sensitivity of no arm": (
         lambda c: c.update(sensitivity={"recipe": "mse"}),
-        ["sensitivity.recipe", "(int8-dummy, int8-entropy, int8-minmax, int8-tuned), found 'mse'", "add int8-mse"],
+        [
+            "sensitivity.recipe",
+            "(int8-dummy, int8-entropy, int8-minmax, int8-tuned), found 'mse'",
+            "add int8-mse",
+        ],
     ),
     "sensitivity of a model that isn't there": (
         lambda c: c.update(sensitivity={"recipe": "minmax", "models": ["espcn_rgb", "bicubic"]}),

@@ -75,8 +75,8 @@ def _write(ranges: Ranges, digest: str, ranges_out: Path, cache_out: Path) -> No
 def measured_ranges(seen: Observed, settings: CalibrationSettings) -> Ranges:
     """Return the ranges of a method with images.
 
-    A tensor with many values beyond its range gets a note, also on the terminal. Raises UserError for constant
-    tensors, and for photographs that a method clips nearly everywhere.
+    A tensor with many values beyond its range gets a note, also on the terminal. Raises UserError for
+    constant tensors, and for photographs that a method clips nearly everywhere.
     """
     seen.require_spread(f"calibration {settings.name}")
     tensors, notes = {}, {}

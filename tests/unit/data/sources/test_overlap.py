@@ -57,7 +57,9 @@ def test_level_view_spans_its_field_of_view():
     assert frame_sector(_view(pitch=0), 10) == pytest.approx((-90 + 3.6 - 55, -90 + 3.6 + 55))
 
 
-@pytest.mark.parametrize("other", [{"yaw": 90}, {"yaw": -90}, {"pitch": 40, "fov": 5}, {"count": 1, "width": 32}])
+@pytest.mark.parametrize(
+    "other", [{"yaw": 90}, {"yaw": -90}, {"pitch": 40, "fov": 5}, {"count": 1, "width": 32}]
+)
 def test_views_of_one_panorama_are_one_scene(other):
     assert check_disjoint([_source(VIEW)], [_source(_view(**other))]) == (
         "both look into pack/pano.jpg from the package pack"

@@ -240,7 +240,9 @@ PHOTOGRAPHS = {"type": "calibration-set", "name": "photographs"}
 RANDOM = {"type": "random", "kind": "normal", "seed": 0}
 
 
-@pytest.mark.parametrize(("percentile", "zeros", "noted"), [(99.2, 0, False), (98.5, 0, True), (99.4, 0.5, True)])
+@pytest.mark.parametrize(
+    ("percentile", "zeros", "noted"), [(99.2, 0, False), (98.5, 0, True), (99.4, 0.5, True)]
+)
 def test_a_note_on_more_than_a_hundredth_of_values_clipped(
     percentile: float, zeros: float, noted: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -252,7 +254,9 @@ def test_a_note_on_more_than_a_hundredth_of_values_clipped(
     assert (share > 0.01) is noted
     printed = capsys.readouterr().err
     if noted:
-        found = re.search(r"([0-9.]+) % of the values other than zero are beyond", ranges.origin["notes"]["t"])
+        found = re.search(
+            r"([0-9.]+) % of the values other than zero are beyond", ranges.origin["notes"]["t"]
+        )
         assert found and float(found[1]) == pytest.approx(100 * share, rel=0.01)
         assert printed == f"note: calibration some: tensor t: {ranges.origin['notes']['t']}\n"
     else:

@@ -21,7 +21,12 @@ from superres.quantization.steps.base import StepJob, Taps, refine_onnx
 
 from ..network import calibrate, write_set
 
-SETTINGS = {"bias": {"images": 3}, "adaround": {"images": 3, "pixels": 300, "seed": 0}, "equalize": {}, "balance": {}}
+SETTINGS = {
+    "bias": {"images": 3},
+    "adaround": {"images": 3, "pixels": 300, "seed": 0},
+    "equalize": {},
+    "balance": {},
+}
 RESULTS = ["c1", "c2", "c3"]
 
 Files = tuple[Path, Path]
@@ -160,7 +165,8 @@ def activations_only(state: Files, images: FrameFile) -> list[np.ndarray]:
     taps = Taps(rounded, ["c3"], 1)
     frames = np.load(images.path)
     return [
-        taps.run(np.moveaxis(frame, 2, 0)[None].astype(np.float32) / np.float32(255))["c3"] for frame in frames
+        taps.run(np.moveaxis(frame, 2, 0)[None].astype(np.float32) / np.float32(255))["c3"]
+        for frame in frames
     ]
 
 
