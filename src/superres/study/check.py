@@ -1,4 +1,4 @@
-"""Check a whole study: its references, its files, and that clips share no frames with other images.
+"""Check a whole study: its references, its files, and that clips share no scene with other images.
 
 Decodes nothing and imports nothing heavy.
 """
@@ -116,7 +116,7 @@ def _is_there(clip: Clip) -> bool:
 
 @without_secrets()
 def check_study(study: Study) -> None:
-    """Raise UserError for the first unusable file, or a clip that shares frames with other images."""
+    """Raise UserError for the first unusable file, or a clip that shares a scene with other images."""
     for where, source, smallest in _used_sources(study):
         with _naming(where):
             check_source(source, smallest)
