@@ -90,6 +90,8 @@ rule measure_latency:
         record=f"{ARM}/latency{{of_clip}}.json",
     log:
         f"{LOGS}/measure_latency/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
+    # After all that can run side by side, or it would wait for a core at a time.
+    priority: lambda wildcards: 0 if PATHS.is_device(wildcards.target) else -1
     conda:
         "../envs/workflow.yaml"
     # All cores: nothing else runs here while an arm is timed here; a device has a lock of its own.
@@ -156,6 +158,8 @@ rule write_manifest:
         manifest=f"{ARM}/manifest{{of_clip}}.json",
     log:
         f"{LOGS}/write_manifest/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
+    # Side by side, after the timed jobs of this machine.
+    priority: -2
     conda:
         "../envs/workflow.yaml"
     threads: 1

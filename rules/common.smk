@@ -1,4 +1,5 @@
 import fcntl
+import gc
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ os.environ.update(
 from superres.code_version import code_digest
 from superres.data.sources.source import FILES, read_in_any_order
 from superres.device.base.errors import UserError
+from superres.device.base.garbage import spare_imports
 from superres.device.runtimes import engine_identity
 from superres.study.check import check_study, leave_out_missing, study_notes
 from superres.study.facts import Facts
@@ -23,6 +25,10 @@ from superres.study.keys.arms import Arm
 from superres.study.load import load_study
 from superres.study.graph_paths import DOWNLOADS, PACKAGES
 from superres.study.paths import Paths
+
+# Snakemake's objects live to its end, too.
+spare_imports()
+gc.set_threshold(100_000)
 
 # For check_device and clean_device: `--config target=NAME`; no part of the study.
 CHOSEN_TARGET = config.pop("target", None)

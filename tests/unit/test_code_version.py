@@ -146,7 +146,7 @@ def test_a_digest_is_of_what_is_computed_and_not_of_what_people_read(
 
     def digest(text: str) -> str:
         module.write_text(text, encoding="utf-8")
-        for cached in ("_tree", "_content_hash", "_scan", "_closure"):
+        for cached in ("_read", "_closure"):
             getattr(code_version, cached).cache_clear()
         return code_digest("step.py")
 
