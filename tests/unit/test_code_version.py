@@ -1,5 +1,6 @@
 """The code and the libraries behind a result."""
 
+import ast
 import hashlib
 import shutil
 import subprocess
@@ -127,6 +128,19 @@ def test_libraries_are_those_that_are_imported_anywhere_in_a_module():
     # torch only inside functions; hashlib and pathlib are Python's own, superres is this package.
     assert libraries_behind(["device/tasks/roofline.py"]) == ["numpy", "torch"]
     assert libraries_behind(["data/sources/reading.py", "report/tables/paper_table1.csv"]) == ["numpy"]
+
+
+def test_a_file_is_parsed_once_for_all_rules(monkeypatch: pytest.MonkeyPatch):
+    """A dry run asks for the code of every job: parsing is most of what that costs."""
+    for cached in (code_version._read, code_version._closure):
+        cached.cache_clear()
+    parsed: list[bytes] = []
+    parse = ast.parse
+    monkeypatch.setattr(ast, "parse", lambda source: parsed.append(source) or parse(source))
+    for entry in ("data/clips.py", "device/tasks/quality.py", "data/clips.py", "report/verify.py"):
+        code_digest(entry)
+        modules_behind(entry)
+    assert len(parsed) == len(set(parsed)) > 20
 
 
 @pytest.mark.parametrize(
