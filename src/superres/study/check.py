@@ -67,6 +67,14 @@ def study_notes(study: Study) -> list[str]:
     return [*left_out_notes(study), *_reference_notes(study), *_table_notes(study)]
 
 
+def place_notes(study: Study) -> list[str]:
+    """Return a line for each path that leads to something beside the study file only."""
+    return [
+        f"{written} is taken from {found}, beside the study's file: the working directory has none."
+        for written, found in study.beside.items()
+    ]
+
+
 def left_out_notes(study: Study) -> list[str]:
     """Return a line for each clip and each calibration that is left out."""
     clips = [

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from superres.code_version import ROOT
 from superres.data.sources.source import Source
 from superres.models.settings import weights_name
 from superres.quantization.recipes import STEPS
@@ -120,7 +121,7 @@ class GraphPaths:
         """Return the weights of a model, from the package or trained by this study."""
         name = weights_name(model)
         if self.study.models[model].weights == "pretrained":
-            return f"src/superres/models/weights/{name}.safetensors"
+            return package_file(f"models/weights/{name}.safetensors")
         return f"{self.results}/weights/{name}.safetensors"
 
     def onnx(self, model: str, graph: str) -> str:
@@ -178,6 +179,12 @@ class GraphPaths:
             "frames": images,
             "measured": [f"{self.results}/{measured.format(model=model, recipe=recipe)}"] if measured else [],
         }
+
+
+def package_file(name: str) -> str:
+    """Return a file of this package, relative to the working directory if it is below that."""
+    file = ROOT / name
+    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
 
 
 def frames_made_of(study: Study, name: str) -> Iterator[tuple[str, int]]:
