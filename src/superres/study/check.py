@@ -11,12 +11,13 @@ from typing import get_args
 
 from superres.data.download.addresses import without_secrets
 from superres.data.sources.registry import check_source
-from superres.data.sources.source import Source, check_disjoint
+from superres.data.sources.source import Source, check_disjoint, correct_path
 from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import INSTALL, TOOLS, Calibration
+from superres.study.graph_paths import check_name
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
 from superres.study.keys.models import BASELINE, TRAINING_ROLES
 from superres.study.keys.quantization import Executor
@@ -131,10 +132,31 @@ def check_study(study: Study) -> None:
     for calibration in used_calibrations(study):
         if calibration.method == "cache":
             with _naming(f"calibration {calibration.name}"):
+                check_name(str(calibration.path))
                 read_cache(Path(str(calibration.path)))
+    for calibration in used_calibrations(study):
+        _check_number(study, calibration)
     _check_overlaps(study)
     if study.upscale is not None and not Path(study.upscale.input).is_file():
-        raise UserError(f"upscale.input: expected a video, found no file {study.upscale.input}")
+        raise UserError(
+            f"upscale.input: expected a video, found no file {study.upscale.input}; "
+            f"{correct_path(Path(study.upscale.input))}"
+        )
+
+
+def _check_number(study: Study, calibration: Calibration) -> None:
+    """Raise UserError for a calibration on more images than its set has, as far as names and keys tell."""
+    if calibration.images is None or calibration.calibration_set is None:
+        return
+    numbers = [
+        source.kind.number(source) for source in study.calibration_sets[calibration.calibration_set].sources
+    ]
+    known = [number for number in numbers if number is not None]
+    if len(known) == len(numbers) and sum(known) < calibration.images:
+        raise UserError(
+            f"calibration {calibration.name}: data.images: expected {calibration.images} images in the "
+            f"calibration set {calibration.calibration_set}, found {sum(known)}; lower it, or add images"
+        )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from superres.device.base.errors import UserError
 from superres.models.settings import FOLDED_FROM
 from superres.quantization.settings import Calibration
 from superres.study.check import check_references
+from superres.study.graph_paths import check_name
 from superres.study.keys.data import Found
 from superres.study.keys.models import Model
 from superres.study.keys.quantization import Sensitivity
@@ -153,6 +154,10 @@ def _upscale(study: Study) -> Upscale | None:
     if wanted is None or not wanted.input:
         return None
     named = wanted.named(study.name)
+    try:
+        check_name(named.output)
+    except UserError as error:
+        raise UserError(f"upscale.output: {error}, or name another output") from error
     left = [arm for arm in study.arms if arm.target == "local"]
     # The mistake is the first key that no remaining arm has.
     for key in ("runtime", "model", "precision"):

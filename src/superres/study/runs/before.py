@@ -118,7 +118,7 @@ def read_study(
 
 
 def _check_root(folder: Path) -> None:
-    """Raise UserError if Snakemake can't run scripts that are in this folder: it takes braces for wildcards."""
+    """Raise UserError if Snakemake can't run scripts in this folder: it takes braces for wildcards."""
     if "{" in str(folder) or "}" in str(folder):
         raise UserError(
             f"{folder}: expected a folder of the Snakefile without {{ and }} in its path, found some; rename "

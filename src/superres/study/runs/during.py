@@ -27,13 +27,13 @@ def lock_study(name: str, results: Path) -> IO[str]:
         file = path.open("w", encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"{results}: expected a folder that can be written to, found: {error.strerror}; free it, or run in "
-            "another folder: snakemake -s PATH/Snakefile"
+            f"{results}: expected a folder that can be written to, found: {error.strerror}; change its "
+            "rights, or run in a folder of your own: snakemake -s PATH/Snakefile"
         ) from error
     try:
         if not lock(file):
             sys.stderr.write(
-                f"study {name}: the file system of {results} has no locks: don't run this study twice at once\n"
+                f"study {name}: the file system of {results} has no locks: don't run it twice at once\n"
             )
     except BlockingIOError as error:
         file.close()

@@ -16,12 +16,10 @@ _PLACES = ("path", "mirror", "input")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-def found_beside(
-    config: Mapping[str, Any], folders: Sequence[Path]
-) -> tuple[dict[str, Any], dict[str, str]]:
+def found_beside(config: Mapping[str, Any], folders: Sequence[Path]) -> tuple[dict[str, Any], dict[str, str]]:
     """Return a configuration with the paths that lead to nothing here, but to something beside a study file.
 
-    `folders` are those of the study files, the first one first. Also returns these paths, by the written ones.
+    `folders` are those of the study files. Also returns these paths, by the written ones.
     """
     taken: dict[str, str] = {}
     return _beside(config, "", folders, taken), taken
@@ -49,10 +47,10 @@ def _shown(path: Path) -> str:
 def typed_texts(
     error: ValidationError, model: type[BaseModel], config: Mapping[str, Any], given: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """Return a configuration whose texts from the command line are numbers and booleans where keys want them.
+    """Return a configuration whose texts from the command line are numbers where keys want numbers.
 
-    Snakemake reads the values of a mapping in `--config` as texts. `given` are all keys from the command line;
-    texts of a file stay as they are. Returns None if the error is about anything else.
+    The same holds for booleans: Snakemake reads all values of a mapping in `--config` as texts. `given` are
+    the keys from the command line; texts of a file stay. Returns None if the error is about anything else.
     """
     typed: dict[str, Any] = copy.deepcopy(dict(config))
     changed = False

@@ -55,8 +55,8 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UserError(
-            f"{path}: expected UTF-8, found the byte 0x{content[error.start]:02x} in line {line}, as in Latin-1 "
-            "or Windows-1252; save it as UTF-8"
+            f"{path}: expected UTF-8, found the byte 0x{content[error.start]:02x} in line {line}, as in "
+            "Latin-1 or Windows-1252; save it as UTF-8"
         ) from error
 
 
