@@ -50,6 +50,12 @@ class _Tee:
         return False
 
 
+def _close(log: TextIO) -> None:
+    # What a full disk left in the file's buffer is tried again here.
+    with suppress(OSError):
+        log.close()
+
+
 class script_log:  # noqa: N801 (used as a function)
     """Run the body of a script with its output in the file `log` as well as on the terminal.
 
@@ -67,8 +73,9 @@ class script_log:  # noqa: N801 (used as a function)
             log = self._path.open("w", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             sys.exit(f"error: {self._path}: expected to write a log, found: {error.strerror}")
-        self._file = self._stack.enter_context(log)
-        tee = _Tee(sys.stderr, self._file)
+        self._stack.callback(_close, log)
+        self._log = _Tee(log)
+        tee = _Tee(sys.stderr, log)
         self._stack.enter_context(redirect_stderr(tee))  # pyright: ignore[reportArgumentType]
         self._stack.enter_context(redirect_stdout(tee))  # pyright: ignore[reportArgumentType]
 
@@ -83,4 +90,4 @@ class script_log:  # noqa: N801 (used as a function)
                 print(f"error: {redact(str(value))}", file=sys.stderr)
                 sys.exit(1)
             if value is not None:
-                traceback.print_exception(value, file=self._file)
+                traceback.print_exception(value, file=self._log)

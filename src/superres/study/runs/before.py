@@ -5,6 +5,7 @@ The profile calls `prepare_run`; `rules/common.smk` calls `settle_environment` a
 """
 
 import argparse
+import locale
 import os
 import sys
 import tempfile
@@ -41,6 +42,9 @@ def prepare_run(arguments: Sequence[str], root: Path) -> None:
     `arguments` are those of the call, `root` is the folder of the Snakefile.
     """
     settle_environment(os.environ)
+    if locale.getencoding().lower() not in ("utf-8", "utf8") and not sys.flags.utf8_mode:
+        # Snakemake's log can't hold every name otherwise. Python chooses its encoding when it starts.
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
     with study_error():
         for study in (root / "config.yaml", *_named_studies(arguments)):
             check_study_text(study)
@@ -107,7 +111,14 @@ def read_study(
     `typed` are the keys from the command line. `root` is the folder of the Snakefile. Jobs that have
     environments of their own need no tool that isn't installed here. Raises UserError for the first mistake.
     """
-    _check_root(root)
+    _check_folder(Path.cwd())
+    _check_folder(root)
+    if "{" in str(root) or "}" in str(root):
+        # Snakemake takes them for wildcards in the path of a script.
+        raise UserError(
+            f"{root}: expected a folder of the Snakefile without {{ and }} in its path, found some; "
+            "rename it, or make a link LINK to it and run `snakemake -s LINK/Snakefile`"
+        )
     for file in files:
         check_study_text(file)
     folders = [file.parent for file in reversed(files)]
@@ -117,10 +128,11 @@ def read_study(
     return study
 
 
-def _check_root(folder: Path) -> None:
-    """Raise UserError if Snakemake can't run scripts in this folder: it takes braces for wildcards."""
-    if "{" in str(folder) or "}" in str(folder):
+def _check_folder(folder: Path) -> None:
+    """Raise UserError for a path that torch and others can't write down."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
         raise UserError(
-            f"{folder}: expected a folder of the Snakefile without {{ and }} in its path, found some; rename "
-            "it, or make a link LINK to it and run `snakemake -s LINK/Snakefile`"
-        )
+            f"{os.fsencode(folder)!r}: expected a folder whose path is UTF-8, found other bytes; rename it"
+        ) from error

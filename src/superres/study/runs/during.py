@@ -11,6 +11,7 @@ from typing import IO
 from superres.data.download.addresses import redact
 from superres.device.base.errors import UserError
 from superres.device.base.locks import lock
+from superres.device.base.room import no_room, room_error
 
 _ERROR = "error: "
 
@@ -62,7 +63,9 @@ class FailedJob:
         try:
             text = Path(self.log[0]).read_text(encoding="utf-8", errors="replace")
         except (IndexError, OSError):
-            return "ended without a message; look above"
+            text = ""
+        if not text:
+            return self._silence()
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith(_ERROR)]
         if errors:
@@ -70,6 +73,12 @@ class FailedJob:
         if "Traceback" in text:
             return f"{redact(lines[-1])} (its traceback is in {self.log[0]})"
         return f"ended without a message; look above, or into {self.log[0]}"
+
+    def _silence(self) -> str:
+        """Return why the log is empty: a full disk has no room for it either."""
+        folders = [folder for log in self.log for folder in Path(log).parents if folder.is_dir()]
+        reason = no_room(None, folders[0]) if folders else None
+        return str(room_error("outputs", reason)) if reason else "ended without a message; look above"
 
 
 def tell_at_the_end(failed: Iterable[FailedJob]) -> None:
