@@ -82,7 +82,7 @@ def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
 
     with _opened(file, name) as image:
         if (number := _pictures(image)) > 1:
-            _say_once(f"{image.format} of {number} pictures", name, "the first is used")
+            _say_once(f"{image.format} file", name, f"with {number} pictures, of which the first is used")
         deep = ";16" in str(getattr(image, "tile", "")) or image.mode in _WIDE_MODES
         if image.mode != "RGB" or deep:
             _say_once(f"{'16-bit ' if deep else ''}{image.mode} image", name, "converted to 8-bit RGB")
@@ -101,7 +101,7 @@ def _pictures(image: Image.Image) -> int:
     """Return how many pictures a file has; 1 if what follows the first one is broken."""
     try:
         return getattr(image, "n_frames", 1)
-    except _BROKEN:
+    except (*_BROKEN, LookupError, TypeError):
         image.seek(0)
         return 1
 
@@ -136,4 +136,4 @@ def _reason(error: Exception) -> str:
 def _say_once(what: str, name: str, done: str) -> None:
     if what not in _said:
         _said.add(what)
-        sys.stderr.write(f"{name}: {what}: {done}; this is printed once\n")
+        sys.stderr.write(f"{name}: {what} {done}; this is printed once\n")
