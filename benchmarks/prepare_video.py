@@ -21,8 +21,9 @@ from superres.data.clips import prepare_clip
 from superres.data.resampling import downsample
 from superres.data.sources.reading import picture_digest
 from superres.data.sources.source import Source
-from superres.data.sources.y4m import Y4m, read_header, read_planes
-from superres.data.sources.yuv import yuv_to_rgb
+from superres.data.sources.y4m import Y4m
+from superres.data.video.y4m import read_header, read_planes
+from superres.data.video.yuv import yuv_to_rgb
 from superres.device.frames.files import FrameWriter
 
 WIDTH, HEIGHT = 1920, 1080

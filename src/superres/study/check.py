@@ -64,7 +64,7 @@ def _leave_out_tools(study: Study) -> Study:
 
 def study_notes(study: Study) -> list[str]:
     """Return a line for each clip, tool, reference and column that the study has to do without."""
-    return [*left_out_notes(study), *_reference_notes(study), *_table_notes(study)]
+    return [*left_out_notes(study), *_source_notes(study), *_reference_notes(study), *_table_notes(study)]
 
 
 def left_out_notes(study: Study) -> list[str]:
@@ -78,6 +78,16 @@ def left_out_notes(study: Study) -> list[str]:
         for calibration in study.missing.values()
     ]
     return clips + tools
+
+
+def _source_notes(study: Study) -> list[str]:
+    """Return a line for each thing of a file that is there which its frames don't keep."""
+    return [
+        f"{where}: {note}"
+        for where, source, _ in _used_sources(study)
+        if source.pinned is None or Path(source.pinned.path).exists()
+        for note in source.kind.notes(source)
+    ]
 
 
 def _reference_notes(study: Study) -> list[str]:

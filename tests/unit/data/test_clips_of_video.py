@@ -15,7 +15,8 @@ import pytest
 from superres.data.clips import prepare_clip
 from superres.data.sources.reading import picture_digest
 from superres.data.sources.source import FrameRange, PinnedFile, Source
-from superres.data.sources.y4m import Y4m, read_header
+from superres.data.sources.y4m import Y4m
+from superres.data.video.y4m import read_header
 from superres.device.base.errors import UserError
 
 CROWD_RUN = (

@@ -3,23 +3,35 @@
 import cv2
 import numpy as np
 
-# Luma weights of red and blue: ITU-R BT.601 and BT.709.
-_LUMA_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
+# Luma weights of red and blue: ITU-R BT.601, BT.709 and BT.2020, SMPTE 240M, and FCC's of 1953.
+LUMA_WEIGHTS = {
+    "bt601": (0.299, 0.114),
+    "bt709": (0.2126, 0.0722),
+    "bt2020": (0.2627, 0.0593),
+    "smpte240m": (0.212, 0.087),
+    "fcc": (0.3, 0.11),
+}
 # Whether chroma samples share a luma sample's position, horizontally and vertically.
-_COSITED = {"left": (True, False), "center": (False, False), "topleft": (True, True)}
+COSITED = {
+    "left": (True, False),
+    "center": (False, False),
+    "topleft": (True, True),
+    "top": (False, True),
+}
 
 # Rows of a strip. Narrower frames are not cut into strips.
 _STRIP = 64
 _NOTHING = np.zeros(4)
 
 
-def rgb_matrix(matrix: str, limited: bool) -> np.ndarray:
+def rgb_matrix(matrix: str, limited: bool, bits: int = 8) -> np.ndarray:
     """Return the 3 x 4 matrix, in float64, from (Y, Cb, Cr, 1) to RGB, both in levels of 0 to 255.
 
-    `matrix` is `bt601` or `bt709`. Limited range puts Y in 16 to 235 and chroma in 16 to 240; full range
-    uses 0 to 255. ITU-R BT.709-6, items 3.2 to 3.5; BT.601 has the same form with its own weights.
+    `matrix` is one of LUMA_WEIGHTS. Limited range puts Y in 16 to 235 and chroma in 16 to 240; full range
+    uses 0 to 255. ITU-R BT.709-6, items 3.2 to 3.5; the others have the same form with their own weights. Of
+    more bits, (Y, Cb, Cr) are in units of 2^(bits - 8) (BT.2100, table 9).
     """
-    red, blue = _LUMA_WEIGHTS[matrix]
+    red, blue = LUMA_WEIGHTS[matrix]
     green = 1 - red - blue
     gains = np.array(
         [
@@ -30,30 +42,32 @@ def rgb_matrix(matrix: str, limited: bool) -> np.ndarray:
     )
     if limited:
         gains *= [255 / 219, 255 / 224, 255 / 224]
+    else:
+        gains *= 255 * 2 ** (bits - 8) / (2**bits - 1)
     offset = gains @ [16 if limited else 0, 128, 128]
     return np.column_stack([gains, -offset])
 
 
 def upsample_chroma(plane: np.ndarray, width: int, height: int, siting: str) -> tuple[np.ndarray, int]:
-    """Upsample a chroma plane (uint8) to width x height, bilinearly and exactly.
+    """Upsample a chroma plane (uint8 or uint16) to width x height, bilinearly and exactly.
 
-    Returns int16 in fractions of a level, and their number per level (1, 4 or 16). Bilinear weights are
+    Returns integers in fractions of a level, and their number per level (1, 4 or 16). Bilinear weights are
     fourths, and integers take half the time of floats. `siting` is the position of the samples: `left`
-    (MPEG-2), `center` (JPEG) or `topleft`. A direction that isn't subsampled stays as it is.
+    (MPEG-2), `center` (JPEG), `topleft` or `top`. A direction that isn't subsampled stays as it is.
     """
-    cosited_across, cosited_down = _COSITED[siting]
-    parts, steps = plane.astype(np.int16), 1
+    cosited_across, cosited_down = COSITED[siting]
+    parts, steps = plane.astype(np.int16 if plane.dtype == np.uint8 else np.int32), 1
     if plane.shape[0] != height:
-        parts, steps = _double_rows(parts, cosited_down), 4
+        parts, steps = _double_rows(parts, cosited_down)[:height], 4
     if plane.shape[1] != width:
-        parts, steps = _double_rows(parts.T, cosited_across).T, 4 * steps
+        parts, steps = _double_rows(parts.T, cosited_across)[:width].T, 4 * steps
     return parts, steps
 
 
 def _double_rows(parts: np.ndarray, cosited: bool) -> np.ndarray:
     """Double the rows, in fourths of the unit of `parts` and in its memory order."""
     doubled = np.empty(
-        (2 * parts.shape[0], parts.shape[1]), np.int16, "F" if parts.flags.f_contiguous else "C"
+        (2 * parts.shape[0], parts.shape[1]), parts.dtype, "F" if parts.flags.f_contiguous else "C"
     )
     after = np.concatenate([parts[1:], parts[-1:]])
     if cosited:
@@ -67,20 +81,23 @@ def _double_rows(parts: np.ndarray, cosited: bool) -> np.ndarray:
 
 
 def _levels(parts: np.ndarray, steps: int) -> np.ndarray:
-    return parts.astype(np.float32) * np.float32(1 / steps)
+    levels = parts.astype(np.float32)
+    return levels if steps == 1 else levels * np.float32(1 / steps)
 
 
 def yuv_to_rgb(
-    planes: tuple[np.ndarray, np.ndarray, np.ndarray], matrix: str, limited: bool, siting: str
+    planes: tuple[np.ndarray, np.ndarray, np.ndarray], matrix: str, limited: bool, siting: str, bits: int = 8
 ) -> np.ndarray:
-    """Convert a frame's uint8 planes (H x W, and two of that size or subsampled by 2) to uint8 H x W x 3 RGB.
+    """Convert a frame's planes (H x W, and two of that size or subsampled by 2) to uint8 H x W x 3 RGB.
 
-    Computed in float32, rounded once, halves to even. `siting`: see `upsample_chroma`.
+    Planes are uint8, or uint16 with the number of `bits`. Computed in float32, rounded once, halves to even.
+    `siting`: see `upsample_chroma`.
     """
     luma, *chroma = planes
     height, width = luma.shape
+    unit = 2 ** (bits - 8)
     upsampled = [upsample_chroma(plane, width, height, siting) for plane in chroma]
-    to_rgb = rgb_matrix(matrix, limited)
+    to_rgb = rgb_matrix(matrix, limited, bits)
     rgb = np.empty((height, width, 3), np.uint8)
     # The floats of a strip stay in the CPU's cache: a whole frame at once takes three times as long. Each
     # strip has one extra row, which the next strip overwrites. OpenCV rounds the last pixels of an array
@@ -88,7 +105,10 @@ def yuv_to_rgb(
     step = _STRIP if width >= _STRIP else height
     for top in range(0, height, step):
         rows = slice(top, top + step + 1)
-        strip = [luma[rows].astype(np.float32), *(_levels(parts[rows], steps) for parts, steps in upsampled)]
+        strip = [
+            _levels(luma[rows], unit),
+            *(_levels(parts[rows], steps * unit) for parts, steps in upsampled),
+        ]
         # Adding zero converts to 8 bits: rounded to the nearest, halves to even, and saturated.
         cv2.add(cv2.transform(cv2.merge(strip), to_rgb), _NOTHING, dst=rgb[rows], dtype=cv2.CV_8U)
     return rgb
