@@ -22,7 +22,7 @@ from superres.device.tasks.engine import Engine
 from superres.targets.local import run_here
 from superres.upscale.codecs import CONTAINERS, Codec, chosen_codec
 from superres.upscale.tracks import Tracks
-from superres.upscale.videos import Picture, VideoWriter, colour_notes, output_format, pictures
+from superres.upscale.videos import Picture, VideoWriter, Y4mWriter, output_format, picture_notes, pictures
 
 _END = object()
 
@@ -55,15 +55,19 @@ def upscale_video(session: Session, source: Path, out: Path, settings: UpscaleSe
         tracks = Tracks(reader.container, reader.stream, CONTAINERS[out.suffix.lower()], str(out))
         reader.others = tracks.others
         notes = reader.facts.notes(deinterlace=deinterlace) + reader.facts.lost_in_copies
-        say(notes + colour_notes(reader.facts, form, out) + tracks.notes)
-        opened = VideoWriter(outputs["video"], form, tracks, codec, settings.crf)
+        say(notes + picture_notes(reader.facts, form, out) + tracks.notes)
+        opened = (
+            Y4mWriter(outputs["video"], form)
+            if codec == "y4m"
+            else VideoWriter(outputs["video"], form, tracks, codec, settings.crf)
+        )
         with opened as writer, Progress(label, form.frames) as progress:
             count = _run(session, pictures(reader, form), writer, progress)
             progress.total = count
     return count
 
 
-def _run(session: Session, items: Iterator[Any], writer: VideoWriter, progress: Progress) -> int:
+def _run(session: Session, items: Iterator[Any], writer: VideoWriter | Y4mWriter, progress: Progress) -> int:
     count = 0
     with Ahead(items) as decoded, _consumed_by(_writes(writer)) as put:
         for item in decoded:
@@ -78,7 +82,7 @@ def _run(session: Session, items: Iterator[Any], writer: VideoWriter, progress: 
     return count
 
 
-def _writes(writer: VideoWriter) -> Callable[[Any], None]:
+def _writes(writer: VideoWriter | Y4mWriter) -> Callable[[Any], None]:
     return lambda item: writer.write(item) if isinstance(item, Picture) else writer.copy(item)
 
 

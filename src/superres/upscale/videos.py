@@ -8,13 +8,15 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange
 
 from superres.data.video.colour import Colour, Tags, settle
 from superres.data.video.convert import ACCURATE, rgb_of
 from superres.data.video.facts import Y4M, VideoFacts, video_facts
 from superres.data.video.reader import VideoReader
+from superres.data.video.yuv import rgb_to_yuv
 from superres.device.base.errors import UserError
+from superres.upscale import matroska
 from superres.upscale.codecs import Codec
 from superres.upscale.timing import Clock, constant_rate
 from superres.upscale.tracks import Tracks
@@ -22,15 +24,9 @@ from superres.upscale.tracks import Tracks
 _PLANAR = ("yuv420p", "yuv422p", "yuv444p")
 # Containers of frames without times: they have one rate.
 _ONE_RATE = (".y4m", ".avi")
-_MATRICES = {
-    "bt709": Colorspace.ITU709,
-    "fcc": Colorspace.FCC,
-    "bt601": Colorspace.SMPTE170M,
-    "smpte240m": Colorspace.SMPTE240M,
-    "bt2020": Colorspace.BT2020,
-}
-# Names of libavfilter's scale, and numbers of ITU-T H.273 for RGB and unknown.
-_MATRIX_NAMES = {"fcc": "fcc", "bt601": "smpte170m", "bt709": "bt709", "bt2020": "bt2020"}
+# ITU-T H.273, table 4.
+_MATRICES = {"bt709": 1, "fcc": 4, "bt601": 6, "smpte240m": 7, "bt2020": 9}
+# RGB and unknown in the same table.
 _RGB, _UNKNOWN = 0, 2
 
 
@@ -52,6 +48,7 @@ class OutputFormat:
     time_base: Fraction
     pixels: str
     colour: Colour
+    matrix_number: int
     primaries: int
     transfer: int
     sample_aspect: Fraction
@@ -80,6 +77,7 @@ def output_format(reader: VideoReader, out: Path, codec: Codec) -> OutputFormat:
     if codec == "y4m":
         # A y4m file has no tag for the matrix, so readers take what its size says.
         colour = settle(Tags(range=colour.range, siting=colour.siting), height, width)
+    planar = facts.pixels.replace("yuvj", "yuv")
     pixels = {"ffv1": "bgr0", "h264": "yuv420p"}.get(codec)
     aspect = 1 / facts.sample_aspect if facts.turn.swapped else facts.sample_aspect
     return OutputFormat(
@@ -87,8 +85,11 @@ def output_format(reader: VideoReader, out: Path, codec: Codec) -> OutputFormat:
         height=height,
         rate=rate,
         time_base=time_base,
-        pixels=pixels or (facts.pixels if facts.pixels in _PLANAR else "yuv444p"),
+        pixels=pixels or (planar if planar in _PLANAR else "yuv444p"),
         colour=colour,
+        matrix_number=5
+        if colour.matrix == "bt601" and facts.matrix_number == 5
+        else _MATRICES[colour.matrix],
         primaries=facts.primaries,
         transfer=facts.transfer,
         sample_aspect=aspect,
@@ -96,16 +97,23 @@ def output_format(reader: VideoReader, out: Path, codec: Codec) -> OutputFormat:
     )
 
 
-def colour_notes(facts: VideoFacts, form: OutputFormat, out: Path) -> list[str]:
-    """Return a line for colour tags that the output can't have."""
+def picture_notes(facts: VideoFacts, form: OutputFormat, out: Path) -> list[str]:
+    """Return a line for the shape of pixels and for colour tags, if the output can't have them."""
+    kind = out.suffix.lower()
+    lines = []
+    if kind == ".avi" and form.sample_aspect != 1:
+        aspect = str(form.sample_aspect).replace("/", ":")
+        lines.append(f"{out}: the shape of pixels ({aspect}) is dropped, which {kind} doesn't hold")
     lost = []
     matrix = facts.colour().matrix
     if form.pixels != "bgr0" and form.colour.matrix != matrix:
         lost.append(f"the matrix becomes {form.colour.matrix} (from {matrix})")
     tagged = facts.primaries not in (_UNKNOWN, 0) or facts.transfer not in (_UNKNOWN, 0)
-    if tagged and out.suffix.lower() in _ONE_RATE:
+    if tagged and kind in _ONE_RATE:
         lost.append("its primaries and transfer are dropped")
-    return [f"{out}: {out.suffix} has no tags for colours: {' and '.join(lost)}"] if lost else []
+    if lost:
+        lines.append(f"{out}: {kind} has no tags for colours: {' and '.join(lost)}")
+    return lines
 
 
 def pictures(reader: VideoReader, form: OutputFormat) -> "Iterator[Picture | av.Packet]":
@@ -122,23 +130,29 @@ def pictures(reader: VideoReader, form: OutputFormat) -> "Iterator[Picture | av.
 class VideoWriter:
     """Writes RGB frames as a video of a given format, with other tracks unchanged.
 
-    `ffv1` keeps every level of R, G and B. `h264` is 4:2:0 at the quality `crf`. `y4m` has the input's chroma
-    format, or 4:4:4. A context manager; the file is complete only if it ends without an error.
+    `ffv1` keeps every level of R, G and B. `h264` is 4:2:0 at the quality `crf`. A context manager; the file
+    is complete only if it ends without an error.
     """
 
     def __init__(self, path: Path, form: OutputFormat, tracks: Tracks, codec: Codec, crf: int):
         """Open `path` for writing, in the container of `tracks`."""
         self._form, self._path = form, path
-        self._container = av.open(f"file:{path}", "w", format=tracks.kind)
-        names = {"ffv1": "ffv1", "h264": "libx264", "y4m": "rawvideo"}
+        self._shaped = tracks.kind == "matroska" and form.sample_aspect != 1
+        container_options = matroska.OPTIONS if self._shaped else {}
+        self._container = av.open(
+            f"file:{path}", "w", format=tracks.kind, container_options=container_options
+        )
         options = {"chroma_sample_location": form.colour.siting} if form.pixels == "yuv420p" else {}
         if codec == "h264":
             options["crf"] = str(crf)
-        self._stream: Any = self._container.add_stream(names[codec], rate=form.rate, options=options)
+        name = {"ffv1": "ffv1", "h264": "libx264"}[codec]
+        self._stream: Any = self._container.add_stream(name, rate=form.rate, options=options)
         self._describe()
-        self._convert = _Converter(form)
         self._tracks = tracks
         tracks.add_to(self._container, self._stream)
+        self._title = self._stream.metadata.get("title", "")
+        if self._shaped:
+            self._stream.metadata["title"] = matroska.padded_title(self._title)
 
     def _describe(self) -> None:
         form, stream = self._form, self._stream
@@ -151,22 +165,25 @@ class VideoWriter:
         if form.pixels == "bgr0":
             context.colorspace, context.color_range = _RGB, int(ColorRange.JPEG)
         else:
-            context.colorspace = int(_MATRICES[form.colour.matrix])
+            context.colorspace = form.matrix_number
             context.color_range = int(_range_of(form.colour))
 
     def __enter__(self) -> "VideoWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        form = self._form
         try:
             if kind is None:
                 self._mux(self._stream.encode())
         finally:
             self._container.close()
+        if kind is None and self._shaped:
+            matroska.write_shape(self._path, form.width, form.height, form.sample_aspect, self._title)
 
     def write(self, picture: Picture) -> None:
         """Encode a frame, uint8 2H x 2W x 3; raises UserError if the disk is full."""
-        frame = self._convert(av.VideoFrame.from_ndarray(picture.rgb, format="rgb24"))
+        frame = _frame(picture.rgb, self._form)
         frame.pts, frame.time_base = picture.pts, self._form.time_base
         self._mux(self._stream.encode(frame))
 
@@ -178,45 +195,70 @@ class VideoWriter:
         try:
             self._container.mux(packets)
         except OSError as error:
-            raise UserError(f"{self._path}: expected room for the video, found: {error.strerror}") from error
+            raise _full(self._path, error) from error
+
+
+class Y4mWriter:
+    """Writes RGB frames as a y4m file with the input's chroma format, or 4:4:4; FFmpeg's has no shape of "
+    "pixels.
+
+    The interface is that of `VideoWriter`.
+    """
+
+    def __init__(self, path: Path, form: OutputFormat):
+        self._path, self._form = path, form
+        chroma = form.pixels.removeprefix("yuv").removesuffix("p")
+        siting = {"left": "mpeg2", "center": "jpeg", "topleft": "paldv"}.get(form.colour.siting, "jpeg")
+        full = " XCOLORRANGE=FULL" if form.colour.range == "full" else ""
+        self._file = path.open("wb")
+        self._header = (
+            f"YUV4MPEG2 W{form.width} H{form.height} F{form.rate.numerator}:{form.rate.denominator} Ip "
+            f"A{form.sample_aspect.numerator}:{form.sample_aspect.denominator} "
+            f"C{chroma}{siting if chroma == '420' else ''}{full}\n"
+        )
+
+    def __enter__(self) -> "Y4mWriter":
+        self._put(self._header.encode())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def write(self, picture: Picture) -> None:
+        """Write a frame, uint8 2H x 2W x 3; raises UserError if the disk is full."""
+        self._put(b"FRAME\n")
+        for plane in _planes(picture.rgb, self._form):
+            self._put(np.ascontiguousarray(plane).data)
+
+    def copy(self, packet: av.Packet) -> None:
+        """Drop a packet: a y4m file holds pictures only."""
+
+    def _put(self, content: Any) -> None:
+        try:
+            self._file.write(content)
+        except OSError as error:
+            raise _full(self._path, error) from error
+
+
+def _full(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: expected room for the video, found: {error.strerror}")
 
 
 def _range_of(colour: Colour) -> ColorRange:
     return ColorRange.MPEG if colour.range == "limited" else ColorRange.JPEG
 
 
-class _Converter:
-    """RGB to the pixels of a format, with chroma samples where the format has them."""
+def _planes(rgb: np.ndarray, form: OutputFormat) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    colour, sampling = form.colour, form.pixels.removeprefix("yuv").removesuffix("p")
+    return rgb_to_yuv(rgb, colour.matrix, colour.range == "limited", colour.siting, sampling)
 
-    def __init__(self, form: OutputFormat):
-        self._pixels = form.pixels
-        if form.pixels == "bgr0":
-            return
-        colour = form.colour
-        graph = av.filter.Graph()
-        self._source = graph.add(
-            "buffer",
-            video_size=f"{form.width}x{form.height}",
-            pix_fmt="rgb24",
-            time_base="1/1",
-            colorspace="gbr",
-            range="pc",
-        )
-        scale = graph.add(
-            "scale",
-            flags="bicubic+accurate_rnd+full_chroma_int+full_chroma_inp",
-            out_color_matrix=_MATRIX_NAMES.get(colour.matrix, colour.matrix),
-            out_range=colour.range,
-            out_chroma_loc=colour.siting,
-        )
-        pixels, self._sink = graph.add("format", pix_fmts=form.pixels), graph.add("buffersink")
-        graph.link_nodes(self._source, scale, pixels, self._sink).configure()
-        self._graph = graph
 
-    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        if self._pixels == "bgr0":
-            return frame.reformat(format="bgr0", dst_color_range=ColorRange.JPEG, interpolation=ACCURATE)
-        self._source.push(frame)
-        converted = self._sink.pull()
-        assert isinstance(converted, av.VideoFrame)
-        return converted
+def _frame(rgb: np.ndarray, form: OutputFormat) -> av.VideoFrame:
+    """Return RGB as a frame of the output's pixels."""
+    if form.pixels == "bgr0":
+        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+        return frame.reformat(format="bgr0", dst_color_range=ColorRange.JPEG, interpolation=ACCURATE)
+    frame = av.VideoFrame(form.width, form.height, form.pixels)
+    for values, plane in zip(_planes(rgb, form), frame.planes, strict=True):
+        np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[:, : plane.width] = values
+    return frame

@@ -14,7 +14,7 @@ import av
 from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
 from superres.data.video.colour import Colour, Tags, contradictions, settle
 from superres.data.video.convert import Turn
@@ -26,14 +26,7 @@ Y4M = "yuv4mpegpipe"
 
 _HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
 # ITU-T H.273, table 4. 0 is RGB, 2 unknown; the others have no matrix of fixed weights.
-_MATRICES = {
-    Colorspace.ITU709: "bt709",
-    Colorspace.FCC: "fcc",
-    Colorspace.ITU601: "bt601",
-    Colorspace.SMPTE170M: "bt601",
-    Colorspace.SMPTE240M: "smpte240m",
-    Colorspace.BT2020: "bt2020",
-}
+_MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
 _NO_MATRIX = (0, 2)
 # What comes with frames and isn't written again.
 _SIDE_DATA = {
@@ -57,10 +50,10 @@ class VideoFacts:
     """What a video says of itself.
 
     `width` and `height` are those of decoded frames, `turn` makes them upright. `rate` is frames a second, a
-    mean if it varies. `sample_aspect` is that of decoded pixels. `primaries` and `transfer` are numbers of
-    ITU-T H.273. `interlaced` is None if neither header nor first frame tells. `siting` is used if no tag
-    names one. `others` counts further streams of pictures. `stamped` says that frames have times, `side_data`
-    what comes with the first one.
+    mean if it varies. `sample_aspect` is that of decoded pixels. `matrix_number`, `primaries` and `transfer`
+    are numbers of ITU-T H.273. `interlaced` is None if neither header nor first frame tells. `siting` is used
+    if no tag names one. `others` counts further streams of pictures. `stamped` says that frames have times,
+    `side_data` what comes with the first one.
     """
 
     path: str
@@ -76,6 +69,7 @@ class VideoFacts:
     sample_aspect: Fraction
     said: Tags
     siting: str
+    matrix_number: int
     primaries: int
     transfer: int
     alpha: bool
@@ -227,6 +221,7 @@ def _facts(path: str, *_stamp: int) -> VideoFacts:
             sample_aspect=stream.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1),
             said=Tags(_MATRICES.get(matrix), said.range or _range(frame, form, y4m), said.siting),
             siting=siting,
+            matrix_number=matrix,
             primaries=int(frame.color_primaries),
             transfer=int(frame.color_trc),
             alpha=any(component.is_alpha for component in form.components),

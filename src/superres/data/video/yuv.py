@@ -1,4 +1,4 @@
-"""Convert the planes of a video frame to RGB: upsample chroma at the right phase, apply the colour matrix."""
+"""Convert planes of a video frame to RGB and back: the colour matrix, and chroma at the right position."""
 
 import cv2
 import numpy as np
@@ -112,3 +112,55 @@ def yuv_to_rgb(
         # Adding zero converts to 8 bits: rounded to the nearest, halves to even, and saturated.
         cv2.add(cv2.transform(cv2.merge(strip), to_rgb), _NOTHING, dst=rgb[rows], dtype=cv2.CV_8U)
     return rgb
+
+
+def rgb_to_yuv(
+    rgb: np.ndarray, matrix: str, limited: bool, siting: str, sampling: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Convert uint8 H x W x 3 RGB to 8-bit planes, the inverse of `yuv_to_rgb`; H and W even.
+
+    `sampling` is 420, 422 or 444. A subsampled chroma sample is the mean of two neighbours, or 1:2:1 where it
+    shares a luma sample's position. Computed in float32, rounded once.
+    """
+    to_rgb = rgb_matrix(matrix, limited)
+    to_yuv = np.linalg.inv(to_rgb[:, :3])
+    offset = np.array([16 if limited else 0, 128, 128])
+    height, width = rgb.shape[:2]
+    luma = np.empty((height, width, 1), np.uint8)
+    down, across = (2 if sampling == "420" else 1), (1 if sampling == "444" else 2)
+    chroma = np.empty((height // down, width // across, 2), np.uint8)
+    cosited_across, cosited_down = COSITED[siting]
+    for top in range(0, height, _STRIP):
+        rows = slice(top, min(top + _STRIP, height))
+        _apply(rgb[rows], np.column_stack([to_yuv[:1], offset[:1]]), luma[rows])
+        # A row more on top, which a cosited sample at the strip's edge needs.
+        above = rgb[max(top - 1, 0) : rows.stop]
+        sums, weight = (above if top else np.concatenate([above[:1], above])).astype(np.uint16), 1
+        sums, weight = _halve(sums, cosited_down, weight) if down == 2 else (sums[1:], weight)
+        if across == 2:
+            sums = np.concatenate([sums[:, :1], sums], axis=1)
+            turned, weight = _halve(sums.swapaxes(0, 1), cosited_across, weight)
+            sums = turned.swapaxes(0, 1)
+        _apply(
+            sums,
+            np.column_stack([to_yuv[1:] / weight, offset[1:]]),
+            chroma[rows.start // down : -(-rows.stop // down)],
+        )
+    blue, red = (np.ascontiguousarray(chroma[..., k]) for k in (0, 1))
+    return luma[..., 0], blue, red
+
+
+def _halve(sums: np.ndarray, cosited: bool, weight: int) -> tuple[np.ndarray, int]:
+    """Return sums of pairs of rows after the first, or of 1:2:1 around the first of each pair, and their "
+    "weight."""
+    first, second = sums[1::2], sums[2::2]
+    if not cosited:
+        return first + second, 2 * weight
+    return first + first + second + sums[0:-1:2], 4 * weight
+
+
+def _apply(values: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> None:
+    """Write the product of a matrix and each pixel, rounded to 8 bits and saturated."""
+    product = cv2.transform(np.ascontiguousarray(values, np.float32), matrix)
+    rounded = cv2.add(product, _NOTHING, dtype=cv2.CV_8U)
+    out[...] = rounded.reshape(out.shape)
