@@ -7,6 +7,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.subtitles.subtitle import SubtitleSet
 
 HEADER = b"""[Script Info]
 ScriptType: v4.00+
@@ -54,9 +55,8 @@ def write_video(
         prepare(stream)
         context = stream.codec_context
         for i, rgb in enumerate(shown):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24").reformat(
-                format=pixels
-            )
+            plain = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+            frame = plain.reformat(format=pixels, dst_colorspace=_matrix(context))
             frame.pts, frame.time_base = i if times is None else times[i], base
             frame.colorspace, frame.color_range = context.colorspace, context.color_range
             container.mux(stream.encode(frame))
@@ -64,9 +64,16 @@ def write_video(
     return path
 
 
+def _matrix(context: Any) -> int:
+    """Return the matrix that a stream names, else that of HD or SD."""
+    hd = context.height >= 720 or context.width >= 1280
+    return context.colorspace if context.colorspace in (1, 9) else 1 if hd else 5
+
+
 def write_planes(path: Path, codec: str, pixels: str, planes: Sequence[np.ndarray], **keys: Any) -> Path:
-    """Write one frame of given planes, which the codec keeps without loss."""
-    height, width = planes[0].shape
+    """Write one frame of given planes, which the codec keeps without loss; `size` is that of packed "
+    "pixels."""
+    height, width = keys.pop("size", planes[0].shape)
     with av.open(f"file:{path}", "w", format=_FORMATS.get(path.suffix)) as container:
         stream: Any = container.add_stream(codec, rate=25, options=keys.pop("options", {}))
         stream.height, stream.width, stream.pix_fmt = height, width, pixels
@@ -74,7 +81,7 @@ def write_planes(path: Path, codec: str, pixels: str, planes: Sequence[np.ndarra
             setattr(stream.codec_context, name, value)
         frame = av.VideoFrame(width, height, pixels)
         for values, plane in zip(planes, frame.planes, strict=True):
-            rows = np.frombuffer(plane, values.dtype).reshape(plane.height, -1)
+            rows = np.frombuffer(memoryview(plane), values.dtype).reshape(plane.height, -1)
             rows[:, : values.shape[1]] = values
         frame.pts, frame.time_base = 0, Fraction(1, 25)
         frame.colorspace, frame.color_range = (
@@ -115,9 +122,7 @@ def write_with_tracks(path: Path, subtitles: Sequence[str] = ("subrip", "ass")) 
             container.mux(stream.encode(samples))
             container.mux(stream.encode())
         for stream in texts:
-            text = av.subtitles.subtitle.SubtitleSet.create(
-                b"0,0,Default,,0,0,0,,Hi there", 0, 100, pts=100_000
-            )
+            text = SubtitleSet.create(b"0,0,Default,,0,0,0,,Hi there", 0, 100, pts=100_000)
             packet = stream.codec_context.encode_subtitle(text)
             packet.stream, packet.time_base = stream, Fraction(1, 1000)
             packet.pts = packet.dts = packet.duration = 100

@@ -260,5 +260,5 @@ def _frame(rgb: np.ndarray, form: OutputFormat) -> av.VideoFrame:
         return frame.reformat(format="bgr0", dst_color_range=ColorRange.JPEG, interpolation=ACCURATE)
     frame = av.VideoFrame(form.width, form.height, form.pixels)
     for values, plane in zip(_planes(rgb, form), frame.planes, strict=True):
-        np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[:, : plane.width] = values
+        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)[:, : plane.width] = values
     return frame

@@ -100,5 +100,5 @@ def _plane(frame: av.VideoFrame, index: int, bits: int) -> np.ndarray:
     """Return a plane as an array that shares the frame's memory."""
     plane = frame.planes[index]
     size = 1 if bits <= 8 else 2
-    rows = np.frombuffer(plane, np.uint8 if size == 1 else "<u2").reshape(plane.height, -1)
+    rows = np.frombuffer(memoryview(plane), np.uint8 if size == 1 else "<u2").reshape(plane.height, -1)
     return rows[:, : plane.width]

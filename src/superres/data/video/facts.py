@@ -207,6 +207,7 @@ def _facts(path: str, *_stamp: int) -> VideoFacts:
         if form.components[0].bits > 16:
             raise UserError(f"{path}: expected 8 to 16 bits a sample, found {form.name}; convert it first")
         turn, rotated_by = _turn(frame)
+        kinds = [_SIDE_DATA[data.type] for data in _side_data(frame) if data.type in _SIDE_DATA]
         return VideoFacts(
             path=path,
             container=container.format.name,
@@ -228,9 +229,7 @@ def _facts(path: str, *_stamp: int) -> VideoFacts:
             interlaced=True if frame.interlaced_frame else _FIELDS.get(context.field_order, True),
             others=len(moving_pictures(container)) - 1,
             stamped=frame.pts is not None,
-            side_data=tuple(
-                dict.fromkeys(_SIDE_DATA[d.type] for d in frame.side_data if d.type in _SIDE_DATA)
-            ),
+            side_data=tuple(dict.fromkeys(kinds)),
         )
 
 
@@ -259,9 +258,14 @@ def _range(frame: av.VideoFrame, form: av.VideoFormat, y4m: bool) -> str | None:
     )
 
 
+def _side_data(frame: Any) -> Iterator[Any]:
+    """Yield what comes with a frame; PyAV's types say it is text."""
+    yield from frame.side_data
+
+
 def _turn(frame: av.VideoFrame) -> tuple[Turn, int]:
     """Return how the display matrix turns and mirrors frames, by quarters of a circle, and its degrees."""
-    for data in frame.side_data:
+    for data in _side_data(frame):
         if data.type == SideDataType.DISPLAYMATRIX:
             a, b, _, c, d = struct.unpack("=9i", bytes(data))[:5]
             if b == c == 0:

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.error import BlockingIOError as NothingYet
+from av.error import EOFError as NothingMore
 from av.error import FFmpegError
+from av.filter import Graph
 
 from superres.data.video.facts import Y4M, VideoFacts, interlaced_message, opened, video_facts
 from superres.data.video.y4m import count_frames
@@ -153,7 +156,7 @@ class _Deinterlacer:
     """FFmpeg's bwdif: a whole frame for each pair of fields."""
 
     def __init__(self, stream: Any):
-        graph = av.filter.Graph()
+        graph = Graph()
         self._source = graph.add_buffer(template=stream)
         deinterlace = graph.add("bwdif", mode="send_frame", parity="auto", deint="all")
         self._sink = graph.add("buffersink")
@@ -174,7 +177,7 @@ class _Deinterlacer:
         while True:
             try:
                 frame = self._sink.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
+            except (NothingYet, NothingMore):
                 return
             assert isinstance(frame, av.VideoFrame)
             yield frame
