@@ -20,6 +20,7 @@ from superres.quantization.settings import INSTALL, TOOLS, Calibration
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
 from superres.study.keys.models import BASELINE, TRAINING_ROLES
 from superres.study.keys.quantization import Executor
+from superres.study.keys.report import Upscale
 from superres.study.keys.study import Study
 
 TENSORRT_METHODS = ("entropy", "minmax")
@@ -64,7 +65,7 @@ def _leave_out_tools(study: Study) -> Study:
 
 def study_notes(study: Study) -> list[str]:
     """Return a line for each clip, tool, reference and column that the study has to do without."""
-    return [*left_out_notes(study), *_source_notes(study), *_reference_notes(study), *_table_notes(study)]
+    return [*left_out_notes(study), *_reference_notes(study), *_table_notes(study)]
 
 
 def left_out_notes(study: Study) -> list[str]:
@@ -80,8 +81,8 @@ def left_out_notes(study: Study) -> list[str]:
     return clips + tools
 
 
-def _source_notes(study: Study) -> list[str]:
-    """Return a line for each thing of a file that is there which its frames don't keep."""
+def source_notes(study: Study) -> list[str]:
+    """Return a line for each thing of a checked file that its frames don't keep, if the file is there."""
     return [
         f"{where}: {note}"
         for where, source, _ in _used_sources(study)
@@ -135,8 +136,19 @@ def check_study(study: Study) -> None:
             with _naming(f"calibration {calibration.name}"):
                 read_cache(Path(str(calibration.path)))
     _check_overlaps(study)
-    if study.upscale is not None and not Path(study.upscale.input).is_file():
-        raise UserError(f"upscale.input: expected a video, found no file {study.upscale.input}")
+    if study.upscale is not None:
+        _check_upscaled(study.upscale)
+
+
+def _check_upscaled(video: Upscale) -> None:
+    """Raise UserError for a video that is missing or refused, as far as its header and first frame tell."""
+    if not Path(video.input).is_file():
+        raise UserError(f"upscale.input: expected a video, found no file {video.input}")
+    # Studies without videos do without FFmpeg.
+    from superres.data.video.facts import video_facts
+
+    with _naming("upscale.input"):
+        video_facts(video.input, deinterlace=video.deinterlace)
 
 
 @contextmanager
