@@ -16,12 +16,7 @@ from superres.code_version import code_digest
 from superres.data.sources.source import FILES, read_in_any_order
 from superres.device.base.errors import UserError
 from superres.device.runtimes import engine_identity
-from superres.study.check import (
-    check_study,
-    leave_out_missing,
-    source_notes,
-    study_notes,
-)
+from superres.study.check import check_study, leave_out_missing, study_notes
 from superres.study.facts import Facts
 from superres.study.job_settings import JobSettings
 from superres.study.keys.arms import Arm
@@ -149,5 +144,5 @@ def lift_job_limit():
 
 # Jobs read this file too, in processes of their own: it is said once.
 if workflow.is_main_process:
-    for note in (*study_notes(STUDY), *source_notes(STUDY)):
+    for note in study_notes(STUDY):
         print(f"study {STUDY.name}: {note}", file=sys.stderr)

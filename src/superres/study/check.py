@@ -64,8 +64,13 @@ def _leave_out_tools(study: Study) -> Study:
 
 
 def study_notes(study: Study) -> list[str]:
+    """Return `table_notes`, and a line for each thing of a checked file that its frames don't keep."""
+    return [*table_notes(study), *_source_notes(study)]
+
+
+def table_notes(study: Study) -> list[str]:
     """Return a line for each clip, tool, reference and column that the study has to do without."""
-    return [*left_out_notes(study), *_reference_notes(study), *_table_notes(study)]
+    return [*left_out_notes(study), *_reference_notes(study), *_column_notes(study)]
 
 
 def left_out_notes(study: Study) -> list[str]:
@@ -81,8 +86,7 @@ def left_out_notes(study: Study) -> list[str]:
     return clips + tools
 
 
-def source_notes(study: Study) -> list[str]:
-    """Return a line for each thing of a checked file that its frames don't keep, if the file is there."""
+def _source_notes(study: Study) -> list[str]:
     return [
         f"{where}: {note}"
         for where, source, _ in _used_sources(study)
@@ -101,7 +105,7 @@ def _reference_notes(study: Study) -> list[str]:
     ]
 
 
-def _table_notes(study: Study) -> list[str]:
+def _column_notes(study: Study) -> list[str]:
     """Return a line if no arm has the calibration of the column of calibrated INT8."""
     calibrated = study.table.calibrated
     others = {arm.precision for arm in study.arms if arm.int8 is not None} - {"int8-dummy"}
