@@ -52,6 +52,8 @@ def write_video(
         stream.height, stream.width, stream.pix_fmt = *shown[0].shape[:2], pixels
         base = time_base or 1 / Fraction(rate)
         stream.codec_context.time_base = base
+        # The same bytes each time, however busy the machine is.
+        stream.codec_context.thread_count = 1
         prepare(stream)
         context = stream.codec_context
         for i, rgb in enumerate(shown):
