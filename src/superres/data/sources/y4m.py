@@ -8,7 +8,7 @@ from pydantic import Field
 from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest, say
 from superres.data.sources.source import FrameRange, Source, SourceKind, check_file, select_frames
 from superres.data.video.colour import ColourKeys, contradictions, settle
-from superres.data.video.y4m import read_header, read_planes
+from superres.data.video.y4m import colours_said, read_header, read_planes, read_tags
 from superres.keys import Maybe
 
 if TYPE_CHECKING:
@@ -35,8 +35,14 @@ class Y4m(ColourKeys, SourceKind):
         select_frames(source.frames, header.frames, source.location)
 
     def notes(self, source: Source) -> list[str]:
-        """Say where the study contradicts the file."""
-        return contradictions(read_header(Path(source.location)).said, self.wanted, source.location)
+        """Say where the study contradicts the file, and that pixels are taken as square."""
+        tags = read_tags(Path(source.location))
+        lines = contradictions(colours_said(tags), self.wanted, source.location)
+        across, _, down = tags.get("A", "").partition(":")
+        # 0:0 is unknown.
+        if across != down and across.isdecimal() and down.isdecimal():
+            lines.append(f"{source.location}: pixels of {across}:{down} are taken as square")
+        return lines
 
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the frames that are taken."""

@@ -179,6 +179,14 @@ def test_a_y4m_file_tagged_full(tmp_path: Path, tags: str) -> None:
     assert notes(Y4m(path=str(path))) == ""
 
 
+@pytest.mark.parametrize(("tag", "said"), [("A32:27", True), ("A1:1", False), ("A0:0", False), ("", False)])
+def test_the_shape_of_pixels_of_a_y4m_file_is_said(tmp_path: Path, tag: str, said: bool) -> None:
+    path = tmp_path / "a.y4m"
+    full_y4m(path, f"C444 {tag}")
+    for kind in (Y4m(path=str(path)), Video(path=str(path))):
+        assert ("a.y4m: pixels of 32:27 are taken as square" in notes(kind)) == said
+
+
 def test_a_y4m_file_tagged_limited(tmp_path: Path) -> None:
     path = tmp_path / "a.y4m"
     exact = to_rgb(write_y4m(path, "C444 XCOLORRANGE=LIMITED"), "bt601", limited=True, bits=8)
