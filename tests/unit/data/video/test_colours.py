@@ -182,7 +182,7 @@ def test_a_y4m_file_tagged_full(tmp_path: Path, tags: str) -> None:
 @pytest.mark.parametrize(("tag", "said"), [("A32:27", True), ("A1:1", False), ("A0:0", False), ("", False)])
 def test_the_shape_of_pixels_of_a_y4m_file_is_said(tmp_path: Path, tag: str, said: bool) -> None:
     path = tmp_path / "a.y4m"
-    full_y4m(path, f"C444 {tag}")
+    write_y4m(path, f"C444 {tag}")
     for kind in (Y4m(path=str(path)), Video(path=str(path))):
         assert ("a.y4m: pixels of 32:27 are taken as square" in notes(kind)) == said
 
