@@ -24,4 +24,4 @@ with script_log(snakemake.log[0]):
         settings=settings,
         threads=snakemake.threads,
     )
-    run(job, *snakemake.params.target)
+    run(job, *snakemake.params.device)
