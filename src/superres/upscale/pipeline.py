@@ -153,7 +153,7 @@ def _build(
     engine: Engine, settings: dict[str, Any], source: BuiltFrom, size: tuple[int, int], label: str
 ) -> Job:
     sides = list(size)
-    sizes = dict.fromkeys(("smallest", "tuned", "largest"), sides)
+    sizes: dict[str, list[int]] = dict.fromkeys(("smallest", "tuned", "largest"), sides)
     if footprint := settings.get("footprint"):
         sizes = tile_sizes(sizes, footprint)
     inputs = {"model": source.model, "calibration": source.calibration}
