@@ -18,6 +18,7 @@ include: "rules/arms.smk"
 include: "rules/devices.smk"
 include: "rules/report.smk"
 include: "rules/upscale.smk"
+include: "rules/verify.smk"
 
 
 localrules:
@@ -26,6 +27,7 @@ localrules:
     check_device,
     clean_device,
     verify,
+    repair,
     profile,
     upscale,
 

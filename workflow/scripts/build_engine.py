@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from superres.device.tasks.engine import frame_sizes
-from superres.scripting import script_log
+from superres.scripting import script_job
 from superres.targets.run import job_of, run
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     settings = dict(snakemake.params.settings)
     if snakemake.input.clips:
         settings["sizes"] = frame_sizes([Path(clip) for clip in snakemake.input.clips])
