@@ -14,7 +14,10 @@ TO_REPAIR = []
 
 def shown():
     """The files of each target that shows figures, a table first."""
-    return [list(target.input) for target in (rules.all, rules.evaluate, rules.profile)]
+    return [
+        list(map(str, target.input))
+        for target in (rules.all, rules.evaluate, rules.profile)
+    ]
 
 
 def wanted():
@@ -27,7 +30,11 @@ def damaged(wildcards):
     """Input function of `repair`: removes what is damaged, so that Snakemake makes it again."""
     if not TO_REPAIR:
         # Neither in a dry run nor where Snakemake only draws or lists.
-        acts = workflow.executor_plugin is not None and not workflow.dryrun and not workflow.touch
+        acts = (
+            workflow.executor_plugin is not None
+            and not workflow.dryrun
+            and not workflow.touch
+        )
         try:
             if acts:
                 lock_study()

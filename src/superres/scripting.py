@@ -81,4 +81,4 @@ def _receipts(log: Path, inputs: Iterable[str], outputs: Iterable[str]) -> Itera
         return
     used = receipts.check(inputs, os.environ.get(REPAIR_COMMAND, "snakemake --cores 4 repair"))
     yield
-    receipts.write(log.relative_to(receipts.study / "logs").parts[0].removesuffix(".log"), outputs, used)
+    receipts.write(log.relative_to(receipts.study / "logs").with_suffix("").as_posix(), outputs, used)

@@ -4,7 +4,8 @@ A receipt lies in `results/{study}/.receipts/`, under the name of its file. It t
 since from one that is as its job left it. Files that a user gives have none, and may change.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -32,8 +33,9 @@ class Content:
 class Receipt:
     """What a job knew of a file that it made.
 
-    `job` is the name of its rule. `changed_ns` is a time of change at which the content was right. `made_of`
-    are the hashes of the inputs in the study's folder, by name. `read` are inputs from elsewhere, by path.
+    `job` is its log's name without the ending: its rule, then its wildcards. `changed_ns` is a time of change
+    at which the content was right. `made_of` are the hashes of the inputs in the study's folder, by name.
+    `read` are inputs from elsewhere, by path.
     """
 
     job: str
@@ -42,6 +44,11 @@ class Receipt:
     changed_ns: int
     made_of: Mapping[str, str]
     read: Mapping[str, Content]
+
+    @property
+    def rule(self) -> str:
+        """The name of the job's rule."""
+        return self.job.partition("/")[0]
 
 
 @dataclass(frozen=True)
@@ -119,10 +126,11 @@ class Receipts:
             if sha256_file(path) == receipt.sha256:
                 if facts.st_size > _LARGE:
                     # Snakemake touches outputs, and a copy has another time: not to be hashed again.
-                    self._save(name, replace(receipt, changed_ns=facts.st_mtime_ns))
+                    with suppress(OSError):
+                        self._save(name, replace(receipt, changed_ns=facts.st_mtime_ns))
                 return receipt.sha256
         raise UserError(
-            f"{path}: expected it as {receipt.job} made it, found it changed since; make it again: {remedy}"
+            f"{path}: expected it as {receipt.rule} made it, found it changed since; make it again: {remedy}"
         )
 
     def _save(self, name: str, receipt: Receipt) -> None:
@@ -152,24 +160,33 @@ def download_receipt(path: Path) -> Path:
 
 
 def with_dependents(names: Iterable[str], receipts: Mapping[str, Receipt]) -> set[str]:
-    """Return files and all that was made of them."""
-    made_from: dict[str, list[str]] = {}
+    """Return files, the other outputs of their jobs, and all that was made of any of them."""
+    following = _beside(receipts)
     for name, receipt in receipts.items():
         for source in receipt.made_of:
-            made_from.setdefault(source, []).append(name)
-    return set(_reach(names, made_from))
+            following.setdefault(source, []).append(name)
+    return _reach(names, following)
 
 
 def with_sources(names: Iterable[str], receipts: Mapping[str, Receipt]) -> set[str]:
-    """Return files and all files of the study that they were made of."""
-    return set(_reach(names, {name: list(receipt.made_of) for name, receipt in receipts.items()}))
+    """Return files, the other outputs of their jobs, and all files of the study that they were made of."""
+    beside = _beside(receipts)
+    return _reach(names, {name: [*beside[name], *receipt.made_of] for name, receipt in receipts.items()})
 
 
-def _reach(names: Iterable[str], following: Mapping[str, Iterable[str]]) -> Iterator[str]:
-    seen, waiting = set(), list(names)
+def _beside(receipts: Mapping[str, Receipt]) -> dict[str, list[str]]:
+    """Return the outputs of each file's job."""
+    outputs: dict[str, list[str]] = {}
+    for name, receipt in receipts.items():
+        outputs.setdefault(receipt.job, []).append(name)
+    return {name: list(outputs[receipt.job]) for name, receipt in receipts.items()}
+
+
+def _reach(names: Iterable[str], following: Mapping[str, Iterable[str]]) -> set[str]:
+    seen, waiting = set[str](), list(names)
     while waiting:
         name = waiting.pop()
         if name not in seen:
             seen.add(name)
             waiting += following.get(name, ())
-            yield name
+    return seen

@@ -116,7 +116,9 @@ def inspect_study(wanted: Wanted) -> Verification:
         done.notes.append(f"{counted(others, 'file')} that the study no longer uses: not checked")
     for path in manifests:
         _check_manifest(Path(path), wanted, done)
-    done.notes += [f"{path}: not there yet" for path in wanted.arms if wanted.name(path) not in receipts]
+    later = [path for path in wanted.arms if wanted.name(path) not in receipts and path not in manifests]
+    if later:
+        done.notes.append(f"{counted(len(later), 'manifest')} not there yet, such as {later[0]}")
     return done
 
 
@@ -124,7 +126,7 @@ def _check_file(path: Path, name: str, receipts: Mapping[str, Receipt], done: Ve
     """Compare a file with its receipt, and what it was made of with that at hand now."""
     receipt = receipts[name]
     done.files += 1
-    made = f"it as {receipt.job} made it, sha256 {receipt.sha256}"
+    made = f"it as {receipt.rule} made it, sha256 {receipt.sha256}"
     if not path.is_file():
         done.compare(name, path.as_posix(), made, NOTHING)
         return
