@@ -5,6 +5,7 @@ from superres.report.verify import Wanted
 # Jobs name it where they refuse a changed file.
 os.environ[REPAIR_COMMAND] = repair_command(
     workflow.main_snakefile,
+    workflow.overwrite_workdir,
     workflow.config_settings.configfiles,
     workflow.config_settings.config,
 )

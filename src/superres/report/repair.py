@@ -40,23 +40,29 @@ def remove_damage(wanted: Wanted, *, targets: Iterable[Iterable[str]], pretend: 
     return [*shown, *(file for files in run for file in files)]
 
 
-def repair_command(snakefile: str, configfiles: Iterable[str | Path], config: Mapping[str, Any]) -> str:
+def repair_command(
+    snakefile: str | Path, directory: str | Path | None, configfiles: Iterable[str], config: Mapping[str, Any]
+) -> str:
     """Return the command that repairs a study, from how Snakemake was called.
 
-    `snakefile` is the Snakefile, `configfiles` and `config` are what --configfile and --config said.
+    `snakefile` and `configfiles` are full paths. `directory`, `configfiles` and `config` are what --directory,
+    --configfile and --config said. The current folder is Snakemake's.
     """
+    here = Path.cwd()
     words = ["snakemake", "--cores", "4", "repair"]
-    if Path(snakefile).resolve() != Path("Snakefile").resolve():
+    if directory is not None or Path(snakefile) != here / "Snakefile":
         words += ["--snakefile", str(snakefile)]
-    if files := [_from_here(Path(path)) for path in configfiles]:
+    if directory is not None:
+        words += ["--directory", str(here)]
+    paths = map(Path, configfiles)
+    if files := [str(path.relative_to(here) if _short(path, here, directory) else path) for path in paths]:
         words += ["--configfile", *files]
     if config:
-        values = {
-            key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()
-        }
-        words += ["--config", *(f"{key}={value}" for key, value in values.items())]
+        texts = (value if isinstance(value, str) else json.dumps(value) for value in config.values())
+        words += ["--config", *(f"{key}={text}" for key, text in zip(config, texts, strict=True))]
     return shlex.join(words)
 
 
-def _from_here(path: Path) -> str:
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+def _short(path: Path, here: Path, directory: str | Path | None) -> bool:
+    # With --directory the command is given elsewhere.
+    return directory is None and path.is_relative_to(here)

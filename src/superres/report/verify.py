@@ -92,8 +92,8 @@ def verify_study(wanted: Wanted, remedy: str) -> None:
 def inspect_study(wanted: Wanted) -> Verification:
     """Compare files with their receipts, and manifests with code and study. Raises UserError for no results.
 
-    Checked are the files in `wanted` that were made, and all files that they were made of. A user's own file
-    and a download may be gone.
+    Checked are all files that jobs made. Those that nothing in `wanted` was made of may be gone, and so may a
+    user's own file and a download.
     """
     receipts, done = Receipts(wanted.results).read_all(), Verification()
     manifests = [path for path in wanted.arms if Path(path).is_file()]
@@ -101,41 +101,39 @@ def inspect_study(wanted: Wanted) -> Verification:
         raise UserError(f"{wanted.results}: expected results of jobs, found none; run the study first")
     shown = {wanted.name(path) for path in (*wanted.shown, *wanted.arms)}
     reached = with_sources(shown, receipts)
-    unknown = 0
-    for name in sorted(reached):
-        if name in receipts:
-            _check_file(wanted.results / name, name, receipts, done)
-        elif (wanted.results / name).is_file():
-            unknown += 1
-    if unknown:
+    for name in sorted(receipts):
+        if name in reached or (wanted.results / name).is_file():
+            _check_file(wanted.results / name, receipts[name], name, done)
+        if name in reached and (wanted.results / name).is_file():
+            _check_inputs(wanted.results / name, name, receipts, done)
+    for path in manifests:
+        _check_manifest(Path(path), wanted, done)
+    if unknown := sum((wanted.results / name).is_file() for name in reached - receipts.keys()):
         done.notes.append(
             f"{counted(unknown, 'file')} without a receipt, not checked: made before there were receipts; "
             "snakemake --forceall makes all anew"
         )
-    if others := len(receipts.keys() - reached):
-        done.notes.append(f"{counted(others, 'file')} that the study no longer uses: not checked")
-    for path in manifests:
-        _check_manifest(Path(path), wanted, done)
     later = [path for path in wanted.arms if wanted.name(path) not in receipts and path not in manifests]
     if later:
         done.notes.append(f"{counted(len(later), 'manifest')} not there yet, such as {later[0]}")
     return done
 
 
-def _check_file(path: Path, name: str, receipts: Mapping[str, Receipt], done: Verification) -> None:
-    """Compare a file with its receipt, and what it was made of with that at hand now."""
-    receipt = receipts[name]
+def _check_file(path: Path, receipt: Receipt, name: str, done: Verification) -> None:
+    """Compare a file with its receipt."""
     done.files += 1
+    digest = sha256_file(path) if path.is_file() else None
     made = f"it as {receipt.rule} made it, sha256 {receipt.sha256}"
-    if not path.is_file():
-        done.compare(name, path.as_posix(), made, NOTHING)
-        return
-    digest = sha256_file(path)
-    done.compare(name, path.as_posix(), made, made if digest == receipt.sha256 else f"sha256 {digest}")
-    for source, used in receipt.made_of.items():
+    found = made if digest == receipt.sha256 else f"sha256 {digest}" if digest else NOTHING
+    done.compare(name, path.as_posix(), made, found)
+
+
+def _check_inputs(path: Path, name: str, receipts: Mapping[str, Receipt], done: Verification) -> None:
+    """Compare what a file was made of with what is there now."""
+    for source, used in receipts[name].made_of.items():
         if source in receipts and receipts[source].sha256 != used:
             done.compare(name, path.as_posix(), f"it to be made of {source} as it is now", "an earlier one")
-    for source, content in receipt.read.items():
+    for source, content in receipts[name].read.items():
         if (found := _digest_now(source, content.sha256, done)) is not None and found != content.sha256:
             done.compare(name, source, f"sha256 {content.sha256}, as when it was read", f"sha256 {found}")
             done.sources.add(source)

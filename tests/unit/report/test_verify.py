@@ -168,14 +168,17 @@ def test_another_library_is_noted_and_no_fault(arm: ArmFiles, capsys):
     assert f"note: numpy: some arms were made with 1.0, {np.__version__} is installed here" in said
 
 
-def test_what_the_study_no_longer_uses_is_counted(arm: ArmFiles, capsys):
+def test_what_the_study_no_longer_uses_may_be_gone_and_not_changed(arm: ArmFiles, capsys):
     other = RESULTS / "arms/other/quality.csv"
     other.parent.mkdir()
     other.write_text("a,b\n")
     made("measure_quality/other", [FRAMES], other)
-    other.unlink()
+    flip(other)
+    assert findings(capsys)[0].startswith(f"{other}: expected it as measure_quality made it")
+    assert repair() == {METRICS, TABLE} and not other.exists()
     verify_study(wanted(), REMEDY)
-    assert "note: 1 file that the study no longer uses: not checked" in capsys.readouterr().err
+    made("measure_quality/other", [FRAMES], other)
+    verify_study(wanted(), REMEDY)
 
 
 def test_results_without_receipts_are_counted_and_used(arm: ArmFiles, capsys):
@@ -253,11 +256,14 @@ def test_a_download_that_has_changed_is_fetched_again(arm: ArmFiles):
 
 def test_the_command_is_that_of_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    assert repair_command("Snakefile", [], {}) == "snakemake --cores 4 repair"
-    given = repair_command(
-        "/opt/sr/Snakefile", [tmp_path / "my study.yaml", "/b.yaml"], {"study": "a", "latency": {"rounds": 5}}
-    )
-    assert given == (
+    assert repair_command(tmp_path / "Snakefile", None, [], {}) == "snakemake --cores 4 repair"
+    files = [str(tmp_path / "my study.yaml"), "/b.yaml"]
+    config = {"study": "a", "latency": {"rounds": 5}}
+    assert repair_command("/opt/sr/Snakefile", None, files, config) == (
         "snakemake --cores 4 repair --snakefile /opt/sr/Snakefile --configfile 'my study.yaml' /b.yaml "
         """--config study=a 'latency={"rounds": 5}'"""
+    )
+    assert repair_command(tmp_path / "Snakefile", "there", files[1:], {}) == (
+        f"snakemake --cores 4 repair --snakefile {tmp_path}/Snakefile --directory {tmp_path} "
+        "--configfile /b.yaml"
     )
