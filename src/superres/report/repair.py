@@ -45,8 +45,8 @@ def repair_command(
 ) -> str:
     """Return the command that repairs a study, from how Snakemake was called.
 
-    `snakefile` and `configfiles` are full paths. `directory`, `configfiles` and `config` are what --directory,
-    --configfile and --config said. The current folder is Snakemake's.
+    `snakefile` and `configfiles` are full paths. `directory`, `configfiles` and `config` are what
+    --directory, --configfile and --config said. The current folder is Snakemake's.
     """
     here = Path.cwd()
     words = ["snakemake", "--cores", "4", "repair"]
