@@ -10,6 +10,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/verify.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/quantization.smk"
@@ -18,7 +19,6 @@ include: "rules/arms.smk"
 include: "rules/devices.smk"
 include: "rules/report.smk"
 include: "rules/upscale.smk"
-include: "rules/verify.smk"
 
 
 localrules:

@@ -43,25 +43,3 @@ def damaged(wildcards):
         except UserError as error:
             sys.exit(f"study error: {error}")
     return TO_REPAIR[0]
-
-
-# Asked for by its name. It makes nothing, so it runs each time.
-rule verify:
-    log:
-        f"{LOGS}/verify.log",
-    conda:
-        "../envs/workflow.yaml"
-    threads: 1
-    params:
-        wanted=lambda wildcards: [wanted()],
-        remedy=os.environ[REPAIR_COMMAND],
-    script:
-        "../workflow/scripts/verify.py"
-
-
-# Makes damaged files again, then verifies.
-use rule verify as repair with:
-    input:
-        damaged,
-    log:
-        f"{LOGS}/repair.log",
