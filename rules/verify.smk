@@ -1,3 +1,4 @@
+from superres.device.base.errors import UserError
 from superres.report.receipts import REPAIR_COMMAND
 from superres.report.repair import remove_damage, repair_command
 from superres.report.verify import Wanted

@@ -4,8 +4,9 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import TracebackType
 from typing import TextIO
 
 from superres.data.download.addresses import redact
@@ -47,38 +48,48 @@ class _Tee:
         return False
 
 
-@contextmanager
-def script_job(log: str, inputs: Iterable[str] = (), outputs: Iterable[str] = ()) -> Iterator[None]:
-    """Run the body of a script as a job whose files are known by their hashes.
-
-    Its output goes to the file `log` as well as to the terminal. An input that was changed since its own job
-    made it is refused. When the body has ended well, the outputs get their receipts (`report.receipts`).
+class script_log:  # noqa: N801 (used as a function)
+    """Run the body of a script with its output in the file `log` as well as on the terminal.
 
     A UserError ends the script with one line and exit code 1. Any other exception propagates, and its
     traceback goes to the log too.
     """
-    path = Path(log)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        tee = _Tee(sys.stderr, file)
-        with redirect_stderr(tee), redirect_stdout(tee):  # pyright: ignore[reportArgumentType]
-            try:
-                with _receipts(path, inputs, outputs):
-                    yield
-            except UserError as error:
-                print(f"error: {redact(str(error))}", file=sys.stderr)
+
+    def __init__(self, log: str):
+        self._path = Path(log)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._stack.enter_context(self._path.open("w", encoding="utf-8"))
+        tee = _Tee(sys.stderr, self._file)
+        self._stack.enter_context(redirect_stderr(tee))  # pyright: ignore[reportArgumentType]
+        self._stack.enter_context(redirect_stdout(tee))  # pyright: ignore[reportArgumentType]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            if isinstance(value, UserError):
+                print(f"error: {redact(str(value))}", file=sys.stderr)
                 sys.exit(1)
-            except BaseException as error:
-                traceback.print_exception(error, file=file)
-                raise
+            if value is not None:
+                traceback.print_exception(value, file=self._file)
 
 
 @contextmanager
-def _receipts(log: Path, inputs: Iterable[str], outputs: Iterable[str]) -> Iterator[None]:
-    receipts = Receipts.of_log(log)
-    if receipts is None:
+def script_job(log: str, inputs: Iterable[str] = (), outputs: Iterable[str] = ()) -> Iterator[None]:
+    """Run the body of a script in `script_log`, as a job whose files are known by their hashes.
+
+    Raises UserError for an input that was changed since its own job made it. When the body has ended well,
+    the outputs get their receipts (`superres.report.receipts`).
+    """
+    path = Path(log)
+    with script_log(log):
+        if (receipts := Receipts.of_log(path)) is None:
+            yield
+            return
+        used = receipts.check(inputs, os.environ.get(REPAIR_COMMAND, "snakemake --cores 4 repair"))
         yield
-        return
-    used = receipts.check(inputs, os.environ.get(REPAIR_COMMAND, "snakemake --cores 4 repair"))
-    yield
-    receipts.write(log.relative_to(receipts.study / "logs").with_suffix("").as_posix(), outputs, used)
+        job = path.relative_to(receipts.study / "logs").with_suffix("")
+        receipts.write(job.as_posix(), outputs, used)

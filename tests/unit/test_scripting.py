@@ -14,6 +14,7 @@ from superres.device.base.outputs import sha256_file
 from superres.report import receipts
 from superres.scripting import script_job, threads_side_by_side
 
+SCRIPTS = sorted((Path(__file__).parents[2] / "workflow/scripts").glob("*.py"))
 STUDY = Path("results/small")
 RECEIPTS = STUDY / ".receipts"
 
@@ -163,3 +164,13 @@ def test_a_copied_folder_is_whole(graph: Path, monkeypatch: pytest.MonkeyPatch):
     graph.write_text("grapg")
     with pytest.raises(SystemExit):
         run_job("build_engine", [str(graph)], f"{STUDY}/arms/engine.bin", "engine")
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_every_script_hands_over_its_inputs_and_outputs(script: Path):
+    """What a script reads and writes has receipts, but for scripts that make nothing."""
+    text = script.read_text(encoding="utf-8")
+    if "snakemake.output" in text:
+        assert "with script_job(snakemake.log[0], snakemake.input, snakemake.output):\n" in text
+    else:
+        assert script.stem in ("verify", "check_device", "clean_device")
