@@ -117,7 +117,7 @@ def test_verify_finds_what_has_changed(tiny: Project, change: Callable[[str], No
     ]
     for name in changed:
         change(name)
-    study = (tiny.folder / "studies/tiny.yaml").read_text().replace("min_seconds: 0.2", "min_seconds: 0.3")
+    study = (tiny.folder / "studies/tiny.yaml").read_text().replace("min_seconds: 0.1", "min_seconds: 0.3")
     other = tiny.write_study("slower", study)
     done = tiny.snakemake("--cores", "1", "verify", "--configfile", other)
     (tiny.folder / other).unlink()
@@ -127,7 +127,7 @@ def test_verify_finds_what_has_changed(tiny: Project, change: Callable[[str], No
         f"{changed[0]}: expected it as build_engine made it",
         f"{changed[1]}: expected it as prepare_clip made it",
         "module device/frames/psnr.py",
-        "study.latency.min_seconds: expected 0.2, found 0.3 (for 19 files)",
+        "study.latency.min_seconds: expected 0.1, found 0.3 (for 19 files)",
         "error: results/tiny: expected every file as its job left it, found 4 differences",
     ):
         assert sum(line.startswith(start) for line in lines) == 1, (start, done.stdout[-4000:])

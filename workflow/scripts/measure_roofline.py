@@ -12,4 +12,4 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
         settings=snakemake.params.settings,
         threads=snakemake.threads,
     )
-    run(job, *snakemake.params.target)
+    run(job, *snakemake.params.device)
