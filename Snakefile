@@ -33,7 +33,9 @@ localrules:
 
 
 onstart:
-    lock_study()
+    # Repairing locks it before it removes files.
+    if LOCK is None:
+        lock_study()
     lift_job_limit()
 
 

@@ -122,8 +122,6 @@ def upscaled_video(wildcards):
 def lock_study():
     """Keep a second run away from this study. The system frees the lock when this process ends."""
     global LOCK
-    if LOCK is not None:
-        return
     path = Path(RESULTS, ".lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     LOCK = path.open("w")
