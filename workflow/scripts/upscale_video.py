@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from superres.device.tasks.engine import Engine
-from superres.scripting import script_log
+from superres.scripting import script_job
 from superres.upscale.pipeline import BuiltFrom, UpscaleSettings, open_for, upscale_video
 from superres.upscale.videos import frame_size
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     arm, video = snakemake.params.arm, Path(snakemake.input.video)
     label = f"upscale {video}"
     engine = Engine(
