@@ -11,6 +11,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/verify.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/quantization.smk"
@@ -27,12 +28,15 @@ localrules:
     check_device,
     clean_device,
     verify,
+    repair,
     profile,
     upscale,
 
 
 onstart:
-    begin_run()
+    # Repairing locks it before it removes files.
+    if LOCK is None:
+        begin_run()
     lift_job_limit()
 
 

@@ -104,7 +104,7 @@ class SourceKind(Keys, ABC):
     this machine or fetched. The optional key `frames` chooses frames.
     """
 
-    # Whether frames can be read in parallel: each is found without those before it.
+    # Whether frames can be read by several threads, roughly in rising order.
     any_order: ClassVar[bool] = False
 
     def files(self, source: "Source") -> list[str]:
@@ -121,6 +121,10 @@ class SourceKind(Keys, ABC):
     def number(self, source: "Source") -> int | None:
         """Number of frames that are taken, as names and keys tell; None if only reading the source does."""
         return source.frames.count
+
+    def notes(self, source: "Source") -> list[str]:
+        """Return a line for each thing of a checked source that its frames don't keep."""
+        return []
 
     @abstractmethod
     def open(self, source: "Source", wheels: Path) -> "FrameReader":

@@ -51,6 +51,11 @@ class Upscale(Keys):
         default="auto", description="Encoder of the video; auto follows the name of the output."
     )
     crf: Index = Field(default=16, le=51, description="Quality of H.264, 0 (lossless) to 51.")
+    deinterlace: bool = Field(
+        default=False,
+        description="Make one frame of each pair of fields, by FFmpeg's bwdif. Without it, interlaced video "
+        "is refused.",
+    )
 
     def named(self, study: str) -> "Upscale":
         """Return a copy with an output. Raises UserError for the input's name and one unfit for the codec."""
