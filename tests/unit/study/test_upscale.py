@@ -61,12 +61,6 @@ def test_mistakes(entry: dict[str, Any], message: str) -> None:
         study(ARM | entry)
 
 
-@pytest.mark.parametrize(("said", "meant"), [(True, True), ("true", True), ("False", False)])
-def test_fields_may_be_text_as_from_a_command_line(said: Any, meant: bool) -> None:
-    wanted = study(ARM | {"input": "a.mkv", "deinterlace": said}).upscale
-    assert wanted is not None and wanted.deinterlace is meant
-
-
 def test_an_interlaced_video_is_refused_before_work(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mkv", options={"x264-params": "tff=1"})
     with pytest.raises(UserError, match=r"^upscale\.input: .*a\.mkv: expected progressive frames"):

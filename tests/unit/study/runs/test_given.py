@@ -43,6 +43,18 @@ def test_texts_of_a_command_line_are_numbers_and_booleans_where_keys_want_them()
     assert study.quality.border == 4 and study.roofline.seconds == 2.0
 
 
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False)])
+def test_booleans_of_a_video_may_be_text_too(text: str, value: bool):
+    arm = {"runtime": "openvino", "model": "espcn_rgb", "precision": "fp32"}
+    written = {
+        "models": [{"name": "espcn_rgb"}],
+        "runtimes": [{"name": "openvino", "precisions": ["fp32"]}],
+    }
+    study = load({"upscale": {"input": "a.mp4", "deinterlace": text, "crf": "20", **arm}}, written)
+    assert study.upscale is not None
+    assert study.upscale.deinterlace is value and study.upscale.crf == 20
+
+
 def test_a_text_that_is_no_number_is_a_mistake():
     with pytest.raises(UserError, match=r"latency\.min_iterations: expected a whole number, found 'many'"):
         load({"latency": {"min_iterations": "many", "min_seconds": "0.5"}})
