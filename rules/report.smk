@@ -102,6 +102,7 @@ rule collect_evaluation:
     params:
         arms=PATHS.arms_on_clips(PATHS.evaluated),
         downsampling={clip.name: clip.downsampling for clip in STUDY.clips.values()},
+        far_db=STUDY.far_db,
         code=code("collect_evaluation"),
     script:
         "../workflow/scripts/collect_evaluation.py"
