@@ -66,6 +66,25 @@ rule prepare_clip:
         "../workflow/scripts/prepare_clip.py"
 
 
+# What engines are built for. Made again if the source or a key that may change sizes is another, and not
+# whenever the clip is: an edit of one clip's colours must not build every engine again.
+rule list_sizes:
+    input:
+        unpack(of(PATHS.sized_by, "clip")),
+        index=ancient(f"{RESULTS}/frames/{{clip}}.json"),
+    output:
+        sizes=f"{RESULTS}/frames/sizes/{{clip}}-{{digest}}.json",
+    log:
+        f"{LOGS}/list_sizes/{{clip}}-{{digest}}.log",
+    wildcard_constraints:
+        digest="[0-9a-f]{12}",
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    script:
+        "../workflow/scripts/list_sizes.py"
+
+
 rule prepare_calibration_set:
     input:
         unpack(
@@ -92,11 +111,11 @@ rule prepare_calibration_set:
 rule check_disjoint_images:
     input:
         images=f"{RESULTS}/{{images}}.json",
-        clips=PATHS.clips("json"),
+        clips=of_clip(lambda clip: PATHS.clip(clip, "json")),
     output:
-        record=f"{RESULTS}/{{images}}.disjoint.json",
+        record=f"{RESULTS}/{{images}}.disjoint{{of_clip}}.json",
     log:
-        f"{LOGS}/check_disjoint_images/{{images}}.log",
+        f"{LOGS}/check_disjoint_images/{{images}}{{of_clip}}.log",
     wildcard_constraints:
         images="(frames/calibration|training)/[a-z0-9_]+",
     conda:

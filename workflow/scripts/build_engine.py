@@ -8,8 +8,9 @@ from superres.targets.run import job_of, run
 
 with script_log(snakemake.log[0]):
     settings = dict(snakemake.params.settings)
-    if snakemake.input.clips:
-        settings["sizes"] = frame_sizes([Path(clip) for clip in snakemake.input.clips])
+    clips, known = [Path(clip) for clip in snakemake.input.clips], snakemake.params.known_sizes
+    if clips or known:
+        settings["sizes"] = frame_sizes(clips, known)
     job = job_of(
         "build_engine",
         snakemake.wildcards,

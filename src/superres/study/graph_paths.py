@@ -1,9 +1,11 @@
 """Files from images to graphs: where they are, and which of them a job reads."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from superres.data.sources.source import Source
+from superres.device.base.errors import UserError
 from superres.models.settings import weights_name
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import Calibration
@@ -39,6 +41,57 @@ class GraphPaths:
         if len(clips) + len(self.study.left_out) == 1:
             return {"": next(iter(clips))}
         return {f".{name}": name for name in clips}
+
+    def named_clip(self, of_clip: str) -> str:
+        """Return the clip of a suffix in `of_clip`; raises UserError, with file names to ask for, for others."""
+        if of_clip in self.of_clip:
+            return self.of_clip[of_clip]
+        measured = ", ".join(f"quality{suffix}.csv" for suffix in self.of_clip)
+        timed = ", ".join(f"latency{suffix}.csv" for suffix in self.timed)
+        raise UserError(
+            f"{self.results}: expected a file of one clip ({measured}; {timed}), found the ending "
+            f"{of_clip or 'of none'}; write the clip into the file's name"
+        )
+
+    @cached_property
+    def sizes(self) -> dict[str, tuple[int, int] | None]:
+        """The size (height, width) of each clip's HR frames; None if it is known only later."""
+        return {name: clip.source.size for name, clip in self.study.clips.items()}
+
+    def timed_clip(self, name: str) -> str:
+        """Return the clip that arms are timed on for a clip: the first by name with frames of its size.
+
+        A clip whose size isn't known before any work is timed on its own. By name: in any other order of the
+        clips the same ones are timed.
+        """
+        size = self.sizes[name]
+        return name if size is None else min(other for other, its in self.sizes.items() if its == size)
+
+    @property
+    def timed(self) -> dict[str, str]:
+        """The clips that arms are timed on, by the suffix of their files."""
+        return {suffix: name for suffix, name in self.of_clip.items() if self.timed_clip(name) == name}
+
+    def timed_suffix(self, of_clip: str) -> str:
+        """Return the suffix of the files with the speed of a clip, by the suffix of its own files."""
+        timed = self.timed_clip(self.named_clip(of_clip))
+        return next(suffix for suffix, name in self.of_clip.items() if name == timed)
+
+    @property
+    def known_sizes(self) -> list[list[int]]:
+        """The sizes [height, width] of the LR frames of clips whose size is known, in rising order."""
+        return sorted([size[0] // 2, size[1] // 2] for size in self.sizes.values() if size is not None)
+
+    @property
+    def listed_sizes(self) -> list[str]:
+        """The files with the sizes of the other clips' frames, by name."""
+        unknown = sorted(name for name, size in self.sizes.items() if size is None)
+        digests = {name: self.study.clips[name].source.sizes_digest for name in unknown}
+        return [f"{self.results}/frames/sizes/{name}-{digest}.json" for name, digest in digests.items()]
+
+    def sized_by(self, name: str) -> dict[str, list[str]]:
+        """Return the files that may change the sizes of a clip's frames."""
+        return self.read_by(self.study.clips[name])
 
     def clip(self, name: str, kind: str) -> str:
         """Return a file of a clip: `hr.npy`, `lr.npy` or its index, `json`."""
@@ -93,20 +146,20 @@ class GraphPaths:
         made = frames_made_of(self.study, file)
         return sum(size for path, size in made if not Path(self.results, path).exists())
 
-    def disjoint(self, arm: Arm) -> list[str]:
+    def disjoint(self, arm: Arm, of_clip: str) -> list[str]:
         """Return the records that no frame of a clip is among an arm's training and calibration images."""
-        return self._disjoint(arm.model, self.study.calibration_of(arm))
+        return self._disjoint(arm.model, self.study.calibration_of(arm), of_clip)
 
     def disjoint_recipe(self, model: str, quantization: str) -> list[str]:
-        """Return the same for a model and the name after `int8-` in a precision."""
-        calibration = self.study.quantizations[quantization].recipe.calibration
-        return self._disjoint(model, self.study.calibrations[calibration])
+        """Return the same of all clips, for a model and the name after `int8-` in a precision."""
+        calibration = self.study.calibrations[self.study.quantizations[quantization].recipe.calibration]
+        return [file for of_clip in self.of_clip for file in self._disjoint(model, calibration, of_clip)]
 
-    def _disjoint(self, model: str, calibration: Calibration | None) -> list[str]:
-        files = []
+    def _disjoint(self, model: str, calibration: Calibration | None, of_clip: str) -> list[str]:
+        files, kind = [], f"disjoint{of_clip}.json"
         if weights_name(model) in self.trained:
-            files += [self.training_set(model, role, "disjoint.json") for role in TRAINING_ROLES]
-        return files + self.calibration_frames(calibration, "disjoint.json")
+            files += [self.training_set(model, role, kind) for role in TRAINING_ROLES]
+        return files + self.calibration_frames(calibration, kind)
 
     # Models
 

@@ -44,6 +44,10 @@ class JobSettings:
             settings["calibration"] = {"method": calibration.method, "data": calibration.model_dump()["data"]}
         return settings
 
+    def known_sizes(self, arm: Arm) -> list[list[int]]:
+        """Return the sizes [height, width] that an engine is built for, as far as they are known before."""
+        return self.paths.known_sizes if about(arm.runtime).sized else []
+
     def quality(self, arm: Arm) -> Settings:
         """Return the settings for measuring an arm's PSNR."""
         frame, options = self.study.samples.frame, self.runtime_options(arm)
@@ -164,6 +168,7 @@ class JobSettings:
         return {
             "notes": clips + study_notes(self.study),
             "calibrated": self.calibrated,
+            "samples": self.paths.sample_plots,
             "kernel": models[BASELINE].kernel if BASELINE in models else None,
         }
 

@@ -28,18 +28,27 @@ class Paths(GraphPaths):
         """Return a file in an arm's folder."""
         return f"{self.results}/arms/{arm.folder}/{name}"
 
-    def arm_files(self, name: str, arms: Iterable[Arm] | None = None) -> list[str]:
+    def arm_files(
+        self, name: str, arms: Iterable[Arm] | None = None, clips: Iterable[str] | None = None
+    ) -> list[str]:
         """Return a file of every arm on every clip, in the order of `arms_on_clips`.
 
-        `name` contains `{of_clip}`. By default, `arms` are those of the study.
+        `name` contains `{of_clip}`. By default, `arms` are those of the study. `clips` are suffixes, such as
+        `timed`; by default, those of all clips.
         """
-        arms = self.study.arms if arms is None else arms
-        return [self.arm(arm, name.format(of_clip=of_clip)) for arm in arms for of_clip in self.of_clip]
+        arms, clips = self.study.arms if arms is None else arms, [*(self.of_clip if clips is None else clips)]
+        return [self.arm(arm, name.format(of_clip=of_clip)) for arm in arms for of_clip in clips]
 
-    def arms_on_clips(self, arms: Iterable[Arm] | None = None) -> list[tuple[str, ...]]:
+    def timing_files(self, name: str) -> list[str]:
+        """Return a file with the speed of every arm on every clip; clips of one size share it."""
+        return self.arm_files(name, clips=map(self.timed_suffix, self.of_clip))
+
+    def arms_on_clips(
+        self, arms: Iterable[Arm] | None = None, clips: Iterable[str] | None = None
+    ) -> list[tuple[str, ...]]:
         """Return target, runtime, model, precision and clip of every arm on every clip, arm by arm."""
-        arms = self.study.arms if arms is None else arms
-        return [(*arm.cell, clip) for arm in arms for clip in self.of_clip.values()]
+        arms, clips = self.study.arms if arms is None else arms, [*(self.of_clip if clips is None else clips)]
+        return [(*arm.cell, self.of_clip[of_clip]) for arm in arms for of_clip in clips]
 
     @property
     def evaluated(self) -> tuple[Arm, ...]:
@@ -59,13 +68,13 @@ class Paths(GraphPaths):
     def engine_inputs(self, arm: Arm) -> dict[str, list[str]]:
         """Return the inputs of the job that builds an engine.
 
-        `clips` are indices of clips, for a runtime whose engines are built for frame sizes. `calibration` has
-        the images of TensorRT's own calibration.
+        `clips` have the sizes of frames that aren't known before, for a runtime whose engines are built for
+        them. `calibration` has the images of TensorRT's own calibration.
         """
         implicit = self.calibration_frames(self.study.calibration_of(arm)) if arm.implicit else []
         return {
             "model": self.engine_source(arm),
-            "clips": self.clips("json") if about(arm.runtime).sized else [],
+            "clips": self.listed_sizes if about(arm.runtime).sized else [],
             "calibration": implicit,
         }
 
@@ -94,6 +103,11 @@ class Paths(GraphPaths):
     def graphs_of_arms(self) -> list[str | None]:
         """The `counted_graph` of every arm on every clip, in the order of `arms_on_clips`."""
         return [self.counted_graph(arm) for arm in self.study.arms for _ in self.of_clip]
+
+    def timing(self, arm: Arm, of_clip: str) -> dict[str, str]:
+        """Return the files with an arm's speed on frames of a clip's size."""
+        name = f"latency{self.timed_suffix(of_clip)}"
+        return {"latency": self.arm(arm, f"{name}.csv"), "latency_record": self.arm(arm, f"{name}.json")}
 
     def arm_groups(self) -> dict[str, list[Arm]]:
         """Return arms by the names of their groups: precision, runtime, model."""
@@ -238,6 +252,6 @@ class Paths(GraphPaths):
         return files
 
     def _sample_files(self, of_clip: str) -> dict[str, str | list[str]]:
-        clip = self.of_clip[of_clip]
+        clip = self.named_clip(of_clip)
         samples = [self.arm(arm, f"sample{of_clip}.npy") for arm in self.sample_arms]
         return {"hr": self.clip(clip, "hr.npy"), "clip": self.clip(clip, "json"), "samples": samples}

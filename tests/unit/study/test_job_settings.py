@@ -56,6 +56,7 @@ def builtin(value: Any) -> bool:
 )
 def test_how_an_engine_is_built(arm: Arm, settings: dict[str, Any]):
     assert SETTINGS.engine(arm) == settings
+    assert SETTINGS.known_sizes(arm) == []
 
 
 def test_jobs_of_an_arm_have_its_options():

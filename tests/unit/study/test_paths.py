@@ -87,8 +87,9 @@ def test_room_for_frames_counts_what_is_not_there_yet(tmp_path: Path, monkeypatc
     ],
 )
 def test_records_that_images_share_no_frame(arm: Arm, sets: list[str]):
-    expected = [f"{R}/{name}.disjoint.json" for name in sets]
-    assert PATHS.disjoint(arm) == expected
+    expected = [f"{R}/{name}.disjoint{of_clip}.json" for of_clip in (".run", ".own") for name in sets]
+    # An edit of one clip is no reason to measure another.
+    assert PATHS.disjoint(arm, ".run") + PATHS.disjoint(arm, ".own") == expected
     if arm.int8 is not None and not arm.implicit:
         assert PATHS.disjoint_recipe(arm.model, arm.int8) == expected
 
@@ -166,10 +167,81 @@ def test_a_step_reads_what_the_recipe_before_it_made(
 def test_what_an_engine_is_built_from(arm: Arm, source: str | None, counted: str | None, sized: bool):
     assert PATHS.engine_inputs(arm) == {
         "model": [f"{R}/{source}"] if source else [],
-        "clips": INDICES if sized else [],
+        "clips": PATHS.listed_sizes if sized else [],
         "calibration": [f"{PHOTOGRAPHS}.npy"] if arm.implicit else [],
     }
     assert PATHS.counted_graph(arm) == (f"{R}/onnx/{RGB}/{counted}.onnx" if counted else None)
+
+
+VIEW = {
+    "type": "turning-view",
+    "package": "photos",
+    "member": "p.jpg",
+    **{"count": 3, "width": 64, "height": 32, "fov": 60, "yaw": 0, "yaw_step": 1},
+}
+
+
+def sized(*clips: tuple[str, dict]) -> Paths:
+    """The paths of a study with clips of these names and sources."""
+    return Paths(rich(clips=[{"name": name, "source": source} for name, source in clips]))
+
+
+def y4m(path: Path, width: int, height: int) -> dict:
+    path.write_bytes(
+        f"YUV4MPEG2 W{width} H{height} F25:1 Ip C420jpeg\nFRAME\n".encode() + bytes(width * height * 3 // 2)
+    )
+    return {"type": "y4m", "path": str(path)}
+
+
+def test_an_arm_is_timed_once_for_clips_of_one_size(tmp_path: Path):
+    clips = [
+        ("wide", {**VIEW, "width": 128}),
+        ("view", VIEW),
+        ("film", y4m(tmp_path / "film.y4m", 64, 32)),
+        # Not known before: a fetched file, and any video.
+        ("run", CONFIG["clips"][0]["source"]),
+        ("own", CONFIG["clips"][1]["source"]),
+    ]
+    paths = sized(*clips)
+    timed = {"wide": "wide", "view": "film", "film": "film", "run": "run", "own": "own"}
+    assert {name: paths.timed_clip(name) for name in paths.sizes} == timed
+    assert paths.timed_suffix(".view") == ".film"
+    assert set(paths.timed) == {".wide", ".film", ".run", ".own"}
+    arm = local("openvino", "fp32")
+    assert paths.timing(arm, ".view") == {
+        "latency": paths.arm(arm, "latency.film.csv"),
+        "latency_record": paths.arm(arm, "latency.film.json"),
+    }
+    files = paths.timing_files("latency{of_clip}.csv")
+    assert len(files) == len(paths.arms_on_clips()) and not [file for file in files if "view" in file]
+    # The order of clips is no input.
+    other = sized(*reversed(clips))
+    assert {name: other.timed_clip(name) for name in other.sizes} == timed
+    assert other.engine_inputs(arm) == paths.engine_inputs(arm)
+    assert other.known_sizes == paths.known_sizes == [[16, 32], [16, 32], [16, 64]]
+
+
+def test_engines_wait_for_sizes_that_no_key_and_no_header_tells():
+    own = {"type": "video", "path": "own.mp4"}
+    arm = local("openvino", "fp32")
+    assert sized(("view", VIEW)).engine_inputs(arm)["clips"] == []
+    (one,) = sized(("view", VIEW), ("own", own)).engine_inputs(arm)["clips"]
+    assert one.startswith(f"{R}/frames/sizes/own-")
+    # Another file may have another size; the kernel of LR doesn't change it.
+    (other,) = sized(("view", VIEW), ("own", {**own, "path": "other.mp4"})).engine_inputs(arm)["clips"]
+    assert other != one
+    area = Paths(rich(clips=[{"name": "own", "source": own, "downsampling": "area"}]))
+    assert area.engine_inputs(arm)["clips"] == [one]
+    # Pinned files never tell: what is timed must not change once they are there.
+    assert sized(("run", CONFIG["clips"][0]["source"])).sizes == {"run": None}
+
+
+def test_a_file_of_no_clip_names_those_that_there_are():
+    with pytest.raises(UserError) as error:
+        PATHS.named_clip("")
+    for name in ("quality.run.csv", "quality.own.csv", "latency.run.csv", "latency.own.csv"):
+        assert name in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_each_arm_has_its_files_on_every_clip_in_one_order():

@@ -4,6 +4,7 @@ Each kind is a module of this folder, with a `SourceKind`: its keys, its check a
 lists the kinds. All of them are light at import, because the workflow imports them to parse a study.
 """
 
+import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,13 @@ from superres.device.base.errors import UserError
 from superres.keys import Keys, Maybe, Whole
 
 if TYPE_CHECKING:
-    from superres.data.sources.reading import FrameReader
+    from superres.data.sources.reading import FrameReader, Shape
 
 # The folder of fetched files, relative to the working directory.
 FILES = "resources/files"
+
+COLOUR_KEYS = ("matrix", "range", "siting")
+"""Keys of sources that change pixels and never the number or size of frames."""
 
 
 class FrameRange(Keys):
@@ -122,6 +126,10 @@ class SourceKind(Keys, ABC):
     def open(self, source: "Source", wheels: Path) -> "FrameReader":
         """Open the frames that are taken; `wheels` is the folder of downloaded wheels."""
 
+    def size(self, source: "Source") -> "Shape | None":
+        """Return the size (height, width) of all frames, if keys or a local file's header tell it at once."""
+        return None
+
     def shared(self, mine: "Source", theirs: "Source") -> str | None:
         """Name the first shared frame in one sentence, else return None. Default: same file, same index."""
         if not same_path(mine, theirs):
@@ -162,6 +170,20 @@ class Source:
     def files(self) -> list[str]:
         """Paths of the files on this machine that are read, including fetched ones."""
         return self.kind.files(self)
+
+    @property
+    def size(self) -> "Shape | None":
+        """The size (height, width) of all frames, if it is known before any work; None otherwise.
+
+        A file that is fetched may come later, so it never tells: what is timed must not change with it.
+        """
+        return None if self.pinned is not None else self.kind.size(self)
+
+    @property
+    def sizes_digest(self) -> str:
+        """A short name of everything that may change sizes of frames, not of what changes colours alone."""
+        told = {key: value for key, value in self.describe().items() if key not in COLOUR_KEYS}
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
 
     def describe(self) -> dict[str, Any]:
         """Return plain values for JSON: the kind, every key that is set, and the package or file."""

@@ -61,6 +61,15 @@ class Y4m(SourceKind):
         header = read_header(check_file(source.location, "y4m"))
         select_frames(source.frames, header.frames, source.location)
 
+    def size(self, source: Source) -> tuple[int, int] | None:
+        """Return the size in the header of a file that is there."""
+        path = Path(source.location)
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            width, height = _read_size(_read_tags(file, path), path)
+        return height, width
+
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the frames that are taken."""
         return _Y4mReader(self, source)
