@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, ClassVar, Literal, cast
 
 from pydantic import Field
 
+from superres.data.sources.crops import Pictures
 from superres.data.sources.images import IMAGE_SUFFIXES, is_taken
-from superres.data.sources.reading import FrameReader, Origin, Shape, even_shape, picture_digest
+from superres.data.sources.reading import FrameReader, Origin, Shape, picture_digest
 from superres.data.sources.source import (
     FrameRange,
     Source,
-    SourceKind,
     first_common_index,
     frame_indices,
     same_path,
@@ -38,7 +38,7 @@ _LARGEST_BYTES = 1 << 30
 _ADDED = "__MACOSX/"
 
 
-class ZipImages(SourceKind):
+class ZipImages(Pictures):
     """Images of any sizes in a zip archive, read in place."""
 
     any_order: ClassVar[bool] = True
@@ -97,11 +97,12 @@ class _ZipReader(FrameReader):
         self._path = Path(source.location)
         members = zip_members(source.location, kind)
         taken = select_frames(source.frames, len(members), source.location)
-        self._members = [members[index] for index in taken]
-        super().__init__(
-            [Path(member).name for member in self._members],
-            [even_shape(*self._size(member), member) for member in self._members],
-        )
+        self._frames = [
+            (member, name, cut)
+            for member in (members[index] for index in taken)
+            for name, cut in kind.named_cuts(self._size(member), Path(member).name, member)
+        ]
+        super().__init__([name for _, name, _ in self._frames], [cut.shape for _, _, cut in self._frames])
 
     def _size(self, member: str) -> Shape:
         from superres.data.sources.pictures import picture_size
@@ -112,10 +113,9 @@ class _ZipReader(FrameReader):
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
         from superres.data.sources.pictures import read_picture
 
-        member = self._members[index]
+        member, name, cut = self._frames[index]
         picture = read_picture(read_member(self._path, member), f"{self._path}: {member}")
-        height, width = self.shapes[index]
-        return picture[:height, :width], Origin(self.names[index], picture_digest(picture), None)
+        return cut.of(picture), Origin(name, picture_digest(picture), None)
 
 
 def zip_members(archive: str, images: ZipImages) -> list[str]:

@@ -128,7 +128,7 @@ def test_exact_frames_of_bicubic_blame_no_network() -> None:
     for psnr, said in ((48.2, None), (48.0, "far off: 12.00 dB below bicubic")):
         arm = row("openvino", "espcn_rgb", "fp32", psnr, 140.0, psnr_of_mean_db=psnr)
         found = with_doubts([arm, black], far_db=1.0)[0]["cautions"]
-        assert found == said or said and found.startswith(said)
+        assert found == said or (said and found.startswith(said))
 
 
 @pytest.mark.parametrize(

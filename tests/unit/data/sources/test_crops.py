@@ -1,0 +1,81 @@
+"""Still pictures cut to one size: which pixels, how many, and what is said of pictures that are too small."""
+
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from superres.data.sources.crops import Cut
+from superres.data.sources.images import Images
+from superres.data.sources.registry import check_source, open_source
+from superres.data.sources.source import Source
+from superres.data.sources.zip_images import ZipImages
+from superres.device.base.errors import UserError
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (101, 50, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos/a.png"), PICTURE[..., ::-1])
+    cv2.imwrite(str(tmp_path / "photos/b.png"), PICTURE[:45, ::-1, ::-1])
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize(
+    ("shape", "keys", "cuts"),
+    [
+        ((101, 51), {}, [Cut(0, 0, 100, 50)]),
+        ((101, 51), {"width": 20, "height": 40}, [Cut(30, 15, 40, 20)]),
+        # 2 x 2 whole crops, as far from one edge as from the other.
+        (
+            (101, 51),
+            {"width": 20, "height": 40, "tiles": True},
+            [Cut(10, 5, 40, 20), Cut(10, 25, 40, 20), Cut(50, 5, 40, 20), Cut(50, 25, 40, 20)],
+        ),
+        ((40, 20), {"width": 20, "height": 40, "tiles": True}, [Cut(0, 0, 40, 20)]),
+    ],
+)
+def test_which_parts_of_a_picture_are_frames(shape: tuple[int, int], keys: dict, cuts: list[Cut]):
+    assert Images(path="x", **keys).cuts(shape, "a.png") == cuts
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"width": 20}, "width and height together"),
+        ({"width": 20, "height": 41}, "multiple of 2"),
+        ({"tiles": True}, "expected width and height next to tiles"),
+    ],
+)
+def test_keys_that_make_no_size(keys: dict, said: str):
+    with pytest.raises(ValidationError, match=said):
+        Images(path="x", **keys)
+
+
+def test_frames_of_a_folder_and_of_an_archive_are_the_pixels_themselves(folder: Path, tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, file.name)
+    keys = {"width": 24, "height": 44, "tiles": True}
+    for kind in (Images(path=str(folder), **keys), ZipImages(path=str(tmp_path / "photos.zip"), **keys)):
+        source = Source(kind)
+        assert source.size == (44, 24)
+        reader = open_source(source, tmp_path)
+        assert reader.names == ["a.png#0", "a.png#1", "a.png#2", "a.png#3", "b.png#0", "b.png#1"]
+        assert reader.shapes == [(44, 24)] * 6
+        assert np.array_equal(reader.read(0), PICTURE[6:50, 1:25])
+        assert np.array_equal(reader.read(3), PICTURE[50:94, 25:49])
+        assert np.array_equal(reader.read(5), PICTURE[0:44, ::-1][:, 25:49])
+        assert reader.origin(0).sha256 == reader.origin(3).sha256
+    assert Source(Images(path=str(folder))).size is None
+
+
+def test_a_picture_that_is_too_small_is_found_before_any_work(folder: Path):
+    source = Source(Images(path=str(folder), width=48, height=46))
+    with pytest.raises(UserError, match=r"b\.png: expected at least 48x46 pixels.*found 50x45"):
+        check_source(source)
