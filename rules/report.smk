@@ -51,7 +51,7 @@ rule collect_profiles:
     threads: 1
     params:
         arms=PATHS.arms_on_clips(clips=PATHS.timed),
-        graphs=[PATHS.counted_graph(arm) for arm in STUDY.arms for _ in PATHS.timed],
+        graphs=[PATHS.counted_graph(arm) for arm in PATHS.arms for _ in PATHS.timed],
         code=code("collect_profiles"),
     script:
         "../workflow/scripts/collect_profiles.py"
@@ -101,7 +101,7 @@ rule collect_evaluation:
     threads: 1
     params:
         arms=PATHS.arms_on_clips(PATHS.evaluated),
-        downsampling={clip.name: clip.downsampling for clip in STUDY.clips.values()},
+        downsampling={name: STUDY.clips[name].downsampling for name in sorted(STUDY.clips)},
         far_db=STUDY.far_db,
         code=code("collect_evaluation"),
     script:

@@ -36,14 +36,17 @@ class GraphPaths:
 
     @property
     def of_clip(self) -> dict[str, str]:
-        """The clips by the suffix that the files of an arm have for each; no suffix for a single clip."""
+        """The clips by the suffix that the files of an arm have for each; no suffix for a single clip.
+
+        By name: the order in the study is no input.
+        """
         clips = self.study.clips
         if len(clips) + len(self.study.left_out) == 1:
             return {"": next(iter(clips))}
-        return {f".{name}": name for name in clips}
+        return {f".{name}": name for name in sorted(clips)}
 
     def named_clip(self, of_clip: str) -> str:
-        """Return the clip of a suffix in `of_clip`; raises UserError, with file names to ask for, for others."""
+        """Return the clip of a suffix in `of_clip`; raises UserError for others, with names to ask for."""
         if of_clip in self.of_clip:
             return self.of_clip[of_clip]
         measured = ", ".join(f"quality{suffix}.csv" for suffix in self.of_clip)
@@ -99,7 +102,7 @@ class GraphPaths:
 
     def clips(self, kind: str) -> list[str]:
         """Return the same file of every clip."""
-        return [self.clip(name, kind) for name in self.study.clips]
+        return [self.clip(name, kind) for name in sorted(self.study.clips)]
 
     def calibration_frames(self, calibration: Calibration | None, kind: str = "npy") -> list[str]:
         """Return the frames (`npy`) or the index (`json`) of a calibration; none for random data."""

@@ -24,6 +24,11 @@ class Paths(GraphPaths):
 
     # Arms
 
+    @property
+    def arms(self) -> list[Arm]:
+        """The arms of the study by name: the order of its entries is no input of any job."""
+        return sorted(self.study.arms)
+
     def arm(self, arm: Arm, name: str) -> str:
         """Return a file in an arm's folder."""
         return f"{self.results}/arms/{arm.folder}/{name}"
@@ -36,7 +41,7 @@ class Paths(GraphPaths):
         `name` contains `{of_clip}`. By default, `arms` are those of the study. `clips` are suffixes, such as
         `timed`; by default, those of all clips.
         """
-        arms, clips = self.study.arms if arms is None else arms, [*(self.of_clip if clips is None else clips)]
+        arms, clips = self.arms if arms is None else arms, [*(self.of_clip if clips is None else clips)]
         return [self.arm(arm, name.format(of_clip=of_clip)) for arm in arms for of_clip in clips]
 
     def timing_files(self, name: str) -> list[str]:
@@ -47,13 +52,13 @@ class Paths(GraphPaths):
         self, arms: Iterable[Arm] | None = None, clips: Iterable[str] | None = None
     ) -> list[tuple[str, ...]]:
         """Return target, runtime, model, precision and clip of every arm on every clip, arm by arm."""
-        arms, clips = self.study.arms if arms is None else arms, [*(self.of_clip if clips is None else clips)]
+        arms, clips = self.arms if arms is None else arms, [*(self.of_clip if clips is None else clips)]
         return [(*arm.cell, self.of_clip[of_clip]) for arm in arms for of_clip in clips]
 
     @property
     def evaluated(self) -> tuple[Arm, ...]:
         """The arms of the target `evaluate`: all arms, and those of the sweep."""
-        return (*self.study.arms, *self.study.swept)
+        return (*self.arms, *sorted(self.study.swept))
 
     def engine_source(self, arm: Arm) -> list[str]:
         """Return the file that an engine is built from: ONNX, PyTorch's program, or none for bicubic."""
@@ -102,7 +107,7 @@ class Paths(GraphPaths):
     @property
     def graphs_of_arms(self) -> list[str | None]:
         """The `counted_graph` of every arm on every clip, in the order of `arms_on_clips`."""
-        return [self.counted_graph(arm) for arm in self.study.arms for _ in self.of_clip]
+        return [self.counted_graph(arm) for arm in self.arms for _ in self.of_clip]
 
     def timing(self, arm: Arm, of_clip: str) -> dict[str, str]:
         """Return the files with an arm's speed on frames of a clip's size."""
@@ -120,7 +125,7 @@ class Paths(GraphPaths):
     @property
     def targets(self) -> list[str]:
         """The names of the targets that have arms."""
-        return list(dict.fromkeys(arm.target for arm in self.study.arms))
+        return sorted({arm.target for arm in self.study.arms})
 
     def is_device(self, target: str) -> bool:
         """Return whether a target is another machine."""
@@ -191,10 +196,11 @@ class Paths(GraphPaths):
     @property
     def plots(self) -> list[str]:
         """The plots of the target `all`."""
+        networks = any(arm.model != BASELINE for arm in self.study.arms)
         return [
-            "psnr_fps",
+            *(["psnr_fps"] if networks else []),
             *(["int8_loss"] if any(arm.int8 for arm in self.study.arms) else []),
-            "fps",
+            *(["fps"] if networks else []),
             *self.layer_plots,
             *(f"training.{model}" for model in self.trained),
             *self.sample_plots,
@@ -225,7 +231,7 @@ class Paths(GraphPaths):
     def sample_arms(self) -> list[Arm]:
         """The arms in those pictures: bicubic, and all of one runtime."""
         shown = self.study.samples.runtime
-        return [arm for arm in self.study.arms if arm.runtime == shown or arm.model == BASELINE]
+        return [arm for arm in self.arms if arm.runtime == shown or arm.model == BASELINE]
 
     def plot_inputs(self, plot: str) -> dict[str, str | list[str]]:
         """Return the inputs of a plot, such as `fps`, `training.espcn_rgb` or `frontier.entropy+center`."""

@@ -80,26 +80,22 @@ class Images(Pictures):
 
 
 class _FolderReader(FrameReader):
-    """Reads a folder. Whole images of odd sizes lose their last row or column: frames must have even sizes."""
+    """Reads a folder. Whole images of odd sizes lose their last row or column: frames have even sizes."""
 
     def __init__(self, kind: Images, source: Source):
         from superres.data.sources.pictures import picture_size
 
         files = image_files(kind)
         taken = [files[index] for index in select_frames(source.frames, len(files), kind.path)]
-        self._frames = [
-            (file, name, cut)
-            for file in taken
-            for name, cut in kind.named_cuts(picture_size(file, str(file)), file.name, str(file))
-        ]
-        super().__init__([name for _, name, _ in self._frames], [cut.shape for _, _, cut in self._frames])
+        self._frames = [(file, kind.cut(picture_size(file, str(file)), str(file))) for file in taken]
+        super().__init__([file.name for file in taken], [cut.shape for _, cut in self._frames])
 
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
         from superres.data.sources.pictures import read_picture
 
-        file, name, cut = self._frames[index]
+        file, cut = self._frames[index]
         picture = read_picture(file, str(file))
-        return cut.of(picture), Origin(name, picture_digest(picture), None)
+        return cut.filled(cut.of(picture)), Origin(file.name, picture_digest(picture), None)
 
 
 def image_files(images: Images) -> list[Path]:
@@ -134,7 +130,7 @@ def _check_header(file: Path, smallest: int, kind: Pictures) -> None:
     from superres.data.sources.pictures import picture_size
 
     height, width = picture_size(file, str(file))
-    kind.cuts((height, width), str(file))
+    kind.cut((height, width), str(file))
     if min(height, width) < smallest:
         raise UserError(
             f"{file}: expected at least {smallest}x{smallest} pixels, found {width}x{height}; exclude it"

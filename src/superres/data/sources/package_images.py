@@ -67,27 +67,27 @@ class _PackageReader(FrameReader):
         self._package, self._shrink, self._wheels = package_of(source), kind.shrink, wheels
         members = match_members(self._package, kind.members, wheels)
         taken = select_frames(source.frames, len(members), f"package {self._package.package}")
-        self._frames = []
+        self._frames: list[tuple[str, Cut]] = []
         for member in (members[index] for index in taken):
             height, width = picture_size(open_member(self._package, member, wheels), member)
-            shape = (height // kind.shrink, width // kind.shrink)
-            self._frames += [
-                (member, name, cut) for name, cut in kind.named_cuts(shape, Path(member).name, member)
-            ]
-        super().__init__([name for _, name, _ in self._frames], [cut.shape for _, _, cut in self._frames])
+            cut = kind.cut((height // kind.shrink, width // kind.shrink), member)
+            self._frames.append((member, cut))
+        super().__init__(
+            [Path(member).name for member, _ in self._frames], [cut.shape for _, cut in self._frames]
+        )
 
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
         import cv2
 
         from superres.data.sources.pictures import read_picture
 
-        (member, name, cut), n = self._frames[index], self._shrink
+        (member, cut), n = self._frames[index], self._shrink
         picture = read_picture(open_member(self._package, member, self._wheels), member)
-        origin = Origin(name, picture_digest(picture), None)
-        cropped = Cut(cut.top * n, cut.left * n, cut.height * n, cut.width * n).of(picture)
+        origin = Origin(self.names[index], picture_digest(picture), None)
+        part = Cut(cut.top * n, cut.left * n, cut.height * n, cut.width * n, cut.shape).of(picture)
         if n > 1:
-            cropped = cv2.resize(cropped, (cut.width, cut.height), interpolation=cv2.INTER_AREA)
-        return cropped, origin
+            part = cv2.resize(part, (cut.width, cut.height), interpolation=cv2.INTER_AREA)
+        return cut.filled(part), origin
 
 
 def download_wheel(package: str, version: str, sha256: str, out: Path) -> None:

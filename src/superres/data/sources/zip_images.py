@@ -97,12 +97,9 @@ class _ZipReader(FrameReader):
         self._path = Path(source.location)
         members = zip_members(source.location, kind)
         taken = select_frames(source.frames, len(members), source.location)
-        self._frames = [
-            (member, name, cut)
-            for member in (members[index] for index in taken)
-            for name, cut in kind.named_cuts(self._size(member), Path(member).name, member)
-        ]
-        super().__init__([name for _, name, _ in self._frames], [cut.shape for _, _, cut in self._frames])
+        chosen = [members[index] for index in taken]
+        self._frames = [(member, kind.cut(self._size(member), member)) for member in chosen]
+        super().__init__([Path(member).name for member in chosen], [cut.shape for _, cut in self._frames])
 
     def _size(self, member: str) -> Shape:
         from superres.data.sources.pictures import picture_size
@@ -113,9 +110,9 @@ class _ZipReader(FrameReader):
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
         from superres.data.sources.pictures import read_picture
 
-        member, name, cut = self._frames[index]
+        member, cut = self._frames[index]
         picture = read_picture(read_member(self._path, member), f"{self._path}: {member}")
-        return cut.of(picture), Origin(name, picture_digest(picture), None)
+        return cut.filled(cut.of(picture)), Origin(self.names[index], picture_digest(picture), None)
 
 
 def zip_members(archive: str, images: ZipImages) -> list[str]:

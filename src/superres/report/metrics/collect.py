@@ -79,8 +79,8 @@ def collect_metrics(
 def aggregate_quality(quality: pl.DataFrame) -> dict[str, float | int | None]:
     """Return the figures of one arm's pictures, from the rows of `quality.csv`.
 
-    `psnr_db` and `psnr_y_db` are means of the frames' values, `*_of_mean_db` the PSNR of the mean squared error
-    [dB]. `ssim_y` is the mean over the frames that have one. `exact_frames` have no error at all.
+    `psnr_db` and `psnr_y_db` are means of the frames' values, `*_of_mean_db` the PSNR of the mean squared
+    error [dB]. `ssim_y` is the mean over the frames that have one. `exact_frames` have no error at all.
     """
     mse, ssim = quality["mse"], quality["ssim_y"].drop_nulls()
     return {

@@ -45,7 +45,7 @@ def _note(kind: str, rows: Sequence[Row], samples: Sequence[str], several: bool)
 
 
 def busy_note(rows: Sequence[Row]) -> str:
-    """Return how busy the machine was while these arms were timed, what still holds, and how to time again."""
+    """Return how busy the machine was while these arms were timed, what holds, and how to time again."""
     count = len({labels.arm_folder(row) for row in rows})
     busy = [row["other_processors"] for row in rows if row["other_processors"] is not None]
     spreads = [row["latency_p90_ms"] / row["latency_p50_ms"] for row in rows]

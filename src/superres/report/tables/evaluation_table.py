@@ -201,8 +201,8 @@ def _notes(
         "R, G, B is in `evaluation.csv`.",
         "In brackets: the change against FP32 of the same model, in the same runtime if it has FP32.",
         *exact_note(ran, "images"),
-        "SSIM_Y is that of the same luma, with a Gaussian window of 11 x 11 that lies inside the image: means "
-        "over images. `n/a`: all images are smaller than the window.",
+        "SSIM_Y is that of the same luma, with a Gaussian window of 11 x 11 inside the image, means "
+        "over images. `n/a`: all images are smaller than that.",
         *caution_notes(ran, ()),
         *bicubic_note(text),
         *([f"Published figures: {'; '.join(said)}."] if said else []),

@@ -95,7 +95,7 @@ def _describe(latency: Mapping[str, Any]) -> str:
 
 
 def _render(blocks: Sequence[Block], rows: Sequence[Row], text: TableText, machine: str) -> str:
-    """Return the whole file: a table per metric and target, the paper's, notes; `machine` describes machines."""
+    """Return the whole file: a table per metric and target, the paper's, and notes."""
     reasons = Reasons()
     parts = ["# Table 1"]
     targets = dict.fromkeys(block.target for block in blocks)

@@ -27,21 +27,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("shape", "keys", "cuts"),
+    ("shape", "keys", "cut"),
     [
-        ((101, 51), {}, [Cut(0, 0, 100, 50)]),
-        ((101, 51), {"width": 20, "height": 40}, [Cut(30, 15, 40, 20)]),
-        # 2 x 2 whole crops, as far from one edge as from the other.
-        (
-            (101, 51),
-            {"width": 20, "height": 40, "tiles": True},
-            [Cut(10, 5, 40, 20), Cut(10, 25, 40, 20), Cut(50, 5, 40, 20), Cut(50, 25, 40, 20)],
-        ),
-        ((40, 20), {"width": 20, "height": 40, "tiles": True}, [Cut(0, 0, 40, 20)]),
+        ((101, 51), {}, Cut(0, 0, 100, 50, (100, 50))),
+        ((101, 51), {"width": 20, "height": 40}, Cut(30, 15, 40, 20, (40, 20))),
+        ((40, 20), {"width": 20, "height": 40}, Cut(0, 0, 40, 20, (40, 20))),
+        ((101, 9), {"width": 20, "height": 40, "mirror": True}, Cut(30, 0, 40, 9, (40, 20))),
     ],
 )
-def test_which_parts_of_a_picture_are_frames(shape: tuple[int, int], keys: dict, cuts: list[Cut]):
-    assert Images(path="x", **keys).cuts(shape, "a.png") == cuts
+def test_which_part_of_a_picture_is_a_frame(shape: tuple[int, int], keys: dict, cut: Cut):
+    assert Images(path="x", **keys).cut(shape, "a.png") == cut
 
 
 @pytest.mark.parametrize(
@@ -49,7 +44,7 @@ def test_which_parts_of_a_picture_are_frames(shape: tuple[int, int], keys: dict,
     [
         ({"width": 20}, "width and height together"),
         ({"width": 20, "height": 41}, "multiple of 2"),
-        ({"tiles": True}, "expected width and height next to tiles"),
+        ({"mirror": True}, "expected width and height next to mirror"),
     ],
 )
 def test_keys_that_make_no_size(keys: dict, said: str):
@@ -61,18 +56,26 @@ def test_frames_of_a_folder_and_of_an_archive_are_the_pixels_themselves(folder: 
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
         for file in sorted(folder.iterdir()):
             archive.write(file, file.name)
-    keys = {"width": 24, "height": 44, "tiles": True}
+    keys = {"width": 24, "height": 44}
     for kind in (Images(path=str(folder), **keys), ZipImages(path=str(tmp_path / "photos.zip"), **keys)):
         source = Source(kind)
         assert source.size == (44, 24)
         reader = open_source(source, tmp_path)
-        assert reader.names == ["a.png#0", "a.png#1", "a.png#2", "a.png#3", "b.png#0", "b.png#1"]
-        assert reader.shapes == [(44, 24)] * 6
-        assert np.array_equal(reader.read(0), PICTURE[6:50, 1:25])
-        assert np.array_equal(reader.read(3), PICTURE[50:94, 25:49])
-        assert np.array_equal(reader.read(5), PICTURE[0:44, ::-1][:, 25:49])
-        assert reader.origin(0).sha256 == reader.origin(3).sha256
+        assert (reader.names, reader.shapes) == (["a.png", "b.png"], [(44, 24)] * 2)
+        assert np.array_equal(reader.read(0), PICTURE[28:72, 13:37])
+        assert np.array_equal(reader.read(1), PICTURE[0:44, ::-1][:, 13:37])
     assert Source(Images(path=str(folder))).size is None
+
+
+def test_a_small_picture_is_mirrored_at_its_edges(folder: Path):
+    """Three times as wide: itself in the middle, mirrored beside it; of 101 rows the 100 in the middle."""
+    source = Source(Images(path=str(folder), include=("a.png",), width=150, height=100, mirror=True))
+    frame = open_source(source, folder).read(0)
+    middle = PICTURE[:100]
+    assert np.array_equal(frame, np.concatenate([middle[:, ::-1], middle, middle[:, ::-1]], axis=1))
+    # As often as it takes.
+    wide = Source(Images(path=str(folder), include=("a.png",), width=250, height=100, mirror=True))
+    assert np.array_equal(open_source(wide, folder).read(0)[:, 50:200], frame)
 
 
 def test_a_picture_that_is_too_small_is_found_before_any_work(folder: Path):

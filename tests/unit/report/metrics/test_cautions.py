@@ -138,7 +138,8 @@ def test_exact_frames_of_bicubic_blame_no_network() -> None:
         ({"brightest": 249}, "saturated: its brightest level is 249, that of FP32 255"),
         (
             {"brightest": 201, "darkest": 6},
-            "saturated: its brightest level is 201, that of FP32 255 and its darkest level is 6, that of FP32 0",
+            "saturated: its brightest level is 201, that of FP32 255 and its darkest level is 6, "
+            "that of FP32 0",
         ),
     ],
 )
