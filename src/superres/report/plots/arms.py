@@ -24,7 +24,8 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
     models = [model for model in labels.order_models(row["model"] for row in ran) if model != "bicubic"]
     precisions = labels.order_precisions((row["precision"] for row in ran), calibrated)
     if not models:
-        return _draw_nothing("network has run", rows, svg, png)
+        _draw_nothing("network has run", rows, svg, png)
+        return
     # More than three panels in a row are too small to read on a page.
     columns = len(models) if len(models) <= 3 else 2
     lines = -(-len(models) // columns)
@@ -70,7 +71,8 @@ def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "in
     rows, ran = _read(metrics)
     losses = int8_losses(ran)
     if not losses:
-        return _draw_nothing("INT8 has run beside FP32 in the same runtime", rows, svg, png)
+        _draw_nothing("INT8 has run beside FP32 in the same runtime", rows, svg, png)
+        return
     groups = [
         (place, model, runtime)
         for place in _places(losses)
@@ -110,7 +112,8 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
         if model != "bicubic"
     ]
     if not panels_of:
-        return _draw_nothing("network has run", rows, svg, png)
+        _draw_nothing("network has run", rows, svg, png)
+        return
     counts = [
         sum(_place(row) == place and row["model"] == model for row in ran) for place, model in panels_of
     ]
