@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -56,7 +57,7 @@ def test_frames_of_a_folder_and_of_an_archive_are_the_pixels_themselves(folder: 
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
         for file in sorted(folder.iterdir()):
             archive.write(file, file.name)
-    keys = {"width": 24, "height": 44}
+    keys: dict[str, Any] = {"width": 24, "height": 44}
     for kind in (Images(path=str(folder), **keys), ZipImages(path=str(tmp_path / "photos.zip"), **keys)):
         source = Source(kind)
         assert source.size == (44, 24)
