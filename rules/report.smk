@@ -101,7 +101,9 @@ rule collect_evaluation:
     threads: 1
     params:
         arms=PATHS.arms_on_clips(PATHS.evaluated),
-        downsampling={name: STUDY.clips[name].downsampling for name in sorted(STUDY.clips)},
+        downsampling={
+            name: STUDY.clips[name].downsampling for name in sorted(STUDY.clips)
+        },
         far_db=STUDY.far_db,
         code=code("collect_evaluation"),
     script:

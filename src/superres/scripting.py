@@ -10,6 +10,7 @@ from typing import TextIO
 
 from superres.data.download.addresses import redact
 from superres.device.base.errors import UserError
+from superres.device.base.garbage import spare_imports
 from superres.device.machine.facts import usable_cpus
 
 
@@ -58,6 +59,7 @@ class script_log:  # noqa: N801 (used as a function)
         self._stack = ExitStack()
 
     def __enter__(self) -> None:
+        spare_imports()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._stack.enter_context(self._path.open("w", encoding="utf-8"))
         tee = _Tee(sys.stderr, self._file)

@@ -412,3 +412,5 @@ def test_an_arm_of_a_device_leaves_this_machine_to_others(project: Project):
         done = project.snakemake("-n", "--cores", "4", f"--configfile={study}", arm)
         (block,) = [part for part in done.stdout.split("\nrule ") if part.startswith("measure_latency:")]
         assert ("threads: 4" in block) == (threads == 4)
+        # What has this machine to itself waits until nothing else is left to do.
+        assert ("priority: -1" in block) == (threads == 4)

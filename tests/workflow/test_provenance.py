@@ -117,7 +117,7 @@ def test_verify_finds_what_has_changed(tiny: Project, change: Callable[[str], No
     ]
     for name in changed:
         change(name)
-    study = (tiny.folder / "studies/tiny.yaml").read_text().replace("min_seconds: 0.2", "min_seconds: 0.3")
+    study = (tiny.folder / "studies/tiny.yaml").read_text().replace("min_seconds: 0.1", "min_seconds: 0.3")
     other = tiny.write_study("slower", study)
     done = tiny.snakemake("--cores", "1", "verify", "--configfile", other)
     (tiny.folder / other).unlink()
@@ -127,7 +127,7 @@ def test_verify_finds_what_has_changed(tiny: Project, change: Callable[[str], No
         *changed[:1],
         f"{changed[1]}, frame 0",
         "module device/frames/psnr.py",
-        "study.latency.min_seconds: expected 0.2, found 0.3 (for 19 arms)",
+        "study.latency.min_seconds: expected 0.1, found 0.3 (for 19 arms)",
         "error: results/tiny: expected everything as 19 manifests name it, found 4 differences",
     ):
         assert sum(line.startswith(start) for line in lines) == 1, (start, done.stdout[-4000:])

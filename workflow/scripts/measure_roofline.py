@@ -12,4 +12,4 @@ with script_log(snakemake.log[0]):
         settings=snakemake.params.settings,
         threads=snakemake.threads,
     )
-    run(job, *snakemake.params.target)
+    run(job, *snakemake.params.device)

@@ -12,6 +12,7 @@ from superres.study.keys.arms import Arm
 from superres.study.keys.models import BASELINE
 from superres.study.keys.study import Study
 from superres.study.paths import Paths
+from superres.targets.settings import Device
 
 Settings = dict[str, Any]
 
@@ -24,6 +25,11 @@ class JobSettings:
         self.study: Study = paths.study
 
     # Arms
+
+    def device(self, target: str) -> list[Device]:
+        """Return the device that a target is; none for this machine. Snakemake compares it in a list only."""
+        found = self.study.targets.get(target)
+        return [found] if isinstance(found, Device) else []
 
     def runtime_options(self, arm: Arm) -> Settings:
         """Return the options of an arm's runtime: type of frames, kernel of bicubic, TensorRT's build."""
