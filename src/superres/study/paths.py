@@ -73,9 +73,9 @@ class Paths(GraphPaths):
     def engine_inputs(self, arm: Arm) -> dict[str, list[str]]:
         """Return the inputs of the job that builds an engine.
 
-        `graph` is the graph whose need of memory is known, in float32 planes. `clips` have the sizes of frames
-        that aren't known before, for a runtime whose engines are built for them. `calibration` has the images of
-        TensorRT's own calibration.
+        `graph` is the graph whose need of memory is known, in float32 planes. `clips` have the sizes of
+        frames that aren't known before, for a runtime whose engines are built for them. `calibration` has the
+        images of TensorRT's own calibration.
         """
         implicit = self.calibration_frames(self.study.calibration_of(arm)) if arm.implicit else []
         return {
