@@ -66,25 +66,6 @@ rule prepare_clip:
         "../workflow/scripts/prepare_clip.py"
 
 
-# What engines are built for. Made again if the source or a key that may change sizes is another, and not
-# whenever the clip is: an edit of one clip's colours must not build every engine again.
-rule list_sizes:
-    input:
-        unpack(of(PATHS.sized_by, "clip")),
-        index=ancient(f"{RESULTS}/frames/{{clip}}.json"),
-    output:
-        sizes=f"{RESULTS}/frames/sizes/{{clip}}-{{digest}}.json",
-    log:
-        f"{LOGS}/list_sizes/{{clip}}-{{digest}}.log",
-    wildcard_constraints:
-        digest="[0-9a-f]{12}",
-    conda:
-        "../envs/workflow.yaml"
-    threads: 1
-    script:
-        "../workflow/scripts/list_sizes.py"
-
-
 rule prepare_calibration_set:
     input:
         unpack(

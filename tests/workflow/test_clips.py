@@ -107,17 +107,6 @@ def test_an_edit_of_one_clip_reruns_it_alone(pair: Project, clip: str):
     )
 
 
-def test_a_clip_of_unknown_size_builds_engines_again_only_for_another_source(pair: Project):
-    before = "{name: odd, source: {type: images, path: photos}}"
-    jobs, _ = dry_run(pair, STUDY.replace(before, before.replace("odd,", "odd, downsampling: area,")))
-    assert (jobs["prepare_clip"], jobs["measure_quality"], jobs["measure_latency"]) == (1, ARMS, ARMS)
-    assert "build_engine" not in jobs and "list_sizes" not in jobs
-    (pair.folder / "others").mkdir(exist_ok=True)
-    Image.new("RGB", (80, 60)).save(pair.folder / "others/a.png")
-    jobs, _ = dry_run(pair, STUDY.replace(before, before.replace("photos", "others")))
-    assert (jobs["list_sizes"], jobs["build_engine"]) == (1, ARMS - 1)
-
-
 def test_the_order_of_entries_reruns_nothing_but_the_table(pair: Project):
     lines = STUDY.splitlines(keepends=True)
     first = next(i for i, line in enumerate(lines) if "name: film" in line)

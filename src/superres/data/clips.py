@@ -12,7 +12,7 @@ from superres.data.resampling import downsample
 from superres.data.sources.reading import FrameReader, Origin, Shape, each_frame, picture_digest
 from superres.data.sources.registry import open_source
 from superres.data.sources.source import Source, read_in_any_order
-from superres.device.base.outputs import Outputs, read_json, write_json
+from superres.device.base.outputs import Outputs, write_json
 from superres.device.base.progress import Progress
 from superres.device.frames.files import FrameWriter
 from superres.device.machine.facts import usable_cpus
@@ -73,13 +73,6 @@ def prepare_clip(
         }
         with Outputs({"index": str(index)}) as outputs:
             write_json(outputs["index"], content)
-
-
-def list_sizes(index: Path, out: Path) -> None:
-    """Write the names and sizes of a clip's frames, the part of its index that engines are built for."""
-    told = read_json(index, ("name", "names", "hr_shapes", "lr_shapes"))
-    with Outputs({"sizes": str(out)}) as outputs:
-        write_json(outputs["sizes"], {key: told[key] for key in ("name", "names", "hr_shapes", "lr_shapes")})
 
 
 # The decoded picture twice, and its filtered twin in float32.

@@ -87,14 +87,8 @@ class GraphPaths:
 
     @property
     def listed_sizes(self) -> list[str]:
-        """The files with the sizes of the other clips' frames, by name."""
-        unknown = sorted(name for name, size in self.sizes.items() if size is None)
-        digests = {name: self.study.clips[name].source.sizes_digest for name in unknown}
-        return [f"{self.results}/frames/sizes/{name}-{digest}.json" for name, digest in digests.items()]
-
-    def sized_by(self, name: str) -> dict[str, list[str]]:
-        """Return the files that may change the sizes of a clip's frames."""
-        return self.read_by(self.study.clips[name])
+        """The indices of the other clips, which list the sizes of their frames, by name."""
+        return [self.clip(name, "json") for name, size in sorted(self.sizes.items()) if size is None]
 
     def clip(self, name: str, kind: str) -> str:
         """Return a file of a clip: `hr.npy`, `lr.npy` or its index, `json`."""

@@ -4,7 +4,6 @@ Each kind is a module of this folder, with a `SourceKind`: its keys, its check a
 lists the kinds. All of them are light at import, because the workflow imports them to parse a study.
 """
 
-import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 # The folder of fetched files, relative to the working directory.
 FILES = "resources/files"
-
-COLOUR_KEYS = ("matrix", "range", "siting")
-"""Keys of sources that change pixels and never the number or size of frames."""
 
 
 class FrameRange(Keys):
@@ -178,12 +174,6 @@ class Source:
         A file that is fetched may come later, so it never tells: what is timed must not change with it.
         """
         return None if self.pinned is not None else self.kind.size(self)
-
-    @property
-    def sizes_digest(self) -> str:
-        """A short name of everything that may change sizes of frames, not of what changes colours alone."""
-        told = {key: value for key, value in self.describe().items() if key not in COLOUR_KEYS}
-        return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
 
     def describe(self) -> dict[str, Any]:
         """Return plain values for JSON: the kind, every key that is set, and the package or file."""

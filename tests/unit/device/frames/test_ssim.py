@@ -71,7 +71,7 @@ def test_it_is_symmetric_and_falls_with_noise():
     hr, little = frames((64, 64), 2)
     _, much = frames((64, 64), 20)
     assert ssim_y(hr, little, PAPER) == ssim_y(little, hr, PAPER)
-    assert 1 > ssim_y(hr, little, PAPER) > ssim_y(hr, much, PAPER) > 0  # pyright: ignore[reportOptionalOperand]
+    assert 1 > ssim_y(hr, little, PAPER) > ssim_y(hr, much, PAPER) > 0  # pyright: ignore[reportOptionalOperand, reportOperatorIssue]
 
 
 def test_a_frame_needs_one_window_inside_the_border():
