@@ -176,20 +176,6 @@ rule write_manifest:
         "../workflow/scripts/write_manifest.py"
 
 
-# Asked for by its name. It makes nothing, so it runs each time.
-rule verify:
-    log:
-        f"{LOGS}/verify.log",
-    conda:
-        "../envs/workflow.yaml"
-    threads: 1
-    params:
-        results=RESULTS,
-        studies=lambda wildcards: FACTS.of_manifests(),
-    script:
-        "../workflow/scripts/verify.py"
-
-
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.
 for group, members in PATHS.arm_groups().items():
 

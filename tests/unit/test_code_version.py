@@ -118,7 +118,7 @@ def test_nothing_else_is_named():
 def test_imports_inside_functions_count():
     assert "data/sources/pictures.py" in modules_behind("data/sources/images.py")
     # Every kind of source stands behind a clip.
-    assert {"data/sources/y4m.py", "data/sources/yuv.py"} <= set(modules_behind("data/clips.py"))
+    assert {"data/sources/y4m.py", "data/video/yuv.py"} <= set(modules_behind("data/clips.py"))
 
 
 def test_missing_module_is_an_error():

@@ -12,7 +12,7 @@ from project_copy import ROOT, Project, read_jobs
 from superres.quantization.settings import TOOLS
 
 STUDIES = sorted(path.name for path in (ROOT / "studies").glob("*.yaml"))
-HEAVY = ("torch", "numpy", "cv2", "polars", "matplotlib", "onnx", "onnxruntime", "openvino")
+HEAVY = ("torch", "numpy", "cv2", "av", "polars", "matplotlib", "onnx", "onnxruntime", "openvino")
 
 
 def make_image_folders(project: Project, study: Any) -> None:

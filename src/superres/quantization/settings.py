@@ -86,7 +86,9 @@ class CalibrationSettings(Keys):
     """How ranges are found."""
 
     name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9]*$", description="The calibration's name; the precision is int8-NAME."
+        pattern=r"^[a-z0-9][a-z0-9]*$",
+        max_length=100,
+        description="The calibration's name; the precision is int8-NAME.",
     )
     method: Annotated[str, OneOf(lambda: METHODS)] = Field(
         default="minmax",

@@ -5,7 +5,7 @@ from typing import Any
 from superres.device.runtimes import about
 from superres.quantization.recipes import STEPS
 from superres.report.plots.registry import write_caption
-from superres.study.check import study_notes
+from superres.study.check import table_notes
 from superres.study.comparisons import differing_in
 from superres.study.engines import form_of, frames_of
 from superres.study.keys.arms import Arm
@@ -175,7 +175,7 @@ class JobSettings:
         ]
         models = self.study.models
         return {
-            "notes": clips + study_notes(self.study),
+            "notes": clips + table_notes(self.study),
             "calibrated": self.calibrated,
             "samples": self.paths.sample_plots,
             "kernel": models[BASELINE].kernel if BASELINE in models else None,

@@ -8,7 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -104,7 +104,7 @@ class SourceKind(Keys, ABC):
     this machine or fetched. The optional key `frames` chooses frames.
     """
 
-    # Whether frames can be read in parallel: each is found without those before it.
+    # Whether frames can be read by several threads, roughly in rising order.
     any_order: ClassVar[bool] = False
 
     def files(self, source: "Source") -> list[str]:
@@ -117,6 +117,14 @@ class SourceKind(Keys, ABC):
 
         Images must be at least `smallest` pixels wide and high, if their headers tell.
         """
+
+    def number(self, source: "Source") -> int | None:
+        """Number of frames that are taken, as names and keys tell; None if only reading the source does."""
+        return source.frames.count
+
+    def notes(self, source: "Source") -> list[str]:
+        """Return a line for each thing of a checked source that its frames don't keep."""
+        return []
 
     @abstractmethod
     def open(self, source: "Source", wheels: Path) -> "FrameReader":
@@ -250,8 +258,23 @@ def check_file(path: str, what: str) -> Path:
     """Return the path of a file that exists; raises UserError otherwise. `what` names the kind of file."""
     file = Path(path)
     if not file.is_file():
-        raise UserError(f"{what}: expected a file at {file}, found {what_is_there(file)}; correct its path")
+        raise UserError(
+            f"{what}: expected a file at {file}, found {what_is_there(file)}; {correct_path(file)}"
+        )
     return file
+
+
+def correct_path(path: Path) -> str:
+    """Return the end of a message about a path that leads to nothing: what to do, and where it begins."""
+    if path.is_absolute():
+        return "correct its path"
+    return f"correct its path, which begins at {Path.cwd()} or beside the study's file"
+
+
+def is_left_behind(name: str) -> bool:
+    """Return whether a file is a system's own, such as `._a.png` of macOS beside `a.png`, or hidden."""
+    path = PurePosixPath(name)
+    return path.name.startswith(".") or "__MACOSX" in path.parts
 
 
 def what_is_there(path: Path) -> str:

@@ -64,6 +64,10 @@ class TurningView(SourceKind):
     def check(self, source: Source, smallest: int) -> None:
         """Check nothing: the keys have bounds, and the package is downloaded later."""
 
+    def number(self, source: Source) -> int:
+        """Number of views."""
+        return self.count
+
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the views that are taken."""
         return _ViewReader(self, source, wheels)
