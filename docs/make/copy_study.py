@@ -54,14 +54,14 @@ COLUMNS: Sequence[str] = (
     "status",
 )
 RUNTIME, MODEL = "openvino", "espcn_rgb"
-SHOWN = {"fp32": "FP32", "int8-dummy": "INT8, no calibration", "int8-entropy": "INT8, calibrated"}
+SHOWN = {"fp32": "FP32", "int8-dummy": "INT8, no calibration", "int8-tuned": "INT8, tuned"}
 COLOURS = {
     "espcn_rgb": "tab:blue",
     "espcn_ycbcr": "tab:red",
     "espcn_ycbcr_folded": "tab:purple",
     "espcn_anchor": "tab:green",
 }
-MARKS = {"fp32": "o", "bf16": "D", "int8-dummy": "v", "int8-entropy": "s"}
+MARKS = {"fp32": "o", "bf16": "D", "int8-dummy": "v", "int8-tuned": "s"}
 CROP = (100, 78)
 Row = Mapping[str, str]
 
@@ -98,7 +98,7 @@ def draw_arms(axes: Axes, rows: Sequence[Row]) -> None:
             name: (float(arms[name]["fps"]), float(arms[name]["psnr_db"])) for name in MARKS if name in arms
         }
         colour = COLOURS[model]
-        calibrated = [points[name] for name in ("fp32", "bf16", "int8-entropy") if name in points]
+        calibrated = [points[name] for name in ("fp32", "bf16", "int8-tuned") if name in points]
         axes.plot(*zip(*calibrated, strict=True), color=colour, linewidth=1, alpha=0.6)
         for name, point in points.items():
             axes.plot(
