@@ -96,7 +96,7 @@ rule prepare_calibration_set:
 rule check_disjoint_images:
     input:
         images=f"{RESULTS}/{{images}}.json",
-        clips=of_clip(lambda clip: PATHS.clip(clip, "json")),
+        clip=of_clip(lambda clip: PATHS.clip(clip, "json")),
     output:
         record=f"{RESULTS}/{{images}}.disjoint{{of_clip}}.json",
     log:
