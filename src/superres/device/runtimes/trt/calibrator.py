@@ -43,11 +43,10 @@ def check_implicit(trt: Any, method: str) -> None:
         )
 
 
-def set_calibrator(
-    builder: tensorrt.Builder, config: tensorrt.IBuilderConfig, calibrator: Any, size: Size, frames: str
+def set_calibration_size(
+    builder: tensorrt.Builder, config: tensorrt.IBuilderConfig, size: Size, frames: str
 ) -> None:
-    """Make TensorRT find the ranges, on images of a size; see `check_implicit`."""
-    config.int8_calibrator = calibrator
+    """Set the size of the images to calibrate on, for a network of several sizes."""
     profile = builder.create_optimization_profile()
     shape: Any = input_shape(size, frames)
     profile.set_shape("frame", shape, shape, shape)
