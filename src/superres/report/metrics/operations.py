@@ -76,7 +76,7 @@ def _convolutions(model: onnx.ModelProto, path: Path) -> Iterator[tuple[onnx.Nod
 
 
 def executed_convolutions(facts: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """Return the numbers of INT8 convolutions and of all, from an engine's record; None where it is unknown."""
+    """Return the numbers of INT8 convolutions and of all, from an engine's record; None if it is unknown."""
     if types := facts.get("convolutions"):
         int8 = sum(types.get(name, 0) for name in ("i8", "u8", "Int8", "UInt8"))
         return None if types.get("unknown") else int8, sum(types.values())
