@@ -25,7 +25,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number, name in enumerate(needed):
             source = "".join(f"void *{function}(void) {{return 0;}}\n" for function in functions)
-            command = ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", f"{folder}/{name}", f"-Wl,-soname,{name}"]
+            command = [
+                "cc",
+                "-shared",
+                "-fPIC",
+                "-x",
+                "c",
+                "-",
+                "-o",
+                f"{folder}/{name}",
+                f"-Wl,-soname,{name}",
+            ]
             subprocess.run(command, input=source if number == 0 else "", text=True, check=True)
             ctypes.CDLL(f"{folder}/{name}", ctypes.RTLD_GLOBAL)
         spec = importlib.util.spec_from_file_location("tensorrt", extension)

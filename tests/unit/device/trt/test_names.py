@@ -6,8 +6,8 @@ packages, 8.5.2 from their sources (github.com/NVIDIA/TensorRT, python/src), who
 """
 
 import csv
-import importlib
 from collections import defaultdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,20 @@ COMPOSED = {
     ("IInt8MinMaxCalibrator", ""): "10.16",
 }
 # Names of the table that other objects of the source have as well.
-SHARED = {"nbytes", "update", "name", "shape", "dtype", "log", "desc", "value", "type", "DLA_core", "profiling_verbosity", "error"}
+SHARED = {
+    "nbytes",
+    "update",
+    "name",
+    "shape",
+    "dtype",
+    "log",
+    "desc",
+    "value",
+    "type",
+    "DLA_core",
+    "profiling_verbosity",
+    "error",
+}
 
 
 def read_table() -> dict[tuple[str, str], set[str]]:
@@ -117,7 +130,7 @@ def test_tensorrt_rtx_has_every_name():
 
 def test_the_table_is_that_of_the_stubs():
     """A second source for the names of version 10: what its type stubs declare is in 10.3 or 10.16."""
-    spec = importlib.util.find_spec("tensorrt_bindings")
+    spec = find_spec("tensorrt_bindings")
     if spec is None:
         pytest.skip("the stubs of TensorRT 10 are not here (envs/types.txt)")
     (folder,) = spec.submodule_search_locations or [None]

@@ -64,7 +64,11 @@ def find_touched() -> Touched:
 def annotated(node: ast.expr | None) -> str | None:
     """Return the class of TensorRT that an annotation names, the first of a tuple's."""
     for part in ast.walk(node) if node is not None else ():
-        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == "tensorrt":
+        if (
+            isinstance(part, ast.Attribute)
+            and isinstance(part.value, ast.Name)
+            and part.value.id == "tensorrt"
+        ):
             return part.attr
     return None
 

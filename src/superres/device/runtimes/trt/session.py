@@ -154,9 +154,10 @@ class TensorrtSession(BoundSession):
 
     def bind(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
         if not self._context.set_input_shape(INPUT, inputs.shape):
+            smallest, largest = (tuple(self._sizes.get(name, ())) for name in ("smallest", "largest"))
             raise UserError(
-                f"expected frames from {self._sizes.get('smallest')} to {self._sizes.get('largest')}, "
-                f"as the engine was built for, found {self._size}; build the engine again"
+                f"expected frames from {smallest} to {largest}, as the engine was built for, "
+                f"found {self._size}; build the engine again"
             )
         self._graph = None
         self._memory = (self._cuda.allocate(inputs.nbytes), self._cuda.allocate(outputs.nbytes))
