@@ -133,10 +133,11 @@ REFUSED = {
 def test_what_a_parser_refuses_is_named_with_the_node_and_the_rule(change, message, folder):
     model = onnx.load(folder / "casts.onnx")
     # Constants have the names of the tensors that they belong to.
-    for tensor in model.graph.initializer:
-        if tensor.name.endswith("_zero_point") and tensor.data_type == TensorProto.INT8:
-            luma = tensor.name.removesuffix("_zero_point")
-            break
+    (luma, *_) = [
+        tensor.name.removesuffix("_zero_point")
+        for tensor in model.graph.initializer
+        if tensor.name.endswith("_zero_point")
+    ]
     rename(model, luma, "frame_luma")
     assert find_violations(model, 8.5) == []
     change(model)
