@@ -90,13 +90,13 @@ def test_the_library_has_every_function_that_is_called():
         assert hasattr(library, name), name
 
 
-def test_libraries_of_every_package_are_found_the_newest_first(tmp_path, monkeypatch):
+def test_libraries_of_every_package_are_found_the_oldest_first(tmp_path, monkeypatch):
     for name in ("cuda_runtime/lib/libcudart.so.12", "cu13/lib/libcudart.so.13", "cudnn/lib/libcudnn.so.9"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: spec if name == "nvidia" else None)
-    assert [Path(path).name for path in module._packaged()] == ["libcudart.so.13", "libcudart.so.12"]
+    assert [Path(path).name for path in module._packaged()] == ["libcudart.so.12", "libcudart.so.13"]
 
 
 def test_the_library_that_is_loaded_already_comes_first(cuda, monkeypatch):

@@ -268,11 +268,11 @@ def _mapped() -> List[str]:
 
 
 def _packaged() -> List[str]:
-    """Return the libraries of NVIDIA's Python packages, the newest first.
+    """Return the libraries of NVIDIA's Python packages, the oldest first: it works with the most drivers.
 
-    Those for CUDA 12 lie in `nvidia/cuda_runtime/lib`, later ones in `nvidia/cu13/lib`.
+    That of CUDA 12 lies in `nvidia/cuda_runtime/lib`, later ones in `nvidia/cu13/lib`.
     """
     spec = importlib.util.find_spec("nvidia")
     folders = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
     paths = [path for folder in folders for path in folder.glob("cu*/lib/libcudart.so.*")]
-    return [str(path) for path in sorted(paths, key=lambda path: path.name, reverse=True)]
+    return [str(path) for path in sorted(paths, key=lambda path: path.name)]
