@@ -43,10 +43,17 @@ def check_implicit(trt: Any, method: str) -> None:
         )
 
 
-def set_calibration_size(
-    builder: tensorrt.Builder, config: tensorrt.IBuilderConfig, size: Size, frames: str
+def set_calibrator(
+    builder: tensorrt.Builder,
+    config: tensorrt.IBuilderConfig,
+    calibrator: Any,
+    size: Size | None,
+    frames: str,
 ) -> None:
-    """Set the size of the images to calibrate on, for a network of several sizes."""
+    """Make TensorRT find the ranges; see `check_implicit`. Without fixed shapes it needs the size of images."""
+    config.int8_calibrator = calibrator
+    if size is None:
+        return
     profile = builder.create_optimization_profile()
     shape: Any = input_shape(size, frames)
     profile.set_shape("frame", shape, shape, shape)

@@ -19,7 +19,7 @@ from superres.device.runtimes.trt.calibrator import (
     check_implicit,
     is_implicit,
     make_calibrator,
-    set_calibration_size,
+    set_calibrator,
     write_whole,
 )
 from superres.device.runtimes.trt.config import build_options
@@ -73,9 +73,8 @@ def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: D
     else:
         configuration.add_profile(builder, config, sizes, settings.frames)
     if calibration is not None:
-        config.int8_calibrator = calibration.calibrator
-        if not fixed:
-            set_calibration_size(builder, config, images, settings.frames)
+        size = None if fixed else images
+        set_calibrator(builder, config, calibration.calibrator, size, settings.frames)
     timing = _TimingCache(trt, config, name, device) if options.timing_cache and device else None
     plan = _serialize(builder, network, config, log=log, model=model, calibration=calibration)
     if timing is not None:

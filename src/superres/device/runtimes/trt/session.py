@@ -88,7 +88,7 @@ def create_context(
 def scratch_bytes(engine: tensorrt.ICudaEngine) -> int:
     """Return the device memory that a context needs beside the engine; its name depends on the version."""
     newer = getattr(engine, "device_memory_size_v2", None)
-    return engine.device_memory_size if newer is None else newer
+    return getattr(engine, "device_memory_size", 0) if newer is None else newer
 
 
 def inspect_plan(trt: Any, plan: bytes, settings: Settings, *, where: str) -> str:
