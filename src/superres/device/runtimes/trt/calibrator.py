@@ -50,7 +50,7 @@ def set_calibrator(
     size: Size | None,
     frames: str,
 ) -> None:
-    """Make TensorRT find the ranges; see `check_implicit`. Without fixed shapes it needs the size of images."""
+    """Make TensorRT find the ranges; see `check_implicit`. Without fixed shapes it needs the images' size."""
     config.int8_calibrator = calibrator
     if size is None:
         return
