@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from superres.device.base.errors import UserError
 from superres.device.runtimes import tensorrt
 from superres.device.runtimes.base import Settings
 from superres.device.runtimes.trt import cuda, library
+from superres.device.runtimes.trt.session import create_context
 
 from . import standin
 from .standin import Library, State, build_library, make_module
@@ -286,3 +288,53 @@ def test_everything_is_freed_when_the_process_ends(built, tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert report.read_text().split()[1::2] == ["0"] * len(standin.KINDS)
+
+
+class RtxEngine:
+    """What TensorRT-RTX asks for before a graph can be recorded, beside the stand-in's engine."""
+
+    device_memory_size_v2 = 4096
+
+    def __init__(self) -> None:
+        self.config = SimpleNamespace(set_execution_context_allocation_strategy=self._set_strategy)
+        self.memory: tuple[int, int] = (0, 0)
+
+    def _set_strategy(self, strategy: Any) -> None:
+        self.strategy = strategy
+
+    def create_runtime_config(self) -> Any:
+        return self.config
+
+    def create_execution_context(self, config: Any) -> Any:
+        assert config is self.config
+        return SimpleNamespace(set_device_memory=self._set_memory)
+
+    def _set_memory(self, address: int, size: int) -> None:
+        self.memory = (address, size)
+
+
+def test_tensorrt_rtx_gets_its_memory_and_its_final_kernels(stub):
+    rtx = pytest.importorskip("tensorrt_rtx")
+    engine: Any = RtxEngine()
+    context, memory = create_context(rtx, engine, cuda.Cuda(), "engine.bin")
+    assert context is not None and memory is not None
+    assert engine.memory == (memory.address, 4096) and stub.alive()["memory"] == 1
+    assert engine.strategy == rtx.ExecutionContextAllocationStrategy.USER_MANAGED
+    wanted = rtx.DynamicShapesKernelSpecializationStrategy.EAGER
+    assert engine.config.dynamic_shapes_kernel_specialization_strategy == wanted
+
+
+def test_a_context_that_can_not_be_captured_is_not_asked_to_be(stub, tmp_path, monkeypatch):
+    asked: list[int] = []
+
+    def is_stream_capturable(context: Any, stream: int) -> bool:
+        asked.append(stream)
+        return False
+
+    monkeypatch.setattr(
+        standin.IExecutionContext, "is_stream_capturable", is_stream_capturable, raising=False
+    )
+    session = open_session(tmp_path)
+    np.testing.assert_array_equal(session.run(FRAME), doubled(FRAME))
+    assert asked == [session._stream.handle] and session.facts() == {"cuda_graph": False}
+    assert "cudaStreamBeginCapture" not in stub.calls()
