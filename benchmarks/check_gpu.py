@@ -78,6 +78,11 @@ def check_arms(arms: Sequence[Arm]) -> list[Check]:
     return [
         ask("FP32 of all runtimes agrees to 0.01 dB", ran, lambda arm: near(arm, 0.01), "fp32"),
         ask("FP16 is within 0.05 dB of FP32", ran, lambda arm: near(arm, 0.05), "fp16"),
+        ask(
+            "INT8 is within 0.1 dB of the same graph in ONNX Runtime",
+            int8,
+            lambda arm: as_expected(arm, arms),
+        ),
         ask("no picture is far off", int8, lambda arm: FAR_OFF not in (arm.row["cautions"] or "")),
         ask("types of convolutions are known", engines, lambda arm: bool(known_types(arm))),
         ask("quantised convolutions run in INT8", int8, all_in_int8),
@@ -98,6 +103,19 @@ def ask(what: str, arms: Sequence[Arm], holds: Callable[[Arm], bool], precision:
     """Ask something of the arms, those of one precision if it is given."""
     asked = [arm for arm in arms if precision in ("", arm.row["precision"])]
     return Check(what, len(asked), [arm.name for arm in asked if not holds(arm)])
+
+
+def as_expected(arm: Arm, arms: Sequence[Arm]) -> bool:
+    """Return whether an INT8 picture is as good as ONNX Runtime's; True if that has no such graph."""
+    model, precision = arm.row["model"], arm.row["precision"]
+    expected = [
+        other.row["psnr_db"]
+        for other in arms
+        if (other.row["runtime"], other.row["model"], other.row["precision"])
+        == ("onnxruntime", model, precision)
+        and other.row["status"] == "ok"
+    ]
+    return not expected or abs(arm.row["psnr_db"] - expected[0]) <= 0.1
 
 
 def known_types(arm: Arm) -> Mapping[str, int]:
