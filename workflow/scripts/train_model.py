@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from superres.models.training.train import TrainingSettings, train_model
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     train_model(
         model=snakemake.wildcards.model,
         settings=TrainingSettings(**snakemake.params.settings),
