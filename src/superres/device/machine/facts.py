@@ -116,14 +116,9 @@ def _cpu_fields() -> Dict[str, str]:
     return found
 
 
-def available_bytes() -> Optional[int]:
-    """Return the memory that new work can get without swapping; None if the system doesn't report it."""
-    return _memory_bytes("MemAvailable")
-
-
-def _memory_bytes(name: str = "MemTotal") -> Optional[int]:
+def _memory_bytes() -> Optional[int]:
     for line in _lines("/proc/meminfo"):
-        if line.startswith(f"{name}:"):
+        if line.startswith("MemTotal:"):
             return int(line.split()[1]) * 1024
     return None
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
 
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.machine.facts import available_bytes, cache_folder
+from superres.device.machine.facts import cache_folder
+from superres.device.machine.memory import available_memory
 from superres.device.runtimes.base import Settings, frame_sizes
 from superres.device.runtimes.trt import config as configuration
 from superres.device.runtimes.trt.calibrator import (
@@ -54,7 +55,7 @@ def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: D
     """
     configuration.find_kind(settings.precision)
     options, sizes = build_options(settings), frame_sizes(settings)
-    memory = {"available_bytes": available_bytes(), "device_free_bytes": _free_memory(device)}
+    memory = {"available_bytes": available_memory(), "device_free_bytes": _free_memory(device)}
     log = make_log(trt)
     builder = make_builder(trt, log)
     network = builder.create_network(configuration.network_flags(trt))
