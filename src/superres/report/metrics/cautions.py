@@ -66,6 +66,7 @@ def find_cautions(
         *(NOISY + reason for reason in _noise(row, latency, noise)),
         *_timing(latency),
         *_arithmetic(row["precision"], engine.get("facts", {}), operations),
+        *_memory(engine.get("facts", {})),
         *_processor(row, engine.get("facts", {}), latency),
     ]
 
@@ -97,11 +98,25 @@ def _timing(latency: Mapping[str, Any]) -> list[str]:
 
 
 def _arithmetic(precision: str, facts: Mapping[str, Any], operations: Operations | None) -> list[str]:
-    int8, _ = executed_convolutions(facts)
-    if operations is None or int8 is None or not precision.startswith("int8-"):
+    int8, convolutions = executed_convolutions(facts)
+    if operations is None or not precision.startswith("int8-"):
         return []
+    if int8 is None:
+        told = "the runtime doesn't tell in which types its convolutions run"
+        return [told] if convolutions or facts.get("inspector") else []
     wanted = operations.quantized_convolutions or operations.convolutions
     return [f"{wanted - int8} of {wanted} quantised convolutions run in float"] if int8 < wanted else []
+
+
+def _memory(facts: Mapping[str, Any]) -> list[str]:
+    memory = facts.get("memory") or {}
+    skipped, free = memory.get("skipped_kernels"), memory.get("device_free_bytes")
+    if not skipped:
+        return []
+    told = f", {free / 1e9:.1f} GB were free" if free is not None else ""
+    return [
+        f"the engine's builder skipped {skipped} kernels for lack of memory{told}: free some, build again"
+    ]
 
 
 def _processor(row: Row, facts: Mapping[str, Any], latency: Mapping[str, Any]) -> list[str]:

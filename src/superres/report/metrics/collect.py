@@ -21,6 +21,7 @@ from superres.report.metrics.speed import (
     LATENCY,
     MAY_BE_EMPTY,
     aggregate_speed,
+    energy_per_frame,
     paired_ratio,
     processor_of,
     reached,
@@ -126,7 +127,8 @@ def _row(
     if manifest["status"] != "ok":
         return row
     operations = counted[files.operations] if files.operations else None
-    row |= aggregate(quality, latency) | _provenance(files, manifest)
+    row |= aggregate(quality, latency)
+    row |= _provenance(files, manifest, row)
     row["timed_on"] = manifest["latency"]["clip"]
     row |= _paired(files.arm, latency, manifest["latency"], references)
     row |= _operations(files, operations, manifest, latency)
@@ -172,7 +174,7 @@ def protocol_of(record: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return {name: settings[name] for name in ("luma", "border")}
 
 
-def _provenance(files: ArmFiles, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _provenance(files: ArmFiles, manifest: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     engine, latency = manifest["engine"], manifest["latency"]
     try:
         disturbance = latency["disturbance"]
@@ -182,6 +184,7 @@ def _provenance(files: ArmFiles, manifest: Mapping[str, Any]) -> dict[str, Any]:
             "in_flight": latency["session"].get("in_flight"),
             "memory_bytes": latency["peak_memory_bytes"],
             "device_memory_bytes": latency["device_memory_bytes"],
+            "energy_mj_per_frame": energy_per_frame(latency, row),
             "other_processors": sum(disturbance.values()) if disturbance else None,
             "build_seconds": engine["build_seconds"],
             "engine_bytes": engine["engine_bytes"],

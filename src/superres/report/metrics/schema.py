@@ -46,6 +46,7 @@ MEASURED = (
     "enqueue_p50_ms",
     "memory_bytes",
     "device_memory_bytes",
+    "energy_mj_per_frame",
     "other_processors",
     "macs",
     "limit_ms",
@@ -164,7 +165,11 @@ class Metrics(dy.Schema):
     )
     threads = _count("threads of the timed runtime")
     memory_bytes = _count("peak memory of the timing process")
-    device_memory_bytes = _count("its peak memory on a device with memory of its own")
+    device_memory_bytes = _count("memory that the arm takes on a CUDA device, by its runtime's account")
+    energy_mj_per_frame = _positive(
+        "millijoules per frame of the whole module: its mean power during the arm's own frames, times their "
+        "mean time"
+    )
     build_seconds = dy.Float64(nullable=True, min=0.0, description="time to build the engine")
     engine_bytes = dy.Int64(nullable=True, min=0, description="size of the engine's file")
     engine_sha256 = dy.String(nullable=True, regex=_SHA256, description="SHA-256 of the engine's file")

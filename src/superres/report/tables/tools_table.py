@@ -172,7 +172,8 @@ def _cell(row: ToolRow, reasons: Reasons) -> str:
     if row.psnr_db is None:
         return reasons.shorten(row.status)
     change = "" if row.psnr_loss_db is None or row.precision == "fp32" else f" ({-row.psnr_loss_db:+.3f})"
-    convolutions = "" if row.precision == "fp32" else f", {row.int8_convolutions} of {row.convolutions}"
+    told = row.precision != "fp32" and row.int8_convolutions is not None
+    convolutions = f", {row.int8_convolutions} of {row.convolutions}" if told else ""
     return f"{row.psnr_db:.3f}{change}{convolutions}"
 
 

@@ -55,7 +55,8 @@ class Build(Keys):
 
     workspace_mib: Maybe[Count] = Field(
         default=None,
-        description="Most MiB of device memory for a layer's scratch space; unlimited by default.",
+        description="Most MiB of device memory for a layer's scratch space; unlimited by default. 32 is what "
+        "torch2trt, the paper's tool, sets.",
     )
     fp16_fallback: bool = Field(
         default=False,

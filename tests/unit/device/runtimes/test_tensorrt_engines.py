@@ -9,57 +9,29 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from superres import models
 from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Settings
-from superres.models.export import export_onnx
-from superres.models.graphs.fp16 import convert_fp16
 from superres.models.graphs.uint8.casts import write_casts
-from superres.models.settings import weights_name
 from superres.quantization.qdq import quantize_onnx
-from superres.quantization.ranges.calibrate import calibrate_ranges
-from superres.quantization.ranges.calibration import RandomImages
-from superres.quantization.ranges.observation import observe_activations
-from superres.quantization.settings import CalibrationSettings
 
 from ..rtx import assert_int8_convolutions, convolution_types
+from ..trt.graphs import MODELS, write_graphs
 
-MODELS = ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor")
-WEIGHTS = Path(models.__path__[0]) / "weights"
 SIZES = {"smallest": [16, 16], "tuned": [32, 48], "largest": [64, 64]}
 FULL = {"smallest": [540, 960], "tuned": [540, 960], "largest": [540, 960]}
-
-
-def export_model(name: str, folder: Path) -> Path:
-    """Write a model's fp32.onnx, fp16.onnx and int8-dummy.onnx; returns the folder."""
-    fp32, ranges = folder / "fp32.onnx", folder / "ranges.json"
-    export_onnx(name, WEIGHTS / f"{weights_name(name)}.safetensors", fp32)
-    convert_fp16(fp32, folder / "fp16.onnx")
-    images = RandomImages("uniform", 0, 1, 48, 64)
-    observe_activations(fp32, images, folder / "observed.npz", model=name, threads=1)
-    calibrate_ranges(
-        fp32,
-        CalibrationSettings(name="dummy", method="minmax"),
-        ranges_out=ranges,
-        cache_out=folder / "ranges.cache",
-        model=name,
-        observed=folder / "observed.npz",
-    )
-    quantize_onnx(fp32, ranges, folder / "int8-dummy.onnx")
-    return folder
 
 
 @pytest.fixture(scope="module", params=MODELS)
 def model(request, tmp_path_factory) -> Path:
     """The folder of a model's ONNX files."""
-    return export_model(request.param, tmp_path_factory.mktemp(request.param))
+    return write_graphs(request.param, tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture(scope="module")
 def rgb(tmp_path_factory) -> Path:
     """The folder of the ONNX files of espcn_rgb."""
-    return export_model("espcn_rgb", tmp_path_factory.mktemp("rgb"))
+    return write_graphs("espcn_rgb", tmp_path_factory.mktemp("rgb"))
 
 
 def settings(precision: str, frames: str = "float32", sizes: Any = SIZES, **build: Any) -> Settings:

@@ -180,7 +180,7 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
         "border,timed_on,fps,fps_compute,in_flight,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_mean_ms,compute_p50_ms,"
         "enqueue_p50_ms,iterations,first_frame_ms,reference,speedup,speedup_low,speedup_high,rounds,other_processors,"
         "macs,limit_ms,limit_fraction,quantized_convolutions,int8_convolutions,threads,memory_bytes,"
-        "device_memory_bytes,build_seconds,engine_bytes,engine_sha256,onnx_sha256,seed,runtime_version,manifest,manifest_sha256,cautions,status"
+        "device_memory_bytes,energy_mj_per_frame,build_seconds,engine_bytes,engine_sha256,onnx_sha256,seed,runtime_version,manifest,manifest_sha256,cautions,status"
     )
     first, second = read_metrics(out).to_dicts()
     assert first["fps"] == 1000 / 47.5
