@@ -100,6 +100,9 @@ def test_weights_are_shipped_or_trained():
     assert PATHS.trained == [YCBCR]
     assert PATHS.weights(RGB) == f"src/superres/models/weights/{RGB}.safetensors"
     assert PATHS.weights(YCBCR) == PATHS.weights(FOLDED) == f"{R}/weights/{YCBCR}.safetensors"
+    own = PATHS.study.models[RGB].model_copy(update={"weights": "mine/w.safetensors"})
+    paths = Paths(PATHS.study.but(models={**PATHS.study.models, RGB: own}))
+    assert paths.weights(RGB) == "mine/w.safetensors"
 
 
 def test_calibrations_on_the_same_images_share_their_statistics():
