@@ -1,15 +1,21 @@
 """Build an arm's engine on its target."""
 
+from dataclasses import asdict
 from pathlib import Path
 
+from superres.device.runtimes.tiled import tile_sizes
 from superres.device.tasks.engine import frame_sizes
+from superres.models.graphs.footprint import measure_footprint
 from superres.scripting import script_log
 from superres.targets.run import job_of, run
 
 with script_log(snakemake.log[0]):
     settings = dict(snakemake.params.settings)
+    if snakemake.input.graph:
+        settings["footprint"] = asdict(measure_footprint(Path(snakemake.input.graph[0])))
     if snakemake.input.clips:
-        settings["sizes"] = frame_sizes([Path(clip) for clip in snakemake.input.clips])
+        sizes = frame_sizes([Path(clip) for clip in snakemake.input.clips])
+        settings["sizes"] = tile_sizes(sizes, settings["footprint"])
     job = job_of(
         "build_engine",
         snakemake.wildcards,

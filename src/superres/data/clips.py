@@ -16,6 +16,7 @@ from superres.device.base.outputs import Outputs, write_json
 from superres.device.base.progress import Progress
 from superres.device.frames.files import FrameWriter
 from superres.device.machine.facts import usable_cpus
+from superres.device.machine.memory import check_memory
 
 
 def prepare_clip(
@@ -39,6 +40,12 @@ def prepare_clip(
     readers = [open_source(source, wheels) for source in sources]
     shapes = [shape for reader in readers for shape in reader.shapes]
     halves = [(height // 2, width // 2) for height, width in shapes]
+    height, width = max(shapes, key=lambda shape: shape[0] * shape[1])
+    check_memory(
+        height * width * _BYTES_A_PIXEL,
+        f"prepare_clip {name}, frames of {width}x{height}",
+        "close other programs, or take smaller frames",
+    )
     with naming_full_disk(hr, "and run it again"):
         check_space([(hr.parent, _bytes(shapes)), (lr.parent, _bytes(halves))], f"frames of {name}")
         with (
@@ -66,6 +73,10 @@ def prepare_clip(
         }
         with Outputs({"index": str(index)}) as outputs:
             write_json(outputs["index"], content)
+
+
+# The decoded picture twice, and its filtered twin in float32.
+_BYTES_A_PIXEL = 2 * 3 + 3 * 4
 
 
 @dataclass(frozen=True)

@@ -59,12 +59,14 @@ class Paths(GraphPaths):
     def engine_inputs(self, arm: Arm) -> dict[str, list[str]]:
         """Return the inputs of the job that builds an engine.
 
-        `clips` are indices of clips, for a runtime whose engines are built for frame sizes. `calibration` has
-        the images of TensorRT's own calibration.
+        `graph` is the graph whose need of memory is known, in float32 planes. `clips` are indices of clips,
+        for a runtime whose engines are built for frame sizes. `calibration` has the images of TensorRT's own
+        calibration.
         """
         implicit = self.calibration_frames(self.study.calibration_of(arm)) if arm.implicit else []
         return {
             "model": self.engine_source(arm),
+            "graph": [graph] if (graph := self.counted_graph(arm)) else [],
             "clips": self.clips("json") if about(arm.runtime).sized else [],
             "calibration": implicit,
         }

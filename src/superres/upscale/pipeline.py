@@ -15,6 +15,7 @@ from superres.device.base.outputs import Outputs, read_json
 from superres.device.base.progress import Progress
 from superres.device.job import Job
 from superres.device.runtimes.base import Session, takes
+from superres.device.runtimes.tiled import tile_sizes, tiling_of
 from superres.device.tasks.engine import Engine
 from superres.targets.local import run_here
 from superres.upscale.codecs import Codec, chosen_codec
@@ -162,21 +163,26 @@ def open_for(size: tuple[int, int], engine: Engine, source: BuiltFrom, label: st
     runtime can't build the engine.
     """
     record = read_json(engine.record, ("status", "facts", "settings"))
-    if record["status"] != "ok" or takes(record["facts"], size):
-        yield engine.open()[0]
+    footprint = record["settings"].get("footprint")
+    part = tiling_of(size, footprint).tile if footprint else size
+    if record["status"] != "ok" or takes(record["facts"], part):
+        yield engine.open([size])[0]
         return
     height, width = size
     print(f"{label}: building an engine for frames of {width}x{height}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="superres-") as folder:
         built = replace(engine, path=Path(folder, "engine.bin"), record=Path(folder, "engine.json"))
         run_here(_build(built, record["settings"], source, size, label))
-        yield built.open()[0]
+        yield built.open([size])[0]
 
 
 def _build(
     engine: Engine, settings: dict[str, Any], source: BuiltFrom, size: tuple[int, int], label: str
 ) -> Job:
     sides = list(size)
+    sizes = dict.fromkeys(("smallest", "tuned", "largest"), sides)
+    if footprint := settings.get("footprint"):
+        sizes = tile_sizes(sizes, footprint)
     inputs = {"model": source.model, "calibration": source.calibration}
     return Job(
         task="build_engine",
@@ -185,6 +191,6 @@ def _build(
         threads=engine.threads,
         inputs={name: path for name, path in inputs.items() if path is not None},
         outputs={"engine": str(engine.path), "record": str(engine.record)},
-        settings={**settings, "sizes": dict.fromkeys(("smallest", "tuned", "largest"), sides)},
+        settings={**settings, "sizes": sizes},
         label=label,
     )

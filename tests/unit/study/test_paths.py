@@ -169,6 +169,7 @@ def test_a_step_reads_what_the_recipe_before_it_made(
 def test_what_an_engine_is_built_from(arm: Arm, source: str | None, counted: str | None, sized: bool):
     assert PATHS.engine_inputs(arm) == {
         "model": [f"{R}/{source}"] if source else [],
+        "graph": [f"{R}/onnx/{RGB}/{counted}.onnx"] if counted else [],
         "clips": INDICES if sized else [],
         "calibration": [f"{PHOTOGRAPHS}.npy"] if arm.implicit else [],
     }

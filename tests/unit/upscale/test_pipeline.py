@@ -243,7 +243,7 @@ def test_frames_of_another_size_have_an_engine_built(arm: tuple[Engine, BuiltFro
     before = engine.path.read_bytes(), engine.record.read_bytes()
     frame = np.random.default_rng(0).integers(0, 256, (30, 22, 3), np.uint8)
     with pytest.raises(UserError, match=r"expected frames \(1, 24, 32, 3\), .* found \(1, 30, 22, 3\)"):
-        engine.open()[0].run(frame)
+        engine.open([frame.shape[:2]])[0].run(frame)
     with open_for((30, 22), engine, source, "video") as session:
         found = session.run(frame).copy()
     assert "video: building an engine for frames of 22x30" in capfd.readouterr().err

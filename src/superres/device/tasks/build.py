@@ -14,7 +14,13 @@ from superres.device.tasks.engine import runtime_settings
 
 INPUTS = ("[model]", "[calibration]")
 OUTPUTS = ("engine", "record")
-SETTINGS = {"[options]": MAPPING, "[sizes]": MAPPING, "[calibration]": MAPPING, "[form]": TEXT}
+SETTINGS = {
+    "[options]": MAPPING,
+    "[sizes]": MAPPING,
+    "[calibration]": MAPPING,
+    "[form]": TEXT,
+    "[footprint]": MAPPING,
+}
 
 
 def run(job: Job, outputs: Outputs) -> Dict[str, Any]:

@@ -11,7 +11,8 @@ from superres.device.frames.files import Frames, open_frames
 from superres.device.job import Job
 from superres.device.machine.facts import describe_machine, usable_cpus
 from superres.device.runtimes import load_runtime
-from superres.device.runtimes.base import Session, Settings
+from superres.device.runtimes.base import Session, Settings, Size
+from superres.device.runtimes.tiled import TiledSession, check_room, tiling_of
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,21 @@ def runtime_settings(job: Job) -> Settings:
     return Settings(job.precision, min(job.threads, usable_cpus()), job.options)
 
 
-def open_arm(job: Job) -> Tuple[Session, Dict[str, Any]]:
-    """Open the job's engine; returns the session and facts of the engine for the record.
+def open_arm(job: Job, sizes: Sequence[Size]) -> Tuple[Session, Dict[str, Any]]:
+    """Open the job's engine for frames of some sizes (height, width); returns the session and facts of the
+    engine for the record.
 
-    Raises UnsupportedError with the reason if no engine was built, UserError if engine and record don't
-    belong together or to this job.
+    Frames too large for the memory of one pass run in tiles. Raises UnsupportedError with the reason if no
+    engine was built, UserError if engine and record don't belong together or to this job, and if the frames
+    need more memory than there is.
     """
     paths = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
-    return open_engine(*paths, job.runtime, runtime_settings(job))
+    return open_engine(*paths, job.runtime, runtime_settings(job), sizes)
 
 
-def open_engine(engine: Path, path: Path, runtime: str, settings: Settings) -> Tuple[Session, Dict[str, Any]]:
+def open_engine(
+    engine: Path, path: Path, runtime: str, settings: Settings, sizes: Sequence[Size]
+) -> Tuple[Session, Dict[str, Any]]:
     """Open an engine with the record of its build, `path`; returns and raises as `open_arm` does."""
     record = read_json(path, ("status", "runtime", "precision", "settings", "engine_sha256", "facts"))
     found = {**record, "options": record["settings"].get("options", {})}
@@ -53,7 +58,12 @@ def open_engine(engine: Path, path: Path, runtime: str, settings: Settings) -> T
     sha256 = sha256_file(engine)
     if sha256 != record["engine_sha256"]:
         raise UserError(f"{engine}: it is not the engine that {path} describes; build the engine again")
+    footprint = record["settings"].get("footprint")
+    if footprint:
+        check_room(sizes, footprint, f"{runtime} {settings.precision}")
     session = load_runtime(runtime).open_engine(engine, replace(settings, facts=record["facts"]))
+    if footprint and any(len(tiling_of(size, footprint)) > 1 for size in set(sizes)):
+        session = TiledSession(session, footprint)
     return session, {"engine_sha256": sha256}
 
 
@@ -68,10 +78,10 @@ class Engine:
     path: Path
     record: Path
 
-    def open(self) -> Tuple[Session, Dict[str, Any]]:
-        """Open it; see `open_arm`."""
+    def open(self, sizes: Sequence[Size]) -> Tuple[Session, Dict[str, Any]]:
+        """Open it for frames of some sizes; see `open_arm`."""
         settings = Settings(self.precision, min(self.threads, usable_cpus()), self.options)
-        return open_engine(self.path, self.record, self.runtime, settings)
+        return open_engine(self.path, self.record, self.runtime, settings, sizes)
 
 
 def read_clip(path: Path) -> Clip:

@@ -139,7 +139,7 @@ def _time_arm(job: Job, lr: Frames, plan: Plan) -> tuple[dict[str, Any], list[Ro
     with ExitStack() as stack:
         partner = _start_reference(job, stack)
         started = time.perf_counter()
-        session, facts = open_arm(job)
+        session, facts = open_arm(job, lr.shapes)
         open_seconds = time.perf_counter() - started
         if session.reference:
             raise UnsupportedError(f"{job.runtime} is a reference for PSNR, not made for speed")

@@ -5,6 +5,7 @@ Profiling separates operations, which makes their sum longer than a frame takes.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,15 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     """
     clip = read_clip(Path(job.inputs["clip"]))
     lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
-    session, facts = open_arm(job)
+    session, facts = open_arm(job, clip.lr_shapes[:1])
     times = session.profile(read_frame(lr, 0), int(job.settings["runs"]))
     write_csv(outputs["profile"], HEADER, [_text(time) for time in times])
     return {
         **facts,
         "clip": clip.name,
         "clip_sha256": clip.sha256,
-        "pixels": clip.lr_shapes[0][0] * clip.lr_shapes[0][1],
+        # Of a frame in tiles, one tile is measured.
+        "pixels": math.prod(session.facts().get("tile", clip.lr_shapes[0])),
         "layers": len({time.layer for time in times}),
     }
 

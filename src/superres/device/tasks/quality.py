@@ -38,7 +38,7 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     hr = open_clip_frames(Path(job.inputs["hr"]), clip.hr_shapes)
     lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
     opened = time.perf_counter()
-    session, facts = open_arm(job)
+    session, facts = open_arm(job, clip.lr_shapes)
     started = time.perf_counter()
     kept = int(job.settings.get("sample_frame", 0)) % len(lr) if "sample" in outputs else -1
     rows: list[tuple[Any, ...]] = []
@@ -57,6 +57,7 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
         "clip": clip.name,
         "clip_sha256": clip.sha256,
         "frames": len(rows),
+        "session": session.facts(),
         "open_seconds": round(started - opened, 3),
         "runtime_seconds": round(runtime_seconds, 6),
         "total_seconds": round(time.perf_counter() - started, 6),

@@ -80,8 +80,8 @@ def _serve(engine: Engine, lr: Path, clip: Path, pipe: Connection) -> None:
     # Ctrl-C is meant for the process that started this one, which then ends the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        session, facts = engine.open()
         frames = open_clip_frames(lr, read_clip(clip).lr_shapes)
+        session, facts = engine.open(frames.shapes)
     except (UserError, UnsupportedError) as error:
         pipe.send((type(error).__name__, str(error)))
         return

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
+from onnx import shape_inference
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
@@ -107,3 +108,22 @@ def observed_tensors(convolutions: Sequence[Convolution]) -> list[str]:
     """Return the tensors whose ranges are measured: input and output of each convolution, each once."""
     names = [name for convolution in convolutions for name in (convolution.data, convolution.output)]
     return list(dict.fromkeys(names))
+
+
+def known_shapes(model: onnx.ModelProto, side: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all tensors for an RGB frame of side x side, as far as they can be inferred."""
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    del fixed.graph.value_info[:]
+    for value in (*fixed.graph.input, *fixed.graph.output):
+        value.type.tensor_type.ClearField("shape")
+    for value in fixed.graph.input:
+        for size in (1, 3, side, side):
+            value.type.tensor_type.shape.dim.add().dim_value = size
+    inferred = shape_inference.infer_shapes(fixed, data_prop=True)
+    found = {
+        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        for value in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
+    }
+    found |= {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    return {name: shape for name, shape in found.items() if shape and all(shape)}

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from onnx import shape_inference
 
 from superres.device.base.errors import UserError
-from superres.models.graphs.onnx_file import load_onnx
+from superres.models.graphs.onnx_file import known_shapes, load_onnx
 
 _SIDE = 64
 
@@ -64,7 +63,7 @@ def macs_by_name(path: Path) -> dict[str, float]:
 
 def _convolutions(model: onnx.ModelProto, path: Path) -> Iterator[tuple[onnx.NodeProto, float]]:
     """Yield every convolution with its multiply-adds per LR pixel."""
-    shapes = _shapes(model)
+    shapes = known_shapes(model, _SIDE)
     for node in model.graph.node:
         if node.op_type != "Conv":
             continue
@@ -83,22 +82,3 @@ def executed_convolutions(facts: Mapping[str, Any]) -> tuple[int | None, int | N
     if "int8_convolutions" in facts:
         return facts["int8_convolutions"], facts["int8_convolutions"] + facts["float_convolutions"]
     return None, None
-
-
-def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Return the known shapes of all tensors for a frame of `_SIDE` x `_SIDE`."""
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
-    del fixed.graph.value_info[:]
-    for value in (*fixed.graph.input, *fixed.graph.output):
-        value.type.tensor_type.ClearField("shape")
-    for value in fixed.graph.input:
-        for size in (1, 3, _SIDE, _SIDE):
-            value.type.tensor_type.shape.dim.add().dim_value = size
-    inferred = shape_inference.infer_shapes(fixed, data_prop=True)
-    found = {
-        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-        for value in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
-    }
-    found |= {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-    return {name: shape for name, shape in found.items() if shape and all(shape)}

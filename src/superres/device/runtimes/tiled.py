@@ -1,0 +1,106 @@
+"""An engine on frames too large for its memory: tile after tile, joined to the whole picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+from superres.device.base.errors import UserError
+from superres.device.frames.tiles import Tiling, cut_into_tiles
+from superres.device.machine.memory import check_memory
+from superres.device.runtimes.base import LayerTime, Session, Size
+
+if TYPE_CHECKING:
+    import numpy as np
+
+TILE_BYTES = 4 << 30
+"""Memory of a tile at most, by its footprint. It is fixed, so that every machine cuts the same tiles."""
+
+_REMEDY = "close other programs, run fewer jobs at a time (--cores), or take smaller frames"
+
+
+def tiling_of(size: Size, footprint: Mapping[str, Any]) -> Tiling:
+    """Return how frames of a size are cut for a graph of a footprint: its bytes a pixel, radius, multiple.
+
+    A network whose result depends on the whole frame has one tile.
+    """
+    radius, pixels = footprint["radius"], size[0] * size[1]
+    if radius is None:
+        return Tiling(size, size, 0)
+    most = max(1, TILE_BYTES // footprint["bytes_per_pixel"])
+    return cut_into_tiles(size, min(most, pixels), radius, footprint["multiple"])
+
+
+def tile_sizes(sizes: Mapping[str, Sequence[int]], footprint: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return sizes of an engine's frames, each as the tile that it is cut into."""
+    return {name: list(tiling_of((side[0], side[1]), footprint).tile) for name, side in sizes.items()}
+
+
+def check_room(sizes: Sequence[Size], footprint: Mapping[str, Any], label: str) -> None:
+    """Raise UserError if the largest of some frames, or its tile, needs more memory than there is."""
+    height, width = max(sizes, key=lambda size: size[0] * size[1])
+    tile = tiling_of((height, width), footprint).tile
+    whole = ", whose network can't run in tiles," if footprint["radius"] is None else ""
+    check_memory(
+        tile[0] * tile[1] * footprint["bytes_per_pixel"],
+        f"{label}{whole} on frames of {width}x{height}",
+        _REMEDY,
+    )
+
+
+class TiledSession(Session):
+    """A session that cuts frames into tiles where their size asks for it; small ones run whole.
+
+    Tiles take no part in queues and streams of the session that they run in.
+    """
+
+    def __init__(self, session: Session, footprint: Mapping[str, Any]):
+        self._session = session
+        self._footprint = footprint
+        self._tiling = Tiling((0, 0), (0, 0), 0)
+        self._frame: np.ndarray | None = None
+        self.reference = session.reference
+
+    def preprocess(self, frame: np.ndarray) -> np.ndarray:
+        size = (frame.shape[0], frame.shape[1])
+        if size != self._tiling.size:
+            self._tiling = tiling_of(size, self._footprint)
+            self._frame = None
+        return frame
+
+    def execute(self, inputs: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        if len(self._tiling) == 1:
+            return self._session.run(inputs)
+        height, width = self._tiling.tile
+        for rows in self._tiling.spans(0):
+            for columns in self._tiling.spans(1):
+                tile = inputs[rows.start : rows.start + height, columns.start : columns.start + width]
+                result = self._session.run(np.ascontiguousarray(tile))
+                scale = result.shape[0] // height
+                if self._frame is None:
+                    shape = (scale * inputs.shape[0], scale * inputs.shape[1], 3)
+                    self._frame = np.empty(shape, np.uint8)
+                kept = (slice(scale * s.first, scale * s.last) for s in (rows, columns))
+                inside = (
+                    slice(scale * (s.first - s.start), scale * (s.last - s.start)) for s in (rows, columns)
+                )
+                self._frame[tuple(kept)] = result[tuple(inside)]
+        if self._frame is None:
+            raise UserError(f"expected a frame, found {inputs.shape}")
+        return self._frame
+
+    def postprocess(self, outputs: np.ndarray) -> np.ndarray:
+        return outputs
+
+    def profile(self, frame: np.ndarray, runs: int) -> list[LayerTime]:
+        self.preprocess(frame)
+        height, width = self._tiling.tile
+        return self._session.profile(frame[:height, :width].copy(), runs)
+
+    def device_memory_bytes(self) -> int | None:
+        return self._session.device_memory_bytes()
+
+    def facts(self) -> dict[str, Any]:
+        """Return the tiles of the last frame beside the session's own facts."""
+        return {**self._session.facts(), "tiles": len(self._tiling), "tile": list(self._tiling.tile)}

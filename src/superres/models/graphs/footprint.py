@@ -1,0 +1,181 @@
+"""What a graph needs of a frame: memory for each pixel, and how far a pixel of the result looks around.
+
+Both decide whether a large frame is cut into tiles (`superres.device.frames.tiles`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, lcm, prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from superres.models.graphs.onnx_file import known_shapes, load_onnx
+
+Constants = dict[str, np.ndarray]
+
+_SIDE = 64
+# Bytes of a value, in any type: runtimes keep copies in layouts of their own and scratch memory for
+# convolutions. ESPCN_RGB in PyTorch takes 1.8 times its largest set of living tensors in float32.
+_BYTES = 8
+
+# Operators that mix pixels over the whole frame: a tile would give another result.
+_GLOBAL = {
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "GroupNormalization",
+    "MatMul",
+    "Gemm",
+    "Softmax",
+    "Attention",
+    "Reshape",
+    "Flatten",
+    "ReduceMean",
+    "ReduceMax",
+    "ReduceMin",
+    "ReduceSum",
+    "ReduceL2",
+    "CumSum",
+    "GridSample",
+    "Einsum",
+    "LSTM",
+    "GRU",
+    "RNN",
+}
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Need of a graph: `bytes_per_pixel` of the LR frame, and the reach of one pixel of the result.
+
+    `radius` is in LR pixels to each side; None if the result depends on the whole frame. Tiles begin at a
+    `multiple` of pixels, so that graphs that work at a smaller size see the same groups of pixels.
+    """
+
+    bytes_per_pixel: int
+    radius: int | None
+    multiple: int
+
+
+def measure_footprint(path: Path) -> Footprint:
+    """Return the footprint of an ONNX file; raises UserError if it is none."""
+    model = load_onnx(path)
+    radius, multiple = _reach(model)
+    return Footprint(_bytes_per_pixel(model), radius, multiple)
+
+
+def _bytes_per_pixel(model: onnx.ModelProto) -> int:
+    """Return the most bytes that are in use at a time, for a frame's pixel."""
+    shapes = known_shapes(model, _SIDE)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    last_read = {name: at for at, node in enumerate(model.graph.node) for name in node.input}
+    values = {name: prod(shape) for name, shape in shapes.items() if name not in constants}
+    living = {value.name for value in model.graph.input}
+    kept = {value.name for value in model.graph.output}
+    most = 0
+    for at, node in enumerate(model.graph.node):
+        living |= set(node.output)
+        most = max(most, sum(values.get(name, 0) for name in living))
+        living = {name for name in living if last_read.get(name, -1) > at or name in kept}
+    return ceil(most * _BYTES / _SIDE**2)
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """The reach of a tensor's pixels in LR pixels, and its pixels for each LR pixel in one direction."""
+
+    radius: Fraction
+    scale: Fraction
+
+    def wider(self, pixels: Fraction | int, scale: Fraction | int = 1) -> "_Reach":
+        """Return the reach after an operator that looks `pixels` of this tensor to each side."""
+        return _Reach(self.radius + Fraction(pixels) / self.scale, self.scale * scale)
+
+
+def _reach(model: onnx.ModelProto) -> tuple[int | None, int]:
+    """Return the radius of a graph, or None, and the multiple of pixels that it works in."""
+    constants = _constants(model)
+    found = {value.name: _Reach(Fraction(0), Fraction(1)) for value in model.graph.input}
+    smallest, bounded = Fraction(1), True
+    for node in model.graph.node:
+        reaches = [found[name] for name in node.input if name in found]
+        if not reaches or node.op_type in ("Shape", "Size"):
+            continue
+        widest = max(reaches, key=lambda reach: reach.radius)
+        result = _OPERATORS.get(node.op_type, _as_it_is)(node, widest, constants)
+        if node.op_type in _GLOBAL or result is None:
+            bounded, result = False, widest
+        smallest = min(smallest, result.scale)
+        found |= dict.fromkeys(node.output, result)
+    radius = max(found[value.name].radius for value in model.graph.output if value.name in found)
+    multiple = lcm(*(part.denominator for part in [smallest]))
+    return (ceil(ceil(radius) / multiple) * multiple if bounded else None), multiple
+
+
+def _constants(model: onnx.ModelProto) -> Constants:
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant" and (value := _attributes(node).get("value")) is not None:
+            found[node.output[0]] = numpy_helper.to_array(value)
+    return found
+
+
+def _as_it_is(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _Reach:
+    return reach
+
+
+def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    return {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
+
+
+def _convolution(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _Reach:
+    given = _attributes(node)
+    # Weights of a Q/DQ graph are no constants of the convolution itself, but it states its kernel.
+    kernel = given.get("kernel_shape") or constants[node.input[1]].shape[2:]
+    dilations = given.get("dilations") or [1] * len(kernel)
+    sides = [(size - 1) * dilation for size, dilation in zip(kernel, dilations, strict=True)]
+    stride = max(given.get("strides") or [1])
+    return reach.wider(
+        Fraction(max(sides) + 1, 2) if max(sides) % 2 else max(sides) // 2, Fraction(1, stride)
+    )
+
+
+def _transposed(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _Reach:
+    given = _attributes(node)
+    kernel = given.get("kernel_shape") or constants[node.input[1]].shape[2:]
+    stride = max(given.get("strides") or [1])
+    return reach.wider(ceil(Fraction(max(kernel), stride)), stride)
+
+
+def _block_size(node: onnx.NodeProto) -> int:
+    return _attributes(node)["blocksize"]
+
+
+def _resize(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _Reach | None:
+    """Return the reach after a Resize; None unless its scales are constant."""
+    scales = next((constants[name] for name in node.input[2:3] if len(constants.get(name, ())) == 4), None)
+    if scales is None:
+        return None
+    factor = Fraction(float(scales[2])).limit_denominator(64)
+    support = {b"cubic": 2, b"linear": 1}.get(_attributes(node).get("mode", b"nearest"), 1)
+    # An antialiased reduction reaches farther, as its kernel is stretched.
+    return reach.wider(Fraction(support) / min(factor, 1), factor)
+
+
+_Operator = Callable[[onnx.NodeProto, _Reach, Constants], _Reach | None]
+_OPERATORS: dict[str, _Operator] = {
+    "Conv": _convolution,
+    "ConvInteger": _convolution,
+    "ConvTranspose": _transposed,
+    "AveragePool": _convolution,
+    "MaxPool": _convolution,
+    "Resize": _resize,
+    "DepthToSpace": lambda node, reach, _: reach.wider(0, _block_size(node)),
+    "SpaceToDepth": lambda node, reach, _: reach.wider(1, Fraction(1, _block_size(node))),
+}
