@@ -27,7 +27,7 @@ from superres.quantization.steps.base import StepJob, refine_onnx
 
 from .network import write_set
 
-MODELS = ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor")
+MODELS = ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor", "plain_c16_m4")
 WEIGHTS = Path(models.__path__[0]) / "weights"
 QAT = {"steps": 4, "batch": 1, "patch": 16, "learning_rate": 1e-4, "range_learning_rate": 1e-3, "seed": 0}
 SETTINGS = {

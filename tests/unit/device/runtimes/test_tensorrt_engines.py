@@ -25,7 +25,7 @@ from superres.quantization.settings import CalibrationSettings
 
 from ..rtx import assert_int8_convolutions, convolution_types
 
-MODELS = ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor")
+MODELS = ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor", "plain_c16_m4")
 WEIGHTS = Path(models.__path__[0]) / "weights"
 SIZES = {"smallest": [16, 16], "tuned": [32, 48], "largest": [64, 64]}
 FULL = {"smallest": [540, 960], "tuned": [540, 960], "largest": [540, 960]}
