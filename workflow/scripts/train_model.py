@@ -3,14 +3,21 @@
 from pathlib import Path
 
 from superres.models.settings import NetworkSettings, TrainingSettings
+from superres.models.training.teacher import Teaching
 from superres.models.training.train import train_model
 from superres.scripting import script_log
 
 with script_log(snakemake.log[0]):
+    settings = TrainingSettings(**snakemake.params.settings)
+    teacher = None
+    if settings.teacher is not None:
+        network = NetworkSettings(**snakemake.params.teacher_network)
+        teacher = Teaching(settings.teacher, Path(snakemake.input.teacher), network)
     train_model(
         model=snakemake.wildcards.model,
-        settings=TrainingSettings(**snakemake.params.settings),
+        settings=settings,
         network=NetworkSettings(**snakemake.params.network),
+        teacher=teacher,
         training=Path(snakemake.input.training),
         validation=Path(snakemake.input.validation),
         weights_out=Path(snakemake.output.weights),

@@ -58,12 +58,14 @@ class GraphPaths:
         return f"{self.results}/training/{getattr(self.study.models[model].training, role)}.{kind}"
 
     def training_inputs(self, model: str) -> dict[str, str]:
-        """Return the inputs of a model's training: the index, HR and LR frames of both of its sets."""
-        return {
+        """Return the inputs of a training: index, HR and LR frames of both sets, and a teacher's weights."""
+        teacher = self.study.models[model].training.teacher
+        inputs = {
             f"{role.removesuffix('_set')}{name}": self.training_set(model, role, kind)
             for role in TRAINING_ROLES
             for name, kind in (("", "json"), ("_hr", "hr.npy"), ("_lr", "lr.npy"))
         }
+        return inputs if teacher is None else {**inputs, "teacher": self.weights(teacher.model)}
 
     def image_set(self, role: str, name: str) -> Clip | TrainingSet:
         """Return the clip (folder `frames`) or training set (folder `training`) of a name."""

@@ -96,6 +96,11 @@ class JobSettings:
         """Return the arguments of `NetworkSettings`."""
         return self.study.models[model].model_dump(include={*NetworkSettings.model_fields}, exclude_none=True)
 
+    def teacher_network(self, model: str) -> Settings:
+        """Return the arguments of `NetworkSettings` for the teacher of a model; none without one."""
+        teacher = self.study.models[model].training.teacher
+        return self.network(teacher.model) if teacher is not None else {}
+
     def training(self, model: str) -> Settings:
         """Return the arguments of `TrainingSettings`."""
         return self.study.models[model].training.settings

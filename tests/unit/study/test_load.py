@@ -44,6 +44,15 @@ def own(config: Config, architecture: Config, weights: str = "train") -> None:
     config["models"][0] = {"name": "mine", "architecture": architecture, "weights": weights}
 
 
+def taught(config: Config, **teachers: str) -> None:
+    """Train some models with a teacher each."""
+    folder = {"type": "images", "path": "a"}
+    config["training_sets"] = [{"name": name, "sources": [folder]} for name in ("training", "validation")]
+    for model in config["models"]:
+        if model["name"] in teachers:
+            model |= {"weights": "train", "training": {"teacher": {"model": teachers[model["name"]]}}}
+
+
 def test_default_study_has_the_arms_of_the_table():
     study = load_study(DEFAULT)
     arms = {(arm.runtime, arm.model, arm.precision) for arm in study.arms}
@@ -389,6 +398,25 @@ MISTAKES = {
     "a key of another kind": (
         lambda c: own(c, {"kind": "fsrcnn", "unshuffle": 2}),
         ["models[0].architecture.unshuffle: unknown key", "known here: colour, anchor"],
+    ),
+    "a teacher that isn't there": (
+        lambda c: taught(c, espcn_rgb="bicubic"),
+        [
+            "training.teacher.model of espcn_rgb: expected a network from `models` (espcn_rgb",
+            "found 'bicubic'",
+        ],
+    ),
+    "teachers of each other": (
+        lambda c: taught(c, espcn_rgb="espcn_ycbcr", espcn_ycbcr="espcn_rgb"),
+        ["training.teacher.model: expected teachers that don't learn from their pupils", " teaches "],
+    ),
+    "its own teacher": (
+        lambda c: taught(c, espcn_ycbcr="espcn_ycbcr_folded"),
+        ["don't learn from their pupils, found espcn_ycbcr teaches espcn_ycbcr"],
+    ),
+    "a teacher without a share": (
+        lambda c: c.update(training={"teacher": {"model": "espcn_rgb", "share": 0}}),
+        ["training.teacher.share: expected more than 0, found 0"],
     ),
     "unknown luma": (
         lambda c: c.update(quality={"luma": "studio_swing"}),
