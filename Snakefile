@@ -10,6 +10,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/verify.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/quantization.smk"
@@ -26,12 +27,15 @@ localrules:
     check_device,
     clean_device,
     verify,
+    repair,
     profile,
     upscale,
 
 
 onstart:
-    lock_study()
+    # Repairing locks it before it removes files.
+    if LOCK is None:
+        lock_study()
     lift_job_limit()
 
 

@@ -15,6 +15,7 @@ os.environ.update(
 from superres.code_version import code_digest
 from superres.data.sources.source import FILES, read_in_any_order
 from superres.device.base.errors import UserError
+from superres.device.base.garbage import spare_imports
 from superres.device.runtimes import engine_identity
 from superres.study.check import check_study, leave_out_missing, study_notes
 from superres.study.facts import Facts
@@ -23,6 +24,9 @@ from superres.study.keys.arms import Arm
 from superres.study.load import load_study
 from superres.study.graph_paths import DOWNLOADS, PACKAGES
 from superres.study.paths import Paths
+
+# Snakemake's objects live to its end, too: looking through them takes a third of a dry run.
+spare_imports(collect_after=100_000)
 
 # For check_device and clean_device: `--config target=NAME`; no part of the study.
 CHOSEN_TARGET = config.pop("target", None)
@@ -91,13 +95,10 @@ def listed(method, *names):
 
 def code(*names):
     """Digest of the code of rules' scripts and of modules loaded by name: an edit reruns the rule."""
-    return code_digest(*map(code_file, names))
-
-
-def code_file(name):
-    """A module of the package as it is, a rule as the path of its script."""
     scripts = Path(workflow.basedir, "workflow/scripts")
-    return name if name.endswith(".py") else scripts / f"{name}.py"
+    return code_digest(
+        *(name if name.endswith(".py") else scripts / f"{name}.py" for name in names)
+    )
 
 
 def threads_here(count):

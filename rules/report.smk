@@ -183,3 +183,25 @@ rule draw_plot:
         code=lambda wildcards: code("draw_plot", FACTS.plot_module(wildcards.plot)),
     script:
         "../workflow/scripts/draw_plot.py"
+
+
+# Asked for by its name. It makes nothing, so it runs each time.
+rule verify:
+    log:
+        f"{LOGS}/verify.log",
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    params:
+        wanted=lambda wildcards: [wanted()],
+        remedy=os.environ[REPAIR_COMMAND],
+    script:
+        "../workflow/scripts/verify.py"
+
+
+# Makes damaged files again, then verifies.
+use rule verify as repair with:
+    input:
+        damaged,
+    log:
+        f"{LOGS}/repair.log",

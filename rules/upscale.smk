@@ -16,7 +16,7 @@ if STUDY.upscale is not None:
         params:
             arm=asdict(STUDY.upscale.arm),
             engine=SETTINGS.engine(STUDY.upscale.arm),
-            settings={"codec": STUDY.upscale.codec, "crf": STUDY.upscale.crf},
+            settings=STUDY.upscale.model_dump(include={"codec", "crf", "deinterlace"}),
             code=code(
                 "upscale_video",
                 FACTS.task_module("build_engine"),

@@ -19,11 +19,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
+from superres.device.base.errors import UserError
 from superres.device.frames.files import open_frames
 from superres.device.frames.psnr import mean_squared_errors, psnr
 from superres.report import labels
 from superres.report.plots import figures
 from superres.report.plots.samples import find_detail
+from superres.report.receipts import Receipts
 
 DOCS = Path(__file__).parents[1]
 COLUMNS: Sequence[str] = (
@@ -154,6 +156,14 @@ def main() -> None:
     missing = [path for path in (options.study / "metrics.csv", *plots) if not path.is_file()]
     if missing:
         parser.error(f"expected a finished study with {missing[0]}, found no such file")
+    read = [options.study / "metrics.csv", *plots]
+    read += (
+        path for name in ("manifest*.json", "sample*.npy") for path in options.study.glob(f"arms/**/{name}")
+    )
+    try:
+        Receipts(options.study).check(map(str, read), "snakemake --cores 4 repair")
+    except UserError as error:
+        parser.error(str(error))
     with (options.study / "metrics.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     folder, pictures = options.docs / "figures/default", options.docs / "pictures"

@@ -1,16 +1,19 @@
-"""Helpers of workflow scripts: a log, and one line for a user's mistake."""
+"""Helpers of workflow scripts: a log, receipts, and one line for a user's mistake."""
 
+import os
 import sys
 import traceback
-from collections.abc import Sequence
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
 from superres.data.download.addresses import redact
 from superres.device.base.errors import UserError
+from superres.device.base.garbage import spare_imports
 from superres.device.machine.facts import usable_cpus
+from superres.report.receipts import REPAIR_COMMAND, Receipts
 
 
 def threads_side_by_side(threads: int) -> int:
@@ -58,6 +61,7 @@ class script_log:  # noqa: N801 (used as a function)
         self._stack = ExitStack()
 
     def __enter__(self) -> None:
+        spare_imports()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._stack.enter_context(self._path.open("w", encoding="utf-8"))
         tee = _Tee(sys.stderr, self._file)
@@ -73,3 +77,21 @@ class script_log:  # noqa: N801 (used as a function)
                 sys.exit(1)
             if value is not None:
                 traceback.print_exception(value, file=self._file)
+
+
+@contextmanager
+def script_job(log: str, inputs: Iterable[str] = (), outputs: Iterable[str] = ()) -> Iterator[None]:
+    """Run the body of a script in `script_log`, as a job whose files are known by their hashes.
+
+    Raises UserError for an input that was changed since its own job made it. When the body has ended well,
+    the outputs get their receipts (`superres.report.receipts`).
+    """
+    path = Path(log)
+    with script_log(log):
+        if (receipts := Receipts.of_log(path)) is None:
+            yield
+            return
+        used = receipts.check(inputs, os.environ.get(REPAIR_COMMAND, "snakemake --cores 4 repair"))
+        yield
+        job = path.relative_to(receipts.study / "logs").with_suffix("")
+        receipts.write(job.as_posix(), outputs, used)

@@ -12,7 +12,7 @@ from project_copy import ROOT, Project, read_jobs
 from superres.quantization.settings import TOOLS
 
 STUDIES = sorted(path.name for path in (ROOT / "studies").glob("*.yaml"))
-HEAVY = ("torch", "numpy", "cv2", "polars", "matplotlib", "onnx", "onnxruntime", "openvino")
+HEAVY = ("torch", "numpy", "cv2", "av", "polars", "matplotlib", "onnx", "onnxruntime", "openvino")
 
 
 def make_image_folders(project: Project, study: Any) -> None:
@@ -412,3 +412,5 @@ def test_an_arm_of_a_device_leaves_this_machine_to_others(project: Project):
         done = project.snakemake("-n", "--cores", "4", f"--configfile={study}", arm)
         (block,) = [part for part in done.stdout.split("\nrule ") if part.startswith("measure_latency:")]
         assert ("threads: 4" in block) == (threads == 4)
+        # What has this machine to itself waits until nothing else is left to do.
+        assert ("priority: -1" in block) == (threads == 4)

@@ -107,7 +107,7 @@ KEYS = {
         {**of_engines(9), "measure_latency": ALL, "write_manifest": ALL},
     ),
     "how long arms are timed": (
-        "min_seconds: 0.2",
+        "min_seconds: 0.1",
         "min_seconds: 0.3",
         of_figures(ALL, measure_latency=ALL),
     ),

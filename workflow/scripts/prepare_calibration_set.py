@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from superres.data.calibration_sets import prepare_calibration_set
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     [images] = snakemake.params.images
     prepare_calibration_set(
         name=images.name,

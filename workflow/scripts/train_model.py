@@ -5,9 +5,9 @@ from pathlib import Path
 from superres.models.settings import NetworkSettings, TrainingSettings
 from superres.models.training.teacher import Teaching
 from superres.models.training.train import train_model
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     settings = TrainingSettings(**snakemake.params.settings)
     teacher = None
     if settings.teacher is not None:

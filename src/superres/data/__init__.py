@@ -9,5 +9,6 @@ Start here:
 - `sources.package_images.download_wheel`: a pinned wheel.
 - `sources.registry.AnySource`: the keys of a source in a study. `sources.source.resolve` makes a `Source`.
 - `sources.registry.check_source`, `sources.source.check_disjoint`: the checks before any work starts.
+- `video.reader.VideoReader`, `video.facts.video_facts`: the one reader of videos, for `upscale` too.
 - `resampling.downsample`: HR to LR, and the names of the kernels.
 """

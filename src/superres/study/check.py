@@ -22,6 +22,7 @@ from superres.quantization.settings import INSTALL, TOOLS, Calibration
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
 from superres.study.keys.models import BASELINE, TRAINING_ROLES
 from superres.study.keys.quantization import Executor
+from superres.study.keys.report import Upscale
 from superres.study.keys.study import Study
 
 TENSORRT_METHODS = ("entropy", "minmax")
@@ -65,8 +66,13 @@ def _leave_out_tools(study: Study) -> Study:
 
 
 def study_notes(study: Study) -> list[str]:
+    """Return `table_notes`, and a line for each thing of a checked file that its frames don't keep."""
+    return [*table_notes(study), *_source_notes(study)]
+
+
+def table_notes(study: Study) -> list[str]:
     """Return a line for each clip, tool, reference and column that the study has to do without."""
-    return [*left_out_notes(study), *_reference_notes(study), *_table_notes(study)]
+    return [*left_out_notes(study), *_reference_notes(study), *_column_notes(study)]
 
 
 def left_out_notes(study: Study) -> list[str]:
@@ -82,6 +88,15 @@ def left_out_notes(study: Study) -> list[str]:
     return clips + tools
 
 
+def _source_notes(study: Study) -> list[str]:
+    return [
+        f"{where}: {note}"
+        for where, source, _ in _used_sources(study)
+        if source.pinned is None or Path(source.pinned.path).exists()
+        for note in source.kind.notes(source)
+    ]
+
+
 def _reference_notes(study: Study) -> list[str]:
     references = [study.reference.on(target) for target in dict.fromkeys(arm.target for arm in study.arms)]
     return [
@@ -92,7 +107,7 @@ def _reference_notes(study: Study) -> list[str]:
     ]
 
 
-def _table_notes(study: Study) -> list[str]:
+def _column_notes(study: Study) -> list[str]:
     """Return a line if no arm has the calibration of the column of calibrated INT8."""
     calibrated = study.table.calibrated
     others = {arm.precision for arm in study.arms if arm.int8 is not None} - {"int8-dummy"}
@@ -130,8 +145,19 @@ def check_study(study: Study) -> None:
         if model.weights not in ("pretrained", "train") and not Path(model.weights).is_file():
             raise UserError(f"model {model.name}: weights: expected a file, found none at {model.weights}")
     _check_overlaps(study)
-    if study.upscale is not None and not Path(study.upscale.input).is_file():
-        raise UserError(f"upscale.input: expected a video, found no file {study.upscale.input}")
+    if study.upscale is not None:
+        _check_upscaled(study.upscale)
+
+
+def _check_upscaled(video: Upscale) -> None:
+    """Raise UserError for a video that is missing or refused, as far as its header and first frame tell."""
+    if not Path(video.input).is_file():
+        raise UserError(f"upscale.input: expected a video, found no file {video.input}")
+    # Studies without videos do without FFmpeg.
+    from superres.data.video.facts import video_facts
+
+    with _naming("upscale.input"):
+        video_facts(video.input, deinterlace=video.deinterlace)
 
 
 @contextmanager

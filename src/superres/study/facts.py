@@ -83,7 +83,8 @@ class Facts:
         if self.paths.calibration_frames(calibration):
             names.add("prepare_calibration_set")
         if about(arm.runtime).source == "program":
-            return names | {"export_program"}
+            # The memory that an engine needs is estimated from the FP32 graph.
+            return names | {"export_onnx", "export_program"}
         names.add("export_onnx")
         if graph_of(arm) == "fp16":
             names.add("convert_fp16")

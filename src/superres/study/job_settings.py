@@ -6,13 +6,14 @@ from superres.device.runtimes import about
 from superres.models.settings import NetworkSettings
 from superres.quantization.recipes import STEPS
 from superres.report.plots.registry import write_caption
-from superres.study.check import study_notes
+from superres.study.check import table_notes
 from superres.study.comparisons import differing_in
 from superres.study.engines import form_of, frames_of
 from superres.study.keys.arms import Arm
 from superres.study.keys.models import BASELINE
 from superres.study.keys.study import Study
 from superres.study.paths import Paths
+from superres.targets.settings import Device
 
 Settings = dict[str, Any]
 
@@ -25,6 +26,11 @@ class JobSettings:
         self.study: Study = paths.study
 
     # Arms
+
+    def device(self, target: str) -> list[Device]:
+        """Return the device that a target is; none for this machine. Snakemake compares it in a list only."""
+        found = self.study.targets.get(target)
+        return [found] if isinstance(found, Device) else []
 
     def runtime_options(self, arm: Arm) -> Settings:
         """Return the options of an arm's runtime: type of frames, kernel of bicubic, TensorRT's build."""
@@ -168,7 +174,7 @@ class JobSettings:
         ]
         models = self.study.models
         return {
-            "notes": clips + study_notes(self.study),
+            "notes": clips + table_notes(self.study),
             "calibrated": self.calibrated,
             "kernel": models[BASELINE].kernel if BASELINE in models else None,
         }

@@ -115,6 +115,12 @@ def test_targets_are_asked_for_the_precisions_of_their_arms():
     assert asked["local"]["openvino"][-1] == "int8-minmaxof2"
 
 
+def test_a_job_of_a_device_gets_it_and_one_of_this_machine_gets_none():
+    [device] = SETTINGS.device("jetson")
+    assert device == SETTINGS.study.targets["jetson"]
+    assert SETTINGS.device("local") == []
+
+
 # Images, models and INT8
 
 

@@ -175,7 +175,7 @@ def test_defaults_are_filled_in_from_the_schema():
     }
     study = load_study(config)
     assert study.clips["a"].source.kind == Y4m(
-        path="a.y4m", matrix="bt709", range="limited", siting="auto", frames=FrameRange(first=3)
+        path="a.y4m", matrix="auto", range="auto", siting="auto", frames=FrameRange(first=3)
     )
     assert study.clips["a"].source.frames == FrameRange(first=3, count=None, stride=1)
     assert study.clips["b"].source.kind == Images(path="b", include=("*",), exclude=())

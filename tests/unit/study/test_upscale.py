@@ -1,5 +1,6 @@
 """What a study may say of the video that it upscales."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from superres.study.check import check_study
 from superres.study.keys.arms import Arm
 from superres.study.keys.study import Study
 from superres.study.load import load_study
+from videos import write_video
 
 from .test_load import Config, edited
 
@@ -57,6 +59,19 @@ def test_defaults() -> None:
 def test_mistakes(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         study(ARM | entry)
+
+
+@pytest.mark.parametrize(("said", "meant"), [(True, True), ("true", True), ("False", False)])
+def test_fields_may_be_text_as_from_a_command_line(said: Any, meant: bool) -> None:
+    wanted = study(ARM | {"input": "a.mkv", "deinterlace": said}).upscale
+    assert wanted is not None and wanted.deinterlace is meant
+
+
+def test_an_interlaced_video_is_refused_before_work(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", options={"x264-params": "tff=1"})
+    with pytest.raises(UserError, match=r"^upscale\.input: .*a\.mkv: expected progressive frames"):
+        check_study(study(ARM | {"input": str(path)}))
+    check_study(study(ARM | {"input": str(path), "deinterlace": True}))
 
 
 def test_a_video_that_is_not_there() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from superres.data.sources.source import PinnedFile
-from superres.data.sources.y4m import read_header
+from superres.data.video.y4m import read_header
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, write_json
 

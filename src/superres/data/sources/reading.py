@@ -5,6 +5,7 @@ with `read_in_any_order` may be read from several threads. Light: numpy is impor
 """
 
 import hashlib
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,6 +62,12 @@ class FrameReader(ABC):
 
     @abstractmethod
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]": ...
+
+
+def say(lines: Sequence[str]) -> None:
+    """Print lines on stderr, which a job's log keeps."""
+    for line in lines:
+        sys.stderr.write(f"{line}\n")
 
 
 def each_frame(readers: Sequence[FrameReader]) -> Iterator[tuple[FrameReader, int]]:

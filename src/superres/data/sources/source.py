@@ -104,7 +104,7 @@ class SourceKind(Keys, ABC):
     this machine or fetched. The optional key `frames` chooses frames.
     """
 
-    # Whether frames can be read in parallel: each is found without those before it.
+    # Whether frames can be read by several threads, roughly in rising order.
     any_order: ClassVar[bool] = False
 
     def files(self, source: "Source") -> list[str]:
@@ -117,6 +117,10 @@ class SourceKind(Keys, ABC):
 
         Images must be at least `smallest` pixels wide and high, if their headers tell.
         """
+
+    def notes(self, source: "Source") -> list[str]:
+        """Return a line for each thing of a checked source that its frames don't keep."""
+        return []
 
     @abstractmethod
     def open(self, source: "Source", wheels: Path) -> "FrameReader":

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, Dict, List, Optional
 
 from superres.device.base.errors import USER_ERROR, UnsupportedError, UserError
+from superres.device.base.garbage import spare_imports
 from superres.device.base.outputs import Outputs, write_json
 from superres.device.job import Job
 from superres.device.machine.jetson import PowerLog, check_state, read_state, throttling
@@ -65,6 +66,7 @@ def main(arguments: List[str]) -> int:
     With `--with-stdin` it stops when its standard input ends, that is, when its parent is gone.
     """
     signal.signal(signal.SIGTERM, _stop)
+    spare_imports()
     if "--with-stdin" in arguments:
         arguments = [argument for argument in arguments if argument != "--with-stdin"]
         threading.Thread(target=_stop_with_stdin, daemon=True).start()

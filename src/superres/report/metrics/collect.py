@@ -1,5 +1,6 @@
 """Collect the raw figures of all arms in `metrics.csv`, or their quality alone in `evaluation.csv`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from superres.csv_rows import write_rows
+from superres.csv_rows import read_columns, write_rows
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json, sha256_file
 from superres.device.frames.psnr import psnr
@@ -99,7 +100,7 @@ def _row(
 ) -> dict[str, Any]:
     manifest = read_json(files.manifest, ("status", "study", "inputs", "engine", "quality", "latency"))
     quality = read_quality(files.quality)
-    latency = _read_rows(files.latency, LATENCY, MAY_BE_EMPTY)
+    latency = read_columns(LATENCY, files.latency, may_be_empty=MAY_BE_EMPTY)
     row: dict[str, Any] = {
         **asdict(files.arm),
         "onnx_sha256": manifest["inputs"].get("onnx", {}).get("sha256"),
@@ -185,18 +186,15 @@ def _provenance(files: ArmFiles, manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_quality(path: Path) -> pl.DataFrame:
-    """Read an arm's `quality.csv`; raises UserError if it is damaged."""
-    return _read_rows(path, _QUALITY)
-
-
-def _read_rows(path: Path, schema: Mapping[str, Any], may_be_empty: Sequence[str] = ()) -> pl.DataFrame:
-    try:
-        frame = pl.read_csv(path, schema_overrides=schema).select(list(schema))
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: expected the columns {', '.join(schema)}, found: {reason}") from error
-    if any(frame.drop(may_be_empty).null_count().row(0)):
-        raise UserError(f"{path}: expected a value in every cell, found empty ones; measure again")
+    """Read an arm's `quality.csv`; raises UserError if it is damaged or a PSNR isn't that of its error."""
+    frame = read_columns(_QUALITY, path)
+    for name, error in (("psnr_db", "mse"), ("psnr_y_db", "mse_y")):
+        for line, (found, mse) in enumerate(frame.select(name, error).rows(), start=2):
+            if not math.isclose(found, psnr(mse), rel_tol=1e-9):
+                raise UserError(
+                    f"{path}: line {line}, column {name}: expected {psnr(mse):.6f}, as the error {mse:g} "
+                    f"beside it says, found {found:.6f}; measure again"
+                )
     return frame
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from superres.device.base.errors import UserError
@@ -54,6 +54,11 @@ class _Crf:
         return int(text)
 
 
+def _truth(value: Any) -> Any:
+    """Return text of a command line as what YAML reads from it."""
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
 class Upscale(Keys):
     """A video that an arm upscales: input, output and encoding."""
 
@@ -77,6 +82,11 @@ class Upscale(Keys):
     crf: Annotated[int, _Crf()] = Field(
         default=16,
         description="Quality of H.264, 0 (lossless) to 51; may be text, as from a command line.",
+    )
+    deinterlace: Annotated[bool, BeforeValidator(_truth)] = Field(
+        default=False,
+        description="Make one frame of each pair of fields, by FFmpeg's bwdif. Without it, interlaced video "
+        "is refused. May be text, as from a command line.",
     )
 
     def named(self, study: str) -> "Upscale":

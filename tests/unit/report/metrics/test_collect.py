@@ -206,10 +206,24 @@ def test_a_damaged_csv_is_an_error(tmp_path: Path) -> None:
     merge(files)
     text = files.quality.read_text()
     files.quality.write_text(text + "3,f3,4,6,,,,\n")
-    with pytest.raises(UserError, match="expected a value in every cell"):
+    with pytest.raises(UserError, match="line 5, column mse: expected a value, found none"):
         collect([files], tmp_path / "metrics.csv")
     files.quality.write_text(text.replace("mse_y", "luma"))
-    with pytest.raises(UserError, match="expected the columns frame, name"):
+    with pytest.raises(UserError, match="line 1: expected figures, missing columns: mse_y"):
+        collect([files], tmp_path / "metrics.csv")
+    files.quality.write_text(text.replace("10.0", "1O.0"))
+    with pytest.raises(
+        UserError, match=r"quality\.csv: line 2, column mse: expected a number, found '1O\.0'"
+    ):
+        collect([files], tmp_path / "metrics.csv")
+
+
+@pytest.mark.parametrize("mse, column", [(MSE[1], "psnr_db"), (MSE_Y[1], "psnr_y_db")])
+def test_a_psnr_that_its_error_does_not_give_is_an_error(tmp_path: Path, mse: float, column: str) -> None:
+    files = write_arm(tmp_path)
+    merge(files)
+    files.quality.write_text(files.quality.read_text().replace(f"{decibels(mse)}", "88.8"))
+    with pytest.raises(UserError, match=rf"line 3, column {column}: expected {decibels(mse):.6f}, .*88\.8"):
         collect([files], tmp_path / "metrics.csv")
 
 
