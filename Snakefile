@@ -3,7 +3,8 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "config.yaml"
+# Beside this file: a study may be run from any folder.
+configfile: f"{workflow.basedir}/config.yaml"
 
 
 report: "workflow/report/workflow.rst"
@@ -35,8 +36,12 @@ localrules:
 onstart:
     # Repairing locks it before it removes files.
     if LOCK is None:
-        lock_study()
+        begin_run()
     lift_job_limit()
+
+
+onerror:
+    end_failed_run()
 
 
 rule all:

@@ -1,4 +1,3 @@
-import fcntl
 import os
 import re
 import sys
@@ -14,16 +13,16 @@ os.environ.update(
 
 from superres.code_version import code_digest
 from superres.data.sources.source import FILES, read_in_any_order
-from superres.device.base.errors import UserError
 from superres.device.base.garbage import spare_imports
 from superres.device.runtimes import engine_identity
-from superres.study.check import check_study, leave_out_missing, study_notes
+from superres.study.check import place_notes, study_notes
 from superres.study.facts import Facts
 from superres.study.job_settings import JobSettings
 from superres.study.keys.arms import Arm
-from superres.study.load import load_study
 from superres.study.graph_paths import DOWNLOADS, PACKAGES
 from superres.study.paths import Paths
+from superres.study.runs.before import read_study, settle_environment, study_error
+from superres.study.runs.during import FailedJob, lock_study, tell_at_the_end
 
 # Snakemake's objects live to its end, too: looking through them takes a third of a dry run.
 spare_imports(collect_after=100_000)
@@ -31,15 +30,15 @@ spare_imports(collect_after=100_000)
 # For check_device and clean_device: `--config target=NAME`; no part of the study.
 CHOSEN_TARGET = config.pop("target", None)
 
-try:
-    STUDY = leave_out_missing(
-        load_study(config, os.environ.get("SUPERRES_DATA")),
+settle_environment(os.environ)
+with study_error():
+    STUDY = read_study(
+        config,
+        workflow.overwrite_configfiles,
+        typed=workflow.config_settings.config,
+        root=Path(workflow.basedir),
         own_environments=bool(workflow.deployment_settings.deployment_method),
     )
-    check_study(STUDY)
-except UserError as error:
-    # One line, instead of Snakemake's report of an exception in a file of ours.
-    sys.exit(f"study error: {error}")
 
 PATHS = Paths(STUDY)
 SETTINGS = JobSettings(PATHS)
@@ -113,24 +112,23 @@ def any_of(names):
 
 def upscaled_video(wildcards):
     """Input function: the video that is made."""
-    try:
+    with study_error():
         return PATHS.upscaled_video
-    except UserError as error:
-        sys.exit(f"study error: {error}")
 
 
-def lock_study():
+def begin_run():
     """Keep a second run away from this study. The system frees the lock when this process ends."""
     global LOCK
-    path = Path(RESULTS, ".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    LOCK = path.open("w")
-    try:
-        fcntl.flock(LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit(
-            f"study error: {STUDY.name} is being run by another call of snakemake: wait for it, or stop it"
-        )
+    with study_error():
+        LOCK = lock_study(STUDY.name, Path(RESULTS))
+
+
+def end_failed_run():
+    """Repeat the errors of failed jobs, as the last lines of the run."""
+    tell_at_the_end(
+        FailedJob(job.rule.name, job.wildcards_dict, list(job.log))
+        for job in workflow.scheduler.failed
+    )
 
 
 def lift_job_limit():
@@ -145,5 +143,5 @@ def lift_job_limit():
 
 # Jobs read this file too, in processes of their own: it is said once.
 if workflow.is_main_process:
-    for note in study_notes(STUDY):
+    for note in (*place_notes(STUDY), *study_notes(STUDY)):
         print(f"study {STUDY.name}: {note}", file=sys.stderr)

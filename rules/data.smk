@@ -60,6 +60,7 @@ rule prepare_clip:
         )
     params:
         images=of(SETTINGS.image_set, "role", "clip"),
+        unlisted=of(PATHS.unlisted_of_set, "role", "clip"),
         wheels=PACKAGES,
         code=code("prepare_clip"),
     script:
@@ -83,6 +84,9 @@ rule prepare_calibration_set:
     threads: 1
     params:
         images=listed(STUDY.calibration_sets.get, "images"),
+        unlisted=lambda wildcards: PATHS.unlisted(
+            STUDY.calibration_sets[wildcards.images]
+        ),
         wheels=PACKAGES,
         code=code("prepare_calibration_set"),
     script:

@@ -39,7 +39,7 @@ def damaged(wildcards):
         )
         try:
             if acts:
-                lock_study()
+                begin_run()
             TO_REPAIR.append(remove_damage(wanted(), targets=shown(), pretend=not acts))
         except UserError as error:
             sys.exit(f"study error: {error}")

@@ -13,6 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+# First: it takes the user's backend and settings away before matplotlib reads them.
+import superres.report.plots  # noqa: F401
+
+# isort: split
 import numpy as np
 import yaml
 from matplotlib.axes import Axes

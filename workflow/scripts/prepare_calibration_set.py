@@ -12,6 +12,7 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
         sources=images.sources,
         width=images.width,
         height=images.height,
+        shuffle=images.shuffle,
         wheels=Path(snakemake.params.wheels),
         frames_out=Path(snakemake.output.frames),
         index_out=Path(snakemake.output.index),

@@ -8,7 +8,7 @@ from superres.upscale.pipeline import BuiltFrom, UpscaleSettings, open_for, upsc
 from superres.upscale.videos import frame_size
 
 with script_job(snakemake.log[0], snakemake.input, snakemake.output):
-    arm, video = snakemake.params.arm, Path(snakemake.input.video)
+    arm, video = snakemake.params.arm, Path(snakemake.params.video)
     label = f"upscale {video}"
     engine = Engine(
         arm["runtime"],

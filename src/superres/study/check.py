@@ -1,4 +1,4 @@
-"""Check a whole study: its references, its files, and that clips share no frames with other images.
+"""Check a whole study: its references, its files, and that clips share no scene with other images.
 
 Decodes nothing and imports nothing heavy.
 """
@@ -12,15 +12,16 @@ from typing import get_args
 
 from superres.data.download.addresses import without_secrets
 from superres.data.sources.registry import check_source
-from superres.data.sources.source import Source, check_disjoint
+from superres.data.sources.source import Source, check_disjoint, correct_path
 from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
 from superres.models.settings import weights_name
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import INSTALL, TOOLS, Calibration
+from superres.study.graph_paths import check_name
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
-from superres.study.keys.models import BASELINE, TRAINING_ROLES
+from superres.study.keys.models import BASELINE, TRAINING_ROLES, Model
 from superres.study.keys.quantization import Executor
 from superres.study.keys.report import Upscale
 from superres.study.keys.study import Study
@@ -73,6 +74,14 @@ def study_notes(study: Study) -> list[str]:
 def table_notes(study: Study) -> list[str]:
     """Return a line for each clip, tool, reference and column that the study has to do without."""
     return [*left_out_notes(study), *_reference_notes(study), *_column_notes(study)]
+
+
+def place_notes(study: Study) -> list[str]:
+    """Return a line for each path that leads to something beside the study file only."""
+    return [
+        f"{written} is taken from {found}, beside the study's file: the working directory has none."
+        for written, found in study.beside.items()
+    ]
 
 
 def left_out_notes(study: Study) -> list[str]:
@@ -133,26 +142,55 @@ def _is_there(clip: Clip) -> bool:
 
 @without_secrets()
 def check_study(study: Study) -> None:
-    """Raise UserError for the first unusable file, or a clip that shares frames with other images."""
+    """Raise UserError for the first unusable file, or a clip that shares a scene with other images."""
     for where, source, smallest in _used_sources(study):
         with _naming(where):
             check_source(source, smallest)
     for calibration in used_calibrations(study):
         if calibration.method == "cache":
             with _naming(f"calibration {calibration.name}"):
+                check_name(str(calibration.path))
                 read_cache(Path(str(calibration.path)))
     for model in study.models.values():
-        if model.weights not in ("pretrained", "train") and not Path(model.weights).is_file():
-            raise UserError(f"model {model.name}: weights: expected a file, found none at {model.weights}")
+        if model.weights not in ("pretrained", "train"):
+            _check_weights(model)
+    for calibration in used_calibrations(study):
+        _check_number(study, calibration)
     _check_overlaps(study)
     if study.upscale is not None:
         _check_upscaled(study.upscale)
 
 
+def _check_weights(model: Model) -> None:
+    """Raise UserError for a file of weights that isn't there, or that Snakemake can't handle."""
+    with _naming(f"model {model.name}: weights"):
+        check_name(model.weights)
+        path = Path(model.weights)
+        if not path.is_file():
+            raise UserError(f"expected a file, found none at {path}; {correct_path(path)}")
+
+
+def _check_number(study: Study, calibration: Calibration) -> None:
+    """Raise UserError for a calibration on more images than its set has, as far as names and keys tell."""
+    if calibration.images is None or calibration.calibration_set is None:
+        return
+    numbers = [
+        source.kind.number(source) for source in study.calibration_sets[calibration.calibration_set].sources
+    ]
+    known = [number for number in numbers if number is not None]
+    if len(known) == len(numbers) and sum(known) < calibration.images:
+        raise UserError(
+            f"calibration {calibration.name}: data.images: expected {calibration.images} images in the "
+            f"calibration set {calibration.calibration_set}, found {sum(known)}; lower it, or add images"
+        )
+
+
 def _check_upscaled(video: Upscale) -> None:
     """Raise UserError for a video that is missing or refused, as far as its header and first frame tell."""
     if not Path(video.input).is_file():
-        raise UserError(f"upscale.input: expected a video, found no file {video.input}")
+        raise UserError(
+            f"upscale.input: expected a video, found no file {video.input}; {correct_path(Path(video.input))}"
+        )
     # Studies without videos do without FFmpeg.
     from superres.data.video.facts import video_facts
 
@@ -320,7 +358,7 @@ def _largest_patch(study: Study, images: TrainingSet) -> int:
 
 
 def _check_overlaps(study: Study) -> None:
-    """Raise UserError if a clip shares a frame with a calibration or training set.
+    """Raise UserError if a clip shares a scene with a calibration or training set.
 
     The same holds for a validation set and the training set of the same model.
     """
@@ -330,7 +368,8 @@ def _check_overlaps(study: Study) -> None:
         shared = check_disjoint([clip.source], images.sources)
         if shared is not None:
             raise UserError(
-                f"clip {clip.name} and {role} {images.name}: expected no frame in common, found that {shared}"
+                f"clip {clip.name} and {role} {images.name}: expected no scene in common, found that "
+                f"{shared}; take images of other scenes"
             )
     for model in study.models.values():
         if model.weights == "train":
@@ -340,6 +379,6 @@ def _check_overlaps(study: Study) -> None:
             shared = check_disjoint(training.sources, validation.sources)
             if shared is not None:
                 raise UserError(
-                    f"training set {training.name} and validation set {validation.name}: expected no image "
-                    f"in common, found that {shared}"
+                    f"training set {training.name} and validation set {validation.name}: expected no scene "
+                    f"in common, found that {shared}; take images of other scenes"
                 )

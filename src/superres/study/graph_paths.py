@@ -1,9 +1,12 @@
 """Files from images to graphs: where they are, and which of them a job reads."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from superres.code_version import ROOT
 from superres.data.sources.source import Source
+from superres.device.base.errors import UserError
 from superres.models.settings import weights_name
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import Calibration
@@ -19,6 +22,8 @@ DOWNLOADS = "resources/downloads"
 
 # 8-bit planes at 4:2:0 are half of their RGB frame, whose LR twin is a quarter of it.
 _RGB_OF_PLANES, _RGB_WITH_TWIN = 2.0, 2.5
+# A file's name may have 255 bytes, and jobs add some.
+_LONGEST_NAME = 240
 
 
 class GraphPaths:
@@ -77,14 +82,25 @@ class GraphPaths:
         return (images.source,) if isinstance(images, Clip) else tuple(images.sources)
 
     def read_by(self, images: Clip | TrainingSet | CalibrationSet) -> dict[str, list[str]]:
-        """Return the inputs of a job that prepares images: wheels, and local or fetched files."""
+        """Return the inputs of a job that prepares images: wheels, and local or fetched files.
+
+        Files that can't be inputs are in `unlisted`.
+        """
         sources = self.sources_of(images)
         packages = [source.package for source in sources]
         wheels = {f"{PACKAGES}/{package.wheel}" for package in packages if package and package.wheel}
         return {
             "packages": sorted(wheels),
-            "files": [file for source in sources for file in source.files],
+            "files": [file for source in sources for file in source.files if not has_braces(file)],
         }
+
+    def unlisted(self, images: Clip | TrainingSet | CalibrationSet) -> list[tuple[str, int, int]]:
+        """Return the files that images are read from and `read_by` leaves out, each with size and time."""
+        return unlisted(file for source in self.sources_of(images) for file in source.files)
+
+    def unlisted_of_set(self, role: str, name: str) -> list[tuple[str, int, int]]:
+        """Return the same for a clip or a training set, by its folder and name."""
+        return self.unlisted(self.image_set(role, name))
 
     def read_by_set(self, role: str, name: str) -> dict[str, list[str]]:
         """Return the same for a clip or a training set, by its folder and name."""
@@ -121,8 +137,9 @@ class GraphPaths:
     def weights(self, model: str) -> str:
         """Return the weights of a model: of the package, trained by this study, or a file of the user's."""
         name, weights = weights_name(model), self.study.models[model].weights
-        folders = {"pretrained": "src/superres/models/weights", "train": f"{self.results}/weights"}
-        return f"{folders[weights]}/{name}.safetensors" if weights in folders else weights
+        if weights == "pretrained":
+            return package_file(f"models/weights/{name}.safetensors")
+        return f"{self.results}/weights/{name}.safetensors" if weights == "train" else weights
 
     def onnx(self, model: str, graph: str) -> str:
         """Return an ONNX file: `fp32`, `fp16`, `int8-NAME`, or one of these in a form (`fp32.blocks`)."""
@@ -179,6 +196,36 @@ class GraphPaths:
             "frames": images,
             "measured": [f"{self.results}/{measured.format(model=model, recipe=recipe)}"] if measured else [],
         }
+
+
+def has_braces(path: str) -> bool:
+    """Return whether Snakemake may take a part of a path for a wildcard."""
+    return "{" in path or "}" in path
+
+
+def unlisted(files: Iterable[str]) -> list[tuple[str, int, int]]:
+    """Return the files that can't be inputs of a job, each with size and time, for the job's parameters.
+
+    Snakemake would take the braces in their names for wildcards. A change of a parameter reruns the job too.
+    """
+    facts = [(file, Path(file).stat()) for file in files if has_braces(file)]
+    return [(file, fact.st_size, fact.st_mtime_ns) for file, fact in facts]
+
+
+def check_name(path: str) -> None:
+    """Raise UserError for the path of an input or output that Snakemake can't handle."""
+    if has_braces(path):
+        raise UserError(f"{path}: expected a path without {{ and }}, found some; rename it")
+    if len(os.fsencode(Path(path).name)) > _LONGEST_NAME:
+        raise UserError(
+            f"{path[:60]}...: expected a file name of at most {_LONGEST_NAME} bytes, found more; shorten it"
+        )
+
+
+def package_file(name: str) -> str:
+    """Return a file of this package, relative to the working directory if it is below that."""
+    file = ROOT / name
+    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
 
 
 def frames_made_of(study: Study, name: str) -> Iterator[tuple[str, int]]:

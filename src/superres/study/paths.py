@@ -11,7 +11,7 @@ from superres.device.base.errors import UserError
 from superres.device.runtimes import about
 from superres.study.comparisons import compared_arms, differing_in
 from superres.study.engines import form_file
-from superres.study.graph_paths import GraphPaths
+from superres.study.graph_paths import GraphPaths, has_braces, unlisted
 from superres.study.keys.arms import Arm
 from superres.study.keys.models import BASELINE
 from superres.study.keys.report import Upscale
@@ -127,12 +127,22 @@ class Paths(GraphPaths):
         arm = self._upscale.arm
         built_from = self.engine_inputs(arm)
         return {
-            "video": self._upscale.input,
+            "video": [] if has_braces(self._upscale.input) else self._upscale.input,
             "engine": self.arm(arm, "engine.bin"),
             "engine_record": self.arm(arm, "engine.json"),
             "model": built_from["model"],
             "calibration": built_from["calibration"],
         }
+
+    @property
+    def upscaled_from(self) -> str:
+        """The video that is upscaled."""
+        return self._upscale.input
+
+    @property
+    def unlisted_video(self) -> list[tuple[str, int, int]]:
+        """The same with size and time if it can't be an input of the job."""
+        return unlisted([self._upscale.input])
 
     @property
     def _upscale(self) -> Upscale:

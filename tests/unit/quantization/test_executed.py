@@ -41,6 +41,7 @@ RECIPES = [
     "mse+center",
     "entropy+bias",
     "percentile+equalize",
+    "percentile+balance+asymmetric+adaround",
     "mse+center+adaround",
     "minmax+pertensor+adaround",
     "mse+center+qat",

@@ -56,7 +56,7 @@ def taught(config: Config, **teachers: str) -> None:
 def test_default_study_has_the_arms_of_the_table():
     study = load_study(DEFAULT)
     arms = {(arm.runtime, arm.model, arm.precision) for arm in study.arms}
-    assert len(study.arms) == len(arms) == 4 * (2 + 1 + 3 + 5) + 1
+    assert len(study.arms) == len(arms) == 4 * (2 + 1 + 4 + 6) + 1
     assert ("opencv", "bicubic", "uint8") in arms
     assert ("openvino", "espcn_ycbcr", "int8-dummy") in arms
     assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")
@@ -127,6 +127,25 @@ def test_frames_are_chosen_for_each_runtime():
     assert chosen == {**uint8, "onnxruntime": "float32"}
 
 
+def test_a_calibration_carries_its_steps_into_every_recipe_that_begins_with_it():
+    def add(config: Config) -> None:
+        config["calibrations"][2]["steps"] = ["center", "bias"]
+        config["quantizations"] = [{"name": "head", "recipe": "entropy", "float_layers": ["conv3"]}]
+        config["runtimes"][1]["precisions"] = ["int8-entropy", "int8-entropy+adaround", "int8-head"]
+        config["runtimes"][2]["precisions"] = ["int8-tuned"]
+
+    study = load_study(edited(add))
+    assert {name: str(q.recipe) for name, q in study.quantizations.items()} == {
+        "entropy": "entropy+center+bias",
+        "entropy+adaround": "entropy+center+bias+adaround",
+        "head": "entropy+center+bias",
+        "tuned": "tuned+balance+asymmetric+adaround",
+    }
+    assert study.quantizations["head"].float_layers == ("conv3",)
+    # The jobs of a calibration and of its steps don't depend on which steps follow.
+    assert "steps" not in study.calibrations["entropy"].model_dump()
+
+
 def test_calibrations_on_the_same_images_share_a_pass():
     def add(config: Config) -> None:
         first = config["calibrations"][0]["data"]
@@ -144,6 +163,7 @@ def test_calibrations_on_the_same_images_share_a_pass():
         "dummy": "random-uniform-0-960x540",
         "minmax": "photographs",
         "entropy": "photographs",
+        "tuned": "photographs",
         "five": "random-uniform-0-960x540",
         "other": "random-uniform-1-960x540",
         "p": "photographs",
@@ -240,7 +260,7 @@ MISTAKES = {
     ),
     "precision without calibration": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-entropie"),
-        ["runtimes[1].precisions", "`calibrations` (dummy, minmax, entropy)", "found 'entropie'"],
+        ["runtimes[1].precisions", "`calibrations` (dummy, minmax, entropy, tuned)", "found 'entropie'"],
     ),
     "unknown step": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-entropy+centre"),
@@ -284,18 +304,45 @@ MISTAKES = {
         ),
         ["quantizations[1].name", "expected a name of its own", "found 'a' a second time"],
     ),
+    "step of a calibration that doesn't exist": (
+        lambda c: c["calibrations"][3].update(steps=["centre"]),
+        ["calibrations[3].steps", "steps among", "found 'centre' in 'tuned+centre'"],
+    ),
+    "steps of a calibration in a wrong order": (
+        lambda c: c["calibrations"][3].update(steps=["bias", "qat"]),
+        ["calibrations[3].steps", "before the step qat, found bias"],
+    ),
+    "step of a calibration taken again": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-tuned+adaround"),
+        ["runtimes[1].precisions", "each step once", "found adaround 2 times"],
+    ),
+    "steps of a calibration without images": (
+        lambda c: c["calibrations"].append({"name": "fixed", "method": "fixed", "steps": ["bias"]}),
+        ["calibrations[4].steps", "a calibration with images before the step bias"],
+    ),
+    "steps of TensorRT's own ranges": (
+        lambda c: (
+            c["calibrations"][2].update(steps=["center"]),
+            c["runtimes"].append({"name": "tensorrt", "precisions": ["int8-trt-entropy"]}),
+        ),
+        ["runtimes[5].precisions", "without steps as TensorRT's own", "entropy+center for int8-trt-entropy"],
+    ),
     "quantization of another one": (
         lambda c: c.update(
             quantizations=[{"name": "a", "recipe": "dummy"}, {"name": "b", "recipe": "a+center"}]
         ),
-        ["quantizations[1].recipe", "`calibrations` (dummy, minmax, entropy)", "found 'a+center'"],
+        ["quantizations[1].recipe", "`calibrations` (dummy, minmax, entropy, tuned)", "found 'a+center'"],
     ),
     "unknown quantization": (
         lambda c: (
             c.update(quantizations=[{"name": "best", "recipe": "entropy"}]),
             c["runtimes"][1]["precisions"].append("int8-bets"),
         ),
-        ["runtimes[1].precisions", "or `quantizations` (dummy, minmax, entropy, best)", "found 'bets'"],
+        [
+            "runtimes[1].precisions",
+            "or `quantizations` (dummy, minmax, entropy, tuned, best)",
+            "found 'bets'",
+        ],
     ),
     "calibration without its set": (
         lambda c: c["calibrations"][1]["data"].update(name="div2k"),
@@ -319,7 +366,7 @@ MISTAKES = {
     ),
     "cache without a path": (
         lambda c: c["calibrations"].append({"name": "jetson", "method": "cache"}),
-        ["calibrations[3]", "expected path with the method cache"],
+        ["calibrations[4]", "expected path with the method cache"],
     ),
     "unknown method": (
         lambda c: c["calibrations"][2].update(method="entropie"),
@@ -424,7 +471,11 @@ MISTAKES = {
     ),
     "sensitivity of no arm": (
         lambda c: c.update(sensitivity={"recipe": "mse"}),
-        ["sensitivity.recipe", "(int8-dummy, int8-entropy, int8-minmax), found 'mse'", "add int8-mse"],
+        [
+            "sensitivity.recipe",
+            "(int8-dummy, int8-entropy, int8-minmax, int8-tuned), found 'mse'",
+            "add int8-mse",
+        ],
     ),
     "sensitivity of a model that isn't there": (
         lambda c: c.update(sensitivity={"recipe": "minmax", "models": ["espcn_rgb", "bicubic"]}),

@@ -32,7 +32,7 @@ def test_no_video_is_named() -> None:
 
 
 def test_defaults() -> None:
-    named = study({"input": "holiday/beach.mp4", "precision": "int8-minmax", "crf": "0"})
+    named = study({"input": "holiday/beach.mp4", "precision": "int8-minmax", "crf": 0})
     assert named.upscale is not None
     assert named.upscale.output == f"results/{named.name}/upscaled/beach.mkv"
     assert named.upscale.arm == Arm("local", "openvino", "espcn_anchor", "int8-minmax")
@@ -48,8 +48,8 @@ def test_defaults() -> None:
             r"upscale\.output: b\.webm: expected a name that ends in \.mkv",
         ),
         ({"input": "a.mkv", "output": "b.mp4", "codec": "y4m"}, r"ends in \.y4m for y4m, found \.mp4"),
-        ({"input": "a.mkv", "crf": 52}, r"upscale\.crf: expected a whole number from 0 to 51, found 52"),
-        ({"input": "a.mkv", "crf": "good"}, r"upscale\.crf: .* found 'good'"),
+        ({"input": "a.mkv", "crf": 52}, r"upscale\.crf: expected 51 or less, found 52"),
+        ({"input": "a.mkv", "crf": "good"}, r"upscale\.crf: expected a whole number, found 'good'"),
         ({"input": "a.mkv", "runtime": "pytorch"}, r"upscale\.runtime: .*\(openvino\), found pytorch"),
         ({"input": "a.mkv", "model": "espcn"}, r"upscale\.model: .*\(espcn_rgb, espcn_anchor\), found espcn"),
         ({"input": "a.mkv", "precision": "bf16"}, r"upscale\.precision: .*\(fp32, int8-minmax\), found bf16"),
@@ -59,12 +59,6 @@ def test_defaults() -> None:
 def test_mistakes(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         study(ARM | entry)
-
-
-@pytest.mark.parametrize(("said", "meant"), [(True, True), ("true", True), ("False", False)])
-def test_fields_may_be_text_as_from_a_command_line(said: Any, meant: bool) -> None:
-    wanted = study(ARM | {"input": "a.mkv", "deinterlace": said}).upscale
-    assert wanted is not None and wanted.deinterlace is meant
 
 
 def test_an_interlaced_video_is_refused_before_work(tmp_path: Path) -> None:

@@ -126,7 +126,8 @@ def test_a_full_disk_is_one_line(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
         with pytest.raises(
-            UserError, match=r"^outputs: expected room for them on the disk, found none \(file too large\)"
+            UserError,
+            match=r"^outputs in .*: expected room for them on the disk, found none \(file too large\)",
         ):
             local.run_here(job, lambda line: None)
     finally:

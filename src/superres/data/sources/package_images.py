@@ -15,7 +15,16 @@ from pydantic import Field
 
 from superres.data.download.addresses import redact
 from superres.data.sources.reading import FrameReader, Origin, even_shape, picture_digest
-from superres.data.sources.source import FrameRange, PackageFile, Source, SourceKind, select_frames
+from superres.data.sources.source import (
+    FrameRange,
+    PackageFile,
+    Source,
+    SourceKind,
+    frame_indices,
+    is_left_behind,
+    select_frames,
+)
+from superres.data.sources.zip_images import DAMAGED
 from superres.device.base.errors import UserError
 from superres.keys import Some, Whole
 
@@ -41,6 +50,13 @@ class PackageImages(SourceKind):
         if package.version is None:
             members = match_members(package, self.members, Path())
             select_frames(source.frames, len(members), f"package {package.package}")
+
+    def number(self, source: Source) -> int | None:
+        """Number of photographs that are taken; None before the wheel is downloaded."""
+        package = package_of(source)
+        if package.version is not None:
+            return source.frames.count
+        return len(frame_indices(source.frames, len(match_members(package, self.members, Path()))))
 
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the frames that are taken."""
@@ -152,13 +168,25 @@ def open_member(package: PackageFile, member: str, wheels: Path) -> bytes:
         path = Path(str(_installed(package).locate_file(member)))
         if not path.is_file():
             raise UserError(f"package {package.package}: expected a file {member}, found none at {path}")
-        return path.read_bytes()
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"package {package.package}: expected to read {path}, found: {error.strerror}; install the "
+                "package again"
+            ) from error
     with _opened(package, wheels) as archive:
         if member not in archive.namelist():
             raise UserError(
                 f"{wheels / package.wheel}: expected a file {member}, found none; correct the study"
             )
-        return archive.read(member)
+        try:
+            return archive.read(member)
+        except DAMAGED as error:
+            raise UserError(
+                f"{wheels / package.wheel}: expected {member} whole, found it damaged ({error}); delete the "
+                "wheel, it is fetched again"
+            ) from error
 
 
 def match_members(package: PackageFile, patterns: Sequence[str], wheels: Path) -> list[str]:
@@ -174,7 +202,7 @@ def match_members(package: PackageFile, patterns: Sequence[str], wheels: Path) -
             names = archive.namelist()
     matched: set[str] = set()
     for pattern in patterns:
-        found = [name for name in names if fnmatchcase(name, pattern)]
+        found = [name for name in names if fnmatchcase(name, pattern) and not is_left_behind(name)]
         if not found:
             raise UserError(f"package {package.package}: expected a file that matches {pattern}, found none")
         matched.update(found)

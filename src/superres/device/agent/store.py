@@ -1,6 +1,5 @@
 """A device's files by content: each is named by its SHA-256, sent once, and removed when space is needed."""
 
-import errno
 import hashlib
 import os
 import shutil
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Callable, Collection, Iterator
 
 from superres.device.base.errors import UserError
+from superres.device.base.room import NO_ROOM
 
 _BLOCK = 1 << 20
 _SPARE_BYTES = 1 << 20
@@ -109,7 +109,7 @@ class Arrival:
             self._file.write(block)
             self._file.flush()
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if error.errno not in NO_ROOM:
                 raise
             # The part would keep the disk full.
             self._path.unlink()

@@ -1,6 +1,5 @@
 """Run one job on this machine."""
 
-import errno
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from typing import Any, Dict, List, Optional
 from superres.device.base.errors import USER_ERROR, UnsupportedError, UserError
 from superres.device.base.garbage import spare_imports
 from superres.device.base.outputs import Outputs, write_json
+from superres.device.base.room import NO_ROOM, room_error
 from superres.device.job import Job
 from superres.device.machine.jetson import PowerLog, check_state, read_state, throttling
 from superres.device.tasks import load_task
@@ -78,12 +78,9 @@ def main(arguments: List[str]) -> int:
         sys.stderr.write(f"error: {error}\n")
         return USER_ERROR
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in NO_ROOM:
             raise
-        reason = os.strerror(error.errno).lower()
-        sys.stderr.write(
-            f"error: outputs: expected room for them on the disk, found none ({reason}); free some\n"
-        )
+        sys.stderr.write(f"error: {room_error('outputs', os.strerror(error.errno).lower())}\n")
         return USER_ERROR
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

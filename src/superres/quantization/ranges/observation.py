@@ -48,6 +48,11 @@ class Observed:
     tensors: Mapping[str, Statistics]
 
     @property
+    def is_random(self) -> bool:
+        """Whether the data is a dummy, which no photograph need look like."""
+        return self.data.get("type") == "random"
+
+    @property
     def constant(self) -> bool:
         """Whether tensors may be constant, since the data is."""
         return self.data.get("kind") == "ones"

@@ -31,7 +31,7 @@ from superres.quantization.steps.base import (
 )
 from superres.quantization.steps.bias import bias_name, refuse_after
 
-_RIDGE = 1e-4
+_RIDGE = 1e-2
 """Weight of the distance from the float weights, as a share of the inputs' mean variance."""
 
 

@@ -23,7 +23,12 @@ from superres.quantization.steps.base import StepJob, Taps, refine_onnx
 
 from ..network import calibrate, write_set
 
-SETTINGS = {"bias": {"images": 3}, "adaround": {"images": 3, "pixels": 300, "seed": 0}, "equalize": {}}
+SETTINGS = {
+    "bias": {"images": 3},
+    "adaround": {"images": 3, "pixels": 300, "seed": 0},
+    "equalize": {},
+    "balance": {},
+}
 RESULTS = ["c1", "c2", "c3"]
 
 Files = tuple[Path, Path]
@@ -131,6 +136,42 @@ def test_equalisation_changes_nothing_in_float_and_balances_ranges(state: Files,
     assert record["tensors"]["r1"]["amax"] != json.loads(state[1].read_text())["tensors"]["r1"]["amax"]
 
 
+def test_balanced_channels_reach_equally_far_and_change_nothing_in_float(
+    state: Files, images: FrameFile
+) -> None:
+    balanced = take(state, images, "balance")
+    before, after = (results(files, images, slice(3), int8=False) for files in (state, balanced))
+    for found, wanted in zip(after[2], before[2], strict=True):
+        np.testing.assert_allclose(found, wanted, atol=3e-6)
+    for old, new, name in zip(before[:2], after[:2], ("r1", "r2"), strict=True):
+        reach = np.max([np.maximum(layer, 0).max(axis=(0, 2, 3)) for layer in old], axis=0)
+        now = np.max([np.maximum(layer, 0).max(axis=(0, 2, 3)) for layer in new], axis=0)
+        # The largest channel stays as it is, and all others that aren't zero reach as far.
+        np.testing.assert_allclose(now, np.where(reach > 0, reach.max(), 0), rtol=1e-5)
+        assert reach[reach > 0].min() < 0.8 * reach.max()
+        record = json.loads(balanced[1].read_text())
+        assert record["tensors"][name]["amax"] == pytest.approx(reach.max(), rel=1e-5)
+    # By rounding activations alone, less is lost.
+    errors = [
+        error(activations_only(files, images), results(state, images, slice(4), int8=False)[2])
+        for files in (state, balanced)
+    ]
+    assert errors[1] < errors[0]
+
+
+def activations_only(state: Files, images: FrameFile) -> list[np.ndarray]:
+    """The last results of all images with rounded data of the second and third convolution, float weights."""
+    graph = onnx.load(state[0])
+    parts = {"c2": {"activations"}, "c3": {"activations"}}
+    rounded = quantize_graph(graph, read_ranges(state[1], state[0]), state[0], parts=parts)  # pyright: ignore
+    taps = Taps(rounded, ["c3"], 1)
+    frames = np.load(images.path)
+    return [
+        taps.run(np.moveaxis(frame, 2, 0)[None].astype(np.float32) / np.float32(255))["c3"]
+        for frame in frames
+    ]
+
+
 def test_one_pair_is_equalised_in_closed_form(state: Files, images: FrameFile) -> None:
     first, second = values(state[0])["w2"], values(state[0])["w3"]
     expected = []
@@ -208,7 +249,7 @@ def test_patches_are_what_the_convolution_sees(state: Files, images: FrameFile) 
     np.testing.assert_allclose(found.T.reshape(6, 9, 11), taps["c2"][0], atol=1e-5)
 
 
-@pytest.mark.parametrize("step", ["bias", "adaround", "equalize"])
+@pytest.mark.parametrize("step", ["bias", "adaround", "equalize", "balance"])
 def test_the_same_inputs_give_the_same_bytes(state: Files, images: FrameFile, step: str) -> None:
     first, second = (take(state, images, step, folder=folder) for folder in ("one", "two"))
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
@@ -218,8 +259,9 @@ def test_steps_in_an_order_that_makes_no_sense_are_refused(state: Files, images:
     rounded = take(state, images, "adaround")
     with pytest.raises(UserError, match="step bias: expected it before adaround"):
         take(rounded, images, "bias")
-    with pytest.raises(UserError, match="step equalize: expected it right after the calibration"):
-        take(rounded, images, "equalize")
+    for step in ("equalize", "balance"):
+        with pytest.raises(UserError, match=f"step {step}: expected it right after the calibration"):
+            take(rounded, images, step)
     for step in SETTINGS:
         with pytest.raises(UserError, match=f"step {step}: expected a calibration with images"):
             take(state, None, step)
