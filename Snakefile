@@ -81,4 +81,4 @@ rule profile:
 # A video, twice as wide and high: --config upscale='{input: clip.mp4}'.
 rule upscale:
     input:
-        video=upscaled_video,
+        video=lambda wildcards: or_say(lambda: PATHS.upscaled_video),

@@ -36,6 +36,7 @@ rule build_engine:
     threads: threads_here(2)
     params:
         settings=of_arm(SETTINGS.engine),
+        known_sizes=of_arm(SETTINGS.known_sizes),
         device=of(SETTINGS.device, "target"),
         # Another version of the runtime or another card builds it again. Targets check what they have.
         identity=lambda wildcards: (
@@ -56,7 +57,7 @@ rule measure_quality:
         hr=of_clip(lambda clip: PATHS.clip(clip, "hr.npy")),
         lr=of_clip(lambda clip: PATHS.clip(clip, "lr.npy")),
         clip=of_clip(lambda clip: PATHS.clip(clip, "json")),
-        disjoint=of_arm(PATHS.disjoint),
+        disjoint=of_arm(PATHS.disjoint, "of_clip"),
     output:
         quality=f"{ARM}/quality{{of_clip}}.csv",
         record=f"{ARM}/quality{{of_clip}}.json",
@@ -148,12 +149,11 @@ rule measure_profile:
 rule write_manifest:
     input:
         unpack(of_arm(FACTS.traced, "of_clip")),
+        unpack(of_arm(PATHS.timing, "of_clip")),
         engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
         quality=f"{ARM}/quality{{of_clip}}.csv",
         quality_record=f"{ARM}/quality{{of_clip}}.json",
-        latency=f"{ARM}/latency{{of_clip}}.csv",
-        latency_record=f"{ARM}/latency{{of_clip}}.json",
     output:
         manifest=f"{ARM}/manifest{{of_clip}}.json",
     log:
@@ -166,6 +166,7 @@ rule write_manifest:
     params:
         study=of_arm(FACTS.of_arm, "of_clip"),
         clip=of_clip(str),
+        timed_on=of_clip(PATHS.timed_clip),
         traced=lambda wildcards: sorted(of_arm(FACTS.traced, "of_clip")(wildcards)),
         behind=of_arm(FACTS.code_behind),
         code=lambda wildcards: code(

@@ -77,14 +77,20 @@ def of_arm(method, *names):
 
     def call(wildcards):
         arm = Arm(*(getattr(wildcards, key) for key in keys))
-        return method(arm, *(getattr(wildcards, name) for name in names))
+        return or_say(method, arm, *(getattr(wildcards, name) for name in names))
 
     return call
 
 
+def or_say(method, *arguments):
+    """What a method gives; an error of the user ends with one line, not with Snakemake's traceback."""
+    with study_error():
+        return method(*arguments)
+
+
 def of_clip(method):
     """Input function: what `method` gives for the clip that a file of an arm belongs to."""
-    return lambda wildcards: method(PATHS.of_clip[wildcards.of_clip])
+    return lambda wildcards: method(or_say(PATHS.named_clip, wildcards.of_clip))
 
 
 def listed(method, *names):
@@ -108,12 +114,6 @@ def threads_here(count):
 def any_of(names):
     """Pattern of these names, for a wildcard; one that nothing matches if there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"
-
-
-def upscaled_video(wildcards):
-    """Input function: the video that is made."""
-    with study_error():
-        return PATHS.upscaled_video
 
 
 def begin_run():

@@ -96,11 +96,11 @@ rule prepare_calibration_set:
 rule check_disjoint_images:
     input:
         images=f"{RESULTS}/{{images}}.json",
-        clips=PATHS.clips("json"),
+        clip=of_clip(lambda clip: PATHS.clip(clip, "json")),
     output:
-        record=f"{RESULTS}/{{images}}.disjoint.json",
+        record=f"{RESULTS}/{{images}}.disjoint{{of_clip}}.json",
     log:
-        f"{LOGS}/check_disjoint_images/{{images}}.log",
+        f"{LOGS}/check_disjoint_images/{{images}}{{of_clip}}.log",
     wildcard_constraints:
         images="(frames/calibration|training)/[a-z0-9_]+",
     conda:

@@ -13,9 +13,9 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     settings = dict(snakemake.params.settings)
     if snakemake.input.graph:
         settings["footprint"] = asdict(measure_footprint(Path(snakemake.input.graph[0])))
-    if snakemake.input.clips:
-        sizes = frame_sizes([Path(clip) for clip in snakemake.input.clips])
-        settings["sizes"] = tile_sizes(sizes, settings["footprint"])
+    clips, known = [Path(clip) for clip in snakemake.input.clips], snakemake.params.known_sizes
+    if clips or known:
+        settings["sizes"] = tile_sizes(frame_sizes(clips, known), settings["footprint"])
     job = job_of(
         "build_engine",
         snakemake.wildcards,

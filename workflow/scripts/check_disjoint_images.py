@@ -8,6 +8,6 @@ from superres.scripting import script_job
 with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     check_disjoint_images(
         Path(snakemake.input.images),
-        [Path(clip) for clip in snakemake.input.clips],
+        [Path(snakemake.input.clip)],
         Path(snakemake.output.record),
     )

@@ -12,4 +12,5 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
         [ArmQuality(ArmOnClip(*arm), *map(Path, files)) for arm, *files in arms],
         snakemake.params.downsampling,
         Path(snakemake.output.evaluation),
+        far_db=snakemake.params.far_db,
     )

@@ -8,7 +8,7 @@ from superres.quantization.settings import Calibration
 from superres.scripting import optional_path, script_job, threads_side_by_side
 
 with script_job(snakemake.log[0], snakemake.input, snakemake.output):
-    calibration = Calibration(**snakemake.params.observation["calibration"])
+    calibration = Calibration(name="observed", data=snakemake.params.observation["data"])
     observe_activations(
         Path(snakemake.input.onnx),
         images_of(calibration.data, optional_path(snakemake.input.frames)),

@@ -20,4 +20,5 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
         outputs={task: Path(snakemake.input[task]) for task in tasks},
         background=Background(snakemake.params.study, describe_code(modules), describe_libraries(modules)),
         out=Path(snakemake.output.manifest),
+        timed_on=snakemake.params.timed_on,
     )

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from superres.code_version import ROOT
@@ -39,11 +40,59 @@ class GraphPaths:
 
     @property
     def of_clip(self) -> dict[str, str]:
-        """The clips by the suffix that the files of an arm have for each; no suffix for a single clip."""
+        """The clips by the suffix that the files of an arm have for each; no suffix for a single clip.
+
+        By name: the order in the study is no input.
+        """
         clips = self.study.clips
         if len(clips) + len(self.study.left_out) == 1:
             return {"": next(iter(clips))}
-        return {f".{name}": name for name in clips}
+        return {f".{name}": name for name in sorted(clips)}
+
+    def named_clip(self, of_clip: str) -> str:
+        """Return the clip of a suffix in `of_clip`; raises UserError for others, with names to ask for."""
+        if of_clip in self.of_clip:
+            return self.of_clip[of_clip]
+        measured = ", ".join(f"quality{suffix}.csv" for suffix in self.of_clip)
+        timed = ", ".join(f"latency{suffix}.csv" for suffix in self.timed)
+        raise UserError(
+            f"{self.results}: expected a file of one clip ({measured}; {timed}), found the ending "
+            f"{of_clip or 'of none'}; write the clip into the file's name"
+        )
+
+    @cached_property
+    def sizes(self) -> dict[str, tuple[int, int] | None]:
+        """The size (height, width) of each clip's HR frames; None if it is known only later."""
+        return {name: clip.source.size for name, clip in self.study.clips.items()}
+
+    def timed_clip(self, name: str) -> str:
+        """Return the clip that arms are timed on for a clip: the first by name with frames of its size.
+
+        A clip whose size isn't known before any work is timed on its own. By name: in any other order of the
+        clips the same ones are timed.
+        """
+        size = self.sizes[name]
+        return name if size is None else min(other for other, its in self.sizes.items() if its == size)
+
+    @property
+    def timed(self) -> dict[str, str]:
+        """The clips that arms are timed on, by the suffix of their files."""
+        return {suffix: name for suffix, name in self.of_clip.items() if self.timed_clip(name) == name}
+
+    def timed_suffix(self, of_clip: str) -> str:
+        """Return the suffix of the files with the speed of a clip, by the suffix of its own files."""
+        timed = self.timed_clip(self.named_clip(of_clip))
+        return next(suffix for suffix, name in self.of_clip.items() if name == timed)
+
+    @property
+    def known_sizes(self) -> list[list[int]]:
+        """The sizes [height, width] of the LR frames of clips whose size is known, in rising order."""
+        return sorted([size[0] // 2, size[1] // 2] for size in self.sizes.values() if size is not None)
+
+    @property
+    def listed_sizes(self) -> list[str]:
+        """The indices of the other clips, which list the sizes of their frames, by name."""
+        return [self.clip(name, "json") for name, size in sorted(self.sizes.items()) if size is None]
 
     def clip(self, name: str, kind: str) -> str:
         """Return a file of a clip: `hr.npy`, `lr.npy` or its index, `json`."""
@@ -51,7 +100,7 @@ class GraphPaths:
 
     def clips(self, kind: str) -> list[str]:
         """Return the same file of every clip."""
-        return [self.clip(name, kind) for name in self.study.clips]
+        return [self.clip(name, kind) for name in sorted(self.study.clips)]
 
     def calibration_frames(self, calibration: Calibration | None, kind: str = "npy") -> list[str]:
         """Return the frames (`npy`) or the index (`json`) of a calibration; none for random data."""
@@ -111,20 +160,20 @@ class GraphPaths:
         made = frames_made_of(self.study, file)
         return sum(size for path, size in made if not Path(self.results, path).exists())
 
-    def disjoint(self, arm: Arm) -> list[str]:
+    def disjoint(self, arm: Arm, of_clip: str) -> list[str]:
         """Return the records that no frame of a clip is among an arm's training and calibration images."""
-        return self._disjoint(arm.model, self.study.calibration_of(arm))
+        return self._disjoint(arm.model, self.study.calibration_of(arm), of_clip)
 
     def disjoint_recipe(self, model: str, quantization: str) -> list[str]:
-        """Return the same for a model and the name after `int8-` in a precision."""
-        calibration = self.study.quantizations[quantization].recipe.calibration
-        return self._disjoint(model, self.study.calibrations[calibration])
+        """Return the same of all clips, for a model and the name after `int8-` in a precision."""
+        calibration = self.study.calibrations[self.study.quantizations[quantization].recipe.calibration]
+        return [file for of_clip in self.of_clip for file in self._disjoint(model, calibration, of_clip)]
 
-    def _disjoint(self, model: str, calibration: Calibration | None) -> list[str]:
-        files = []
+    def _disjoint(self, model: str, calibration: Calibration | None, of_clip: str) -> list[str]:
+        files, kind = [], f"disjoint{of_clip}.json"
         if weights_name(model) in self.trained:
-            files += [self.training_set(model, role, "disjoint.json") for role in TRAINING_ROLES]
-        return files + self.calibration_frames(calibration, "disjoint.json")
+            files += [self.training_set(model, role, kind) for role in TRAINING_ROLES]
+        return files + self.calibration_frames(calibration, kind)
 
     # Models
 

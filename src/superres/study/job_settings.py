@@ -51,6 +51,10 @@ class JobSettings:
             settings["calibration"] = {"method": calibration.method, "data": calibration.model_dump()["data"]}
         return settings
 
+    def known_sizes(self, arm: Arm) -> list[list[int]]:
+        """Return the sizes [height, width] that an engine is built for, as far as they are known before."""
+        return self.paths.known_sizes if about(arm.runtime).sized else []
+
     def quality(self, arm: Arm) -> Settings:
         """Return the settings for measuring an arm's PSNR."""
         frame, options = self.study.samples.frame, self.runtime_options(arm)
@@ -112,12 +116,15 @@ class JobSettings:
         return self.study.models[model].training.settings
 
     def observation(self, images: str) -> Settings:
-        """Return the calibration that uses most of some images, and every number of images that one uses."""
+        """Return the data of the calibration that uses most of some images, and every number that one uses.
+
+        Nothing else of a calibration: another name, method or order of them is no reason to look again.
+        """
         calibrations = self.paths.observing(images)
         counts = sorted({c.images for c in calibrations if c.images is not None})
         # None means all images of a set.
         most = max(calibrations, key=lambda c: (c.images is None, c.images or 0))
-        return {"calibration": most.model_dump(), "prefixes": counts}
+        return {"data": most.model_dump()["data"], "prefixes": counts}
 
     def calibration(self, name: str) -> Settings:
         """Return the arguments of `Calibration`."""
@@ -149,7 +156,7 @@ class JobSettings:
 
     def references(self) -> dict[str, str]:
         """Return the reference arm of each target that has one."""
-        references = [self.study.reference.on(target) for target in self.paths.targets]
+        references = [self.study.reference.on(target) for target in sorted(self.paths.targets)]
         return {arm.target: arm.folder for arm in references if arm in self.study.arms}
 
     @property
@@ -176,6 +183,7 @@ class JobSettings:
         return {
             "notes": clips + table_notes(self.study),
             "calibrated": self.calibrated,
+            "samples": self.paths.sample_plots,
             "kernel": models[BASELINE].kernel if BASELINE in models else None,
         }
 

@@ -16,7 +16,7 @@ from superres.scripting import script_job
 ARMS = {
     "openvino/espcn_rgb/fp32": (31.0, 8.0),
     "openvino/espcn_rgb/int8-dummy": (30.5, 28.0),
-    "openvino/espcn_rgb/int8-entropy": (30.9, 28.0),
+    "openvino/espcn_rgb/int8-tuned": (30.9, 28.0),
     "opencv/bicubic/uint8": (29.0, 1300.0),
 }
 

@@ -256,7 +256,7 @@ MISTAKES = {
     "version without hash": (lambda c: c["packages"][0].pop("sha256"), ["packages[0]", "sha256"]),
     "clip named twice": (
         lambda c: c["clips"].append(c["clips"][0]),
-        ["clips[1].name", "'park' a second time"],
+        ["clips[2].name", "'park' a second time"],
     ),
     "precision without calibration": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-entropie"),

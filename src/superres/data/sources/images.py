@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from superres.data.sources.reading import FrameReader, Origin, even_shape, picture_digest
+from superres.data.sources.crops import Pictures
+from superres.data.sources.reading import FrameReader, Origin, picture_digest
 from superres.data.sources.source import (
     FrameRange,
     Source,
-    SourceKind,
     correct_path,
     frame_indices,
     is_left_behind,
@@ -44,7 +44,7 @@ IMAGE_SUFFIXES = (
 _NO_LETTERS = ("Cc", "Cs", "Zl", "Zp")
 
 
-class Images(SourceKind):
+class Images(Pictures):
     """A folder of images of any sizes."""
 
     any_order: ClassVar[bool] = True
@@ -71,7 +71,7 @@ class Images(SourceKind):
         """Raise UserError for a missing folder, for too few images, and for an image that is too small."""
         files = image_files(self)
         for index in select_frames(source.frames, len(files), self.path):
-            _check_header(files[index], smallest)
+            _check_header(files[index], smallest, self)
 
     def number(self, source: Source) -> int:
         """Number of images that are taken."""
@@ -95,24 +95,22 @@ class Images(SourceKind):
 
 
 class _FolderReader(FrameReader):
-    """Reads a folder. Images of odd sizes lose their last row or column: frames must have even sizes."""
+    """Reads a folder. Whole images of odd sizes lose their last row or column: frames have even sizes."""
 
     def __init__(self, kind: Images, source: Source):
         from superres.data.sources.pictures import picture_size
 
         files = image_files(kind)
-        self._files = [files[index] for index in select_frames(source.frames, len(files), kind.path)]
-        super().__init__(
-            [file.name for file in self._files],
-            [even_shape(*picture_size(file, str(file)), str(file)) for file in self._files],
-        )
+        taken = [files[index] for index in select_frames(source.frames, len(files), kind.path)]
+        self._frames = [(file, kind.cut(picture_size(file, str(file)), str(file))) for file in taken]
+        super().__init__([file.name for file in taken], [cut.shape for _, cut in self._frames])
 
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
         from superres.data.sources.pictures import read_picture
 
-        picture = read_picture(self._files[index], str(self._files[index]))
-        height, width = self.shapes[index]
-        return picture[:height, :width], Origin(self.names[index], picture_digest(picture), None)
+        file, cut = self._frames[index]
+        picture = read_picture(file, str(file))
+        return cut.filled(cut.of(picture)), Origin(file.name, picture_digest(picture), None)
 
 
 def image_files(images: Images) -> list[Path]:
@@ -155,10 +153,11 @@ def is_taken(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
     )
 
 
-def _check_header(file: Path, smallest: int) -> None:
+def _check_header(file: Path, smallest: int, kind: Pictures) -> None:
     from superres.data.sources.pictures import picture_size
 
     height, width = picture_size(file, str(file))
+    kind.cut((height, width), str(file))
     if min(height, width) < smallest:
         raise UserError(
             f"{file}: expected at least {smallest}x{smallest} pixels, found {width}x{height}; exclude it"

@@ -17,7 +17,7 @@ from superres.device.base.errors import UserError
 from superres.keys import Keys, Maybe, Whole
 
 if TYPE_CHECKING:
-    from superres.data.sources.reading import FrameReader
+    from superres.data.sources.reading import FrameReader, Shape
 
 # The folder of fetched files, relative to the working directory.
 FILES = "resources/files"
@@ -130,6 +130,10 @@ class SourceKind(Keys, ABC):
     def open(self, source: "Source", wheels: Path) -> "FrameReader":
         """Open the frames that are taken; `wheels` is the folder of downloaded wheels."""
 
+    def size(self, source: "Source") -> "Shape | None":
+        """Return the size (height, width) of all frames, if keys or a local file's header tell it at once."""
+        return None
+
     def shared(self, mine: "Source", theirs: "Source") -> str | None:
         """Name the first shared scene in one sentence, else return None. Default: a file is one scene."""
         return f"both take frames of {mine.path}" if same_path(mine, theirs) else None
@@ -167,6 +171,14 @@ class Source:
     def files(self) -> list[str]:
         """Paths of the files on this machine that are read, including fetched ones."""
         return self.kind.files(self)
+
+    @property
+    def size(self) -> "Shape | None":
+        """The size (height, width) of all frames, if it is known before any work; None otherwise.
+
+        A file that is fetched may come later, so it never tells: what is timed must not change with it.
+        """
+        return None if self.pinned is not None else self.kind.size(self)
 
     def describe(self) -> dict[str, Any]:
         """Return plain values for JSON: the kind, every key that is set, and the package or file."""

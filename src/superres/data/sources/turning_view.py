@@ -57,6 +57,10 @@ class TurningView(SourceKind):
             raise ValueError(f"expected an even width and height, found {self.width}x{self.height}")
         return self
 
+    def size(self, source: Source) -> tuple[int, int]:
+        """Return the size of a view."""
+        return self.height, self.width
+
     def check(self, source: Source, smallest: int) -> None:
         """Check nothing: the keys have bounds, and the package is downloaded later."""
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest, say
 from superres.data.sources.source import FrameRange, Source, SourceKind, check_file, select_frames
 from superres.data.video.colour import ColourKeys, contradictions, settle
-from superres.data.video.y4m import colours_said, read_header, read_planes, read_tags
+from superres.data.video.y4m import colours_said, read_header, read_planes, read_size, read_tags
 from superres.keys import Maybe
 
 if TYPE_CHECKING:
@@ -43,6 +43,14 @@ class Y4m(ColourKeys, SourceKind):
         if across != down and across.isdecimal() and down.isdecimal():
             lines.append(f"{source.location}: pixels of {across}:{down} are taken as square")
         return lines
+
+    def size(self, source: Source) -> tuple[int, int] | None:
+        """Return the size in the header of a file that is there."""
+        path = Path(source.location)
+        if not path.is_file():
+            return None
+        width, height = read_size(read_tags(path), path)
+        return height, width
 
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the frames that are taken."""

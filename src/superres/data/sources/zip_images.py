@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, ClassVar, Literal, cast
 
 from pydantic import Field
 
+from superres.data.sources.crops import Pictures
 from superres.data.sources.images import IMAGE_SUFFIXES, is_taken
-from superres.data.sources.reading import FrameReader, Origin, Shape, even_shape, picture_digest
+from superres.data.sources.reading import FrameReader, Origin, Shape, picture_digest
 from superres.data.sources.source import (
     FrameRange,
     Source,
-    SourceKind,
     correct_path,
     first_common_index,
     frame_indices,
@@ -64,7 +64,7 @@ DAMAGED = (
 """What zipfile raises for an archive that is damaged or cut off."""
 
 
-class ZipImages(SourceKind):
+class ZipImages(Pictures):
     """Images of any sizes in a zip archive, read in place."""
 
     any_order: ClassVar[bool] = True
@@ -129,11 +129,9 @@ class _ZipReader(FrameReader):
         self._path = Path(source.location)
         members = zip_members(source.location, kind)
         taken = select_frames(source.frames, len(members), source.location)
-        self._members = [members[index] for index in taken]
-        super().__init__(
-            [Path(member).name for member in self._members],
-            [even_shape(*self._size(member), member) for member in self._members],
-        )
+        chosen = [members[index] for index in taken]
+        self._frames = [(member, kind.cut(self._size(member), member)) for member in chosen]
+        super().__init__([Path(member).name for member in chosen], [cut.shape for _, cut in self._frames])
 
     def _size(self, member: str) -> Shape:
         from superres.data.sources.pictures import picture_size
@@ -144,10 +142,9 @@ class _ZipReader(FrameReader):
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
         from superres.data.sources.pictures import read_picture
 
-        member = self._members[index]
+        member, cut = self._frames[index]
         picture = read_picture(read_member(self._path, member), f"{self._path}: {member}")
-        height, width = self.shapes[index]
-        return picture[:height, :width], Origin(self.names[index], picture_digest(picture), None)
+        return cut.filled(cut.of(picture)), Origin(self.names[index], picture_digest(picture), None)
 
 
 def zip_members(archive: str, images: ZipImages) -> list[str]:

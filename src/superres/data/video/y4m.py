@@ -78,7 +78,7 @@ def read_header(path: Path) -> Y4mHeader:
     path = Path(path)
     with path.open("rb") as file:
         tags = _read_tags(file, path)
-        width, height = _read_size(tags, path)
+        width, height = read_size(tags, path)
         chroma = _read_colour_space(tags.get("C"), path)
         if tags.get("I", "?") not in ("p", "?"):
             raise UserError(
@@ -140,7 +140,7 @@ def _read_tags(file: BinaryIO, path: Path) -> dict[str, str]:
     return tags
 
 
-def _read_size(tags: dict[str, str], path: Path) -> tuple[int, int]:
+def read_size(tags: dict[str, str], path: Path) -> tuple[int, int]:
     sizes = [tags.get(letter, "") for letter in "WH"]
     if not all(size.isascii() and size.isdigit() and 0 < int(size) <= _LARGEST_SIDE for size in sizes):
         found = f"W{_shown(sizes[0])} H{_shown(sizes[1])}"

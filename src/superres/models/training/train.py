@@ -261,7 +261,7 @@ class Trainer:
 
 
 def psnr_y_db(upscaled: np.ndarray, reference: np.ndarray) -> float:
-    """Return PSNR of luma in dB for uint8 H x W x 3 RGB frames, infinite for equal ones."""
+    """Return PSNR of luma in dB for uint8 H x W x 3 RGB frames, at most CAP_DB."""
     return psnr(mean_squared_errors(reference, upscaled, LITERATURE)[1])
 
 

@@ -253,7 +253,7 @@ def test_border_of_two_pixels_does_not_count() -> None:
     reference = np.full((10, 12, 3), 100, np.uint8)
     upscaled = reference.copy()
     upscaled[:2], upscaled[-2:], upscaled[:, :2], upscaled[:, -2:] = 0, 0, 0, 0
-    assert psnr_y_db(upscaled, reference) == math.inf
+    assert psnr_y_db(upscaled, reference) == 60
     upscaled[2, 2] = 0
     assert psnr_y_db(upscaled, reference) < 60
 
