@@ -14,6 +14,8 @@ rule train_model:
     threads: lambda wildcards: SETTINGS.training(wildcards.model)["threads"]
     params:
         settings=of(SETTINGS.training, "model"),
+        network=of(SETTINGS.network, "model"),
+        teacher_network=of(SETTINGS.teacher_network, "model"),
         # No output: Snakemake deletes outputs before a job starts, and a checkpoint is there to go on from.
         checkpoint=f"{RESULTS}/weights/checkpoints/{{model}}.pt",
         code=code("train_model"),

@@ -45,14 +45,15 @@ def _as_it_is() -> core_schema.SerSchema:
 
 @dataclass(frozen=True)
 class AsList:
-    """A tuple, written as a list of at least `least` entries."""
+    """A tuple, written as a list of at least `least` and at most `most` entries."""
 
     least: int = 0
+    most: int | None = None
     unique: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         entries = handler.generate_schema(get_args(source)[0])
-        listed = core_schema.list_schema(entries, min_length=self.least or None)
+        listed = core_schema.list_schema(entries, min_length=self.least or None, max_length=self.most)
         return core_schema.no_info_after_validator_function(
             self._check,
             core_schema.no_info_before_validator_function(_listed, listed),
@@ -148,6 +149,9 @@ Many = Annotated[tuple[T, ...], AsList()]
 
 Some = Annotated[tuple[T, ...], AsList(least=1)]
 """One or more entries."""
+
+Pair = Annotated[tuple[T, ...], AsList(least=2, most=2)]
+"""Two entries."""
 
 ManyOnce = Annotated[tuple[T, ...], AsList(unique=True)]
 """Any number of entries, each once."""

@@ -8,13 +8,14 @@ import numpy as np
 import onnx
 import torch
 from onnx.reference import ReferenceEvaluator
+from torch import nn
 
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.outputs import Outputs
 from superres.models.folding import KEPT_FLOAT, fold
 from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY
-from superres.models.networks import Network, build_network
-from superres.models.settings import MODELS, NetworkSettings, weights_name
+from superres.models.networks import ArchitectureNetwork, build_network
+from superres.models.settings import NetworkSettings, weights_name
 from superres.models.weights import load_weights
 
 OPSET = 17
@@ -35,6 +36,7 @@ def export_onnx(model: str, weights: Path, onnx_out: Path, settings: NetworkSett
         graph_file = onnx.load_model(outputs["onnx"])
         _strip(graph_file, model)
         _fold_constants(graph_file.graph)
+        _merge_padding(graph_file.graph)
         _state_output_shape(graph_file.graph)
         _name_kept_float(graph_file)
         onnx.checker.check_model(graph_file, full_check=True)
@@ -60,16 +62,17 @@ def export_program(
             torch.jit.save(program, str(outputs["program"]))
 
 
-def load_deployed(model: str, weights: Path, settings: NetworkSettings | None = None) -> Network:
+def load_deployed(model: str, weights: Path, settings: NetworkSettings | None = None) -> nn.Module:
     """Return a model with its weights in its exported form, in evaluation mode.
 
-    `espcn_anchor` and `espcn_ycbcr_folded` are folded, the others are as they were trained.
+    `espcn_rgb` and `espcn_ycbcr` are as they were trained, the others are folded.
     """
-    network = load_weights(build_network(weights_name(model), settings), weights)
-    return fold(network) if MODELS[model].folded else network
+    origin = weights_name(model)
+    network = load_weights(build_network(origin, settings), weights)
+    return fold(network) if model != origin or isinstance(network, ArchitectureNetwork) else network
 
 
-def _trace_onnx(network: Network, path: Path) -> None:
+def _trace_onnx(network: nn.Module, path: Path) -> None:
     """Trace with torch's older exporter.
 
     The newer one (dynamo=True) needs onnxscript and writes opset 18, which it converts down. The older one
@@ -118,6 +121,26 @@ def _fold_constants(graph: onnx.GraphProto) -> None:
     kept = [node for node in graph.node if node not in computing or node.output[0] in used & given]
     del graph.node[:]
     graph.node.extend(kept)
+
+
+def _merge_padding(graph: onnx.GraphProto) -> None:
+    """Let convolutions pad with zeros themselves: PyTorch's pad by equal widths only, ONNX's by any."""
+    amounts = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for pad in [node for node in graph.node if node.op_type == "Pad"]:
+        readers = [node for node in graph.node if pad.output[0] in node.input]
+        mode = [attribute.s for attribute in pad.attribute if attribute.name == "mode"]
+        if mode != [b"constant"] or any(node.op_type != "Conv" for node in readers):
+            continue
+        top, left, bottom, right = amounts[pad.input[1]][[2, 3, 6, 7]].tolist()
+        for conv in readers:
+            (own,) = (attribute for attribute in conv.attribute if attribute.name == "pads")
+            own.ints[:] = [a + b for a, b in zip(own.ints, (top, left, bottom, right), strict=True)]
+            conv.input[0] = pad.input[0]
+        graph.node.remove(pad)
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def _state_output_shape(graph: onnx.GraphProto) -> None:

@@ -11,10 +11,10 @@ Y. docs/networks.md derives it.
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from superres.device.base.errors import UserError
-from superres.models.networks import EspcnAnchor, EspcnYcbcr, Network
+from superres.models.architectures import Architecture
+from superres.models.networks import ANCHORS, ArchitectureNetwork, EspcnYcbcr, Layers, Network, Trunk
 from superres.models.operations import BLUE, GREEN, RADIUS, RED, SCALE, doubling_kernels
 
 COLOURS = 3
@@ -22,63 +22,88 @@ KEPT_FLOAT = "skip"
 """The layer of a folded network that stays in float in INT8: it carries the image itself."""
 
 
-class FoldedEspcn(Network):
-    """Four convolutions, one sum, one DepthToSpace, one clip: clip(D2S(conv3(relu(conv2(relu(conv1)))) +
-    skip)).
+class FoldedNetwork(Layers):
+    """Convolutions, one sum, one DepthToSpace, one clip: clip(D2S(blocks(frame) + skip(frame))).
 
     `skip` interpolates the frame linearly, 3 -> 12 channels with repeated borders. The others are those of
-    `Espcn`, with RGB as input and the luma residual repeated for each colour (48 -> 12 channels).
+    the trunk; on luma, with RGB as input and the residual repeated for each colour (48 -> 12 channels). A
+    network on RGB without an anchor has no skip.
     """
 
-    trained_on = "rgb"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(COLOURS, 96, 5, padding=2)
-        self.conv2 = nn.Conv2d(96, 48, 3, padding=1)
-        self.conv3 = nn.Conv2d(48, COLOURS * SCALE**2, 3, padding=1)
-        self.skip = nn.Conv2d(
-            COLOURS, COLOURS * SCALE**2, 2 * RADIUS + 1, padding=RADIUS, padding_mode="replicate", bias=False
-        )
-        self.depth_to_space = nn.PixelShuffle(SCALE)
+    def __init__(self, architecture: Architecture, skip: Tensor | None):
+        super().__init__(architecture, COLOURS, nn.Conv2d)
+        if skip is not None:
+            size = skip.shape[-1]
+            mode = "replicate" if size > 1 else "zeros"
+            self.skip = nn.Conv2d(
+                COLOURS, skip.shape[0], size, padding=size // 2, padding_mode=mode, bias=False
+            )
+            self.skip.to(skip.dtype)
+            self.skip.weight.copy_(skip)
 
     def forward(self, frame: Tensor) -> Tensor:
-        features = functional.relu(self.conv1(frame))
-        features = functional.relu(self.conv2(features))
-        return torch.clamp(self.depth_to_space(self.conv3(features) + self.skip(frame)), 0.0, 1.0)
+        blocks = self.blocks(frame)
+        if hasattr(self, "skip"):
+            blocks = blocks + self.skip(frame)
+        return torch.clamp(self.depth_to_space(blocks), 0.0, 1.0)
 
 
-def fold(network: Network) -> FoldedEspcn:
-    """Return the folded form of an `EspcnYcbcr` or `EspcnAnchor`: the same function, in evaluation mode.
+def fold(network: Network) -> FoldedNetwork:
+    """Return the folded form of a network: the same function, in evaluation mode.
 
     Its tensors have the network's type and are computed in float64. Both forms are equal but for rounding,
     also at the borders: torch's interpolation repeats them, as `skip` does. The networks clip once, at the
-    end, so folding moves no clip. Raises UserError for any other network.
+    end, so folding moves no clip. Raises UserError for ESPCN_RGB, which is exported as it is.
     """
+    trunk = network.trunk
     if isinstance(network, EspcnYcbcr):
         # Chroma of up(RGB) is up(chroma); its luma is replaced by the network's.
-        up = doubling_kernels(network.chroma_upsampling)
-        mixing = torch.eye(COLOURS, dtype=torch.float64) - _luma_row()
-    elif isinstance(network, EspcnAnchor):
-        up = doubling_kernels("keys")
-        mixing = torch.eye(COLOURS, dtype=torch.float64)
+        skip = _skip_kernels(doubling_kernels(network.chroma_upsampling), _identity() - _luma_row())
+    elif isinstance(network, ArchitectureNetwork):
+        skip = _skip_of(trunk.architecture)
     else:
         raise UserError(
             f"folding: expected a network that works on luma, found {type(network).__name__}: "
             "it has no colour conversion to fold"
         )
-    trunk = network.trunk
-    folded = FoldedEspcn().to(trunk.conv1.weight.dtype)
     with torch.no_grad():
-        luma = _luma_row().reshape(1, COLOURS, 1, 1)
-        folded.conv1.weight.copy_(trunk.conv1.weight.double() * luma)
-        folded.conv2.weight.copy_(trunk.conv2.weight)
-        folded.conv3.weight.copy_(trunk.conv3.weight.repeat(COLOURS, 1, 1, 1))
-        folded.skip.weight.copy_(_skip_kernels(up, mixing))
-        for name, times in (("conv1", 1), ("conv2", 1), ("conv3", COLOURS)):
-            bias = trunk.get_parameter(f"{name}.bias")
-            folded.get_parameter(f"{name}.bias").copy_(bias.repeat(times))
+        folded = FoldedNetwork(trunk.architecture, skip).to(trunk.convolutions[0].weight.dtype)
+        _copy_layers(trunk, folded, luma=network.trained_on == "luma")
     return folded.eval()
+
+
+def _copy_layers(trunk: Trunk, folded: FoldedNetwork, *, luma: bool) -> None:
+    """Copy the trunk's weights. On luma, the first layer reads RGB, and the last writes to each colour."""
+    tensors = trunk.state_dict()
+    if luma:
+        last = f"conv{len(trunk.convolutions)}"
+        row = _luma_row().reshape(1, COLOURS, 1, 1)
+        tensors["conv1.weight"] = tensors["conv1.weight"].double() * row
+        tensors[f"{last}.weight"] = tensors[f"{last}.weight"].repeat(COLOURS, 1, 1, 1)
+        tensors[f"{last}.bias"] = tensors[f"{last}.bias"].repeat(COLOURS)
+    for name, tensor in tensors.items():
+        folded.get_parameter(name).copy_(tensor)
+
+
+def _skip_of(architecture: Architecture) -> Tensor | None:
+    """Return the kernels of the interpolation beside an architecture's convolutions, None if it has none."""
+    kernel, keys = ANCHORS.get(architecture.anchor), doubling_kernels("keys")
+    if kernel == "keys":
+        return _skip_kernels(keys, _identity())
+    if architecture.colour == "rgb":
+        if kernel is None:
+            return None
+        middle = slice(RADIUS, RADIUS + 1)
+        return _skip_kernels(doubling_kernels(kernel)[:, middle, middle], _identity())
+    # Bicubic chroma, and the anchor's luma.
+    skip = _skip_kernels(keys, _identity() - _luma_row())
+    if kernel is not None:
+        skip += _skip_kernels(doubling_kernels(kernel), _luma_row().expand(COLOURS, COLOURS))
+    return skip
+
+
+def _identity() -> Tensor:
+    return torch.eye(COLOURS, dtype=torch.float64)
 
 
 def _luma_row() -> Tensor:
@@ -87,5 +112,5 @@ def _luma_row() -> Tensor:
 
 
 def _skip_kernels(up: Tensor, mixing: Tensor) -> Tensor:
-    """Return kernels 12 x 3 x 5 x 5, in CRD order, that interpolate (`up`) and mix colours at once."""
+    """Return kernels 12 x 3 x k x k, in CRD order, that interpolate (`up`) and mix colours at once."""
     return torch.einsum("cd,pyx->cpdyx", mixing, up).reshape(COLOURS * SCALE**2, COLOURS, *up.shape[1:])

@@ -1,11 +1,10 @@
-"""The networks of the paper.
+"""The networks: the two of the paper, and one for any architecture.
 
-A model is a class with two attributes, and a line in `superres.models.settings.MODELS`:
+A network has two attributes:
 - `trunk`, the module whose weights are trained;
 - `trained_on`, the colour of the trunk's patches: "rgb" (3 channels) or "luma" (1 channel).
 """
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -13,8 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.device.base.errors import UserError
+from superres.models.architectures import Architecture, Espcn
 from superres.models.operations import (
+    RADIUS,
     SCALE,
+    Interpolation,
     double,
     doubling_kernels,
     rgb_to_luma,
@@ -25,102 +27,156 @@ from superres.models.settings import MODELS, ChromaUpsampling, NetworkSettings
 from superres.models.training.noisy import NoisyConv2d
 
 IMAGE_GAIN = 4.0
+ANCHORS: dict[str, Interpolation] = {"bicubic": "keys", "nearest": "nearest"}
+"""The kernels of anchors, by `Architecture.anchor`. Keys' is the one that made the LR images."""
 
 
-class Espcn(nn.Module):
-    """The three convolutions of the paper: 96 and 48 channels, ReLU between, then DepthToSpace.
+class Layers(nn.Module):
+    """The convolutions of an architecture: conv1, conv2, ... with an activation between each two.
 
-    N x C x H x W to N x C x 2H x 2W, not clipped. Kernels are 5x5, 3x3, 3x3 as in ESPCN itself (Shi et al.,
-    CVPR 2016, section 3.2; the paper does not state them); borders are padded with zeros. DepthToSpace is
-    in CRD order: output[c, 2y + i, 2x + j] = input[4c + 2i + j, y, x].
+    N x planes x H x W to `blocks`, N x (planes scale^2) x H x W: what DepthToSpace makes the image of, in
+    CRD order: output[c, 2y + i, 2x + j] = blocks[4c + 2i + j, y, x]. Borders are padded with zeros.
     """
 
-    def __init__(self, channels: int):
+    def __init__(self, architecture: Architecture, planes: int, convolution: type[nn.Conv2d]):
         super().__init__()
-        self.conv1 = NoisyConv2d(channels, 96, 5, padding=2)
-        self.conv2 = NoisyConv2d(96, 48, 3, padding=1)
-        self.conv3 = NoisyConv2d(48, channels * SCALE**2, 3, padding=1)
-        self.depth_to_space = nn.PixelShuffle(SCALE)
-        self.initialise()
+        self.architecture = architecture
+        *inner, _ = layers = architecture.convolutions(planes)
+        for number, layer in enumerate(layers, 1):
+            padding = layer.kernel // 2 if layer.stride == 1 else 0
+            shape = (layer.inputs, layer.outputs, layer.kernel)
+            self.add_module(f"conv{number}", convolution(*shape, stride=layer.stride, padding=padding))
+        if architecture.activation == "prelu":
+            for number, layer in enumerate(inner, 1):
+                self.add_module(f"slope{number}", nn.PReLU(layer.outputs))
+        if architecture.block > 1:
+            self.from_large_blocks = nn.PixelShuffle(architecture.block)
+        self.depth_to_space = nn.PixelShuffle(architecture.scale)
 
-    def initialise(self) -> None:
-        """Begin at bilinear interpolation; the other features come from torch's default generator.
+    @property
+    def convolutions(self) -> list[nn.Conv2d]:
+        """The convolutions from first to last."""
+        count = len(self.architecture.inner) + 1
+        return [getattr(self, f"conv{number}") for number in range(1, count + 1)]
 
-        The first features carry the image itself to a bilinear kernel in the last layer (Dirac
-        initialisation: Zagoruyko and Komodakis, arXiv:1706.00388). No ReLU changes it: an image is not
-        negative. The others are normal with variance 2 / fan-in (He et al., ICCV 2015, equation 10); the
-        last layer begins by ignoring them (zero, as in Fixup: Zhang et al., arXiv:1901.09321). Biases are
-        zero. From random weights alone, ESPCN_RGB loses 1 dB after as many steps.
+    def blocks(self, image: Tensor) -> Tensor:
+        """Return the blocks of pixels, before DepthToSpace."""
+        *inner, last = self.convolutions
+        features = self._padded(image)
+        for number, convolution in enumerate(inner, 1):
+            features = self._activate(convolution(features), number)
+        blocks = last(features)
+        if self.architecture.block == 1:
+            return blocks
+        height, width = image.shape[-2:]
+        return self.from_large_blocks(blocks)[..., :height, :width]
 
-        `IMAGE_GAIN` multiplies the image in the first layer and divides the kernel in the last. Without it
-        the kernel's weights stay far larger than the others, and INT8 has no levels left for these: the
-        largest weight of an output channel sets its scale.
+    def _padded(self, image: Tensor) -> Tensor:
+        """Return an image with the zeros that a first convolution with a stride needs.
+
+        The last row and column are there for odd sizes alone.
         """
-        channels = self.conv1.in_channels
-        with torch.no_grad():
-            for conv, gain in ((self.conv1, IMAGE_GAIN), (self.conv2, 1.0)):
-                nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-                nn.init.dirac_(conv.weight[:channels]).mul_(gain)
-            nn.init.zeros_(self.conv3.weight)
-            # A bilinear kernel is 3 x 3 in the middle of the 5 x 5 that `doubling_kernels` gives.
-            bilinear = doubling_kernels("bilinear")[:, 1:-1, 1:-1]
-            for channel in range(channels):
-                phases = slice(channel * SCALE**2, (channel + 1) * SCALE**2)
-                self.conv3.weight[phases, channel] = bilinear.float() / IMAGE_GAIN
-            for conv in (self.conv1, self.conv2, self.conv3):
-                conv.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
+        stride = self.architecture.block
+        if stride == 1:
+            return image
+        before = (self.convolutions[0].kernel_size[0] - stride) // 2
+        return functional.pad(image, (before, before + stride - 1) * 2)
 
-    def forward(self, image: Tensor) -> Tensor:
-        features = functional.relu(self.conv1(image))
-        features = functional.relu(self.conv2(features))
-        return self.depth_to_space(self.conv3(features))
+    def _activate(self, features: Tensor, number: int) -> Tensor:
+        match self.architecture.activation:
+            case "relu":
+                return functional.relu(features)
+            case "prelu":
+                return getattr(self, f"slope{number}")(features)
+            case "hardtanh":
+                return functional.hardtanh(features, 0.0, 1.0)
 
 
-class AnchoredEspcn(Espcn):
-    """The same convolutions on top of bicubic interpolation: bicubic(image) + residual.
+class Trunk(Layers):
+    """The part of a network that is trained: an image N x planes x H x W to its N x planes x 2H x 2W.
 
-    The skip is that of VDSR (Kim et al., CVPR 2016) at ESPCN's cost. Bicubic is Keys' kernel with a = -0.5,
-    as in the LR images; its borders are repeated, those of the convolutions zero.
+    It adds its `residual` to the anchor, whose borders are repeated. Nothing is clipped.
     """
 
     kernels: Tensor
 
-    def __init__(self, channels: int):
-        super().__init__(channels)
-        self.register_buffer("kernels", doubling_kernels("keys").float(), persistent=False)
+    def __init__(self, architecture: Architecture):
+        super().__init__(architecture, architecture.planes, NoisyConv2d)
+        self.anchored = architecture.anchor != "none"
+        if self.anchored:
+            kernels = doubling_kernels(ANCHORS[architecture.anchor]).float()
+            self.register_buffer("kernels", kernels, persistent=False)
+        with torch.no_grad():
+            self.initialise()
 
     def initialise(self) -> None:
-        """Begin close to bicubic interpolation: features as in `Espcn`, a last layer of nearly zero."""
-        for conv in (self.conv1, self.conv2):
-            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-        nn.init.normal_(self.conv3.weight, std=1e-3)
-        for conv in (self.conv1, self.conv2, self.conv3):
-            nn.init.zeros_(conv.bias)  # pyright: ignore[reportArgumentType]
+        """Begin close to the anchor, or at bilinear interpolation without one.
+
+        Features are normal with variance 2 / fan-in (He et al., ICCV 2015, equation 10), biases zero. On an
+        anchor the last layer begins near zero: the skip is that of VDSR (Kim et al., CVPR 2016).
+
+        Without an anchor, the first features carry the image itself to a bilinear kernel in the last layer
+        (Dirac initialisation: Zagoruyko and Komodakis, arXiv:1706.00388). No ReLU changes it: an image is not
+        negative. The last layer begins by ignoring the others (zero, as in Fixup: Zhang et al.,
+        arXiv:1901.09321). From random weights alone, ESPCN_RGB loses 1 dB after as many steps.
+
+        `IMAGE_GAIN` multiplies the image in the first layer and divides the kernel in the last. Without it
+        the kernel's weights stay far larger than the others, and INT8 has no levels left for these: the
+        largest weight of an output channel sets its scale. Hardtanh's limit of 1 leaves no room for a gain.
+        """
+        *inner, last = self.convolutions
+        gain = IMAGE_GAIN if self.architecture.activation != "hardtanh" else 1.0
+        for number, convolution in enumerate(inner):
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+            if not self.anchored:
+                carried = convolution.weight[: self.architecture.planes]
+                nn.init.dirac_(carried).mul_(1.0 if number else gain)
+        if self.anchored:
+            nn.init.normal_(last.weight, std=1e-3)
+        else:
+            self._interpolate(last.weight, gain)
+        for convolution in (*inner, last):
+            nn.init.zeros_(convolution.bias)  # pyright: ignore[reportArgumentType]
+
+    def _interpolate(self, weight: Tensor, gain: float) -> None:
+        """Make the last weights a bilinear kernel for each plane, and zero for all other features."""
+        nn.init.zeros_(weight)
+        margin, phases = weight.shape[-1] // 2, self.architecture.scale**2
+        # A bilinear kernel is 3 x 3 in the middle; a last layer of 1 x 1 can only repeat pixels.
+        reach = min(margin, 1)
+        kernels = doubling_kernels("bilinear" if reach else "nearest").float() / gain
+        middle, place = slice(RADIUS - reach, RADIUS + reach + 1), slice(margin - reach, margin + reach + 1)
+        for plane in range(min(self.architecture.planes, weight.shape[1])):
+            rows = slice(plane * phases, (plane + 1) * phases)
+            weight[rows, plane, place, place] = kernels[:, middle, middle]
 
     def residual(self, image: Tensor) -> Tensor:
-        """Return the correction to bicubic interpolation."""
-        return super().forward(image)
+        """Return the correction to the anchor, or the whole image without one."""
+        return self.depth_to_space(self.blocks(image))
 
     def forward(self, image: Tensor) -> Tensor:
-        return double(image, self.kernels) + self.residual(image)
+        residual = self.residual(image)
+        return double(image, self.kernels) + residual if self.anchored else residual
 
 
 class Network(nn.Module):
     """The base of every model: RGB frames N x 3 x H x W in [0, 1] to N x 3 x 2H x 2W in [0, 1], float32."""
 
     trained_on: Literal["rgb", "luma"]
-    trunk: nn.Module
+    trunk: Trunk
 
 
 class EspcnRgb(Network):
-    """ESPCN_RGB of the paper (section III-A, figure 1): all three colours through 3 -> 96 -> 48 -> 12."""
+    """ESPCN_RGB of the paper (section III-A, figure 1): all three colours through 3 -> 96 -> 48 -> 12.
+
+    Kernels are 5x5, 3x3 and 3x3, as in ESPCN itself; the paper does not state them.
+    """
 
     trained_on = "rgb"
 
-    def __init__(self, settings: NetworkSettings):
+    def __init__(self) -> None:
         super().__init__()
-        del settings  # it has none
-        self.trunk = Espcn(3)
+        self.trunk = Trunk(Espcn(channels=(96, 48), colour="rgb", anchor="none"))
 
     def forward(self, frame: Tensor) -> Tensor:
         return torch.clamp(self.trunk(frame), 0.0, 1.0)
@@ -134,13 +190,11 @@ class EspcnYcbcr(Network):
     """
 
     trained_on = "luma"
-    trunk: Espcn
-    chroma_upsampling: ChromaUpsampling
 
-    def __init__(self, settings: NetworkSettings):
+    def __init__(self, chroma_upsampling: ChromaUpsampling):
         super().__init__()
-        self.trunk = Espcn(1)  # pyright: ignore[reportIncompatibleVariableOverride]
-        self.chroma_upsampling = settings.chroma_upsampling
+        self.trunk = Trunk(Espcn(channels=(96, 48), anchor="none"))
+        self.chroma_upsampling: ChromaUpsampling = chroma_upsampling
 
     def forward(self, frame: Tensor) -> Tensor:
         luma, chroma = rgb_to_ycbcr(frame)
@@ -156,39 +210,49 @@ class EspcnYcbcr(Network):
         )
 
 
-class EspcnAnchor(Network):
-    """RGB_out = bicubic(RGB) + residual(luma): the same residual for all three colours, through 1 -> 96 -> 48
-    -> 4.
+class ArchitectureNetwork(Network):
+    """A network of any architecture. On luma, RGB_out = bicubic(RGB) + trunk(Y) - bicubic(Y).
 
-    This is the form that is trained; the folded one is exported (`superres.models.folding`).
+    That adds the same residual to all three colours. This is the form that is trained; the folded one is
+    exported (`superres.models.folding`).
     """
 
-    trained_on = "luma"
-    trunk: AnchoredEspcn
-
-    def __init__(self, settings: NetworkSettings):
+    def __init__(self, architecture: Architecture):
         super().__init__()
-        del settings  # it has none
-        self.trunk = AnchoredEspcn(1)  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.trained_on = architecture.colour
+        self.trunk = Trunk(architecture)
 
     def forward(self, frame: Tensor) -> Tensor:
-        bicubic = double(frame, self.trunk.kernels)
-        return torch.clamp(bicubic + self.trunk.residual(rgb_to_luma(frame)), 0.0, 1.0)
+        if self.trained_on == "rgb":
+            return torch.clamp(self.trunk(frame), 0.0, 1.0)
+        luma, kernels = rgb_to_luma(frame), doubling_kernels("keys").to(frame)
+        upscaled = double(frame, kernels)
+        if self.trunk.architecture.anchor == "bicubic":
+            return torch.clamp(upscaled + self.trunk.residual(luma), 0.0, 1.0)
+        return torch.clamp(upscaled + (self.trunk(luma) - double(luma, kernels)), 0.0, 1.0)
 
 
-NETWORKS: dict[str, Callable[[NetworkSettings], Network]] = {
-    name: globals()[facts.network] for name, facts in MODELS.items() if facts.network
-}
-"""The networks by model name, from `superres.models.settings.MODELS`."""
+NETWORKS = tuple(name for name, facts in MODELS.items() if facts.architecture or facts.network)
+"""The built-in models that have a network, and thus weights, of their own."""
 
 
 def build_network(name: str, settings: NetworkSettings | None = None) -> Network:
     """Return a freshly initialised network by model name, on the CPU, in training mode.
 
-    Raises UserError for a name that is not in `NETWORKS` (`bicubic` has no network).
+    `settings` have the architecture of a model that isn't built in. Raises UserError for a model without
+    one (`bicubic` has no network).
     """
-    if name not in NETWORKS:
-        raise UserError(
-            f"model: expected one of {', '.join(NETWORKS)} (those have a network), found '{name}'"
-        )
-    return NETWORKS[name](settings or NetworkSettings())
+    settings = settings or NetworkSettings()
+    facts = MODELS.get(name)
+    architecture = settings.architecture or (facts and facts.architecture)
+    if architecture:
+        return ArchitectureNetwork(architecture)
+    match facts and facts.network:
+        case "EspcnRgb":
+            return EspcnRgb()
+        case "EspcnYcbcr":
+            return EspcnYcbcr(settings.chroma_upsampling)
+    raise UserError(
+        f"model: expected one of {', '.join(NETWORKS)} (those have a network), or an architecture, "
+        f"found '{name}'"
+    )

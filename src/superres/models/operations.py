@@ -85,3 +85,26 @@ def double(image: Tensor, kernels: Tensor) -> Tensor:
     padded = functional.pad(planes, (RADIUS,) * 4, mode="replicate")
     doubled = functional.pixel_shuffle(functional.conv2d(padded, kernels[:, None]), SCALE)
     return doubled.reshape(batch, channels, SCALE * height, SCALE * width)
+
+
+def phase_kernels(deconvolution: Tensor) -> Tensor:
+    """Return the kernels of a convolution that, before DepthToSpace, is a 9x9 deconvolution by two.
+
+    Weights I x P x 9 x 9 of `torch.nn.ConvTranspose2d(I, P, 9, stride=2, padding=4, output_padding=1)` to
+    kernels (4P) x I x 5 x 5 in CRD order. Sub-pixel (i, j) has every other weight, and zero beyond them.
+    """
+    inputs, planes, _, _ = deconvolution.shape
+    padded = functional.pad(deconvolution, (0, 1, 0, 1)).reshape(inputs, planes, 5, 2, 5, 2)
+    kernels = padded.flip(2, 4).permute(1, 3, 5, 0, 2, 4)
+    return kernels.reshape(planes * SCALE**2, inputs, 5, 5)
+
+
+def deconvolution_of(kernels: Tensor) -> Tensor:
+    """Return the weights of the deconvolution that `phase_kernels` makes most of these kernels of.
+
+    A deconvolution has no weight for the taps beyond its 9x9: they are left out.
+    """
+    outputs, inputs, _, _ = kernels.shape
+    planes = outputs // SCALE**2
+    phases = kernels.reshape(planes, SCALE, SCALE, inputs, 5, 5).permute(3, 0, 4, 1, 5, 2)
+    return phases.flip(2, 4).reshape(inputs, planes, 10, 10)[..., :9, :9].contiguous()

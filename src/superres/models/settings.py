@@ -5,11 +5,13 @@ Light: the workflow imports it without torch.
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from superres.keys import Count, Index, Keys, Seed, SomeOnce, Whole
+from superres.keys import Count, Index, Keys, Maybe, Seed, SomeOnce, Whole
+from superres.models.architectures import Architecture, Espcn, Fsrcnn, Plain
 
 ChromaUpsampling = Literal["bicubic", "bilinear", "nearest"]
 Objective = Literal["l1", "mse"]
@@ -19,32 +21,46 @@ Objective = Literal["l1", "mse"]
 class ModelFacts:
     """Facts about a built-in model for the table and the workflow.
 
-    `label` is its name in the paper, `network` its class in `superres.models.networks`. It is exported as
-    trained, or `folded`. A model with `folded_from` is that model with the same weights, folded; it has no
-    network of its own and is never trained. With `ends_in_blocks` its graph ends in DepthToSpace and a clip:
-    the runtime can do the last step from blocks to a frame (`superres.models.graphs.uint8.blocks`).
+    `label` is its name in the table. It is an `architecture`, or `network` is its class in
+    `superres.models.networks`. A model with `folded_from` is that model with the same weights, folded; it has
+    no network of its own and is never trained. With `ends_in_blocks` its graph ends in DepthToSpace and a
+    clip: the runtime can do the last step from blocks to a frame (`superres.models.graphs.uint8.blocks`).
     """
 
     label: str
+    architecture: Architecture | None = None
     network: str | None = None
-    folded: bool = False
     folded_from: str | None = None
-    ends_in_blocks: bool = False
+    ends_in_blocks: bool = True
 
 
 MODELS: dict[str, ModelFacts] = {
-    "espcn_rgb": ModelFacts("ESPCN_RGB", "EspcnRgb", ends_in_blocks=True),
-    "espcn_ycbcr": ModelFacts("ESPCN_YCbCr", "EspcnYcbcr"),
-    "espcn_ycbcr_folded": ModelFacts(
-        "ESPCN_YCbCr folded", folded=True, folded_from="espcn_ycbcr", ends_in_blocks=True
+    "espcn_rgb": ModelFacts("ESPCN_RGB", network="EspcnRgb"),
+    "espcn_ycbcr": ModelFacts("ESPCN_YCbCr", network="EspcnYcbcr", ends_in_blocks=False),
+    "espcn_ycbcr_folded": ModelFacts("ESPCN_YCbCr folded", folded_from="espcn_ycbcr"),
+    "espcn_anchor": ModelFacts("ESPCN anchor", Espcn(channels=(96, 48))),
+    # The networks to choose from, docs/networks.md; the last number of a name counts hidden convolutions.
+    "plain_c8_m4": ModelFacts("C8-M4", Plain(channels=8, layers=4)),
+    "plain_c16_m4": ModelFacts("C16-M4", Plain(channels=16, layers=4)),
+    "plain_c16_m10": ModelFacts("C16-M10", Plain(channels=16, layers=10)),
+    "plain_c32_m4": ModelFacts("C32-M4", Plain(channels=32, layers=4)),
+    "plain_c32_m6": ModelFacts("C32-M6", Plain(channels=32, layers=6)),
+    "unshuffle_c32_m4": ModelFacts("Unshuffle C32-M4", Plain(channels=32, layers=4, unshuffle=2)),
+    "fsrcnn": ModelFacts("FSRCNN", Fsrcnn()),
+    "quicksrnet_s": ModelFacts(
+        "QuickSRNet-S",
+        Plain(channels=32, layers=2, colour="rgb", anchor="none", activation="hardtanh"),
     ),
-    "espcn_anchor": ModelFacts("ESPCN anchor", "EspcnAnchor", folded=True, ends_in_blocks=True),
-    "bicubic": ModelFacts("Bicubic"),
+    "espcn_64_32": ModelFacts("ESPCN 64-32", Espcn(channels=(64, 32))),
+    "bicubic": ModelFacts("Bicubic", ends_in_blocks=False),
 }
 """Every built-in model, in the order of the table; `bicubic` is the baseline and has no network."""
 
 FOLDED_FROM = {name: facts.folded_from for name, facts in MODELS.items() if facts.folded_from}
 """Models that are another model with the same weights, folded."""
+
+PRETRAINED = Path(__file__).parent / "weights"
+"""The folder of the shipped weights, `{model}.safetensors`; their records are `records/{model}.json`."""
 
 
 def weights_name(model: str) -> str:
@@ -52,13 +68,34 @@ def weights_name(model: str) -> str:
     return FOLDED_FROM.get(model, model)
 
 
-class NetworkSettings(Keys):
-    """Parts of a network's structure that the paper leaves open."""
+def is_shipped(model: str) -> bool:
+    """Return whether the package has weights of a model."""
+    return (PRETRAINED / f"{model}.safetensors").is_file()
 
+
+class NetworkSettings(Keys):
+    """The structure of a network, where its name doesn't say it."""
+
+    architecture: Maybe[Architecture] = Field(
+        default=None,
+        description="A network of one's own by its layers, under any name that no model of this package has.",
+    )
     chroma_upsampling: ChromaUpsampling = Field(
         default="bicubic",
         description="How espcn_ycbcr doubles its chroma channels, which the paper leaves open; others "
         "ignore it.",
+    )
+
+
+class Teacher(Keys):
+    """A trained network that another one is trained to imitate."""
+
+    model: str = Field(description="A model of the study, on the same colours (luma or RGB) as its pupil.")
+    share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of the loss that compares with the teacher's image instead of the photograph.",
     )
 
 
@@ -95,6 +132,11 @@ class TrainingSettings(Keys):
         default=0.01, ge=0, le=1, description="Where the cosine ends, as a fraction of the peak."
     )
     l1_steps: Index = Field(default=0, description="Steps with L1 as loss, before mean squared error.")
+    expansion: Index = Field(
+        default=0,
+        description="Channels of the linear layers that widen each convolution in training, such as 64. They "
+        "collapse to one kernel at each step, and only that is kept. 0 trains the kernels themselves.",
+    )
     int8_noise: float = Field(
         default=1.0,
         ge=0,
@@ -106,6 +148,9 @@ class TrainingSettings(Keys):
         ge=0,
         lt=1,
         description="Decay of the averaged weights, which are the result.",
+    )
+    teacher: Maybe[Teacher] = Field(
+        default=None, description="A better network, whose images the network is trained on too."
     )
     seed: Seed = Field(default=0, description="Seed of the initial weights and of the patches.")
     log_every: Count = Field(default=100, description="Steps between two rows of the loss in the log.")

@@ -1,21 +1,20 @@
 """Trained weights: safetensors files, each with a record (JSON) of its origin."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
-from torch import nn
+from torch import Tensor, nn
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
-from superres.models.networks import NETWORKS, Network
-from superres.models.settings import weights_name
-
-PRETRAINED = Path(__file__).parent / "weights"
+from superres.models.networks import NETWORKS, Network, build_network
+from superres.models.settings import PRETRAINED, weights_name
 
 
 def pretrained(model: str) -> Path:
-    """Return the shipped weights of a model; their record has the same name with `.json`.
+    """Return the shipped weights of a model; `records/` has their record.
 
     Raises UserError if there are none.
     """
@@ -53,12 +52,23 @@ def load_weights(network: Network, path: Path) -> Network:
         if found != expected.get(name):
             raise UserError(
                 f"{path}: tensor '{name}': expected {_shape(expected.get(name))}, found {_shape(found)}; "
-                f"these are not weights of {type(network).__name__}"
+                f"these are {_described(tensors)}, not of this network"
             )
         if not tensors[name].isfinite().all():
             raise UserError(f"{path}: tensor '{name}': expected finite values, found NaN or infinity")
     network.load_state_dict(tensors)
     return network.eval()
+
+
+def _described(tensors: Mapping[str, Tensor]) -> str:
+    """Return whose weights tensors are, as far as their shapes tell."""
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    fitting = [
+        name
+        for name in NETWORKS
+        if found == {key: tensor.shape for key, tensor in build_network(name).state_dict().items()}
+    ]
+    return f"weights of {' or '.join(fitting)}" if fitting else "other weights"
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:

@@ -5,6 +5,7 @@ Decodes nothing and imports nothing heavy.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from graphlib import CycleError, TopologicalSorter
 from itertools import product
 from pathlib import Path
 from typing import get_args
@@ -14,12 +15,13 @@ from superres.data.sources.registry import check_source
 from superres.data.sources.source import Source, check_disjoint, correct_path
 from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
+from superres.models.settings import weights_name
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import INSTALL, TOOLS, Calibration
 from superres.study.graph_paths import check_name
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
-from superres.study.keys.models import BASELINE, TRAINING_ROLES
+from superres.study.keys.models import BASELINE, TRAINING_ROLES, Model
 from superres.study.keys.quantization import Executor
 from superres.study.keys.report import Upscale
 from superres.study.keys.study import Study
@@ -149,11 +151,23 @@ def check_study(study: Study) -> None:
             with _naming(f"calibration {calibration.name}"):
                 check_name(str(calibration.path))
                 read_cache(Path(str(calibration.path)))
+    for model in study.models.values():
+        if model.weights not in ("pretrained", "train"):
+            _check_weights(model)
     for calibration in used_calibrations(study):
         _check_number(study, calibration)
     _check_overlaps(study)
     if study.upscale is not None:
         _check_upscaled(study.upscale)
+
+
+def _check_weights(model: Model) -> None:
+    """Raise UserError for a file of weights that isn't there, or that Snakemake can't handle."""
+    with _naming(f"model {model.name}: weights"):
+        check_name(model.weights)
+        path = Path(model.weights)
+        if not path.is_file():
+            raise UserError(f"expected a file, found none at {path}; {correct_path(path)}")
 
 
 def _check_number(study: Study, calibration: Calibration) -> None:
@@ -219,8 +233,33 @@ def check_references(study: Study) -> None:
                 raise UserError(
                     f"training.{role}: expected a name from `training_sets` ({known}), found {name!r}"
                 )
+    _check_teachers(study)
     _check_int8_arms(study)
     _check_measured_steps(study)
+
+
+def _check_teachers(study: Study) -> None:
+    """Raise UserError for a teacher that is no network of the study, or learns from its pupil."""
+    known = [name for name in study.models if name != BASELINE]
+    taught = {
+        name: model.training.teacher.model
+        for name, model in study.models.items()
+        if model.weights == "train" and model.training.teacher is not None
+    }
+    for pupil, teacher in taught.items():
+        if teacher not in known:
+            raise UserError(
+                f"training.teacher.model of {pupil}: expected a network from `models` ({', '.join(known)}), "
+                f"found {teacher!r}"
+            )
+    try:
+        learns = {weights_name(pupil): [weights_name(teacher)] for pupil, teacher in taught.items()}
+        TopologicalSorter(learns).prepare()
+    except CycleError as error:
+        raise UserError(
+            "training.teacher.model: expected teachers that don't learn from their pupils, "
+            f"found {' teaches '.join(error.args[1])}"
+        ) from error
 
 
 def _check_runtimes(study: Study) -> None:

@@ -166,7 +166,7 @@ class Facts:
     def _of_model(self, arm: Arm) -> dict[str, Any]:
         """Return what the study says about a model, including its training if the study trains it."""
         model = self.study.models[arm.model]
-        facts = model.model_dump(exclude={"training"})
+        facts = model.model_dump(exclude={"training"}, exclude_none=True)
         if model.weights == "train" and arm.model != BASELINE:
             facts["training"] = model.training.model_dump()
             facts["training_sets"] = {

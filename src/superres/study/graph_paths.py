@@ -112,12 +112,14 @@ class GraphPaths:
         return f"{self.results}/training/{getattr(self.study.models[model].training, role)}.{kind}"
 
     def training_inputs(self, model: str) -> dict[str, str]:
-        """Return the inputs of a model's training: the index, HR and LR frames of both of its sets."""
-        return {
+        """Return the inputs of a training: index, HR and LR frames of both sets, and a teacher's weights."""
+        teacher = self.study.models[model].training.teacher
+        inputs = {
             f"{role.removesuffix('_set')}{name}": self.training_set(model, role, kind)
             for role in TRAINING_ROLES
             for name, kind in (("", "json"), ("_hr", "hr.npy"), ("_lr", "lr.npy"))
         }
+        return inputs if teacher is None else {**inputs, "teacher": self.weights(teacher.model)}
 
     def image_set(self, role: str, name: str) -> Clip | TrainingSet:
         """Return the clip (folder `frames`) or training set (folder `training`) of a name."""
@@ -182,11 +184,11 @@ class GraphPaths:
         return sorted({weights_name(name) for name, m in models if m.weights == "train" and name != BASELINE})
 
     def weights(self, model: str) -> str:
-        """Return the weights of a model, from the package or trained by this study."""
-        name = weights_name(model)
-        if self.study.models[model].weights == "pretrained":
+        """Return the weights of a model: of the package, trained by this study, or a file of the user's."""
+        name, weights = weights_name(model), self.study.models[model].weights
+        if weights == "pretrained":
             return package_file(f"models/weights/{name}.safetensors")
-        return f"{self.results}/weights/{name}.safetensors"
+        return f"{self.results}/weights/{name}.safetensors" if weights == "train" else weights
 
     def onnx(self, model: str, graph: str) -> str:
         """Return an ONNX file: `fp32`, `fp16`, `int8-NAME`, or one of these in a form (`fp32.blocks`)."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from superres.device.runtimes import about
+from superres.models.settings import NetworkSettings
 from superres.quantization.recipes import STEPS
 from superres.report.plots.registry import write_caption
 from superres.study.check import table_notes
@@ -103,7 +104,12 @@ class JobSettings:
 
     def network(self, model: str) -> Settings:
         """Return the arguments of `NetworkSettings`."""
-        return {"chroma_upsampling": self.study.models[model].chroma_upsampling}
+        return self.study.models[model].model_dump(include={*NetworkSettings.model_fields}, exclude_none=True)
+
+    def teacher_network(self, model: str) -> Settings:
+        """Return the arguments of `NetworkSettings` for the teacher of a model; none without one."""
+        teacher = self.study.models[model].training.teacher
+        return self.network(teacher.model) if teacher is not None else {}
 
     def training(self, model: str) -> Settings:
         """Return the arguments of `TrainingSettings`."""

@@ -138,6 +138,7 @@ class _Mistake:
             "greater_than": "more than {gt}",
             "less_than": "less than {lt}",
             "too_short": "a list of {min_length} or more",
+            "too_long": "a list of {max_length} or fewer",
             "string_too_short": "at least {min_length} character",
             "string_too_long": "at most {max_length} characters",
             "string_pattern_mismatch": "a text of the form {pattern}",
@@ -147,7 +148,7 @@ class _Mistake:
             return bounds[self._kind].format(**{k: whole(v) for k, v in self._facts.items()})
         if self._kind == "literal_error":
             known = self._schema.get("enum", [self._schema.get("const")])
-            if not isinstance(self._found, str):
+            if not isinstance(self._found, str) and all(isinstance(value, str) for value in known):
                 return _TYPES["string"]
             return f"one of {', '.join(map(str, known))}{_closest(self._found, known)}"
         kind = _KINDS.get(self._kind.removesuffix("_type").removesuffix("_from_float"))

@@ -52,7 +52,7 @@ def make_network() -> Callable[..., Network]:
             for name, parameter in network.named_parameters():
                 if name.endswith("bias"):
                     parameter.uniform_(-0.1, 0.1)
-                elif name.endswith("conv3.weight"):
+                elif name.endswith(f"conv{len(network.trunk.convolutions)}.weight"):
                     parameter.add_(torch.randn(parameter.shape) * 0.05)
         return network.eval()
 

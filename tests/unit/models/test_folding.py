@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from superres.device.base.errors import UserError
-from superres.models.folding import FoldedEspcn, fold
+from superres.models.folding import FoldedNetwork, fold
 from superres.models.networks import Network
 from superres.models.settings import ChromaUpsampling, NetworkSettings
 
@@ -62,7 +62,7 @@ def test_skip_alone_keeps_grey_out_of_the_folded_luma_network(make_network: Make
 
 def test_it_is_convolutions_one_sum_one_shuffle_one_clip(make_network: MakeNetwork) -> None:
     folded = fold(make_network("espcn_ycbcr"))
-    assert isinstance(folded, FoldedEspcn)
+    assert isinstance(folded, FoldedNetwork)
     assert not folded.training
     shapes = {name: tuple(tensor.shape) for name, tensor in folded.named_parameters()}
     assert shapes["conv1.weight"] == (96, 3, 5, 5)

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from superres.device.base.errors import UserError
-from superres.models.networks import NETWORKS, Espcn, Network, build_network
+from superres.models.architectures import Espcn
+from superres.models.networks import NETWORKS, Network, Trunk, build_network
 from superres.models.settings import NetworkSettings
 
 from . import oracle
@@ -82,15 +83,19 @@ def test_chroma_is_bicubic_by_default(make_network: MakeNetwork) -> None:
 
 def test_depth_to_space_is_in_crd_order() -> None:
     image = np.arange(12 * 3 * 4, dtype=np.float32).reshape(12, 3, 4)
-    result = Espcn(3).depth_to_space(torch.from_numpy(image)[None]).numpy()[0]
+    result = trunk("rgb").depth_to_space(torch.from_numpy(image)[None]).numpy()[0]
     assert np.array_equal(result, oracle.depth_to_space(image))
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_training_begins_at_bilinear_interpolation(channels: int) -> None:
-    image = np.random.default_rng(5).random((channels, 7, 9), np.float32)
+def trunk(colour: Literal["luma", "rgb"]) -> Trunk:
+    return Trunk(Espcn(channels=(96, 48), anchor="none", colour=colour))
+
+
+@pytest.mark.parametrize("colour", ["luma", "rgb"])
+def test_training_begins_at_bilinear_interpolation(colour: Literal["luma", "rgb"]) -> None:
+    image = np.random.default_rng(5).random(({"luma": 1, "rgb": 3}[colour], 7, 9), np.float32)
     with torch.inference_mode():
-        result = Espcn(channels)(torch.from_numpy(image)[None]).numpy()[0]
+        result = trunk(colour)(torch.from_numpy(image)[None]).numpy()[0]
     # The border differs: the network pads with zeros.
     inside = np.s_[:, 2:-2, 2:-2]
     assert np.abs(result - oracle.upsample(image.astype(np.float64), "bilinear"))[inside].max() < 1e-6
@@ -98,9 +103,10 @@ def test_training_begins_at_bilinear_interpolation(channels: int) -> None:
 
 def test_features_beside_the_image_begin_as_he_et_al_say() -> None:
     torch.manual_seed(0)
-    espcn = Espcn(3)
-    assert espcn.conv1.weight[3:].std().item() == pytest.approx(math.sqrt(2 / 75), rel=0.05)
-    assert espcn.conv2.weight[3:].std().item() == pytest.approx(math.sqrt(2 / 864), rel=0.05)
+    espcn = trunk("rgb")
+    first, second, _ = espcn.convolutions
+    assert first.weight[3:].std().item() == pytest.approx(math.sqrt(2 / 75), rel=0.05)
+    assert second.weight[3:].std().item() == pytest.approx(math.sqrt(2 / 864), rel=0.05)
     assert all(not m.bias.any() for m in espcn.children() if isinstance(m, nn.Conv2d) and m.bias is not None)
 
 

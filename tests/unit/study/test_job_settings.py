@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from superres.models.architectures import Fsrcnn
 from superres.models.settings import NetworkSettings, TrainingSettings
 from superres.quantization.settings import Calibration
 from superres.report.plots.registry import PLOTS
@@ -142,6 +143,12 @@ def test_what_prepares_images_is_told():
 
 def test_settings_are_those_of_their_models():
     assert NetworkSettings(**SETTINGS.network(YCBCR)) == NetworkSettings()
+    architecture = Fsrcnn(channels=(8, 4))
+    model = SETTINGS.study.models[RGB].model_copy(update={"architecture": architecture})
+    study = SETTINGS.study.but(models={**SETTINGS.study.models, "mine": model})
+    written = JobSettings(Paths(study)).network("mine")
+    assert NetworkSettings(**written) == NetworkSettings(architecture=architecture)
+    assert type(written["architecture"]) is dict
     trained = TrainingSettings(**SETTINGS.training(FOLDED))
     assert trained == TrainingSettings(steps=7)
     head = SETTINGS.study.calibrations["entropy"]

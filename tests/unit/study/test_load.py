@@ -13,6 +13,7 @@ from superres.data.sources.source import FrameRange
 from superres.data.sources.turning_view import TurningView
 from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
+from superres.models.architectures import Espcn
 from superres.quantization.recipes import Recipe
 from superres.study.keys.arms import Arm
 from superres.study.keys.quantization import Quantization, Sensitivity
@@ -33,6 +34,23 @@ def edited(edit: Callable[[Config], object]) -> Config:
 
 def source(config: Config) -> Config:
     return config["clips"][0]["source"]
+
+
+PLAIN = {"kind": "plain", "channels": 8, "layers": 4}
+
+
+def own(config: Config, architecture: Config, weights: str = "train") -> None:
+    """Make the first model one of an own architecture."""
+    config["models"][0] = {"name": "mine", "architecture": architecture, "weights": weights}
+
+
+def taught(config: Config, **teachers: str) -> None:
+    """Train some models with a teacher each."""
+    folder = {"type": "images", "path": "a"}
+    config["training_sets"] = [{"name": name, "sources": [folder]} for name in ("training", "validation")]
+    for model in config["models"]:
+        if model["name"] in teachers:
+            model |= {"weights": "train", "training": {"teacher": {"model": teachers[model["name"]]}}}
 
 
 def test_default_study_has_the_arms_of_the_table():
@@ -376,6 +394,77 @@ MISTAKES = {
         lambda c: c["models"][2].update(weights="train"),
         ["models[2].weights", "espcn_ycbcr_folded", "it is espcn_ycbcr folded"],
     ),
+    "a built-in name for an own architecture": (
+        lambda c: c["models"][0].update(architecture=PLAIN),
+        ["models[0].name: expected a name of its own for an architecture, found espcn_rgb", "rename it"],
+    ),
+    "an own architecture without weights": (
+        lambda c: c["models"][0].update(name="mine", architecture=PLAIN),
+        ["models[0].weights: expected train or the path of a .safetensors file for the architecture mine"],
+    ),
+    "weights that are no weights": (
+        lambda c: c["models"][0].update(weights="mine.onnx"),
+        ["models[0].weights: expected a text of the form", "safetensors", "found 'mine.onnx'"],
+    ),
+    "an architecture without a kind": (
+        lambda c: own(c, {"channels": 8, "layers": 4}),
+        ["models[0].architecture.kind: expected one of espcn, fsrcnn, plain; found None"],
+    ),
+    "an unknown kind": (
+        lambda c: own(c, {"kind": "sesr", "channels": 8}),
+        ["models[0].architecture.kind: expected one of espcn, fsrcnn, plain; found 'sesr'"],
+    ),
+    "a network without channels": (
+        lambda c: own(c, {**PLAIN, "channels": 0}),
+        ["models[0].architecture.channels: expected 1 or more, found 0"],
+    ),
+    "a network without a number of layers": (
+        lambda c: own(c, {"kind": "plain", "channels": 8}),
+        ["models[0].architecture: expected the key layers, found kind, channels; add it"],
+    ),
+    "blocks that carry the image": (
+        lambda c: own(c, {**PLAIN, "unshuffle": 2, "anchor": "none"}),
+        ["models[0].architecture.anchor: expected anchor bicubic or nearest with unshuffle 2, found none"],
+    ),
+    "an even kernel": (
+        lambda c: own(c, {**PLAIN, "first_kernel": 4}),
+        ["models[0].architecture.first_kernel: expected one of 1, 3, 5, 7, 9, found 4"],
+    ),
+    "an unknown anchor": (
+        lambda c: own(c, {**PLAIN, "anchor": "bicubick"}),
+        ["models[0].architecture.anchor: expected one of bicubic, nearest, none (did you mean bicubic?)"],
+    ),
+    "another scale": (
+        lambda c: own(c, {**PLAIN, "scale": 3}),
+        ["models[0].architecture.scale: expected one of 2, found 3"],
+    ),
+    "channels of three layers": (
+        lambda c: own(c, {"kind": "espcn", "channels": [64, 32, 16]}),
+        ["models[0].architecture.channels: expected a list of 2 or fewer, found [64, 32, 16]"],
+    ),
+    "a key of another kind": (
+        lambda c: own(c, {"kind": "fsrcnn", "unshuffle": 2}),
+        ["models[0].architecture.unshuffle: unknown key", "known here: colour, anchor"],
+    ),
+    "a teacher that isn't there": (
+        lambda c: taught(c, espcn_rgb="bicubic"),
+        [
+            "training.teacher.model of espcn_rgb: expected a network from `models` (espcn_rgb",
+            "found 'bicubic'",
+        ],
+    ),
+    "teachers of each other": (
+        lambda c: taught(c, espcn_rgb="espcn_ycbcr", espcn_ycbcr="espcn_rgb"),
+        ["training.teacher.model: expected teachers that don't learn from their pupils", " teaches "],
+    ),
+    "its own teacher": (
+        lambda c: taught(c, espcn_ycbcr="espcn_ycbcr_folded"),
+        ["don't learn from their pupils, found espcn_ycbcr teaches espcn_ycbcr"],
+    ),
+    "a teacher without a share": (
+        lambda c: c.update(training={"teacher": {"model": "espcn_rgb", "share": 0}}),
+        ["training.teacher.share: expected more than 0, found 0"],
+    ),
     "unknown luma": (
         lambda c: c.update(quality={"luma": "studio_swing"}),
         ["quality.luma", "did you mean studio-swing?"],
@@ -422,6 +511,15 @@ def test_mistake_is_named_in_one_line(edit: Callable[[Config], object], parts: l
     assert "\n" not in message
     for part in parts:
         assert part in message
+
+
+def test_a_network_of_ones_own_by_its_layers():
+    def add(config: Config) -> None:
+        own(config, {"kind": "espcn", "channels": [22, 32], "anchor": "nearest"}, "weights/mine.safetensors")
+
+    model = load_study(edited(add)).models["mine"]
+    assert model.architecture == Espcn(channels=(22, 32), anchor="nearest")
+    assert model.weights == "weights/mine.safetensors"
 
 
 def test_a_models_training_is_laid_over_the_studys():

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from superres.device.base.errors import UserError
+from superres.models.settings import Teacher
 from superres.study.facts import Facts
 from superres.study.job_settings import JobSettings
 from superres.study.keys.arms import Arm
@@ -103,6 +104,18 @@ def test_weights_are_shipped_or_trained():
     assert PATHS.trained == [YCBCR]
     assert PATHS.weights(RGB) == f"src/superres/models/weights/{RGB}.safetensors"
     assert PATHS.weights(YCBCR) == PATHS.weights(FOLDED) == f"{R}/weights/{YCBCR}.safetensors"
+    own = PATHS.study.models[RGB].model_copy(update={"weights": "mine/w.safetensors"})
+    paths = Paths(PATHS.study.but(models={**PATHS.study.models, RGB: own}))
+    assert paths.weights(RGB) == "mine/w.safetensors"
+
+
+def test_a_training_reads_the_weights_of_its_teacher():
+    pupil = PATHS.study.models[YCBCR]
+    training = pupil.training.model_copy(update={"teacher": Teacher(model=RGB)})
+    models = {**PATHS.study.models, YCBCR: pupil.model_copy(update={"training": training})}
+    paths = Paths(PATHS.study.but(models=models))
+    added = paths.training_inputs(YCBCR).items() - PATHS.training_inputs(YCBCR).items()
+    assert added == {("teacher", PATHS.weights(RGB))}
 
 
 def test_calibrations_on_the_same_images_share_their_statistics():

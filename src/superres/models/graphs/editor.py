@@ -63,12 +63,17 @@ class GraphEditor:
     def take_depth_to_space(self, source: str) -> str | None:
         """Remove the DepthToSpace that alone leads to `source`; return its input, None without one."""
         node = self._writer_of(source)
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        shuffles = node.op_type == "DepthToSpace" and attributes == {"blocksize": 2, "mode": b"CRD"}
-        if not shuffles or self.readers(source):
+        if self.shuffled(node) != 2 or self.readers(source):
             return None
         self._remove(node)
         return node.input[0]
+
+    @staticmethod
+    def shuffled(node: onnx.NodeProto) -> int | None:
+        """Return the size of the blocks of a DepthToSpace in CRD order, None for any other node."""
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        crd = node.op_type == "DepthToSpace" and attributes.get("mode") == b"CRD"
+        return attributes["blocksize"] if crd else None
 
     def writer(self, name: str) -> onnx.NodeProto | None:
         """Return the node that writes a tensor; None for inputs and initializers."""

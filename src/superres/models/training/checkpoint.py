@@ -18,13 +18,13 @@ _PACING = ("log_every", "checkpoint_every", "validate_every")
 
 
 def training_identity(
-    model: str, settings: TrainingSettings, training: Path, validation: Path
+    model: str, architecture: dict[str, Any], settings: TrainingSettings, training: Path, validation: Path
 ) -> dict[str, str]:
-    """Return the facts that a checkpoint must match: model, hashes of the indices, settings."""
+    """Return the facts that a checkpoint must match: model, its layers, hashes of the indices, settings."""
     chosen = {name: str(value) for name, value in settings.model_dump().items() if name not in _PACING}
     indices = {"training set": training, "validation set": validation}
     hashes = {kind: hashlib.sha256(path.read_bytes()).hexdigest() for kind, path in indices.items()}
-    return {"model": model, **chosen, **hashes}
+    return {"model": model, "architecture": str(architecture), **chosen, **hashes}
 
 
 def save_checkpoint(state: dict[str, Any], identity: dict[str, str], path: Path) -> None:

@@ -66,6 +66,7 @@ class TrainingRecord:
     bicubic_psnr_y_db: float
     seconds: float
     versions: dict[str, str]
+    architecture: dict[str, Any]
 
 
 def write_record(record: TrainingRecord, path: Path) -> None:

@@ -8,6 +8,7 @@ default for arms, differs.
 import platform
 import sys
 import time
+from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils import parametrize
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
@@ -27,19 +29,23 @@ from superres.device.frames.psnr import LITERATURE, mean_squared_errors, psnr
 from superres.device.machine.facts import keep_freed_memory
 from superres.models.networks import Network, build_network
 from superres.models.operations import rgb_to_luma
-from superres.models.settings import TrainingSettings
+from superres.models.settings import NetworkSettings, TrainingSettings
 from superres.models.training.batches import Pairs, check_patches, draw_batch, open_pairs
 from superres.models.training.checkpoint import load_checkpoint, save_checkpoint, training_identity
+from superres.models.training.collapsible import collapse, use_training_form
 from superres.models.training.noisy import magnitudes, set_magnitudes, set_noise
 from superres.models.training.optimizer import MatrixSoap
 from superres.models.training.record import LogRow, TrainingRecord, write_log, write_record
+from superres.models.training.teacher import Teaching
 from superres.models.weights import save_weights
 
 
 def train_model(
     model: str,
     settings: TrainingSettings,
+    network: NetworkSettings | None = None,
     *,
+    teacher: Teaching | None = None,
     training: Path,
     validation: Path,
     weights_out: Path,
@@ -52,14 +58,18 @@ def train_model(
     `training` and `validation` are indices (`{clip}.json`) of pairs of frame files. An interrupted training
     resumes from `checkpoint`, next to its unfinished log; both are deleted at the end. With one thread it
     gives the same bits as without the interruption (see `TrainingSettings`). Networks for luma train on
-    luma, `espcn_rgb` on RGB. The weights are the average over the steps. Raises UserError for an unknown
-    model, sets that don't fit, a checkpoint of another training, and a training that diverges.
+    luma, the others on RGB. The weights are the average over the steps, of plain kernels. `network` has the
+    architecture of a model that isn't built in; a `teacher` gives its share of the loss. Raises UserError for
+    an unknown model, sets or a teacher that don't fit, a checkpoint of another training, and a training that
+    diverges.
     """
     unfinished_log = checkpoint.with_suffix(".csv")
     torch.set_num_threads(settings.threads)
     keep_freed_memory()
-    trainer = Trainer(model, settings, open_pairs(training), open_pairs(validation))
-    identity = training_identity(model, settings, training, validation)
+    trainer = Trainer(model, settings, open_pairs(training), open_pairs(validation), network, teacher=teacher)
+    identity = training_identity(model, trainer.architecture, settings, training, validation)
+    if teacher is not None:
+        identity |= teacher.identity
     if checkpoint.is_file():
         trainer.restore(load_checkpoint(checkpoint, identity))
     with tqdm(
@@ -101,20 +111,42 @@ def moving_average(decay: float, average: Tensor, current: Tensor, count: Tensor
 
 
 class Trainer:
-    """A network, its optimizer and its averaged twin, trained one step at a time."""
+    """A network, its optimizer and its averaged twin, trained one step at a time.
 
-    def __init__(self, model: str, settings: TrainingSettings, training: Pairs, validation: Pairs):
+    `plain` is the network with plain kernels: itself, or a twin if it has a training form
+    (`superres.models.training.collapsible`).
+    """
+
+    def __init__(
+        self,
+        model: str,
+        settings: TrainingSettings,
+        training: Pairs,
+        validation: Pairs,
+        network: NetworkSettings | None = None,
+        *,
+        teacher: Teaching | None = None,
+    ):
         check_patches(training, settings.patches)
         torch.manual_seed(settings.seed)
         self.model, self.settings = model, settings
         self.training, self.validation = training, validation
-        self.network: Network = build_network(model)
-        self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.network = self.plain = build_network(model, network)
+        self.architecture = self.network.trunk.architecture.model_dump()
+        twin = deepcopy(self.network)
+        if use_training_form(self.network, settings.expansion):
+            self.plain = twin
+        for one in (self.network, self.plain):
+            one.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         set_noise(self.network, settings.int8_noise, settings.seed)
         self.optimizer = MatrixSoap(
             self.network.parameters(), settings.learning_rate, settings.precondition_every
         )
-        self.average = AveragedModel(self.network, avg_fn=partial(moving_average, settings.ema_decay))
+        self.average = AveragedModel(self.plain, avg_fn=partial(moving_average, settings.ema_decay))
+        if (teacher and teacher.keys) != settings.teacher:
+            raise ValueError(f"expected the teacher {settings.teacher}, found {teacher}")
+        self.teacher = None if teacher is None else teacher.open(self.network)
+        self.teacher_share = 0.0 if teacher is None else teacher.keys.share
         self.commit = code_commit()
         self.step = 0
         self.rows: list[LogRow] = []
@@ -124,18 +156,27 @@ class Trainer:
 
     def advance(self) -> None:
         """Take one step. Raises UserError if its loss or the weights after it are not finite."""
+        settings = self.settings
         self.step += 1
-        self.optimizer.set_learning_rate(self.settings.learning_rate_at(self.step))
+        self.optimizer.set_learning_rate(settings.learning_rate_at(self.step))
         # The noise, as the batch, depends on seed and step alone.
-        torch.manual_seed(self.settings.seed << 32 | self.step)
+        torch.manual_seed(settings.seed << 32 | self.step)
         low, high = self._draw()
-        objective = self.settings.objective_at(self.step)
+        objective = settings.objective_at(self.step)
         loss_of = functional.l1_loss if objective == "l1" else functional.mse_loss
-        loss = loss_of(self.network.trunk(low), high)
+        with parametrize.cached():
+            image = self.network.trunk(low)
+        loss = loss_of(image, high)
+        if self.teacher is not None:
+            with torch.no_grad():
+                taught = self.teacher.trunk(low)
+            loss = torch.lerp(loss, loss_of(image, taught), self.teacher_share)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        self.average.update_parameters(self.network)
+        if self.plain is not self.network:
+            collapse(self.network, self.plain)
+        self.average.update_parameters(self.plain)
         self._losses.append(loss.item())
         finite = np.isfinite(self._losses[-1]) and all(p.isfinite().all() for p in self.network.parameters())
         if not finite:
@@ -203,6 +244,7 @@ class Trainer:
             bicubic_psnr_y_db=validate_bicubic(self.validation),
             seconds=round(self._seconds(), 3),
             versions=versions(),
+            architecture=self.architecture,
         )
 
     def _seconds(self) -> float:

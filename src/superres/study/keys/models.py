@@ -1,11 +1,19 @@
 """Keys of models: networks and their training."""
 
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from superres.keys import OneOf, mistake
-from superres.models.settings import FOLDED_FROM, MODELS, NetworkSettings, TrainingSettings
+from superres.keys import Name, mistake
+from superres.models.settings import (
+    FOLDED_FROM,
+    MODELS,
+    NetworkSettings,
+    TrainingSettings,
+    is_shipped,
+    weights_name,
+)
 
 BASELINE = "bicubic"
 """Bicubic upsampling: no network and no ONNX file; only OpenCV runs it, on uint8 frames."""
@@ -34,15 +42,17 @@ class Training(TrainingSettings):
 
 
 class Model(NetworkSettings):
-    """An architecture and the origin of its weights."""
+    """A network and the origin of its weights."""
 
-    name: Annotated[str, OneOf(lambda: MODELS)] = Field(
-        description="An architecture of this package. espcn_ycbcr_folded is espcn_ycbcr as convolutions "
-        "only, with the weights and settings of espcn_ycbcr."
+    name: Name = Field(
+        description="A network of this package (docs/networks.md), or a name of your own for an "
+        "`architecture`. espcn_ycbcr_folded is espcn_ycbcr as convolutions only, with the weights and "
+        "settings of espcn_ycbcr."
     )
-    weights: Literal["pretrained", "train"] = Field(
+    weights: Annotated[str, Field(pattern=r"^(pretrained|train|.+\.safetensors)$")] = Field(
         default="pretrained",
-        description="pretrained takes the weights of the package, train trains them in this study.",
+        description="pretrained takes the weights of the package, train trains them in this study, and a "
+        "path to a .safetensors file takes those.",
     )
     training: Training = Field(
         default=Training(), description="Keys that replace those of the study's `training` for this model."
@@ -64,4 +74,39 @@ class Model(NetworkSettings):
                 "of that; write it there",
                 surplus[0],
             )
+        if self.name in MODELS:
+            self._check_built_in()
+        else:
+            self._check_own()
         return self
+
+    def _check_built_in(self) -> None:
+        if self.architecture is not None:
+            raise mistake(
+                f"expected a name of its own for an architecture, found {self.name}, a network of this "
+                "package; rename it",
+                "name",
+            )
+        shipped = weights_name(self.name)
+        if self.weights == "pretrained" and self.name != BASELINE and not is_shipped(shipped):
+            raise mistake(
+                f"expected train or the path of a .safetensors file, found pretrained: this package has no "
+                f"weights of {shipped}",
+                "weights",
+            )
+
+    def _check_own(self) -> None:
+        if self.architecture is None:
+            close = get_close_matches(self.name, MODELS, n=1)
+            meant = f" (did you mean {close[0]}?)" if close else ""
+            raise mistake(
+                f"expected one of {', '.join(MODELS)}{meant}, or another name with the key architecture, "
+                f"found {self.name!r}",
+                "name",
+            )
+        if self.weights == "pretrained":
+            raise mistake(
+                f"expected train or the path of a .safetensors file for the architecture {self.name}, found "
+                "pretrained",
+                "weights",
+            )

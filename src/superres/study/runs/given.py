@@ -30,12 +30,17 @@ def _beside(value: Any, key: str, folders: Sequence[Path], taken: dict[str, str]
         return {name: _beside(entry, str(name), folders, taken) for name, entry in value.items()}
     if isinstance(value, list):
         return [_beside(entry, "", folders, taken) for entry in value]
-    if key in _PLACES and isinstance(value, str) and value and not is_address(value):
+    if isinstance(value, str) and value and _is_place(key, value) and not is_address(value):
         for folder in (f for f in folders if not os.path.exists(value)):  # noqa: PTH110 (never raises)
             if os.path.exists(folder / value):  # noqa: PTH110
                 taken[value] = _shown(folder / value)
                 return taken[value]
     return value
+
+
+def _is_place(key: str, value: str) -> bool:
+    """Return whether a key's text is a path; `weights` may be a word too."""
+    return key in _PLACES or (key == "weights" and value.endswith(".safetensors"))
 
 
 def _shown(path: Path) -> str:

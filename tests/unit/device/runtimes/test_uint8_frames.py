@@ -13,7 +13,7 @@ from superres.device.runtimes.base import FRAMES, Settings
 from superres.models.export import export_onnx, export_program
 from superres.models.graphs.uint8.forms import form_of, write_form
 from superres.models.networks import NETWORKS
-from superres.models.settings import FOLDED_FROM
+from superres.models.settings import FOLDED_FROM, is_shipped
 from superres.models.weights import pretrained
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibrate import calibrate_ranges
@@ -38,7 +38,7 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module", params=[*NETWORKS, *FOLDED_FROM])
+@pytest.fixture(scope="module", params=[*filter(is_shipped, NETWORKS), *FOLDED_FROM])
 def files(request, tmp_path_factory) -> Path:
     """A folder with a model's files as the pipeline makes them."""
     folder, weights = tmp_path_factory.mktemp(request.param), pretrained(request.param)
@@ -89,8 +89,8 @@ def test_both_forms_give_the_same_figures_to_one_level(case, files: Path, photog
         assert np.mean(difference > 0) <= by_one
         assert np.mean(difference > 1) <= by_more
     # The stretched photograph has pixels at both ends, and the network overshoots beyond them.
-    assert np.mean(inside[1] == 0) > 0.05
-    assert np.mean(inside[1] == 255) > 0.05
+    assert np.mean(inside[1] == 0) > 0.03
+    assert np.mean(inside[1] == 255) > 0.03
 
 
 def test_onnxruntime_writes_levels_straight_from_an_int8_convolution(files: Path):

@@ -12,7 +12,7 @@ from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.observation import observe_activations
 from superres.quantization.settings import CalibrationSettings
 
-MODELS = ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor")
+MODELS = ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor", "plain_c16_m4")
 WEIGHTS = Path(models.__path__[0]) / "weights"
 
 

@@ -58,11 +58,12 @@ def test_identity_holds_what_decides_the_weights(tmp_path: Path) -> None:
     first.write_text("{}")
     second.write_text("[]")
 
-    def identity(settings: TrainingSettings, training: Path = first) -> dict[str, str]:
-        return training_identity("espcn_rgb", settings, training, first)
+    def identity(settings: TrainingSettings, training: Path = first, layers: int = 4) -> dict[str, str]:
+        return training_identity("mine", {"layers": layers}, settings, training, first)
 
     usual = identity(TrainingSettings())
     assert identity(TrainingSettings(checkpoint_every=7, validate_every=8, log_every=9)) == usual
     for other in (TrainingSettings(seed=1), TrainingSettings(threads=2), TrainingSettings(steps=9)):
         assert identity(other) != usual
     assert identity(TrainingSettings(), second) != usual
+    assert identity(TrainingSettings(), layers=5) != usual

@@ -11,7 +11,8 @@ from superres.models.training.record import LogRow, TrainingRecord, read_log, wr
 
 
 def test_record_round_trip(tmp_path: Path) -> None:
-    written = TrainingRecord("espcn_rgb", {}, 1, 2, {"steps": 2}, "abc", 30.5, 28.5, 1.5, {"torch": "2"})
+    settings, versions = {"steps": 2}, {"torch": "2"}
+    written = TrainingRecord("mine", {}, 1, 2, settings, "abc", 30.5, 28.5, 1.5, versions, {"kind": "plain"})
     write_record(written, tmp_path / "new" / "record.json")
     assert json.loads((tmp_path / "new" / "record.json").read_text()) == asdict(written)
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 
 from superres.device.base.errors import UserError
+from superres.models.graphs.onnx_file import Convolution
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.calibration import FrameFile, RandomImages
 from superres.quantization.ranges.record import read_ranges
@@ -265,10 +267,28 @@ def test_steps_in_an_order_that_makes_no_sense_are_refused(state: Files, images:
             take(state, None, step)
 
 
-def test_a_convolution_with_strides_is_named(state: Files, images: FrameFile) -> None:
+def second_with(state: Files, name: str, value: list[int]) -> tuple[onnx.ModelProto, Convolution]:
+    """The graph with an attribute of its second convolution, and that convolution."""
     graph = onnx.load(state[0])
     node = next(node for node in graph.graph.node if "c2" in node.output)
-    node.attribute.append(onnx.helper.make_attribute("strides", [2, 2]))
-    convolution = adaround.quantized_convolutions(graph, read_ranges(state[1], state[0]))[1]
-    with pytest.raises(UserError, match=r"convolution c2: expected strides \[1, 1\], found \[2, 2\]"):
-        adaround._Window.of(graph, convolution)
+    kept = [attribute for attribute in node.attribute if attribute.name != name]
+    del node.attribute[:]
+    node.attribute.extend([*kept, onnx.helper.make_attribute(name, value)])
+    return graph, adaround.quantized_convolutions(graph, read_ranges(state[1], state[0]))[1]
+
+
+def test_a_convolution_with_dilations_is_named(state: Files) -> None:
+    with pytest.raises(UserError, match=r"convolution c2: expected dilations \[1, 1\], found \[2, 2\]"):
+        adaround._Window.of(*second_with(state, "dilations", [2, 2]))
+
+
+def test_windows_of_a_convolution_with_strides_are_those_that_it_reads(state: Files) -> None:
+    graph, convolution = second_with(state, "strides", [2, 3])
+    data = np.random.default_rng(0).normal(size=(8, 9, 11)).astype(np.float32)
+    weights = np.random.default_rng(1).normal(size=(6, 8, 3, 3))
+    expected = torch.nn.functional.conv2d(
+        torch.from_numpy(data).double()[None], torch.from_numpy(weights), stride=(2, 3), padding=1
+    )[0]
+    where = np.indices(expected.shape[1:]).reshape(2, -1)
+    found = adaround._Window.of(graph, convolution).patches(data, (where[0], where[1]))
+    np.testing.assert_allclose(found @ weights.reshape(6, -1).T, expected.reshape(6, -1).T, atol=1e-12)

@@ -96,3 +96,15 @@ def test_every_path_is_looked_for_beside_the_studys_file(tmp_path: Path, monkeyp
     study = load({}, written, tmp_path / "s")
     assert study.mirror == "s/wheels" and study.clips["a"].source.path == "s/clip.y4m"
     assert dict(study.beside) == {"wheels": "s/wheels", "clip.y4m": "s/clip.y4m"}
+
+
+def test_weights_are_looked_for_beside_the_study_but_no_word_for_them(tmp_path: Path):
+    for name in ("mine.safetensors", "train", "pretrained"):
+        (tmp_path / name).touch()
+    model = {"name": "espcn_rgb", "weights": "mine.safetensors"}
+    written = {"models": [model], "runtimes": [{"name": "openvino", "precisions": ["fp32"]}]}
+    study = load({}, written, tmp_path)
+    assert study.models["espcn_rgb"].weights == str(tmp_path / "mine.safetensors")
+    assert len(place_notes(study)) == 1
+    model["weights"] = "pretrained"
+    assert load({}, written, tmp_path).models["espcn_rgb"].weights == "pretrained"

@@ -80,7 +80,7 @@ class BlockEditor(GraphEditor):
         unshuffled = self.take_depth_to_space(self.take_clip())
         if unshuffled is None:
             raise NoBlocksError
-        self._reorder(unshuffled)
+        self._reorder(unshuffled, self._order)
         return unshuffled
 
     def _add_planes(self) -> str:
@@ -90,25 +90,37 @@ class BlockEditor(GraphEditor):
             levels = self.add("Pad", [INPUT, ends], "four_channels")
         return self.add_planes(levels)
 
-    def _reorder(self, tensor: str) -> None:
-        """Put a tensor's channels into the order of a block, in the convolutions that it is the sum of."""
+    def _reorder(self, tensor: str, order: Sequence[int]) -> None:
+        """Put a tensor's channels into an order, in the convolutions that it is the sum of."""
         node = self.writer(tensor)
         if node is None or len(self.readers(tensor)) > 1:
             raise NoBlocksError
         if node.op_type == "Conv":
-            self._take(node.input[1], self._order, axis=0)
+            self._take(node.input[1], order, axis=0)
             if len(node.input) > 2:
-                self._take(node.input[2], self._order, axis=0)
+                self._take(node.input[2], order, axis=0)
         elif node.op_type == "Add":
             for name in node.input:
-                self._reorder(name)
+                self._reorder(name, order)
+        elif node.op_type == "Slice" and self._keeps_channels(node):
+            self._reorder(node.input[0], order)
+        elif (size := self.shuffled(node)) is not None:
+            # Each of its channels is made of size^2 channels in a row.
+            self._reorder(
+                node.input[0], [n * size**2 + k if n >= 0 else -1 for n in order for k in range(size**2)]
+            )
         elif (
             node.op_type in ("QuantizeLinear", "DequantizeLinear")
             and self.constant(node.input[1]) is not None
         ):
-            self._reorder(node.input[0])
+            self._reorder(node.input[0], order)
         else:
             raise NoBlocksError
+
+    def _keeps_channels(self, crop: onnx.NodeProto) -> bool:
+        """Return whether a Slice crops height or width alone."""
+        axis = self.constant(crop.input[3]) if len(crop.input) > 3 else None
+        return axis is not None and axis > 1
 
     def _widen(self, tensors: Iterable[str]) -> None:
         """Add a fourth input channel to the convolutions that read these tensors, also after linear nodes."""
@@ -118,7 +130,7 @@ class BlockEditor(GraphEditor):
                     self._take(node.input[1], (0, 1, 2, -1), axis=1)
                 elif node.op_type in _LINEAR and self._scalars(node, tensor):
                     self._widen(node.output)
-                else:
+                elif node.op_type != "Shape":
                     raise NoBlocksError
 
     def _scalars(self, node: onnx.NodeProto, tensor: str) -> bool:
