@@ -20,9 +20,9 @@ setup: $(RUN_STAMP)
 test: $(DEV_STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
-# What needs an NVIDIA GPU, and why anything of it was skipped.
+# What holds on an NVIDIA GPU, in one screen: its tests, and studies/gpu-smoke.yaml.
 test-gpu: $(DEV_STAMP)
-	$(BIN)/python -m pytest tests/unit/device -m gpu -vv -rs --no-header
+	$(BIN)/python benchmarks/check_gpu.py --cores $(CORES)
 
 check: $(DEV_STAMP)
 	bash .ci/checks

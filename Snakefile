@@ -3,13 +3,15 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "config.yaml"
+# Beside this file: a study may be run from any folder.
+configfile: f"{workflow.basedir}/config.yaml"
 
 
 report: "workflow/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/verify.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/quantization.smk"
@@ -26,13 +28,20 @@ localrules:
     check_device,
     clean_device,
     verify,
+    repair,
     profile,
     upscale,
 
 
 onstart:
-    lock_study()
+    # Repairing locks it before it removes files.
+    if LOCK is None:
+        begin_run()
     lift_job_limit()
+
+
+onerror:
+    end_failed_run()
 
 
 rule all:
@@ -72,4 +81,4 @@ rule profile:
 # A video, twice as wide and high: --config upscale='{input: clip.mp4}'.
 rule upscale:
     input:
-        video=upscaled_video,
+        video=lambda wildcards: or_say(lambda: PATHS.upscaled_video),

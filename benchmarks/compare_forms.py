@@ -24,7 +24,7 @@ from superres.device.runtimes.base import Session, Settings
 from superres.device.tasks.latency import Plan, measure_in_turn
 from superres.models.export import export_onnx
 from superres.models.graphs.uint8.forms import FORM_OF, FORMS_OF, PLAIN, Kind, write_form
-from superres.models.settings import MODELS
+from superres.models.settings import MODELS, is_shipped, weights_name
 from superres.models.weights import pretrained
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibrate import calibrate_ranges
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Time all forms of graphs in turn, and say whether FORM_OF names the fastest on this "
         "machine."
     )
-    networks = [name for name in MODELS if name != "bicubic"]
+    networks = [name for name in MODELS if is_shipped(weights_name(name))]
     shaped = [name for name in networks if MODELS[name].ends_in_blocks]
     parser.add_argument("--models", nargs="+", default=shaped, choices=networks, help="default: %(default)s")
     parser.add_argument("--runtimes", nargs="+", default=["onnxruntime", "openvino"], choices=list(FORM_OF))

@@ -8,6 +8,7 @@ slows all equally. The ratio is the median of the rounds' ratios, with its quart
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -17,21 +18,21 @@ from superres.device.base.errors import UnsupportedError
 from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
 from superres.device.machine.facts import usable_cpus
-from superres.device.runtimes.base import Session
+from superres.device.runtimes.base import Session, Size
 from superres.device.tasks.engine import Engine
 from superres.device.timing.timing import time_rounds
 
 WARMUP_ROUNDS = 2
 
 
-def open_arm(results: Path, arm: str, threads: int) -> Session:
-    """Open the engine of an arm, `target/runtime/model/precision`."""
+def open_arm(results: Path, arm: str, threads: int, sizes: Sequence[Size]) -> Session:
+    """Open the engine of an arm, `target/runtime/model/precision`, for frames of some sizes."""
     folder = results / "arms" / arm
     record = read_json(folder / "engine.json", ("runtime", "precision", "settings"))
     options = record["settings"].get("options", {})
     files = (folder / "engine.bin", folder / "engine.json")
     try:
-        session, _ = Engine(record["runtime"], record["precision"], threads, options, *files).open()
+        session, _ = Engine(record["runtime"], record["precision"], threads, options, *files).open(sizes)
     except UnsupportedError as error:
         raise SystemExit(f"{folder}: expected an engine, found: not run: {error}") from error
     return session
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--clip", default="park")
     chosen = parser.parse_args()
     frames = open_frames(chosen.results / f"frames/{chosen.clip}.lr.npy")
-    sessions = [open_arm(chosen.results, arm, usable_cpus()) for arm in chosen.arms]
+    sessions = [open_arm(chosen.results, arm, usable_cpus(), frames.shapes) for arm in chosen.arms]
     time_rounds(sessions, frames, lambda done, _: done >= WARMUP_ROUNDS)
     times = np.array([row for _, row in time_rounds(sessions, frames, lambda done, _: done >= chosen.rounds)])
     print(f"{'arm':58} {'ms':>8} {'times as fast':>14} {'quartiles':>13}")

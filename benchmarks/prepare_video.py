@@ -1,9 +1,10 @@
-"""Measure frames per second from a y4m file to HR and LR frame files by number of threads, and each step.
+"""Measure frames per second from a video to HR and LR frame files by kind and threads, and each step.
 
     .venv/bin/python benchmarks/prepare_video.py --folder /a/fast/disk --threads 1 2 --rounds 3
 
-Writes a synthetic 1080p video of --frames frames (3.1 MB each) and frame files (7.8 MB a frame) into the
-folder, and deletes them. The second table times each step for one frame on one thread.
+Writes a synthetic 1080p video of --frames frames as y4m (3.1 MB a frame) and as H.264, and frame files
+(7.8 MB a frame) into the folder, and deletes them. H.264 is decoded by FFmpeg's threads beside. The second
+table times each step for one frame on one thread.
 """
 
 import argparse
@@ -11,9 +12,10 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
@@ -21,8 +23,10 @@ from superres.data.clips import prepare_clip
 from superres.data.resampling import downsample
 from superres.data.sources.reading import picture_digest
 from superres.data.sources.source import Source
-from superres.data.sources.y4m import Y4m, read_header, read_planes
-from superres.data.sources.yuv import yuv_to_rgb
+from superres.data.sources.video import Video
+from superres.data.sources.y4m import Y4m
+from superres.data.video.y4m import read_header, read_planes
+from superres.data.video.yuv import yuv_to_rgb
 from superres.device.frames.files import FrameWriter
 
 WIDTH, HEIGHT = 1920, 1080
@@ -45,9 +49,20 @@ def write_video(path: Path, frames: int) -> None:
             )
 
 
+def encode(y4m: Path, path: Path) -> None:
+    """Encode a y4m file as H.264 at 20 Mbit/s."""
+    with av.open(str(y4m)) as source, av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=50, options={"preset": "veryfast"})
+        stream.bit_rate = 20_000_000
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for frame in source.decode(video=0):
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
 def time_clip(folder: Path, path: Path, threads: int) -> tuple[float, float]:
     """Return seconds of wall clock and of CPU time."""
-    source = Source(Y4m(path=str(path)))
+    source = Source((Y4m if path.suffix == ".y4m" else Video)(path=str(path)))
     paths = {"hr": folder / "c.hr.npy", "lr": folder / "c.lr.npy", "index": folder / "c.json"}
     clock, processors = time.perf_counter(), time.process_time()
     prepare_clip("c", [source], "bicubic", wheels=folder, threads=threads, **paths)
@@ -66,11 +81,12 @@ def step_times(folder: Path, path: Path) -> dict[str, float]:
     twin = downsample(frame, "bicubic")
     shape = (frame.shape[0], frame.shape[1])
     with FrameWriter(folder / "steps.npy", [shape] * 8) as high:
-        places = iter(range(10**9))
+        places, decoded = iter(range(10**9)), decode_forever(path.with_suffix(".mp4"))
         steps: dict[str, Callable[[], object]] = {
             "read planes": lambda: [
                 plane.copy() for plane in read_planes(path, header, next(places) % header.frames)
             ],
+            "decode H.264": lambda: next(decoded),
             "YUV to RGB": lambda: yuv_to_rgb(planes, "bt709", True, "left"),
             "downsample": lambda: downsample(frame, "bicubic"),
             "hash HR and LR": lambda: (picture_digest(frame), picture_digest(twin)),
@@ -81,6 +97,14 @@ def step_times(folder: Path, path: Path) -> dict[str, float]:
             high[k] = frame
     (folder / "steps.npy").unlink()
     return times
+
+
+def decode_forever(path: Path) -> Iterator[av.VideoFrame]:
+    """Yield frames of a video again and again, decoded on one thread."""
+    while True:
+        with av.open(str(path)) as container:
+            container.streams.video[0].thread_type = "NONE"
+            yield from container.decode(video=0)
 
 
 def median_ms(step: Callable[[], object]) -> float:
@@ -101,18 +125,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as place:
+        folder = Path(place)
         write_video(folder / "a.y4m", arguments.frames)
-        taken = {threads: [] for threads in arguments.threads}
+        encode(folder / "a.y4m", folder / "a.mp4")
+        runs = [(name, threads) for name in ("a.y4m", "a.mp4") for threads in arguments.threads]
+        taken: dict[tuple[str, int], list[tuple[float, float]]] = {run: [] for run in runs}
         for _ in range(arguments.rounds):
-            for threads in arguments.threads:
-                taken[threads].append(time_clip(folder, folder / "a.y4m", threads))
-        print(f"{'threads':>7} {'frames/s':>9} {'best':>6} {'CPU ms per frame':>17}")
-        for threads, pairs in taken.items():
+            for name, threads in runs:
+                taken[name, threads].append(time_clip(folder, folder / name, threads))
+        print(f"{'file':>6} {'threads':>7} {'frames/s':>9} {'best':>6} {'CPU ms per frame':>17}")
+        for (name, threads), pairs in taken.items():
             rates = [arguments.frames / clock for clock, _ in pairs]
             busy = statistics.median(processors for _, processors in pairs) / arguments.frames * 1000
-            print(f"{threads:>7} {statistics.median(rates):>9.1f} {max(rates):>6.1f} {busy:>17.1f}")
+            print(f"{name:>6} {threads:>7} {statistics.median(rates):>9.1f} {max(rates):>6.1f} {busy:>17.1f}")
         for step, milliseconds in step_times(folder, folder / "a.y4m").items():
             print(f"{step:>16}: {milliseconds:5.1f} ms")
     sys.stdout.flush()

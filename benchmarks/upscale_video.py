@@ -58,8 +58,9 @@ def main() -> None:
     arm = chosen.results / "arms/local" / runtime / model / precision
     options = read_json(arm / "engine.json", ("settings",))["settings"].get("options", {})
     settings = Settings(precision, usable_cpus(), options)
-    session, _ = open_engine(arm / "engine.bin", arm / "engine.json", runtime, settings)
     stored = open_frames(chosen.results / f"frames/{chosen.clip}.lr.npy")
+    files = (arm / "engine.bin", arm / "engine.json")
+    session, _ = open_engine(*files, runtime, settings, stored.shapes)
     frames = [np.array(stored[i]) for i in range(min(len(stored), 24))]
     frames_per_second(session, frames, 5)
     with tempfile.TemporaryDirectory() as folder:

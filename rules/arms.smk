@@ -36,7 +36,8 @@ rule build_engine:
     threads: threads_here(2)
     params:
         settings=of_arm(SETTINGS.engine),
-        target=listed(STUDY.targets.get, "target"),
+        known_sizes=of_arm(SETTINGS.known_sizes),
+        device=of(SETTINGS.device, "target"),
         # Another version of the runtime or another card builds it again. Targets check what they have.
         identity=lambda wildcards: (
             engine_identity(wildcards.runtime) if wildcards.target == "local" else {}
@@ -56,7 +57,7 @@ rule measure_quality:
         hr=of_clip(lambda clip: PATHS.clip(clip, "hr.npy")),
         lr=of_clip(lambda clip: PATHS.clip(clip, "lr.npy")),
         clip=of_clip(lambda clip: PATHS.clip(clip, "json")),
-        disjoint=of_arm(PATHS.disjoint),
+        disjoint=of_arm(PATHS.disjoint, "of_clip"),
     output:
         quality=f"{ARM}/quality{{of_clip}}.csv",
         record=f"{ARM}/quality{{of_clip}}.json",
@@ -70,7 +71,7 @@ rule measure_quality:
     threads: threads_here(max(1, workflow.cores // 2))
     params:
         settings=of_arm(SETTINGS.quality),
-        target=listed(STUDY.targets.get, "target"),
+        device=of(SETTINGS.device, "target"),
         code=code(FACTS.task_module("measure_quality")),
     script:
         "../workflow/scripts/measure_quality.py"
@@ -90,13 +91,15 @@ rule measure_latency:
         record=f"{ARM}/latency{{of_clip}}.json",
     log:
         f"{LOGS}/measure_latency/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
+    # After all that can run side by side, or it would wait for a core at a time.
+    priority: lambda wildcards: 0 if PATHS.is_device(wildcards.target) else -1
     conda:
         "../envs/workflow.yaml"
     # All cores: nothing else runs here while an arm is timed here; a device has a lock of its own.
     threads: threads_here(workflow.cores)
     params:
         settings=of_arm(SETTINGS.latency),
-        target=listed(STUDY.targets.get, "target"),
+        device=of(SETTINGS.device, "target"),
         code=code(FACTS.task_module("measure_latency")),
     script:
         "../workflow/scripts/measure_latency.py"
@@ -113,7 +116,7 @@ rule measure_roofline:
     threads: threads_here(workflow.cores)
     params:
         settings=STUDY.roofline.model_dump(),
-        target=listed(STUDY.targets.get, "target"),
+        device=of(SETTINGS.device, "target"),
         code=code(FACTS.task_module("measure_roofline")),
     script:
         "../workflow/scripts/measure_roofline.py"
@@ -137,7 +140,7 @@ rule measure_profile:
     threads: threads_here(workflow.cores)
     params:
         settings=of_arm(SETTINGS.profile),
-        target=listed(STUDY.targets.get, "target"),
+        device=of(SETTINGS.device, "target"),
         code=code(FACTS.task_module("measure_profile")),
     script:
         "../workflow/scripts/measure_profile.py"
@@ -146,22 +149,24 @@ rule measure_profile:
 rule write_manifest:
     input:
         unpack(of_arm(FACTS.traced, "of_clip")),
+        unpack(of_arm(PATHS.timing, "of_clip")),
         engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
         quality=f"{ARM}/quality{{of_clip}}.csv",
         quality_record=f"{ARM}/quality{{of_clip}}.json",
-        latency=f"{ARM}/latency{{of_clip}}.csv",
-        latency_record=f"{ARM}/latency{{of_clip}}.json",
     output:
         manifest=f"{ARM}/manifest{{of_clip}}.json",
     log:
         f"{LOGS}/write_manifest/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
+    # Side by side, after the timed jobs of this machine.
+    priority: -2
     conda:
         "../envs/workflow.yaml"
     threads: 1
     params:
         study=of_arm(FACTS.of_arm, "of_clip"),
         clip=of_clip(str),
+        timed_on=of_clip(PATHS.timed_clip),
         traced=lambda wildcards: sorted(of_arm(FACTS.traced, "of_clip")(wildcards)),
         behind=of_arm(FACTS.code_behind),
         code=lambda wildcards: code(
@@ -169,20 +174,6 @@ rule write_manifest:
         ),
     script:
         "../workflow/scripts/write_manifest.py"
-
-
-# Asked for by its name. It makes nothing, so it runs each time.
-rule verify:
-    log:
-        f"{LOGS}/verify.log",
-    conda:
-        "../envs/workflow.yaml"
-    threads: 1
-    params:
-        results=RESULTS,
-        studies=lambda wildcards: FACTS.of_manifests(),
-    script:
-        "../workflow/scripts/verify.py"
 
 
 # Every precision, runtime and model is a target by its own name: `snakemake --cores 4 int8-minmax`.

@@ -1,4 +1,3 @@
-import fcntl
 import os
 import re
 import sys
@@ -14,28 +13,32 @@ os.environ.update(
 
 from superres.code_version import code_digest
 from superres.data.sources.source import FILES, read_in_any_order
-from superres.device.base.errors import UserError
+from superres.device.base.garbage import spare_imports
 from superres.device.runtimes import engine_identity
-from superres.study.check import check_study, leave_out_missing, study_notes
+from superres.study.check import place_notes, study_notes
 from superres.study.facts import Facts
 from superres.study.job_settings import JobSettings
 from superres.study.keys.arms import Arm
-from superres.study.load import load_study
 from superres.study.graph_paths import DOWNLOADS, PACKAGES
 from superres.study.paths import Paths
+from superres.study.runs.before import read_study, settle_environment, study_error
+from superres.study.runs.during import FailedJob, lock_study, tell_at_the_end
+
+# Snakemake's objects live to its end, too: looking through them takes a third of a dry run.
+spare_imports(collect_after=100_000)
 
 # For check_device and clean_device: `--config target=NAME`; no part of the study.
 CHOSEN_TARGET = config.pop("target", None)
 
-try:
-    STUDY = leave_out_missing(
-        load_study(config, os.environ.get("SUPERRES_DATA")),
+settle_environment(os.environ)
+with study_error():
+    STUDY = read_study(
+        config,
+        workflow.overwrite_configfiles,
+        typed=workflow.config_settings.config,
+        root=Path(workflow.basedir),
         own_environments=bool(workflow.deployment_settings.deployment_method),
     )
-    check_study(STUDY)
-except UserError as error:
-    # One line, instead of Snakemake's report of an exception in a file of ours.
-    sys.exit(f"study error: {error}")
 
 PATHS = Paths(STUDY)
 SETTINGS = JobSettings(PATHS)
@@ -74,14 +77,20 @@ def of_arm(method, *names):
 
     def call(wildcards):
         arm = Arm(*(getattr(wildcards, key) for key in keys))
-        return method(arm, *(getattr(wildcards, name) for name in names))
+        return or_say(method, arm, *(getattr(wildcards, name) for name in names))
 
     return call
 
 
+def or_say(method, *arguments):
+    """What a method gives; an error of the user ends with one line, not with Snakemake's traceback."""
+    with study_error():
+        return method(*arguments)
+
+
 def of_clip(method):
     """Input function: what `method` gives for the clip that a file of an arm belongs to."""
-    return lambda wildcards: method(PATHS.of_clip[wildcards.of_clip])
+    return lambda wildcards: method(or_say(PATHS.named_clip, wildcards.of_clip))
 
 
 def listed(method, *names):
@@ -91,13 +100,10 @@ def listed(method, *names):
 
 def code(*names):
     """Digest of the code of rules' scripts and of modules loaded by name: an edit reruns the rule."""
-    return code_digest(*map(code_file, names))
-
-
-def code_file(name):
-    """A module of the package as it is, a rule as the path of its script."""
     scripts = Path(workflow.basedir, "workflow/scripts")
-    return name if name.endswith(".py") else scripts / f"{name}.py"
+    return code_digest(
+        *(name if name.endswith(".py") else scripts / f"{name}.py" for name in names)
+    )
 
 
 def threads_here(count):
@@ -110,26 +116,19 @@ def any_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def upscaled_video(wildcards):
-    """Input function: the video that is made."""
-    try:
-        return PATHS.upscaled_video
-    except UserError as error:
-        sys.exit(f"study error: {error}")
-
-
-def lock_study():
+def begin_run():
     """Keep a second run away from this study. The system frees the lock when this process ends."""
     global LOCK
-    path = Path(RESULTS, ".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    LOCK = path.open("w")
-    try:
-        fcntl.flock(LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit(
-            f"study error: {STUDY.name} is being run by another call of snakemake: wait for it, or stop it"
-        )
+    with study_error():
+        LOCK = lock_study(STUDY.name, Path(RESULTS))
+
+
+def end_failed_run():
+    """Repeat the errors of failed jobs, as the last lines of the run."""
+    tell_at_the_end(
+        FailedJob(job.rule.name, job.wildcards_dict, list(job.log))
+        for job in workflow.scheduler.failed
+    )
 
 
 def lift_job_limit():
@@ -144,5 +143,5 @@ def lift_job_limit():
 
 # Jobs read this file too, in processes of their own: it is said once.
 if workflow.is_main_process:
-    for note in study_notes(STUDY):
+    for note in (*place_notes(STUDY), *study_notes(STUDY)):
         print(f"study {STUDY.name}: {note}", file=sys.stderr)

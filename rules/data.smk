@@ -60,6 +60,7 @@ rule prepare_clip:
         )
     params:
         images=of(SETTINGS.image_set, "role", "clip"),
+        unlisted=of(PATHS.unlisted_of_set, "role", "clip"),
         wheels=PACKAGES,
         code=code("prepare_clip"),
     script:
@@ -83,6 +84,9 @@ rule prepare_calibration_set:
     threads: 1
     params:
         images=listed(STUDY.calibration_sets.get, "images"),
+        unlisted=lambda wildcards: PATHS.unlisted(
+            STUDY.calibration_sets[wildcards.images]
+        ),
         wheels=PACKAGES,
         code=code("prepare_calibration_set"),
     script:
@@ -92,11 +96,11 @@ rule prepare_calibration_set:
 rule check_disjoint_images:
     input:
         images=f"{RESULTS}/{{images}}.json",
-        clips=PATHS.clips("json"),
+        clip=of_clip(lambda clip: PATHS.clip(clip, "json")),
     output:
-        record=f"{RESULTS}/{{images}}.disjoint.json",
+        record=f"{RESULTS}/{{images}}.disjoint{{of_clip}}.json",
     log:
-        f"{LOGS}/check_disjoint_images/{{images}}.log",
+        f"{LOGS}/check_disjoint_images/{{images}}{{of_clip}}.log",
     wildcard_constraints:
         images="(frames/calibration|training)/[a-z0-9_]+",
     conda:

@@ -15,6 +15,7 @@ rule train_model:
     params:
         settings=of(SETTINGS.training, "model"),
         network=of(SETTINGS.network, "model"),
+        teacher_network=of(SETTINGS.teacher_network, "model"),
         # No output: Snakemake deletes outputs before a job starts, and a checkpoint is there to go on from.
         checkpoint=f"{RESULTS}/weights/checkpoints/{{model}}.pt",
         code=code("train_model"),

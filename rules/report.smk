@@ -1,7 +1,7 @@
 rule collect_metrics:
     input:
         quality=PATHS.arm_files("quality{of_clip}.csv"),
-        latency=PATHS.arm_files("latency{of_clip}.csv"),
+        latency=PATHS.timing_files("latency{of_clip}.csv"),
         manifest=PATHS.arm_files("manifest{of_clip}.json"),
         roofline=[f"{RESULTS}/roofline/{target}.json" for target in PATHS.targets],
         operations=PATHS.counted_graphs,
@@ -30,8 +30,8 @@ rule collect_metrics:
 
 rule collect_profiles:
     input:
-        profile=PATHS.arm_files("profile{of_clip}.csv"),
-        record=PATHS.arm_files("profile{of_clip}.json"),
+        profile=PATHS.arm_files("profile{of_clip}.csv", clips=PATHS.timed),
+        record=PATHS.arm_files("profile{of_clip}.json", clips=PATHS.timed),
         operations=PATHS.counted_graphs,
     output:
         csv=report(
@@ -50,8 +50,8 @@ rule collect_profiles:
         "../envs/workflow.yaml"
     threads: 1
     params:
-        arms=PATHS.arms_on_clips(),
-        graphs=PATHS.graphs_of_arms,
+        arms=PATHS.arms_on_clips(clips=PATHS.timed),
+        graphs=[PATHS.counted_graph(arm) for arm in PATHS.arms for _ in PATHS.timed],
         code=code("collect_profiles"),
     script:
         "../workflow/scripts/collect_profiles.py"
@@ -101,7 +101,10 @@ rule collect_evaluation:
     threads: 1
     params:
         arms=PATHS.arms_on_clips(PATHS.evaluated),
-        downsampling={clip.name: clip.downsampling for clip in STUDY.clips.values()},
+        downsampling={
+            name: STUDY.clips[name].downsampling for name in sorted(STUDY.clips)
+        },
+        far_db=STUDY.far_db,
         code=code("collect_evaluation"),
     script:
         "../workflow/scripts/collect_evaluation.py"
@@ -183,3 +186,25 @@ rule draw_plot:
         code=lambda wildcards: code("draw_plot", FACTS.plot_module(wildcards.plot)),
     script:
         "../workflow/scripts/draw_plot.py"
+
+
+# Asked for by its name. It makes nothing, so it runs each time.
+rule verify:
+    log:
+        f"{LOGS}/verify.log",
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    params:
+        wanted=lambda wildcards: [wanted()],
+        remedy=os.environ[REPAIR_COMMAND],
+    script:
+        "../workflow/scripts/verify.py"
+
+
+# Makes damaged files again, then verifies.
+use rule verify as repair with:
+    input:
+        damaged,
+    log:
+        f"{LOGS}/repair.log",

@@ -14,9 +14,12 @@ if STUDY.upscale is not None:
         # All cores: the runtime uses them, and decodes and encodes beside.
         threads: workflow.cores
         params:
+            # Functions: Snakemake takes braces in a text for wildcards.
+            video=lambda wildcards: PATHS.upscaled_from,
+            unlisted=lambda wildcards: PATHS.unlisted_video,
             arm=asdict(STUDY.upscale.arm),
             engine=SETTINGS.engine(STUDY.upscale.arm),
-            settings={"codec": STUDY.upscale.codec, "crf": STUDY.upscale.crf},
+            settings=STUDY.upscale.model_dump(include={"codec", "crf", "deinterlace"}),
             code=code(
                 "upscale_video",
                 FACTS.task_module("build_engine"),

@@ -13,17 +13,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+# First: it takes the user's backend and settings away before matplotlib reads them.
+import superres.report.plots  # noqa: F401
+
+# isort: split
 import numpy as np
 import yaml
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
+from superres.device.base.errors import UserError
 from superres.device.frames.files import open_frames
 from superres.device.frames.psnr import mean_squared_errors, psnr
 from superres.report import labels
 from superres.report.plots import figures
 from superres.report.plots.samples import find_detail
+from superres.report.receipts import Receipts
 
 DOCS = Path(__file__).parents[1]
 COLUMNS: Sequence[str] = (
@@ -34,6 +40,10 @@ COLUMNS: Sequence[str] = (
     "frames",
     "psnr_db",
     "psnr_y_db",
+    "psnr_of_mean_db",
+    "ssim_y",
+    "exact_frames",
+    "timed_on",
     "fps",
     "latency_p50_ms",
     "speedup",
@@ -44,14 +54,14 @@ COLUMNS: Sequence[str] = (
     "status",
 )
 RUNTIME, MODEL = "openvino", "espcn_rgb"
-SHOWN = {"fp32": "FP32", "int8-dummy": "INT8, no calibration", "int8-entropy": "INT8, calibrated"}
+SHOWN = {"fp32": "FP32", "int8-dummy": "INT8, no calibration", "int8-tuned": "INT8, tuned"}
 COLOURS = {
     "espcn_rgb": "tab:blue",
     "espcn_ycbcr": "tab:red",
     "espcn_ycbcr_folded": "tab:purple",
     "espcn_anchor": "tab:green",
 }
-MARKS = {"fp32": "o", "bf16": "D", "int8-dummy": "v", "int8-entropy": "s"}
+MARKS = {"fp32": "o", "bf16": "D", "int8-dummy": "v", "int8-tuned": "s"}
 CROP = (100, 78)
 Row = Mapping[str, str]
 
@@ -88,7 +98,7 @@ def draw_arms(axes: Axes, rows: Sequence[Row]) -> None:
             name: (float(arms[name]["fps"]), float(arms[name]["psnr_db"])) for name in MARKS if name in arms
         }
         colour = COLOURS[model]
-        calibrated = [points[name] for name in ("fp32", "bf16", "int8-entropy") if name in points]
+        calibrated = [points[name] for name in ("fp32", "bf16", "int8-tuned") if name in points]
         axes.plot(*zip(*calibrated, strict=True), color=colour, linewidth=1, alpha=0.6)
         for name, point in points.items():
             axes.plot(
@@ -129,16 +139,22 @@ def _style(precision: str) -> Literal["none", "full"]:
 def draw_details(panels: Sequence[Axes], rows: Sequence[Row], study: Path) -> None:
     """Draw the most detailed region of the first frame in bicubic and in the precisions of `SHOWN`."""
     arms, clip = study / "arms/local", rows[0]["clip"]
+    of_clip = suffix(study, clip)
     index = json.loads((study / f"frames/{clip}.json").read_text(encoding="utf-8"))
     hr = np.array(open_frames(study / f"frames/{clip}.hr.npy", index["hr_shapes"])[0])
     files = {"Bicubic": arms / "opencv/bicubic/uint8"}
     files.update({shown: arms / RUNTIME / MODEL / name for name, shown in SHOWN.items()})
     top, left = find_detail(hr, CROP)
     for axes, (name, folder) in zip(panels, files.items(), strict=True):
-        image = np.load(folder / "sample.npy", allow_pickle=False)
+        image = np.load(folder / f"sample{of_clip}.npy", allow_pickle=False)
         axes.imshow(image[top : top + CROP[1], left : left + CROP[0]], interpolation="nearest")
         axes.set_title(f"{name}: {psnr(mean_squared_errors(hr, image)[0]):.2f} dB", fontsize=9)
         axes.set_axis_off()
+
+
+def suffix(study: Path, clip: str) -> str:
+    """Return what the files of an arm on a clip have in their names: nothing in a study of one clip."""
+    return f".{clip}" if len([*(study / "frames").glob("*.hr.npy")]) > 1 else ""
 
 
 def main() -> None:
@@ -154,20 +170,28 @@ def main() -> None:
     missing = [path for path in (options.study / "metrics.csv", *plots) if not path.is_file()]
     if missing:
         parser.error(f"expected a finished study with {missing[0]}, found no such file")
+    read = [options.study / "metrics.csv", *plots]
+    read += (
+        path for name in ("manifest*.json", "sample*.npy") for path in options.study.glob(f"arms/**/{name}")
+    )
+    try:
+        Receipts(options.study).check(map(str, read), "snakemake --cores 4 repair")
+    except UserError as error:
+        parser.error(str(error))
     with (options.study / "metrics.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     folder, pictures = options.docs / "figures/default", options.docs / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     pictures.mkdir(parents=True, exist_ok=True)
+    clip = rows[0].get("timed_on") or rows[0]["clip"]
     # First, since it needs the most of the study.
-    draw_front(rows, options.study, pictures / "front.png")
+    draw_front([row for row in rows if row["clip"] == clip], options.study, pictures / "front.png")
     with (folder / "metrics.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    write_run(
-        folder / "run.yaml", options.study / "arms/local" / RUNTIME / MODEL / "fp32/manifest.json", options
-    )
+    manifest = f"{RUNTIME}/{MODEL}/fp32/manifest{suffix(options.study, clip)}.json"
+    write_run(folder / "run.yaml", options.study / "arms/local" / manifest, options)
     for path in plots:
         shutil.copyfile(path, pictures / path.name)
 

@@ -19,6 +19,10 @@ FIGURES = ROOT / "docs/figures"
 PAPER = ROOT / "src/superres/report/tables/paper_table1.csv"
 MARKED = re.compile(r"(<!-- figures: ([\w/-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 CALIBRATED = "int8-entropy"
+TUNED = "int8-tuned"
+# The default study's clips: the one that arms are timed on, and the smooth one.
+CLIP, SMOOTH = "park", "rooms"
+NOT_MEASURED = "Not measured in this run."
 Row = Mapping[str, str]
 
 
@@ -66,21 +70,64 @@ def _origin(path: Path) -> str:
 
 
 def answer() -> str:
-    """Return README's table: quality and speed of INT8 in OpenVINO, a row per network."""
-    arms = {(row["model"], row["precision"]): row for row in _metrics() if row["runtime"] == "openvino"}
+    """Return README's table: quality on each clip and speed of INT8 in OpenVINO, a row per network."""
+    arms, smooth = _networks(CLIP), _networks(SMOOTH)
     rows = []
     for model in labels.order_models({model for model, _ in arms}):
-        fp32, dummy, int8 = (arms[model, name] for name in ("fp32", "int8-dummy", CALIBRATED))
-        quality = [f"{float(row['psnr_db']):.2f} dB" for row in (fp32, dummy, int8)]
-        rows.append([labels.model_label(model), *quality, f"{_fps(fp32)} FPS", f"{_fps(int8)} FPS"])
+        keys = [(model, name) for name in ("fp32", "int8-dummy", TUNED)]
+        found = [[clip[key]["psnr_db"] for clip in (arms, smooth) if key in clip] for key in keys]
+        quality = [" / ".join(f"{float(value):.2f}" for value in values) + " dB" for values in found]
+        speeds = [f"{_fps(arms[key])} FPS" for key in (keys[0], keys[-1])]
+        rows.append([labels.model_label(model), *quality, *speeds])
     return markdown(
-        ["Network", "FP32", "INT8, no calibration", "INT8, calibrated", "FP32 speed", "INT8 speed"], rows
+        ["Network", "FP32", "INT8, no calibration", "INT8, tuned", "FP32 speed", "INT8 speed"], rows
     )
 
 
-def by_arm(cell: Callable[[Row], str]) -> str:
+def losses() -> str:
+    """Return what each INT8 precision loses in OpenVINO on each clip [dB], a row per network and clip."""
+    clips = {clip: _networks(clip) for clip in (CLIP, SMOOTH)}
+    if not all(clips.values()):
+        return NOT_MEASURED
+    int8 = labels.order_precisions({p for _, p in clips[SMOOTH] if p.startswith("int8-")}, CALIBRATED)
+    lines = []
+    for model in labels.order_models({model for model, _ in clips[SMOOTH]}):
+        for clip, arms in clips.items():
+            fp32 = float(arms[model, "fp32"]["psnr_db"])
+            lost = [f"{fp32 - float(arms[model, name]['psnr_db']):.3f}" for name in int8]
+            name = labels.model_label(model) if clip == CLIP else ""
+            lines.append([name, f"`{clip}`", f"{fp32:.2f} dB", *lost])
+    return markdown(["Network", "Clip", "FP32", *(f"{_precision(name)} loses" for name in int8)], lines)
+
+
+def noise() -> str:
+    """Return the squared error of FP32 and what INT8 adds to it, on each clip."""
+    lines = []
+    for clip in (CLIP, SMOOTH):
+        arms = _networks(clip)
+        for model in labels.order_models({model for model, _ in arms}):
+            errors = {
+                name: 255**2 / 10 ** (float(row["psnr_of_mean_db"]) / 10)
+                for (other, name), row in arms.items()
+                if other == model and row.get("psnr_of_mean_db")
+            }
+            if {"fp32", CALIBRATED} <= errors.keys():
+                fp32, int8 = errors["fp32"], errors[CALIBRATED]
+                lines.append([f"`{clip}`", labels.model_label(model), f"{fp32:.2f}", f"{int8 - fp32:.2f}"])
+    if {line[0] for line in lines} != {f"`{CLIP}`", f"`{SMOOTH}`"}:
+        return NOT_MEASURED
+    return markdown(["Clip", "Network", "Squared error of FP32", f"{_precision(CALIBRATED)} adds"], lines)
+
+
+def _networks(clip: str) -> dict[tuple[str, str], Row]:
+    """Return OpenVINO's arms of networks on a clip, by network and precision."""
+    rows = (row for row in _metrics(clip) if row["runtime"] == "openvino" and row["status"] == "ok")
+    return {(row["model"], row["precision"]): row for row in rows}
+
+
+def by_arm(cell: Callable[[Row], str], clip: str = CLIP) -> str:
     """Return a row per runtime and precision, a column per network, with `cell` of an arm's metrics."""
-    rows = [row for row in _metrics() if row["status"] == "ok" and row["model"] != "bicubic"]
+    rows = [row for row in _metrics(clip) if row["status"] == "ok" and row["model"] != "bicubic"]
     models = labels.order_models({row["model"] for row in rows})
     arms = {(row["runtime"], row["precision"], row["model"]): cell(row) for row in rows}
     lines = []
@@ -90,7 +137,7 @@ def by_arm(cell: Callable[[Row], str]) -> str:
             cells = [arms.get((runtime, precision, model), "") for model in models]
             lines.append([labels.runtime_label(runtime), _precision(precision), *cells])
     if not any(arms.values()):
-        return "Not measured in this run."
+        return NOT_MEASURED
     return markdown(["Runtime", "Precision", *map(labels.model_label, models)], lines)
 
 
@@ -148,11 +195,11 @@ def _limit(row: Row) -> str:
 
 
 def _psnr(row: Row, name: str) -> str:
-    return f"{float(row[name]):.4f}" if row[name] else ""
+    return f"{float(row[name]):.4f}" if row.get(name) else ""
 
 
-def _metrics() -> list[dict[str, str]]:
-    return _read(FIGURES / "default/metrics.csv")
+def _metrics(clip: str = CLIP) -> list[dict[str, str]]:
+    return [row for row in _read(FIGURES / "default/metrics.csv") if row["clip"] == clip]
 
 
 def _read(path: Path) -> list[dict[str, str]]:
@@ -163,6 +210,11 @@ def _read(path: Path) -> list[dict[str, str]]:
 TABLES: dict[str, Callable[[], str]] = {
     "default/answer": answer,
     "default/psnr": lambda: by_arm(lambda row: _psnr(row, "psnr_db")),
+    "default/losses": losses,
+    "default/noise": noise,
+    "default/psnr_smooth": lambda: by_arm(lambda row: _psnr(row, "psnr_db"), SMOOTH),
+    "default/ssim_y": lambda: by_arm(lambda row: _psnr(row, "ssim_y")),
+    "default/ssim_y_smooth": lambda: by_arm(lambda row: _psnr(row, "ssim_y"), SMOOTH),
     "default/psnr_y": lambda: by_arm(lambda row: _psnr(row, "psnr_y_db")),
     "default/fps": lambda: by_arm(_fps),
     "default/speedup": lambda: by_arm(_speedup),

@@ -38,13 +38,13 @@ def modules_behind(*entries: str | Path) -> list[str]:
 
 def code_digest(*entries: str | Path) -> str:
     """Return a short hash of all modules that some entries load, for a rule's `code`."""
-    lines = "".join(f"{_content_hash(module)}  {module}\n" for module in modules_behind(*entries))
+    lines = "".join(f"{_read(module).digest}  {module}\n" for module in modules_behind(*entries))
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
 def libraries_behind(modules: Iterable[str]) -> list[str]:
     """Return the third-party packages that some modules import, by their top-level names."""
-    names = {name.partition(".")[0] for module in modules for name in _scan(module)[0]}
+    names = {name.partition(".")[0] for module in modules for name in _read(module).imports}
     return sorted(names - sys.stdlib_module_names - {ROOT.name})
 
 
@@ -119,6 +119,18 @@ def installed_version(name: str) -> str | None:
         return None
 
 
+@dataclass(frozen=True)
+class _Content:
+    """A file's hash, the dotted names that it imports anywhere, and the tables of its folder that it names.
+
+    The hash is of what a module computes: comments, layout, docstrings and descriptions of keys don't count.
+    """
+
+    digest: str
+    imports: Sequence[str] = ()
+    tables: Sequence[str] = ()
+
+
 @cache
 def _closure(entry: str | Path) -> frozenset[str]:
     found: set[str] = set()
@@ -129,59 +141,72 @@ def _closure(entry: str | Path) -> frozenset[str]:
             # A script outside the package isn't a module of it.
             if isinstance(path, str):
                 found.add(path)
-            names, tables = _scan(path)
-            modules = [_module(name) for name in names]
+            content = _read(path)
+            modules = [_module(name) for name in content.imports]
             waiting += [module for module in modules if module is not None and module != _WRAPPER]
-            waiting += tables
+            waiting += content.tables
     return frozenset(found)
 
 
 @cache
-def _scan(path: str | Path) -> tuple[list[str], list[str]]:
-    """Return the dotted names that a module imports anywhere, and the tables of its folder that it names."""
+def _read(path: str | Path) -> _Content:
     file = ROOT / path
+    content = file.read_bytes()
     if file.suffix != ".py":
-        if not file.is_file():
-            raise FileNotFoundError(file)
-        return [], []
-    names, tables = [], []
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.ImportFrom) and node.module is not None:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+        return _Content(hashlib.sha256(content).hexdigest())
+    walk = _Walk()
+    walk.add(ast.parse(content))
+    tables = [table for text in walk.texts if (table := _table_beside(file, text))]
+    return _Content(hashlib.sha256("\n".join(walk.parts).encode()).hexdigest(), walk.imports, tables)
+
+
+class _Walk:
+    """The parts of a syntax tree that compute something, its imports and its texts.
+
+    One pass collects all: a dry run reads 120 modules. Left out are texts that people read: docstrings, also
+    those of constants, and `description=`.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.imports: list[str] = []
+        self.texts: list[str] = []
+
+    def add(self, node: ast.AST) -> None:
+        """Add a node and all below it."""
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            if isinstance(node.value.value, str):
+                return
+        elif isinstance(node, ast.keyword) and node.arg == "description":
+            return
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            tables += _table_beside(file, node.value)
-    return names, tables
+            self.texts.append(node.value)
+        elif isinstance(node, ast.Import):
+            self.imports += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            self.imports += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        self.parts.append(type(node).__name__)
+        for name in node._fields:
+            # Whether a name is read or written follows from its place.
+            if name != "ctx":
+                self._add_field(getattr(node, name))
+
+    def _add_field(self, value: object) -> None:
+        if isinstance(value, ast.AST):
+            self.add(value)
+        elif isinstance(value, list):
+            self.parts.append("[")
+            for item in value:
+                self._add_field(item)
+            self.parts.append("]")
+        else:
+            self.parts.append(repr(value))
 
 
-def _table_beside(file: Path, name: str) -> list[str]:
+def _table_beside(file: Path, name: str) -> str | None:
     """Return the CSV file of this name in a module's folder, relative to the package, if there is one."""
     table = file.parent / name if name.endswith(".csv") and "/" not in name else None
-    return [str(table.relative_to(ROOT))] if table is not None and table.is_file() else []
-
-
-@cache
-def _content_hash(module: str) -> str:
-    """Hash of what a module computes: comments, layout, docstrings and descriptions of keys don't count."""
-    content = ast.dump(_tree(module)).encode() if module.endswith(".py") else (ROOT / module).read_bytes()
-    return hashlib.sha256(content).hexdigest()
-
-
-@cache
-def _tree(path: str | Path) -> ast.AST:
-    return _Computing().visit(ast.parse((ROOT / path).read_bytes()))
-
-
-class _Computing(ast.NodeTransformer):
-    """Leaves out the texts that people read: docstrings, also those of constants, and `description=`."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if text else self.generic_visit(node)
-
-    def visit_keyword(self, node: ast.keyword) -> ast.AST | None:
-        return None if node.arg == "description" else self.generic_visit(node)
+    return str(table.relative_to(ROOT)) if table is not None and table.is_file() else None
 
 
 def _module(name: str) -> str | None:

@@ -141,8 +141,8 @@ Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]
 Pixels = Annotated[Whole, Field(ge=16, le=16384)]
 """Width or height of images."""
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
-"""A name in file names and tables."""
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=100)]
+"""A name in file names and tables; with what is added to it, it fits into a file's."""
 
 Many = Annotated[tuple[T, ...], AsList()]
 """Any number of entries."""

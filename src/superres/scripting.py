@@ -1,16 +1,20 @@
-"""Helpers of workflow scripts: a log, and one line for a user's mistake."""
+"""Helpers of workflow scripts: a log, receipts, and one line for a user's mistake."""
 
+import os
 import sys
 import traceback
-from collections.abc import Sequence
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
 from superres.data.download.addresses import redact
 from superres.device.base.errors import UserError
+from superres.device.base.garbage import spare_imports
+from superres.device.base.room import no_room, room_error
 from superres.device.machine.facts import usable_cpus
+from superres.report.receipts import REPAIR_COMMAND, Receipts
 
 
 def threads_side_by_side(threads: int) -> int:
@@ -34,23 +38,32 @@ class _Tee:
 
     def write(self, text: str) -> int:
         for stream in self._streams:
-            stream.write(text)
-            stream.flush()
+            # A full disk ends the log, not the job.
+            with suppress(OSError):
+                stream.write(text)
+                stream.flush()
         return len(text)
 
     def flush(self) -> None:
         for stream in self._streams:
-            stream.flush()
+            with suppress(OSError):
+                stream.flush()
 
     def isatty(self) -> bool:
         return False
 
 
+def _close(log: TextIO) -> None:
+    # What a full disk left in the file's buffer is tried again here.
+    with suppress(OSError):
+        log.close()
+
+
 class script_log:  # noqa: N801 (used as a function)
     """Run the body of a script with its output in the file `log` as well as on the terminal.
 
-    A UserError ends the script with one line and exit code 1. Any other exception propagates, and its
-    traceback goes to the log too.
+    A UserError or a full disk ends the script with one line and exit code 1. Any other exception propagates,
+    and its traceback goes to the log too.
     """
 
     def __init__(self, log: str):
@@ -58,9 +71,15 @@ class script_log:  # noqa: N801 (used as a function)
         self._stack = ExitStack()
 
     def __enter__(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._stack.enter_context(self._path.open("w", encoding="utf-8"))
-        tee = _Tee(sys.stderr, self._file)
+        spare_imports()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            log = self._path.open("w", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            sys.exit(f"error: {self._path}: expected to write a log, found: {error.strerror}")
+        self._stack.callback(_close, log)
+        self._log = _Tee(log)
+        tee = _Tee(sys.stderr, log)
         self._stack.enter_context(redirect_stderr(tee))  # pyright: ignore[reportArgumentType]
         self._stack.enter_context(redirect_stdout(tee))  # pyright: ignore[reportArgumentType]
 
@@ -68,8 +87,29 @@ class script_log:  # noqa: N801 (used as a function)
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._stack:
+            if isinstance(value, Exception) and not isinstance(value, UserError):
+                reason = no_room(value, self._path.parent)
+                value = room_error("outputs", reason) if reason is not None else value
             if isinstance(value, UserError):
                 print(f"error: {redact(str(value))}", file=sys.stderr)
                 sys.exit(1)
             if value is not None:
-                traceback.print_exception(value, file=self._file)
+                traceback.print_exception(value, file=self._log)
+
+
+@contextmanager
+def script_job(log: str, inputs: Iterable[str] = (), outputs: Iterable[str] = ()) -> Iterator[None]:
+    """Run the body of a script in `script_log`, as a job whose files are known by their hashes.
+
+    Raises UserError for an input that was changed since its own job made it. When the body has ended well,
+    the outputs get their receipts (`superres.report.receipts`).
+    """
+    path = Path(log)
+    with script_log(log):
+        if (receipts := Receipts.of_log(path)) is None:
+            yield
+            return
+        used = receipts.check(inputs, os.environ.get(REPAIR_COMMAND, "snakemake --cores 4 repair"))
+        yield
+        job = path.relative_to(receipts.study / "logs").with_suffix("")
+        receipts.write(job.as_posix(), outputs, used)

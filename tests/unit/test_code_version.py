@@ -1,6 +1,9 @@
 """The code and the libraries behind a result."""
 
+import ast
+import cProfile
 import hashlib
+import pstats
 import shutil
 import subprocess
 import sys
@@ -115,7 +118,7 @@ def test_nothing_else_is_named():
 def test_imports_inside_functions_count():
     assert "data/sources/pictures.py" in modules_behind("data/sources/images.py")
     # Every kind of source stands behind a clip.
-    assert {"data/sources/y4m.py", "data/sources/yuv.py"} <= set(modules_behind("data/clips.py"))
+    assert {"data/sources/y4m.py", "data/video/yuv.py"} <= set(modules_behind("data/clips.py"))
 
 
 def test_missing_module_is_an_error():
@@ -127,6 +130,31 @@ def test_libraries_are_those_that_are_imported_anywhere_in_a_module():
     # torch only inside functions; hashlib and pathlib are Python's own, superres is this package.
     assert libraries_behind(["device/tasks/roofline.py"]) == ["numpy", "torch"]
     assert libraries_behind(["data/sources/reading.py", "report/tables/paper_table1.csv"]) == ["numpy"]
+
+
+def test_a_file_is_parsed_once_for_all_rules(monkeypatch: pytest.MonkeyPatch):
+    """A dry run asks for the code of every job: parsing is most of what that costs."""
+    for cached in (code_version._read, code_version._closure):
+        cached.cache_clear()
+    parsed: list[bytes] = []
+    parse = ast.parse
+    monkeypatch.setattr(ast, "parse", lambda source: parsed.append(source) or parse(source))
+    for entry in ("data/clips.py", "device/tasks/quality.py", "data/clips.py", "report/verify.py"):
+        code_digest(entry)
+        modules_behind(entry)
+    assert len(parsed) == len(set(parsed)) > 20
+
+
+def test_a_digest_takes_one_pass_over_the_code():
+    """Counted, not timed: a dry run takes the digests of 120 modules."""
+    for cached in (code_version._read, code_version._closure):
+        cached.cache_clear()
+    with cProfile.Profile() as profile:
+        code_digest("study/check.py")
+    modules = [ROOT / module for module in modules_behind("study/check.py") if module.endswith(".py")]
+    nodes = sum(1 for module in modules for _ in ast.walk(ast.parse(module.read_bytes())))
+    # 13 calls a node here, 37 in three passes.
+    assert pstats.Stats(profile).total_calls < 20 * nodes  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +174,7 @@ def test_a_digest_is_of_what_is_computed_and_not_of_what_people_read(
 
     def digest(text: str) -> str:
         module.write_text(text, encoding="utf-8")
-        for cached in ("_tree", "_content_hash", "_scan", "_closure"):
+        for cached in ("_read", "_closure"):
             getattr(code_version, cached).cache_clear()
         return code_digest("step.py")
 

@@ -1,5 +1,6 @@
 """Pins stand in several files for several installers; they have to agree."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -110,3 +111,12 @@ def test_every_script_is_called_by_the_rule_of_its_name():
         assert f"scripts/{name}.py" in body
         assert f"/{name}" in body.split("log:")[1]
         assert "threads:" in body
+
+
+@pytest.mark.parametrize(
+    "name", ["snakemake.dag", "torch", "superres.study.keys.study", "sqlalchemy.sql.schema"]
+)
+def test_the_environment_has_bytecode(name: str):
+    """Where Python writes none, each of a study's hundreds of processes would compile what it imports."""
+    spec = importlib.util.find_spec(name)
+    assert spec is not None and Path(spec.cached or "").is_file(), "run make setup"

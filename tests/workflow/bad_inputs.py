@@ -19,6 +19,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from superres.models.weights import PRETRAINED
+from videos import write_video
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,9 @@ CLIPS = {
         y4m(), ("a.y4m: expected a y4m file", "ftyp"), raw("a.y4m", b"\0\0\0\x18ftypmp42")
     ),
     "header without an end": BadInput(
-        y4m(), ("a.y4m: expected a y4m file",), raw("a.y4m", b"YUV4MPEG2 " + b"X" * 9000)
+        y4m(),
+        ("a.y4m: expected a header line of at most 4096 bytes", "shorten its comments"),
+        raw("a.y4m", b"YUV4MPEG2 " + b"X" * 9000),
     ),
     "no width": BadInput(
         y4m(), ("a.y4m: expected a width and a height", "found W H8"), video("YUV4MPEG2 H8")
@@ -267,7 +270,21 @@ CLIPS = {
         clip("type: video, path: a.mp4"),
         ("a.mp4: expected a video",),
         raw("a.mp4", b"no video" * 99),
-        "prepare_clip",
+    ),
+    "frames that a video hasn't": BadInput(
+        clip("type: video, path: a.mp4, frames: {first: 4, count: 5}"),
+        ("clip a: a.mp4: expected a frame at index 8", "found 8 frames"),
+        lambda: write_video(Path("a.mp4")),
+    ),
+    "interlaced video": BadInput(
+        clip("type: video, path: a.mkv"),
+        ("clip a: a.mkv: expected progressive frames", "deinterlace: true"),
+        lambda: write_video(Path("a.mkv"), options={"x264-params": "tff=1"}),
+    ),
+    "an interlaced video to upscale": BadInput(
+        f"{y4m()}\nupscale: {{input: a.mkv, precision: fp32}}",
+        ("upscale.input: a.mkv: expected progressive frames",),
+        lambda: (video(HEADER)(), write_video(Path("a.mkv"), options={"x264-params": "tff=1"})),
     ),
 }
 

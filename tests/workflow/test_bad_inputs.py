@@ -108,8 +108,11 @@ COMMANDS = {
         "latency: {min_seconds: .inf}\n",
         "study error: latency.min_seconds: expected a finite number",
     ),
-    "no YAML": ("clips: [\n", "not valid JSON or YAML"),
-    "no mapping": ("- clips\n", "Config file must be given as JSON or YAML with keys at top level"),
+    "no YAML": ("clips: [\n", "studies/bad.yaml: expected YAML, found in line 2"),
+    "no mapping": (
+        "- clips\n",
+        "studies/bad.yaml: expected a study with keys such as `study: NAME`, found a",
+    ),
 }
 
 
@@ -141,6 +144,9 @@ def test_a_job_that_meets_a_broken_file_leaves_the_other_results(project: Projec
     done = project.snakemake("--cores", "1", "--keep-going", *frames, "--configfile", study)
     assert done.returncode != 0 and "Traceback" not in done.stdout
     errors = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
+    assert done.stdout.splitlines()[-1].startswith(
+        "  prepare_clip role=frames clip=b: photos/b.png: expected"
+    )
     assert len(errors) == 1 and "photos/b.png: expected an image that can be decoded" in errors[0]
     made = {path.name for path in (project.folder / "results/bad/frames").iterdir()}
     assert made == {"a.hr.npy", "a.lr.npy", "a.json"}

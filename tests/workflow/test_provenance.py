@@ -107,7 +107,7 @@ def change(tiny: Project) -> Iterator[Callable[[str], None]]:
 def test_verify_finds_what_has_changed(tiny: Project, change: Callable[[str], None]):
     done = tiny.snakemake("--cores", "1", "verify", "--configfile=studies/tiny.yaml")
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "of 19 manifests: 0 differences" in done.stdout
+    assert "and 19 manifests: 0 differences" in done.stdout
 
     arm = "results/tiny/arms/local/openvino/espcn_rgb/fp32"
     changed = [
@@ -117,18 +117,18 @@ def test_verify_finds_what_has_changed(tiny: Project, change: Callable[[str], No
     ]
     for name in changed:
         change(name)
-    study = (tiny.folder / "studies/tiny.yaml").read_text().replace("min_seconds: 0.2", "min_seconds: 0.3")
+    study = (tiny.folder / "studies/tiny.yaml").read_text().replace("min_seconds: 0.1", "min_seconds: 0.3")
     other = tiny.write_study("slower", study)
     done = tiny.snakemake("--cores", "1", "verify", "--configfile", other)
     (tiny.folder / other).unlink()
     assert done.returncode != 0
     lines = [line for line in done.stdout.splitlines() if re.search(r": expected .*, found ", line)]
     for start in (
-        *changed[:1],
-        f"{changed[1]}, frame 0",
+        f"{changed[0]}: expected it as build_engine made it",
+        f"{changed[1]}: expected it as prepare_clip made it",
         "module device/frames/psnr.py",
-        "study.latency.min_seconds: expected 0.2, found 0.3 (for 19 arms)",
-        "error: results/tiny: expected everything as 19 manifests name it, found 4 differences",
+        "study.latency.min_seconds: expected 0.1, found 0.3 (for 19 files)",
+        "error: results/tiny: expected every file as its job left it, found 4 differences",
     ):
         assert sum(line.startswith(start) for line in lines) == 1, (start, done.stdout[-4000:])
     assert len(lines) == 5

@@ -5,9 +5,9 @@ from pathlib import Path
 from superres.models.adoption.adopt import adopt_onnx
 from superres.models.adoption.statements import Adoption
 from superres.models.settings import SCALE
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     adopt_onnx(
         Path(snakemake.input.onnx),
         Path(snakemake.output.onnx),

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from superres.quantization.ranges.calibrate import calibrate_ranges
 from superres.quantization.settings import Calibration
-from superres.scripting import optional_path, script_log
+from superres.scripting import optional_path, script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     calibrate_ranges(
         Path(snakemake.input.onnx),
         Calibration(**snakemake.params.calibration),

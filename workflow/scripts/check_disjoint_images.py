@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from superres.data.calibration_sets import check_disjoint_images
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     check_disjoint_images(
         Path(snakemake.input.images),
-        [Path(clip) for clip in snakemake.input.clips],
+        [Path(snakemake.input.clip)],
         Path(snakemake.output.record),
     )

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from superres.report.manifest import ArmOnClip
 from superres.report.metrics.collect import ArmQuality, collect_evaluation
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     arms = zip(snakemake.params.arms, snakemake.input.quality, snakemake.input.record, strict=True)
     collect_evaluation(
         [ArmQuality(ArmOnClip(*arm), *map(Path, files)) for arm, *files in arms],
         snakemake.params.downsampling,
         Path(snakemake.output.evaluation),
+        far_db=snakemake.params.far_db,
     )

@@ -5,9 +5,9 @@ from pathlib import Path
 from superres.report.manifest import ArmOnClip
 from superres.report.metrics.profiles import ProfileFiles, collect_profiles
 from superres.report.tables.operations_table import write_operations
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     arms = zip(
         snakemake.params.arms,
         snakemake.input.profile,

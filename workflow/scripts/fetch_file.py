@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from superres.data.download.fetch import fetch_file
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     [wanted] = snakemake.params.file
     fetch_file(
         wanted,

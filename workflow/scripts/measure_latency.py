@@ -1,9 +1,9 @@
 """Time an arm, frame by frame, on its target."""
 
-from superres.scripting import script_log
+from superres.scripting import script_job
 from superres.targets.run import job_of, run
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     job = job_of(
         "measure_latency",
         snakemake.wildcards,
@@ -12,4 +12,4 @@ with script_log(snakemake.log[0]):
         settings=snakemake.params.settings,
         threads=snakemake.threads,
     )
-    run(job, *snakemake.params.target)
+    run(job, *snakemake.params.device)

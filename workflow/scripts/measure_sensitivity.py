@@ -5,9 +5,9 @@ from pathlib import Path
 from superres.device.frames.psnr import PsnrProtocol
 from superres.quantization.layers.executor import Executor
 from superres.quantization.layers.sensitivity import ClipFiles, measure_sensitivity
-from superres.scripting import script_log, threads_side_by_side
+from superres.scripting import script_job, threads_side_by_side
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     clips = zip(snakemake.input.hr, snakemake.input.lr, snakemake.input.index, strict=True)
     measure_sensitivity(
         Path(snakemake.input.fp32),

@@ -6,9 +6,9 @@ from superres.device.frames.psnr import PsnrProtocol
 from superres.quantization.layers.executor import Executor
 from superres.quantization.layers.subsets import RecipeState, measure_subsets
 from superres.quantization.ranges.calibration import FrameFile
-from superres.scripting import script_log, threads_side_by_side
+from superres.scripting import script_job, threads_side_by_side
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     files = (Path(snakemake.input.onnx), Path(snakemake.input.ranges))
     measure_subsets(
         RecipeState(snakemake.wildcards.model, snakemake.wildcards.recipe, *files),

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from superres.data.clips import prepare_clip
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     prepare_clip(
         **snakemake.params.images,
         wheels=Path(snakemake.params.wheels),

@@ -5,9 +5,9 @@ from pathlib import Path
 from superres.quantization.ranges.calibration import images_of
 from superres.quantization.settings import Calibration
 from superres.quantization.tools.run import quantize_by_tool
-from superres.scripting import optional_path, script_log
+from superres.scripting import optional_path, script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     calibration = Calibration(**snakemake.params.calibration)
     quantize_by_tool(
         Path(snakemake.input.onnx),

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from superres.quantization.qdq import quantize_onnx
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     quantize_onnx(
         Path(snakemake.input.onnx),
         Path(snakemake.input.ranges),

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from superres.quantization.steps.base import StepJob, refine_onnx
-from superres.scripting import optional_path, script_log, threads_side_by_side
+from superres.scripting import optional_path, script_job, threads_side_by_side
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     job = StepJob.of(
         snakemake.wildcards.model,
         snakemake.wildcards.step,

@@ -6,9 +6,9 @@ from superres.device.machine.facts import usable_cpus
 from superres.device.tasks.latency import Plan
 from superres.quantization.layers.executor import Executor
 from superres.quantization.layers.subsets import RecipeState, time_subsets
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     files = (Path(snakemake.input.onnx), Path(snakemake.input.ranges))
     time_subsets(
         RecipeState(snakemake.wildcards.model, snakemake.wildcards.recipe, *files),

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from superres.device.tasks.engine import Engine
-from superres.scripting import script_log
+from superres.scripting import script_job
 from superres.upscale.pipeline import BuiltFrom, UpscaleSettings, open_for, upscale_video
 from superres.upscale.videos import frame_size
 
-with script_log(snakemake.log[0]):
-    arm, video = snakemake.params.arm, Path(snakemake.input.video)
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
+    arm, video = snakemake.params.arm, Path(snakemake.params.video)
     label = f"upscale {video}"
     engine = Engine(
         arm["runtime"],
@@ -20,11 +20,7 @@ with script_log(snakemake.log[0]):
     )
     model, calibration = snakemake.input.model, snakemake.input.calibration
     source = BuiltFrom(model[0] if model else None, calibration[0] if calibration else None)
-    with open_for(frame_size(video), engine, source, label) as session:
-        upscale_video(
-            session,
-            video,
-            Path(snakemake.output.video),
-            UpscaleSettings(**snakemake.params.settings),
-            label=label,
-        )
+    settings = UpscaleSettings(**snakemake.params.settings)
+    size = frame_size(video, deinterlace=settings.deinterlace)
+    with open_for(size, engine, source, label) as session:
+        upscale_video(session, video, Path(snakemake.output.video), settings, label=label)

@@ -1,9 +1,8 @@
-"""Look whether everything that the manifests of a study name is still what it was."""
-
-from pathlib import Path
+"""Look whether every file behind what a study shows is still as its job left it."""
 
 from superres.report.verify import verify_study
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
-    verify_study(Path(snakemake.params.results), snakemake.params.studies)
+with script_job(snakemake.log[0]):
+    [wanted] = snakemake.params.wanted
+    verify_study(wanted, snakemake.params.remedy)

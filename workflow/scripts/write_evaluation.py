@@ -4,9 +4,9 @@ from pathlib import Path
 
 from superres.report.tables.cells import TableText
 from superres.report.tables.evaluation_table import write_evaluation
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     write_evaluation(
         snakemake.params.study,
         Path(snakemake.input.evaluation),

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from superres.code_version import describe_code, describe_libraries, modules_behind
 from superres.report.manifest import ArmOnClip, Background, write_manifest
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     arm, tasks = snakemake.wildcards, ("engine", "quality", "latency")
     entries = [
         name if name.endswith(".py") else Path(snakemake.scriptdir, f"{name}.py")
@@ -20,4 +20,5 @@ with script_log(snakemake.log[0]):
         outputs={task: Path(snakemake.input[task]) for task in tasks},
         background=Background(snakemake.params.study, describe_code(modules), describe_libraries(modules)),
         out=Path(snakemake.output.manifest),
+        timed_on=snakemake.params.timed_on,
     )

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from superres.report.tables.cells import TableText
 from superres.report.tables.table import write_table
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     write_table(
         Path(snakemake.input.metrics),
         [Path(path) for path in snakemake.input.manifests],

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from superres.models.graphs.uint8.forms import write_form
-from superres.scripting import script_log
+from superres.scripting import script_job
 
-with script_log(snakemake.log[0]):
+with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     write_form(Path(snakemake.input.onnx), Path(snakemake.output.onnx), snakemake.wildcards.form)

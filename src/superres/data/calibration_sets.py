@@ -10,7 +10,6 @@ import numpy as np
 from superres.data.sources.reading import FrameReader, Origin, each_frame, picture_digest
 from superres.data.sources.registry import open_source
 from superres.data.sources.source import Source
-from superres.data.sources.turning_view import sectors_overlap
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, write_json
 from superres.device.base.progress import Progress
@@ -23,26 +22,34 @@ def prepare_calibration_set(
     width: int,
     height: int,
     *,
+    shuffle: int | None = None,
     wheels: Path,
     frames_out: Path,
     index_out: Path,
 ) -> None:
     """Write a calibration set: the centre `width` x `height` pixels of each image, and its index.
 
-    Raises UserError if an image is too small or occurs twice. `check_disjoint_images` compares it with clips.
+    Images follow the sources, or lie in the random order of the seed `shuffle`. Raises UserError if an image
+    is too small or occurs twice. `check_disjoint_images` compares it with clips.
     """
     readers = [open_source(source, wheels) for source in sources]
-    for reader, i in each_frame(readers):
+    frames = list(each_frame(readers))
+    for reader, i in frames:
         _check_size(reader, i, width, height)
-    shapes = [(height, width)] * sum(len(reader) for reader in readers)
+    shapes = [(height, width)] * len(frames)
+    order = np.arange(len(frames))
+    if shuffle is not None:
+        np.random.default_rng(shuffle).shuffle(order)
+    place = np.argsort(order)
     origins: list[Origin] = []
     digests: list[str] = []
     with (
         Progress(f"prepare_calibration_set {name}", total=len(shapes)) as progress,
         FrameWriter(frames_out, shapes) as out,
     ):
-        for i, (reader, j) in enumerate(each_frame(readers)):
-            out[i] = crop = _centre(reader.read(j), width, height)
+        # In the order of the sources, which every reader is fast in.
+        for i, (reader, j) in enumerate(frames):
+            out[int(place[i])] = crop = _centre(reader.read(j), width, height)
             digests.append(picture_digest(crop))
             origin = reader.origin(j)
             _check_new(origin, origins, name)
@@ -51,10 +58,10 @@ def prepare_calibration_set(
     content = {
         "name": name,
         "sources": [source.describe() for source in sources],
-        "names": [frame_name for reader in readers for frame_name in reader.names],
+        "names": [frames[i][0].names[frames[i][1]] for i in order],
         "shapes": shapes,
-        "sha256": digests,
-        "origins": [dataclasses.asdict(origin) for origin in origins],
+        "sha256": [digests[i] for i in order],
+        "origins": [dataclasses.asdict(origins[i]) for i in order],
     }
     with Outputs({"index": str(index_out)}) as outputs:
         write_json(outputs["index"], content)
@@ -87,17 +94,17 @@ def check_disjoint_images(images: Path, clips: Sequence[Path], out: Path) -> Non
     """Compare the images of one index with the clips of others by their pixels' hashes; write a JSON record.
 
     This finds the same picture under two names. The same name twice is found before any work starts, by
-    `superres.data.sources.source.check_disjoint`. Raises UserError and writes nothing if a pixel is shared.
+    `superres.data.sources.source.check_disjoint`. Raises UserError and writes nothing if a picture is shared.
     """
     name, origins = _read_index(images)
     taken = {clip: _read_index(clip)[1] for clip in clips}
     for clip, frames in taken.items():
         for origin in origins:
             for frame in frames:
-                if shares_pixels(origin, frame):
+                if origin.sha256 == frame.sha256:
                     raise UserError(
-                        f"{name}: expected images that no clip has, found {origin.name} to share pixels with "
-                        f"{frame.name} of {clip}; exclude it or move its view"
+                        f"{name}: expected images that no clip has, found {origin.name} to be the same "
+                        f"picture as {frame.name} of {clip}; exclude it"
                     )
     content = {
         "images": name,
@@ -107,13 +114,6 @@ def check_disjoint_images(images: Path, clips: Sequence[Path], out: Path) -> Non
     }
     with Outputs({"record": str(out)}) as outputs:
         write_json(outputs["record"], content)
-
-
-def shares_pixels(a: Origin, b: Origin) -> bool:
-    """Return whether two frames come from overlapping sectors of the same picture."""
-    if a.sha256 != b.sha256:
-        return False
-    return a.yaw_degrees is None or b.yaw_degrees is None or sectors_overlap(a.yaw_degrees, b.yaw_degrees)
 
 
 def _read_index(index: Path) -> tuple[str, list[Origin]]:

@@ -36,6 +36,7 @@ def export_onnx(model: str, weights: Path, onnx_out: Path, settings: NetworkSett
         graph_file = onnx.load_model(outputs["onnx"])
         _strip(graph_file, model)
         _fold_constants(graph_file.graph)
+        _merge_padding(graph_file.graph)
         _state_output_shape(graph_file.graph)
         _name_kept_float(graph_file)
         onnx.checker.check_model(graph_file, full_check=True)
@@ -120,6 +121,26 @@ def _fold_constants(graph: onnx.GraphProto) -> None:
     kept = [node for node in graph.node if node not in computing or node.output[0] in used & given]
     del graph.node[:]
     graph.node.extend(kept)
+
+
+def _merge_padding(graph: onnx.GraphProto) -> None:
+    """Let convolutions pad with zeros themselves: PyTorch's pad by equal widths only, ONNX's by any."""
+    amounts = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for pad in [node for node in graph.node if node.op_type == "Pad"]:
+        readers = [node for node in graph.node if pad.output[0] in node.input]
+        mode = [attribute.s for attribute in pad.attribute if attribute.name == "mode"]
+        if mode != [b"constant"] or any(node.op_type != "Conv" for node in readers):
+            continue
+        top, left, bottom, right = amounts[pad.input[1]][[2, 3, 6, 7]].tolist()
+        for conv in readers:
+            (own,) = (attribute for attribute in conv.attribute if attribute.name == "pads")
+            own.ints[:] = [a + b for a, b in zip(own.ints, (top, left, bottom, right), strict=True)]
+            conv.input[0] = pad.input[0]
+        graph.node.remove(pad)
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def _state_output_shape(graph: onnx.GraphProto) -> None:

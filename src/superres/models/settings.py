@@ -90,6 +90,18 @@ class NetworkSettings(Keys):
     )
 
 
+class Teacher(Keys):
+    """A trained network that another one is trained to imitate."""
+
+    model: str = Field(description="A model of the study, on the same colours (luma or RGB) as its pupil.")
+    share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of the loss that compares with the teacher's image instead of the photograph.",
+    )
+
+
 class TrainingSettings(Keys):
     """All hyperparameters of a training; the same settings, data, code and processor give the same weights.
 
@@ -139,6 +151,9 @@ class TrainingSettings(Keys):
         ge=0,
         lt=1,
         description="Decay of the averaged weights, which are the result.",
+    )
+    teacher: Maybe[Teacher] = Field(
+        default=None, description="A better network, whose images the network is trained on too."
     )
     seed: Seed = Field(default=0, description="Seed of the initial weights and of the patches.")
     log_every: Count = Field(default=100, description="Steps between two rows of the loss in the log.")

@@ -81,6 +81,7 @@ def quantize_graph(
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if opset < 13:
         raise UserError(f"{path}: expected opset 13 or later, found {opset}; export the model again")
+    _use_relus(model, ranges)
     if parts is None:
         parts = {convolution.result: BOTH for convolution in quantized_convolutions(model, ranges)}
     chosen = {c.result: c for c in find_convolutions(model) if parts.get(c.result)}
@@ -204,6 +205,24 @@ def _grids(
         if "weights" in parts[convolution.result]:
             grids[convolution.weights] = weight_grid(weights, ranges, convolution.weights)
     return grids
+
+
+def _use_relus(model: onnx.ModelProto, ranges: Ranges) -> None:
+    """Replace clips to [0, 1] by ReLUs where levels end at 1 or before: they limit to it anyway.
+
+    Runtimes fuse a ReLU with an INT8 convolution, and not a clip.
+    """
+    constants = _constants(model)
+    data = {node.input[0] for node in model.graph.node if node.op_type == "Conv"}
+    others = {name for node in model.graph.node if node.op_type != "Conv" for name in node.input}
+    for node in model.graph.node:
+        result = node.output[0]
+        if node.op_type != "Clip" or result not in data - others or result not in ranges.tensors:
+            continue
+        limits = [float(constants[name]) for name in node.input[1:] if name in constants]
+        if limits == [0.0, 1.0] and ranges.tensors[result].amax <= 1.0:
+            node.op_type = "Relu"
+            del node.input[1:]
 
 
 def _relus_with_pair(

@@ -29,7 +29,7 @@ class Step:
     keeps_scales: bool = False
 
 
-_SAME_FLOAT = ("center", "equalize", "asymmetric", "pertensor")
+_SAME_FLOAT = ("center", "equalize", "balance", "asymmetric", "pertensor")
 # qat is trained towards the float graph, which these steps keep. New scales would undo what was fitted to the
 # old ones, except the means of channels.
 _BEFORE_SCALES = (*_SAME_FLOAT, "bias")
@@ -39,6 +39,7 @@ STEPS: Mapping[str, Step] = {
     "asymmetric": Step(),
     "pertensor": Step(),
     "equalize": Step(images="any"),
+    "balance": Step(images="any"),
     "bias": Step(Bias, "any", keeps_scales=True),
     "adaround": Step(Adaround, "any", keeps_scales=True),
     "qat": Step(Qat, "photographs", _SAME_FLOAT, one_thread=True),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from superres.keys import Count, Keys, Maybe, OneOf, Pixels, Seed, Whole, mistake
+from superres.keys import Count, Keys, ManyOnce, Maybe, OneOf, Pixels, Seed, Whole, mistake
 
 INSTALL = ".venv/bin/python -m pip install -r envs/others.txt"
 """The command that installs optional packages."""
@@ -86,7 +86,9 @@ class CalibrationSettings(Keys):
     """How ranges are found."""
 
     name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9]*$", description="The calibration's name; the precision is int8-NAME."
+        pattern=r"^[a-z0-9][a-z0-9]*$",
+        max_length=100,
+        description="The calibration's name; the precision is int8-NAME.",
     )
     method: Annotated[str, OneOf(lambda: METHODS)] = Field(
         default="minmax",
@@ -140,10 +142,16 @@ class Calibration(CalibrationSettings):
         description="Input of the FP32 graph while its activations are observed; fixed and cache "
         "have none. Calibrations with the same data share one pass.",
     )
+    steps: ManyOnce[str] = Field(
+        default=(),
+        exclude=True,
+        description="Steps of every recipe that begins with this calibration: with [asymmetric, adaround], "
+        "int8-NAME is what int8-NAME+asymmetric+adaround is without them.",
+    )
 
     @model_validator(mode="after")
     def _check_keys(self) -> Self:
-        keys, given = METHODS[self.method].keys, self.model_fields_set - {"name", "method"}
+        keys, given = METHODS[self.method].keys, self.model_fields_set - {"name", "method", "steps"}
         if surplus := sorted(given - {*keys}):
             raise mistake(
                 f"expected no such key for the method {self.method}, which has {', '.join(keys)}; take it "

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +53,20 @@ def write_manifest(
     outputs: Mapping[str, Path],
     background: Background,
     out: Path,
+    timed_on: str | None = None,
 ) -> None:
     """Merge the records of an arm's tasks with the hashes of its files and its background.
 
     `records` are those of `engine`, `quality` and `latency`. `inputs` are the files that the arm is made
     from, by name: its ONNX file (`onnx`), weights, ranges, the clip. `outputs` are the engine and the raw
-    figures. The status is `ok` if all records are; otherwise that of the first that is not. Raises
+    figures. `timed_on` is the clip of `latency` if it isn't the arm's: one with frames of the same size. The
+    status is `ok` if all records are; otherwise that of the first that is not. Raises
     UserError if the records belong to different arms, clips or engines.
     """
     found = {name: _read_record(path) for name, path in records.items()}
     for name, path in records.items():
-        check_record(arm, path, found[name], found["engine"])
+        of = replace(arm, clip=timed_on) if name == "latency" and timed_on else arm
+        check_record(of, path, found[name], found["engine"])
     manifest = {
         "status": next((r["status"] for r in found.values() if r["status"] != "ok"), "ok"),
         **asdict(arm),

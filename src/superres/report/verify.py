@@ -1,32 +1,43 @@
-"""Check that files, frames, code and study still match the manifests, without changing anything."""
+"""Check that every file behind a study's tables, plots and manifests is as its job left it."""
 
-import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from superres.code_version import installed_version, module_hashes
-from superres.data.sources.reading import picture_digest
-from superres.data.sources.source import FILES
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json, sha256_file
-from superres.device.frames.files import open_frames
 from superres.report.labels import counted
 from superres.report.manifest import study_digest
+from superres.report.receipts import Receipt, Receipts, with_sources
 
 NOTHING = "nothing"
-_KEYS = ("status", "study", "study_sha256", "inputs", "outputs", "libraries", "code")
-# Inputs that are indices of frame files.
-_INDICES = ("clip", "calibration")
+_KEYS = ("status", "study", "study_sha256", "libraries", "code")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a study makes now: its folder, the files that it shows, and its values about each arm.
+
+    `shown` are the tables and plots of all targets and the arms' figures. `arms` are by the manifest's path.
+    """
+
+    results: Path
+    shown: Iterable[str]
+    arms: Mapping[str, Mapping[str, Any]]
+
+    def name(self, path: str | Path) -> str:
+        """Return the name of a file in the study's folder, as receipts have it."""
+        return Path(path).relative_to(self.results).as_posix()
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """A difference between a manifest and what is there now."""
+    """A difference between a file and what its job knew of it."""
 
     what: str
     expected: str
@@ -38,86 +49,124 @@ class Finding:
 
 @dataclass
 class Verification:
-    """Findings with their number of manifests, notes, and what was checked so far."""
+    """Findings with their number of files, the files to make again, notes, and what was checked."""
 
     findings: Counter[Finding] = field(default_factory=Counter)
+    damaged: set[str] = field(default_factory=set)
+    sources: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    files: int = 0
     manifests: int = 0
-    _digests: dict[Path, str] = field(default_factory=dict)
-    _frames: dict[Path, list[Finding]] = field(default_factory=dict)
+    _found: dict[str, str | None] = field(default_factory=dict)
 
-    @property
-    def files(self) -> int:
-        """The number of hashed files."""
-        return len(self._digests)
-
-    def digest(self, path: Path) -> str:
-        """Return the SHA-256 of a file, computed once; NOTHING if it is missing."""
-        if path not in self._digests:
-            self._digests[path] = sha256_file(path) if path.is_file() else NOTHING
-        return self._digests[path]
-
-    def compare(self, what: str, expected: object, found: object) -> None:
-        """Add a finding unless both are equal."""
+    def compare(self, name: str, what: str, expected: object, found: object) -> None:
+        """Unless both are equal, add a finding, for which the file `name` has to be made again."""
         if expected != found:
             self.findings[Finding(what, _short(expected), _short(found))] += 1
-
-    def compare_frames(self, index: Path) -> None:
-        """Compare the frame files of an index with its digests, once per index."""
-        if index not in self._frames:
-            self._frames[index] = list(_check_frames(index)) if index.is_file() else []
-        self.findings.update(self._frames[index])
+            self.damaged.add(name)
 
 
-def verify_study(results: Path, studies: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check everything that the manifests below `results` name, and print a line for each difference.
+def verify_study(wanted: Wanted, remedy: str) -> None:
+    """Check all that a study shows and what it was made of, and print a line for each difference.
 
-    Checked are each arm's inputs and outputs, single frames of clips and calibration sets, downloads that
-    are still there, the arm's modules, the rows of `metrics.csv`, and the study. `studies` holds its present
-    values about each arm, by the path of the manifest. Other versions of libraries are only noted. Raises
-    UserError for any difference, or without a manifest.
+    Changes nothing. Other versions of libraries are only noted. Raises UserError for any difference, with
+    the command `remedy`, and for a study without results.
     """
-    paths = sorted((results / "arms").rglob("manifest*.json"))
-    if not paths:
-        raise UserError(f"{results}: expected manifests of arms, found none; run the study first")
-    done = Verification()
-    for path in paths:
-        _check_manifest(path, studies.get(path.as_posix()), done)
-    done.notes += [f"{path}: not there yet" for path in studies if not Path(path).is_file()]
-    _check_metrics(results / "metrics.csv", done)
-    _print(done)
+    done = inspect_study(wanted)
+    for note in dict.fromkeys(done.notes):
+        sys.stderr.write(f"note: {note}\n")
+    for finding, files in sorted(done.findings.items()):
+        times = f" (for {counted(files, 'file')})" if files > 1 else ""
+        sys.stderr.write(f"{finding}{times}\n")
+    differences = counted(len(done.findings), "difference")
+    sys.stderr.write(
+        f"verified {counted(done.files, 'file')} and {counted(done.manifests, 'manifest')}: {differences}\n"
+    )
     if done.findings:
-        verb = "names" if done.manifests == 1 else "name"
         raise UserError(
-            f"{results}: expected everything as {counted(done.manifests, 'manifest')} {verb} it, found "
-            f"{counted(len(done.findings), 'difference')}, listed above; run the study again or undo the "
-            "changes"
+            f"{wanted.results}: expected every file as its job left it, found {differences}, listed above; "
+            f"make again what they concern: {remedy}"
         )
 
 
-def _check_manifest(path: Path, study: Mapping[str, Any] | None, done: Verification) -> None:
+def inspect_study(wanted: Wanted) -> Verification:
+    """Compare files with their receipts, and manifests with code and study. Raises UserError for no results.
+
+    Checked are all files that jobs made. Those that nothing in `wanted` was made of may be gone, and so may a
+    user's own file and a download.
+    """
+    receipts, done = Receipts(wanted.results).read_all(), Verification()
+    manifests = [path for path in wanted.arms if Path(path).is_file()]
+    if not receipts and not manifests:
+        raise UserError(f"{wanted.results}: expected results of jobs, found none; run the study first")
+    shown = {wanted.name(path) for path in (*wanted.shown, *wanted.arms)}
+    reached = with_sources(shown, receipts)
+    for name in sorted(receipts):
+        if name in reached or (wanted.results / name).is_file():
+            _check_file(wanted.results / name, receipts[name], name, done)
+        if name in reached and (wanted.results / name).is_file():
+            _check_inputs(wanted.results / name, name, receipts, done)
+    for path in manifests:
+        _check_manifest(Path(path), wanted, done)
+    if unknown := sum((wanted.results / name).is_file() for name in reached - receipts.keys()):
+        done.notes.append(
+            f"{counted(unknown, 'file')} without a receipt, not checked: made before there were receipts; "
+            "snakemake --forceall makes all anew"
+        )
+    later = [path for path in wanted.arms if wanted.name(path) not in receipts and path not in manifests]
+    if later:
+        done.notes.append(f"{counted(len(later), 'manifest')} not there yet, such as {later[0]}")
+    return done
+
+
+def _check_file(path: Path, receipt: Receipt, name: str, done: Verification) -> None:
+    """Compare a file with its receipt."""
+    done.files += 1
+    digest = sha256_file(path) if path.is_file() else None
+    made = f"it as {receipt.rule} made it, sha256 {receipt.sha256}"
+    found = made if digest == receipt.sha256 else f"sha256 {digest}" if digest else NOTHING
+    done.compare(name, path.as_posix(), made, found)
+
+
+def _check_inputs(path: Path, name: str, receipts: Mapping[str, Receipt], done: Verification) -> None:
+    """Compare what a file was made of with what is there now."""
+    for source, used in receipts[name].made_of.items():
+        if source in receipts and receipts[source].sha256 != used:
+            done.compare(name, path.as_posix(), f"it to be made of {source} as it is now", "an earlier one")
+    for source, content in receipts[name].read.items():
+        if (found := _digest_now(source, content.sha256, done)) is not None and found != content.sha256:
+            done.compare(name, source, f"sha256 {content.sha256}, as when it was read", f"sha256 {found}")
+            done.sources.add(source)
+
+
+def _digest_now(source: str, digest: str | None, done: Verification) -> str | None:
+    """Return the hash of a file that a job read from elsewhere; None if it is gone or wasn't known."""
+    if digest is None or not Path(source).is_file():
+        return None
+    if source not in done._found:
+        done._found[source] = sha256_file(Path(source))
+    return done._found[source]
+
+
+def _check_manifest(path: Path, wanted: Wanted, done: Verification) -> None:
+    """Compare a manifest with the code and the study."""
+    name, study = wanted.name(path), wanted.arms[path.as_posix()]
     try:
         manifest = read_json(path, _KEYS)
     except UserError as error:
-        done.compare(str(path), "a manifest", str(error).partition(": ")[2])
+        done.compare(name, path.as_posix(), "a manifest", str(error).partition(": ")[2])
         return
     done.manifests += 1
-    for file in (*manifest["inputs"].values(), *manifest["outputs"].values()):
-        done.compare(file["path"], f"sha256 {file['sha256']}", _named(done.digest(Path(file["path"]))))
-    for name in _INDICES:
-        if name in manifest["inputs"]:
-            done.compare_frames(Path(manifest["inputs"][name]["path"]))
     modules = manifest["code"]["modules"]
     now = module_hashes(list(modules))
     for module, digest in modules.items():
-        done.compare(f"module {module}", f"sha256 {digest}", _named(now.get(module, NOTHING)))
-    done.compare(f"{path}: study_sha256", study_digest(manifest["study"]), manifest["study_sha256"])
-    if study is None:
-        done.notes.append(f"{path}: the study no longer has this arm")
-    else:
-        # As JSON, where tuples become lists as in a manifest.
-        for key, before, after in _differences(manifest["study"], json.loads(json.dumps(study)), "study"):
-            done.compare(key, before, after)
+        found = f"sha256 {now[module]}" if module in now else NOTHING
+        done.compare(name, f"module {module}", f"sha256 {digest}", found)
+    recorded = study_digest(manifest["study"])
+    done.compare(name, f"{path.as_posix()}: study_sha256", recorded, manifest["study_sha256"])
+    # As JSON, where tuples become lists as in a manifest.
+    for key, before, after in _differences(manifest["study"], json.loads(json.dumps(study)), "study"):
+        done.compare(name, key, before, after)
     done.notes += _other_libraries(manifest)
 
 
@@ -136,80 +185,6 @@ def _other_libraries(manifest: Mapping[str, Any]) -> list[str]:
         for name, version in manifest["libraries"].items()
         if installed_version(name) != version
     ]
-
-
-def _check_frames(index: Path) -> Iterator[Finding]:
-    """Yield frames that differ from their index, and downloads that differ from the pinned file."""
-    content = read_json(index, ("sources",))
-    for key, shapes, ending in (
-        ("hr_sha256", "hr_shapes", ".hr.npy"),
-        ("lr_sha256", "lr_shapes", ".lr.npy"),
-        ("sha256", "shapes", ".npy"),
-    ):
-        if key in content:
-            yield from _check_frame_file(index.with_suffix(ending), content[key], content[shapes])
-    for source in content["sources"]:
-        pinned = source.get("pinned")
-        # A deleted download is fine: the frames are still there.
-        if pinned and (file := Path(FILES, pinned["name"])).is_file():
-            expected = _verified(Path(f"{file}.receipt.json"), pinned)
-            if (found := sha256_file(file)) != expected:
-                yield Finding(file.as_posix(), _named(expected), _named(found))
-
-
-def _check_frame_file(
-    path: Path, digests: Sequence[str], shapes: Sequence[Sequence[int]]
-) -> Iterator[Finding]:
-    if not path.is_file():
-        yield Finding(path.as_posix(), counted(len(digests), "frame"), NOTHING)
-        return
-    try:
-        frames = open_frames(path, [(height, width) for height, width in shapes])
-    except UserError as error:
-        yield Finding(path.as_posix(), counted(len(digests), "frame"), str(error).partition("found ")[2])
-        return
-    if len(frames) != len(digests):
-        yield Finding(path.as_posix(), counted(len(digests), "frame"), counted(len(frames), "frame"))
-    for i, expected in enumerate(digests[: len(frames)]):
-        found = picture_digest(frames[i])
-        frames.forget()
-        if found != expected:
-            yield Finding(f"{path.as_posix()}, frame {i}", _named(expected), _named(found))
-
-
-def _verified(receipt: Path, pinned: Mapping[str, Any]) -> str:
-    """Return the hash of a download when it was accepted: the pinned one, unless another was allowed."""
-    if pinned["mismatch"] == "warn" and receipt.is_file():
-        return read_json(receipt, ("sha256",))["sha256"]
-    return pinned["sha256"]
-
-
-def _check_metrics(path: Path, done: Verification) -> None:
-    """Compare the rows of `metrics.csv` with their manifests."""
-    if not path.is_file():
-        done.notes.append(f"{path}: not there yet")
-        return
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            manifest = row.get("manifest") or NOTHING
-            where = f"{path}: manifest {manifest}"
-            done.compare(where, f"sha256 {row.get('manifest_sha256')}", _named(done.digest(Path(manifest))))
-
-
-def _print(done: Verification) -> None:
-    for note in dict.fromkeys(done.notes):
-        sys.stderr.write(f"note: {note}\n")
-    for finding, manifests in sorted(done.findings.items()):
-        arms = f" (for {counted(manifests, 'arm')})" if manifests > 1 else ""
-        sys.stderr.write(f"{finding}{arms}\n")
-    sys.stderr.write(
-        f"verified {counted(done.files, 'file')} of {counted(done.manifests, 'manifest')}: "
-        f"{counted(len(done.findings), 'difference')}\n"
-    )
-
-
-def _named(digest: str) -> str:
-    return digest if digest == NOTHING else f"sha256 {digest}"
 
 
 def _short(value: object) -> str:

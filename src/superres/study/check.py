@@ -1,25 +1,29 @@
-"""Check a whole study: its references, its files, and that clips share no frames with other images.
+"""Check a whole study: its references, its files, and that clips share no scene with other images.
 
 Decodes nothing and imports nothing heavy.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from graphlib import CycleError, TopologicalSorter
 from itertools import product
 from pathlib import Path
 from typing import get_args
 
 from superres.data.download.addresses import without_secrets
 from superres.data.sources.registry import check_source
-from superres.data.sources.source import Source, check_disjoint, what_is_there
+from superres.data.sources.source import Source, check_disjoint, correct_path
 from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
+from superres.models.settings import weights_name
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import INSTALL, TOOLS, Calibration
+from superres.study.graph_paths import check_name
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
 from superres.study.keys.models import BASELINE, TRAINING_ROLES
 from superres.study.keys.quantization import Executor
+from superres.study.keys.report import Upscale
 from superres.study.keys.study import Study
 
 TENSORRT_METHODS = ("entropy", "minmax")
@@ -63,8 +67,21 @@ def _leave_out_tools(study: Study) -> Study:
 
 
 def study_notes(study: Study) -> list[str]:
+    """Return `table_notes`, and a line for each thing of a checked file that its frames don't keep."""
+    return [*table_notes(study), *_source_notes(study)]
+
+
+def table_notes(study: Study) -> list[str]:
     """Return a line for each clip, tool, reference and column that the study has to do without."""
-    return [*left_out_notes(study), *_reference_notes(study), *_table_notes(study)]
+    return [*left_out_notes(study), *_reference_notes(study), *_column_notes(study)]
+
+
+def place_notes(study: Study) -> list[str]:
+    """Return a line for each path that leads to something beside the study file only."""
+    return [
+        f"{written} is taken from {found}, beside the study's file: the working directory has none."
+        for written, found in study.beside.items()
+    ]
 
 
 def left_out_notes(study: Study) -> list[str]:
@@ -80,6 +97,15 @@ def left_out_notes(study: Study) -> list[str]:
     return clips + tools
 
 
+def _source_notes(study: Study) -> list[str]:
+    return [
+        f"{where}: {note}"
+        for where, source, _ in _used_sources(study)
+        if source.pinned is None or Path(source.pinned.path).exists()
+        for note in source.kind.notes(source)
+    ]
+
+
 def _reference_notes(study: Study) -> list[str]:
     references = [study.reference.on(target) for target in dict.fromkeys(arm.target for arm in study.arms)]
     return [
@@ -90,7 +116,7 @@ def _reference_notes(study: Study) -> list[str]:
     ]
 
 
-def _table_notes(study: Study) -> list[str]:
+def _column_notes(study: Study) -> list[str]:
     """Return a line if no arm has the calibration of the column of calibrated INT8."""
     calibrated = study.table.calibrated
     others = {arm.precision for arm in study.arms if arm.int8 is not None} - {"int8-dummy"}
@@ -116,23 +142,61 @@ def _is_there(clip: Clip) -> bool:
 
 @without_secrets()
 def check_study(study: Study) -> None:
-    """Raise UserError for the first unusable file, or a clip that shares frames with other images."""
+    """Raise UserError for the first unusable file, or a clip that shares a scene with other images."""
     for where, source, smallest in _used_sources(study):
         with _naming(where):
             check_source(source, smallest)
     for calibration in used_calibrations(study):
         if calibration.method == "cache":
             with _naming(f"calibration {calibration.name}"):
+                check_name(str(calibration.path))
                 read_cache(Path(str(calibration.path)))
     for model in study.models.values():
-        if model.weights not in ("pretrained", "train") and not Path(model.weights).is_file():
-            raise UserError(f"model {model.name}: weights: expected a file, found none at {model.weights}")
-        if model.onnx is not None and not Path(model.onnx).is_file():
-            found = what_is_there(Path(model.onnx))
-            raise UserError(f"model {model.name}: onnx: expected a file at {model.onnx}, found {found}")
+        if model.onnx is not None:
+            _check_model_file(model.name, "onnx", model.onnx)
+        elif model.weights not in ("pretrained", "train"):
+            _check_model_file(model.name, "weights", model.weights)
+    for calibration in used_calibrations(study):
+        _check_number(study, calibration)
     _check_overlaps(study)
-    if study.upscale is not None and not Path(study.upscale.input).is_file():
-        raise UserError(f"upscale.input: expected a video, found no file {study.upscale.input}")
+    if study.upscale is not None:
+        _check_upscaled(study.upscale)
+
+
+def _check_model_file(model: str, key: str, file: str) -> None:
+    """Raise UserError for a model's file that isn't there, or that Snakemake can't handle."""
+    with _naming(f"model {model}: {key}"):
+        check_name(file)
+        if not Path(file).is_file():
+            raise UserError(f"expected a file, found none at {file}; {correct_path(Path(file))}")
+
+
+def _check_number(study: Study, calibration: Calibration) -> None:
+    """Raise UserError for a calibration on more images than its set has, as far as names and keys tell."""
+    if calibration.images is None or calibration.calibration_set is None:
+        return
+    numbers = [
+        source.kind.number(source) for source in study.calibration_sets[calibration.calibration_set].sources
+    ]
+    known = [number for number in numbers if number is not None]
+    if len(known) == len(numbers) and sum(known) < calibration.images:
+        raise UserError(
+            f"calibration {calibration.name}: data.images: expected {calibration.images} images in the "
+            f"calibration set {calibration.calibration_set}, found {sum(known)}; lower it, or add images"
+        )
+
+
+def _check_upscaled(video: Upscale) -> None:
+    """Raise UserError for a video that is missing or refused, as far as its header and first frame tell."""
+    if not Path(video.input).is_file():
+        raise UserError(
+            f"upscale.input: expected a video, found no file {video.input}; {correct_path(Path(video.input))}"
+        )
+    # Studies without videos do without FFmpeg.
+    from superres.data.video.facts import video_facts
+
+    with _naming("upscale.input"):
+        video_facts(video.input, deinterlace=video.deinterlace)
 
 
 @contextmanager
@@ -170,8 +234,33 @@ def check_references(study: Study) -> None:
                 raise UserError(
                     f"training.{role}: expected a name from `training_sets` ({known}), found {name!r}"
                 )
+    _check_teachers(study)
     _check_int8_arms(study)
     _check_measured_steps(study)
+
+
+def _check_teachers(study: Study) -> None:
+    """Raise UserError for a teacher that is no network of the study, or learns from its pupil."""
+    known = [name for name in study.models if name != BASELINE]
+    taught = {
+        name: model.training.teacher.model
+        for name, model in study.models.items()
+        if model.weights == "train" and model.training.teacher is not None
+    }
+    for pupil, teacher in taught.items():
+        if teacher not in known:
+            raise UserError(
+                f"training.teacher.model of {pupil}: expected a network from `models` ({', '.join(known)}), "
+                f"found {teacher!r}"
+            )
+    try:
+        learns = {weights_name(pupil): [weights_name(teacher)] for pupil, teacher in taught.items()}
+        TopologicalSorter(learns).prepare()
+    except CycleError as error:
+        raise UserError(
+            "training.teacher.model: expected teachers that don't learn from their pupils, "
+            f"found {' teaches '.join(error.args[1])}"
+        ) from error
 
 
 def _check_runtimes(study: Study) -> None:
@@ -270,7 +359,7 @@ def _largest_patch(study: Study, images: TrainingSet) -> int:
 
 
 def _check_overlaps(study: Study) -> None:
-    """Raise UserError if a clip shares a frame with a calibration or training set.
+    """Raise UserError if a clip shares a scene with a calibration or training set.
 
     The same holds for a validation set and the training set of the same model.
     """
@@ -280,7 +369,8 @@ def _check_overlaps(study: Study) -> None:
         shared = check_disjoint([clip.source], images.sources)
         if shared is not None:
             raise UserError(
-                f"clip {clip.name} and {role} {images.name}: expected no frame in common, found that {shared}"
+                f"clip {clip.name} and {role} {images.name}: expected no scene in common, found that "
+                f"{shared}; take images of other scenes"
             )
     for model in study.models.values():
         if model.weights == "train":
@@ -290,6 +380,6 @@ def _check_overlaps(study: Study) -> None:
             shared = check_disjoint(training.sources, validation.sources)
             if shared is not None:
                 raise UserError(
-                    f"training set {training.name} and validation set {validation.name}: expected no image "
-                    f"in common, found that {shared}"
+                    f"training set {training.name} and validation set {validation.name}: expected no scene "
+                    f"in common, found that {shared}; take images of other scenes"
                 )

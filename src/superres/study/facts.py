@@ -28,7 +28,7 @@ class Facts:
 
     def traced(self, arm: Arm, of_clip: str) -> dict[str, str]:
         """Return the files whose hashes an arm's manifest holds, by kind."""
-        traced = {"clip": self.paths.clip(self.paths.of_clip[of_clip], "json")}
+        traced = {"clip": self.paths.clip(self.paths.named_clip(of_clip), "json")}
         if arm.model != BASELINE:
             kind = about(arm.runtime).source
             foreign = arm.model in self.paths.adopted
@@ -69,7 +69,7 @@ class Facts:
         It includes the code of frames, graph and engine, and that of the reference's engine.
         """
         names = {"prepare_clip", self.task_module("measure_quality"), self.task_module("measure_latency")}
-        if self.paths.disjoint(arm):
+        if self.paths.disjoint(arm, ""):
             names.add("check_disjoint_images")
         for one in (arm, self.study.reference_of(arm)):
             if one is not None:
@@ -87,7 +87,8 @@ class Facts:
         if self.paths.calibration_frames(calibration):
             names.add("prepare_calibration_set")
         if about(arm.runtime).source == "program":
-            return names | {"export_program"}
+            # The memory that an engine needs is estimated from the FP32 graph.
+            return names | {"export_onnx", "export_program"}
         names.add("adopt_onnx" if arm.model in self.paths.adopted else "export_onnx")
         if graph_of(arm) == "fp16":
             names.add("convert_fp16")
@@ -151,7 +152,8 @@ class Facts:
         reference = self.study.reference_of(arm)
         facts = {
             "study": self.study.name,
-            "clip": facts_of(self.study.clips[self.paths.of_clip[of_clip]]),
+            "clip": facts_of(self.study.clips[self.paths.named_clip(of_clip)]),
+            "timed_on": self.paths.timed_clip(self.paths.named_clip(of_clip)),
             "model": self._of_model(arm),
             "runtime": {
                 "frames": frames_of(self.study, arm),

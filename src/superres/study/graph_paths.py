@@ -1,9 +1,13 @@
 """Files from images to graphs: where they are, and which of them a job reads."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
+from superres.code_version import ROOT
 from superres.data.sources.source import Source
+from superres.device.base.errors import UserError
 from superres.models.settings import weights_name
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import Calibration
@@ -19,6 +23,8 @@ DOWNLOADS = "resources/downloads"
 
 # 8-bit planes at 4:2:0 are half of their RGB frame, whose LR twin is a quarter of it.
 _RGB_OF_PLANES, _RGB_WITH_TWIN = 2.0, 2.5
+# A file's name may have 255 bytes, and jobs add some.
+_LONGEST_NAME = 240
 
 
 class GraphPaths:
@@ -34,11 +40,59 @@ class GraphPaths:
 
     @property
     def of_clip(self) -> dict[str, str]:
-        """The clips by the suffix that the files of an arm have for each; no suffix for a single clip."""
+        """The clips by the suffix that the files of an arm have for each; no suffix for a single clip.
+
+        By name: the order in the study is no input.
+        """
         clips = self.study.clips
         if len(clips) + len(self.study.left_out) == 1:
             return {"": next(iter(clips))}
-        return {f".{name}": name for name in clips}
+        return {f".{name}": name for name in sorted(clips)}
+
+    def named_clip(self, of_clip: str) -> str:
+        """Return the clip of a suffix in `of_clip`; raises UserError for others, with names to ask for."""
+        if of_clip in self.of_clip:
+            return self.of_clip[of_clip]
+        measured = ", ".join(f"quality{suffix}.csv" for suffix in self.of_clip)
+        timed = ", ".join(f"latency{suffix}.csv" for suffix in self.timed)
+        raise UserError(
+            f"{self.results}: expected a file of one clip ({measured}; {timed}), found the ending "
+            f"{of_clip or 'of none'}; write the clip into the file's name"
+        )
+
+    @cached_property
+    def sizes(self) -> dict[str, tuple[int, int] | None]:
+        """The size (height, width) of each clip's HR frames; None if it is known only later."""
+        return {name: clip.source.size for name, clip in self.study.clips.items()}
+
+    def timed_clip(self, name: str) -> str:
+        """Return the clip that arms are timed on for a clip: the first by name with frames of its size.
+
+        A clip whose size isn't known before any work is timed on its own. By name: in any other order of the
+        clips the same ones are timed.
+        """
+        size = self.sizes[name]
+        return name if size is None else min(other for other, its in self.sizes.items() if its == size)
+
+    @property
+    def timed(self) -> dict[str, str]:
+        """The clips that arms are timed on, by the suffix of their files."""
+        return {suffix: name for suffix, name in self.of_clip.items() if self.timed_clip(name) == name}
+
+    def timed_suffix(self, of_clip: str) -> str:
+        """Return the suffix of the files with the speed of a clip, by the suffix of its own files."""
+        timed = self.timed_clip(self.named_clip(of_clip))
+        return next(suffix for suffix, name in self.of_clip.items() if name == timed)
+
+    @property
+    def known_sizes(self) -> list[list[int]]:
+        """The sizes [height, width] of the LR frames of clips whose size is known, in rising order."""
+        return sorted([size[0] // 2, size[1] // 2] for size in self.sizes.values() if size is not None)
+
+    @property
+    def listed_sizes(self) -> list[str]:
+        """The indices of the other clips, which list the sizes of their frames, by name."""
+        return [self.clip(name, "json") for name, size in sorted(self.sizes.items()) if size is None]
 
     def clip(self, name: str, kind: str) -> str:
         """Return a file of a clip: `hr.npy`, `lr.npy` or its index, `json`."""
@@ -46,7 +100,7 @@ class GraphPaths:
 
     def clips(self, kind: str) -> list[str]:
         """Return the same file of every clip."""
-        return [self.clip(name, kind) for name in self.study.clips]
+        return [self.clip(name, kind) for name in sorted(self.study.clips)]
 
     def calibration_frames(self, calibration: Calibration | None, kind: str = "npy") -> list[str]:
         """Return the frames (`npy`) or the index (`json`) of a calibration; none for random data."""
@@ -58,12 +112,14 @@ class GraphPaths:
         return f"{self.results}/training/{getattr(self.study.models[model].training, role)}.{kind}"
 
     def training_inputs(self, model: str) -> dict[str, str]:
-        """Return the inputs of a model's training: the index, HR and LR frames of both of its sets."""
-        return {
+        """Return the inputs of a training: index, HR and LR frames of both sets, and a teacher's weights."""
+        teacher = self.study.models[model].training.teacher
+        inputs = {
             f"{role.removesuffix('_set')}{name}": self.training_set(model, role, kind)
             for role in TRAINING_ROLES
             for name, kind in (("", "json"), ("_hr", "hr.npy"), ("_lr", "lr.npy"))
         }
+        return inputs if teacher is None else {**inputs, "teacher": self.weights(teacher.model)}
 
     def image_set(self, role: str, name: str) -> Clip | TrainingSet:
         """Return the clip (folder `frames`) or training set (folder `training`) of a name."""
@@ -75,14 +131,25 @@ class GraphPaths:
         return (images.source,) if isinstance(images, Clip) else tuple(images.sources)
 
     def read_by(self, images: Clip | TrainingSet | CalibrationSet) -> dict[str, list[str]]:
-        """Return the inputs of a job that prepares images: wheels, and local or fetched files."""
+        """Return the inputs of a job that prepares images: wheels, and local or fetched files.
+
+        Files that can't be inputs are in `unlisted`.
+        """
         sources = self.sources_of(images)
         packages = [source.package for source in sources]
         wheels = {f"{PACKAGES}/{package.wheel}" for package in packages if package and package.wheel}
         return {
             "packages": sorted(wheels),
-            "files": [file for source in sources for file in source.files],
+            "files": [file for source in sources for file in source.files if not has_braces(file)],
         }
+
+    def unlisted(self, images: Clip | TrainingSet | CalibrationSet) -> list[tuple[str, int, int]]:
+        """Return the files that images are read from and `read_by` leaves out, each with size and time."""
+        return unlisted(file for source in self.sources_of(images) for file in source.files)
+
+    def unlisted_of_set(self, role: str, name: str) -> list[tuple[str, int, int]]:
+        """Return the same for a clip or a training set, by its folder and name."""
+        return self.unlisted(self.image_set(role, name))
 
     def read_by_set(self, role: str, name: str) -> dict[str, list[str]]:
         """Return the same for a clip or a training set, by its folder and name."""
@@ -93,20 +160,20 @@ class GraphPaths:
         made = frames_made_of(self.study, file)
         return sum(size for path, size in made if not Path(self.results, path).exists())
 
-    def disjoint(self, arm: Arm) -> list[str]:
+    def disjoint(self, arm: Arm, of_clip: str) -> list[str]:
         """Return the records that no frame of a clip is among an arm's training and calibration images."""
-        return self._disjoint(arm.model, self.study.calibration_of(arm))
+        return self._disjoint(arm.model, self.study.calibration_of(arm), of_clip)
 
     def disjoint_recipe(self, model: str, quantization: str) -> list[str]:
-        """Return the same for a model and the name after `int8-` in a precision."""
-        calibration = self.study.quantizations[quantization].recipe.calibration
-        return self._disjoint(model, self.study.calibrations[calibration])
+        """Return the same of all clips, for a model and the name after `int8-` in a precision."""
+        calibration = self.study.calibrations[self.study.quantizations[quantization].recipe.calibration]
+        return [file for of_clip in self.of_clip for file in self._disjoint(model, calibration, of_clip)]
 
-    def _disjoint(self, model: str, calibration: Calibration | None) -> list[str]:
-        files = []
+    def _disjoint(self, model: str, calibration: Calibration | None, of_clip: str) -> list[str]:
+        files, kind = [], f"disjoint{of_clip}.json"
         if weights_name(model) in self.trained:
-            files += [self.training_set(model, role, "disjoint.json") for role in TRAINING_ROLES]
-        return files + self.calibration_frames(calibration, "disjoint.json")
+            files += [self.training_set(model, role, kind) for role in TRAINING_ROLES]
+        return files + self.calibration_frames(calibration, kind)
 
     # Models
 
@@ -128,8 +195,9 @@ class GraphPaths:
     def weights(self, model: str) -> str:
         """Return the weights of a model: of the package, trained by this study, or a file of the user's."""
         name, weights = weights_name(model), self.study.models[model].weights
-        folders = {"pretrained": "src/superres/models/weights", "train": f"{self.results}/weights"}
-        return f"{folders[weights]}/{name}.safetensors" if weights in folders else weights
+        if weights == "pretrained":
+            return package_file(f"models/weights/{name}.safetensors")
+        return f"{self.results}/weights/{name}.safetensors" if weights == "train" else weights
 
     def onnx(self, model: str, graph: str) -> str:
         """Return an ONNX file: `fp32`, `fp16`, `int8-NAME`, or one of these in a form (`fp32.blocks`)."""
@@ -186,6 +254,36 @@ class GraphPaths:
             "frames": images,
             "measured": [f"{self.results}/{measured.format(model=model, recipe=recipe)}"] if measured else [],
         }
+
+
+def has_braces(path: str) -> bool:
+    """Return whether Snakemake may take a part of a path for a wildcard."""
+    return "{" in path or "}" in path
+
+
+def unlisted(files: Iterable[str]) -> list[tuple[str, int, int]]:
+    """Return the files that can't be inputs of a job, each with size and time, for the job's parameters.
+
+    Snakemake would take the braces in their names for wildcards. A change of a parameter reruns the job too.
+    """
+    facts = [(file, Path(file).stat()) for file in files if has_braces(file)]
+    return [(file, fact.st_size, fact.st_mtime_ns) for file, fact in facts]
+
+
+def check_name(path: str) -> None:
+    """Raise UserError for the path of an input or output that Snakemake can't handle."""
+    if has_braces(path):
+        raise UserError(f"{path}: expected a path without {{ and }}, found some; rename it")
+    if len(os.fsencode(Path(path).name)) > _LONGEST_NAME:
+        raise UserError(
+            f"{path[:60]}...: expected a file name of at most {_LONGEST_NAME} bytes, found more; shorten it"
+        )
+
+
+def package_file(name: str) -> str:
+    """Return a file of this package, relative to the working directory if it is below that."""
+    file = ROOT / name
+    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
 
 
 def frames_made_of(study: Study, name: str) -> Iterator[tuple[str, int]]:

@@ -7,13 +7,14 @@ from superres.models.adoption.statements import Adoption
 from superres.models.settings import NetworkSettings
 from superres.quantization.recipes import STEPS
 from superres.report.plots.registry import write_caption
-from superres.study.check import study_notes
+from superres.study.check import table_notes
 from superres.study.comparisons import differing_in
 from superres.study.engines import form_of, frames_of
 from superres.study.keys.arms import Arm
 from superres.study.keys.models import BASELINE
 from superres.study.keys.study import Study
 from superres.study.paths import Paths
+from superres.targets.settings import Device
 
 Settings = dict[str, Any]
 
@@ -26,6 +27,11 @@ class JobSettings:
         self.study: Study = paths.study
 
     # Arms
+
+    def device(self, target: str) -> list[Device]:
+        """Return the device that a target is; none for this machine. Snakemake compares it in a list only."""
+        found = self.study.targets.get(target)
+        return [found] if isinstance(found, Device) else []
 
     def runtime_options(self, arm: Arm) -> Settings:
         """Return the options of an arm's runtime: type of frames, kernel of bicubic, TensorRT's build."""
@@ -45,6 +51,10 @@ class JobSettings:
         if calibration is not None and arm.implicit:
             settings["calibration"] = {"method": calibration.method, "data": calibration.model_dump()["data"]}
         return settings
+
+    def known_sizes(self, arm: Arm) -> list[list[int]]:
+        """Return the sizes [height, width] that an engine is built for, as far as they are known before."""
+        return self.paths.known_sizes if about(arm.runtime).sized else []
 
     def quality(self, arm: Arm) -> Settings:
         """Return the settings for measuring an arm's PSNR."""
@@ -101,17 +111,25 @@ class JobSettings:
         """Return the arguments of `Adoption`: what the study states of a network of others."""
         return self.study.models[model].model_dump(include={*Adoption.model_fields}, exclude_none=True)
 
+    def teacher_network(self, model: str) -> Settings:
+        """Return the arguments of `NetworkSettings` for the teacher of a model; none without one."""
+        teacher = self.study.models[model].training.teacher
+        return self.network(teacher.model) if teacher is not None else {}
+
     def training(self, model: str) -> Settings:
         """Return the arguments of `TrainingSettings`."""
         return self.study.models[model].training.settings
 
     def observation(self, images: str) -> Settings:
-        """Return the calibration that uses most of some images, and every number of images that one uses."""
+        """Return the data of the calibration that uses most of some images, and every number that one uses.
+
+        Nothing else of a calibration: another name, method or order of them is no reason to look again.
+        """
         calibrations = self.paths.observing(images)
         counts = sorted({c.images for c in calibrations if c.images is not None})
         # None means all images of a set.
         most = max(calibrations, key=lambda c: (c.images is None, c.images or 0))
-        return {"calibration": most.model_dump(), "prefixes": counts}
+        return {"data": most.model_dump()["data"], "prefixes": counts}
 
     def calibration(self, name: str) -> Settings:
         """Return the arguments of `Calibration`."""
@@ -143,7 +161,7 @@ class JobSettings:
 
     def references(self) -> dict[str, str]:
         """Return the reference arm of each target that has one."""
-        references = [self.study.reference.on(target) for target in self.paths.targets]
+        references = [self.study.reference.on(target) for target in sorted(self.paths.targets)]
         return {arm.target: arm.folder for arm in references if arm in self.study.arms}
 
     @property
@@ -168,8 +186,9 @@ class JobSettings:
         ]
         models = self.study.models
         return {
-            "notes": clips + study_notes(self.study),
+            "notes": clips + table_notes(self.study),
             "calibrated": self.calibrated,
+            "samples": self.paths.sample_plots,
             "kernel": models[BASELINE].kernel if BASELINE in models else None,
         }
 

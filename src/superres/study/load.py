@@ -1,6 +1,8 @@
 """Read a configuration as a Study, or report its first mistake in one line."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +12,7 @@ from superres.device.base.errors import UserError
 from superres.models.settings import FOLDED_FROM
 from superres.quantization.settings import Calibration
 from superres.study.check import check_references
+from superres.study.graph_paths import check_name
 from superres.study.keys.data import Found
 from superres.study.keys.models import Model
 from superres.study.keys.quantization import Sensitivity
@@ -17,25 +20,46 @@ from superres.study.keys.report import Upscale
 from superres.study.keys.study import Study
 from superres.study.messages import check_values, first_mistake
 from superres.study.recipes import used_quantizations
+from superres.study.runs.given import found_beside, typed_texts
 
 
 @without_secrets()
-def load_study(config: Mapping[str, Any], data: str | None = None) -> Study:
+def load_study(
+    config: Mapping[str, Any],
+    data: str | None = None,
+    *,
+    folders: Sequence[Path] = (),
+    typed: Mapping[str, Any] = MappingProxyType({}),
+) -> Study:
     """Return the study of a configuration.
 
-    `data` is the folder or address from the environment where the study's files are looked for first. Raises
-    UserError in one line for the first mistake: an unknown or mistyped key, a duplicate or unknown name, a
-    precision without its calibration, an arm that its runtime can't run.
+    `data` is the folder or address from the environment where the study's files are looked for first.
+    `folders` are those of the study files: what a path doesn't find in the working directory is looked for
+    there. `typed` are the keys from a command line, whose texts may be numbers. Raises UserError in one line
+    for the first mistake: an unknown or mistyped key, a duplicate or unknown name, a precision without its
+    calibration, an arm that its runtime can't run.
     """
-    try:
-        written = Study.model_validate(dict(config), context=Found(data))
-    except ValidationError as error:
-        # Not `from error`: its message may contain secrets.
-        raise UserError(first_mistake(error, Study, config)) from None
-    check_values(config)
-    study = _complete(written)
+    placed, beside = found_beside(config, folders)
+    written, values = _validate(placed, data, typed)
+    check_values(values)
+    study = _complete(written).but(beside=beside)
     check_references(study)
     return study
+
+
+def _validate(
+    config: dict[str, Any], data: str | None, typed: Mapping[str, Any]
+) -> tuple[Study, dict[str, Any]]:
+    """Return the study of a configuration, and its values with texts of the command line as numbers."""
+    while True:
+        try:
+            return Study.model_validate(config, context=Found(data)), config
+        except ValidationError as error:
+            retyped = typed_texts(error, Study, config, typed)
+            if retyped is None:
+                # Not `from error`: its message may contain secrets.
+                raise UserError(first_mistake(error, Study, config)) from None
+            config = retyped
 
 
 def _complete(written: Study) -> Study:
@@ -130,6 +154,10 @@ def _upscale(study: Study) -> Upscale | None:
     if wanted is None or not wanted.input:
         return None
     named = wanted.named(study.name)
+    try:
+        check_name(named.output)
+    except UserError as error:
+        raise UserError(f"upscale.output: {error}, or name another output") from error
     left = [arm for arm in study.arms if arm.target == "local"]
     # The mistake is the first key that no remaining arm has.
     for key in ("runtime", "model", "precision"):

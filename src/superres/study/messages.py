@@ -1,7 +1,7 @@
 """Report the first mistake of a study in one line: its key, what was expected, what was found."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -50,6 +50,15 @@ def first_mistake(error: ValidationError, model: type[BaseModel], config: Any) -
     if first.later:
         check_values(config)
     return first.line
+
+
+def mistyped_texts(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Path, str, str]]:
+    """Yield the place of each text where a number or boolean is expected, the kind of that, and the text."""
+    schema = model.model_json_schema()
+    for details in error.errors(include_url=False):
+        kind, text = details["type"].removesuffix("_type"), details["input"]
+        if kind in ("int", "float", "bool") and isinstance(text, str):
+            yield _place(details["loc"], schema)[0], kind, text
 
 
 def check_values(value: Any, path: Path = ()) -> None:

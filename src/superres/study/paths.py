@@ -11,7 +11,7 @@ from superres.device.base.errors import UserError
 from superres.device.runtimes import about
 from superres.study.comparisons import compared_arms, differing_in
 from superres.study.engines import form_file
-from superres.study.graph_paths import GraphPaths
+from superres.study.graph_paths import GraphPaths, has_braces, unlisted
 from superres.study.keys.arms import Arm
 from superres.study.keys.models import BASELINE
 from superres.study.keys.report import Upscale
@@ -24,27 +24,41 @@ class Paths(GraphPaths):
 
     # Arms
 
+    @property
+    def arms(self) -> list[Arm]:
+        """The arms of the study by name: the order of its entries is no input of any job."""
+        return sorted(self.study.arms)
+
     def arm(self, arm: Arm, name: str) -> str:
         """Return a file in an arm's folder."""
         return f"{self.results}/arms/{arm.folder}/{name}"
 
-    def arm_files(self, name: str, arms: Iterable[Arm] | None = None) -> list[str]:
+    def arm_files(
+        self, name: str, arms: Iterable[Arm] | None = None, clips: Iterable[str] | None = None
+    ) -> list[str]:
         """Return a file of every arm on every clip, in the order of `arms_on_clips`.
 
-        `name` contains `{of_clip}`. By default, `arms` are those of the study.
+        `name` contains `{of_clip}`. By default, `arms` are those of the study. `clips` are suffixes, such as
+        `timed`; by default, those of all clips.
         """
-        arms = self.study.arms if arms is None else arms
-        return [self.arm(arm, name.format(of_clip=of_clip)) for arm in arms for of_clip in self.of_clip]
+        arms, clips = self.arms if arms is None else arms, [*(self.of_clip if clips is None else clips)]
+        return [self.arm(arm, name.format(of_clip=of_clip)) for arm in arms for of_clip in clips]
 
-    def arms_on_clips(self, arms: Iterable[Arm] | None = None) -> list[tuple[str, ...]]:
+    def timing_files(self, name: str) -> list[str]:
+        """Return a file with the speed of every arm on every clip; clips of one size share it."""
+        return self.arm_files(name, clips=map(self.timed_suffix, self.of_clip))
+
+    def arms_on_clips(
+        self, arms: Iterable[Arm] | None = None, clips: Iterable[str] | None = None
+    ) -> list[tuple[str, ...]]:
         """Return target, runtime, model, precision and clip of every arm on every clip, arm by arm."""
-        arms = self.study.arms if arms is None else arms
-        return [(*arm.cell, clip) for arm in arms for clip in self.of_clip.values()]
+        arms, clips = self.arms if arms is None else arms, [*(self.of_clip if clips is None else clips)]
+        return [(*arm.cell, self.of_clip[of_clip]) for arm in arms for of_clip in clips]
 
     @property
     def evaluated(self) -> tuple[Arm, ...]:
         """The arms of the target `evaluate`: all arms, and those of the sweep."""
-        return (*self.study.arms, *self.study.swept)
+        return (*self.arms, *sorted(self.study.swept))
 
     def engine_source(self, arm: Arm) -> list[str]:
         """Return the file that an engine is built from: ONNX, PyTorch's program, or none for bicubic."""
@@ -60,15 +74,15 @@ class Paths(GraphPaths):
     def engine_inputs(self, arm: Arm) -> dict[str, list[str]]:
         """Return the inputs of the job that builds an engine.
 
-        `graph` is the graph whose need of memory is known, in float32 planes. `clips` are indices of clips,
-        for a runtime whose engines are built for frame sizes. `calibration` has the images of TensorRT's own
-        calibration.
+        `graph` is the graph whose need of memory is known, in float32 planes. `clips` have the sizes of
+        frames that aren't known before, for a runtime whose engines are built for them. `calibration` has the
+        images of TensorRT's own calibration.
         """
         implicit = self.calibration_frames(self.study.calibration_of(arm)) if arm.implicit else []
         return {
             "model": self.engine_source(arm),
             "graph": [graph] if (graph := self.counted_graph(arm)) else [],
-            "clips": self.clips("json") if about(arm.runtime).sized else [],
+            "clips": self.listed_sizes if about(arm.runtime).sized else [],
             "calibration": implicit,
         }
 
@@ -96,7 +110,12 @@ class Paths(GraphPaths):
     @property
     def graphs_of_arms(self) -> list[str | None]:
         """The `counted_graph` of every arm on every clip, in the order of `arms_on_clips`."""
-        return [self.counted_graph(arm) for arm in self.study.arms for _ in self.of_clip]
+        return [self.counted_graph(arm) for arm in self.arms for _ in self.of_clip]
+
+    def timing(self, arm: Arm, of_clip: str) -> dict[str, str]:
+        """Return the files with an arm's speed on frames of a clip's size."""
+        name = f"latency{self.timed_suffix(of_clip)}"
+        return {"latency": self.arm(arm, f"{name}.csv"), "latency_record": self.arm(arm, f"{name}.json")}
 
     def arm_groups(self) -> dict[str, list[Arm]]:
         """Return arms by the names of their groups: precision, runtime, model."""
@@ -109,7 +128,7 @@ class Paths(GraphPaths):
     @property
     def targets(self) -> list[str]:
         """The names of the targets that have arms."""
-        return list(dict.fromkeys(arm.target for arm in self.study.arms))
+        return sorted({arm.target for arm in self.study.arms})
 
     def is_device(self, target: str) -> bool:
         """Return whether a target is another machine."""
@@ -128,12 +147,22 @@ class Paths(GraphPaths):
         arm = self._upscale.arm
         built_from = self.engine_inputs(arm)
         return {
-            "video": self._upscale.input,
+            "video": [] if has_braces(self._upscale.input) else self._upscale.input,
             "engine": self.arm(arm, "engine.bin"),
             "engine_record": self.arm(arm, "engine.json"),
             "model": built_from["model"],
             "calibration": built_from["calibration"],
         }
+
+    @property
+    def upscaled_from(self) -> str:
+        """The video that is upscaled."""
+        return self._upscale.input
+
+    @property
+    def unlisted_video(self) -> list[tuple[str, int, int]]:
+        """The same with size and time if it can't be an input of the job."""
+        return unlisted([self._upscale.input])
 
     @property
     def _upscale(self) -> Upscale:
@@ -180,10 +209,11 @@ class Paths(GraphPaths):
     @property
     def plots(self) -> list[str]:
         """The plots of the target `all`."""
+        networks = any(arm.model != BASELINE for arm in self.study.arms)
         return [
-            "psnr_fps",
+            *(["psnr_fps"] if networks else []),
             *(["int8_loss"] if any(arm.int8 for arm in self.study.arms) else []),
-            "fps",
+            *(["fps"] if networks else []),
             *self.layer_plots,
             *(f"training.{model}" for model in self.trained),
             *self.sample_plots,
@@ -214,7 +244,7 @@ class Paths(GraphPaths):
     def sample_arms(self) -> list[Arm]:
         """The arms in those pictures: bicubic, and all of one runtime."""
         shown = self.study.samples.runtime
-        return [arm for arm in self.study.arms if arm.runtime == shown or arm.model == BASELINE]
+        return [arm for arm in self.arms if arm.runtime == shown or arm.model == BASELINE]
 
     def plot_inputs(self, plot: str) -> dict[str, str | list[str]]:
         """Return the inputs of a plot, such as `fps`, `training.espcn_rgb` or `frontier.entropy+center`."""
@@ -241,6 +271,6 @@ class Paths(GraphPaths):
         return files
 
     def _sample_files(self, of_clip: str) -> dict[str, str | list[str]]:
-        clip = self.of_clip[of_clip]
+        clip = self.named_clip(of_clip)
         samples = [self.arm(arm, f"sample{of_clip}.npy") for arm in self.sample_arms]
         return {"hr": self.clip(clip, "hr.npy"), "clip": self.clip(clip, "json"), "samples": samples}

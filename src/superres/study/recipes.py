@@ -18,7 +18,7 @@ def used_quantizations(study: Study) -> dict[str, Quantization]:
     Raises UserError for an unknown calibration or step, for a step whose calibration lacks the images or
     photographs that it needs, and for a name that a calibration has too.
     """
-    _check_named(study)
+    _check_written(study)
     used: dict[str, Quantization] = {}
     for i, runtime in enumerate(study.runtimes.values()):
         own = study.swept_precisions if runtime.name == study.sweep.runtime else ()
@@ -33,17 +33,35 @@ def _quantization(text: str, key: str, study: Study) -> Quantization:
     # TensorRT's own ranges come from a calibration without steps.
     own = text.removeprefix(TENSORRT_OWN)
     named = {} if own != text else study.quantizations
-    if text in named:
-        return named[text]
+    found = named.get(text)
     try:
-        recipe = parse_recipe(own)
+        recipe = _with_steps(parse_recipe(own) if found is None else found.recipe, study.calibrations)
     except UserError as error:
         raise UserError(f"{key}: {error}") from error
+    if own != text and recipe.steps:
+        raise UserError(
+            f"{key}: expected a calibration without steps as TensorRT's own, found {recipe} for int8-{text}"
+        )
     _check_recipe(recipe, key, study.calibrations, named)
-    return Quantization(recipe)
+    return Quantization(recipe, () if found is None else found.float_layers)
 
 
-def _check_named(study: Study) -> None:
+def _with_steps(recipe: Recipe, calibrations: Mapping[str, Calibration]) -> Recipe:
+    """Return a recipe with its calibration's steps before its own; raises UserError if they don't fit."""
+    first = calibrations[recipe.calibration].steps if recipe.calibration in calibrations else ()
+    return parse_recipe("+".join((recipe.calibration, *first, *recipe.steps)))
+
+
+def _check_written(study: Study) -> None:
+    """Raise UserError for a calibration or a named recipe that can't be, used or not."""
+    for i, name in enumerate(study.calibrations):
+        key = f"calibrations[{i}].steps"
+        try:
+            recipe = _with_steps(Recipe(name), study.calibrations)
+        except UserError as error:
+            raise UserError(f"{key}: {error}") from error
+        if recipe.steps:
+            _check_recipe(recipe, key, study.calibrations, {})
     for i, (name, quantization) in enumerate(study.quantizations.items()):
         key = f"quantizations[{i}]"
         if name in study.calibrations:

@@ -1,12 +1,15 @@
 """The door of the room: make a job of a rule's files and settings, and run it on its target."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from superres.device.job import Job, task_inputs
 from superres.targets import local
-from superres.targets.remote import errand as remote
-from superres.targets.settings import Device, Target
+
+if TYPE_CHECKING:
+    from superres.targets.settings import Device
 
 
 def job_of(
@@ -36,13 +39,16 @@ def job_of(
     )
 
 
-def run(job: Job, target: Target) -> None:
+def run(job: Job, device: Device | None = None) -> None:
     """Run a job here or on a device, and wait for its outputs. The worker's lines go to stderr.
 
     Raises UserError for a user's mistake and for a device that can't be used, RuntimeError for a worker that
     broke.
     """
-    if isinstance(target, Device):
-        remote.run_on_device(job, target)
-    else:
+    if device is None:
         local.run_here(job)
+        return
+    # Not for jobs of this machine: pydantic takes longer to import than all else of them.
+    from superres.targets.remote.errand import run_on_device
+
+    run_on_device(job, device)

@@ -27,6 +27,7 @@ class Device(Keys):
 
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        max_length=100,
         description="The target's name in file names and tables. local is this machine; its only other key "
         "is runtimes.",
     )

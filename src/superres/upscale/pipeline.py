@@ -10,6 +10,9 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
+from superres.data.sources.reading import say
+from superres.data.video.ahead import WAITING, Ahead
+from superres.data.video.reader import VideoReader
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json
 from superres.device.base.progress import Progress
@@ -18,21 +21,23 @@ from superres.device.runtimes.base import Session, takes
 from superres.device.runtimes.tiled import tile_sizes, tiling_of
 from superres.device.tasks.engine import Engine
 from superres.targets.local import run_here
-from superres.upscale.codecs import Codec, chosen_codec
-from superres.upscale.videos import Picture, VideoReader, VideoWriter
-
-WAITING = 3
-"""Frames that wait between two steps at most: enough for a slow frame, with little memory."""
+from superres.upscale.codecs import CONTAINERS, Codec, chosen_codec
+from superres.upscale.tracks import Tracks
+from superres.upscale.videos import Picture, VideoWriter, Y4mWriter, output_format, picture_notes, pictures
 
 _END = object()
 
 
 @dataclass(frozen=True)
 class UpscaleSettings:
-    """Settings of the encoder: `codec` is one of `Codec`, `crf` the quality of H.264 (0: lossless)."""
+    """Settings of a video: `codec` is one of `Codec`, `crf` the quality of H.264 (0: lossless).
+
+    Interlaced input is refused unless `deinterlace`.
+    """
 
     codec: Codec = "auto"
     crf: int = 16
+    deinterlace: bool = False
 
 
 def upscale_video(session: Session, source: Path, out: Path, settings: UpscaleSettings, label: str) -> int:
@@ -45,20 +50,27 @@ def upscale_video(session: Session, source: Path, out: Path, settings: UpscaleSe
     codec = chosen_codec(out, settings.codec)
     if out.exists() and source.exists() and out.samefile(source):
         raise UserError(f"{out}: expected an output other than the input, found the same file")
-    with VideoReader(source) as reader, Outputs({"video": str(out)}) as outputs:
-        form = reader.format
-        opened = VideoWriter(
-            outputs["video"], out.suffix.lower(), form, codec, crf=settings.crf, sound=reader.sound
+    deinterlace = settings.deinterlace
+    with VideoReader(source, deinterlace=deinterlace) as reader, Outputs({"video": str(out)}) as outputs:
+        form = output_format(reader, out, codec)
+        tracks = Tracks(reader.container, reader.stream, CONTAINERS[out.suffix.lower()], str(out))
+        reader.others = tracks.others
+        notes = reader.facts.notes(deinterlace=deinterlace) + reader.facts.lost_in_copies
+        say(notes + picture_notes(reader.facts, form, out) + tracks.notes)
+        opened = (
+            Y4mWriter(outputs["video"], form)
+            if codec == "y4m"
+            else VideoWriter(outputs["video"], form, tracks, codec, settings.crf)
         )
         with opened as writer, Progress(label, form.frames) as progress:
-            count = _run(session, reader, writer, progress)
+            count = _run(session, pictures(reader, form), writer, progress)
             progress.total = count
     return count
 
 
-def _run(session: Session, reader: VideoReader, writer: VideoWriter, progress: Progress) -> int:
+def _run(session: Session, items: Iterator[Any], writer: VideoWriter | Y4mWriter, progress: Progress) -> int:
     count = 0
-    with _in_background(reader) as decoded, _consumed_by(_writes(writer)) as put:
+    with Ahead(items) as decoded, _consumed_by(_writes(writer)) as put:
         for item in decoded:
             if not isinstance(item, Picture):
                 put(item)
@@ -71,35 +83,8 @@ def _run(session: Session, reader: VideoReader, writer: VideoWriter, progress: P
     return count
 
 
-def _writes(writer: VideoWriter) -> Callable[[Any], None]:
+def _writes(writer: VideoWriter | Y4mWriter) -> Callable[[Any], None]:
     return lambda item: writer.write(item) if isinstance(item, Picture) else writer.copy(item)
-
-
-@contextmanager
-def _in_background(items: Any) -> Iterator[Iterator[Any]]:
-    """Read an iterable ahead in a thread; its exceptions are raised here."""
-    queue: Queue[Any] = Queue(WAITING)
-    stopped = threading.Event()
-
-    def read() -> None:
-        try:
-            for item in items:
-                queue.put(item)
-                if stopped.is_set():
-                    return
-            queue.put(_END)
-        except BaseException as error:  # noqa: BLE001 - raised again by the reader
-            queue.put(error)
-
-    thread = threading.Thread(target=read, name="decode")
-    thread.start()
-    try:
-        yield _taken(queue)
-    finally:
-        stopped.set()
-        while thread.is_alive():
-            _empty(queue)
-            thread.join(0.01)
 
 
 @contextmanager
@@ -109,7 +94,7 @@ def _consumed_by(consume: Callable[[Any], None]) -> Iterator[Callable[[Any], Non
     failed: list[BaseException] = []
 
     def work() -> None:
-        for item in _taken(queue):
+        while (item := queue.get()) is not _END:
             if not failed:
                 try:
                     consume(item)
@@ -130,18 +115,6 @@ def _consumed_by(consume: Callable[[Any], None]) -> Iterator[Callable[[Any], Non
         thread.join()
     if failed:
         raise failed[0]
-
-
-def _taken(queue: "Queue[Any]") -> Iterator[Any]:
-    while (item := queue.get()) is not _END:
-        if isinstance(item, BaseException):
-            raise item
-        yield item
-
-
-def _empty(queue: "Queue[Any]") -> None:
-    while not queue.empty():
-        queue.get()
 
 
 @dataclass(frozen=True)
@@ -180,7 +153,7 @@ def _build(
     engine: Engine, settings: dict[str, Any], source: BuiltFrom, size: tuple[int, int], label: str
 ) -> Job:
     sides = list(size)
-    sizes = dict.fromkeys(("smallest", "tuned", "largest"), sides)
+    sizes: dict[str, list[int]] = dict.fromkeys(("smallest", "tuned", "largest"), sides)
     if footprint := settings.get("footprint"):
         sizes = tile_sizes(sizes, footprint)
     inputs = {"model": source.model, "calibration": source.calibration}

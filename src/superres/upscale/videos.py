@@ -1,6 +1,6 @@
-"""Read videos as RGB frames and write RGB frames as videos, with FFmpeg's libraries (PyAV)."""
+"""Read videos as RGB pictures with their times, and write RGB pictures as videos, with FFmpeg (PyAV)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -8,202 +8,257 @@ from typing import Any
 
 import av
 import numpy as np
-from av.error import FFmpegError
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange
 
+from superres.data.video.colour import Colour, Tags, settle
+from superres.data.video.convert import ACCURATE, rgb_of
+from superres.data.video.facts import Y4M, VideoFacts, video_facts
+from superres.data.video.reader import VideoReader
+from superres.data.video.yuv import rgb_to_yuv
 from superres.device.base.errors import UserError
-from superres.upscale.codecs import CONTAINERS, Codec
-
-Sound = Sequence[av.AudioStream]
+from superres.upscale import matroska
+from superres.upscale.codecs import Codec
+from superres.upscale.timing import Clock, constant_rate
+from superres.upscale.tracks import Tracks
 
 _PLANAR = ("yuv420p", "yuv422p", "yuv444p")
-# SWS_BICUBIC, SWS_ACCURATE_RND, SWS_FULL_CHR_H_INP and SWS_FULL_CHR_H_INT of libswscale/swscale.h. RGB of a
-# photograph is 1.2 levels too dark in the mean by default, 0.004 with these.
-_ACCURATE = 0x4 | 0x40000 | 0x4000 | 0x2000
-_BT709, _BT601 = Colorspace.ITU709, Colorspace.ITU601
+# Containers of frames without times: they have one rate.
+_ONE_RATE = (".y4m", ".avi")
+# ITU-T H.273, table 4.
+_MATRICES = {"bt709": 1, "fcc": 4, "bt601": 6, "smpte240m": 7, "bt2020": 9}
+# RGB and unknown in the same table.
+_RGB, _UNKNOWN = 0, 2
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One frame, uint8 H x W x 3 RGB, and its presentation time, in units of the stream's time base."""
+    """One frame, uint8 H x W x 3 RGB, and its presentation time in units of the output's time base."""
 
     rgb: np.ndarray
-    pts: int | None
+    pts: int
 
 
 @dataclass(frozen=True)
-class VideoFormat:
-    """Size, timing and colour format of a video, known before its first frame.
-
-    `frames` is the container's count, or an estimate from its duration, or 0.
-    """
+class OutputFormat:
+    """Size, timing and colours of a video that is written. `frames` is an estimate, or 0."""
 
     width: int
     height: int
     rate: Fraction
     time_base: Fraction
     pixels: str
-    matrix: Colorspace
-    range: ColorRange
+    colour: Colour
+    matrix_number: int
+    primaries: int
+    transfer: int
+    sample_aspect: Fraction
     frames: int
 
 
-def frame_size(path: Path) -> tuple[int, int]:
-    """Return height and width of a video's frames; raises UserError as `VideoReader` does."""
-    with VideoReader(path) as reader:
-        return reader.format.height, reader.format.width
+def frame_size(path: Path, *, deinterlace: bool = False) -> tuple[int, int]:
+    """Return height and width of a video's upright frames; raises UserError as `video_facts` does."""
+    return video_facts(path, deinterlace=deinterlace).shape
 
 
-class VideoReader:
-    """The frames of a video's first picture stream, as RGB in presentation order, and its sound.
+def output_format(reader: VideoReader, out: Path, codec: Codec) -> OutputFormat:
+    """Return the format of a video twice as wide and high, with all that its container keeps of the input.
 
-    Uses the file's colour matrix and range, by default BT.709 and limited. Raises UserError if the file is
-    missing, is no video, or breaks off.
+    Raises UserError if the container has one rate and the video more.
     """
+    facts, stream = reader.facts, reader.stream
+    height, width = (2 * side for side in facts.shape)
+    rate, time_base = facts.rate, stream.time_base
+    if out.suffix.lower() in _ONE_RATE:
+        rate = constant_rate(facts, f"{out}: {out.suffix} has one rate of frames")
+        time_base = 1 / rate
+    elif not facts.stamped or not time_base:
+        time_base = 1 / rate
+    colour = facts.colour()
+    if codec == "y4m":
+        # A y4m file has no tag for the matrix, so readers take what its size says.
+        colour = settle(Tags(range=colour.range, siting=colour.siting), height, width)
+    planar = facts.pixels.replace("yuvj", "yuv")
+    pixels = {"ffv1": "bgr0", "h264": "yuv420p"}.get(codec)
+    aspect = 1 / facts.sample_aspect if facts.turn.swapped else facts.sample_aspect
+    return OutputFormat(
+        width=width,
+        height=height,
+        rate=rate,
+        time_base=time_base,
+        pixels=pixels or (planar if planar in _PLANAR else "yuv444p"),
+        colour=colour,
+        matrix_number=5
+        if colour.matrix == "bt601" and facts.matrix_number == 5
+        else _MATRICES[colour.matrix],
+        primaries=facts.primaries,
+        transfer=facts.transfer,
+        sample_aspect=aspect,
+        frames=stream.frames or (round(stream.duration * stream.time_base * rate) if stream.duration else 0),
+    )
 
-    def __init__(self, path: Path):
-        self.path = path
-        if not path.is_file():
-            raise UserError(f"{path}: expected a video, found no file")
-        try:
-            self._container = av.open(str(path))
-        except FFmpegError as error:
-            raise UserError(f"{path}: expected a video, found something else: {error.strerror}") from error
-        if not self._container.streams.video:
-            self._container.close()
-            raise UserError(f"{path}: expected a video, found no stream of pictures in it")
-        self._stream = self._container.streams.video[0]
-        self._stream.thread_type = "AUTO"
-        self._reformatter = VideoReformatter()
 
-    def __enter__(self) -> "VideoReader":
-        return self
+def picture_notes(facts: VideoFacts, form: OutputFormat, out: Path) -> list[str]:
+    """Return a line for the shape of pixels and for colour tags, if the output can't have them."""
+    kind = out.suffix.lower()
+    lines = []
+    if kind == ".avi" and form.sample_aspect != 1:
+        aspect = str(form.sample_aspect).replace("/", ":")
+        lines.append(f"{out}: the shape of pixels ({aspect}) is dropped, which {kind} doesn't hold")
+    lost = []
+    matrix = facts.colour().matrix
+    if form.pixels != "bgr0" and form.colour.matrix != matrix:
+        lost.append(f"the matrix becomes {form.colour.matrix} (from {matrix})")
+    tagged = facts.primaries not in (_UNKNOWN, 0) or facts.transfer not in (_UNKNOWN, 0)
+    if tagged and kind in _ONE_RATE:
+        lost.append("its primaries and transfer are dropped")
+    if lost:
+        lines.append(f"{out}: {kind} has no tags for colours: {' and '.join(lost)}")
+    return lines
 
-    def __exit__(self, *exception: object) -> None:
-        self._container.close()
 
-    @property
-    def format(self) -> VideoFormat:
-        """The format that the file names."""
-        context, rate = self._stream.codec_context, self._stream.average_rate or self._stream.base_rate
-        matrix = _BT601 if int(context.colorspace) in (5, 6) else _BT709
-        full = int(context.color_range) == int(ColorRange.JPEG) or (context.pix_fmt or "").startswith("yuvj")
-        rate = rate or Fraction(25)
-        return VideoFormat(
-            width=context.width,
-            height=context.height,
-            rate=rate,
-            time_base=self._stream.time_base or 1 / rate,
-            pixels=(context.pix_fmt or "").replace("yuvj", "yuv"),
-            matrix=matrix,
-            range=ColorRange.JPEG if full else ColorRange.MPEG,
-            frames=self._stream.frames or self._estimated_frames(rate),
-        )
-
-    def _estimated_frames(self, rate: Fraction) -> int:
-        stream = self._stream
-        if stream.duration and stream.time_base:
-            return round(stream.duration * stream.time_base * rate)
-        if self._container.duration:
-            return round(Fraction(self._container.duration, av.time_base) * rate)
-        return 0
-
-    @property
-    def sound(self) -> list[av.AudioStream]:
-        """The file's sound streams."""
-        return list(self._container.streams.audio)
-
-    def __iter__(self) -> Iterator[Picture | av.Packet]:
-        """Yield frames, and the unchanged packets of sound between them."""
-        form, count = self.format, 0
-        try:
-            for packet in self._container.demux(self._stream, *self.sound):
-                if packet.stream.index != self._stream.index:
-                    # The last packet of each stream is empty.
-                    if packet.dts is not None:
-                        yield packet
-                    continue
-                for frame in self._stream.decode(packet):
-                    rgb = self._reformatter.reformat(
-                        frame,
-                        format="rgb24",
-                        src_colorspace=form.matrix,
-                        src_color_range=form.range,
-                        interpolation=_ACCURATE,
-                    )
-                    count += 1
-                    yield Picture(rgb.to_ndarray(), frame.pts)
-        except FFmpegError as error:
-            raise UserError(
-                f"{self.path}: expected another frame after {count}, found a damaged file: {error.strerror}"
-            ) from error
-        if not count:
-            raise UserError(f"{self.path}: expected frames, found none")
+def pictures(reader: VideoReader, form: OutputFormat) -> "Iterator[Picture | av.Packet]":
+    """Yield frames as RGB with their times, and the unchanged packets of `reader.others` between them."""
+    colour, turn = reader.facts.colour(), reader.facts.turn
+    clock = Clock(form.rate, form.time_base, numbered=reader.facts.container == Y4M)
+    for item in reader:
+        if isinstance(item, av.VideoFrame):
+            yield Picture(rgb_of(item, colour, turn), clock.time_of(item))
+        else:
+            yield item
 
 
 class VideoWriter:
-    """Writes RGB frames as a video of a given format, twice as wide and high, with unchanged sound.
+    """Writes RGB frames as a video of a given format, with other tracks unchanged.
 
-    `ffv1` keeps every level of R, G and B. `h264` is 4:2:0 at the quality `crf`. `y4m` has the input's chroma
-    format, or 4:4:4. A context manager; the file is complete only if it ends without an error.
+    `ffv1` keeps every level of R, G and B. `h264` is 4:2:0 at the quality `crf`. A context manager; the file
+    is complete only if it ends without an error.
     """
 
-    def __init__(self, path: Path, kind: str, source: VideoFormat, codec: Codec, *, crf: int, sound: Sound):
-        """Open `path` for writing; `kind` is the ending of the finished file's name."""
-        self._container = av.open(str(path), "w", format=CONTAINERS[kind])
-        names = {"ffv1": "ffv1", "h264": "libx264", "y4m": "rawvideo"}
-        options: dict[str, str] = {"crf": str(crf)} if codec == "h264" else {}
-        self._stream: Any = self._container.add_stream(names[codec], rate=source.rate, options=options)
-        self._source = source
-        self._pixels = {
-            "ffv1": "bgr0",
-            "h264": "yuv420p",
-            "y4m": source.pixels if source.pixels in _PLANAR else "yuv444p",
-        }[codec]
-        self._stream.width, self._stream.height = 2 * source.width, 2 * source.height
-        self._stream.pix_fmt = self._pixels
-        context = self._stream.codec_context
-        context.time_base = source.time_base
+    def __init__(self, path: Path, form: OutputFormat, tracks: Tracks, codec: Codec, crf: int):
+        """Open `path` for writing, in the container of `tracks`."""
+        self._form, self._path = form, path
+        self._shaped = tracks.kind == "matroska" and form.sample_aspect != 1
+        container_options = matroska.OPTIONS if self._shaped else {}
+        self._container = av.open(
+            f"file:{path}", "w", format=tracks.kind, container_options=container_options
+        )
+        options = {"chroma_sample_location": form.colour.siting} if form.pixels == "yuv420p" else {}
+        if codec == "h264":
+            options["crf"] = str(crf)
+        name = {"ffv1": "ffv1", "h264": "libx264"}[codec]
+        self._stream: Any = self._container.add_stream(name, rate=form.rate, options=options)
+        self._describe()
+        self._tracks = tracks
+        tracks.add_to(self._container, self._stream)
+        self._title = self._stream.metadata.get("title", "")
+        if self._shaped:
+            self._stream.metadata["title"] = matroska.padded_title(self._title)
+
+    def _describe(self) -> None:
+        form, stream = self._form, self._stream
+        stream.width, stream.height, stream.pix_fmt = form.width, form.height, form.pixels
+        context = stream.codec_context
+        context.time_base = form.time_base
         context.thread_type = "AUTO"
-        if self._pixels != "bgr0":
-            context.colorspace, context.color_range = int(source.matrix), int(source.range)
-        self._reformatter = VideoReformatter()
-        streams = sound if codec != "y4m" else ()
-        self._sound = {stream.index: self._container.add_stream_from_template(stream) for stream in streams}
+        context.sample_aspect_ratio = form.sample_aspect
+        context.color_primaries, context.color_trc = form.primaries, form.transfer
+        if form.pixels == "bgr0":
+            context.colorspace, context.color_range = _RGB, int(ColorRange.JPEG)
+        else:
+            context.colorspace = form.matrix_number
+            context.color_range = int(_range_of(form.colour))
 
     def __enter__(self) -> "VideoWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        form = self._form
         try:
             if kind is None:
                 self._mux(self._stream.encode())
         finally:
             self._container.close()
+        if kind is None and self._shaped:
+            matroska.write_shape(self._path, form.width, form.height, form.sample_aspect, self._title)
 
     def write(self, picture: Picture) -> None:
         """Encode a frame, uint8 2H x 2W x 3; raises UserError if the disk is full."""
-        frame = av.VideoFrame.from_ndarray(picture.rgb, format="rgb24")
-        converted = self._reformatter.reformat(
-            frame,
-            format=self._pixels,
-            dst_colorspace=self._source.matrix,
-            dst_color_range=ColorRange.JPEG if self._pixels == "bgr0" else self._source.range,
-            interpolation=_ACCURATE,
-        )
-        converted.pts, converted.time_base = picture.pts, self._source.time_base
-        self._mux(self._stream.encode(converted))
+        frame = _frame(picture.rgb, self._form)
+        frame.pts, frame.time_base = picture.pts, self._form.time_base
+        self._mux(self._stream.encode(frame))
 
     def copy(self, packet: av.Packet) -> None:
-        """Write a packet of sound; a y4m file has none."""
-        if packet.stream.index in self._sound:
-            packet.stream = self._sound[packet.stream.index]
-            self._mux(packet)
+        """Write a packet of another track, if the file has it."""
+        self._mux(self._tracks.written(packet))
 
     def _mux(self, packets: Any) -> None:
         try:
             self._container.mux(packets)
         except OSError as error:
-            raise UserError(
-                f"{self._container.name}: expected room for the video, found: {error.strerror}"
-            ) from error
+            raise _full(self._path, error) from error
+
+
+class Y4mWriter:
+    """Writes RGB frames as a y4m file with the input's chroma format, or 4:4:4; FFmpeg's has no shape of "
+    "pixels.
+
+    The interface is that of `VideoWriter`.
+    """
+
+    def __init__(self, path: Path, form: OutputFormat):
+        self._path, self._form = path, form
+        chroma = form.pixels.removeprefix("yuv").removesuffix("p")
+        siting = {"left": "mpeg2", "center": "jpeg", "topleft": "paldv"}.get(form.colour.siting, "jpeg")
+        full = " XCOLORRANGE=FULL" if form.colour.range == "full" else ""
+        self._file = path.open("wb")
+        self._header = (
+            f"YUV4MPEG2 W{form.width} H{form.height} F{form.rate.numerator}:{form.rate.denominator} Ip "
+            f"A{form.sample_aspect.numerator}:{form.sample_aspect.denominator} "
+            f"C{chroma}{siting if chroma == '420' else ''}{full}\n"
+        )
+
+    def __enter__(self) -> "Y4mWriter":
+        self._put(self._header.encode())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def write(self, picture: Picture) -> None:
+        """Write a frame, uint8 2H x 2W x 3; raises UserError if the disk is full."""
+        self._put(b"FRAME\n")
+        for plane in _planes(picture.rgb, self._form):
+            self._put(np.ascontiguousarray(plane).data)
+
+    def copy(self, packet: av.Packet) -> None:
+        """Drop a packet: a y4m file holds pictures only."""
+
+    def _put(self, content: Any) -> None:
+        try:
+            self._file.write(content)
+        except OSError as error:
+            raise _full(self._path, error) from error
+
+
+def _full(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: expected room for the video, found: {error.strerror}")
+
+
+def _range_of(colour: Colour) -> ColorRange:
+    return ColorRange.MPEG if colour.range == "limited" else ColorRange.JPEG
+
+
+def _planes(rgb: np.ndarray, form: OutputFormat) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    colour, sampling = form.colour, form.pixels.removeprefix("yuv").removesuffix("p")
+    return rgb_to_yuv(rgb, colour.matrix, colour.range == "limited", colour.siting, sampling)
+
+
+def _frame(rgb: np.ndarray, form: OutputFormat) -> av.VideoFrame:
+    """Return RGB as a frame of the output's pixels."""
+    if form.pixels == "bgr0":
+        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+        return frame.reformat(format="bgr0", dst_color_range=ColorRange.JPEG, interpolation=ACCURATE)
+    frame = av.VideoFrame(form.width, form.height, form.pixels)
+    for values, plane in zip(_planes(rgb, form), frame.planes, strict=True):
+        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)[:, : plane.width] = values
+    return frame

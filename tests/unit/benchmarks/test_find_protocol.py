@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from superres.data.sources.y4m import read_header, read_planes
-from superres.data.sources.yuv import yuv_to_rgb
+from superres.data.video.y4m import read_header, read_planes
+from superres.data.video.yuv import yuv_to_rgb
 from superres.device.base.errors import UserError
 from superres.device.frames.pixels import upscale_bicubic
 from superres.device.frames.psnr import PAPER, PsnrProtocol

@@ -73,13 +73,13 @@ from pathlib import Path
 from superres.data.download.http import Patience
 from superres.data.download.fetch import fetch_file
 from superres.data.sources.source import Download, PinnedFile
-from superres.scripting import script_log
+from superres.scripting import script_job
 
 folder, url, sha256 = Path(sys.argv[1]), sys.argv[2], sys.argv[4]
 size, limit = int(sys.argv[3]), int(sys.argv[5])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-with script_log(str(folder / "fetch.log")):
+with script_job(str(folder / "fetch.log")):
     file = PinnedFile("clip.bin", size, sha256, "error", "")
     wanted, out = Download(file, (url,)), folder / "files/clip.bin"
     fetch_file(wanted, store=folder / "store", out=out, patience=Patience(window_s=60))

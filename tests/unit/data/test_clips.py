@@ -1,6 +1,7 @@
 """Clips and calibration sets: their files, faulty sources, and pixels shared with a clip."""
 
 import hashlib
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from superres.data.calibration_sets import check_disjoint_images, prepare_calibration_set, shares_pixels
+from superres.data.calibration_sets import check_disjoint_images, prepare_calibration_set
 from superres.data.clips import prepare_clip
 from superres.data.resampling import downsample
 from superres.data.sources.images import Images
-from superres.data.sources.reading import Origin, picture_digest
+from superres.data.sources.reading import picture_digest
 from superres.data.sources.source import PackageFile, Source
 from superres.data.sources.turning_view import TurningView
 from superres.device.base.errors import UserError
@@ -34,9 +35,10 @@ def _clip(folder, *sources, kernel="bicubic"):
     return paths
 
 
-def _calibrate(folder, *sources, width=8, height=6):
+def _calibrate(folder, *sources, width=8, height=6, shuffle=None):
     frames, index = folder / "cal.npy", folder / "cal.json"
-    prepare_calibration_set("cal", sources, width, height, wheels=folder, frames_out=frames, index_out=index)
+    out = {"frames_out": frames, "index_out": index}
+    prepare_calibration_set("cal", sources, width, height, shuffle=shuffle, wheels=folder, **out)
     return frames, index
 
 
@@ -135,7 +137,7 @@ def write_index(path: Path, *origins: tuple[str, str, list[float] | None]) -> Pa
 
 def test_disjoint_images_are_recorded(tmp_path: Path):
     clip = write_index(tmp_path / "clip.json", ("a", "11", None), ("b", "22", [0, 60]))
-    images = write_index(tmp_path / "cal.json", ("c", "33", None), ("d", "22", [60, 90]))
+    images = write_index(tmp_path / "cal.json", ("c", "33", None), ("d", "44", [0, 60]))
     out = tmp_path / "cal.disjoint.json"
     check_disjoint_images(images, [clip], out)
     record = json.loads(out.read_text())
@@ -143,20 +145,33 @@ def test_disjoint_images_are_recorded(tmp_path: Path):
     assert record["clips"] == {clip.as_posix(): 2}
 
 
-@pytest.mark.parametrize("sector", [[59, 80], [-10, 1], [400, 500], None])
+@pytest.mark.parametrize("sector", [[59, 80], [60, 90], [150, 200], None])
 def test_a_shared_picture_is_named_and_nothing_is_written(tmp_path: Path, sector: list[float] | None):
     clip = write_index(tmp_path / "clip.json", ("a", "11", None), ("b", "22", [0, 60]))
     images = write_index(tmp_path / "cal.json", ("c", "33", None), ("renamed", "22", sector))
     out = tmp_path / "cal.disjoint.json"
     with pytest.raises(
-        UserError, match=r"^cal: expected images that no clip has, found renamed .* with b of .*clip\.json"
+        UserError, match=r"^cal: expected images that no clip has, found renamed .* as b of .*clip\.json"
     ):
         check_disjoint_images(images, [clip], out)
     assert not out.exists()
 
 
-def test_a_whole_panorama_shares_pixels_with_every_view():
-    view, other = Origin("view", "aa", (350.0, 370.0)), Origin("view", "aa", (-15.0, 5.0))
-    assert shares_pixels(view, Origin("photo", "aa", None))
-    assert shares_pixels(view, other)
-    assert not shares_pixels(view, Origin("photo", "bb", None))
+def test_a_shuffled_set_holds_the_same_images_in_the_order_of_its_seed(tmp_path: Path):
+    sources = _images(tmp_path / "a", *[(6, 8)] * 9), _images(tmp_path / "b", *[(7, 9)] * 3, seed=1)
+    plain, index = (path.read_bytes() for path in _calibrate(tmp_path, *sources))
+    written = np.load(io.BytesIO(plain))
+    orders = []
+    for seed in (0, 0, 1):
+        frames, shuffled = _calibrate(tmp_path, *sources, shuffle=seed)
+        images, content = np.load(frames), json.loads(shuffled.read_text())
+        # Each image of this set is another one: its place in the plain set tells the order.
+        order = [int(np.flatnonzero((written == image).all(axis=(1, 2, 3)))[0]) for image in images]
+        before = json.loads(index)
+        assert sorted(order) == list(range(12))
+        for key in ("names", "sha256", "origins"):
+            assert content[key] == [before[key][i] for i in order]
+        orders.append(order)
+    assert orders[0] == orders[1] != orders[2]
+    assert list(range(12)) not in orders
+    assert any(i >= 9 for i in orders[0][:6])

@@ -15,8 +15,10 @@ import pytest
 from superres.data.clips import prepare_clip
 from superres.data.sources.reading import picture_digest
 from superres.data.sources.source import FrameRange, PinnedFile, Source
-from superres.data.sources.y4m import Y4m, read_header
+from superres.data.sources.y4m import Y4m
+from superres.data.video.y4m import read_header
 from superres.device.base.errors import UserError
+from videos import picture, write_video
 
 CROWD_RUN = (
     1555203036,
@@ -73,11 +75,12 @@ import sys
 from pathlib import Path
 from superres.data.clips import prepare_clip
 from superres.data.sources.source import Source
+from superres.data.sources.video import Video
 from superres.data.sources.y4m import Y4m
 
 folder, path = Path(sys.argv[1]), sys.argv[2]
 prepare_clip(
-    "c", [Source(Y4m(path=path))], "bicubic", wheels=folder, threads=2,
+    "c", [Source((Video if "Video" in sys.argv else Y4m)(path=path))], "bicubic", wheels=folder, threads=2,
     hr=folder / "c.hr.npy", lr=folder / "c.lr.npy", index=folder / "c.json",
 )
 import resource
@@ -145,12 +148,17 @@ def test_a_disk_that_is_full_after_all_gets_one_line(tmp_path: Path):
     assert list((tmp_path / "made").iterdir()) == []
 
 
-def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path):
+@pytest.mark.parametrize("kind", ["Y4m", "Video"])
+def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path, kind: str):
     def peak_kib(frames: int) -> int:
         path = video(tmp_path / f"{frames}.y4m", frames, 640, 360)
+        if kind == "Video":
+            path = write_video(
+                tmp_path / f"{frames}.mkv", frames=[picture(i, 360, 640) for i in range(frames)]
+            )
         folder = tmp_path / f"of{frames}"
         folder.mkdir()
-        command = [sys.executable, "-c", PROGRAM, str(folder), str(path)]
+        command = [sys.executable, "-c", PROGRAM, str(folder), str(path), kind]
         return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
     # 140 frames more are 116 MB of frame files.

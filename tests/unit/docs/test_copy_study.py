@@ -11,10 +11,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from superres.scripting import script_job
+
 ARMS = {
     "openvino/espcn_rgb/fp32": (31.0, 8.0),
     "openvino/espcn_rgb/int8-dummy": (30.5, 28.0),
-    "openvino/espcn_rgb/int8-entropy": (30.9, 28.0),
+    "openvino/espcn_rgb/int8-tuned": (30.9, 28.0),
     "opencv/bicubic/uint8": (29.0, 1300.0),
 }
 
@@ -63,3 +65,18 @@ def test_figures_and_pictures_come_with_their_origin(
     assert run["machine"] == "2 cores of A CPU (avx2)"
     for picture in ("front.png", "psnr_fps.png", "int8_loss.png"):
         assert Image.open(docs / "pictures" / picture).width > 0
+
+
+def test_an_edited_figure_is_not_copied(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    metrics = Path("results/default/metrics.csv")
+    with script_job("results/default/logs/collect_metrics.log", [], [str(metrics)]):
+        pass
+    metrics.write_text(metrics.read_text().replace("30.9", "99.9"))
+    monkeypatch.setattr(sys, "argv", ["copy_study.py", "results/default", "--docs", "docs"])
+    with pytest.raises(SystemExit):
+        copy_study.main()
+    assert f"{metrics}: expected it as collect_metrics made it, found it changed" in capsys.readouterr().err
+    assert not Path("docs").exists()

@@ -249,6 +249,33 @@ def test_other_readers_keep_the_float_tensor(tmp_path: Path) -> None:
     assert run_onnxruntime(path, some_frame()).shape == (1, 3, 36, 44)
 
 
+@pytest.mark.parametrize("factor", [0.25, 4.0])
+def test_a_clip_to_0_and_1_is_a_relu_where_levels_end_at_1(factor: float, tmp_path: Path) -> None:
+    model = build_network(network_weights())
+    for relu in [node for node in model.graph.node if node.op_type == "Relu"]:
+        relu.op_type = "Clip"
+        relu.input.extend(["zero", "one"])
+    fp32, ranges, path = (tmp_path / name for name in ("clips.onnx", "r.json", "clips.int8.onnx"))
+    onnx.save(model, fp32)
+    calibrate(fp32, DATA, ranges)
+    record = json.loads(ranges.read_text())
+    assert record["tensors"]["r1"]["amax"] == 1.0
+    record["tensors"]["r1"]["amax"] = factor
+    ranges.write_text(json.dumps(record))
+    quantize_onnx(fp32, ranges, path)
+    found = onnx.load(path)
+    kinds = {name: node.op_type for node in found.graph.node for name in node.output}
+    # A level above 1 has to be limited to 1; 127 levels of a quarter end before.
+    assert (kinds["r1"], kinds["r2"]) == ("Relu" if factor < 1 else "Clip", "Relu")
+    result = run_onnxruntime(path, some_frame())
+    for node in found.graph.node:
+        if node.op_type == "Relu":
+            node.op_type = "Clip"
+            node.input.extend(["zero", "one"])
+    onnx.save(found, path)
+    assert np.array_equal(run_onnxruntime(path, some_frame()), result)
+
+
 def test_ranges_of_another_graph(network: Path, ranges: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.onnx"
     onnx.save(build_network(network_weights(seed=1)), other)

@@ -1,26 +1,24 @@
-"""`verify` finds changed files, frames, modules, study keys and rows of metrics.csv."""
+"""`verify` finds changed and missing files, modules and study keys; `repair` removes what they concern."""
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import superres
 from superres.code_version import describe_code, describe_libraries
-from superres.data.calibration_sets import prepare_calibration_set
-from superres.data.clips import prepare_clip
-from superres.data.sources.images import Images
-from superres.data.sources.source import PinnedFile, Source
-from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
 from superres.report.manifest import Background, write_manifest
 from superres.report.metrics.collect import ArmFiles
-from superres.report.verify import verify_study
+from superres.report.repair import remove_damage, repair_command
+from superres.report.verify import Wanted, verify_study
+from superres.scripting import script_job
 
 from .metrics.test_collect import ARM, collect, write_arm
 
@@ -28,138 +26,120 @@ ROOT = Path(superres.__file__).parent
 STUDY = {"seed": 7, "latency": {"min_seconds": 3.0}, "clip": {"size": (6, 8)}}
 RESULTS = Path("results/small")
 FOLDER = RESULTS / "arms/local"
-MANIFEST = FOLDER / "manifest.json"
-FRAMES = RESULTS / "frames"
+MANIFEST, METRICS, TABLE = FOLDER / "manifest.json", RESULTS / "metrics.csv", RESULTS / "table1.md"
+FRAMES = RESULTS / "frames/park.hr.npy"
+VIDEO = Path("resources/files/a.y4m")
 MODULES = ["device/frames/psnr.py", "device/base/errors.py"]
-VIDEO = b"YUV4MPEG2 W8 H6 F50:1 Ip A1:1\n" + (b"FRAME\n" + bytes(range(72))) * 2
+REMEDY = "snakemake repair"
+# Files that a job of the study made.
+TASKS = ("quality", "latency")
+MADE = [FRAMES, *(FOLDER / f"{task}.{kind}" for task in TASKS for kind in ("csv", "json"))]
+MADE += [FOLDER / "model.onnx", FOLDER / "engine.json", MANIFEST, METRICS, TABLE]
 
 
-def make_frames() -> None:
-    """A clip of two frames of a fetched video, and a calibration set of one picture."""
-    file = PinnedFile("a.y4m", len(VIDEO), hashlib.sha256(VIDEO).hexdigest(), "error", "http://a.b/a.y4m")
-    Path(file.path).parent.mkdir(parents=True)
-    Path(file.path).write_bytes(VIDEO)
-    video = Source(Y4m(file=file.name), pinned=file)
-    hr, lr, index = (FRAMES / f"park.{ending}" for ending in ("hr.npy", "lr.npy", "json"))
-    prepare_clip("park", [video], "bicubic", wheels=Path(), hr=hr, lr=lr, index=index)
-    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
-    Path("images").mkdir()
-    Image.fromarray(pixels).save("images/a.png")
-    images = [Source(Images(path="images"))]
-    files = {
-        "frames_out": FRAMES / "calibration/set.npy",
-        "index_out": FRAMES / "calibration/set.json",
-    }
-    prepare_calibration_set("set", images, 4, 4, wheels=Path(), **files)
+def made(rule: str, inputs: list[Path], *outputs: Path) -> None:
+    """Run a job whose outputs are there already."""
+    with script_job(f"{RESULTS}/logs/{rule}.log", list(map(str, inputs)), list(map(str, outputs))):
+        pass
 
 
 def manifest_of(files: ArmFiles, code: dict[str, Any], libraries: dict[str, str]) -> None:
+    """The manifest of the arm, and what is made of it."""
+    inputs = [path for path in MADE if path.parent == FOLDER and path != MANIFEST]
     write_manifest(
         ARM,
-        {task: FOLDER / f"{task}.json" for task in ("engine", "quality", "latency")},
-        inputs={
-            "onnx": FOLDER / "model.onnx",
-            "clip": FRAMES / "park.json",
-            "calibration": FRAMES / "calibration/set.json",
-        },
+        {task: FOLDER / f"{task}.json" for task in ("engine", *TASKS)},
+        inputs={"onnx": FOLDER / "model.onnx"},
         outputs={"quality": files.quality, "latency": files.latency},
         background=Background(STUDY, code, libraries),
         out=files.manifest,
     )
-    collect([files], RESULTS / "metrics.csv")
+    made("write_manifest", inputs, MANIFEST)
+    collect([files], METRICS)
+    made("collect_metrics", [MANIFEST, files.quality, files.latency], METRICS)
+    TABLE.write_text("| 29.0 |\n")
+    made("write_table", [METRICS], TABLE)
 
 
 @pytest.fixture
 def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArmFiles:
     """A study of one arm, in the working directory."""
     monkeypatch.chdir(tmp_path)
-    make_frames()
+    VIDEO.parent.mkdir(parents=True)
+    VIDEO.write_bytes(b"video")
     files = write_arm(FOLDER)
+    FRAMES.parent.mkdir()
+    FRAMES.write_bytes(b"frames")
+    made("prepare_clip", [VIDEO], FRAMES)
+    made("export_onnx", [], FOLDER / "model.onnx")
+    made("build_engine", [FOLDER / "model.onnx"], FOLDER / "engine.json")
+    for task in TASKS:
+        inputs = [FRAMES, FOLDER / "engine.json"]
+        made(f"measure_{task}", inputs, FOLDER / f"{task}.csv", FOLDER / f"{task}.json")
     manifest_of(files, describe_code(MODULES), describe_libraries(MODULES))
     return files
+
+
+def wanted(study: dict[str, Any] = STUDY) -> Wanted:
+    return Wanted(RESULTS, [METRICS.as_posix(), TABLE.as_posix()], {MANIFEST.as_posix(): study})
 
 
 def findings(capsys: pytest.CaptureFixture[str], study: dict[str, Any] = STUDY) -> list[str]:
     """The lines of a verification that has to fail."""
     capsys.readouterr()
-    with pytest.raises(
-        UserError,
-        match=r"as (1 manifest names|0 manifests name) it, found (1 difference|\d+ differences), listed",
-    ):
-        verify_study(RESULTS, {MANIFEST.as_posix(): study})
+    with pytest.raises(UserError, match=r"found (1 difference|\d+ differences), .*: snakemake repair$"):
+        verify_study(wanted(study), REMEDY)
     return [line for line in capsys.readouterr().err.splitlines() if ": expected " in line]
-
-
-def test_what_was_left_alone_matches(arm: ArmFiles, capsys: pytest.CaptureFixture[str]):
-    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
-    verify_study(RESULTS, {MANIFEST.as_posix(): STUDY, "results/small/arms/later/manifest.json": STUDY})
-    said = capsys.readouterr().err
-    assert "note: results/small/arms/later/manifest.json: not there yet" in said
-    assert "verified 6 files of 1 manifest: 0 differences" in said and "expected" not in said
-    assert before == {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
 
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def flip(path: Path, position: int = -1) -> None:
-    content = bytearray(path.read_bytes())
-    content[position] ^= 1
+def flip(path: Path) -> None:
+    """Change a byte and keep the time."""
+    content, times = bytearray(path.read_bytes()), path.stat().st_mtime_ns
+    content[-2] ^= 1
     path.write_bytes(content)
+    os.utime(path, ns=(times, times))
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "quality.csv", "latency.csv"])
-def test_a_changed_file_is_named_with_both_hashes(arm: ArmFiles, capsys, name: str):
-    path = FOLDER / name
+def test_what_was_left_alone_matches(arm: ArmFiles, capsys: pytest.CaptureFixture[str]):
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    later = Wanted(RESULTS, wanted().shown, {**wanted().arms, f"{RESULTS}/arms/later/manifest.json": STUDY})
+    verify_study(later, REMEDY)
+    said = capsys.readouterr().err
+    assert "note: 1 manifest not there yet, such as results/small/arms/later/manifest.json" in said
+    assert "verified 10 files and 1 manifest: 0 differences" in said and "expected" not in said
+    assert before == {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("path", MADE, ids=str)
+def test_a_changed_or_deleted_file_is_named_with_its_job(arm: ArmFiles, capsys, path: Path):
     before = sha256(path)
     flip(path)
-    assert findings(capsys) == [f"{path}: expected sha256 {before}, found sha256 {sha256(path)}"]
+    (line,) = (line for line in findings(capsys) if line.startswith(f"{path}: expected it as "))
+    assert line.endswith(f" made it, sha256 {before}, found sha256 {sha256(path)}")
     path.unlink()
-    assert findings(capsys) == [f"{path}: expected sha256 {before}, found nothing"]
+    (line,) = (line for line in findings(capsys) if line.startswith(f"{path}: expected it as "))
+    assert line.endswith(", found nothing")
 
 
-def test_a_changed_frame_is_named(arm: ArmFiles, capsys):
-    flip(FRAMES / "park.hr.npy")
-    flip(FRAMES / "park.lr.npy", -40)
-    flip(FRAMES / "calibration/set.npy")
-    lines = findings(capsys)
-    starts = ["calibration/set.npy, frame 0", "park.hr.npy, frame 1", "park.lr.npy, frame 0"]
-    assert [line.split(": ")[0] for line in lines] == [f"{FRAMES}/{start}" for start in starts]
+def test_a_file_made_of_an_earlier_one_is_named(arm: ArmFiles, capsys):
+    arm.latency.write_text(arm.latency.read_text().replace("45.0", "46.0"))
+    made("measure_latency", [FRAMES, FOLDER / "engine.json"], arm.latency, FOLDER / "latency.json")
+    expected = "expected it to be made of arms/local/latency.csv as it is now, found an earlier one"
+    assert findings(capsys) == [f"{METRICS}: {expected}", f"{MANIFEST}: {expected}"][::-1]
 
 
-@pytest.mark.parametrize(
-    "spoil, found",
-    [
-        (Path.unlink, "expected 2 frames, found nothing"),
-        (lambda path: path.write_bytes(path.read_bytes()[:150]), "expected 2 frames, found something else"),
-        (lambda path: np.save(path, np.zeros((1, 6, 8, 3), np.uint8)), "expected 2 frames, found 1 frame"),
-    ],
-)
-def test_a_spoilt_frame_file_is_named(arm: ArmFiles, capsys, spoil: Callable[[Path], object], found: str):
-    spoil(FRAMES / "park.hr.npy")
-    assert f"{FRAMES}/park.hr.npy: {found}" in "\n".join(findings(capsys))
-
-
-def test_a_fetched_file_that_has_changed_is_named_and_one_that_is_gone_is_not(arm: ArmFiles, capsys):
-    video = Path("resources/files/a.y4m")
-    flip(video)
-    (line,) = findings(capsys)
-    assert (
-        line == f"{video}: expected sha256 {hashlib.sha256(VIDEO).hexdigest()}, found sha256 {sha256(video)}"
-    )
-    video.unlink()
-    verify_study(RESULTS, {MANIFEST.as_posix(): STUDY})
-
-
-def test_a_changed_manifest_is_found_by_its_row(arm: ArmFiles, capsys):
-    MANIFEST.write_text(MANIFEST.read_text().replace('"seed": 7', '"seed": 8'))
-    lines = "\n".join(findings(capsys))
-    assert f"{RESULTS}/metrics.csv: manifest {MANIFEST}: expected sha256" in lines
-    assert f"{MANIFEST}: study_sha256: expected" in lines
-    assert "study.seed: expected 8, found 7" in lines
-    MANIFEST.write_text("no JSON")
-    assert f"{MANIFEST}: expected a manifest, found" in "\n".join(findings(capsys))
+def test_a_source_that_has_changed_is_named_and_one_that_is_gone_is_not(arm: ArmFiles, capsys):
+    before = sha256(VIDEO)
+    flip(VIDEO)
+    assert findings(capsys) == [
+        f"{VIDEO}: expected sha256 {before}, as when it was read, found sha256 {sha256(VIDEO)}"
+    ]
+    VIDEO.unlink()
+    verify_study(wanted(), REMEDY)
 
 
 def test_a_changed_study_is_named_by_its_key(arm: ArmFiles, capsys):
@@ -183,15 +163,40 @@ def test_a_changed_module_is_named(arm: ArmFiles, capsys):
 def test_another_library_is_noted_and_no_fault(arm: ArmFiles, capsys):
     manifest_of(arm, describe_code(MODULES), {"numpy": "1.0"})
     capsys.readouterr()
-    verify_study(RESULTS, {})
+    verify_study(wanted(), REMEDY)
     said = capsys.readouterr().err
     assert f"note: numpy: some arms were made with 1.0, {np.__version__} is installed here" in said
-    assert "the study no longer has this arm" in said
 
 
-def test_without_manifests_there_is_nothing_to_verify(tmp_path: Path):
-    with pytest.raises(UserError, match="expected manifests of arms, found none; run the study first"):
-        verify_study(tmp_path, {})
+def test_what_the_study_no_longer_uses_may_be_gone_and_not_changed(arm: ArmFiles, capsys):
+    other = RESULTS / "arms/other/quality.csv"
+    other.parent.mkdir()
+    other.write_text("a,b\n")
+    made("measure_quality/other", [FRAMES], other)
+    flip(other)
+    assert findings(capsys)[0].startswith(f"{other}: expected it as measure_quality made it")
+    assert repair() == {METRICS, TABLE} and not other.exists()
+    verify_study(wanted(), REMEDY)
+    made("measure_quality/other", [FRAMES], other)
+    verify_study(wanted(), REMEDY)
+
+
+def test_results_without_receipts_are_counted_and_used(arm: ArmFiles, capsys):
+    shutil.rmtree(RESULTS / ".receipts")
+    verify_study(wanted(), REMEDY)
+    said = capsys.readouterr().err
+    assert "note: 3 files without a receipt, not checked: made before there were receipts" in said
+    assert "verified 0 files and 1 manifest: 0 differences" in said
+
+
+def test_without_results_there_is_nothing_to_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for look in (
+        lambda: verify_study(wanted(), REMEDY),
+        lambda: remove_damage(wanted(), targets=[], pretend=False),
+    ):
+        with pytest.raises(UserError, match="expected results of jobs, found none; run the study first"):
+            look()
 
 
 def test_the_manifest_says_what_stands_behind_it(arm: ArmFiles):
@@ -199,3 +204,66 @@ def test_the_manifest_says_what_stands_behind_it(arm: ArmFiles):
     assert manifest["code"]["modules"] == {name: sha256(ROOT / name) for name in MODULES}
     assert manifest["libraries"]["numpy"] == np.__version__
     assert manifest["outputs"]["quality"]["sha256"] == sha256(arm.quality)
+
+
+def repair(pretend: bool = False) -> set[Path]:
+    """Repair the study, and return what is asked for."""
+    targets = [[METRICS.as_posix(), TABLE.as_posix()], [f"{RESULTS}/evaluation.csv"]]
+    return set(map(Path, remove_damage(wanted(), targets=targets, pretend=pretend)))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "gone"),
+    [
+        (lambda: flip(TABLE), {TABLE}),
+        (MANIFEST.unlink, {MANIFEST, METRICS, TABLE}),
+        # Both outputs of a job go, and what was made of them.
+        (
+            lambda: flip(FOLDER / "quality.csv"),
+            {FOLDER / "quality.csv", FOLDER / "quality.json", MANIFEST, METRICS, TABLE},
+        ),
+        (lambda: flip(FOLDER / "model.onnx"), set(MADE) - {FRAMES}),
+        (lambda: shutil.rmtree(FOLDER), set(MADE) - {FRAMES}),
+        (lambda: flip(VIDEO), set(MADE) - {FOLDER / "model.onnx", FOLDER / "engine.json"}),
+        (lambda: None, set()),
+    ],
+    ids=["table", "manifest", "figures", "graph", "folder", "source", "nothing"],
+)
+def test_a_repair_removes_what_is_damaged_and_what_was_made_of_it(
+    arm: ArmFiles, spoil: Callable[[], object], gone: set[Path]
+):
+    spoil()
+    there = {path for path in MADE if path.exists()}
+    assert repair(pretend=True) == {METRICS, TABLE} | ({MANIFEST} & gone)
+    assert {path for path in MADE if path.exists()} == there
+    assert repair() == {METRICS, TABLE} | ({MANIFEST} & gone)
+    assert {path for path in MADE if not path.exists()} == gone
+    # A user's own file stays.
+    assert VIDEO.exists()
+    with_receipts = {
+        path for path in MADE if (RESULTS / ".receipts" / f"{path.relative_to(RESULTS)}.json").exists()
+    }
+    assert with_receipts == set(MADE) - gone
+
+
+def test_a_download_that_has_changed_is_fetched_again(arm: ArmFiles):
+    receipt = VIDEO.with_name("a.y4m.receipt.json")
+    receipt.write_text("{}")
+    flip(VIDEO)
+    repair()
+    assert not VIDEO.exists() and not receipt.exists()
+
+
+def test_the_command_is_that_of_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert repair_command(tmp_path / "Snakefile", None, [], {}) == "snakemake --cores 4 repair"
+    files = [str(tmp_path / "my study.yaml"), "/b.yaml"]
+    config = {"study": "a", "latency": {"rounds": 5}}
+    assert repair_command("/opt/sr/Snakefile", None, files, config) == (
+        "snakemake --cores 4 repair --snakefile /opt/sr/Snakefile --configfile 'my study.yaml' /b.yaml "
+        """--config study=a 'latency={"rounds": 5}'"""
+    )
+    assert repair_command(tmp_path / "Snakefile", "there", files[1:], {}) == (
+        f"snakemake --cores 4 repair --snakefile {tmp_path}/Snakefile --directory {tmp_path} "
+        "--configfile /b.yaml"
+    )

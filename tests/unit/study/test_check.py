@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from project_copy import ROOT
 from superres.device.base.errors import UserError
 from superres.study.check import check_study, leave_out_missing, used_calibration_sets
 from superres.study.load import load_study
+from superres.study.paths import Paths
 
 
 def images(folder: Path, *names: str) -> dict[str, Any]:
@@ -44,11 +46,22 @@ def test_a_sound_study_passes(tmp_path: Path):
     assert study.clips["a"].source.files == [str(tmp_path / f"clip/{n}.png") for n in (1, 2)]
 
 
+def test_weights_that_are_not_there_are_named(tmp_path: Path):
+    weights = tmp_path / "mine.safetensors"
+    study = load_study(study_of(tmp_path, models=[{"name": "plain_c16_m4", "weights": str(weights)}]))
+    with pytest.raises(
+        UserError, match=r"^model plain_c16_m4: weights: .* none at .*mine\.safetensors; correct its path$"
+    ):
+        check_study(study)
+    weights.touch()
+    check_study(study)
+
+
 def test_a_calibration_set_in_the_clip_is_named(tmp_path: Path):
     changes = calibrated(images(tmp_path / "clip", "2.png"))
     changes["runtimes"] = [{"name": "openvino", "precisions": ["int8-minmax"]}]
     study = load_study(study_of(tmp_path, **changes))
-    with pytest.raises(UserError, match=r"^clip a and calibration set cal: .*both take .*clip/1\.png$"):
+    with pytest.raises(UserError, match=r"^clip a and calibration set cal: .*both take .*clip/1\.png; take"):
         check_study(study)
 
 
@@ -128,3 +141,107 @@ def test_a_training_image_smaller_than_the_largest_patch_is_named(tmp_path: Path
         UserError, match=r"training/training\.png: expected at least 50x50 pixels, found 64x48"
     ):
         check_study(study)
+
+
+def test_more_images_than_there_are_are_found_before_any_work(tmp_path: Path):
+    changes = calibrated(images(tmp_path / "cal", "1.png", "2.png", "3.png"))
+    changes["runtimes"] = [{"name": "openvino", "precisions": ["int8-minmax"]}]
+    data = changes["calibrations"][0]["data"]
+    for number in (3, 40):
+        data["images"] = number
+        study = load_study(study_of(tmp_path, **changes))
+        if number == 3:
+            check_study(study)
+            continue
+        with pytest.raises(
+            UserError,
+            match=r"^calibration minmax: data\.images: expected 40 images in .* cal, found 3; lower",
+        ):
+            check_study(study)
+    # A wheel that isn't there yet doesn't tell.
+    changes["calibration_sets"][0]["sources"].append(
+        {"type": "package-images", "package": "photos", "members": ["*.png"]}
+    )
+    packages = [{"name": "photos", "version": "1", "sha256": "0" * 64}]
+    check_study(load_study(study_of(tmp_path, packages=packages, **changes)))
+    changes["calibration_sets"][0]["sources"][1]["frames"] = {"count": 2}
+    with pytest.raises(UserError, match="found 5; lower it"):
+        check_study(load_study(study_of(tmp_path, packages=packages, **changes)))
+
+
+def test_a_sweep_on_more_images_than_there_are_is_found_too(tmp_path: Path):
+    changes = calibrated(images(tmp_path / "cal", "1.png"))
+    changes["runtimes"] = [{"name": "openvino", "precisions": ["int8-minmax"]}]
+    changes["sweep"] = {"calibrations": ["minmax"], "images": [1, 9]}
+    with pytest.raises(UserError, match=r"^calibration minmaxof9: .*found 1; lower it"):
+        check_study(load_study(study_of(tmp_path, **changes)))
+
+
+def test_a_relative_path_that_leads_to_nothing_says_where_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    kinds = {"images": "photos", "zip-images": "a.zip", "y4m": "a.y4m", "video": "a.mp4"}
+    for kind, path in kinds.items():
+        clips = [{"name": "a", "source": {"type": kind, "path": path}}]
+        with pytest.raises(UserError) as said:
+            check_study(load_study(study_of(tmp_path, clips=clips)))
+        assert f"begins at {tmp_path} or beside the study's file" in str(said.value), kind
+
+
+LONG = "a" * 280
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clips": [{"name": LONG, "source": {"type": "images", "path": "a"}}]},
+        {"calibrations": [{"name": LONG, "data": {"type": "random", "width": 16, "height": 16}}]},
+        {"calibration_sets": [{"name": LONG, "width": 16, "height": 16, "sources": []}]},
+        {"training_sets": [{"name": LONG, "sources": []}]},
+        {"quantizations": [{"name": LONG, "recipe": "minmax"}]},
+        {"quantizations": [{"name": "a", "recipe": f"minmax+{LONG}"}]},
+        {"runtimes": [{"name": "openvino", "precisions": [f"int8-{LONG}"]}]},
+        {"targets": [{"name": LONG, "ssh": "a"}]},
+        {"packages": [{"name": LONG}]},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_name_that_is_too_long_for_a_file_is_a_mistake(changes: dict[str, Any], tmp_path: Path):
+    with pytest.raises(UserError, match=r"expected at most [12]00 characters, found "):
+        load_study(study_of(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("name", ["a{b}", "a" * 241])
+def test_an_upscaled_video_whose_name_no_job_can_write(name: str, tmp_path: Path):
+    arm = {"runtime": "openvino", "model": "espcn_rgb", "precision": "fp32"}
+    upscale = {"input": f"{name}.mp4", **arm}
+    with pytest.raises(UserError, match=r"^upscale\.output: .*, or name another output$"):
+        load_study(study_of(tmp_path, upscale=upscale))
+    study = load_study(study_of(tmp_path, upscale=upscale | {"output": "b.mkv"}))
+    (tmp_path / f"{name}.mp4").write_bytes(b"12")
+    assert study.upscale is not None
+    moved = study.but(upscale=study.upscale.model_copy(update={"input": str(tmp_path / f"{name}.mp4")}))
+    # Braces make no input of a job: it has the file as a parameter, with its size.
+    braces = "{" in name
+    assert (Paths(moved).upscale_inputs["video"] == []) == braces
+    assert [size for _, size, _ in Paths(moved).unlisted_video] == ([2] if braces else [])
+
+
+def test_images_with_braces_are_parameters_of_their_job(tmp_path: Path):
+    source = images(tmp_path / "own", "a{1}.png", "2.png")
+    study = load_study(study_of(tmp_path, clips=[{"name": "a", "source": source}]))
+    assert Paths(study).read_by_set("frames", "a")["files"] == [str(tmp_path / "own/2.png")]
+    [(path, size, time)] = Paths(study).unlisted_of_set("frames", "a")
+    assert path == str(tmp_path / "own/a{1}.png")
+    fact = Path(path).stat()
+    assert (size, time) == (fact.st_size, fact.st_mtime_ns)
+
+
+def test_weights_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    study = load_study(study_of(tmp_path))
+    weights = "src/superres/models/weights/espcn_rgb.safetensors"
+    monkeypatch.chdir(ROOT)
+    assert Paths(study).weights("espcn_rgb") == weights
+    monkeypatch.chdir(tmp_path)
+    assert Paths(study).weights("espcn_rgb") == str(ROOT / weights)

@@ -186,10 +186,12 @@ def test_every_name_of_code_is_a_file():
 
 def test_of_an_arm_only_what_concerns_it():
     facts = FACTS.of_arm(local("openvino", "fp32"), ".own")
-    assert sorted(facts) == ["clip", "latency", "model", "quality", "runtime", "seed", "study"]
+    assert sorted(facts) == ["clip", "latency", "model", "quality", "runtime", "seed", "study", "timed_on"]
     assert (facts["study"], facts["seed"], facts["quality"]["border"]) == ("rich", None, 0)
+    assert facts["timed_on"] == "own"
     # A description changes no figure.
-    source = {"kind": "Video", "path": "own.mp4", "frames": {"first": 0, "stride": 1}}
+    source = {"kind": "Video", "path": "own.mp4", "frames": {"first": 0, "stride": 1}, "deinterlace": False}
+    source |= dict.fromkeys(("matrix", "range", "siting"), "auto")
     assert facts["clip"] == {"name": "own", "downsampling": "bicubic", "sources": [source]}
     assert facts["runtime"] == {"frames": "uint8", "form": "plain", "build": {}}
     assert "training" not in facts["model"] and facts["model"]["name"] == RGB

@@ -13,6 +13,7 @@ from superres.data.sources.source import FrameRange
 from superres.data.sources.turning_view import TurningView
 from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
+from superres.models.architectures import Espcn
 from superres.quantization.recipes import Recipe
 from superres.study.keys.arms import Arm
 from superres.study.keys.quantization import Quantization, Sensitivity
@@ -35,10 +36,27 @@ def source(config: Config) -> Config:
     return config["clips"][0]["source"]
 
 
+PLAIN = {"kind": "plain", "channels": 8, "layers": 4}
+
+
+def own(config: Config, architecture: Config, weights: str = "train") -> None:
+    """Make the first model one of an own architecture."""
+    config["models"][0] = {"name": "mine", "architecture": architecture, "weights": weights}
+
+
+def taught(config: Config, **teachers: str) -> None:
+    """Train some models with a teacher each."""
+    folder = {"type": "images", "path": "a"}
+    config["training_sets"] = [{"name": name, "sources": [folder]} for name in ("training", "validation")]
+    for model in config["models"]:
+        if model["name"] in teachers:
+            model |= {"weights": "train", "training": {"teacher": {"model": teachers[model["name"]]}}}
+
+
 def test_default_study_has_the_arms_of_the_table():
     study = load_study(DEFAULT)
     arms = {(arm.runtime, arm.model, arm.precision) for arm in study.arms}
-    assert len(study.arms) == len(arms) == 4 * (2 + 1 + 3 + 5) + 1
+    assert len(study.arms) == len(arms) == 4 * (2 + 1 + 4 + 6) + 1
     assert ("opencv", "bicubic", "uint8") in arms
     assert ("openvino", "espcn_ycbcr", "int8-dummy") in arms
     assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")
@@ -109,6 +127,25 @@ def test_frames_are_chosen_for_each_runtime():
     assert chosen == {**uint8, "onnxruntime": "float32"}
 
 
+def test_a_calibration_carries_its_steps_into_every_recipe_that_begins_with_it():
+    def add(config: Config) -> None:
+        config["calibrations"][2]["steps"] = ["center", "bias"]
+        config["quantizations"] = [{"name": "head", "recipe": "entropy", "float_layers": ["conv3"]}]
+        config["runtimes"][1]["precisions"] = ["int8-entropy", "int8-entropy+adaround", "int8-head"]
+        config["runtimes"][2]["precisions"] = ["int8-tuned"]
+
+    study = load_study(edited(add))
+    assert {name: str(q.recipe) for name, q in study.quantizations.items()} == {
+        "entropy": "entropy+center+bias",
+        "entropy+adaround": "entropy+center+bias+adaround",
+        "head": "entropy+center+bias",
+        "tuned": "tuned+balance+asymmetric+adaround",
+    }
+    assert study.quantizations["head"].float_layers == ("conv3",)
+    # The jobs of a calibration and of its steps don't depend on which steps follow.
+    assert "steps" not in study.calibrations["entropy"].model_dump()
+
+
 def test_calibrations_on_the_same_images_share_a_pass():
     def add(config: Config) -> None:
         first = config["calibrations"][0]["data"]
@@ -126,6 +163,7 @@ def test_calibrations_on_the_same_images_share_a_pass():
         "dummy": "random-uniform-0-960x540",
         "minmax": "photographs",
         "entropy": "photographs",
+        "tuned": "photographs",
         "five": "random-uniform-0-960x540",
         "other": "random-uniform-1-960x540",
         "p": "photographs",
@@ -157,7 +195,7 @@ def test_defaults_are_filled_in_from_the_schema():
     }
     study = load_study(config)
     assert study.clips["a"].source.kind == Y4m(
-        path="a.y4m", matrix="bt709", range="limited", siting="auto", frames=FrameRange(first=3)
+        path="a.y4m", matrix="auto", range="auto", siting="auto", frames=FrameRange(first=3)
     )
     assert study.clips["a"].source.frames == FrameRange(first=3, count=None, stride=1)
     assert study.clips["b"].source.kind == Images(path="b", include=("*",), exclude=())
@@ -218,11 +256,11 @@ MISTAKES = {
     "version without hash": (lambda c: c["packages"][0].pop("sha256"), ["packages[0]", "sha256"]),
     "clip named twice": (
         lambda c: c["clips"].append(c["clips"][0]),
-        ["clips[1].name", "'park' a second time"],
+        ["clips[2].name", "'park' a second time"],
     ),
     "precision without calibration": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-entropie"),
-        ["runtimes[1].precisions", "`calibrations` (dummy, minmax, entropy)", "found 'entropie'"],
+        ["runtimes[1].precisions", "`calibrations` (dummy, minmax, entropy, tuned)", "found 'entropie'"],
     ),
     "unknown step": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-entropy+centre"),
@@ -266,18 +304,45 @@ MISTAKES = {
         ),
         ["quantizations[1].name", "expected a name of its own", "found 'a' a second time"],
     ),
+    "step of a calibration that doesn't exist": (
+        lambda c: c["calibrations"][3].update(steps=["centre"]),
+        ["calibrations[3].steps", "steps among", "found 'centre' in 'tuned+centre'"],
+    ),
+    "steps of a calibration in a wrong order": (
+        lambda c: c["calibrations"][3].update(steps=["bias", "qat"]),
+        ["calibrations[3].steps", "before the step qat, found bias"],
+    ),
+    "step of a calibration taken again": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-tuned+adaround"),
+        ["runtimes[1].precisions", "each step once", "found adaround 2 times"],
+    ),
+    "steps of a calibration without images": (
+        lambda c: c["calibrations"].append({"name": "fixed", "method": "fixed", "steps": ["bias"]}),
+        ["calibrations[4].steps", "a calibration with images before the step bias"],
+    ),
+    "steps of TensorRT's own ranges": (
+        lambda c: (
+            c["calibrations"][2].update(steps=["center"]),
+            c["runtimes"].append({"name": "tensorrt", "precisions": ["int8-trt-entropy"]}),
+        ),
+        ["runtimes[5].precisions", "without steps as TensorRT's own", "entropy+center for int8-trt-entropy"],
+    ),
     "quantization of another one": (
         lambda c: c.update(
             quantizations=[{"name": "a", "recipe": "dummy"}, {"name": "b", "recipe": "a+center"}]
         ),
-        ["quantizations[1].recipe", "`calibrations` (dummy, minmax, entropy)", "found 'a+center'"],
+        ["quantizations[1].recipe", "`calibrations` (dummy, minmax, entropy, tuned)", "found 'a+center'"],
     ),
     "unknown quantization": (
         lambda c: (
             c.update(quantizations=[{"name": "best", "recipe": "entropy"}]),
             c["runtimes"][1]["precisions"].append("int8-bets"),
         ),
-        ["runtimes[1].precisions", "or `quantizations` (dummy, minmax, entropy, best)", "found 'bets'"],
+        [
+            "runtimes[1].precisions",
+            "or `quantizations` (dummy, minmax, entropy, tuned, best)",
+            "found 'bets'",
+        ],
     ),
     "calibration without its set": (
         lambda c: c["calibrations"][1]["data"].update(name="div2k"),
@@ -301,7 +366,7 @@ MISTAKES = {
     ),
     "cache without a path": (
         lambda c: c["calibrations"].append({"name": "jetson", "method": "cache"}),
-        ["calibrations[3]", "expected path with the method cache"],
+        ["calibrations[4]", "expected path with the method cache"],
     ),
     "unknown method": (
         lambda c: c["calibrations"][2].update(method="entropie"),
@@ -329,13 +394,88 @@ MISTAKES = {
         lambda c: c["models"][2].update(weights="train"),
         ["models[2].weights", "espcn_ycbcr_folded", "it is espcn_ycbcr folded"],
     ),
+    "a built-in name for an own architecture": (
+        lambda c: c["models"][0].update(architecture=PLAIN),
+        ["models[0].name: expected a name of its own for an architecture, found espcn_rgb", "rename it"],
+    ),
+    "an own architecture without weights": (
+        lambda c: c["models"][0].update(name="mine", architecture=PLAIN),
+        ["models[0].weights: expected train or the path of a .safetensors file for the architecture mine"],
+    ),
+    "weights that are no weights": (
+        lambda c: c["models"][0].update(weights="mine.onnx"),
+        ["models[0].weights: expected a text of the form", "safetensors", "found 'mine.onnx'"],
+    ),
+    "an architecture without a kind": (
+        lambda c: own(c, {"channels": 8, "layers": 4}),
+        ["models[0].architecture.kind: expected one of espcn, fsrcnn, plain; found None"],
+    ),
+    "an unknown kind": (
+        lambda c: own(c, {"kind": "sesr", "channels": 8}),
+        ["models[0].architecture.kind: expected one of espcn, fsrcnn, plain; found 'sesr'"],
+    ),
+    "a network without channels": (
+        lambda c: own(c, {**PLAIN, "channels": 0}),
+        ["models[0].architecture.channels: expected 1 or more, found 0"],
+    ),
+    "a network without a number of layers": (
+        lambda c: own(c, {"kind": "plain", "channels": 8}),
+        ["models[0].architecture: expected the key layers, found kind, channels; add it"],
+    ),
+    "blocks that carry the image": (
+        lambda c: own(c, {**PLAIN, "unshuffle": 2, "anchor": "none"}),
+        ["models[0].architecture.anchor: expected anchor bicubic or nearest with unshuffle 2, found none"],
+    ),
+    "an even kernel": (
+        lambda c: own(c, {**PLAIN, "first_kernel": 4}),
+        ["models[0].architecture.first_kernel: expected one of 1, 3, 5, 7, 9, found 4"],
+    ),
+    "an unknown anchor": (
+        lambda c: own(c, {**PLAIN, "anchor": "bicubick"}),
+        ["models[0].architecture.anchor: expected one of bicubic, nearest, none (did you mean bicubic?)"],
+    ),
+    "another scale": (
+        lambda c: own(c, {**PLAIN, "scale": 3}),
+        ["models[0].architecture.scale: expected one of 2, found 3"],
+    ),
+    "channels of three layers": (
+        lambda c: own(c, {"kind": "espcn", "channels": [64, 32, 16]}),
+        ["models[0].architecture.channels: expected a list of 2 or fewer, found [64, 32, 16]"],
+    ),
+    "a key of another kind": (
+        lambda c: own(c, {"kind": "fsrcnn", "unshuffle": 2}),
+        ["models[0].architecture.unshuffle: unknown key", "known here: colour, anchor"],
+    ),
+    "a teacher that isn't there": (
+        lambda c: taught(c, espcn_rgb="bicubic"),
+        [
+            "training.teacher.model of espcn_rgb: expected a network from `models` (espcn_rgb",
+            "found 'bicubic'",
+        ],
+    ),
+    "teachers of each other": (
+        lambda c: taught(c, espcn_rgb="espcn_ycbcr", espcn_ycbcr="espcn_rgb"),
+        ["training.teacher.model: expected teachers that don't learn from their pupils", " teaches "],
+    ),
+    "its own teacher": (
+        lambda c: taught(c, espcn_ycbcr="espcn_ycbcr_folded"),
+        ["don't learn from their pupils, found espcn_ycbcr teaches espcn_ycbcr"],
+    ),
+    "a teacher without a share": (
+        lambda c: c.update(training={"teacher": {"model": "espcn_rgb", "share": 0}}),
+        ["training.teacher.share: expected more than 0, found 0"],
+    ),
     "unknown luma": (
         lambda c: c.update(quality={"luma": "studio_swing"}),
         ["quality.luma", "did you mean studio-swing?"],
     ),
     "sensitivity of no arm": (
         lambda c: c.update(sensitivity={"recipe": "mse"}),
-        ["sensitivity.recipe", "(int8-dummy, int8-entropy, int8-minmax), found 'mse'", "add int8-mse"],
+        [
+            "sensitivity.recipe",
+            "(int8-dummy, int8-entropy, int8-minmax, int8-tuned), found 'mse'",
+            "add int8-mse",
+        ],
     ),
     "sensitivity of a model that isn't there": (
         lambda c: c.update(sensitivity={"recipe": "minmax", "models": ["espcn_rgb", "bicubic"]}),
@@ -371,6 +511,15 @@ def test_mistake_is_named_in_one_line(edit: Callable[[Config], object], parts: l
     assert "\n" not in message
     for part in parts:
         assert part in message
+
+
+def test_a_network_of_ones_own_by_its_layers():
+    def add(config: Config) -> None:
+        own(config, {"kind": "espcn", "channels": [22, 32], "anchor": "nearest"}, "weights/mine.safetensors")
+
+    model = load_study(edited(add)).models["mine"]
+    assert model.architecture == Espcn(channels=(22, 32), anchor="nearest")
+    assert model.weights == "weights/mine.safetensors"
 
 
 def test_a_models_training_is_laid_over_the_studys():

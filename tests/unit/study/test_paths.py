@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from superres.device.base.errors import UserError
+from superres.models.settings import Teacher
+from superres.study.facts import Facts
+from superres.study.job_settings import JobSettings
 from superres.study.keys.arms import Arm
 from superres.study.load import load_study
 from superres.study.paths import Paths
@@ -13,7 +16,7 @@ from .rich import BICUBIC, CONFIG, FOLDED, RGB, YCBCR, local, rich
 
 R = "results/rich"
 PHOTOGRAPHS = f"{R}/frames/calibration/photographs"
-INDICES = [f"{R}/frames/run.json", f"{R}/frames/own.json"]
+INDICES = [f"{R}/frames/own.json", f"{R}/frames/run.json"]
 PATHS = Paths(rich())
 """The paths of the rich study, which never change."""
 
@@ -22,7 +25,7 @@ PATHS = Paths(rich())
 
 
 def test_files_of_an_arm_name_their_clip_unless_there_is_one_only():
-    assert PATHS.of_clip == {".run": "run", ".own": "own"}
+    assert PATHS.of_clip == {".own": "own", ".run": "run"}
     one = Paths(rich(clips=CONFIG["clips"][:1]))
     assert one.of_clip == {"": "run"}
     # Without a clip that is only missing here, files keep their names.
@@ -87,8 +90,9 @@ def test_room_for_frames_counts_what_is_not_there_yet(tmp_path: Path, monkeypatc
     ],
 )
 def test_records_that_images_share_no_frame(arm: Arm, sets: list[str]):
-    expected = [f"{R}/{name}.disjoint.json" for name in sets]
-    assert PATHS.disjoint(arm) == expected
+    expected = [f"{R}/{name}.disjoint{of_clip}.json" for of_clip in (".own", ".run") for name in sets]
+    # An edit of one clip is no reason to measure another.
+    assert PATHS.disjoint(arm, ".own") + PATHS.disjoint(arm, ".run") == expected
     if arm.int8 is not None and not arm.implicit:
         assert PATHS.disjoint_recipe(arm.model, arm.int8) == expected
 
@@ -100,6 +104,18 @@ def test_weights_are_shipped_or_trained():
     assert PATHS.trained == [YCBCR]
     assert PATHS.weights(RGB) == f"src/superres/models/weights/{RGB}.safetensors"
     assert PATHS.weights(YCBCR) == PATHS.weights(FOLDED) == f"{R}/weights/{YCBCR}.safetensors"
+    own = PATHS.study.models[RGB].model_copy(update={"weights": "mine/w.safetensors"})
+    paths = Paths(PATHS.study.but(models={**PATHS.study.models, RGB: own}))
+    assert paths.weights(RGB) == "mine/w.safetensors"
+
+
+def test_a_training_reads_the_weights_of_its_teacher():
+    pupil = PATHS.study.models[YCBCR]
+    training = pupil.training.model_copy(update={"teacher": Teacher(model=RGB)})
+    models = {**PATHS.study.models, YCBCR: pupil.model_copy(update={"training": training})}
+    paths = Paths(PATHS.study.but(models=models))
+    added = paths.training_inputs(YCBCR).items() - PATHS.training_inputs(YCBCR).items()
+    assert added == {("teacher", PATHS.weights(RGB))}
 
 
 def test_calibrations_on_the_same_images_share_their_statistics():
@@ -167,24 +183,89 @@ def test_what_an_engine_is_built_from(arm: Arm, source: str | None, counted: str
     assert PATHS.engine_inputs(arm) == {
         "model": [f"{R}/{source}"] if source else [],
         "graph": [f"{R}/onnx/{RGB}/{counted}.onnx"] if counted else [],
-        "clips": INDICES if sized else [],
+        "clips": PATHS.listed_sizes if sized else [],
         "calibration": [f"{PHOTOGRAPHS}.npy"] if arm.implicit else [],
     }
     assert PATHS.counted_graph(arm) == (f"{R}/onnx/{RGB}/{counted}.onnx" if counted else None)
+
+
+VIEW = {
+    "type": "turning-view",
+    "package": "photos",
+    "member": "p.jpg",
+    **{"count": 3, "width": 64, "height": 32, "fov": 60, "yaw": 0, "yaw_step": 1},
+}
+
+
+def sized(*clips: tuple[str, dict]) -> Paths:
+    """The paths of a study with clips of these names and sources."""
+    return Paths(rich(clips=[{"name": name, "source": source} for name, source in clips]))
+
+
+def y4m(path: Path, width: int, height: int) -> dict:
+    path.write_bytes(
+        f"YUV4MPEG2 W{width} H{height} F25:1 Ip C420jpeg\nFRAME\n".encode() + bytes(width * height * 3 // 2)
+    )
+    return {"type": "y4m", "path": str(path)}
+
+
+def test_an_arm_is_timed_once_for_clips_of_one_size(tmp_path: Path):
+    clips = [
+        ("wide", {**VIEW, "width": 128}),
+        ("view", VIEW),
+        ("film", y4m(tmp_path / "film.y4m", 64, 32)),
+        # Not known before: a fetched file, and any video.
+        ("run", CONFIG["clips"][0]["source"]),
+        ("own", CONFIG["clips"][1]["source"]),
+    ]
+    paths = sized(*clips)
+    timed = {"wide": "wide", "view": "film", "film": "film", "run": "run", "own": "own"}
+    assert {name: paths.timed_clip(name) for name in paths.sizes} == timed
+    assert paths.timed_suffix(".view") == ".film"
+    assert set(paths.timed) == {".wide", ".film", ".run", ".own"}
+    arm = local("openvino", "fp32")
+    assert paths.timing(arm, ".view") == {
+        "latency": paths.arm(arm, "latency.film.csv"),
+        "latency_record": paths.arm(arm, "latency.film.json"),
+    }
+    files = paths.timing_files("latency{of_clip}.csv")
+    assert len(files) == len(paths.arms_on_clips()) and not [file for file in files if "view" in file]
+    # The order of clips is no input.
+    other = sized(*reversed(clips))
+    assert {name: other.timed_clip(name) for name in other.sizes} == timed
+    assert other.engine_inputs(arm) == paths.engine_inputs(arm)
+    assert other.known_sizes == paths.known_sizes == [[16, 32], [16, 32], [16, 64]]
+
+
+def test_engines_wait_for_sizes_that_no_key_and_no_header_tells():
+    own = {"type": "video", "path": "own.mp4"}
+    arm = local("openvino", "fp32")
+    assert sized(("view", VIEW)).engine_inputs(arm)["clips"] == []
+    assert sized(("view", VIEW), ("own", own)).engine_inputs(arm)["clips"] == [f"{R}/frames/own.json"]
+    # Pinned files never tell: what is timed must not change once they are there.
+    assert sized(("run", CONFIG["clips"][0]["source"])).sizes == {"run": None}
+
+
+def test_a_file_of_no_clip_names_those_that_there_are():
+    with pytest.raises(UserError) as error:
+        PATHS.named_clip("")
+    for name in ("quality.run.csv", "quality.own.csv", "latency.run.csv", "latency.own.csv"):
+        assert name in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_each_arm_has_its_files_on_every_clip_in_one_order():
     arms = [local("openvino", "fp32"), BICUBIC]
     folder = f"{R}/arms/local"
     assert PATHS.arm_files("quality{of_clip}.csv", arms) == [
-        f"{folder}/openvino/{RGB}/fp32/quality.run.csv",
         f"{folder}/openvino/{RGB}/fp32/quality.own.csv",
-        f"{folder}/opencv/bicubic/uint8/quality.run.csv",
+        f"{folder}/openvino/{RGB}/fp32/quality.run.csv",
         f"{folder}/opencv/bicubic/uint8/quality.own.csv",
+        f"{folder}/opencv/bicubic/uint8/quality.run.csv",
     ]
     assert PATHS.arms_on_clips(arms)[1:3] == [
-        ("local", "openvino", RGB, "fp32", "own"),
-        ("local", "opencv", "bicubic", "uint8", "run"),
+        ("local", "openvino", RGB, "fp32", "run"),
+        ("local", "opencv", "bicubic", "uint8", "own"),
     ]
     # Three networks: 18 precisions here and 7 on the device; and bicubic.
     assert len(PATHS.study.arms) == 3 * 25 + 1
@@ -210,7 +291,7 @@ def test_arms_can_be_asked_for_by_group():
     assert groups["uint8"] == groups["opencv"] == groups["bicubic"] == [BICUBIC]
     assert {arm.target for arm in groups["tensorrt"]} == {"local", "jetson"}
     assert len(groups["int8-head"]) == 3
-    assert PATHS.targets == ["local", "jetson"]
+    assert PATHS.targets == ["jetson", "local"]
     assert PATHS.is_device("jetson") and not PATHS.is_device("local")
 
 
@@ -248,8 +329,8 @@ def test_plots_of_a_study():
         "sensitivity",
         "frontier.minmax+bias",
         f"training.{YCBCR}",
-        "samples.run",
         "samples.own",
+        "samples.run",
     ]
     assert PATHS.evaluation_plots == ["sensitivity", "frontier.minmax+bias", "images"]
 
@@ -266,6 +347,56 @@ def test_a_study_in_float_alone_has_fewer_plots():
     assert paths.evaluation_plots == [] and paths.sensitivity_tables == [] and paths.compared == []
 
 
+def test_a_study_of_bicubic_alone_has_no_plots_of_networks():
+    """All of them would be empty, and `all` would fail."""
+    config = {key: CONFIG[key] for key in ("study", "packages", "files", "clips", "samples")}
+    config |= {"models": [{"name": "bicubic"}], "runtimes": [{"name": "opencv", "precisions": ["uint8"]}]}
+    assert Paths(load_study(config)).plots == []
+
+
+@pytest.mark.parametrize(
+    "reordered",
+    [
+        {"clips": CONFIG["clips"][::-1]},
+        {"calibrations": CONFIG["calibrations"][::-1]},
+        {"runtimes": [{**r, "precisions": r["precisions"][::-1]} for r in CONFIG["runtimes"][::-1]]},
+        {"models": CONFIG["models"][::-1]},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_the_order_of_entries_is_no_input(reordered: dict):
+    """Of no job but the table's: files, their order, and what jobs are told are the same."""
+
+    def told(paths: Paths) -> dict:
+        settings, facts = JobSettings(paths), Facts(paths)
+        of_arms = (
+            settings.engine,
+            settings.known_sizes,
+            settings.quality,
+            settings.latency,
+            settings.profile,
+            facts.code_behind,
+            paths.engine_inputs,
+        )
+        observed = {c.observed for c in paths.study.calibrations.values() if c.observed}
+        return {
+            "arms": {arm: [repr(tell(arm)) for tell in of_arms] for arm in paths.arms},
+            "clips": {(a, c): repr(facts.of_arm(a, c)) for a in paths.arms for c in paths.of_clip},
+            "observed": {name: settings.observation(name) for name in observed},
+            "files": [
+                paths.arm_files("{of_clip}"),
+                paths.timing_files("{of_clip}"),
+                paths.arms_on_clips(paths.evaluated),
+                paths.graphs_of_arms,
+                paths.targets,
+                paths.sample_arms,
+                repr(settings.references()),
+            ],
+        }
+
+    assert told(Paths(rich(**reordered))) == told(PATHS)
+
+
 def test_inputs_of_plots():
     assert PATHS.plot_inputs("fps") == {"metrics": f"{R}/metrics.csv"}
     assert PATHS.plot_inputs("images") == {"evaluation": f"{R}/evaluation.csv"}
@@ -278,4 +409,4 @@ def test_inputs_of_plots():
     assert (samples["hr"], samples["clip"]) == (f"{R}/frames/own.hr.npy", f"{R}/frames/own.json")
     # Three networks in ten precisions of OpenVINO, and bicubic.
     assert len(samples["samples"]) == 31
-    assert samples["samples"][-1] == PATHS.arm(BICUBIC, "sample.own.npy")
+    assert PATHS.arm(BICUBIC, "sample.own.npy") in samples["samples"]

@@ -1,5 +1,6 @@
 """What a study may say of the video that it upscales."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from superres.study.check import check_study
 from superres.study.keys.arms import Arm
 from superres.study.keys.study import Study
 from superres.study.load import load_study
+from videos import write_video
 
 from .test_load import Config, edited
 
@@ -30,7 +32,7 @@ def test_no_video_is_named() -> None:
 
 
 def test_defaults() -> None:
-    named = study({"input": "holiday/beach.mp4", "precision": "int8-minmax", "crf": "0"})
+    named = study({"input": "holiday/beach.mp4", "precision": "int8-minmax", "crf": 0})
     assert named.upscale is not None
     assert named.upscale.output == f"results/{named.name}/upscaled/beach.mkv"
     assert named.upscale.arm == Arm("local", "openvino", "espcn_anchor", "int8-minmax")
@@ -46,8 +48,8 @@ def test_defaults() -> None:
             r"upscale\.output: b\.webm: expected a name that ends in \.mkv",
         ),
         ({"input": "a.mkv", "output": "b.mp4", "codec": "y4m"}, r"ends in \.y4m for y4m, found \.mp4"),
-        ({"input": "a.mkv", "crf": 52}, r"upscale\.crf: expected a whole number from 0 to 51, found 52"),
-        ({"input": "a.mkv", "crf": "good"}, r"upscale\.crf: .* found 'good'"),
+        ({"input": "a.mkv", "crf": 52}, r"upscale\.crf: expected 51 or less, found 52"),
+        ({"input": "a.mkv", "crf": "good"}, r"upscale\.crf: expected a whole number, found 'good'"),
         ({"input": "a.mkv", "runtime": "pytorch"}, r"upscale\.runtime: .*\(openvino\), found pytorch"),
         ({"input": "a.mkv", "model": "espcn"}, r"upscale\.model: .*\(espcn_rgb, espcn_anchor\), found espcn"),
         ({"input": "a.mkv", "precision": "bf16"}, r"upscale\.precision: .*\(fp32, int8-minmax\), found bf16"),
@@ -57,6 +59,13 @@ def test_defaults() -> None:
 def test_mistakes(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         study(ARM | entry)
+
+
+def test_an_interlaced_video_is_refused_before_work(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", options={"x264-params": "tff=1"})
+    with pytest.raises(UserError, match=r"^upscale\.input: .*a\.mkv: expected progressive frames"):
+        check_study(study(ARM | {"input": str(path)}))
+    check_study(study(ARM | {"input": str(path), "deinterlace": True}))
 
 
 def test_a_video_that_is_not_there() -> None:

@@ -126,9 +126,18 @@ def test_a_full_disk_is_one_line(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
         with pytest.raises(
-            UserError, match=r"^outputs: expected room for them on the disk, found none \(file too large\)"
+            UserError,
+            match=r"^outputs in .*: expected room for them on the disk, found none \(file too large\)",
         ):
             local.run_here(job, lambda line: None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_of_this_machine_imports_nothing_that_only_a_study_or_a_device_needs():
+    """A script is a process of its own, three for each arm: what it imports is most of its time."""
+    program = "import sys, superres.scripting, superres.targets.run; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    heavy = {"pydantic", "numpy", "requests", "superres.targets.settings", "superres.targets.remote.errand"}
+    assert heavy & set(done.stdout.split()) == set()

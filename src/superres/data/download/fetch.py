@@ -4,7 +4,6 @@ Each fetched file has a receipt next to it: the verified file, its size, time of
 HTTP is imported when a download starts.
 """
 
-import fcntl
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from superres.data.download.verify import (
 )
 from superres.data.sources.source import Download, PinnedFile
 from superres.device.base.errors import UserError
+from superres.device.base.locks import lock
 
 if TYPE_CHECKING:
     from superres.data.download.http import Patience
@@ -121,10 +121,10 @@ def _receipt(out: Path) -> Path:
 @contextmanager
 def _locked(path: Path, name: str) -> Iterator[None]:
     """Wait while another run fetches the same file. The lock ends with this process."""
-    with path.open("w") as lock:
+    with path.open("w") as file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file)
         except BlockingIOError:
             sys.stderr.write(f"fetch_file {name}: waiting for another run that fetches it\n")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock(file, wait=True)
         yield

@@ -3,7 +3,6 @@
 What reads fetched files imports this module and not the client.
 """
 
-import errno
 import hashlib
 import json
 import shutil
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from superres.data.sources.source import PinnedFile
-from superres.data.sources.y4m import read_header
+from superres.data.video.y4m import read_header
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, write_json
+from superres.device.base.room import NO_ROOM
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _AWAY = "remove it (it is then fetched), or correct the study if this file is meant"
 
 
@@ -124,7 +123,7 @@ def naming_full_disk(path: Path, then: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in NO_ROOM:
             raise
         raise UserError(
             f"{path}: expected room for it, found: {error.strerror}; free some disk space, {then}"

@@ -5,7 +5,8 @@
 - `registry`: all kinds, one line each. Checks and opens a source of any kind.
 - `turning_view`, `package_images`, `images`, `zip_images`, `y4m`, `video`: the kinds, each with its keys,
   check and reader.
-- `pictures`: image files to RGB. `yuv`: planes of a video to RGB.
+- `crops`: still pictures, whole or cut to one size.
+- `pictures`: image files to RGB. Videos are read by `data.video`.
 
 A new kind is a module with a `SourceKind`, and its name in `registry`.
 """

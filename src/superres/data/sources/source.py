@@ -8,7 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -17,7 +17,7 @@ from superres.device.base.errors import UserError
 from superres.keys import Keys, Maybe, Whole
 
 if TYPE_CHECKING:
-    from superres.data.sources.reading import FrameReader
+    from superres.data.sources.reading import FrameReader, Shape
 
 # The folder of fetched files, relative to the working directory.
 FILES = "resources/files"
@@ -104,7 +104,7 @@ class SourceKind(Keys, ABC):
     this machine or fetched. The optional key `frames` chooses frames.
     """
 
-    # Whether frames can be read in parallel: each is found without those before it.
+    # Whether frames can be read by several threads, roughly in rising order.
     any_order: ClassVar[bool] = False
 
     def files(self, source: "Source") -> list[str]:
@@ -118,16 +118,25 @@ class SourceKind(Keys, ABC):
         Images must be at least `smallest` pixels wide and high, if their headers tell.
         """
 
+    def number(self, source: "Source") -> int | None:
+        """Number of frames that are taken, as names and keys tell; None if only reading the source does."""
+        return source.frames.count
+
+    def notes(self, source: "Source") -> list[str]:
+        """Return a line for each thing of a checked source that its frames don't keep."""
+        return []
+
     @abstractmethod
     def open(self, source: "Source", wheels: Path) -> "FrameReader":
         """Open the frames that are taken; `wheels` is the folder of downloaded wheels."""
 
+    def size(self, source: "Source") -> "Shape | None":
+        """Return the size (height, width) of all frames, if keys or a local file's header tell it at once."""
+        return None
+
     def shared(self, mine: "Source", theirs: "Source") -> str | None:
-        """Name the first shared frame in one sentence, else return None. Default: same file, same index."""
-        if not same_path(mine, theirs):
-            return None
-        index = first_common_index(mine.frames, theirs.frames)
-        return None if index is None else f"both take frame {index} of {mine.path}"
+        """Name the first shared scene in one sentence, else return None. Default: a file is one scene."""
+        return f"both take frames of {mine.path}" if same_path(mine, theirs) else None
 
 
 @dataclass(frozen=True)
@@ -162,6 +171,14 @@ class Source:
     def files(self) -> list[str]:
         """Paths of the files on this machine that are read, including fetched ones."""
         return self.kind.files(self)
+
+    @property
+    def size(self) -> "Shape | None":
+        """The size (height, width) of all frames, if it is known before any work; None otherwise.
+
+        A file that is fetched may come later, so it never tells: what is timed must not change with it.
+        """
+        return None if self.pinned is not None else self.kind.size(self)
 
     def describe(self) -> dict[str, Any]:
         """Return plain values for JSON: the kind, every key that is set, and the package or file."""
@@ -208,11 +225,11 @@ def _find_file(kind: SourceKind, where: str, files: Mapping[str, Download]) -> P
 
 
 def check_disjoint(a: Sequence[Source], b: Sequence[Source]) -> str | None:
-    """Name the first thing that two sets of sources share, in one sentence; None if they share nothing.
+    """Name the first scene that two sets of sources share, in one sentence; None if they share none.
 
-    Compares views into the same panorama (by yaw, around the circle), frame indices of the same file, files
-    of the same folder or archive, and patterns of the same package. No frame is read. Equal photographs under
-    different names are found later, by their hashes.
+    A scene is a video, a panorama with all views into it, an image of a folder or archive, or a member of a
+    package. Two frames of one scene have the same light, things and colours even if they have no pixel in
+    common. No frame is read. Equal photographs under different names are found later, by their hashes.
     """
     for mine in a:
         for theirs in b:
@@ -238,8 +255,23 @@ def check_file(path: str, what: str) -> Path:
     """Return the path of a file that exists; raises UserError otherwise. `what` names the kind of file."""
     file = Path(path)
     if not file.is_file():
-        raise UserError(f"{what}: expected a file at {file}, found {what_is_there(file)}; correct its path")
+        raise UserError(
+            f"{what}: expected a file at {file}, found {what_is_there(file)}; {correct_path(file)}"
+        )
     return file
+
+
+def correct_path(path: Path) -> str:
+    """Return the end of a message about a path that leads to nothing: what to do, and where it begins."""
+    if path.is_absolute():
+        return "correct its path"
+    return f"correct its path, which begins at {Path.cwd()} or beside the study's file"
+
+
+def is_left_behind(name: str) -> bool:
+    """Return whether a file is a system's own, such as `._a.png` of macOS beside `a.png`, or hidden."""
+    path = PurePosixPath(name)
+    return path.name.startswith(".") or "__MACOSX" in path.parts
 
 
 def what_is_there(path: Path) -> str:

@@ -57,31 +57,30 @@ class TurningView(SourceKind):
             raise ValueError(f"expected an even width and height, found {self.width}x{self.height}")
         return self
 
+    def size(self, source: Source) -> tuple[int, int]:
+        """Return the size of a view."""
+        return self.height, self.width
+
     def check(self, source: Source, smallest: int) -> None:
         """Check nothing: the keys have bounds, and the package is downloaded later."""
+
+    def number(self, source: Source) -> int:
+        """Number of views."""
+        return self.count
 
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the views that are taken."""
         return _ViewReader(self, source, wheels)
 
     def shared(self, mine: Source, theirs: Source) -> str | None:
-        """Compare sectors of the same photograph, around the circle, and patterns of the same package."""
+        """Compare photographs, whatever the directions of the views, and patterns of the same package."""
         package, other = package_of(mine).package, theirs.kind
         if theirs.package is None or theirs.package.package != package:
             return None
         if isinstance(other, PackageImages) and any(fnmatchcase(self.member, p) for p in other.members):
             return f"both take {self.member} from the package {package}"
-        if not isinstance(other, TurningView) or self.member != other.member:
-            return None
-        # Frame by frame: views far apart leave room for others between them.
-        for i in range(self.count):
-            for j in range(other.count):
-                here, there = frame_sector(self, i), frame_sector(other, j)
-                if sectors_overlap(here, there):
-                    return (
-                        f"views into {self.member} overlap: frame {i} of one spans yaw {_degrees(here)}, "
-                        f"frame {j} of the other {_degrees(there)}"
-                    )
+        if isinstance(other, TurningView) and self.member == other.member:
+            return f"both look into {self.member} from the package {package}"
         return None
 
 
@@ -133,18 +132,6 @@ def frame_sector(view: TurningView, frame: int) -> Sector:
     yaw = view.yaw + frame * view.yaw_step
     reach = half_width(view.fov, view.pitch, view.width, view.height)
     return yaw - reach, yaw + reach
-
-
-def sectors_overlap(a: Sector, b: Sector) -> bool:
-    """Return whether two sectors, in degrees around the circle, share more than an end point."""
-    if a[1] - a[0] >= 360 or b[1] - b[0] >= 360:
-        return True
-    offset = (b[0] - a[0]) % 360
-    return offset < a[1] - a[0] or 360 - offset < b[1] - b[0]
-
-
-def _degrees(sector: Sector) -> str:
-    return f"{sector[0]:.2f} to {sector[1]:.2f} degrees"
 
 
 def render_view(

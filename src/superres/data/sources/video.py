@@ -1,11 +1,13 @@
-"""Any video that OpenCV opens, on this machine or fetched; frames are decoded one after the other."""
+"""Any video that FFmpeg decodes, on this machine or fetched; frames are decoded one after the other."""
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest
+from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest, say
 from superres.data.sources.source import (
     FrameRange,
     Source,
@@ -14,109 +16,152 @@ from superres.data.sources.source import (
     last_index,
     select_frames,
 )
+from superres.data.video.ahead import Ahead
+from superres.data.video.colour import ColourKeys
 from superres.device.base.errors import UserError
 from superres.keys import Maybe
 
 if TYPE_CHECKING:
-    import cv2
+    import av
     import numpy as np
 
+    from superres.data.video.facts import VideoFacts
 
-class Video(SourceKind):
-    """Any video that OpenCV opens."""
+
+# Frames that wait for a thread which comes late: more than there are threads.
+_PASSED = 16
+
+
+class Video(ColourKeys, SourceKind):
+    """Any video that FFmpeg decodes."""
+
+    any_order: ClassVar[bool] = True
 
     type: Literal["video"] = "video"
-    path: Annotated[Maybe[str], Field(description="Any video on this machine that OpenCV opens.")] = None
+    path: Annotated[Maybe[str], Field(description="Any video on this machine that FFmpeg decodes.")] = None
     file: Annotated[Maybe[str], Field(description="Instead of a path, the name of an entry of `files`.")] = (
         None
     )
+    deinterlace: Annotated[
+        bool,
+        Field(
+            description="Make one frame of each pair of fields, by FFmpeg's bwdif. Without it, interlaced "
+            "video is refused."
+        ),
+    ] = False
     frames: FrameRange = FrameRange()
 
     def check(self, source: Source, smallest: int) -> None:
-        """Raise UserError for a missing file. Frames are counted when the file is read."""
-        check_file(source.location, "video")
+        """Raise UserError for a file that is missing, no video, of odd size, or too short."""
+        _check_shape(self.facts(source))
+        _check_range(self, source)
+
+    def notes(self, source: Source) -> list[str]:
+        """Say what of the file the frames don't keep."""
+        facts = self.facts(source)
+        lines = facts.notes(self.wanted, deinterlace=self.deinterlace)
+        if facts.sample_aspect != 1:
+            aspect = str(facts.sample_aspect).replace("/", ":")
+            lines.append(f"{facts.path}: pixels of {aspect} are taken as square")
+        return lines
 
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the frames that are taken."""
-        return _VideoReader(source)
+        return _VideoReader(self, source)
+
+    def facts(self, source: Source) -> "VideoFacts":
+        """Return what the file says of itself; raises UserError as `video_facts` does."""
+        from superres.data.video.facts import video_facts
+
+        return video_facts(check_file(source.location, "video"), deinterlace=self.deinterlace)
+
+
+def _check_shape(facts: "VideoFacts") -> tuple[int, int]:
+    height, width = facts.shape
+    if height % 2 or width % 2:
+        raise UserError(
+            f"{facts.path}: expected an even width and height, found {width}x{height}; crop it first"
+        )
+    return height, width
+
+
+def _check_range(kind: Video, source: Source) -> range:
+    """Return the frames that are taken, of those that the file has at most."""
+    from superres.data.video.counting import frames_at_most
+
+    path, frames = source.location, source.frames
+    enough = last_index(frames) + 1
+    return select_frames(frames, frames_at_most(path, enough, deinterlace=kind.deinterlace), path)
+
+
+def _taken(kind: Video, source: Source) -> range:
+    """Return the frames that are taken; all that follow are counted."""
+    from superres.data.video.counting import count_frames
+
+    if source.frames.count is not None:
+        return _check_range(kind, source)
+    return select_frames(
+        source.frames, count_frames(source.location, deinterlace=kind.deinterlace), source.location
+    )
 
 
 class _VideoReader(FrameReader):
+    """Decodes ahead in one thread; threads that read convert. Lower indices begin the file again."""
+
     whole = True
 
-    def __init__(self, source: Source):
-        path, frames = source.location, source.frames
-        enough = None if frames.count is None else last_index(frames) + 1
-        self._indices = select_frames(frames, count_frames(path, enough), path)
-        self._frames = VideoFrames(path)
-        height, width = self._frames.read(self._indices[0]).shape[:2]
-        if height % 2 or width % 2:
-            raise UserError(
-                f"{path}: expected an even width and height, found {width}x{height}; crop it first"
-            )
-        super().__init__(numbered_names(path, self._indices), [(height, width)] * len(self._indices))
+    def __init__(self, kind: Video, source: Source):
+        facts = kind.facts(source)
+        shape = _check_shape(facts)
+        say(kind.notes(source))
+        self._path, self._deinterlace = source.location, kind.deinterlace
+        self._turn, self._colour = facts.turn, facts.colour(kind.wanted)
+        self._indices = _taken(kind, source)
+        self._lock = threading.Lock()
+        self._frames: Ahead[av.VideoFrame] | None = None
+        self._next = 0
+        # Frames that another thread will ask for: a thread may come before one with a lower index.
+        self._passed: dict[int, av.VideoFrame] = {}
+        super().__init__(numbered_names(self._path, self._indices), [shape] * len(self._indices))
 
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
-        frame = self._frames.read(self._indices[index])
-        height, width = self.shapes[index]
-        if frame.shape[:2] != (height, width):
-            raise UserError(
-                f"{self._frames.path}: expected all frames to be {width}x{height}, found frame "
-                f"{self._indices[index]} to be {frame.shape[1]}x{frame.shape[0]}"
-            )
-        return frame, Origin(self.names[index], picture_digest(frame), None)
+        from superres.data.video.convert import rgb_of
 
+        with self._lock:
+            frame = self._decoded(self._indices[index])
+        picture = rgb_of(frame, self._colour, self._turn)
+        return picture, Origin(self.names[index], picture_digest(picture), None)
 
-def count_frames(path: str, enough: int | None = None) -> int:
-    """Count the frames of a video that decode, up to `enough`.
-
-    The container's own count is an estimate for some files, so it is ignored. Raises UserError if the file is
-    missing or OpenCV can't open it.
-    """
-    capture = _open(path)
-    try:
-        count = 0
-        while (enough is None or count < enough) and capture.grab():
-            count += 1
-        return count
-    finally:
-        capture.release()
-
-
-class VideoFrames:
-    """Frames of a video by index, each decoded once when read in rising order.
-
-    Frames are uint8 H x W x 3, RGB by OpenCV's conversion, upright by the container's rotation.
-    """
-
-    def __init__(self, path: str):
-        self.path = path
-        self._capture = _open(path)
-        self._next = 0
-
-    def read(self, index: int) -> "np.ndarray":
-        """Decode frame `index`; raises UserError if that fails."""
-        import cv2
-
-        if index < self._next:
-            # Start again: seeking lands on another frame in some containers.
-            self._capture.release()
-            self._capture = _open(self.path)
-            self._next = 0
-        while self._next < index and self._capture.grab():
+    def _decoded(self, wanted: int) -> "av.VideoFrame":
+        if wanted in self._passed:
+            return self._passed.pop(wanted)
+        if self._frames is None or wanted < self._next:
+            # Seeking lands on another frame in some containers.
+            self._frames = Ahead(_decode(self._path, self._deinterlace))
+            self._passed, self._next = {}, 0
+        while True:
+            frame = next(self._frames, None)
+            if frame is None:
+                raise UserError(
+                    f"{self._path}: expected to decode frame {wanted}, found only {self._next} frames that "
+                    f"decode; "
+                    f"set the source's frames: {{count: ...}} to what it has"
+                )
             self._next += 1
-        decoded, frame = self._capture.read() if self._next == index else (False, None)
-        if not decoded or frame is None:
-            raise UserError(f"{self.path}: expected to decode frame {index}, found only {self._next} frames")
-        self._next += 1
-        return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            if self._next > wanted:
+                return frame
+            if self._next - 1 in self._indices:
+                self._passed[self._next - 1] = frame
+                if len(self._passed) > _PASSED:
+                    del self._passed[min(self._passed)]
 
 
-def _open(path: str) -> "cv2.VideoCapture":
-    import cv2
+def _decode(path: str, deinterlace: bool) -> "Iterator[av.VideoFrame]":
+    import av
 
-    file = check_file(path, "video")
-    capture = cv2.VideoCapture(str(file))
-    if not capture.isOpened():
-        raise UserError(f"{path}: expected a video that OpenCV opens, found something else; convert it first")
-    return capture
+    from superres.data.video.reader import VideoReader
+
+    with VideoReader(path, deinterlace=deinterlace) as reader:
+        for frame in reader:
+            assert isinstance(frame, av.VideoFrame)
+            yield frame

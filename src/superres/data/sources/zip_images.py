@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, ClassVar, Literal, cast
 
 from pydantic import Field
 
+from superres.data.sources.crops import Pictures
 from superres.data.sources.images import IMAGE_SUFFIXES, is_taken
-from superres.data.sources.reading import FrameReader, Origin, Shape, even_shape, picture_digest
+from superres.data.sources.reading import FrameReader, Origin, Shape, picture_digest
 from superres.data.sources.source import (
     FrameRange,
     Source,
-    SourceKind,
+    correct_path,
     first_common_index,
     frame_indices,
     same_path,
@@ -34,11 +35,36 @@ if TYPE_CHECKING:
 _LARGEST_RATIO = 100
 _SMALL_BYTES = 16 << 20
 _LARGEST_BYTES = 1 << 30
-# macOS adds a file here for each of its own.
-_ADDED = "__MACOSX/"
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+"""Compression that Python reads; 93, Zstandard, from Python 3.14 on."""
+# Methods by their numbers in the format's specification (APPNOTE.TXT, 4.4.5).
+_METHOD_NAMES = {
+    1: "Shrink",
+    6: "Implode",
+    9: "Deflate64",
+    20: "Zstandard",
+    93: "Zstandard",
+    95: "XZ",
+    96: "JPEG",
+    98: "PPMd",
+    99: "AES",
+}
+
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    # Python without lzma reads no such archive.
+    getattr(getattr(zipfile, "lzma", None), "LZMAError", zlib.error),
+    EOFError,
+    NotImplementedError,
+    KeyError,
+    OSError,
+    ValueError,
+)
+"""What zipfile raises for an archive that is damaged or cut off."""
 
 
-class ZipImages(SourceKind):
+class ZipImages(Pictures):
     """Images of any sizes in a zip archive, read in place."""
 
     any_order: ClassVar[bool] = True
@@ -63,6 +89,12 @@ class ZipImages(SourceKind):
     def check(self, source: Source, smallest: int) -> None:
         """Raise UserError for an archive that is missing, can't be trusted or has too few images."""
         select_frames(source.frames, len(zip_members(source.location, self)), source.location)
+
+    def number(self, source: Source) -> int | None:
+        """Number of images that are taken; None before the archive is fetched."""
+        if source.pinned is not None and not Path(source.location).exists():
+            return source.frames.count
+        return len(frame_indices(source.frames, len(zip_members(source.location, self))))
 
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the frames that are taken."""
@@ -97,11 +129,9 @@ class _ZipReader(FrameReader):
         self._path = Path(source.location)
         members = zip_members(source.location, kind)
         taken = select_frames(source.frames, len(members), source.location)
-        self._members = [members[index] for index in taken]
-        super().__init__(
-            [Path(member).name for member in self._members],
-            [even_shape(*self._size(member), member) for member in self._members],
-        )
+        chosen = [members[index] for index in taken]
+        self._frames = [(member, kind.cut(self._size(member), member)) for member in chosen]
+        super().__init__([Path(member).name for member in chosen], [cut.shape for _, cut in self._frames])
 
     def _size(self, member: str) -> Shape:
         from superres.data.sources.pictures import picture_size
@@ -112,10 +142,9 @@ class _ZipReader(FrameReader):
     def _read(self, index: int) -> "tuple[np.ndarray, Origin]":
         from superres.data.sources.pictures import read_picture
 
-        member = self._members[index]
+        member, cut = self._frames[index]
         picture = read_picture(read_member(self._path, member), f"{self._path}: {member}")
-        height, width = self.shapes[index]
-        return picture[:height, :width], Origin(self.names[index], picture_digest(picture), None)
+        return cut.filled(cut.of(picture)), Origin(self.names[index], picture_digest(picture), None)
 
 
 def zip_members(archive: str, images: ZipImages) -> list[str]:
@@ -123,7 +152,7 @@ def zip_members(archive: str, images: ZipImages) -> list[str]:
 
     In a pattern, `*` matches any characters including `/`. Raises UserError if the archive is missing, none
     or truncated, or if it has no image. Also if a member's name leads out of the archive or occurs twice, or
-    if an image is encrypted, or too large or too compressed for a photograph.
+    if an image is encrypted, packed by a method that Python lacks, or too large or too compressed.
     """
     path = Path(archive)
     with _opened(path) as opened:
@@ -134,7 +163,7 @@ def zip_members(archive: str, images: ZipImages) -> list[str]:
     taken = [
         info
         for info in infos
-        if is_taken(info.filename, images.include, images.exclude) and not info.filename.startswith(_ADDED)
+        if is_taken(info.filename, images.include, images.exclude) and not info.is_dir()
     ]
     for info in taken:
         _check_member(info, path)
@@ -176,6 +205,13 @@ def _check_member(info: zipfile.ZipInfo, path: Path) -> None:
         raise UserError(
             f"{path}: expected images that anyone can read, found {info.filename} encrypted; pack it again"
         )
+    if info.compress_type not in (*_METHODS, getattr(zipfile, "ZIP_ZSTANDARD", zipfile.ZIP_STORED)):
+        number = info.compress_type
+        method = _METHOD_NAMES.get(number, "an unknown method")
+        raise UserError(
+            f"{path}: expected images that are packed by Deflate or stored, found {info.filename} packed by "
+            f"{method} (method {number}); unpack the archive and name the folder, or pack it again: `zip -r`"
+        )
     absurd = info.file_size > _SMALL_BYTES and info.file_size > _LARGEST_RATIO * max(info.compress_size, 1)
     if absurd or info.file_size > _LARGEST_BYTES:
         raise UserError(
@@ -190,16 +226,10 @@ def _opened(path: Path, member: str | None = None) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except FileNotFoundError as error:
-        raise UserError(f"{path}: expected a zip archive, found nothing there; correct its path") from error
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        KeyError,
-        OSError,
-        ValueError,
-    ) as error:
+        raise UserError(
+            f"{path}: expected a zip archive, found nothing there; {correct_path(path)}"
+        ) from error
+    except DAMAGED as error:
         what = f"{member} whole" if member else "a zip archive"
         raise UserError(
             f"{path}: expected {what}, found it damaged or cut off ({error}); fetch it again"

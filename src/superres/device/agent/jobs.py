@@ -8,7 +8,6 @@ users          locked, shared, by all who need the folder
 The system frees a lock when the last process that has the file open ends.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Set
 
 from superres.device.agent.store import Store
+from superres.device.base.errors import UserError
+from superres.device.base.locks import lock
 
 _GONE = ".gone-"
 _KEPT_SECONDS = 7 * 24 * 3600
@@ -167,14 +168,19 @@ def needed_files(folder: Path) -> Set[str]:
 def take_lock(path: Path, *, shared: bool = False, create: bool = True) -> Optional[int]:
     """Return a descriptor that holds the lock, None if it is taken; children that inherit it hold it too.
 
-    Raises FileNotFoundError if the file, or the folder to create it in, is missing.
+    Raises FileNotFoundError if the file, or the folder to create it in, is missing, and UserError if its file
+    system has no locks.
     """
     descriptor = os.open(str(path), os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
     try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        locked = lock(descriptor, shared=shared)
     except BlockingIOError:
         os.close(descriptor)
         return None
+    if not locked:
+        # A lock is all that tells a job in use from one to be removed.
+        os.close(descriptor)
+        raise UserError(f"{path.parent}: expected a file system with locks, found none; name another workdir")
     return descriptor
 
 

@@ -99,6 +99,9 @@ def _start(
         store = Store(work / "store", int(request["limit_bytes"]))
         folder.prepare(request, store)
         _receive_files(connection, waiter, store, request, kept=needed_files(work / "jobs") | {worker.name})
+        if request["job"]["task"] == "build_engine":
+            # Free memory decides which kernels TensorRT's builder may use.
+            store.leave_cache()
         folder.start(worker, device, user)
 
 

@@ -1,6 +1,5 @@
 """A device's files by content: each is named by its SHA-256, sent once, and removed when space is needed."""
 
-import errno
 import hashlib
 import os
 import shutil
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Callable, Collection, Iterator
 
 from superres.device.base.errors import UserError
+from superres.device.base.room import NO_ROOM
 
 _BLOCK = 1 << 20
 _SPARE_BYTES = 1 << 20
@@ -40,12 +40,14 @@ class Store:
     def make_room(self, size: int, kept: Collection[str]) -> None:
         """Remove the least recently used files until `size` more bytes fit, except those in `kept`.
 
-        Raises UserError if they still don't fit into the limit or onto the disk.
+        The limit is the disk's if that is smaller, as on a module with 16 GB of eMMC. Raises UserError if
+        they still don't fit into the limit or onto the disk.
         """
         files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.iterdir())
         total = sum(entry[1] for entry in files)
+        on_disk = total + shutil.disk_usage(str(self.folder)).free - _SPARE_BYTES
         for _, bytes_, path in files:
-            if total + size <= self.limit_bytes:
+            if total + size <= min(self.limit_bytes, on_disk):
                 break
             if path.name.split(".")[0] not in kept:
                 path.unlink()
@@ -75,6 +77,12 @@ class Store:
             os.link(str(path), str(self.path(sha256)))
         except FileExistsError:
             os.utime(str(self.path(sha256)))
+
+    def leave_cache(self) -> None:
+        """Take the files' pages out of the system's cache: on a Jetson they fill the GPU's memory."""
+        for path in self.folder.iterdir():
+            with path.open("rb") as file:
+                forget_pages(file.fileno())
 
     def clear(self) -> int:
         """Remove everything; returns the number of bytes."""
@@ -109,7 +117,7 @@ class Arrival:
             self._file.write(block)
             self._file.flush()
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if error.errno not in NO_ROOM:
                 raise
             # The part would keep the disk full.
             self._path.unlink()
@@ -117,6 +125,10 @@ class Arrival:
         self._digest.update(block)
 
     def __exit__(self, *exception: object) -> None:
+        if exception[0] is None:
+            # Written later, it would disturb the job that waits for it, and stay in the cache until then.
+            os.fsync(self._file.fileno())
+            forget_pages(self._file.fileno())
         self._file.close()
 
     def accept(self) -> bool:
@@ -132,6 +144,12 @@ def read_blocks(path: Path) -> Iterator[bytes]:
     """Yield a file's content, block by block."""
     with path.open("rb") as file:
         yield from iter(lambda: file.read(_BLOCK), b"")
+
+
+def forget_pages(descriptor: int) -> None:
+    """Take a file's pages out of the system's cache, where that can be asked for."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def no_space(folder: Path, found: str) -> str:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Type
 
 from superres.device.base.errors import UserError
+from superres.device.base.room import no_room, room_error
 
 
 class Outputs:
     """Temporary paths for the outputs of a task, by name.
 
     A context manager: at the end every file gets its final name, the record last; an exception removes
-    the temporary files.
+    the temporary files. Raises UserError instead of any exception that comes from a full disk.
     """
 
     def __init__(self, finals: Mapping[str, str]):
@@ -31,8 +32,15 @@ class Outputs:
             final.parent.mkdir(parents=True, exist_ok=True)
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], *_: object) -> None:
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], *_: object
+    ) -> None:
         try:
+            if isinstance(error, Exception):
+                for folder in {final.parent for final in self._finals.values()}:
+                    reason = no_room(error, folder)
+                    if reason is not None:
+                        raise room_error(f"outputs in {folder}", reason) from error
             if kind is None:
                 # A final record implies that the other files are final.
                 for name in sorted(self._finals, key=lambda name: name == "record"):

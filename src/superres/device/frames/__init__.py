@@ -3,4 +3,5 @@
 files.py      frame files: opened memory-mapped, written whole
 pixels.py     frames to planes and back, from blocks of pixels, and doubled as MATLAB does
 psnr.py       PSNR by the paper's protocol and by the literature's
+ssim.py       SSIM of luma
 """

@@ -6,6 +6,8 @@ Y = 0.299 R + 0.587 G + 0.114 B.
 
 The literature takes the luma of MATLAB's rgb2ycbcr (BT.601, studio swing) with the same peak of 255 and
 leaves a border out: Y = (65.481 R + 128.553 G + 24.966 B) / 255 + 16, whose offset cancels in a difference.
+
+An error of 0 has no finite PSNR. `psnr` is the only place that decides what it counts: CAP_DB.
 """
 
 from __future__ import annotations
@@ -30,6 +32,13 @@ _LUMAS: dict[str, tuple[tuple[int, int, int], int]] = {
     "studio-swing": ((65_481, 128_553, 24_966), 255_000),
 }
 LUMAS = tuple(_LUMAS)
+_OFFSETS = {"full-range": 0.0, "studio-swing": 16.0}
+
+CAP_DB = 60.0
+"""The PSNR of an exact frame [dB], and the most that any frame counts: 6 x 8 bits + 12, as in libvmaf.
+
+So a black frame, which any network gets right, weighs no more than a very good one.
+"""
 
 
 @dataclass(frozen=True)
@@ -59,16 +68,29 @@ def mean_squared_errors(
     Both are uint8 H x W x 3, RGB. Raises ValueError if the shapes or types differ, or if the border leaves
     nothing.
     """
+    height, width = inside_border(hr, protocol).shape[:2]
+    total, total_y = squared_errors(
+        inside_border(hr, protocol), inside_border(recon, protocol), protocol.luma
+    )
+    return total / (height * width * 3), total_y / (height * width)
+
+
+def inside_border(frame: np.ndarray, protocol: PsnrProtocol) -> np.ndarray:
+    """Return a frame without the protocol's border; raises ValueError if nothing is left."""
     border = protocol.border
-    height, width = (size - 2 * border for size in hr.shape[:2])
+    height, width = (size - 2 * border for size in frame.shape[:2])
     if height < 1 or width < 1:
         raise ValueError(
             f"expected frames larger than a border of {border} pixels at each side, found "
-            f"{hr.shape[1]}x{hr.shape[0]}"
+            f"{frame.shape[1]}x{frame.shape[0]}"
         )
-    inside = (slice(border, border + height), slice(border, border + width))
-    total, total_y = squared_errors(hr[inside], recon[inside], protocol.luma)
-    return total / (height * width * 3), total_y / (height * width)
+    return frame[border : border + height, border : border + width]
+
+
+def luma_weights(luma: str) -> tuple[list[float], float]:
+    """Return the weights of R, G and B and the offset of a luma, one of LUMAS, in 8-bit levels."""
+    weights, unit = _LUMAS[luma]
+    return [weight / unit for weight in weights], _OFFSETS[luma]
 
 
 def squared_errors(hr: np.ndarray, recon: np.ndarray, luma: str = PAPER.luma) -> tuple[int, float]:
@@ -89,9 +111,12 @@ def squared_errors(hr: np.ndarray, recon: np.ndarray, luma: str = PAPER.luma) ->
     return rr + gg + bb, total_y / unit**2
 
 
-def psnr(mse: float, peak: float = 255) -> float:
-    """Peak signal-to-noise ratio in dB of a mean squared error; infinite where the error is zero."""
-    return math.inf if mse == 0 else 10 * math.log10(peak * peak / mse)
+def psnr(mse: float) -> float:
+    """Peak signal-to-noise ratio in dB of a mean squared error in 8-bit levels: at most CAP_DB.
+
+    An exact frame, whose error is 0, counts CAP_DB.
+    """
+    return CAP_DB if mse == 0 else min(CAP_DB, 10 * math.log10(255 * 255 / mse))
 
 
 def _products(hr: np.ndarray, recon: np.ndarray) -> list[int]:

@@ -1,22 +1,23 @@
-"""Power mode, clocks, temperatures and throttling of a Jetson, and its power while something runs.
+"""Power mode, clocks, temperatures and throttling of a Jetson.
 
-NVIDIA's tools are nvpmodel, jetson_clocks and tegrastats; all else is read from /sys, which needs no root.
-Formats are those of L4T 32 to 36. Nothing here has been run on a Jetson.
+NVIDIA's tools are nvpmodel and jetson_clocks; all else is read from /sys, which needs no root. Formats are
+those of L4T 32 to 39. Nothing here has been run on a Jetson.
 """
 
 import os
 import re
 import shutil
 import subprocess
-import threading
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from superres.device.base.errors import UserError
 
 SYS = Path("/sys")
+SBIN = "/usr/sbin"
 _TOOL_SECONDS = 15.0
-_RAIL = re.compile(r"\b([A-Z][A-Z0-9_]+) (\d+)mW/\d+mW")
+# The clocks that jetson_clocks locks and that decide an arm's speed. DLA, PVA and memory have others.
+_TELLING_CLOCK = re.compile(r"cpu\d+|GPU")
 
 
 class Clock(NamedTuple):
@@ -34,16 +35,17 @@ class Clock(NamedTuple):
 
 def find_tool(name: str) -> Optional[str]:
     """Return the path of a program, also from /usr/sbin, which not every session searches."""
-    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), SBIN]))
 
 
-def run_tool(*command: str) -> str:
+def run_tool(name: str, *arguments: str) -> str:
     """Return the output of a program; empty if it is missing or fails."""
-    if find_tool(command[0]) is None:
+    path = find_tool(name)
+    if path is None:
         return ""
     try:
         done = subprocess.run(
-            command,
+            [path, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -72,7 +74,8 @@ def read_power_mode(text: str) -> Optional[Tuple[int, str]]:
 def read_clocks(text: str) -> Dict[str, Clock]:
     """Return the clocks that are on by name (`cpu0`, ..., `GPU`, `EMC`) from `jetson_clocks --show`.
 
-    The memory's clock has an override instead of a lower limit; with it, the clock counts as locked.
+    The memory's clock has an override instead of a lower limit; with it, the clock counts as locked. Clocks
+    of DLA and PVA have no lower limit, whatever jetson_clocks does.
     """
     clocks = {}
     for line in text.splitlines():
@@ -86,29 +89,25 @@ def read_clocks(text: str) -> Dict[str, Clock]:
     return clocks
 
 
-def read_power(line: str) -> Dict[str, int]:
-    """Return each rail's milliwatts now from a line of tegrastats: 4654 from `VDD_IN 4654mW/4700mW`."""
-    return {name: int(value) for name, value in _RAIL.findall(line)}
-
-
 def read_state() -> Dict[str, Any]:
     """Return the state that a measurement depends on, without unknown values.
 
     Keys: `power_mode` and `power_mode_name`; `clocks` with `lowest`, `highest` and
     `current` each; `clocks_locked`, whether those of the processors and the GPU are
-    fixed; `temperatures_c`; `throttled`, events since boot.
+    fixed; `temperatures_c`; `throttled`, events since boot that can slow the device down.
     """
     mode = read_power_mode(run_tool("nvpmodel", "-q"))
     # jetson_clocks answers only root; /sys has the limits for everybody.
-    root = [] if os.getuid() == 0 else ["sudo", "-n"]
-    shown = run_tool(*root, "jetson_clocks", "--show") if find_tool("jetson_clocks") else ""
-    clocks = read_clocks(shown) or _sys_clocks()
+    tool = find_tool("jetson_clocks")
+    command = () if tool is None else (tool, "--show") if os.getuid() == 0 else ("sudo", "-n", tool, "--show")
+    clocks = read_clocks(run_tool(*command) if command else "") or _sys_clocks()
     state: Dict[str, Any] = {}
     if mode is not None:
         state.update(power_mode=mode[0], power_mode_name=mode[1])
     if clocks:
         state["clocks"] = {name: clock._asdict() for name, clock in clocks.items()}
-        state["clocks_locked"] = all(clock.locked for name, clock in clocks.items() if name != "EMC")
+        telling = [clock for name, clock in clocks.items() if _TELLING_CLOCK.fullmatch(name)]
+        state["clocks_locked"] = bool(telling) and all(clock.locked for clock in telling)
     for name, values in (("temperatures_c", _temperatures()), ("throttled", _throttled())):
         if values:
             state[name] = values
@@ -132,7 +131,9 @@ def check_state(state: Mapping[str, Any], wanted: Mapping[str, Any], when: str) 
         )
     if wanted.get("lock_clocks") and not state.get("clocks_locked", False):
         free = [
-            name for name, clock in state.get("clocks", {}).items() if clock["lowest"] != clock["highest"]
+            name
+            for name, clock in state.get("clocks", {}).items()
+            if _TELLING_CLOCK.fullmatch(name) and clock["lowest"] != clock["highest"]
         ]
         found = f"{', '.join(free)} free" if free else "none that can be read"
         raise UserError(
@@ -142,60 +143,10 @@ def check_state(state: Mapping[str, Any], wanted: Mapping[str, Any], when: str) 
 
 
 def throttling(before: Mapping[str, Any], after: Mapping[str, Any]) -> Dict[str, int]:
-    """Return how often each limit slowed the device down between two states."""
+    """Return how often each limit was reached between two states."""
     earlier = before.get("throttled", {})
     grown = {name: count - earlier.get(name, 0) for name, count in after.get("throttled", {}).items()}
     return {name: count for name, count in grown.items() if count > 0}
-
-
-class PowerLog:
-    """Logs the power of each rail with tegrastats, if it is there; a context manager.
-
-    `summary` then has each rail's mean and highest milliwatts and the number of samples.
-    """
-
-    def __init__(self, interval_ms: int = 500):
-        self._interval_ms = interval_ms
-        self._samples: List[Dict[str, int]] = []
-        self._process: Optional[subprocess.Popen[str]] = None
-
-    def __enter__(self) -> "PowerLog":
-        if find_tool("tegrastats") is not None:
-            self._process = subprocess.Popen(
-                ["tegrastats", "--interval", str(self._interval_ms)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-            self._thread = threading.Thread(target=self._collect, daemon=True)
-            self._thread.start()
-        return self
-
-    def _collect(self) -> None:
-        assert self._process is not None and self._process.stdout is not None
-        for line in self._process.stdout:
-            rails = read_power(line)
-            if rails:
-                self._samples.append(rails)
-
-    def __exit__(self, *exception: object) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
-            self._thread.join()
-            if self._process.stdout is not None:
-                self._process.stdout.close()
-
-    @property
-    def summary(self) -> Dict[str, Dict[str, float]]:
-        """Mean and highest milliwatts, and samples, by rail; empty without tegrastats."""
-        rails = {name for sample in self._samples for name in sample}
-        values = {name: [s[name] for s in self._samples if name in s] for name in sorted(rails)}
-        return {
-            name: {"mean_mw": round(sum(v) / len(v), 1), "highest_mw": max(v), "samples": len(v)}
-            for name, v in values.items()
-        }
 
 
 def _sys_clocks() -> Dict[str, Clock]:
@@ -230,12 +181,15 @@ def _temperatures() -> Dict[str, float]:
 
 
 def _throttled() -> Dict[str, int]:
-    """Return counters of over-current and under-voltage (Orin) and of thermal throttling."""
+    """Return counters of over-current and under-voltage (Orin) and of thermal throttling.
+
+    A counter whose `oc*_throt_en` is 0 only counts: its events slow nothing down.
+    """
     found = {}
     for path in sorted(SYS.glob("class/hwmon/hwmon*/oc*_event_cnt")):
-        value = _number(path)
-        if value is not None:
-            found[path.name.replace("_event_cnt", "")] = value
+        value, name = _number(path), path.name.replace("_event_cnt", "")
+        if value is not None and _number(path.with_name(f"{name}_throt_en")) != 0:
+            found[name] = value
     for path in sorted(SYS.glob("devices/system/cpu/cpu0/thermal_throttle/*_throttle_count")):
         value = _number(path)
         if value is not None:

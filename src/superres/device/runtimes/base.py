@@ -189,7 +189,7 @@ class Session(ABC):
         return None
 
     def device_memory_bytes(self) -> int | None:
-        """Return the peak device memory of this session; None if it uses this machine's memory."""
+        """Return the memory that this session takes on a CUDA device, by the runtime's account; else None."""
         return None
 
     @abstractmethod

@@ -21,7 +21,7 @@ NAME = "tensorrt"
 ABOUT = About(
     label="TensorRT",
     marker="D",
-    distributions=("tensorrt",),
+    distributions=("tensorrt", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-cu11"),
     precisions=("fp32", "fp16", "int8", "int8-trt"),
     source="onnx",
     refusals={"bf16": "expected fp32, fp16 or int8 for {runtime}, found bf16; take it out"},
@@ -59,9 +59,9 @@ def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any
     """Build the engine of an ONNX file for this device; see `base.Runtime`."""
     from superres.device.runtimes.trt.config import find_kind
     from superres.device.runtimes.trt.engine import build_engine, check_int8
-    from superres.device.runtimes.trt.layers import count_convolutions, read_inspector
-    from superres.device.runtimes.trt.library import find_device, load_module, make_log
-    from superres.device.runtimes.trt.session import deserialize, inspect
+    from superres.device.runtimes.trt.layers import count_convolutions, count_dla_layers, read_inspector
+    from superres.device.runtimes.trt.library import find_device, load_module
+    from superres.device.runtimes.trt.session import inspect_plan
 
     find_kind(settings.precision)
     device = find_device()
@@ -69,12 +69,10 @@ def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any
     if model is None:
         raise UserError("tensorrt: expected an ONNX file as model, found none")
     built = build_engine(trt, NAME, model, settings, device)
-    log = make_log(trt)
-    runtime = trt.Runtime(log)
-    inspected = inspect(trt, deserialize(trt, runtime, built.plan, log=log, where=str(model)))
     facts = dict(built.facts)
     try:
-        facts["convolutions"] = count_convolutions(read_inspector(inspected))
+        layers = read_inspector(inspect_plan(trt, built.plan, settings, where=str(model)))
+        facts.update(convolutions=count_convolutions(layers), dla_layers=count_dla_layers(layers))
     except UserError as error:
         # A version with another description of layers still runs them.
         facts["inspector"] = str(error)

@@ -102,19 +102,25 @@ def read_clip(path: Path) -> Clip:
     return clip
 
 
-def frame_sizes(clips: Sequence[Path]) -> Dict[str, List[int]]:
-    """Return sizes [height, width] of the LR frames of some clips.
+def frame_sizes(clips: Sequence[Path], known: Sequence[Sequence[int]] = ()) -> Dict[str, List[int]]:
+    """Return sizes [height, width] of the LR frames of some clips, by their indices or `known`, one a clip.
 
-    They are `smallest` and `largest` on each side, and `tuned`, the largest of the most frequent.
+    They are `smallest` and `largest` on each side, and `tuned`, the size that most clips have most of; of
+    several the largest.
     """
-    shapes = [shape for path in clips for shape in read_clip(path).lr_shapes]
-    heights, widths = zip(*shapes)
-    tuned = max(set(shapes), key=lambda shape: (shapes.count(shape), shape))
+    each = [[(height, width)] for height, width in known] + [read_clip(path).lr_shapes for path in clips]
+    heights, widths = zip(*(shape for shapes in each for shape in shapes))
+    tuned = _most_frequent([_most_frequent(shapes) for shapes in each])
     return {
         "smallest": [min(heights), min(widths)],
         "tuned": list(tuned),
         "largest": [max(heights), max(widths)],
     }
+
+
+def _most_frequent(shapes: Sequence[Tuple[int, int]]) -> Tuple[int, int]:
+    """Return the most frequent size, of several the largest."""
+    return max(set(shapes), key=lambda shape: (shapes.count(shape), shape))
 
 
 def open_clip_frames(path: Path, shapes: List[Tuple[int, int]]) -> Frames:

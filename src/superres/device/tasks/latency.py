@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
@@ -18,6 +18,7 @@ from superres.device.frames.files import Frames, read_frame
 from superres.device.job import MAPPING, NUMBER, Job
 from superres.device.machine.disturbance import OthersMeter, describe_load
 from superres.device.machine.facts import peak_memory_bytes
+from superres.device.machine.power import PowerLog
 from superres.device.runtimes.base import Session
 from superres.device.tasks.engine import Engine, open_arm, open_clip_frames, read_clip
 from superres.device.timing.ratios import OWN, REFERENCE, block_cost, median_ratio
@@ -148,7 +149,8 @@ def _time_arm(job: Job, lr: Frames, plan: Plan) -> tuple[dict[str, Any], list[Ro
             partner = None
         first = time_frame(session, read_frame(lr, 0))
         meter = OthersMeter([partner.process] if partner else [])
-        warmup, rows = measure(session, lr, plan, f"measure_latency {job.label}", partner)
+        power = stack.enter_context(PowerLog())
+        warmup, rows = measure(session, lr, plan, f"measure_latency {job.label}", partner, power=power)
         disturbance = meter.read()
     _say_few_frames(job, len(lr), warmup)
     facts = {
@@ -163,6 +165,7 @@ def _time_arm(job: Job, lr: Frames, plan: Plan) -> tuple[dict[str, Any], list[Ro
         "device_memory_bytes": session.device_memory_bytes(),
         "session": session.facts(),
         "disturbance": disturbance._asdict() if disturbance else None,
+        "power": power.summary,
     }
     return facts, rows
 
@@ -174,11 +177,18 @@ def write_empty(outputs: Outputs) -> dict[str, Any]:
 
 
 def measure(
-    session: Session, lr: Frames, plan: Plan, label: str, partner: Partner | None = None
+    session: Session,
+    lr: Frames,
+    plan: Plan,
+    label: str,
+    partner: Partner | None = None,
+    *,
+    power: PowerLog | None = None,
 ) -> tuple[Warmup, list[Row]]:
     """Time single frames through the clip, over and over, in blocks that alternate with a partner's.
 
-    Returns the warm-up, and the frames timed after it in their order.
+    `power` learns when the session's own frames run, after the warm-up. Returns the warm-up, and the frames
+    timed after it in their order.
     """
     with no_garbage_collection():
         started = time.perf_counter()
@@ -191,13 +201,19 @@ def measure(
             partner.block(0, min(seconds, plan.warmup_seconds) / 2)
         expected = plan.expected_iterations(seconds / len(frames))
         with Progress(label, expected) as progress:
-            rows = _time_in_turn(session, lr, plan, partner, progress)
+            rows = _time_in_turn(session, lr, plan, partner, progress, power=power)
             progress.total = progress.done
     return warmup, rows
 
 
 def _time_in_turn(
-    session: Session, lr: Frames, plan: Plan, partner: Partner | None, progress: Progress
+    session: Session,
+    lr: Frames,
+    plan: Plan,
+    partner: Partner | None,
+    progress: Progress,
+    *,
+    power: PowerLog | None,
 ) -> list[Row]:
     rows: list[Row] = []
     ratios: list[float] = []
@@ -217,7 +233,8 @@ def _time_in_turn(
         turns = (OWN, REFERENCE) if number % 2 == 0 else (REFERENCE, OWN)
         for arm in turns:
             if arm == OWN:
-                timed = time_block(session, lr, own, for_seconds(plan.block_seconds))
+                with power.own() if power else nullcontext():
+                    timed = time_block(session, lr, own, for_seconds(plan.block_seconds))
                 own += len(timed)
                 own_seconds += sum(each.interval_ms or each.end_to_end_ms for each in timed) / 1000
                 if partner:

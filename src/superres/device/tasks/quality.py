@@ -1,4 +1,4 @@
-"""The task `measure_quality`: squared errors and PSNR of every frame of a clip."""
+"""The task `measure_quality`: squared errors, PSNR and SSIM of every frame of a clip."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from superres.device.base.outputs import Outputs, write_csv
 from superres.device.base.progress import Progress
 from superres.device.frames.files import Frames
 from superres.device.frames.psnr import PsnrProtocol, mean_squared_errors, psnr
+from superres.device.frames.ssim import ssim_y
 from superres.device.job import MAPPING, NUMBER, TEXT, Job
 from superres.device.runtimes.base import Session
 from superres.device.tasks.engine import open_arm, open_clip_frames, read_clip
@@ -22,7 +23,10 @@ INPUTS = ("engine", "engine_record", "hr", "lr", "clip")
 OUTPUTS = ("quality", "record", "[sample]")
 SETTINGS = {"luma": TEXT, "border": NUMBER, "[sample_frame]": NUMBER, "[options]": MAPPING}
 
-HEADER = ("frame", "name", "height", "width", "mse", "psnr_db", "mse_y", "psnr_y_db")
+HEADER = (
+    *("frame", "name", "height", "width", "mse", "psnr_db", "mse_y", "psnr_y_db", "ssim_y"),
+    *("darkest", "brightest"),
+)
 
 
 def run(job: Job, outputs: Outputs) -> dict[str, Any]:
@@ -31,7 +35,8 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     `total_seconds` covers reading, upscaling and comparing frames and writing the results;
     `runtime_seconds` is the runtime's part of it. `open_seconds`, not included, is the time to import
     the runtime and open the engine. The settings `luma` and `border` are those of `PsnrProtocol`.
-    `sample_frame` is the upscaled frame that the output `sample` keeps.
+    `sample_frame` is the upscaled frame that the output `sample` keeps. SSIM is empty for frames that are
+    smaller than its window. `darkest` and `brightest` are the least and the largest level of the picture.
     """
     protocol = PsnrProtocol(job.settings["luma"], int(job.settings["border"]))
     clip = read_clip(Path(job.inputs["clip"]))
@@ -47,7 +52,9 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
         runtime_seconds += seconds
         name = clip.names[index]
         where = f"clip {clip.name}, frame {name}"
-        rows.append((index, name, *compare_frame(hr[index], upscaled, protocol, where)))
+        compared = compare_frame(hr[index], upscaled, protocol, where)
+        levels = int(upscaled.min()), int(upscaled.max())
+        rows.append((index, name, *compared, ssim_y(hr[index], upscaled, protocol), *levels))
         hr.forget()
         if index == kept:
             _write_sample(outputs["sample"], upscaled)

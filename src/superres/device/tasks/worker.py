@@ -1,6 +1,5 @@
 """Run one job on this machine."""
 
-import errno
 import os
 import signal
 import sys
@@ -11,9 +10,11 @@ from types import FrameType
 from typing import Any, Dict, List, Optional
 
 from superres.device.base.errors import USER_ERROR, UnsupportedError, UserError
+from superres.device.base.garbage import spare_imports
 from superres.device.base.outputs import Outputs, write_json
+from superres.device.base.room import NO_ROOM, room_error
 from superres.device.job import Job
-from superres.device.machine.jetson import PowerLog, check_state, read_state, throttling
+from superres.device.machine.jetson import check_state, read_state, throttling
 from superres.device.tasks import load_task
 from superres.device.tasks.engine import base_record
 
@@ -29,33 +30,30 @@ def run_job(job: Job) -> None:
     task = load_task(job.task)
     before = read_state()
     check_state(before, job.conditions, f"before {job.task}")
-    power = PowerLog()
     started = time.perf_counter()
     with Outputs(job.outputs) as outputs:
         try:
-            with power:
-                status, facts = "ok", task.run(job, outputs)
+            status, facts = "ok", task.run(job, outputs)
         except UnsupportedError as error:
             status, facts = f"not run: {error}", task.write_empty(outputs)
         seconds = time.perf_counter() - started
-        device = _device_facts(job, before, power)
+        device = _device_facts(job, before)
         write_json(outputs["record"], {**base_record(job, seconds), "status": status, **device, **facts})
 
 
-def _device_facts(job: Job, before: Dict[str, Any], power: PowerLog) -> Dict[str, Any]:
+def _device_facts(job: Job, before: Dict[str, Any]) -> Dict[str, Any]:
     """Return the record's facts of the device's state; raises UserError if conditions aren't met."""
     after = read_state()
     check_state(after, job.conditions, f"after {job.task}")
-    slowed = throttling(before, after)
-    if slowed:
-        events = ", ".join(f"{name} {count} times" for name, count in slowed.items())
-        sys.stderr.write(f"warning: {job.label}: the device slowed itself down: {events}\n")
+    limited = throttling(before, after)
+    if limited:
+        events = ", ".join(f"{name} {count} times" for name, count in limited.items())
+        sys.stderr.write(f"warning: {job.label}: the device may have slowed itself down: {events}\n")
     return {
         "conditions": job.conditions,
         "state_before": before,
         "state_after": after,
-        "throttled": slowed,
-        "power": power.summary,
+        "throttled": limited,
     }
 
 
@@ -65,6 +63,7 @@ def main(arguments: List[str]) -> int:
     With `--with-stdin` it stops when its standard input ends, that is, when its parent is gone.
     """
     signal.signal(signal.SIGTERM, _stop)
+    spare_imports()
     if "--with-stdin" in arguments:
         arguments = [argument for argument in arguments if argument != "--with-stdin"]
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
@@ -76,12 +75,9 @@ def main(arguments: List[str]) -> int:
         sys.stderr.write(f"error: {error}\n")
         return USER_ERROR
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in NO_ROOM:
             raise
-        reason = os.strerror(error.errno).lower()
-        sys.stderr.write(
-            f"error: outputs: expected room for them on the disk, found none ({reason}); free some\n"
-        )
+        sys.stderr.write(f"error: {room_error('outputs', os.strerror(error.errno).lower())}\n")
         return USER_ERROR
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

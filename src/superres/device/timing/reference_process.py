@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Type
 
 from superres.device.base.errors import UnsupportedError, UserError
+from superres.device.base.garbage import spare_imports
 from superres.device.tasks.engine import Engine, open_clip_frames, read_clip
 from superres.device.timing.timing import Timed, for_seconds, no_garbage_collection, rest, time_block
 
@@ -79,6 +80,7 @@ def _serve(engine: Engine, lr: Path, clip: Path, pipe: Connection) -> None:
     """Open the engine, then time a block of frames for every message, until the pipe ends."""
     # Ctrl-C is meant for the process that started this one, which then ends the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    spare_imports()
     try:
         frames = open_clip_frames(lr, read_clip(clip).lr_shapes)
         session, facts = engine.open(frames.shapes)

@@ -96,6 +96,36 @@ class GraphEditor:
         values = [numpy_helper.to_array(tensor) for tensor in tensors]
         return values[0].item() if values and values[0].size == 1 else None
 
+    def round_once(self) -> None:
+        """Remove the Q/DQ pair before each ReLU that an equal one follows; onnxruntime alone needs both.
+
+        Rounding and limiting give the same before and after the ReLU, since 0 is a level.
+        """
+        for relu in [node for node in self._nodes if node.op_type == "Relu"]:
+            self._round_once(relu)
+
+    def _round_once(self, relu: onnx.NodeProto) -> None:
+        last, after = self.writer(relu.input[0]), self.readers(relu.output[0])
+        first = (
+            self.writer(last.input[0]) if last is not None and last.op_type == "DequantizeLinear" else None
+        )
+        if last is None or first is None or first.op_type != "QuantizeLinear" or len(after) != 1:
+            return
+        alone = len(self.readers(first.output[0])) == len(self.readers(relu.input[0])) == 1
+        if alone and self._grid(first) is not None and self._grid(first) == self._grid(after[0]):
+            relu.input[0] = first.input[0]
+            for node in (last, first):
+                self._remove(node)
+
+    def _grid(self, node: onnx.NodeProto) -> tuple[float, int, int] | None:
+        """Return scale, zero-point and type of a QuantizeLinear with one scale, both constant; else None."""
+        if node.op_type != "QuantizeLinear" or len(node.input) < 3:
+            return None
+        scale, zero = self.constant(node.input[1]), self.initializer(node.input[2])
+        if scale is None or zero is None:
+            return None
+        return scale, int(numpy_helper.to_array(zero)), zero.data_type
+
     def add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """Append a node; return the name of its output."""
         name = output if output == OUTPUT else f"{PREFIX}/{output}"

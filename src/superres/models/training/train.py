@@ -36,6 +36,7 @@ from superres.models.training.collapsible import collapse, use_training_form
 from superres.models.training.noisy import magnitudes, set_magnitudes, set_noise
 from superres.models.training.optimizer import MatrixSoap
 from superres.models.training.record import LogRow, TrainingRecord, write_log, write_record
+from superres.models.training.teacher import Teaching
 from superres.models.weights import save_weights
 
 
@@ -44,6 +45,7 @@ def train_model(
     settings: TrainingSettings,
     network: NetworkSettings | None = None,
     *,
+    teacher: Teaching | None = None,
     training: Path,
     validation: Path,
     weights_out: Path,
@@ -57,14 +59,17 @@ def train_model(
     resumes from `checkpoint`, next to its unfinished log; both are deleted at the end. With one thread it
     gives the same bits as without the interruption (see `TrainingSettings`). Networks for luma train on
     luma, the others on RGB. The weights are the average over the steps, of plain kernels. `network` has the
-    architecture of a model that isn't built in. Raises UserError for an unknown model, sets that don't fit, a
-    checkpoint of another training, and a training that diverges.
+    architecture of a model that isn't built in; a `teacher` gives its share of the loss. Raises UserError for
+    an unknown model, sets or a teacher that don't fit, a checkpoint of another training, and a training that
+    diverges.
     """
     unfinished_log = checkpoint.with_suffix(".csv")
     torch.set_num_threads(settings.threads)
     keep_freed_memory()
-    trainer = Trainer(model, settings, open_pairs(training), open_pairs(validation), network)
+    trainer = Trainer(model, settings, open_pairs(training), open_pairs(validation), network, teacher=teacher)
     identity = training_identity(model, trainer.architecture, settings, training, validation)
+    if teacher is not None:
+        identity |= teacher.identity
     if checkpoint.is_file():
         trainer.restore(load_checkpoint(checkpoint, identity))
     with tqdm(
@@ -119,6 +124,8 @@ class Trainer:
         training: Pairs,
         validation: Pairs,
         network: NetworkSettings | None = None,
+        *,
+        teacher: Teaching | None = None,
     ):
         check_patches(training, settings.patches)
         torch.manual_seed(settings.seed)
@@ -136,6 +143,10 @@ class Trainer:
             self.network.parameters(), settings.learning_rate, settings.precondition_every
         )
         self.average = AveragedModel(self.plain, avg_fn=partial(moving_average, settings.ema_decay))
+        if (teacher and teacher.keys) != settings.teacher:
+            raise ValueError(f"expected the teacher {settings.teacher}, found {teacher}")
+        self.teacher = None if teacher is None else teacher.open(self.network)
+        self.teacher_share = 0.0 if teacher is None else teacher.keys.share
         self.commit = code_commit()
         self.step = 0
         self.rows: list[LogRow] = []
@@ -145,15 +156,21 @@ class Trainer:
 
     def advance(self) -> None:
         """Take one step. Raises UserError if its loss or the weights after it are not finite."""
+        settings = self.settings
         self.step += 1
-        self.optimizer.set_learning_rate(self.settings.learning_rate_at(self.step))
+        self.optimizer.set_learning_rate(settings.learning_rate_at(self.step))
         # The noise, as the batch, depends on seed and step alone.
-        torch.manual_seed(self.settings.seed << 32 | self.step)
+        torch.manual_seed(settings.seed << 32 | self.step)
         low, high = self._draw()
-        objective = self.settings.objective_at(self.step)
+        objective = settings.objective_at(self.step)
         loss_of = functional.l1_loss if objective == "l1" else functional.mse_loss
         with parametrize.cached():
-            loss = loss_of(self.network.trunk(low), high)
+            image = self.network.trunk(low)
+        loss = loss_of(image, high)
+        if self.teacher is not None:
+            with torch.no_grad():
+                taught = self.teacher.trunk(low)
+            loss = torch.lerp(loss, loss_of(image, taught), self.teacher_share)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -244,7 +261,7 @@ class Trainer:
 
 
 def psnr_y_db(upscaled: np.ndarray, reference: np.ndarray) -> float:
-    """Return PSNR of luma in dB for uint8 H x W x 3 RGB frames, infinite for equal ones."""
+    """Return PSNR of luma in dB for uint8 H x W x 3 RGB frames, at most CAP_DB."""
     return psnr(mean_squared_errors(reference, upscaled, LITERATURE)[1])
 
 

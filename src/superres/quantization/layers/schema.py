@@ -26,7 +26,7 @@ _LAYERS = r"^(none|[A-Za-z0-9_./:-]+( [A-Za-z0-9_./:-]+)*)$"
 
 
 def _psnr(description: str) -> dy.Float64:
-    return dy.Float64(allow_inf=True, description=description)
+    return dy.Float64(description=description)
 
 
 def _float_layers() -> dy.String:

@@ -1,5 +1,6 @@
 """Write the ranges of a calibration: a small JSON, and a TensorRT calibration cache."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,15 @@ from superres.device.base.outputs import Outputs, sha256_file
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
 from superres.quantization.ranges import methods
 from superres.quantization.ranges.cache import format_cache, read_cache, select_ranges
+from superres.quantization.ranges.histogram import Statistics
 from superres.quantization.ranges.observation import Observed, read_observed
 from superres.quantization.ranges.record import Ranges, TensorRange, ranges_text
 from superres.quantization.settings import METHODS, TOOLS, CalibrationSettings
+
+_MANY_CLIPPED = 0.01
+"""Share of a tensor's values beyond its range from which on there is a note."""
+_TOO_MANY_CLIPPED = 0.1
+"""Share of a tensor's values beyond its range from which on photographs are refused."""
 
 
 def calibrate_ranges(
@@ -66,19 +73,41 @@ def _write(ranges: Ranges, digest: str, ranges_out: Path, cache_out: Path) -> No
 
 
 def measured_ranges(seen: Observed, settings: CalibrationSettings) -> Ranges:
-    """Return the ranges of a method with images; raises UserError for constant tensors."""
+    """Return the ranges of a method with images.
+
+    A tensor with many values beyond its range gets a note, also on the terminal. Raises UserError for
+    constant tensors, and for photographs that a method clips nearly everywhere.
+    """
     seen.require_spread(f"calibration {settings.name}")
     tensors, notes = {}, {}
     for name, statistics in seen.tensors.items():
         choice = getattr(methods, settings.method)(statistics, settings)
         tensors[name] = TensorRange(statistics.low, statistics.high, choice.amax)
+        clipped = _clipped(statistics, choice.amax, f"calibration {settings.name}: tensor {name}", seen)
         if statistics.low == statistics.high:
             notes[name] = f"{statistics.low} everywhere, as the data is"
+        elif clipped is not None:
+            notes[name] = clipped
         elif choice.note is not None:
             notes[name] = choice.note
         elif np.float32(choice.amax / INT8_MAX) == np.float32(1 / INT8_MAX):
             notes[name] = "the scale of 1.0, as for any images with a white pixel"
     return Ranges(tensors, _origin(settings, seen.data, seen.images, notes))
+
+
+def _clipped(statistics: Statistics, amax: float, where: str, seen: Observed) -> str | None:
+    """Return a note on a range that many values exceed, None for others; see `measured_ranges`."""
+    share = statistics.beyond(amax)
+    if share <= _MANY_CLIPPED:
+        return None
+    found = f"{100 * share:.3g} % of the values other than zero are beyond {amax:.4g} and clipped"
+    if share > _TOO_MANY_CLIPPED and not seen.is_random:
+        raise UserError(
+            f"{where}: expected a range for nearly all values of {seen.images} images, found that {found}; "
+            "take more or other images, or another method, such as minmax"
+        )
+    print(f"note: {where}: {found}", file=sys.stderr)
+    return found
 
 
 def _fixed(graph: onnx.ModelProto, names: Sequence[str], settings: CalibrationSettings) -> Ranges:

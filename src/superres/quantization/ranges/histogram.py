@@ -45,6 +45,14 @@ class Statistics:
         """Number of values."""
         return int(self.counts.sum())
 
+    def beyond(self, amax: float) -> float:
+        """Return the share of the values that are larger than `amax`, of those that aren't zero.
+
+        The bin of `amax` doesn't count. The first bin counts as zeros, which every range holds.
+        """
+        first = math.floor(amax / self.width) + 1
+        return int(self.counts[first:].sum()) / max(int(self.counts[1:].sum()), 1)
+
 
 def measure(values: np.ndarray, low: float, high: float, pool: Executor, workers: int) -> Statistics:
     """Return statistics of finite float32 values of any shape, binned in `workers` parts by a pool."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -45,6 +46,11 @@ class Observed:
     data: Mapping[str, Any]
     images: int
     tensors: Mapping[str, Statistics]
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the data is a dummy, which no photograph need look like."""
+        return self.data.get("type") == "random"
 
     @property
     def constant(self) -> bool:
@@ -119,7 +125,7 @@ def read_observed(path: Path, images: int | None = None) -> Observed:
                     f"{', '.join(map(str, kept))}; observe the activations again"
                 )
             parts = _read_parts(arrays, facts["names"], kept.index(count) + 1)
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile, zlib.error) as error:
         raise UserError(
             f"{path}: expected statistics of activations, found something else: {error!r}"
         ) from error

@@ -31,7 +31,7 @@ from superres.quantization.steps.base import (
 )
 from superres.quantization.steps.bias import bias_name, refuse_after
 
-_RIDGE = 1e-4
+_RIDGE = 1e-2
 """Weight of the distance from the float weights, as a share of the inputs' mean variance."""
 
 
@@ -109,8 +109,10 @@ def _draw(random: np.random.Generator, size: tuple[int, ...], pixels: int) -> tu
 
 @dataclass(frozen=True)
 class _Window:
-    """The window of its input that a convolution reads for one pixel."""
+    """The window of its input that a convolution reads for one pixel, `down` and `across` from the next."""
 
+    down: int
+    across: int
     height: int
     width: int
     top: int
@@ -120,10 +122,10 @@ class _Window:
 
     @classmethod
     def of(cls, graph: onnx.ModelProto, convolution: Convolution) -> "_Window":
-        """Return the window of a convolution; raises UserError for strides, dilations, groups."""
+        """Return the window of a convolution; raises UserError for dilations and groups."""
         node = writer(graph, convolution.result)
         found = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        plain = {"strides": [1, 1], "dilations": [1, 1], "group": 1, "auto_pad": b"NOTSET"}
+        plain = {"dilations": [1, 1], "group": 1, "auto_pad": b"NOTSET"}
         for name, value in plain.items():
             if found.get(name, value) != value:
                 raise UserError(
@@ -131,13 +133,14 @@ class _Window:
                     f"{found[name]}"
                 )
         kernel = read_initializers(graph)[convolution.weights].shape[2:]
-        return cls(*kernel, *found.get("pads", [0, 0, 0, 0]))
+        return cls(*found.get("strides", [1, 1]), *kernel, *found.get("pads", [0, 0, 0, 0]))
 
     def patches(self, data: np.ndarray, where: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """Return the windows of I x H x W at some output pixels, N x (I * kh * kw), float64."""
         padded = np.pad(data, ((0, 0), (self.top, self.bottom), (self.left, self.right)))
         windows = np.lib.stride_tricks.sliding_window_view(padded, (self.height, self.width), axis=(1, 2))
-        return windows[:, where[0], where[1]].swapaxes(0, 1).reshape(len(where[0]), -1).astype(np.float64)
+        chosen = windows[:, where[0] * self.down, where[1] * self.across]
+        return chosen.swapaxes(0, 1).reshape(len(where[0]), -1).astype(np.float64)
 
 
 class _Normal:

@@ -36,35 +36,59 @@ def apply(state: State, job: StepJob) -> State:
     passes positive factors. The ranges are measured again, by the calibration's method on its images. Raises
     UserError if no two convolutions follow each other, and after any other step.
     """
-    if state.ranges.steps:
-        raise UserError(
-            "step equalize: expected it right after the calibration, which it repeats, "
-            f"found {state.ranges.steps[-1]['step']} before it"
-        )
-    pairs = list(_pairs(state.graph))
-    if not pairs:
-        raise UserError("step equalize: expected two convolutions with a ReLU between them, found none")
+    refuse_late(state, "equalize")
+    pairs = consecutive_pairs(state, "equalize")
     graph = copy_graph(state.graph)
-    values = {name: value.astype(np.float64) for name, value in read_initializers(graph).items()}
-    factors = {first.layer: np.ones(values[first.weights].shape[0]) for first, _ in pairs}
+    weights = {name: value.astype(np.float64) for name, value in read_initializers(graph).items()}
+    factors = {first.layer: np.ones(weights[first.weights].shape[0]) for first, _ in pairs}
     for _ in range(_SWEEPS):
         moved = 0.0
         for first, second in pairs:
-            scales = _scales(values[first.weights], values[second.weights])
-            values[first.weights] /= scales[:, None, None, None]
-            values[bias_name(graph, first)] /= scales
-            values[second.weights] *= scales[None, :, None, None]
+            scales = _scales(weights[first.weights], weights[second.weights])
+            weights[first.weights] /= scales[:, None, None, None]
+            weights[second.weights] *= scales[None, :, None, None]
             factors[first.layer] *= scales
             moved = max(moved, float(np.abs(np.log(scales)).max()))
         if moved < _ENOUGH:
             break
-    names = {name for first, second in pairs for name in (first.weights, second.weights)}
-    names |= {bias_name(graph, first) for first, _ in pairs}
-    replace_initializers(graph, {name: values[name] for name in names})
+    for first, second in pairs:
+        scale_channels(graph, first, second, factors[first.layer])
     spread = {layer: [float(scales.min()), float(scales.max())] for layer, scales in factors.items()}
-    ranges = _measure_again(graph, job)
+    ranges = measure_again(graph, job, "equalize")
     kept = replace(state.ranges, tensors=ranges.tensors, origin={**state.ranges.origin, **ranges.origin})
     return State(graph, kept, {"scales": spread})
+
+
+def refuse_late(state: State, step: str) -> None:
+    """Raise UserError for a step that repeats the calibration and comes after another step."""
+    if state.ranges.steps:
+        raise UserError(
+            f"step {step}: expected it right after the calibration, which it repeats, "
+            f"found {state.ranges.steps[-1]['step']} before it"
+        )
+
+
+def consecutive_pairs(state: State, step: str) -> list[tuple[Convolution, Convolution]]:
+    """Return the pairs of convolutions with only a ReLU between them; raises UserError for none."""
+    pairs = list(_pairs(state.graph))
+    if not pairs:
+        raise UserError(f"step {step}: expected two convolutions with a ReLU between them, found none")
+    return pairs
+
+
+def scale_channels(graph: onnx.ModelProto, first: Convolution, second: Convolution, by: np.ndarray) -> None:
+    """Divide the channels between two convolutions by some factors, and multiply by them in the second."""
+    values = read_initializers(graph)
+    bias = bias_name(graph, first)
+    after = values[second.weights].astype(np.float64) * by[None, :, None, None]
+    replace_initializers(
+        graph,
+        {
+            first.weights: values[first.weights].astype(np.float64) / by[:, None, None, None],
+            bias: values[bias].astype(np.float64) / by,
+            second.weights: after,
+        },
+    )
 
 
 def _pairs(graph: onnx.ModelProto) -> Iterator[tuple[Convolution, Convolution]]:
@@ -88,11 +112,11 @@ def _scales(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.sqrt(np.divide(before, after, out=np.ones_like(before), where=used))
 
 
-def _measure_again(graph: onnx.ModelProto, job: StepJob) -> Ranges:
+def measure_again(graph: onnx.ModelProto, job: StepJob, step: str) -> Ranges:
+    """Return the ranges of a changed graph by the calibration's method on its images."""
     with TemporaryDirectory(prefix="superres-") as folder:
-        path, observed = Path(folder, "equalized.onnx"), Path(folder, "observed.npz")
+        path, observed = Path(folder, "changed.onnx"), Path(folder, "observed.npz")
         path.write_bytes(graph.SerializeToString(deterministic=True))
-        observe_activations(
-            path, job.images("equalize"), observed, model=f"{job.model} equalized", threads=job.threads
-        )
+        images = job.images(step)
+        observe_activations(path, images, observed, model=f"{job.model} {step}", threads=job.threads)
         return measured_ranges(read_observed(observed, job.calibration.images), job.calibration)

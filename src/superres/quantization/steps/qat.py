@@ -18,7 +18,7 @@ from superres.models.training.batches import orient
 from superres.quantization.ranges.calibration import FrameFile, open_images
 from superres.quantization.settings import Qat
 from superres.quantization.steps.base import State, StepJob
-from superres.quantization.steps.trainable import TrainableChain
+from superres.quantization.trainable import TrainableChain
 
 _JUDGED = 64
 """Number of patches for the error before and after; no step of a training draws them."""

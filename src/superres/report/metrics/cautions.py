@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from superres.csv_rows import Row
+from superres.device.frames.psnr import psnr
 from superres.report.metrics.operations import Operations, executed_convolutions
-from superres.report.metrics.relative import loss_of
+from superres.report.metrics.relative import fp32_of, loss_of
 from superres.report.metrics.speed import processor_of
 
 _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
@@ -27,7 +28,18 @@ FAR_OFF = "far off: "
 FAR_MARK = "!"
 """Mark after the PSNR of such an arm."""
 
+SATURATED = "saturated: "
+"""Start of cautions about levels that a picture doesn't reach."""
+
+SATURATED_MARK = "^"
+"""Mark after the PSNR of such an arm."""
+
+_ONE_LEVEL_DB = psnr(1.0)
+_LEVELS = 5
+"""Levels that white may be darker, or black brighter, than in FP32."""
+
 _BASELINE = "bicubic"
+_JUDGED_BY = "psnr_of_mean_db"
 _LOOK = "look at the arm's sample before its figures"
 
 
@@ -54,6 +66,7 @@ def find_cautions(
         *(NOISY + reason for reason in _noise(row, latency, noise)),
         *_timing(latency),
         *_arithmetic(row["precision"], engine.get("facts", {}), operations),
+        *_memory(engine.get("facts", {})),
         *_processor(row, engine.get("facts", {}), latency),
     ]
 
@@ -85,11 +98,25 @@ def _timing(latency: Mapping[str, Any]) -> list[str]:
 
 
 def _arithmetic(precision: str, facts: Mapping[str, Any], operations: Operations | None) -> list[str]:
-    int8, _ = executed_convolutions(facts)
-    if operations is None or int8 is None or not precision.startswith("int8-"):
+    int8, convolutions = executed_convolutions(facts)
+    if operations is None or not precision.startswith("int8-"):
         return []
+    if int8 is None:
+        told = "the runtime doesn't tell in which types its convolutions run"
+        return [told] if convolutions or facts.get("inspector") else []
     wanted = operations.quantized_convolutions or operations.convolutions
     return [f"{wanted - int8} of {wanted} quantised convolutions run in float"] if int8 < wanted else []
+
+
+def _memory(facts: Mapping[str, Any]) -> list[str]:
+    memory = facts.get("memory") or {}
+    skipped, free = memory.get("skipped_kernels"), memory.get("device_free_bytes")
+    if not skipped:
+        return []
+    told = f", {free / 1e9:.1f} GB were free" if free is not None else ""
+    return [
+        f"the engine's builder skipped {skipped} kernels for lack of memory{told}: free some, build again"
+    ]
 
 
 def _processor(row: Row, facts: Mapping[str, Any], latency: Mapping[str, Any]) -> list[str]:
@@ -107,34 +134,63 @@ def _processor(row: Row, facts: Mapping[str, Any], latency: Mapping[str, Any]) -
     return found
 
 
-def with_far_off(rows: Sequence[Row], far_db: float) -> list[dict[str, Any]]:
-    """Return the rows of `metrics.csv` with a caution for each arm whose picture is far off.
+def with_doubts(rows: Sequence[Row], far_db: float) -> list[dict[str, Any]]:
+    """Return the rows of `metrics.csv` or `evaluation.csv` with cautions about pictures.
 
     A picture is far off if its PSNR is below that of bicubic on the same clip, preferably on the same target,
-    or more than `far_db` below that of `fp32_of`.
+    or more than `far_db` below that of `fp32_of`. This PSNR is that of the mean squared error, where an exact
+    frame weighs nothing: bicubic makes each black frame exact, which says nothing of a network. An error
+    below one level is never far off. A picture is saturated if it lacks the white or black that FP32 reaches.
     """
     return [_judged(row, rows, far_db) for row in rows]
+
+
+def marks(row: Row) -> str:
+    """Return the marks after the PSNR of an arm; empty without cautions about its picture."""
+    found = row["cautions"] or ""
+    return "".join(mark for start, mark in PICTURE_MARKS.items() if start in found)
+
+
+PICTURE_MARKS = {FAR_OFF: FAR_MARK, SATURATED: SATURATED_MARK}
+"""The mark of each kind of caution about a picture."""
 
 
 def _judged(row: Row, rows: Sequence[Row], far_db: float) -> dict[str, Any]:
     if row["status"] != "ok" or row["model"] == _BASELINE:
         return dict(row)
+    cautions = [*filter(None, [row.get("cautions")]), *_far_off(row, rows, far_db), *_saturated(row, rows)]
+    return {**row, "cautions": "; ".join(cautions) or None}
+
+
+def _far_off(row: Row, rows: Sequence[Row], far_db: float) -> list[str]:
+    own = row[_JUDGED_BY]
+    if own >= _ONE_LEVEL_DB:
+        return []
     found = []
     bicubic = _bicubic_of(row, rows)
-    if bicubic is not None and row["psnr_db"] < bicubic:
-        found.append(f"{bicubic - row['psnr_db']:.2f} dB below bicubic")
-    lost = loss_of(row, rows, "psnr_db")
+    if bicubic is not None and own < bicubic:
+        found.append(f"{bicubic - own:.2f} dB below bicubic")
+    lost = loss_of(row, rows, _JUDGED_BY)
     if lost is not None and lost > far_db:
         found.append(f"{lost:.2f} dB below FP32")
-    if not found:
-        return dict(row)
-    caution = f"{FAR_OFF}{' and '.join(found)}, {_LOOK}"
-    return {**row, "cautions": "; ".join(filter(None, [row.get("cautions"), caution]))}
+    return [f"{FAR_OFF}{' and '.join(found)}, {_LOOK}"] if found else []
+
+
+def _saturated(row: Row, rows: Sequence[Row]) -> list[str]:
+    fp32 = fp32_of(row, rows)
+    if fp32 is None:
+        return []
+    found = []
+    if fp32["brightest"] - row["brightest"] > _LEVELS:
+        found.append(f"its brightest level is {row['brightest']}, that of FP32 {fp32['brightest']}")
+    if row["darkest"] - fp32["darkest"] > _LEVELS:
+        found.append(f"its darkest level is {row['darkest']}, that of FP32 {fp32['darkest']}")
+    return [f"{SATURATED}{' and '.join(found)}"] if found else []
 
 
 def _bicubic_of(row: Row, rows: Sequence[Row]) -> float | None:
     found = {
-        other["target"]: other["psnr_db"]
+        other["target"]: other[_JUDGED_BY]
         for other in rows
         if (other["model"], other["clip"], other["status"]) == (_BASELINE, row["clip"], "ok")
     }

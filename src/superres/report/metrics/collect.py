@@ -1,5 +1,6 @@
 """Collect the raw figures of all arms in `metrics.csv`, or their quality alone in `evaluation.csv`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,19 +8,20 @@ from typing import Any
 
 import polars as pl
 
-from superres.csv_rows import write_rows
+from superres.csv_rows import read_columns, write_rows
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json, sha256_file
 from superres.device.frames.psnr import psnr
 from superres.device.timing.ratios import OWN, SAME
 from superres.report.manifest import ArmOnClip, check_record
-from superres.report.metrics.cautions import NoiseLimits, find_cautions, with_far_off
+from superres.report.metrics.cautions import NoiseLimits, find_cautions, with_doubts
 from superres.report.metrics.operations import Operations, count_operations, executed_convolutions
 from superres.report.metrics.schema import Evaluation, Metrics
 from superres.report.metrics.speed import (
     LATENCY,
     MAY_BE_EMPTY,
     aggregate_speed,
+    energy_per_frame,
     paired_ratio,
     processor_of,
     reached,
@@ -36,7 +38,12 @@ _QUALITY = {
     "psnr_db": pl.Float64,
     "mse_y": pl.Float64,
     "psnr_y_db": pl.Float64,
+    "ssim_y": pl.Float64,
+    "darkest": pl.Int64,
+    "brightest": pl.Int64,
 }
+# Empty for frames that are smaller than SSIM's window.
+_NO_SSIM = ("ssim_y",)
 
 
 @dataclass(frozen=True)
@@ -61,34 +68,37 @@ def collect_metrics(
 ) -> None:
     """Write `metrics.csv`, a row per arm and clip, in the order given.
 
-    `references` are the labels of each target's reference arm, whose own ratio is 1. See `with_far_off`
+    `references` are the labels of each target's reference arm, whose own ratio is 1. See `with_doubts`
     for `far_db`. Raises UserError if a file is damaged, or contradicts the manifest's status.
     """
     counted = {
         path: count_operations(path) for path in dict.fromkeys(files.operations for files in arms) if path
     }
     rows = [_row(files, counted, references, noise) for files in arms]
-    write_rows(Metrics, with_far_off(rows, far_db), out)
+    write_rows(Metrics, with_doubts(rows, far_db), out)
 
 
-def aggregate_quality(quality: pl.DataFrame) -> dict[str, float]:
-    """Return the means over frames of PSNR and PSNR_Y [dB], from the rows of `quality.csv`."""
-    return {column: to_number(quality[column].mean()) for column in ("psnr_db", "psnr_y_db")}
+def aggregate_quality(quality: pl.DataFrame) -> dict[str, float | int | None]:
+    """Return the figures of one arm's pictures, from the rows of `quality.csv`.
+
+    `psnr_db` and `psnr_y_db` are means of the frames' values, `*_of_mean_db` the PSNR of the mean squared
+    error [dB]. `ssim_y` is the mean over the frames that have one. `exact_frames` have no error at all.
+    """
+    mse, ssim = quality["mse"], quality["ssim_y"].drop_nulls()
+    return {
+        **{column: to_number(quality[column].mean()) for column in ("psnr_db", "psnr_y_db")},
+        "psnr_of_mean_db": psnr(to_number(mse.mean())),
+        "psnr_y_of_mean_db": psnr(to_number(quality["mse_y"].mean())),
+        "ssim_y": to_number(ssim.mean()) if len(ssim) else None,
+        "exact_frames": int((mse == 0).sum()),
+        "darkest": int(to_number(quality["darkest"].min())),
+        "brightest": int(to_number(quality["brightest"].max())),
+    }
 
 
 def aggregate(quality: pl.DataFrame, latency: pl.DataFrame) -> dict[str, float | int | None]:
-    """Return the figures of one arm from the rows of `quality.csv` and `latency.csv`.
-
-    `psnr_db` is the mean of the frames' values, `*_of_mean_db` the PSNR of the mean squared error [dB].
-    See `aggregate_speed` for the others.
-    """
-    return {
-        "frames": quality.height,
-        **aggregate_quality(quality),
-        "psnr_of_mean_db": psnr(to_number(quality["mse"].mean())),
-        "psnr_y_of_mean_db": psnr(to_number(quality["mse_y"].mean())),
-        **aggregate_speed(latency),
-    }
+    """Return the figures of one arm: see `aggregate_quality` and `aggregate_speed`."""
+    return {"frames": quality.height, **aggregate_quality(quality), **aggregate_speed(latency)}
 
 
 def _row(
@@ -99,7 +109,7 @@ def _row(
 ) -> dict[str, Any]:
     manifest = read_json(files.manifest, ("status", "study", "inputs", "engine", "quality", "latency"))
     quality = read_quality(files.quality)
-    latency = _read_rows(files.latency, LATENCY, MAY_BE_EMPTY)
+    latency = read_columns(LATENCY, files.latency, may_be_empty=MAY_BE_EMPTY)
     row: dict[str, Any] = {
         **asdict(files.arm),
         "onnx_sha256": manifest["inputs"].get("onnx", {}).get("sha256"),
@@ -117,7 +127,9 @@ def _row(
     if manifest["status"] != "ok":
         return row
     operations = counted[files.operations] if files.operations else None
-    row |= aggregate(quality, latency) | _provenance(files, manifest)
+    row |= aggregate(quality, latency)
+    row |= _provenance(files, manifest, row)
+    row["timed_on"] = manifest["latency"]["clip"]
     row |= _paired(files.arm, latency, manifest["latency"], references)
     row |= _operations(files, operations, manifest, latency)
     cautions = find_cautions(row, manifest["engine"], manifest["latency"], operations, noise)
@@ -162,7 +174,7 @@ def protocol_of(record: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return {name: settings[name] for name in ("luma", "border")}
 
 
-def _provenance(files: ArmFiles, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _provenance(files: ArmFiles, manifest: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     engine, latency = manifest["engine"], manifest["latency"]
     try:
         disturbance = latency["disturbance"]
@@ -172,6 +184,7 @@ def _provenance(files: ArmFiles, manifest: Mapping[str, Any]) -> dict[str, Any]:
             "in_flight": latency["session"].get("in_flight"),
             "memory_bytes": latency["peak_memory_bytes"],
             "device_memory_bytes": latency["device_memory_bytes"],
+            "energy_mj_per_frame": energy_per_frame(latency, row),
             "other_processors": sum(disturbance.values()) if disturbance else None,
             "build_seconds": engine["build_seconds"],
             "engine_bytes": engine["engine_bytes"],
@@ -185,18 +198,15 @@ def _provenance(files: ArmFiles, manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_quality(path: Path) -> pl.DataFrame:
-    """Read an arm's `quality.csv`; raises UserError if it is damaged."""
-    return _read_rows(path, _QUALITY)
-
-
-def _read_rows(path: Path, schema: Mapping[str, Any], may_be_empty: Sequence[str] = ()) -> pl.DataFrame:
-    try:
-        frame = pl.read_csv(path, schema_overrides=schema).select(list(schema))
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: expected the columns {', '.join(schema)}, found: {reason}") from error
-    if any(frame.drop(may_be_empty).null_count().row(0)):
-        raise UserError(f"{path}: expected a value in every cell, found empty ones; measure again")
+    """Read an arm's `quality.csv`; raises UserError if it is damaged or a PSNR isn't that of its error."""
+    frame = read_columns(_QUALITY, path, may_be_empty=_NO_SSIM)
+    for name, error in (("psnr_db", "mse"), ("psnr_y_db", "mse_y")):
+        for line, (found, mse) in enumerate(frame.select(name, error).rows(), start=2):
+            if not math.isclose(found, psnr(mse), rel_tol=1e-9):
+                raise UserError(
+                    f"{path}: line {line}, column {name}: expected {psnr(mse):.6f}, as the error {mse:g} "
+                    f"beside it says, found {found:.6f}; measure again"
+                )
     return frame
 
 
@@ -209,12 +219,16 @@ class ArmQuality:
     record: Path
 
 
-def collect_evaluation(arms: Sequence[ArmQuality], downsampling: Mapping[str, str], out: Path) -> None:
+def collect_evaluation(
+    arms: Sequence[ArmQuality], downsampling: Mapping[str, str], out: Path, *, far_db: float
+) -> None:
     """Write `evaluation.csv`, a row per arm and clip, in the order given.
 
-    `downsampling` names each clip's kernel. Raises UserError if a file is damaged or belongs to another arm.
+    `downsampling` names each clip's kernel. See `with_doubts` for `far_db`. Raises UserError if a file is
+    damaged or belongs to another arm.
     """
-    write_rows(Evaluation, [_evaluation_row(files, downsampling[files.arm.clip]) for files in arms], out)
+    rows = [_evaluation_row(files, downsampling[files.arm.clip]) for files in arms]
+    write_rows(Evaluation, with_doubts(rows, far_db), out)
 
 
 def _evaluation_row(files: ArmQuality, downsampling: str) -> dict[str, Any]:
@@ -234,9 +248,10 @@ def _evaluation_row(files: ArmQuality, downsampling: str) -> dict[str, Any]:
             f"{files.quality}: expected {record['frames']} images, as in {files.record}, found "
             f"{quality.height}; measure again"
         )
+    figures = aggregate_quality(quality)
     return row | {
         "images": quality.height,
-        **aggregate_quality(quality),
+        **{name: value for name, value in figures.items() if name != "psnr_y_of_mean_db"},
         "engine_sha256": record["engine_sha256"],
         "runtime_version": record["versions"].get(files.arm.runtime),
     }

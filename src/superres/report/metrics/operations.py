@@ -75,10 +75,10 @@ def _convolutions(model: onnx.ModelProto, path: Path) -> Iterator[tuple[onnx.Nod
 
 
 def executed_convolutions(facts: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """Return the numbers of INT8 convolutions and of all, from an engine's record; None if it has none."""
-    if "convolutions" in facts:
-        types = facts["convolutions"]
-        return sum(types.get(name, 0) for name in ("i8", "u8", "Int8", "UInt8")), sum(types.values())
+    """Return the numbers of INT8 convolutions and of all, from an engine's record; None if it is unknown."""
+    if types := facts.get("convolutions"):
+        int8 = sum(types.get(name, 0) for name in ("i8", "u8", "Int8", "UInt8"))
+        return None if types.get("unknown") else int8, sum(types.values())
     if "int8_convolutions" in facts:
         return facts["int8_convolutions"], facts["int8_convolutions"] + facts["float_convolutions"]
     return None, None

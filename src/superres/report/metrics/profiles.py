@@ -13,8 +13,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from superres.csv_rows import Row, read_rows, write_rows
-from superres.device.base.errors import UserError
+from superres.csv_rows import Row, read_columns, read_rows, write_rows
 from superres.device.base.outputs import read_json
 from superres.report import labels
 from superres.report.manifest import ArmOnClip
@@ -168,11 +167,7 @@ def _rows(files: ProfileFiles) -> list[dict[str, Any]]:
 
 
 def _medians(path: Path) -> list[dict[str, Any]]:
-    try:
-        frame = pl.read_csv(path, schema_overrides=_COLUMNS).select(list(_COLUMNS))
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: expected the columns {', '.join(_COLUMNS)}, found: {reason}") from error
+    frame = read_columns(_COLUMNS, path, may_be_empty=("type", "shape", "macs", "nodes"))
     first = [pl.col(name).first() for name in ("kind", "type", "shape", "macs", "nodes")]
     return frame.group_by("layer", maintain_order=True).agg(*first, pl.col("ms").median()).to_dicts()
 

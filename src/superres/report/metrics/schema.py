@@ -6,7 +6,7 @@ import dataframely as dy
 import polars as pl
 
 from superres.csv_rows import read_rows
-from superres.device.frames.psnr import LUMAS
+from superres.device.frames.psnr import CAP_DB, LUMAS
 
 FIGURES = (
     "frames",
@@ -14,6 +14,10 @@ FIGURES = (
     "psnr_y_db",
     "psnr_of_mean_db",
     "psnr_y_of_mean_db",
+    "exact_frames",
+    "darkest",
+    "brightest",
+    "timed_on",
     "fps",
     "fps_compute",
     "latency_p50_ms",
@@ -36,11 +40,13 @@ PAIRED = ("reference", "speedup", "speedup_low", "speedup_high")
 
 MEASURED = (
     *PAIRED,
+    "ssim_y",
     "rounds",
     "in_flight",
     "enqueue_p50_ms",
     "memory_bytes",
     "device_memory_bytes",
+    "energy_mj_per_frame",
     "other_processors",
     "macs",
     "limit_ms",
@@ -50,7 +56,10 @@ MEASURED = (
 )
 """Columns that may be filled for an arm that ran, and are empty for the others."""
 
-EVALUATED = ("images", "psnr_y_db", "psnr_db", "engine_sha256", "runtime_version")
+EVALUATED = (
+    *("images", "psnr_y_db", "psnr_db", "psnr_of_mean_db", "exact_frames", "darkest", "brightest"),
+    *("engine_sha256", "runtime_version"),
+)
 """Columns of `evaluation.csv` that are filled for every arm that ran, and empty for the others."""
 
 _SHA256 = r"^[0-9a-f]{64}$"
@@ -58,7 +67,26 @@ _STATUS = r"^(ok|not run: .+)$"
 
 
 def _psnr(description: str) -> dy.Float64:
-    return dy.Float64(nullable=True, allow_inf=True, description=description)
+    return dy.Float64(nullable=True, min=0.0, max=CAP_DB, description=description)
+
+
+def _ssim(frames: str) -> dy.Float64:
+    return dy.Float64(
+        nullable=True,
+        min=-1.0,
+        max=1.0,
+        description=f"mean over {frames} of the SSIM of luma, without those smaller than its window",
+    )
+
+
+def _exact(frames: str) -> dy.Int64:
+    return dy.Int64(
+        nullable=True, min=0, description=f"{frames} without any error, which count {CAP_DB:g} dB each"
+    )
+
+
+def _level(which: str) -> dy.Int64:
+    return dy.Int64(nullable=True, min=0, max=255, description=f"{which} level of all upscaled pictures")
 
 
 def _positive(description: str) -> dy.Float64:
@@ -90,8 +118,16 @@ class Metrics(dy.Schema):
     psnr_y_db = _psnr("mean over frames of the PSNR of luma (Eq. 2)")
     psnr_of_mean_db = _psnr("PSNR of the squared error's mean over frames")
     psnr_y_of_mean_db = _psnr("the same of luma")
+    ssim_y = _ssim("frames")
+    exact_frames = _exact("frames")
+    darkest = _level("least")
+    brightest = _level("largest")
     luma = _luma()
     border = _border()
+    timed_on = dy.String(
+        nullable=True,
+        description="clip that speed was measured on: an arm is timed once for frames of one size",
+    )
     fps = _positive(
         "1000 / latency_p50_ms; with several frames in flight, 1000 / the mean milliseconds between two "
         "finished frames"
@@ -129,7 +165,11 @@ class Metrics(dy.Schema):
     )
     threads = _count("threads of the timed runtime")
     memory_bytes = _count("peak memory of the timing process")
-    device_memory_bytes = _count("its peak memory on a device with memory of its own")
+    device_memory_bytes = _count("memory that the arm takes on a CUDA device, by its runtime's account")
+    energy_mj_per_frame = _positive(
+        "millijoules per frame of the whole module: its mean power during the arm's own frames, times their "
+        "mean time"
+    )
     build_seconds = dy.Float64(nullable=True, min=0.0, description="time to build the engine")
     engine_bytes = dy.Int64(nullable=True, min=0, description="size of the engine's file")
     engine_sha256 = dy.String(nullable=True, regex=_SHA256, description="SHA-256 of the engine's file")
@@ -178,11 +218,17 @@ class Evaluation(dy.Schema):
     images = _count("evaluated images")
     psnr_y_db = _psnr("mean over images of the PSNR of luma")
     psnr_db = _psnr("mean over images of the PSNR over R, G, B")
+    psnr_of_mean_db = _psnr("PSNR of the squared error's mean over images")
+    ssim_y = _ssim("images")
+    exact_frames = _exact("images")
+    darkest = _level("least")
+    brightest = _level("largest")
     luma = _luma()
     border = _border()
     downsampling = dy.String(description="kernel that made LR from HR")
     engine_sha256 = dy.String(nullable=True, regex=_SHA256, description="SHA-256 of the engine's file")
     runtime_version = dy.String(nullable=True, description="version of the runtime")
+    cautions = dy.String(nullable=True, description="reasons to distrust the figures, joined by ;")
     status = dy.String(regex=_STATUS, description="ok, or why the arm did not run")
 
     @dy.rule()

@@ -63,6 +63,18 @@ def paired_ratio(latency: pl.DataFrame) -> tuple[Ratio, int] | None:
     return (median_ratio(ratios), len(ratios)) if ratios else None
 
 
+def energy_per_frame(record: Mapping[str, Any], row: Mapping[str, Any]) -> float | None:
+    """Return millijoules per frame of the whole module, from an arm's record and speed; None if unknown.
+
+    Milliwatts times seconds: the mean power during the arm's own frames, and the mean time of one.
+    """
+    milliwatts = (record.get("power") or {}).get("module_mw")
+    if milliwatts is None:
+        return None
+    ms = 1000 / row["fps"] if record["session"].get("in_flight") else row["latency_mean_ms"]
+    return milliwatts * ms / 1000
+
+
 def _quantile(values: pl.Series, share: float) -> float:
     return to_number(values.quantile(share, "linear"))
 

@@ -7,3 +7,9 @@ curves.py    images: loss over calibration images, from evaluation.csv; training
 layers.py    sensitivity, frontier: layers in INT8 and float; operations: their times, from profile.csv
 samples.py   samples: a detail of a frame in every precision
 """
+
+import os
+
+# Before matplotlib is imported: the user's backend may exist in a notebook only, and the user's file of
+# settings may be broken. A figure depends on neither (`figures.style`).
+os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)

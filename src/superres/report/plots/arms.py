@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from superres.csv_rows import Row
-from superres.device.base.errors import UserError
 from superres.report import labels
 from superres.report.metrics.cautions import NOISE_MARK, NOISY
 from superres.report.metrics.relative import fp32_of, loss_of
@@ -25,7 +23,9 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
     places = _places(ran)
     models = [model for model in labels.order_models(row["model"] for row in ran) if model != "bicubic"]
     precisions = labels.order_precisions((row["precision"] for row in ran), calibrated)
-    _require(models, metrics)
+    if not models:
+        _draw_nothing("network has run", rows, svg, png)
+        return
     # More than three panels in a row are too small to read on a page.
     columns = len(models) if len(models) <= 3 else 2
     lines = -(-len(models) // columns)
@@ -70,7 +70,9 @@ def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "in
     """Draw the loss [dB] of each INT8 against FP32 of the same model in the same runtime."""
     rows, ran = _read(metrics)
     losses = int8_losses(ran)
-    _require(losses, metrics)
+    if not losses:
+        _draw_nothing("INT8 has run beside FP32 in the same runtime", rows, svg, png)
+        return
     groups = [
         (place, model, runtime)
         for place in _places(losses)
@@ -100,6 +102,8 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
     """Draw the FPS of every arm as bars, a panel per model; bicubic, far faster, is in the note."""
     rows, ran = _read(metrics)
     precisions = labels.order_precisions((row["precision"] for row in ran), calibrated)
+    # Clips of one frame size have one speed.
+    ran = [row for row in ran if row["timed_on"] == row["clip"]]
     places = _places(ran)
     panels_of = [
         (place, model)
@@ -107,7 +111,9 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
         for model in labels.order_models(row["model"] for row in ran)
         if model != "bicubic"
     ]
-    _require(panels_of, metrics)
+    if not panels_of:
+        _draw_nothing("network has run", rows, svg, png)
+        return
     counts = [
         sum(_place(row) == place and row["model"] == model for row in ran) for place, model in panels_of
     ]
@@ -234,7 +240,10 @@ def _noise_note(rows: Sequence[Row]) -> str:
     """Return the meaning of the mark of noisy arms; empty without any."""
     if not any(map(_noise_mark, rows)):
         return ""
-    return f"{NOISE_MARK} Measured while the machine was busy, or with a wide spread: trust ratios, not FPS."
+    return (
+        f"{NOISE_MARK} The machine was busy: FPS is a lower bound, ratios hold. Notes of table1.md say how "
+        "busy, and how to time again."
+    )
 
 
 def _marker(runtime: str) -> Line2D:
@@ -252,11 +261,13 @@ def _read(metrics: Path) -> tuple[list[Row], list[Row]]:
     return rows, [row for row in rows if row["status"] == "ok"]
 
 
-def _require(found: Sequence[Any], metrics: Path) -> None:
-    if not found:
-        raise UserError(
-            f"{metrics}: expected arms with figures to plot, found none that ran; see their status"
-        )
+def _draw_nothing(what: str, rows: Sequence[Row], svg: Path, png: Path) -> None:
+    """Draw a figure that says why it is empty: a study without figures still has its table."""
+    with figures.style():
+        figure = figures.new_figure(7.4, 1.6)
+        figure.text(0.5, 0.75, f"No {what}", ha="center", fontweight="bold")
+        figures.add_note(figure, [figures.not_run_note(rows)])
+        figures.save(figure, svg, png)
 
 
 def _place(row: Row) -> tuple[str, str]:

@@ -92,12 +92,13 @@ def read_samples(hr: Path, index: Path, frame: int, upscaled: Mapping[tuple[str,
     images = {arm: np.load(path, allow_pickle=False) for arm, path in upscaled.items()}
     ran = {arm: image for arm, image in images.items() if image.size}
     bicubic = {labels.model_label(model): image for (model, _), image in ran.items() if model == "bicubic"}
-    models = dict.fromkeys(model for model, _ in ran if model != "bicubic")
+    models = labels.order_models(model for model, _ in ran if model != "bicubic")
+    order = labels.order_precisions((precision for _, precision in ran), labels.UNCALIBRATED)
     return [
         Sample(
             labels.model_label(model),
             original,
-            {**bicubic, **{labels.precision_label(p): image for (m, p), image in ran.items() if m == model}},
+            {**bicubic, **{labels.precision_label(p): ran[model, p] for p in order if (model, p) in ran}},
         )
         for model in models
     ]

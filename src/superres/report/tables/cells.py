@@ -9,7 +9,7 @@ from superres.csv_rows import Row
 from superres.device.base.conventions import IMPLICIT
 from superres.device.timing.ratios import Ratio
 from superres.report import labels
-from superres.report.metrics.cautions import FAR_MARK, FAR_OFF, NOISE_MARK, NOISY
+from superres.report.metrics.cautions import NOISE_MARK, NOISY, marks
 from superres.report.metrics.relative import (
     OVER_FP32,
     OVER_PYTORCH,
@@ -24,14 +24,19 @@ NEEDS_CUDA = "not run: needs a CUDA device"
 NOT_IN_STUDY = "not in this study"
 NO_RATIO = "n/a"
 
-METRICS = {
-    "psnr_db": "PSNR [dB]",
-    "psnr_y_db": "PSNR_Y [dB]",
+SPEEDS = {
     "fps": "FPS [frames/sec]",
     OVER_REFERENCE: "Times as fast as the reference",
     OVER_PYTORCH: "Times as fast as default PyTorch FP32, same network",
     OVER_FP32: "Times as fast as FP32 in the same runtime",
     "limit_fraction": "Share of the machine's limit [%]",
+}
+"""Metrics that an arm has once for frames of one size."""
+METRICS = {
+    "psnr_db": "PSNR [dB]",
+    "psnr_y_db": "PSNR_Y [dB]",
+    **SPEEDS,
+    "ssim_y": "SSIM_Y",
     "psnr_of_mean_db": "PSNR of the mean error [dB]",
     "psnr_y_of_mean_db": "PSNR_Y of the mean error [dB]",
 }
@@ -47,6 +52,7 @@ class TableText:
     `notes` are further lines, such as descriptions of clips. `dummy` describes the data of "INT8 w/o
     calibration"; `calibrated` is the precision of the column "INT8 w/ calibration". `precisions` override
     `labels.precision_label`. `kernel` is that of bicubic, one of `labels.KERNELS`; None without bicubic.
+    `samples` are the names of pictures that show a detail of each clip.
     """
 
     notes: Sequence[str] = ()
@@ -54,6 +60,7 @@ class TableText:
     calibrated: str = "int8-minmax"
     precisions: Mapping[str, str] = field(default_factory=dict)
     kernel: str | None = "opencv"
+    samples: Sequence[str] = ()
 
     def precision(self, name: str) -> str:
         """Return the label of a precision's column."""
@@ -126,12 +133,13 @@ def in_papers_columns(rows: Sequence[Row], calibrated: str) -> list[Row]:
 
 def _block(clip: str, target: str, rows: Sequence[Row], paper: Mapping[Cell, str], text: TableText) -> Block:
     mine = [row for row in rows if row["clip"] == clip and row["target"] == target]
+    metrics = [metric for metric in METRICS if metric not in SPEEDS or is_timed(mine)]
     columns = _columns(mine, text.calibrated)
     papers = (model for _, model, _, _ in paper)
     models = labels.order_models([*papers, *(row["model"] for row in mine)])
     has_cuda = any(row["runtime"] == "tensorrt" and row["status"] == "ok" for row in mine)
     cells: dict[Cell, str] = {}
-    for metric in METRICS:
+    for metric in metrics:
         for model in models:
             for runtime, precision in columns:
                 if (model == "bicubic") == (runtime == "opencv"):
@@ -139,8 +147,13 @@ def _block(clip: str, target: str, rows: Sequence[Row], paper: Mapping[Cell, str
                     missing = NEEDS_CUDA if cuda and not has_cuda else NOT_IN_STUDY
                     cells[metric, model, runtime, precision] = missing
     for row in mine:
-        cells |= _row_cells(row, mine)
+        cells |= {cell: text for cell, text in _row_cells(row, mine).items() if cell[0] in metrics}
     return Block(clip, target, models, columns, cells, paper)
+
+
+def is_timed(rows: Sequence[Row]) -> bool:
+    """Return whether arms were timed on the clip of these rows, and not on another of the same frame size."""
+    return any(row["timed_on"] in (None, row["clip"]) for row in rows)
 
 
 def _row_cells(row: Row, rows: Sequence[Row]) -> dict[Cell, str]:
@@ -150,8 +163,7 @@ def _row_cells(row: Row, rows: Sequence[Row]) -> dict[Cell, str]:
         return {(metric, *arm): row["status"] for metric in METRICS}
     values = {metric: row.get(metric) for metric in METRICS} | find_speedups(row, rows)
     found = {(metric, *arm): _format(metric, value) for metric, value in values.items()}
-    if FAR_OFF in (row["cautions"] or ""):
-        found |= {key: cell + FAR_MARK for key, cell in found.items() if "psnr" in key[0]}
+    found |= {key: cell + marks(row) for key, cell in found.items() if "psnr" in key[0]}
     if NOISY in (row["cautions"] or ""):
         found["fps", *arm] += NOISE_MARK
     return found
@@ -188,7 +200,7 @@ def _format(metric: str, value: float | Ratio | None) -> str:
     return f"{value:.2f}" if metric == "fps" else f"{value:.4f}"
 
 
-class Marks:
+class Reasons:
     """Letters for reasons too long for a cell."""
 
     def __init__(self) -> None:

@@ -10,9 +10,11 @@ from superres.csv_rows import Row
 from superres.device.base.outputs import Outputs
 from superres.device.frames.psnr import LITERATURE, PsnrProtocol
 from superres.report import labels
+from superres.report.metrics.cautions import marks
 from superres.report.metrics.relative import loss_of
 from superres.report.metrics.schema import read_evaluation
-from superres.report.tables.cells import NOT_IN_STUDY, Marks, TableText, align, bicubic_note
+from superres.report.tables.caution_notes import caution_notes, exact_note
+from superres.report.tables.cells import NOT_IN_STUDY, Reasons, TableText, align, bicubic_note
 
 LITERATURE_KERNELS = ("bicubic", "bicubic-matlab")
 
@@ -53,15 +55,16 @@ def write_evaluation(
     """
     every = read_evaluation(evaluation).to_dicts()
     rows = [row for row in every if row["precision"] not in swept]
-    marks = Marks()
+    reasons = Reasons()
     comparable, refused = _comparable(rows)
-    parts = [f"# PSNR_Y [dB] of study `{study}`"]
+    parts = [f"# PSNR_Y [dB] and SSIM_Y of study `{study}`"]
     for target in dict.fromkeys(row["target"] for row in rows):
         mine = [row for row in rows if row["target"] == target]
-        parts.append(f"## On `{target}`\n\n{_table(mine, comparable, marks, text)}")
+        parts.append(f"## On `{target}`\n\n{_table(mine, comparable, reasons, text)}")
+        parts.append(f"### SSIM_Y on `{target}`\n\n{_ssim_table(mine, reasons, text)}")
     if spread := _spread_table(rows, seeds):
         parts.append(f"## Spread over seeds: PSNR_Y lost against FP32 [dB]\n\n{spread}")
-    notes = _notes(rows, comparable, marks, text) + refused
+    notes = _notes(rows, comparable, reasons, text) + refused
     if len(rows) < len(every):
         notes.append("INT8 with other numbers of images: see `plots/images.svg` and `evaluation.csv`.")
     parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
@@ -101,14 +104,14 @@ def _differences(row: Row, images: int) -> list[str]:
     return differences
 
 
-def _table(rows: Sequence[Row], published: Sequence[Published], marks: Marks, text: TableText) -> str:
+def _table(rows: Sequence[Row], published: Sequence[Published], reasons: Reasons, text: TableText) -> str:
     by_cell = {(row["model"], row["runtime"], row["precision"], row["clip"]): row for row in rows}
     clips = list(dict.fromkeys(row["clip"] for row in rows))
     lines = [["Model", "Runtime", "Precision", *(_clip_title(clip, rows) for clip in clips)]]
     title = ""
     for model, runtime, precision in _arms(rows, text.calibrated):
         cells = [
-            marks.shorten(_cell(row, rows) if row else NOT_IN_STUDY)
+            reasons.shorten(_cell(row, rows) if row else NOT_IN_STUDY)
             for row in (by_cell.get((model, runtime, precision, clip)) for clip in clips)
         ]
         new, title = (labels.model_label(model) if model != title else ""), model
@@ -122,15 +125,35 @@ def _table(rows: Sequence[Row], published: Sequence[Published], marks: Marks, te
     return align(lines, left=3)
 
 
+def _ssim_table(rows: Sequence[Row], reasons: Reasons, text: TableText) -> str:
+    by_cell = {(row["model"], row["runtime"], row["precision"], row["clip"]): row for row in rows}
+    clips = list(dict.fromkeys(row["clip"] for row in rows))
+    lines = [["Model", "Runtime", "Precision", *clips]]
+    title = ""
+    for model, runtime, precision in _arms(rows, text.calibrated):
+        found = (by_cell.get((model, runtime, precision, clip)) for clip in clips)
+        cells = [reasons.shorten(_ssim_cell(row) if row else NOT_IN_STUDY) for row in found]
+        new, title = (labels.model_label(model) if model != title else ""), model
+        lines.append([new, labels.runtime_label(runtime), labels.precision_label(precision), *cells])
+    return align(lines, left=3)
+
+
+def _ssim_cell(row: Row) -> str:
+    if row["status"] != "ok":
+        return row["status"]
+    return "n/a" if row["ssim_y"] is None else f"{row['ssim_y']:.4f}"
+
+
 def _cell(row: Row, rows: Sequence[Row]) -> str:
-    """Return PSNR_Y, and its change against FP32 of the same model in brackets."""
+    """Return PSNR_Y with marks, and its change against FP32 of the same model in brackets."""
     if row["status"] != "ok":
         return row["status"]
     loss = loss_of(row, rows, "psnr_y_db")
     digits = _change_digits(rows)
+    figure = f"{row['psnr_y_db']:.2f}{marks(row)}"
     if loss is None or row["precision"] == "fp32":
-        return f"{row['psnr_y_db']:.2f}{_blank(digits)}"
-    return f"{row['psnr_y_db']:.2f} ({0.0 - loss:+.{digits}f})"
+        return f"{figure}{_blank(digits)}"
+    return f"{figure} ({0.0 - loss:+.{digits}f})"
 
 
 def _change_digits(rows: Sequence[Row]) -> int:
@@ -160,8 +183,11 @@ def _clip_title(clip: str, rows: Sequence[Row]) -> str:
     return f"{clip} ({labels.counted(images, 'image')})"
 
 
-def _notes(rows: Sequence[Row], published: Sequence[Published], marks: Marks, text: TableText) -> list[str]:
+def _notes(
+    rows: Sequence[Row], published: Sequence[Published], reasons: Reasons, text: TableText
+) -> list[str]:
     luma, border = rows[0]["luma"], rows[0]["border"]
+    ran = [row for row in rows if row["status"] == "ok"]
     sources: dict[str, list[str]] = {}
     for figure in published:
         models = sources.setdefault(figure.source, [])
@@ -169,11 +195,15 @@ def _notes(rows: Sequence[Row], published: Sequence[Published], marks: Marks, te
             models.append(figure.model)
     said = [f"{', '.join(models)}: {source}" for source, models in sources.items()]
     return [
-        *(f"({letter}) {reason}." for reason, letter in marks.letters.items()),
+        *(f"({letter}) {reason}." for reason, letter in reasons.letters.items()),
         f"PSNR_Y is measured on {labels.LUMAS[luma]}, unrounded, peak 255{labels.border_label(border)}. It "
         "is the mean over a clip's images of each image's value, from the engine's 8-bit output. PSNR over "
         "R, G, B is in `evaluation.csv`.",
         "In brackets: the change against FP32 of the same model, in the same runtime if it has FP32.",
+        *exact_note(ran, "images"),
+        "SSIM_Y is that of the same luma, with a Gaussian window of 11 x 11 inside the image, means "
+        "over images. `n/a`: all images are smaller than that.",
+        *caution_notes(ran, ()),
         *bicubic_note(text),
         *([f"Published figures: {'; '.join(said)}."] if said else []),
         *text.notes,

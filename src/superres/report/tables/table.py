@@ -1,27 +1,30 @@
 """The paper's Table 1 with a study's figures, as CSV in the paper's layout and as Markdown."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from superres.csv_rows import Row
 from superres.device.base.outputs import Outputs, read_json, write_csv
 from superres.report import labels
-from superres.report.metrics.cautions import FAR_MARK, FAR_OFF, NOISE_MARK, NOISY
 from superres.report.metrics.schema import read_metrics
+from superres.report.tables.caution_notes import caution_notes, exact_note
 from superres.report.tables.cells import (
     METRICS,
+    NEEDS_CUDA,
     NO_RATIO,
     NOT_IN_STUDY,
     OURS,
     PAPER,
     Block,
-    Marks,
+    Reasons,
     TableText,
     align,
     bicubic_note,
     build_blocks,
     in_papers_columns,
+    read_paper,
 )
 
 # Processor features that decide the speed of a precision.
@@ -31,10 +34,11 @@ TELLING = ("avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8m
 def write_table(
     metrics: Path, manifests: Sequence[Path], csv_out: Path, md_out: Path, text: TableText
 ) -> None:
-    """Write `table1.csv` and `table1.md` from `metrics.csv`, a block per clip and target.
+    """Write `table1.csv` and `table1.md` from `metrics.csv`.
 
-    `manifests` are those of the arms; they describe the machines. The CSV has the paper's rows and columns,
-    the Markdown a row per runtime. The paper's figures follow each row of the study.
+    `manifests` are those of the arms; they describe the machines. The CSV has the paper's rows and columns, a
+    block per clip and target; the paper's figures follow each row of the first block. The Markdown has a row
+    per runtime and clip, and the paper's figures at its end. Speed is there once for frames of one size.
     """
     rows = read_metrics(metrics).to_dicts()
     machine = describe_machines(manifests)
@@ -59,12 +63,13 @@ def _csv_header(columns: Sequence[tuple[str, str]], text: TableText) -> list[str
 
 def _csv_rows(blocks: Sequence[Block], columns: Sequence[tuple[str, str]]) -> list[list[str]]:
     rows = []
-    for block in blocks:
+    for number, block in enumerate(blocks):
+        sources = ((OURS, block.ours), *([(PAPER, block.paper)] if number == 0 else []))
         for metric, title in METRICS.items():
             for model in block.models:
-                for source, cells in ((OURS, block.ours), (PAPER, block.paper)):
+                for source, cells in sources:
                     values = [cells.get((metric, model, *column), "-") for column in columns]
-                    if source == OURS or set(values) != {"-"}:
+                    if set(values) != {"-"}:
                         start = [block.clip, block.target, title, labels.model_label(model), source]
                         rows.append([*start, *values])
     return rows
@@ -90,49 +95,79 @@ def _describe(latency: Mapping[str, Any]) -> str:
 
 
 def _render(blocks: Sequence[Block], rows: Sequence[Row], text: TableText, machine: str) -> str:
-    """Return the whole file: a block per clip and target, then notes; `machine` describes the machines."""
-    marks = Marks()
+    """Return the whole file: a table per metric and target, the paper's, and notes."""
+    reasons = Reasons()
     parts = ["# Table 1"]
-    for block in blocks:
-        parts.append(f"## Clip `{block.clip}` on `{block.target}`")
+    targets = dict.fromkeys(block.target for block in blocks)
+    for target in targets:
+        mine = [block for block in blocks if block.target == target]
+        parts += [f"## On `{target}`"] if len(targets) > 1 else []
         for metric, title in METRICS.items():
-            parts.append(f"### {title}\n\n{_table(block, metric, marks, text)}")
-    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in _notes(rows, marks, text, machine)))
+            if table := _table(mine, metric, reasons, text):
+                parts.append(f"### {title}\n\n{table}")
+    parts.append(f"## The paper: {PAPER.removeprefix('paper, ')}\n\n{_paper_table(text)}")
+    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in _notes(rows, reasons, text, machine)))
     return "\n\n".join(parts) + "\n"
 
 
-def _table(block: Block, metric: str, marks: Marks, text: TableText) -> str:
-    precisions = labels.order_precisions((precision for _, precision in block.columns), text.calibrated)
-    lines = [["Model", "Runtime", *(text.precision(precision) for precision in precisions)]]
-    for model in block.models:
-        title = labels.model_label(model)
-        for runtime in dict.fromkeys(runtime for runtime, _ in block.columns):
-            keys = [(metric, model, runtime, precision) for precision in precisions]
-            for cells, prefix in ((block.ours, ""), (block.paper, "paper: ")):
-                if any(key in cells for key in keys):
-                    values = [marks.shorten(cells.get(key, "-")) for key in keys]
-                    lines.append([title, prefix + labels.runtime_label(runtime), *values])
-                    title = ""
-    return align(lines, left=2)
+def _table(blocks: Sequence[Block], metric: str, reasons: Reasons, text: TableText) -> str:
+    """Return a row per model, runtime and clip with a cell of the study; empty if no arm has a figure."""
+    cells = {
+        (model, runtime, block.clip, precision): cell
+        for block in blocks
+        for (name, model, runtime, precision), cell in block.ours.items()
+        if name == metric and cell not in (NOT_IN_STUDY, NEEDS_CUDA)
+    }
+    if not any(cell != NO_RATIO and not cell.startswith("not run") for cell in cells.values()):
+        return ""
+    models = labels.order_models(model for model, _, _, _ in cells)
+    runtimes = labels.order_runtimes(runtime for _, runtime, _, _ in cells)
+    precisions = labels.order_precisions((precision for *_, precision in cells), text.calibrated)
+    # Speed has the clips that arms were timed on.
+    clips = list(dict.fromkeys(clip for _, _, clip, _ in cells))
+    several = len(clips) > 1
+    lines = [["Model", "Runtime", *["Clip"] * several, *(text.precision(name) for name in precisions)]]
+    title = ""
+    for model, runtime, clip in product(models, runtimes, clips):
+        found = [cells.get((model, runtime, clip, precision)) for precision in precisions]
+        if set(found) - {None, NO_RATIO}:
+            new, title = ("" if model == title else labels.model_label(model)), model
+            values = [reasons.shorten(cell) if cell else "-" for cell in found]
+            lines.append([new, labels.runtime_label(runtime), *[clip] * several, *values])
+    return align(lines, left=2 + several)
 
 
-def _notes(rows: Sequence[Row], marks: Marks, text: TableText, machine: str) -> list[str]:
+def _paper_table(text: TableText) -> str:
+    """Return the paper's figures, a row per model, runtime and precision."""
+    paper = read_paper(text.calibrated)
+    metrics = list(dict.fromkeys(metric for metric, *_ in paper))
+    lines = [["Model", "Runtime", "Precision", *(METRICS[metric] for metric in metrics)]]
+    for model, runtime, precision in dict.fromkeys(cell[1:] for cell in paper):
+        names = [labels.model_label(model), labels.runtime_label(runtime), text.precision(precision)]
+        lines.append([*names, *(paper.get((metric, model, runtime, precision), "-") for metric in metrics)])
+    return align(lines, left=3)
+
+
+def _notes(rows: Sequence[Row], reasons: Reasons, text: TableText, machine: str) -> list[str]:
     ran = [row for row in rows if row["status"] == "ok"]
     calibrated = labels.precision_label(text.calibrated).removeprefix("INT8 ")
     # A study measures all arms alike.
     luma, border = rows[0]["luma"], rows[0]["border"]
     return [
-        *(f"({letter}) {reason}." for reason, letter in marks.letters.items()),
-        f"`-`: {NOT_IN_STUDY}, or not in the paper.",
-        f'"paper": figures of Table 1 of the {PAPER}. Clip and machine differ: compare differences between '
-        "precisions, not the figures themselves.",
+        *(f"({letter}) {reason}." for reason, letter in reasons.letters.items()),
+        f"`-`: {NOT_IN_STUDY}, or not in the paper. The paper's clip and machine differ: compare differences "
+        "between precisions, not the figures themselves.",
+        *caution_notes(ran, text.samples),
         f"PSNR (Eq. 1) is measured over R, G, B, PSNR_Y (Eq. 2) on {labels.LUMAS[luma]}"
         f"{labels.border_label(border)}. Both are means over {_span(ran, 'frames')} frames of each frame's "
         "value. PSNR of the mean error averages the squared error over frames first. The paper does not "
         "say which of the two it gives.",
+        *exact_note(ran, "frames"),
+        "SSIM_Y is that of luma, with a Gaussian window of 11 x 11 inside the frame, a mean over frames.",
         "FPS is 1000 / median milliseconds, from a uint8 frame in memory to the uint8 frame of twice its "
         f"size in memory: {_span(ran, 'iterations')} timed frames with {_span(ran, 'threads')} threads, one "
         f"arm at a time, on {machine}. The paper does not say what its FPS includes.",
+        *_timed_notes(ran),
         *_speed_notes(ran),
         f"INT8 w/o calibration: ranges of {text.dummy}. Without images, the paper's torch2trt calibrates on "
         "the tensor that the model is traced with. The paper does not say which tensor that was.",
@@ -141,6 +176,15 @@ def _notes(rows: Sequence[Row], marks: Marks, text: TableText, machine: str) -> 
         *_implicit_note(rows, text),
         *bicubic_note(text, "; the paper does not say which it used"),
         *text.notes,
+    ]
+
+
+def _timed_notes(ran: Sequence[Row]) -> list[str]:
+    """Return a note for each clip whose arms were timed on another one."""
+    others = {row["clip"]: row["timed_on"] for row in ran if row["timed_on"] != row["clip"]}
+    return [
+        f"Speed on `{clip}` is that on `{timed}`, whose frames have the same size."
+        for clip, timed in others.items()
     ]
 
 
@@ -172,31 +216,7 @@ def _speed_notes(ran: Sequence[Row]) -> list[str]:
             "`roofline/` and docs/performance.md."
         )
     notes.append(f"`{NO_RATIO}`: no arm to divide by, or no known limit.")
-    return notes + _caution_notes(ran)
-
-
-def _caution_notes(ran: Sequence[Row]) -> list[str]:
-    arms: dict[str, list[str]] = {}
-    for row in ran:
-        for caution in filter(None, (row["cautions"] or "").split("; ")):
-            kind = next((kind for kind in (NOISY, FAR_OFF) if caution.startswith(kind)), caution)
-            arms.setdefault(kind, []).append(labels.arm_label(labels.arm_folder(row)))
-    return [_caution_note(kind, list(dict.fromkeys(names))) for kind, names in arms.items()]
-
-
-def _caution_note(kind: str, arms: Sequence[str]) -> str:
-    if kind == NOISY:
-        return (
-            f"`{NOISE_MARK}`: measured while the machine was busy, or with a wide spread: trust ratios, not "
-            f"FPS. `cautions` in metrics.csv has the figures of {labels.counted(len(arms), 'arm')}."
-        )
-    if kind == FAR_OFF:
-        return (
-            f"`{FAR_MARK}`: the picture is worse than bicubic, or far below FP32. It may be a fault such as "
-            "wrong colours: look at `plots/samples.png` before the figures. "
-            f"{', '.join(arms)}."
-        )
-    return f"Caution, {kind}: {', '.join(arms)}."
+    return notes
 
 
 def _span(rows: Sequence[Row], column: str) -> str:

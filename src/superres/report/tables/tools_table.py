@@ -15,7 +15,7 @@ from superres.report import labels
 from superres.report.metrics.operations import executed_convolutions
 from superres.report.metrics.relative import loss_of
 from superres.report.metrics.schema import read_evaluation
-from superres.report.tables.cells import Marks, align
+from superres.report.tables.cells import Reasons, align
 
 OURS = "this pipeline"
 
@@ -123,13 +123,13 @@ def _row(row: Row, rows: Sequence[Row], graph: Graph, engine: Mapping[str, Any])
 
 
 def _markdown(rows: Sequence[ToolRow], graphs: Mapping[tuple[str, str], Graph]) -> str:
-    marks = Marks()
+    reasons = Reasons()
     parts = ["# INT8 by other tools, on the same images"]
     for clip, target in dict.fromkeys((row.clip, row.target) for row in rows):
         mine = [row for row in rows if (row.clip, row.target) == (clip, target)]
-        parts.append(f"## Clip `{clip}` on `{target}`\n\n{_table(mine, marks)}")
+        parts.append(f"## Clip `{clip}` on `{target}`\n\n{_table(mine, reasons)}")
     notes = [
-        *(f"({letter}) {reason}." for reason, letter in marks.letters.items()),
+        *(f"({letter}) {reason}." for reason, letter in reasons.letters.items()),
         "PSNR [dB] over R, G, B, mean over images. In brackets: the change against FP32 in the same "
         "runtime. Then: how many of the convolutions run in INT8.",
         "ONNX: size of the file. This pipeline writes weights in FP32 followed by Q/DQ, as TensorRT needs "
@@ -143,7 +143,7 @@ def _markdown(rows: Sequence[ToolRow], graphs: Mapping[tuple[str, str], Graph]) 
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows: Sequence[ToolRow], marks: Marks) -> str:
+def _table(rows: Sequence[ToolRow], reasons: Reasons) -> str:
     runtimes = labels.order_runtimes(row.runtime for row in rows)
     found = {(row.model, row.precision, row.runtime): row for row in rows}
     lines = [["Model", "Precision", "By", "ONNX [kB]", "Tensors", *map(labels.runtime_label, runtimes)]]
@@ -153,7 +153,7 @@ def _table(rows: Sequence[ToolRow], marks: Marks) -> str:
         graph = next(row for row in here if row)
         title, last = ("" if model == last else labels.model_label(model)), model
         made = [graph.maker, f"{graph.onnx_bytes / 1000:.1f}", str(graph.quantized_tensors)]
-        cells = [_cell(row, marks) if row else "-" for row in here]
+        cells = [_cell(row, reasons) if row else "-" for row in here]
         lines.append([title, labels.precision_label(precision), *made, *cells])
     return align(lines, left=3)
 
@@ -168,11 +168,12 @@ def _order(rows: Sequence[ToolRow]) -> list[tuple[str, str]]:
     return sorted(losses, key=lambda key: (models.index(key[0]), losses[key], key[1]))
 
 
-def _cell(row: ToolRow, marks: Marks) -> str:
+def _cell(row: ToolRow, reasons: Reasons) -> str:
     if row.psnr_db is None:
-        return marks.shorten(row.status)
+        return reasons.shorten(row.status)
     change = "" if row.psnr_loss_db is None or row.precision == "fp32" else f" ({-row.psnr_loss_db:+.3f})"
-    convolutions = "" if row.precision == "fp32" else f", {row.int8_convolutions} of {row.convolutions}"
+    told = row.precision != "fp32" and row.int8_convolutions is not None
+    convolutions = f", {row.int8_convolutions} of {row.convolutions}" if told else ""
     return f"{row.psnr_db:.3f}{change}{convolutions}"
 
 

@@ -11,7 +11,9 @@ from superres.models.graphs.uint8.forms import FORMS, FORMS_OF, PLAIN
 
 Precision = Annotated[
     str,
-    Field(pattern=r"^(fp32|fp16|bf16|uint8|int8-trt-[a-z0-9]+|int8-[a-z0-9]+(\+[a-z0-9]+)*)$"),
+    Field(
+        pattern=r"^(fp32|fp16|bf16|uint8|int8-trt-[a-z0-9]+|int8-[a-z0-9]+(\+[a-z0-9]+)*)$", max_length=200
+    ),
 ]
 
 
@@ -53,7 +55,8 @@ class Build(Keys):
 
     workspace_mib: Maybe[Count] = Field(
         default=None,
-        description="Most MiB of device memory for a layer's scratch space; unlimited by default.",
+        description="Most MiB of device memory for a layer's scratch space; unlimited by default. 32 is what "
+        "torch2trt, the paper's tool, sets.",
     )
     fp16_fallback: bool = Field(
         default=False,

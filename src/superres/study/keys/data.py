@@ -11,9 +11,17 @@ from pydantic_core import CoreSchema, core_schema
 from superres.data import resampling
 from superres.data.download.addresses import address_below, check_address, is_address, readable_address
 from superres.data.sources.registry import AnySource
-from superres.data.sources.source import Download, Named, PackageFile, PinnedFile, Source, resolve
+from superres.data.sources.source import (
+    Download,
+    Named,
+    PackageFile,
+    PinnedFile,
+    Source,
+    correct_path,
+    resolve,
+)
 from superres.device.base.errors import UserError
-from superres.keys import Count, Keys, Maybe, Name, Pixels, Some, mistake
+from superres.keys import Count, Keys, Maybe, Name, Pixels, Seed, Some, mistake
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -49,8 +57,8 @@ class Found:
 class Package(Keys):
     """A Python package whose wheel carries photographs."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="The package's name.")
-    version: Maybe[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!_-]*$")]] = Field(
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100, description="The package's name.")
+    version: Maybe[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!_-]*$", max_length=100)]] = Field(
         default=None,
         description="The pinned version. Leave it out for an installed package, such as a dependency.",
     )
@@ -116,7 +124,10 @@ def _below(place: str, name: str, key: str) -> str:
     """Return the place of a file on a mirror."""
     if not is_address(place):
         if not Path(place).is_dir():
-            raise mistake(f"expected a folder or an address, found nothing at {place}; correct it", key=key)
+            raise mistake(
+                f"expected a folder or an address, found nothing at {place}; {correct_path(Path(place))}",
+                key=key,
+            )
         return str(Path(place, name))
     try:
         check_address(place, key)
@@ -169,6 +180,11 @@ class CalibrationSet(Keys):
     name: Name = Field(description="The set's name in file names and tables.")
     width: Pixels = Field(description="Width of the centre crops in pixels.")
     height: Pixels = Field(description="Height of the centre crops in pixels.")
+    shuffle: Maybe[Seed] = Field(
+        default=None,
+        description="Seed of a random order of the images, which makes the first of them a sample of all "
+        "sources. By default they follow the sources, each by name.",
+    )
     sources: Some[AnyOf] = Field(description="Where the images come from.")
 
 

@@ -11,7 +11,7 @@ from superres.quantization.recipes import STEPS, Recipe, Step, parse_recipe
 from superres.quantization.settings import Mixed
 from superres.study.keys.data import Downsampling
 
-RecipeText = Annotated[str, Field(pattern=r"^[a-z0-9]+(\+[a-z0-9]+)*$")]
+RecipeText = Annotated[str, Field(pattern=r"^[a-z0-9]+(\+[a-z0-9]+)*$", max_length=200)]
 Executor = Literal["onnxruntime", "openvino"]
 
 
@@ -28,6 +28,7 @@ class NamedRecipe(Keys):
 
     name: str = Field(
         pattern=r"^[a-z0-9]+$",
+        max_length=100,
         description="NAME of the precision int8-NAME. No calibration may have the same name.",
     )
     recipe: RecipeText = Field(

@@ -1,18 +1,13 @@
 """Keys of results: the table, a detail of a frame, and a video."""
 
-import re
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field
 
 from superres.device.base.errors import UserError
-from superres.keys import Index, Keys, mistake
+from superres.keys import Index, Keys
 from superres.study.keys.arms import Arm
 from superres.upscale.codecs import Codec, chosen_codec
-
-_WORST_CRF = 51
 
 
 class Table(Keys):
@@ -35,25 +30,6 @@ class Samples(Keys):
     )
 
 
-class _Crf:
-    """A quality of H.264, as a number or as text."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self._number, core_schema.int_schema())
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {"type": ["integer", "string"]}
-
-    @staticmethod
-    def _number(value: Any) -> Any:
-        text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-        if isinstance(value, bool) or not re.fullmatch(r"\d{1,2}", text) or int(text) > _WORST_CRF:
-            raise mistake(f"expected a whole number from 0 to {_WORST_CRF}, found {{found}}")
-        return int(text)
-
-
 class Upscale(Keys):
     """A video that an arm upscales: input, output and encoding."""
 
@@ -70,13 +46,15 @@ class Upscale(Keys):
         "be an arm of the study.",
     )
     model: str = Field(default="espcn_anchor", description="Its model.")
-    precision: str = Field(default="int8-entropy", description="Its precision.")
+    precision: str = Field(default="int8-tuned", description="Its precision.")
     codec: Codec = Field(
         default="auto", description="Encoder of the video; auto follows the name of the output."
     )
-    crf: Annotated[int, _Crf()] = Field(
-        default=16,
-        description="Quality of H.264, 0 (lossless) to 51; may be text, as from a command line.",
+    crf: Index = Field(default=16, le=51, description="Quality of H.264, 0 (lossless) to 51.")
+    deinterlace: bool = Field(
+        default=False,
+        description="Make one frame of each pair of fields, by FFmpeg's bwdif. Without it, interlaced video "
+        "is refused.",
     )
 
     def named(self, study: str) -> "Upscale":

@@ -77,7 +77,7 @@ class Study(Keys):
     )
     calibration_sets: Named[CalibrationSet] = Field(
         default={},
-        description="LR-sized images that ranges are measured on. None may share a frame with a clip.",
+        description="LR-sized images that ranges are measured on. None may share a scene with a clip.",
     )
     calibrations: Named[Calibration] = Field(
         default={},
@@ -137,6 +137,7 @@ class Study(Keys):
     _left_out: Mapping[str, Clip] = PrivateAttr({})
     _missing: Mapping[str, Calibration] = PrivateAttr({})
     _swept: tuple[str, ...] = PrivateAttr(())
+    _beside: Mapping[str, str] = PrivateAttr({})
 
     @field_validator("packages", "files", "mirror")
     @classmethod
@@ -146,7 +147,7 @@ class Study(Keys):
         return value
 
     def but(self, **changes: object) -> "Study":
-        """Return a copy with other values of some keys, or of `left_out`, `missing` or `swept`."""
+        """Return a copy with other values of some keys, or of `left_out`, `missing`, `swept` or `beside`."""
         keys = {name: value for name, value in changes.items() if name in type(self).model_fields}
         copied = self.model_copy(update=keys)
         for name in changes.keys() - keys.keys():
@@ -169,6 +170,11 @@ class Study(Keys):
     def missing(self) -> Mapping[str, Calibration]:
         """Skipped calibrations: optional ones whose tool isn't installed."""
         return self._missing
+
+    @property
+    def beside(self) -> Mapping[str, str]:
+        """Paths that were found beside a study file, not in the working directory, by the written ones."""
+        return self._beside
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:

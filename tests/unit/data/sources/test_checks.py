@@ -13,6 +13,7 @@ from superres.data.sources.turning_view import TurningView
 from superres.data.sources.video import Video
 from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
+from videos import write_video
 
 VIEW = {
     "type": "turning-view",
@@ -52,11 +53,11 @@ def test_a_folder_lists_its_images_by_name(tmp_path):
 
 def test_sound_sources_pass(tmp_path):
     _write_images(tmp_path, "a.png", "b.png")
-    (tmp_path / "v.avi").touch()
+    write_video(tmp_path / "v.avi")
     (tmp_path / "v.y4m").write_bytes(b"YUV4MPEG2 W2 H2 C444\n" + 2 * (b"FRAME\n" + bytes(12)))
     check_source(Source(Images(path=str(tmp_path), frames=FrameRange(first=1, count=1))))
     check_source(Source(Y4m(path=str(tmp_path / "v.y4m"), frames=FrameRange(count=2))))
-    check_source(Source(Video(path=str(tmp_path / "v.avi"), frames=FrameRange(count=99))))
+    check_source(Source(Video(path=str(tmp_path / "v.avi"), frames=FrameRange(count=8))))
     check_source(Source(TurningView(**VIEW), PackageFile("pack", "1.0", "0" * 64)))
     member = "matplotlib/mpl-data/sample_data/grace_hopper.jpg"
     check_source(Source(PackageImages(package="matplotlib", members=(member,), shrink=2), INSTALLED))

@@ -1,4 +1,4 @@
-"""Sources that share frames, and the sector that a turning view shows."""
+"""Sources that share scenes, and the sector that a turning view shows."""
 
 import math
 
@@ -12,7 +12,6 @@ from superres.data.sources.turning_view import (
     TurningView,
     frame_sector,
     half_width,
-    sectors_overlap,
 )
 from superres.data.sources.video import Video
 from superres.data.sources.y4m import Y4m
@@ -59,47 +58,31 @@ def test_level_view_spans_its_field_of_view():
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "overlap"),
-    [
-        ((0, 10), (10, 20), False),
-        ((0, 10), (9.9, 20), True),
-        ((170, 190), (-175, -160), True),
-        ((170, 185), (-175, -160), False),
-        ((0, 10), (725, 735), True),
-        ((0, 400), (100, 101), True),
-        ((5, 6), (0, 300), True),
-    ],
+    "other", [{"yaw": 90}, {"yaw": -90}, {"pitch": 40, "fov": 5}, {"count": 1, "width": 32}]
 )
-def test_sectors_around_the_circle(a, b, overlap):
-    assert sectors_overlap(a, b) is overlap
-    assert sectors_overlap(b, a) is overlap
+def test_views_of_one_panorama_are_one_scene(other):
+    assert check_disjoint([_source(VIEW)], [_source(_view(**other))]) == (
+        "both look into pack/pano.jpg from the package pack"
+    )
+    assert check_disjoint([_source(VIEW)], [_source(_view(**other, member="pack/other.jpg"))]) is None
 
 
-def test_views_of_one_panorama():
-    far = _view(yaw=90, fov=60)
-    assert check_disjoint([_source(VIEW)], [_source(far)]) is None
-    near = _view(yaw=0, fov=60)
-    assert "views into pack/pano.jpg overlap" in str(check_disjoint([_source(VIEW)], [_source(near)]))
-    assert "overlap" in str(check_disjoint([_source(VIEW)], [_source(_view(yaw=270, fov=60))]))
-    assert check_disjoint([_source(VIEW)], [_source(_view(yaw=0, fov=60, member="pack/other.jpg"))]) is None
-
-
-def test_views_far_apart_leave_room_between_them():
-    turning = _view(fov=30, yaw=0, yaw_step=40, count=6)
-    assert check_disjoint([_source(turning)], [_source(_view(fov=30, yaw=40, count=1))])
-    assert check_disjoint([_source(turning)], [_source(_view(fov=5, yaw=20, count=1))]) is None
-
-
-def test_videos_share_frames_by_index(tmp_path):
-    path = str(tmp_path / "a.y4m")
-    same = str(tmp_path / "sub" / ".." / "a.y4m")
-    y4m, video = Y4m(path=path), Video(path=same)
+@pytest.mark.parametrize(
+    ("mine", "theirs"), [((0, 10, 1), (10, 5, 1)), ((0, None, 2), (1, None, 2)), ((0, 3, 1), (0, 3, 1))]
+)
+def test_a_video_is_one_scene_whichever_frames_are_taken(tmp_path, mine, theirs):
     (tmp_path / "sub").mkdir()
-    assert check_disjoint([_source(y4m, 0, 10)], [_source(y4m, 10, 5)]) is None
-    assert check_disjoint([_source(y4m, 0, None, 2)], [_source(video, 1, None, 2)]) is None
-    shared = check_disjoint([_source(y4m, 0, None, 3)], [_source(video, 1, 5, 2)])
-    assert shared == f"both take frame 3 of {path}"
-    assert check_disjoint([_source(y4m)], [_source(Video(path=str(tmp_path / "b.y4m")))]) is None
+    path, same = str(tmp_path / "a.y4m"), str(tmp_path / "sub" / ".." / "a.y4m")
+    y4m, video = _source(Y4m(path=path), *mine), _source(Video(path=same), *theirs)
+    assert check_disjoint([y4m], [video]) == f"both take frames of {path}"
+    assert check_disjoint([y4m], [_source(Video(path=str(tmp_path / "b.y4m")), *theirs)]) is None
+
+
+def test_a_video_under_another_name_is_found_by_a_link(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "b.mp4").symlink_to("a.mp4")
+    one, two = Video(path=str(tmp_path / "a.mp4")), Video(path=str(tmp_path / "b.mp4"))
+    assert check_disjoint([_source(one)], [_source(two, 5)]) == f"both take frames of {tmp_path / 'a.mp4'}"
 
 
 def test_folders_share_files(tmp_path):

@@ -5,7 +5,6 @@ import io
 import zipfile
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,7 +15,6 @@ from superres.data.sources.reading import picture_digest
 from superres.data.sources.registry import open_source
 from superres.data.sources.source import FrameRange, PackageFile, Source
 from superres.data.sources.turning_view import TurningView, render_view
-from superres.data.sources.video import Video
 from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
 
@@ -123,29 +121,7 @@ def test_y4m_siting_is_the_tags_unless_the_study_says(tmp_path):
     assert not np.array_equal(frame("420jpeg", "auto"), frame("420mpeg2", "auto"))
 
 
-def _write_video(path, width, height, count=4):
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (width, height))
-    for k in range(count):
-        writer.write(np.full((height, width, 3), 50 * k, np.uint8))
-    writer.release()
-
-
-def test_video_frames_in_range(tmp_path):
-    _write_video(tmp_path / "a.avi", 64, 48)
-    reader = _open(Video(path=str(tmp_path / "a.avi")), tmp_path, 1, None, 2)
-    assert reader.names == ["a-0001", "a-0003"]
-    assert reader.shapes == [(48, 64)] * 2
-    assert [round(float(reader.read(i).mean())) for i in (0, 1)] == pytest.approx([50, 150], abs=3)
-
-
-def test_ranges_outside_and_odd_videos(tmp_path):
-    _write_video(tmp_path / "a.avi", 64, 48)
-    with pytest.raises(UserError, match=r"a\.avi: .*first 2, count 3, stride 1\), found 4 frames"):
-        _open(Video(path=str(tmp_path / "a.avi")), tmp_path, 2, 3)
-    # OpenCV's encoder rounds odd sizes. A y4m file keeps them, and its decoder reads it.
-    (tmp_path / "odd.y4m").write_bytes(b"YUV4MPEG2 W65 H48 F25:1 Ip C444\nFRAME\n" + bytes(65 * 48 * 3))
-    with pytest.raises(UserError, match=r"odd\.y4m: expected an even width and height, found 65x48"):
-        _open(Video(path=str(tmp_path / "odd.y4m")), tmp_path)
+def test_ranges_outside_a_package(tmp_path):
     _wheel(tmp_path, a=_picture(4, 4))
     with pytest.raises(UserError, match=r"package photos: .* found 1 frames"):
         _open(PackageImages(package="photos", members=("*.png",)), tmp_path, 1)

@@ -1,14 +1,19 @@
 """A device's store: whole files only, room by age, a full disk said."""
 
+import ctypes
 import hashlib
+import mmap
 import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from superres.device.agent.store import Store
+from superres.device.agent import store as store_module
+from superres.device.agent.store import Store, forget_pages
 from superres.device.base.errors import UserError
 
 
@@ -75,3 +80,51 @@ def test_a_file_is_kept_where_others_still_read_it(tmp_path: Path):
     store.keep(made, sha256)
     made.unlink()
     assert store.path(sha256).read_bytes() == b"engine"
+
+
+def test_a_disk_smaller_than_the_limit_is_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """16 GB of eMMC, and a store that may have 20: what was used longest ago goes before the disk is full."""
+    store = Store(tmp_path, 20 * 10**9)
+    old, young = add(store, b"o" * 60, age=20), add(store, b"y" * 60, age=10)
+
+    def usage(_: str) -> SimpleNamespace:
+        taken = sum(path.stat().st_size for path in tmp_path.iterdir())
+        return SimpleNamespace(free=150 + (1 << 20) - taken)
+
+    monkeypatch.setattr(store_module.shutil, "disk_usage", usage)
+    store.make_room(80, set())
+    assert not store.path(old).exists() and store.path(young).exists()
+    with pytest.raises(UserError, match="no space left"):
+        store.make_room(1000, {young})
+
+
+def cached_bytes(path: Path) -> int:
+    """Return how much of a file the system's cache holds, by mincore(2)."""
+    size = path.stat().st_size
+    with path.open("rb") as file, mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ) as pages:
+        libc = ctypes.CDLL(None, use_errno=True)
+        resident = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
+        view = np.frombuffer(pages, np.uint8)
+        address, length = ctypes.c_void_p(view.ctypes.data), ctypes.c_size_t(size)
+        assert libc.mincore(address, length, resident) == 0, os.strerror(ctypes.get_errno())
+        found = sum(each & 1 for each in resident)
+        del view
+    return found * mmap.PAGESIZE
+
+
+def test_uploads_leave_the_systems_cache(tmp_path: Path):
+    """On a Jetson the cache and the GPU share one memory."""
+    plain = tmp_path / "plain"
+    plain.write_bytes(bytes(1 << 20))
+    with plain.open("rb") as file:
+        os.fsync(file.fileno())
+        forget_pages(file.fileno())
+    if cached_bytes(plain):
+        pytest.skip("this file system lies in memory")
+    store = Store(tmp_path / "store", 10**9)
+    sha256 = add(store, bytes(1 << 20))
+    assert cached_bytes(store.path(sha256)) == 0
+    store.path(sha256).read_bytes()
+    assert cached_bytes(store.path(sha256)) > 0
+    store.leave_cache()
+    assert cached_bytes(store.path(sha256)) == 0

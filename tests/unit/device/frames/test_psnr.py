@@ -52,12 +52,18 @@ def test_a_difference_of_one_level_everywhere_is_48_13_db():
     assert psnr(total_y / (20 * 30)) == pytest.approx(48.1308, abs=5e-5)
 
 
-def test_black_against_white_is_0_db_and_the_same_frame_infinite():
+def test_black_against_white_is_0_db_and_the_same_frame_60():
     black = np.zeros((8, 8, 3), np.uint8)
     assert psnr(squared_errors(black, black + 255)[0] / black.size) == 0
     assert psnr(squared_errors(black, black + 255)[1] / 64) == 0
-    assert psnr(squared_errors(black, black)[0]) == math.inf
-    assert psnr(squared_errors(black, black)[1]) == math.inf
+    assert psnr(squared_errors(black, black)[0]) == 60
+    assert psnr(squared_errors(black, black)[1]) == 60
+
+
+@pytest.mark.parametrize(("mse", "db"), [(0, 60), (1e-300, 60), (0.065, 60), (0.0651, 59.9950), (65025, 0)])
+def test_no_frame_counts_more_than_an_exact_one(mse: float, db: float):
+    """libvmaf: psnr_max = 6 * bits + 12."""
+    assert psnr(mse) == pytest.approx(db, abs=1e-4)
 
 
 def test_one_channel_alone_counts_by_its_weight_in_luma():

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,6 +16,7 @@ from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.frames.pixels import upscale_bicubic
 from superres.device.runtimes import RUNTIMES, load_runtime
 from superres.device.runtimes.base import FRAMES, Session, Settings
+from superres.device.runtimes.sessions import pytorch as pytorch_session
 
 
 def to_tensor(frame: np.ndarray) -> torch.Tensor:
@@ -244,3 +246,18 @@ def test_an_unknown_runtime_and_a_missing_package_are_told_apart(monkeypatch):
     monkeypatch.setitem(RUNTIMES, "other", "package_that_is_not_there")
     with pytest.raises(UserError, match=r"package 'package_that_is_not_there'.*install"):
         load_runtime("other")
+
+
+@pytest.mark.parametrize(("capability", "native"), [((7, 2), False), ((8, 0), True), ((8, 7), True)])
+def test_bf16_on_a_gpu_is_native_from_ampere_on(capability, native, monkeypatch):
+    """Xavier is 7.2, Orin 8.7; older PyTorch has no other name to ask by."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.delattr(torch.cuda, "is_bf16_supported")
+    assert pytorch_session._is_native("bf16", torch.device("cuda")) is native
+
+
+@pytest.mark.parametrize("name", ["device_time_total", "cuda_time_total"])
+def test_the_time_on_a_gpu_has_another_name_in_older_pytorch(name):
+    event = SimpleNamespace(name="aten::relu", cpu_parent=None, input_shapes=[[1, 3, 4, 4]], **{name: 1500.0})
+    (time,) = pytorch_session._layer_times(0, [event], queued=True)
+    assert time.ms == 1.5

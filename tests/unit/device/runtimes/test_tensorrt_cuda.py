@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,10 +22,15 @@ runtime_package = pytest.importorskip("nvidia.cuda_runtime", reason="the CUDA ru
 without_driver = pytest.mark.skipif(has_driver(), reason="this machine has an NVIDIA driver")
 
 
+def packaged() -> str:
+    """The library of the Python package of CUDA 12."""
+    (path,) = [path for path in module._packaged() if path.endswith("libcudart.so.12")]
+    return path
+
+
 @pytest.fixture
 def cuda() -> Cuda:
-    (folder,) = module._package_folders()
-    return Cuda(f"{folder}/lib/libcudart.so.12")
+    return Cuda(packaged())
 
 
 def test_the_version_needs_no_driver(cuda):
@@ -75,19 +81,39 @@ def test_errors_of_memory_and_devices_say_what_to_do(cuda):
 
 
 def test_the_library_has_every_function_that_is_called():
-    (folder,) = module._package_folders()
-    library = ctypes.CDLL(f"{folder}/lib/libcudart.so.12")
+    library = ctypes.CDLL(packaged())
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     called = {text for text in texts if isinstance(text, str) and re.fullmatch(r"cuda[A-Z]\w+", text)}
-    assert {"cudaMalloc", "cudaHostAlloc", "cudaGraphLaunch", "cudaMemcpyAsync"} <= called
+    assert {"cudaMalloc", "cudaHostAlloc", "cudaGraphLaunch", "cudaMemcpyAsync", "cudaGetLastError"} <= called
     for name in called:
         assert hasattr(library, name), name
 
 
+def test_libraries_of_every_package_are_found_the_oldest_first(tmp_path, monkeypatch):
+    for name in ("cuda_runtime/lib/libcudart.so.12", "cu13/lib/libcudart.so.13", "cudnn/lib/libcudnn.so.9"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: spec if name == "nvidia" else None)
+    assert [Path(path).name for path in module._packaged()] == ["libcudart.so.12", "libcudart.so.13"]
+
+
+def test_the_library_that_is_loaded_already_comes_first(cuda, monkeypatch):
+    assert next(module._candidates()) == packaged()
+    # One without graphs of a known form, as before CUDA 11.4, is passed over.
+    (libc,) = {
+        line.split()[5] for line in Path("/proc/self/maps").read_text().splitlines() if "libc.so" in line
+    }
+    monkeypatch.setattr(module, "_candidates", lambda: iter([libc, packaged()]))
+    assert Cuda().version == "12.9"
+
+
 def test_a_missing_library_is_a_users_mistake(monkeypatch):
     monkeypatch.setattr(module, "_candidates", lambda: iter(["libcudart_of_nowhere.so"]))
-    with pytest.raises(UserError, match=r"expected the CUDA runtime library.*found none; install"):
+    with pytest.raises(
+        UserError, match=r"expected the CUDA runtime library.*of CUDA 11.4 or later, found none; install"
+    ):
         Cuda()
 
 

@@ -2,13 +2,22 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from superres.device.base.errors import UserError
 from superres.device.runtimes.trt.cuda import Device
-from superres.device.runtimes.trt.layers import Tensor, count_convolutions, read_build_log, read_inspector
+from superres.device.runtimes.trt.engine import check_int8
+from superres.device.runtimes.trt.layers import (
+    Tensor,
+    count_convolutions,
+    count_dla_layers,
+    read_build_log,
+    read_inspector,
+)
 from superres.device.runtimes.trt.session import check_origin, layer_times
+from superres.report.metrics.operations import executed_convolutions
 
 INT8 = "Thirty-two wide channel vectorized row major Int8 format"
 CONVOLUTION = {
@@ -40,6 +49,51 @@ def test_the_inspector_of_old_versions_names_nodes_by_their_layer():
     assert not copy.is_convolution
     assert (copy.inputs[0].type, copy.outputs[0].type) == ("UInt8", "Half")
     assert count_convolutions([copy, convolution]) == {"Int8": 1}
+
+
+DYNAMIC = "N/A due to dynamic shapes"
+
+
+def untold(**changes: Any) -> dict[str, Any]:
+    """A convolution as an engine for several sizes describes it without a context."""
+    ends = {
+        key: [{**CONVOLUTION[key][0], "Dimensions": [1, -1, -1, -1], "Format/Datatype": DYNAMIC}]
+        for key in ("Inputs", "Outputs")
+    }
+    return {**CONVOLUTION, **ends, "Weights": {"Type": DYNAMIC}, "TacticName": "", **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({}, "unknown"),
+        ({"Weights": {"Type": "Int8", "Count": 7200}}, "Int8"),
+        ({"Weights": {"Type": "Half", "Count": 7200}}, "Half"),
+        ({"TacticName": "sm80_xmma_fprop_implicit_gemm_interleaved_i8i8_i8i32_f32_nchw_vect_c_32"}, "Int8"),
+        ({"TacticName": "sm80_xmma_fprop_implicit_gemm_f16f16_f16f16_f16_nhwckrsc_nhwc"}, "unknown"),
+        ({"Inputs": [{"Name": "x", "Format/Datatype": "Some format of the future"}]}, "unknown"),
+        ({"Inputs": [{"Name": "x"}]}, "unknown"),
+    ],
+)
+def test_a_type_that_is_not_told_is_unknown(changes, kind):
+    (layer,) = read_inspector(json.dumps({"Layers": [untold(**changes)]}))
+    assert count_convolutions([layer]) == {kind: 1}
+    # What nobody knows is not taken for float.
+    check_int8(count_convolutions([layer] * 3), "int8-entropy" if kind != "Half" else "fp16")
+    assert executed_convolutions({"convolutions": {kind: 3}}) == (
+        None if kind == "unknown" else 0 if kind == "Half" else 3,
+        3,
+    )
+
+
+def test_parts_on_a_dla_are_counted():
+    foreign = {
+        **COPY,
+        "Name": "{ForeignNode[/conv1/Conv.../Relu_1]}",
+        "LayerType": "DLA",
+        "ParameterType": "DLA",
+    }
+    assert count_dla_layers(read_inspector(json.dumps({"Layers": [COPY, foreign]}))) == 1
 
 
 @pytest.mark.parametrize("separator", ["", "\x1e", "\x1f"])

@@ -70,7 +70,10 @@ def test_sizes_are_those_of_the_clips_frames(tiny_arm, tmp_path):
     other = {"name": "d", "names": ["a"] * 3, "hr_shapes": [[2, 80]] * 3, "lr_shapes": [[1, 40]] * 3}
     (tmp_path / "d.json").write_text(json.dumps(other))
     sizes = frame_sizes([folder / "c.json", tmp_path / "d.json"])
-    assert sizes == {"smallest": [1, 14], "tuned": [1, 40], "largest": [12, 40]}
+    # Each clip has one vote, however many frames; of equal ones the largest wins.
+    assert sizes == {"smallest": [1, 14], "tuned": [12, 16], "largest": [12, 40]}
+    assert frame_sizes([tmp_path / "d.json"], [[1, 40], [12, 16]])["tuned"] == [1, 40]
+    assert frame_sizes([], [[5, 6]]) == {"smallest": [5, 6], "tuned": [5, 6], "largest": [5, 6]}
 
 
 @pytest.mark.parametrize(

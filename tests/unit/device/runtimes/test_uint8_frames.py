@@ -89,8 +89,8 @@ def test_both_forms_give_the_same_figures_to_one_level(case, files: Path, photog
         assert np.mean(difference > 0) <= by_one
         assert np.mean(difference > 1) <= by_more
     # The stretched photograph has pixels at both ends, and the network overshoots beyond them.
-    assert np.mean(inside[1] == 0) > 0.05
-    assert np.mean(inside[1] == 255) > 0.05
+    assert np.mean(inside[1] == 0) > 0.03
+    assert np.mean(inside[1] == 255) > 0.03
 
 
 def test_onnxruntime_writes_levels_straight_from_an_int8_convolution(files: Path):

@@ -132,7 +132,10 @@ def test_an_arm_that_cannot_run_says_why_all_the_way(tiny_arm):
         status = read_json(arm.path(f"{task}.json"))["status"]
         assert status == "not run: opencv interpolates in uint8 only, not in fp16"
     assert arm.path("engine.bin").read_bytes() == b""
-    assert arm.path("quality.csv").read_text() == "frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db\n"
+    assert (
+        arm.path("quality.csv").read_text()
+        == "frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db,ssim_y,darkest,brightest\n"
+    )
     header = "arm,round,frame,height,width,compute_ms,enqueue_ms,end_to_end_ms,interval_ms\n"
     assert arm.path("latency.csv").read_text() == header
 
@@ -180,7 +183,7 @@ def test_a_reference_that_can_not_run_is_said_and_missed(tiny_arm, tmp_path):
     assert {row["arm"] for row in read_csv(arm.path("latency.csv"))} == {"own"}
 
 
-def test_identical_frames_are_written_as_infinite(tiny_arm):
+def test_identical_frames_count_60_db(tiny_arm):
     arm = tiny_arm("opencv", "uint8")
     for kind, factor in (("lr", 1), ("hr", 2)):
         np.save(arm.path(f"c.{kind}.npy"), np.full((3, 8 * factor, 8 * factor, 3), 90, np.uint8))
@@ -188,8 +191,20 @@ def test_identical_frames_are_written_as_infinite(tiny_arm):
     arm.path("c.json").write_text(json.dumps(read_json(arm.path("c.json")) | shapes))
     assert run(arm.build_engine(), arm.folder) == run(arm.measure_quality(), arm.folder) == 0
     assert {(row["mse"], row["psnr_db"], row["psnr_y_db"]) for row in read_csv(arm.path("quality.csv"))} == {
-        ("0.0", "inf", "inf")
+        ("0.0", "60.0", "60.0")
     }
+    assert {row["ssim_y"] for row in read_csv(arm.path("quality.csv"))} == {"1.0"}
+
+
+def test_a_frame_smaller_than_the_window_has_no_ssim(tiny_arm):
+    arm = tiny_arm("opencv", "uint8")
+    frames = {"lr": [(5, 16), (6, 6)], "hr": [(10, 32), (12, 12)]}
+    for kind, shapes in frames.items():
+        np.save(arm.path(f"c.{kind}.npy"), np.zeros(sum(h * w * 3 for h, w in shapes), np.uint8))
+    index = {"names": ["flat", "square"], "lr_shapes": frames["lr"], "hr_shapes": frames["hr"]}
+    arm.path("c.json").write_text(json.dumps(read_json(arm.path("c.json")) | index))
+    assert run(arm.build_engine(), arm.folder) == run(arm.measure_quality(), arm.folder) == 0
+    assert [row["ssim_y"] for row in read_csv(arm.path("quality.csv"))] == ["", "1.0"]
 
 
 def damage_engine(arm) -> str:

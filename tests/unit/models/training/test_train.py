@@ -15,9 +15,10 @@ from torch import nn
 from superres.device.base.errors import UserError
 from superres.device.frames.pixels import upscale_bicubic
 from superres.models.networks import Network, build_network
-from superres.models.settings import TrainingSettings
+from superres.models.settings import Teacher, TrainingSettings
 from superres.models.training import train as training
 from superres.models.training.batches import open_pairs
+from superres.models.training.teacher import Teaching
 from superres.models.training.train import (
     moving_average,
     psnr_y_db,
@@ -44,11 +45,18 @@ class Case:
         self.training = make_pairs("training", [(12, 20), (16, 9)])
         self.validation = make_pairs("validation", [(14, 10)], seed=1)
 
-    def run(self, name: str, model: str = "espcn_ycbcr", settings: TrainingSettings = SETTINGS) -> Path:
+    def run(
+        self,
+        name: str,
+        model: str = "espcn_ycbcr",
+        settings: TrainingSettings = SETTINGS,
+        teacher: Teaching | None = None,
+    ) -> Path:
         out = self.folder / name
         train_model(
             model,
             settings,
+            teacher=teacher,
             training=self.training,
             validation=self.validation,
             weights_out=out / "weights.safetensors",
@@ -94,6 +102,46 @@ def test_resumed_training_is_the_same_to_the_bit(
     for name in ("weights.safetensors", "log.csv"):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes()
     assert sorted(p.name for p in resumed.iterdir()) == ["log.csv", "record.json", "weights.safetensors"]
+
+
+def taught_by(model: str, weights: Path, share: float) -> tuple[TrainingSettings, Teaching]:
+    keys = Teacher(model=model, share=share)
+    return SETTINGS.model_copy(update={"teacher": keys}), Teaching(keys, weights)
+
+
+def test_with_all_of_the_loss_a_teacher_replaces_the_photographs(case: Case, make_pairs: MakePairs) -> None:
+    weights = case.run("teacher", "plain_c16_m4") / "weights.safetensors"
+    settings, teacher = taught_by("plain_c16_m4", weights, 1.0)
+    first = case.run("first", "plain_c8_m4", settings, teacher)
+    # Other photographs with the same LR images.
+    high = np.load(case.training.with_suffix(".hr.npy"))
+    np.save(case.training.with_suffix(".hr.npy"), 255 - high)
+    second = case.run("second", "plain_c8_m4", settings, teacher)
+    alone = case.run("alone", "plain_c8_m4")
+    found = [(out / "weights.safetensors").read_bytes() for out in (first, second, alone)]
+    assert found[0] == found[1] != found[2]
+    assert json.loads((first / "record.json").read_text())["settings"]["teacher"]["share"] == 1.0
+
+
+def test_a_teachers_share_of_the_loss_counts(case: Case) -> None:
+    weights = case.run("teacher", "plain_c16_m4") / "weights.safetensors"
+    losses = []
+    for share in (0.25, 0.5, 1.0):
+        settings, teacher = taught_by("plain_c16_m4", weights, share)
+        rows = list(
+            csv.DictReader((case.run(f"{share}", "plain_c8_m4", settings, teacher) / "log.csv").open())
+        )
+        losses.append(float(rows[0]["loss"]))
+    # The first steps differ little: the mean of their losses is between those of the two targets.
+    a, b, c = losses
+    assert abs(a - c) > 1e-4
+    assert (a - b) / (a - c) == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_a_teacher_on_other_colours_is_refused(case: Case) -> None:
+    weights = case.run("teacher", "espcn_rgb") / "weights.safetensors"
+    with pytest.raises(UserError, match="expected a teacher on luma as its pupil, found espcn_rgb on rgb"):
+        case.run("pupil", "plain_c8_m4", *taught_by("espcn_rgb", weights, 0.5))
 
 
 def test_it_learns(case: Case) -> None:
@@ -205,7 +253,7 @@ def test_border_of_two_pixels_does_not_count() -> None:
     reference = np.full((10, 12, 3), 100, np.uint8)
     upscaled = reference.copy()
     upscaled[:2], upscaled[-2:], upscaled[:, :2], upscaled[:, -2:] = 0, 0, 0, 0
-    assert psnr_y_db(upscaled, reference) == math.inf
+    assert psnr_y_db(upscaled, reference) == 60
     upscaled[2, 2] = 0
     assert psnr_y_db(upscaled, reference) < 60
 

@@ -1,6 +1,9 @@
 import hashlib
 import json
+import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,8 +14,10 @@ from pydantic import ValidationError
 
 from superres.device.base.errors import UserError
 from superres.quantization.ranges.cache import read_cache
-from superres.quantization.ranges.calibrate import calibrate_ranges
+from superres.quantization.ranges.calibrate import calibrate_ranges, measured_ranges
 from superres.quantization.ranges.calibration import FrameFile, RandomImages
+from superres.quantization.ranges.histogram import measure
+from superres.quantization.ranges.observation import Observed
 from superres.quantization.settings import CalibrationSettings
 
 from ..network import build_network, calibrate, convolve, network_weights, write_set
@@ -216,3 +221,84 @@ def test_a_file_that_is_no_onnx(tmp_path: Path) -> None:
     path.write_bytes(b"not an onnx file")
     with pytest.raises(UserError, match="expected an ONNX"):
         calibrate(path, RandomImages("uniform", 0, 1, 8, 8), tmp_path / "r.json")
+
+
+def seen_values(values: np.ndarray, data: dict[str, Any]) -> Observed:
+    """Statistics of one tensor with these values."""
+    low, high = float(values.min()), float(values.max())
+    with ThreadPoolExecutor(1) as pool:
+        statistics = measure(values.astype(np.float32), low, high, pool, 1)
+    return Observed("0" * 64, data, 1, {"t": statistics})
+
+
+def share_beyond(values: np.ndarray, amax: float) -> float:
+    nonzero = np.abs(values[values != 0])
+    return float((nonzero > amax).mean())
+
+
+PHOTOGRAPHS = {"type": "calibration-set", "name": "photographs"}
+RANDOM = {"type": "random", "kind": "normal", "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("percentile", "zeros", "noted"), [(99.2, 0, False), (98.5, 0, True), (99.4, 0.5, True)]
+)
+def test_a_note_on_more_than_a_hundredth_of_values_clipped(
+    percentile: float, zeros: float, noted: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = np.random.default_rng(0).normal(0, 1, 200_000)
+    values[: int(zeros * len(values))] = 0
+    settings = CalibrationSettings(name="some", method="percentile", percentile=percentile)
+    ranges = measured_ranges(seen_values(values, PHOTOGRAPHS), settings)
+    share = share_beyond(values, ranges.tensors["t"].amax)
+    assert (share > 0.01) is noted
+    printed = capsys.readouterr().err
+    if noted:
+        found = re.search(
+            r"([0-9.]+) % of the values other than zero are beyond", ranges.origin["notes"]["t"]
+        )
+        assert found and float(found[1]) == pytest.approx(100 * share, rel=0.01)
+        assert printed == f"note: calibration some: tensor t: {ranges.origin['notes']['t']}\n"
+    else:
+        assert "beyond" not in str(ranges.origin["notes"]) and not printed
+
+
+def test_photographs_that_are_clipped_nearly_everywhere_are_refused() -> None:
+    values = np.concatenate([np.full(200_000, 0.62), np.linspace(0.001, 1, 4000)])
+    settings = CalibrationSettings(name="some", method="percentile", percentile=1.0)
+    seen = seen_values(values, PHOTOGRAPHS)
+    with pytest.raises(UserError, match=r"^calibration some: tensor t: .* 9\d\.?\d* % .*such as minmax$"):
+        measured_ranges(seen, settings)
+    # A dummy shows what becomes of it.
+    random = measured_ranges(seen_values(values, RANDOM), settings)
+    assert "and clipped" in random.origin["notes"]["t"]
+    assert random.tensors["t"].amax < 0.62
+
+
+def test_values_at_the_end_of_a_range_are_not_clipped() -> None:
+    # The upper edge of one bin is the lower one of the next, where all of these lie.
+    statistics = seen_values(np.concatenate([np.ones(500), np.linspace(0, 0.9, 500)]), RANDOM).tensors["t"]
+    assert statistics.beyond(1.0) == 0
+    assert statistics.beyond(0.95) == 500 / 999
+
+
+@pytest.mark.parametrize("method", ["minmax", "mse"])
+def test_methods_that_hold_nearly_all_values_say_nothing(
+    method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = np.random.default_rng(1).normal(0, 1, 100_000)
+    ranges = measured_ranges(
+        seen_values(values, PHOTOGRAPHS), CalibrationSettings(name="some", method=method)
+    )
+    assert not capsys.readouterr().err and "beyond" not in str(ranges.origin["notes"])
+
+
+def test_one_photograph_that_entropy_clips_leaves_no_file(network: Path, tmp_path: Path) -> None:
+    # White but for a few pixels that differ: nearly all values share one bin at the end of the range.
+    frame = np.full((40, 40, 3), 235, np.uint8)
+    frame[:6, :6] = np.random.default_rng(0).integers(0, 255, (6, 6, 3))
+    frame[0, 0] = 255
+    out = tmp_path / "ranges.json"
+    with pytest.raises(UserError, match=r"^calibration some: tensor \w+: .* and clipped; take more"):
+        calibrate(network, FrameFile(write_set(tmp_path, [frame])), out, method="entropy")
+    assert not out.exists()

@@ -103,3 +103,17 @@ def test_files_and_counts_that_do_not_fit(network: Path, tmp_path: Path) -> None
     for name in ("bad.npz", "other.npz", "missing.npz"):
         with pytest.raises(UserError, match="expected statistics of activations, found something else"):
             read_observed(tmp_path / name)
+
+
+def test_a_damaged_byte_is_one_line_wherever_it_is(network: Path, tmp_path: Path) -> None:
+    data = FrameFile(write_set(tmp_path, images(2)))
+    observe_activations(network, data, tmp_path / "o.npz", model="m")
+    whole = (tmp_path / "o.npz").read_bytes()
+    refused = 0
+    for place in range(0, len(whole), max(1, len(whole) // 60)):
+        (tmp_path / "o.npz").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            read_observed(tmp_path / "o.npz")
+        except UserError:
+            refused += 1
+    assert refused > 30

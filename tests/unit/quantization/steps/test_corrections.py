@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 
 from superres.device.base.errors import UserError
+from superres.models.graphs.onnx_file import Convolution
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.calibration import FrameFile, RandomImages
 from superres.quantization.ranges.record import read_ranges
@@ -21,7 +23,12 @@ from superres.quantization.steps.base import StepJob, Taps, refine_onnx
 
 from ..network import calibrate, write_set
 
-SETTINGS = {"bias": {"images": 3}, "adaround": {"images": 3, "pixels": 300, "seed": 0}, "equalize": {}}
+SETTINGS = {
+    "bias": {"images": 3},
+    "adaround": {"images": 3, "pixels": 300, "seed": 0},
+    "equalize": {},
+    "balance": {},
+}
 RESULTS = ["c1", "c2", "c3"]
 
 Files = tuple[Path, Path]
@@ -129,6 +136,42 @@ def test_equalisation_changes_nothing_in_float_and_balances_ranges(state: Files,
     assert record["tensors"]["r1"]["amax"] != json.loads(state[1].read_text())["tensors"]["r1"]["amax"]
 
 
+def test_balanced_channels_reach_equally_far_and_change_nothing_in_float(
+    state: Files, images: FrameFile
+) -> None:
+    balanced = take(state, images, "balance")
+    before, after = (results(files, images, slice(3), int8=False) for files in (state, balanced))
+    for found, wanted in zip(after[2], before[2], strict=True):
+        np.testing.assert_allclose(found, wanted, atol=3e-6)
+    for old, new, name in zip(before[:2], after[:2], ("r1", "r2"), strict=True):
+        reach = np.max([np.maximum(layer, 0).max(axis=(0, 2, 3)) for layer in old], axis=0)
+        now = np.max([np.maximum(layer, 0).max(axis=(0, 2, 3)) for layer in new], axis=0)
+        # The largest channel stays as it is, and all others that aren't zero reach as far.
+        np.testing.assert_allclose(now, np.where(reach > 0, reach.max(), 0), rtol=1e-5)
+        assert reach[reach > 0].min() < 0.8 * reach.max()
+        record = json.loads(balanced[1].read_text())
+        assert record["tensors"][name]["amax"] == pytest.approx(reach.max(), rel=1e-5)
+    # By rounding activations alone, less is lost.
+    errors = [
+        error(activations_only(files, images), results(state, images, slice(4), int8=False)[2])
+        for files in (state, balanced)
+    ]
+    assert errors[1] < errors[0]
+
+
+def activations_only(state: Files, images: FrameFile) -> list[np.ndarray]:
+    """The last results of all images with rounded data of the second and third convolution, float weights."""
+    graph = onnx.load(state[0])
+    parts = {"c2": {"activations"}, "c3": {"activations"}}
+    rounded = quantize_graph(graph, read_ranges(state[1], state[0]), state[0], parts=parts)  # pyright: ignore
+    taps = Taps(rounded, ["c3"], 1)
+    frames = np.load(images.path)
+    return [
+        taps.run(np.moveaxis(frame, 2, 0)[None].astype(np.float32) / np.float32(255))["c3"]
+        for frame in frames
+    ]
+
+
 def test_one_pair_is_equalised_in_closed_form(state: Files, images: FrameFile) -> None:
     first, second = values(state[0])["w2"], values(state[0])["w3"]
     expected = []
@@ -206,7 +249,7 @@ def test_patches_are_what_the_convolution_sees(state: Files, images: FrameFile) 
     np.testing.assert_allclose(found.T.reshape(6, 9, 11), taps["c2"][0], atol=1e-5)
 
 
-@pytest.mark.parametrize("step", ["bias", "adaround", "equalize"])
+@pytest.mark.parametrize("step", ["bias", "adaround", "equalize", "balance"])
 def test_the_same_inputs_give_the_same_bytes(state: Files, images: FrameFile, step: str) -> None:
     first, second = (take(state, images, step, folder=folder) for folder in ("one", "two"))
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
@@ -216,17 +259,36 @@ def test_steps_in_an_order_that_makes_no_sense_are_refused(state: Files, images:
     rounded = take(state, images, "adaround")
     with pytest.raises(UserError, match="step bias: expected it before adaround"):
         take(rounded, images, "bias")
-    with pytest.raises(UserError, match="step equalize: expected it right after the calibration"):
-        take(rounded, images, "equalize")
+    for step in ("equalize", "balance"):
+        with pytest.raises(UserError, match=f"step {step}: expected it right after the calibration"):
+            take(rounded, images, step)
     for step in SETTINGS:
         with pytest.raises(UserError, match=f"step {step}: expected a calibration with images"):
             take(state, None, step)
 
 
-def test_a_convolution_with_strides_is_named(state: Files, images: FrameFile) -> None:
+def second_with(state: Files, name: str, value: list[int]) -> tuple[onnx.ModelProto, Convolution]:
+    """The graph with an attribute of its second convolution, and that convolution."""
     graph = onnx.load(state[0])
     node = next(node for node in graph.graph.node if "c2" in node.output)
-    node.attribute.append(onnx.helper.make_attribute("strides", [2, 2]))
-    convolution = adaround.quantized_convolutions(graph, read_ranges(state[1], state[0]))[1]
-    with pytest.raises(UserError, match=r"convolution c2: expected strides \[1, 1\], found \[2, 2\]"):
-        adaround._Window.of(graph, convolution)
+    kept = [attribute for attribute in node.attribute if attribute.name != name]
+    del node.attribute[:]
+    node.attribute.extend([*kept, onnx.helper.make_attribute(name, value)])
+    return graph, adaround.quantized_convolutions(graph, read_ranges(state[1], state[0]))[1]
+
+
+def test_a_convolution_with_dilations_is_named(state: Files) -> None:
+    with pytest.raises(UserError, match=r"convolution c2: expected dilations \[1, 1\], found \[2, 2\]"):
+        adaround._Window.of(*second_with(state, "dilations", [2, 2]))
+
+
+def test_windows_of_a_convolution_with_strides_are_those_that_it_reads(state: Files) -> None:
+    graph, convolution = second_with(state, "strides", [2, 3])
+    data = np.random.default_rng(0).normal(size=(8, 9, 11)).astype(np.float32)
+    weights = np.random.default_rng(1).normal(size=(6, 8, 3, 3))
+    expected = torch.nn.functional.conv2d(
+        torch.from_numpy(data).double()[None], torch.from_numpy(weights), stride=(2, 3), padding=1
+    )[0]
+    where = np.indices(expected.shape[1:]).reshape(2, -1)
+    found = adaround._Window.of(graph, convolution).patches(data, (where[0], where[1]))
+    np.testing.assert_allclose(found @ weights.reshape(6, -1).T, expected.reshape(6, -1).T, atol=1e-12)

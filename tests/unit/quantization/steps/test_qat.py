@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 import torch
 
 from superres.device.base.errors import UserError
 from superres.models.export import export_onnx
-from superres.models.graphs.onnx_file import find_convolutions, load_onnx
+from superres.models.graphs.onnx_file import find_convolutions, load_onnx, with_outputs
 from superres.models.weights import pretrained
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.calibration import FrameFile, RandomImages
@@ -22,7 +23,7 @@ from superres.quantization.ranges.record import read_ranges
 from superres.quantization.settings import CalibrationSettings, Qat
 from superres.quantization.steps import asymmetric, center, pertensor, qat
 from superres.quantization.steps.base import State, StepJob, Taps, read_initializers, refine_onnx
-from superres.quantization.steps.trainable import TrainableChain
+from superres.quantization.trainable import TrainableChain
 
 from ..network import build_network, calibrate, network_weights, to_space, write_set
 
@@ -228,12 +229,30 @@ def with_frames_between(layers: list[tuple[np.ndarray, np.ndarray]]) -> onnx.Mod
     return model
 
 
-def one_sided(layers: list[tuple[np.ndarray, np.ndarray]]) -> onnx.ModelProto:
-    model = build_network(layers)
-    for attribute in model.graph.node[2].attribute:
-        if attribute.name == "pads":
-            attribute.CopyFrom(onnx.helper.make_attribute("pads", [2, 2, 0, 0]))
+def padded_by(attribute: onnx.AttributeProto) -> onnx.ModelProto:
+    """The network with another padding of its second convolution."""
+    model = build_network(network_weights())
+    del model.graph.node[2].attribute[:]
+    model.graph.node[2].attribute.append(attribute)
     return model
+
+
+def automatic(_: list[tuple[np.ndarray, np.ndarray]]) -> onnx.ModelProto:
+    return padded_by(onnx.helper.make_attribute("auto_pad", "SAME_UPPER"))
+
+
+@pytest.mark.parametrize("pads", [[2, 2, 0, 0], [0, 3, 1, 0], [2, 1, 2, 1]])
+def test_a_padding_of_unequal_sides_is_that_of_the_graph(
+    pads: list[int], photographs: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "other.onnx"
+    onnx.save(padded_by(onnx.helper.make_attribute("pads", pads)), path)
+    calibrate(path, FrameFile(photographs), tmp_path / "other.json")
+    chain = TrainableChain(State(load_onnx(path), read_ranges(tmp_path / "other.json", path)))
+    frame = tensor(picture(1))
+    session = ort.InferenceSession(with_outputs(load_onnx(path), ["c3"]).SerializeToString())
+    expected = np.asarray(session.run(["c3"], {"frame": frame})[0])
+    np.testing.assert_allclose(chain.forward_float(chain.enter(frame)).numpy(), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +262,7 @@ def one_sided(layers: list[tuple[np.ndarray, np.ndarray]]) -> onnx.ModelProto:
             with_frames_between,
             "expected convolutions that follow each other .*, found c2 after c1 with more",
         ),
-        (one_sided, "convolution c2: expected the same padding on opposite sides"),
+        (automatic, "convolution c2: expected a padding in numbers, found auto_pad"),
     ],
 )
 def test_graphs_that_it_cannot_train_are_said(

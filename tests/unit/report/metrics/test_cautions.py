@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from superres.csv_rows import write_rows
-from superres.report.metrics.cautions import FAR_OFF, NoiseLimits, find_cautions, with_far_off
+from superres.report.metrics.cautions import FAR_OFF, NoiseLimits, find_cautions, with_doubts
 from superres.report.metrics.operations import Operations
 from superres.report.metrics.schema import Metrics
 from superres.report.tables.cells import TableText
@@ -98,7 +98,7 @@ def test_faster_than_the_limit_means_that_the_limit_is_wrong() -> None:
 
 def cautions_of_picture(psnr: float, others: list[dict], **columns: object) -> str | None:
     arm = row("openvino", "espcn_rgb", "int8-dummy", psnr, 44.0, **columns)
-    judged = with_far_off([arm, *others], far_db=1.0)
+    judged = with_doubts([arm, *others], far_db=1.0)
     assert [{**a, "cautions": None} for a in judged[1:]] == [{**a, "cautions": None} for a in others]
     return judged[0].get("cautions")
 
@@ -116,6 +116,35 @@ def test_what_is_said_of_a_picture(psnr: float, said: str | None) -> None:
     assert found == (
         None if said is None else f"{FAR_OFF}{said}, look at the arm's sample before its figures"
     )
+
+
+def test_exact_frames_of_bicubic_blame_no_network() -> None:
+    """Of a fade: bicubic gets black frames exactly, a network is off by part of a level."""
+    bicubic = row("opencv", "bicubic", "uint8", 45.0, 1.1, psnr_of_mean_db=31.0, exact_frames=12)
+    arm = row("openvino", "espcn_rgb", "fp32", 40.5, 140.0, psnr_of_mean_db=33.0)
+    assert with_doubts([arm, bicubic], far_db=1.0)[0]["cautions"] is None
+    # On black alone: an error of less than a level is no fault.
+    black = row("opencv", "bicubic", "uint8", 60.0, 1.1, psnr_of_mean_db=60.0, exact_frames=24)
+    for psnr, said in ((48.2, None), (48.0, "far off: 12.00 dB below bicubic")):
+        arm = row("openvino", "espcn_rgb", "fp32", psnr, 140.0, psnr_of_mean_db=psnr)
+        found = with_doubts([arm, black], far_db=1.0)[0]["cautions"]
+        assert found == said or (said and found.startswith(said))
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        ({"brightest": 250, "darkest": 5}, None),
+        ({"brightest": 249}, "saturated: its brightest level is 249, that of FP32 255"),
+        (
+            {"brightest": 201, "darkest": 6},
+            "saturated: its brightest level is 201, that of FP32 255 and its darkest level is 6, "
+            "that of FP32 0",
+        ),
+    ],
+)
+def test_white_and_black_that_int8_does_not_reach(levels: dict, said: str | None) -> None:
+    assert cautions_of_picture(30.5, [FP32], **levels) == said
 
 
 def test_what_there_is_to_compare_with() -> None:
@@ -139,7 +168,7 @@ def test_the_table_marks_the_cells_and_says_what_the_mark_is(tmp_path: Path) -> 
         if (r["runtime"], r["model"], r["precision"]) != ("openvino", "espcn_rgb", "int8-dummy")
     ]
     wrong = row("openvino", "espcn_rgb", "int8-dummy", 17.25, 44.0)
-    write_rows(Metrics, with_far_off([*rows, wrong], far_db=1.0), tmp_path / "metrics.csv")
+    write_rows(Metrics, with_doubts([*rows, wrong], far_db=1.0), tmp_path / "metrics.csv")
     write_table(tmp_path / "metrics.csv", [], tmp_path / "table1.csv", tmp_path / "table1.md", TableText())
     text = (tmp_path / "table1.md").read_text(encoding="utf-8")
     assert "17.2500!" in text and text.count("!") == 4 + 1

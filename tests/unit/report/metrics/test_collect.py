@@ -11,7 +11,7 @@ from dataframely.exc import ValidationError
 from superres.device.base.errors import UserError
 from superres.report.manifest import ArmOnClip, Background, write_manifest
 from superres.report.metrics.cautions import NoiseLimits
-from superres.report.metrics.collect import ArmFiles, aggregate, collect_metrics
+from superres.report.metrics.collect import ArmFiles, aggregate, aggregate_quality, collect_metrics
 from superres.report.metrics.schema import Metrics, read_metrics
 
 from ..synthetic import not_run, row, write_network
@@ -47,13 +47,13 @@ def write_arm(folder: Path, status: str = "ok", arm: ArmOnClip = ARM) -> ArmFile
     folder.mkdir(parents=True, exist_ok=True)
     ok = status == "ok"
     quality = [
-        f"{i},f{i},4,6,{mse},{decibels(mse)},{mse_y},{decibels(mse_y)}"
+        f"{i},f{i},4,6,{mse},{decibels(mse)},{mse_y},{decibels(mse_y)},{'' if i else 0.5},{i},{250 + i}"
         for i, (mse, mse_y) in enumerate(zip(MSE, MSE_Y, strict=True))
     ]
     latency = [f"own,{i // 2},0,2,3,{ms - 4},,{ms}," for i, ms in enumerate(END_TO_END)]
     # Medians of the arm's rounds are 45 and 67.5.
     latency += [f"reference,{i},0,2,3,1,,{ms}," for i, ms in enumerate([90.0, 202.5])]
-    header = "frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db"
+    header = "frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db,ssim_y,darkest,brightest"
     (folder / "quality.csv").write_text("\n".join([header, *(quality if ok else [])]) + "\n")
     header = "arm,round,frame,height,width,compute_ms,enqueue_ms,end_to_end_ms,interval_ms"
     (folder / "latency.csv").write_text("\n".join([header, *(latency if ok else [])]) + "\n")
@@ -102,6 +102,9 @@ def test_aggregates_in_closed_form() -> None:
             "psnr_db": [decibels(mse) for mse in MSE],
             "mse_y": MSE_Y,
             "psnr_y_db": [decibels(mse) for mse in MSE_Y],
+            "ssim_y": [0.5, None, 0.25],
+            "darkest": [7, 3, 5],
+            "brightest": [200, 255, 250],
         }
     )
     latency = pl.DataFrame(
@@ -120,6 +123,9 @@ def test_aggregates_in_closed_form() -> None:
     assert found["psnr_db"] == pytest.approx(decibels(10 ** (4 / 3)), abs=1e-12)
     assert found["psnr_y_of_mean_db"] == pytest.approx(decibels(37 / 3), abs=1e-12)
     assert found["psnr_y_db"] == pytest.approx(decibels((5 * 20 * 12) ** (1 / 3)), abs=1e-12)
+    # Of the frames that are larger than the window.
+    assert (found["ssim_y"], found["darkest"], found["brightest"]) == (0.375, 3, 255)
+    assert found["exact_frames"] == 0
     assert found["latency_p50_ms"] == 47.5
     assert found["fps"] == 1000 / 47.5
     assert found["latency_p90_ms"] == pytest.approx(np.percentile(END_TO_END, 90))
@@ -130,11 +136,33 @@ def test_aggregates_in_closed_form() -> None:
     assert (found["frames"], found["iterations"]) == (3, 4)
 
 
-def test_perfect_frames_have_infinite_psnr(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.csv"
-    rows = [row("openvino", "espcn_rgb", "fp32", math.inf, 40.0)]
-    Metrics.validate(pl.DataFrame(rows, schema=Metrics.create_empty().schema)).write_csv(path)
-    assert read_metrics(path)["psnr_db"].to_list() == [math.inf]
+def test_a_frame_without_error_counts_60_db() -> None:
+    """As libvmaf: 6 x 8 bits + 12. Means are finite, and say how many frames were exact."""
+    quality = pl.DataFrame(
+        {
+            "mse": [0.0, 0.0, 3.0],
+            "psnr_db": [60.0, 60.0, decibels(3.0)],
+            "mse_y": [0.0, 0.01, 2.0],
+            "psnr_y_db": [60.0, 60.0, decibels(2.0)],
+            "ssim_y": [None, None, None],
+            "darkest": [0, 0, 0],
+            "brightest": [0, 0, 9],
+        },
+        schema_overrides={"ssim_y": pl.Float64},
+    )
+    found = aggregate_quality(quality)
+    assert found["psnr_db"] == pytest.approx((120 + decibels(3.0)) / 3)
+    assert found["psnr_of_mean_db"] == pytest.approx(decibels(1.0))
+    assert (found["exact_frames"], found["ssim_y"]) == (2, None)
+    every = aggregate_quality(quality[:1])
+    assert every["psnr_of_mean_db"] == every["psnr_y_of_mean_db"] == every["psnr_db"] == 60
+
+
+@pytest.mark.parametrize("value", [math.inf, 60.1, -1.0])
+def test_no_figure_is_infinite_or_above_the_cap(value: float) -> None:
+    rows = [row("openvino", "espcn_rgb", "fp32", 30.0, 40.0, psnr_db=value)]
+    with pytest.raises(ValidationError):
+        Metrics.validate(pl.DataFrame(rows, schema=Metrics.create_empty().schema))
 
 
 def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
@@ -147,11 +175,12 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     collect([ran, missing], out)
     header = out.read_text().splitlines()[0]
     assert header == (
-        "target,runtime,model,precision,clip,frames,psnr_db,psnr_y_db,psnr_of_mean_db,psnr_y_of_mean_db,luma,"
-        "border,fps,fps_compute,in_flight,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_mean_ms,compute_p50_ms,"
+        "target,runtime,model,precision,clip,frames,psnr_db,psnr_y_db,psnr_of_mean_db,psnr_y_of_mean_db,ssim_y,"
+        "exact_frames,darkest,brightest,luma,"
+        "border,timed_on,fps,fps_compute,in_flight,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_mean_ms,compute_p50_ms,"
         "enqueue_p50_ms,iterations,first_frame_ms,reference,speedup,speedup_low,speedup_high,rounds,other_processors,"
         "macs,limit_ms,limit_fraction,quantized_convolutions,int8_convolutions,threads,memory_bytes,"
-        "device_memory_bytes,build_seconds,engine_bytes,engine_sha256,onnx_sha256,seed,runtime_version,manifest,manifest_sha256,cautions,status"
+        "device_memory_bytes,energy_mj_per_frame,build_seconds,engine_bytes,engine_sha256,onnx_sha256,seed,runtime_version,manifest,manifest_sha256,cautions,status"
     )
     first, second = read_metrics(out).to_dicts()
     assert first["fps"] == 1000 / 47.5
@@ -205,11 +234,25 @@ def test_a_damaged_csv_is_an_error(tmp_path: Path) -> None:
     files = write_arm(tmp_path)
     merge(files)
     text = files.quality.read_text()
-    files.quality.write_text(text + "3,f3,4,6,,,,\n")
-    with pytest.raises(UserError, match="expected a value in every cell"):
+    files.quality.write_text(text + "3,f3,4,6,,,,,,0,255\n")
+    with pytest.raises(UserError, match="line 5, column mse: expected a value, found none"):
         collect([files], tmp_path / "metrics.csv")
     files.quality.write_text(text.replace("mse_y", "luma"))
-    with pytest.raises(UserError, match="expected the columns frame, name"):
+    with pytest.raises(UserError, match="line 1: expected figures, missing columns: mse_y"):
+        collect([files], tmp_path / "metrics.csv")
+    files.quality.write_text(text.replace("10.0", "1O.0"))
+    with pytest.raises(
+        UserError, match=r"quality\.csv: line 2, column mse: expected a number, found '1O\.0'"
+    ):
+        collect([files], tmp_path / "metrics.csv")
+
+
+@pytest.mark.parametrize("mse, column", [(MSE[1], "psnr_db"), (MSE_Y[1], "psnr_y_db")])
+def test_a_psnr_that_its_error_does_not_give_is_an_error(tmp_path: Path, mse: float, column: str) -> None:
+    files = write_arm(tmp_path)
+    merge(files)
+    files.quality.write_text(files.quality.read_text().replace(f"{decibels(mse)}", "88.8"))
+    with pytest.raises(UserError, match=rf"line 3, column {column}: expected {decibels(mse):.6f}, .*88\.8"):
         collect([files], tmp_path / "metrics.csv")
 
 

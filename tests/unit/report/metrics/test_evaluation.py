@@ -9,7 +9,7 @@ from superres.csv_rows import write_rows
 from superres.device.base.errors import UserError
 from superres.report.manifest import ArmOnClip
 from superres.report.metrics.collect import ArmQuality, collect_evaluation
-from superres.report.metrics.schema import Evaluation, read_evaluation
+from superres.report.metrics.schema import EVALUATED, Evaluation, read_evaluation
 from superres.report.tables.cells import TableText
 from superres.report.tables.evaluation_table import read_published, write_evaluation
 
@@ -29,10 +29,12 @@ PAPERS = {
 def write_quality(folder: Path, arm: ArmOnClip = ARM, status: str = "ok", images: int = 2) -> ArmQuality:
     """The files of `measure_quality`: two images with mean squared errors of 4 and 25, of luma 1 and 16."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = ["frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db"]
+    lines = ["frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db,ssim_y,darkest,brightest"]
     for i, (mse, mse_y) in enumerate(((4.0, 1.0), (25.0, 16.0))):
         values = (f"{x},{10 * math.log10(255**2 / x)}" for x in (mse, mse_y))
-        lines += [f"{i},image{i},10,12,{','.join(values)}"] if status == "ok" else []
+        # Only the first image is larger than SSIM's window.
+        ssim = "" if i else "0.75"
+        lines += [f"{i},image{i},10,12,{','.join(values)},{ssim},{i},{250 + i}"] if status == "ok" else []
     (folder / "quality.csv").write_text("\n".join(lines) + "\n")
     record = {
         "status": status,
@@ -55,15 +57,17 @@ def test_a_row_an_arm_and_clip(tmp_path: Path) -> None:
         write_quality(tmp_path / "missing", missing, "not run: needs a CUDA device"),
     ]
     out = tmp_path / "evaluation.csv"
-    collect_evaluation(files, {"set5": "bicubic-matlab"}, out)
+    collect_evaluation(files, {"set5": "bicubic-matlab"}, out, far_db=1.0)
     assert out.read_text().splitlines()[0] == (
-        "target,runtime,model,precision,clip,images,psnr_y_db,psnr_db,luma,border,downsampling,engine_sha256,"
-        "runtime_version,status"
+        "target,runtime,model,precision,clip,images,psnr_y_db,psnr_db,psnr_of_mean_db,ssim_y,"
+        "exact_frames,darkest,brightest,luma,border,downsampling,engine_sha256,runtime_version,cautions,status"
     )
     ran, not_run = read_evaluation(out).to_dicts()
     # The mean of logarithms is the logarithm of the geometric mean: sqrt(1 * 16) = 4, sqrt(4 * 25) = 10.
     assert ran["psnr_y_db"] == pytest.approx(10 * math.log10(255**2 / 4), abs=1e-12)
     assert ran["psnr_db"] == pytest.approx(10 * math.log10(255**2 / 10), abs=1e-12)
+    assert ran["psnr_of_mean_db"] == pytest.approx(10 * math.log10(255**2 / 14.5), abs=1e-12)
+    assert (ran["ssim_y"], ran["exact_frames"], ran["darkest"], ran["brightest"]) == (0.75, 0, 0, 251)
     assert (ran["images"], ran["engine_sha256"], ran["runtime_version"]) == (2, "ab" * 32, "2026.4")
     assert not_run["status"] == "not run: needs a CUDA device"
     assert not_run["psnr_y_db"] is not_run["images"] is None
@@ -75,15 +79,15 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     out = tmp_path / "evaluation.csv"
     short = write_quality(tmp_path / "short", images=3)
     with pytest.raises(UserError, match=r"quality\.csv: expected 3 images, .*found 2"):
-        collect_evaluation([short], {"set5": "bicubic"}, out)
+        collect_evaluation([short], {"set5": "bicubic"}, out, far_db=1.0)
     files = write_quality(tmp_path / "other")
     moved = ArmQuality(
         ArmOnClip("local", "openvino", "espcn_rgb", "int8-minmax", "b100"), files.quality, files.record
     )
     with pytest.raises(UserError, match="expected clip b100"):
-        collect_evaluation([moved], {"b100": "bicubic"}, out)
+        collect_evaluation([moved], {"b100": "bicubic"}, out, far_db=1.0)
     with pytest.raises(UserError, match="unique rows"):
-        collect_evaluation([files, files], {"set5": "bicubic"}, out)
+        collect_evaluation([files, files], {"set5": "bicubic"}, out, far_db=1.0)
     assert not out.exists()
 
 
@@ -100,6 +104,11 @@ def row(runtime: str, precision: str, psnr_y: float, clip: str = "set5", **other
         "images": images,
         "psnr_y_db": psnr_y,
         "psnr_db": psnr_y - 1.5,
+        "psnr_of_mean_db": psnr_y - 1.6,
+        "ssim_y": 0.9,
+        "exact_frames": 0,
+        "darkest": 0,
+        "brightest": 255,
         "luma": "studio-swing",
         "border": 2,
         "downsampling": "bicubic-matlab",
@@ -111,7 +120,7 @@ def row(runtime: str, precision: str, psnr_y: float, clip: str = "set5", **other
 
 
 def not_run(runtime: str, precision: str) -> dict:
-    empty = dict.fromkeys(("images", "psnr_y_db", "psnr_db", "engine_sha256", "runtime_version"))
+    empty = dict.fromkeys((*EVALUATED, "ssim_y"))
     return {**row(runtime, precision, 0.0), **empty, "status": "not run: no such instructions"}
 
 
@@ -120,7 +129,7 @@ def render(folder: Path, rows: Sequence[dict]) -> tuple[list[list[str]], str]:
     write_rows(Evaluation, rows, folder / "evaluation.csv")
     write_evaluation("mine", folder / "evaluation.csv", TEXT, folder / "evaluation.md")
     text = (folder / "evaluation.md").read_text()
-    lines = [line for line in text.splitlines() if line.startswith("|")]
+    lines = [line for line in text.partition("### SSIM")[0].splitlines() if line.startswith("|")]
     assert len({len(line) for line in lines}) == 1
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines], text
 
@@ -245,3 +254,26 @@ def test_something_else_is_no_evaluation(tmp_path: Path) -> None:
     path.write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="expected the evaluation of a study"):
         read_evaluation(path)
+
+
+def test_ssim_and_marks(tmp_path: Path) -> None:
+    """A picture gets the marks that Table 1 has, and a note that says what they are."""
+    far = "far off: 7.10 dB below bicubic and 50.00 dB below FP32, look at the arm's sample"
+    dark = "saturated: its brightest level is 201, that of FP32 255"
+    rows = [
+        row("openvino", "fp32", 31.0, ssim_y=0.91234),
+        row("openvino", "int8-a", 21.0, cautions=f"{far}; {dark}", brightest=201),
+        row("openvino", "int8-b", 30.0, cautions=dark, ssim_y=None, exact_frames=2),
+    ]
+    lines, text = render(tmp_path, rows)
+    assert [cells[3] for cells in lines[2:5]] == ["31.00", "21.00!^ (-10.000)", "30.00^ (-1.000)"]
+    ssim = [
+        line
+        for line in text.partition("### SSIM")[2].partition("## ")[0].splitlines()
+        if line.startswith("|")
+    ]
+    assert [line.split("|")[4].strip() for line in ssim[2:]] == ["0.9123", "0.9000", "n/a"]
+    assert "- `!`: the picture is worse than bicubic" in text and "- `^`: white is darker" in text
+    assert "look at `sample*.npy` in the arm's folder before the figures. OpenVINO INT8 a" in text
+    assert "1 arm have such frames, at most 2 of 5" not in text
+    assert "1 arm has such frames, at most 2 of 5" in text

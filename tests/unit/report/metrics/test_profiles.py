@@ -120,5 +120,5 @@ def test_nothing_to_plot_is_an_error(tmp_path: Path) -> None:
 def test_a_damaged_profile_is_an_error(tmp_path: Path) -> None:
     files = write_profile(tmp_path)
     files.profile.write_text("a,b\n1,2\n")
-    with pytest.raises(UserError, match="expected the columns run, layer"):
+    with pytest.raises(UserError, match="line 1: expected figures, missing columns: "):
         collect_profiles([files], tmp_path / "p.csv")

@@ -6,7 +6,7 @@ import pytest
 
 from superres.csv_rows import write_rows
 from superres.device.timing.ratios import Ratio
-from superres.report.metrics.cautions import with_far_off
+from superres.report.metrics.cautions import with_doubts
 from superres.report.metrics.relative import find_speedups, fp32_of, loss_of, paper_speedups
 from superres.report.metrics.schema import Evaluation
 from superres.report.plots.arms import int8_losses
@@ -65,7 +65,7 @@ def test_each_target_has_its_own_reference(rows: list[dict]) -> None:
     assert {row["target"]: loss_of(row, rows, "psnr_db") for row in int8} == expected
     # The plot has the same losses.
     assert {row["target"]: row["psnr_db"] for row in int8_losses(rows)} == expected
-    judged = with_far_off(rows, far_db=0.5)
+    judged = with_doubts(rows, far_db=0.5)
     found = {row["target"]: row.get("cautions") for row in judged if row["precision"] == "int8-minmax"}
     assert found["local"] is None
     assert "0.75 dB below FP32" in (found["board"] or "")

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from superres.report.metrics.operations import Operations
-from superres.report.metrics.speed import Roofline, processor_of, reached
+from superres.report.metrics.speed import Roofline, energy_per_frame, processor_of, reached
 
 ROOFLINE = Roofline({"cpu": {"fp32": 250.0, "int8": 1000.0}, "cuda": {}}, {"cpu": 20.0})
 # The paper's frame: 518,400 LR pixels; 53,856 multiply-adds each are 27.9 GMAC.
@@ -58,3 +58,13 @@ def test_what_frames_of_several_sizes_reach() -> None:
 )
 def test_where_an_arm_computes(runtime: str, facts: dict, processor: str) -> None:
     assert processor_of(runtime, facts) == processor
+
+
+def test_energy_is_the_modules_power_times_a_frames_time() -> None:
+    row = {"latency_mean_ms": 50.0, "fps": 40.0}
+    record = {"power": {"module_mw": 9000.0}, "session": {}}
+    # 9 W for 50 ms are 450 mJ; in flight a frame costs 1000 / 40 ms.
+    assert energy_per_frame(record, row) == 450.0
+    assert energy_per_frame({**record, "session": {"in_flight": 4}}, row) == 225.0
+    for power in (None, {"module_mw": None}):
+        assert energy_per_frame({**record, "power": power}, row) is None

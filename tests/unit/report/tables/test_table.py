@@ -1,8 +1,12 @@
 import csv
 import json
+import re
 from pathlib import Path
 
+import pytest
+
 from superres.report.tables.cells import (
+    METRICS,
     NEEDS_CUDA,
     NO_RATIO,
     NOT_IN_STUDY,
@@ -106,7 +110,7 @@ def test_cautions_are_said_and_noisy_arms_marked(tmp_path: Path) -> None:
     table, text = write(write_metrics(tmp_path / "m.csv", rows), tmp_path)
     fps = find(table, "FPS [frames/sec]", "ESPCN_RGB", OURS)
     assert (fps["OpenVINO FP32"], fps["OpenVINO BF16"]) == ("7.14~", "12.66")
-    assert "in metrics.csv has the figures of 1 arm." in text
+    assert "busy while 1 arm ran" in text
     assert (
         "- Caution, 1 of 3 quantised convolutions run in float: ONNX Runtime INT8 minmax ESPCN_RGB, "
         "OpenVINO FP32 ESPCN_RGB." in text
@@ -149,12 +153,13 @@ def test_markdown_reads_as_plain_text(metrics: Path, tmp_path: Path) -> None:
     _, text = write(metrics, tmp_path)
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert max(map(len, tables)) < 140
-    blocks = text.split("### ")[1:]
-    for block in blocks:
+    blocks = re.split("^##+ ", text, flags=re.M)[1:]
+    for block in blocks[:-1]:
         widths = {len(line) for line in block.splitlines() if line.startswith("|")}
         assert len(widths) == 1
-    assert "- (a) not run: needs a CUDA device." in text
-    assert "| TensorRT        | not run (a) | not run (a) |" in text
+    assert "- (a) not run: needs AVX512-FP16." in text
+    assert text.count("not run (a)") == len(METRICS)
+    assert "| ESPCN_RGB   | PyTorch  | FP32" in text.partition("## The paper")[2]
     assert (
         "on CPU of a test, 1 CPU (avx512_vnni), 2 threads." in text
         and "30 timed frames with 2 threads" in text
@@ -176,15 +181,79 @@ def test_another_way_to_measure_is_said(tmp_path: Path) -> None:
     assert "MATLAB's imresize (a = -0.5" in other
 
 
-def test_several_clips_give_a_block_each(tmp_path: Path) -> None:
+def rows_of(text: str, title: str) -> list[list[str]]:
+    """The cells of the table below a title."""
+    (block,) = (part for part in text.split("### ")[1:] if part.startswith(f"{title}\n"))
+    lines = [line for line in block.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_several_clips_have_a_row_each_and_speed_once(tmp_path: Path) -> None:
     rows = default_rows()
-    both = [*rows, *({**line, "clip": "street"} for line in rows)]
-    table, text = write(write_metrics(tmp_path / "m.csv", both), tmp_path)
-    assert [line for line in text.splitlines() if line.startswith("## Clip")] == [
-        "## Clip `park` on `local`",
-        "## Clip `street` on `local`",
-    ]
+    street = [{**line, "clip": "street", "psnr_db": line["psnr_db"] + 10} for line in rows]
+    table, text = write(write_metrics(tmp_path / "m.csv", [*rows, *street]), tmp_path)
+    psnr, fps = rows_of(text, "PSNR [dB]"), rows_of(text, "FPS [frames/sec]")
+    assert psnr[0][:4] == ["Model", "Runtime", "Clip", "FP32"]
+    assert psnr[2][1:4] == ["PyTorch", "park", "31.0200"] and psnr[3][1:4] == ["PyTorch", "street", "41.0200"]
+    # `timed_on` is park for both: speed has one row an arm.
+    assert fps[0][:3] == ["Model", "Runtime", "FP32"]
+    assert len(psnr) - 2 == 2 * (len(fps) - 2) == 2 * (2 * 3 + 1)
+    assert "- Speed on `street` is that on `park`, whose frames have the same size." in text
     assert {line["clip"] for line in table} == {"park", "street"}
+    assert {line["clip"] for line in table if line["metric"] == "FPS [frames/sec]"} == {"park"}
+    # The paper's figures are there once.
+    paper = [line for line in table if line["source"] == PAPER]
+    assert len(paper) == len({(line["metric"], line["model"]) for line in paper})
+
+
+def test_several_clips_of_other_sizes_are_timed_each(tmp_path: Path) -> None:
+    rows = default_rows()
+    street = [{**line, "clip": "street", "timed_on": "street"} for line in rows]
+    table, text = write(write_metrics(tmp_path / "m.csv", [*rows, *street]), tmp_path)
+    assert {line["clip"] for line in table if line["metric"] == "FPS [frames/sec]"} == {"park", "street"}
+    assert rows_of(text, "FPS [frames/sec]")[0][2] == "Clip"
+
+
+def test_a_table_has_no_row_that_says_nothing(metrics: Path, tmp_path: Path) -> None:
+    """No runtime that the study doesn't name, no row of dashes."""
+    _, text = write(metrics, tmp_path)
+    ours = text.partition("## The paper")[0]
+    assert "TensorRT" not in ours and "needs a CUDA device" not in text
+    for line in ours.splitlines():
+        if line.startswith("| ") and "---" not in line:
+            assert set(line.replace("|", " ").split()[2:]) - {"-", "n/a"}, line
+    assert ours.count("\n") <= 12 * len(METRICS)
+
+
+@pytest.mark.parametrize("names", [["samples"], ["samples.park", "samples.street"]])
+def test_a_far_off_picture_is_shown_where_it_is(tmp_path: Path, names: list[str]) -> None:
+    rows = default_rows()
+    rows[0] |= {"cautions": "far off: 9.00 dB below bicubic, look at the arm's sample before its figures"}
+    text = write(write_metrics(tmp_path / "m.csv", rows), tmp_path, TableText(samples=names))[1]
+    assert f"look at {' and '.join(f'`plots/{name}.png`' for name in names)} before" in text
+    assert "31.0200!" in text
+
+
+def test_a_busy_machine_is_described_with_what_holds_and_what_to_do(tmp_path: Path) -> None:
+    rows = default_rows()
+    for line, busy in zip(rows[:2], (0.6, 1.4), strict=True):
+        line |= {"cautions": "noisy: so it was", "other_processors": busy}
+    rows[1]["latency_p90_ms"] = 2 * rows[1]["latency_p50_ms"]
+    text = write(write_metrics(tmp_path / "m.csv", rows), tmp_path)[1]
+    assert "busy while 2 arms ran: other work took 0.6 to 1.4 processors meanwhile" in text
+    assert "the 90th percentile is 1.05 to 2.00 times the median" in text
+    assert (
+        "FPS and the share of the limit are lower bounds" in text and "Ratios to the reference hold" in text
+    )
+    assert "--forcerun measure_roofline measure_latency" in text
+
+
+def test_exact_frames_are_said(tmp_path: Path) -> None:
+    rows = default_rows()
+    assert "without any error." in write(write_metrics(tmp_path / "m.csv", rows), tmp_path)[1]
+    rows[3] |= {"exact_frames": 7}
+    text = write(write_metrics(tmp_path / "m.csv", rows), tmp_path)[1]
+    assert "counts at most 60 dB, as in libvmaf" in text and "at most 7 of 24" in text
 
 
 def test_machines_are_described_once_each(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ from superres.device.machine.facts import computes_bf16
 from superres.device.runtimes.base import WARMUP_RUNS, LayerTime, Session, Settings, convolution_macs
 
 _OPERATOR = "aten::"
+_BF16_CAPABILITY = (8, 0)
+"""The first compute capability with bf16 arithmetic: Ampere, which Orin has and Xavier has not."""
+
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -144,11 +147,16 @@ def _layer_times(run: int, events: Iterable[Any], queued: bool) -> List[LayerTim
             continue
         kind = event.name[len(_OPERATOR) :]
         shape, macs = _read_shapes(kind, event)
-        microseconds = event.device_time_total if queued else event.cpu_time_total
+        microseconds = _device_time(event) if queued else event.cpu_time_total
         types = getattr(event, "input_dtypes", None) or [""]
         layer = f"{len(times)} {event.name}"
         times.append(LayerTime(run, layer, kind, str(types[0]), shape, macs, (), microseconds / 1000))
     return times
+
+
+def _device_time(event: Any) -> float:
+    """Return an event's microseconds on the device; before PyTorch 2.4 the name said CUDA."""
+    return event.device_time_total if hasattr(event, "device_time_total") else event.cuda_time_total
 
 
 def _read_shapes(kind: str, event: Any) -> Tuple[Tuple[int, ...], int]:
@@ -202,7 +210,8 @@ def _is_native(precision: str, device: torch.device) -> bool:
     if precision != "bf16":
         return True
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        # `is_bf16_supported` has other arguments in each version, and counts emulation.
+        return torch.cuda.get_device_capability() >= _BF16_CAPABILITY
     return computes_bf16()
 
 

@@ -44,10 +44,16 @@ def check_implicit(trt: Any, method: str) -> None:
 
 
 def set_calibrator(
-    builder: tensorrt.Builder, config: tensorrt.IBuilderConfig, calibrator: Any, size: Size, frames: str
+    builder: tensorrt.Builder,
+    config: tensorrt.IBuilderConfig,
+    calibrator: Any,
+    size: Size | None,
+    frames: str,
 ) -> None:
-    """Make TensorRT find the ranges, on images of a size; see `check_implicit`."""
+    """Make TensorRT find the ranges; see `check_implicit`. Without fixed shapes it needs the images' size."""
     config.int8_calibrator = calibrator
+    if size is None:
+        return
     profile = builder.create_optimization_profile()
     shape: Any = input_shape(size, frames)
     profile.set_shape("frame", shape, shape, shape)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Mapping
 
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import Settings, Sizes, input_shape
+from superres.device.runtimes.base import Settings, Size, Sizes, input_shape
 
 if TYPE_CHECKING:
     import tensorrt
@@ -18,10 +18,10 @@ KINDS = ("fp32", "fp16", "int8")
 class BuildOptions:
     """Options of a build.
 
-    `workspace_mib` limits a layer's scratch memory; None: no limit. `fp16_fallback` lets layers of an INT8
-    engine that aren't in INT8 run in FP16. `optimization_level` is 0 to 5, None: TensorRT's default.
-    `dla_core` is the DLA core to use, with the GPU for other layers. `timing_cache` keeps kernel times for
-    the next build on this device.
+    `workspace_mib` limits a layer's scratch memory; None: no limit. torch2trt's default is 32.
+    `fp16_fallback` lets layers of an INT8 engine that aren't in INT8 run in FP16. `optimization_level` is 0
+    to 5, None: TensorRT's default. `dla_core` is the DLA core to use, with the GPU for other layers.
+    `timing_cache` keeps kernel times for the next build on this device.
     """
 
     workspace_mib: int | None = None
@@ -104,6 +104,13 @@ def set_limits(trt: Any, config: tensorrt.IBuilderConfig, options: BuildOptions)
             )
         config.builder_optimization_level = options.optimization_level
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    if takes_memory(trt):
+        config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
+
+
+def takes_memory(trt: Any) -> bool:
+    """Return whether engines take their memory from the caller, as TensorRT-RTX needs for CUDA graphs."""
+    return hasattr(trt.BuilderFlag, "REQUIRE_USER_ALLOCATION")
 
 
 def set_dla(
@@ -132,12 +139,21 @@ def set_dla(
     config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
 
 
+def fix_size(network: tensorrt.INetworkDefinition, size: Size, frames: str) -> None:
+    """Give the network fixed shapes, for an engine of one frame size.
+
+    TensorRT then tells the types of its layers, and no arithmetic on shapes is left in the engine.
+    """
+    # The bindings take tuples as Dims.
+    shape: Any = input_shape(size, frames)
+    network.get_input(0).shape = shape
+
+
 def add_profile(
     builder: tensorrt.Builder, config: tensorrt.IBuilderConfig, sizes: Sizes, frames: str
 ) -> None:
-    """Set the frame sizes that the engine takes, and the one it is tuned for."""
+    """Set the frame sizes that an engine of several takes, and the one it is tuned for."""
     profile = builder.create_optimization_profile()
-    # The bindings take tuples as Dims.
     shapes: list[Any] = [input_shape(size, frames) for size in (sizes.smallest, sizes.tuned, sizes.largest)]
     profile.set_shape("frame", *shapes)
     config.add_optimization_profile(profile)

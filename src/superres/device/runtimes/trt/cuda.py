@@ -5,17 +5,21 @@ import ctypes.util
 import importlib.util
 import weakref
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from superres.device.base.errors import UnsupportedError, UserError
+from superres.device.machine.facts import read_text
 
 DRIVER = "libcuda.so.1"
 _OUT_OF_MEMORY, _INSUFFICIENT_DRIVER, _NO_DEVICE = 2, 35, 100
 _COMPUTE_CAPABILITY = (75, 76)  # cudaDevAttrComputeCapabilityMajor and Minor
 _TO_DEVICE, _TO_HOST = 1, 2
 _CAPTURE_THREAD_LOCAL = 1
+# Work on the default stream, such as PyTorch's in the same process, ends the capture of any other stream.
+_STREAM_NON_BLOCKING = 1
+_NEEDED = "cudaGraphInstantiateWithFlags"  # since CUDA 11.4
 
 
 class Device(NamedTuple):
@@ -55,7 +59,7 @@ class Cuda:
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function; raises the error of its return code."""
-        code = getattr(self._library, name)(*arguments)
+        code = self.attempt(name, *arguments)
         if code == 0:
             return
         error = self._library.cudaGetErrorName(code).decode("ascii")
@@ -71,6 +75,10 @@ class Cuda:
         if code == _OUT_OF_MEMORY:
             raise UserError(f"CUDA device: expected more free memory ({described}); end what else runs on it")
         raise RuntimeError(f"CUDA: {described}")
+
+    def attempt(self, name: str, *arguments: Any) -> int:
+        """Call a function that may fail; returns its code, 0 for success."""
+        return getattr(self._library, name)(*arguments)
 
     @property
     def version(self) -> str:
@@ -125,9 +133,9 @@ class Cuda:
         return Event(self, int(handle.value or 0))
 
     def stream(self) -> "Stream":
-        """A new stream."""
+        """A new stream, which waits for no other."""
         handle = ctypes.c_void_p()
-        self.call("cudaStreamCreate", ctypes.byref(handle))
+        self.call("cudaStreamCreateWithFlags", ctypes.byref(handle), _STREAM_NON_BLOCKING)
         return Stream(self, int(handle.value or 0))
 
 
@@ -161,6 +169,7 @@ class Stream:
     def __init__(self, cuda: Cuda, handle: int):
         self._cuda = cuda
         self.handle = handle
+        weakref.finalize(self, cuda.call, "cudaStreamDestroy", ctypes.c_void_p(handle))
 
     def upload(self, memory: DeviceMemory, array: np.ndarray) -> None:
         """Copy a contiguous array to the device."""
@@ -182,59 +191,88 @@ class Stream:
         """Wait until all work is done."""
         self._cuda.call("cudaStreamSynchronize", self._pointer)
 
-    def begin_capture(self) -> None:
-        """Record work from now on instead of running it."""
-        self._cuda.call("cudaStreamBeginCapture", self._pointer, _CAPTURE_THREAD_LOCAL)
+    def capture(self, enqueue: Callable[[], bool]) -> "Optional[Graph]":
+        """Record the work that `enqueue` adds, instead of running it; None if that isn't possible.
 
-    def end_capture(self) -> int:
-        """Return the recorded work as a graph; raises RuntimeError if it can't be recorded."""
+        `enqueue` returns whether it could. A failure leaves nothing behind, neither a graph nor an error that
+        the next call would report as its own.
+        """
         graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
-        self._cuda.call("cudaStreamEndCapture", self._pointer, ctypes.byref(graph))
-        # Without flags the function's arguments differ between CUDA 11 and 12; with them they don't.
-        arguments = ctypes.byref(executable), graph, ctypes.c_ulonglong(0)
-        self._cuda.call("cudaGraphInstantiateWithFlags", *arguments)
-        self._cuda.call("cudaGraphDestroy", graph)
-        return int(executable.value or 0)
+        recorded = False
+        self._cuda.call("cudaStreamBeginCapture", self._pointer, _CAPTURE_THREAD_LOCAL)
+        try:
+            recorded = enqueue()
+        finally:
+            # A failed recording must be ended too.
+            ended = self._cuda.attempt("cudaStreamEndCapture", self._pointer, ctypes.byref(graph)) == 0
+        if recorded and ended:
+            # Without flags the function's arguments differ between CUDA 11 and 12; with them they don't.
+            arguments = ctypes.byref(executable), graph, ctypes.c_ulonglong(0)
+            recorded = self._cuda.attempt("cudaGraphInstantiateWithFlags", *arguments) == 0
+        if graph.value:
+            self._cuda.attempt("cudaGraphDestroy", graph)
+        if recorded and ended:
+            return Graph(self._cuda, int(executable.value or 0))
+        self._cuda.attempt("cudaGetLastError")
+        return None
 
-    def discard(self, graph: int) -> None:
-        """Free a graph; 0 is none."""
-        if graph:
-            self._cuda.call("cudaGraphExecDestroy", ctypes.c_void_p(graph))
-
-    def launch(self, graph: int) -> None:
+    def launch(self, graph: "Graph") -> None:
         """Run a recorded graph."""
-        self._cuda.call("cudaGraphLaunch", ctypes.c_void_p(graph), self._pointer)
+        self._cuda.call("cudaGraphLaunch", ctypes.c_void_p(graph.handle), self._pointer)
 
     @property
     def _pointer(self) -> ctypes.c_void_p:
         return ctypes.c_void_p(self.handle)
 
 
+class Graph:
+    """Recorded work of a stream, freed with this object."""
+
+    def __init__(self, cuda: Cuda, handle: int):
+        self.handle = handle
+        weakref.finalize(self, cuda.call, "cudaGraphExecDestroy", ctypes.c_void_p(handle))
+
+
 def _load() -> ctypes.CDLL:
     for name in _candidates():
         try:
-            return ctypes.CDLL(name)
+            library = ctypes.CDLL(name)
         except OSError:
             continue
+        if hasattr(library, _NEEDED):
+            return library
     raise UserError(
-        "CUDA: expected the CUDA runtime library (libcudart), found none; install CUDA, JetPack, "
-        "or the Python package nvidia-cuda-runtime-cu12"
+        "CUDA: expected the CUDA runtime library (libcudart) of CUDA 11.4 or later, found none; install "
+        "CUDA, JetPack, or the Python package nvidia-cuda-runtime-cu12"
     )
 
 
 def _candidates() -> Iterator[str]:
-    """Names and paths of the library: the system's first, as a Jetson's belongs to its driver."""
+    """Names and paths of the library.
+
+    The first is what this process has loaded already, by TensorRT or PyTorch. The system's precede the Python
+    packages', as a Jetson's belongs to its driver.
+    """
+    yield from _mapped()
     found = ctypes.util.find_library("cudart")
     if found:
         yield found
     yield from ("libcudart.so", "/usr/local/cuda/lib64/libcudart.so")
-    for folder in _package_folders():
-        yield from sorted(str(path) for path in Path(folder).glob("lib/libcudart.so.*"))
+    yield from _packaged()
 
 
-def _package_folders() -> Tuple[str, ...]:
-    try:
-        spec = importlib.util.find_spec("nvidia.cuda_runtime")
-    except ModuleNotFoundError:
-        return ()
-    return tuple(spec.submodule_search_locations or ()) if spec else ()
+def _mapped() -> List[str]:
+    maps = (read_text("/proc/self/maps") or "").splitlines()
+    paths = [line.split(None, 5)[5] for line in maps if "/libcudart" in line]
+    return list(dict.fromkeys(path for path in paths if Path(path).is_file()))
+
+
+def _packaged() -> List[str]:
+    """Return the libraries of NVIDIA's Python packages, the oldest first: it works with the most drivers.
+
+    That of CUDA 12 lies in `nvidia/cuda_runtime/lib`, later ones in `nvidia/cu13/lib`.
+    """
+    spec = importlib.util.find_spec("nvidia")
+    folders = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
+    paths = [path for folder in folders for path in folder.glob("cu*/lib/libcudart.so.*")]
+    return [str(path) for path in sorted(paths, key=lambda path: path.name)]

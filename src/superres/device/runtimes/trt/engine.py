@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Sequence
 
 from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.machine.facts import cache_folder
+from superres.device.machine.memory import available_memory
 from superres.device.runtimes.base import Settings, frame_sizes
 from superres.device.runtimes.trt import config as configuration
 from superres.device.runtimes.trt.calibrator import (
@@ -29,6 +31,12 @@ from superres.device.runtimes.trt.library import make_log
 if TYPE_CHECKING:
     import tensorrt
 
+# Two ways to say that a kernel wasn't tried because the device's free memory was too small for it.
+_NO_MEMORY = (
+    re.compile(r"memory is insufficient to use tactic"),
+    re.compile(r"insufficient memory on requested size"),
+)
+
 
 @dataclass(frozen=True)
 class Built:
@@ -47,6 +55,7 @@ def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: D
     """
     configuration.find_kind(settings.precision)
     options, sizes = build_options(settings), frame_sizes(settings)
+    memory = {"available_bytes": available_memory(), "device_free_bytes": _free_memory(device)}
     log = make_log(trt)
     builder = make_builder(trt, log)
     network = builder.create_network(configuration.network_flags(trt))
@@ -57,10 +66,15 @@ def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: D
     if options.dla_core is not None:
         core = options.dla_core
         configuration.set_dla(trt, builder, config, precision=settings.precision, core=core, sizes=sizes)
-    configuration.add_profile(builder, config, sizes, settings.frames)
     calibration = _Calibration.prepare(trt, name, model, settings)
+    images = sizes.tuned if calibration is None else calibration.batches.size
+    fixed = sizes.fixed and images == sizes.tuned
+    if fixed:
+        configuration.fix_size(network, sizes.tuned, settings.frames)
+    else:
+        configuration.add_profile(builder, config, sizes, settings.frames)
     if calibration is not None:
-        size = calibration.batches.size
+        size = None if fixed else images
         set_calibrator(builder, config, calibration.calibrator, size, settings.frames)
     timing = _TimingCache(trt, config, name, device) if options.timing_cache and device else None
     plan = _serialize(builder, network, config, log=log, model=model, calibration=calibration)
@@ -76,17 +90,31 @@ def build_engine(trt: Any, name: str, model: Path, settings: Settings, device: D
         "flags": _flag_names(trt, config),
         "build": asdict(options),
         "sizes": asdict(sizes),
+        "fixed_shapes": fixed,
+        "memory": {**memory, "skipped_kernels": count_skipped(log.warnings)},
         "convolutions": count_convolutions(layers),
         **(calibration.facts() if calibration else {}),
     }
     return Built(plan, layers, facts)
 
 
+def count_skipped(warnings: Sequence[str]) -> int:
+    """Return how many kernels TensorRT didn't try for lack of the device's memory, by its warnings.
+
+    Some versions say it twice for the same kernel, in other words.
+    """
+    return max(sum(bool(said.search(text)) for text in warnings) for said in _NO_MEMORY)
+
+
+def _free_memory(device: Device | None) -> int | None:
+    return Cuda().free_memory() if device else None
+
+
 def check_int8(convolutions: dict[str, int], precision: str) -> None:
     """Raise UnsupportedError if all convolutions of an INT8 engine are known to be float."""
     if configuration.find_kind(precision) != "int8" or not convolutions:
         return
-    if set(convolutions) <= {"Float", "Half"}:
+    if set(convolutions) <= {"Float", "Half", "BFloat16"}:
         raise UnsupportedError(
             f"TensorRT runs these convolutions in {convolutions} on this device, none in Int8"
         )
@@ -190,7 +218,10 @@ class _TimingCache:
         key = cache_key(name, str(trt.__version__), list(device))
         self._path = cache_folder() / f"timing-{key}.cache"
         content = self._path.read_bytes() if self._path.is_file() else b""
-        config.set_timing_cache(config.create_timing_cache(content), False)
+        # A damaged cache gives none, one of another device isn't taken: both are replaced by an empty one.
+        cache = config.create_timing_cache(content)
+        if cache is None or not config.set_timing_cache(cache, False):
+            config.set_timing_cache(config.create_timing_cache(b""), False)
 
     def keep(self) -> None:
         """Write the cache."""

@@ -22,10 +22,16 @@ _TENSOR = re.compile(
     r"\{ Name: (?P<name>[^{}]*?), Dimensions: \[(?P<shape>[-\d,]*)\], [^{}]*?Datatype: (?P<type>\w+)"
 )
 _NODE = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
+UNKNOWN = "unknown"
+"""Type of a tensor that TensorRT doesn't tell, as in engines for several sizes without a context."""
+
 # Words in all versions' descriptions of formats; a longer word precedes one that it contains.
 _WORDS = {
     "uint8": "UInt8",
     "int8": "Int8",
+    "int32": "Int32",
+    "int64": "Int64",
+    "bool": "Bool",
     "bfloat16": "BFloat16",
     "bf16": "BFloat16",
     "fp16": "Half",
@@ -33,11 +39,15 @@ _WORDS = {
     "fp32": "Float",
     "float": "Float",
 }
+# What a kernel's name says of a convolution whose tensors have no type: products of int8 by int8.
+_INT8_TACTIC = re.compile(r"i8i8|imma|int8")
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor or constant that a layer reads or writes; `type` as TensorRT writes it: Float, Half, Int8, ...
+    """A tensor or constant that a layer reads or writes.
+
+    Its `type` is in TensorRT's words: Float, Half, Int8, ..., or `UNKNOWN`.
 
     The `shape` of the inspector's constants is only their number of values.
     """
@@ -57,6 +67,7 @@ class Layer:
     constants: Tuple[Tensor, ...]
     outputs: Tuple[Tensor, ...]
     nodes: Tuple[str, ...]
+    tactic: str = ""
 
     @property
     def is_convolution(self) -> bool:
@@ -65,8 +76,14 @@ class Layer:
 
     @property
     def type(self) -> str:
-        """Type of the layer's first input."""
-        return self.inputs[0].type if self.inputs else ""
+        """Type of the layer's first input; if it is unknown, that of a convolution's weights or kernel."""
+        found = self.inputs[0].type if self.inputs else ""
+        if found != UNKNOWN or not self.is_convolution:
+            return found
+        weights = [tensor.type for tensor in self.constants if tensor.name == "weights"]
+        if weights and weights[0] != UNKNOWN:
+            return weights[0]
+        return "Int8" if _INT8_TACTIC.search(self.tactic.lower()) else UNKNOWN
 
 
 def read_build_log(text: str) -> List[Layer]:
@@ -125,19 +142,24 @@ def _from_inspector(entry: Mapping[str, Any]) -> Layer:
         entry.get("ParameterType") or entry["LayerType"],
         tuple(_inspected_tensor(tensor) for tensor in entry["Inputs"]),
         tuple(
-            Tensor(key.lower(), str(entry[key].get("Type", "")), (int(entry[key].get("Count", 0)),))
+            Tensor(key.lower(), _type_in(str(entry[key].get("Type"))), (int(entry[key].get("Count", 0)),))
             for key in ("Weights", "Bias")
             if isinstance(entry.get(key), dict)
         ),
         tuple(_inspected_tensor(tensor) for tensor in entry["Outputs"]),
         tuple(nodes),
+        str(entry.get("TacticName") or ""),
     )
 
 
 def _inspected_tensor(entry: Mapping[str, Any]) -> Tensor:
-    described = str(entry.get("Format/Datatype") or entry.get("Datatype") or "").lower()
-    known = (name for word, name in _WORDS.items() if word in described)
-    return Tensor(entry["Name"], next(known, described), tuple(entry.get("Dimensions", ())))
+    described = str(entry.get("Format/Datatype") or entry.get("Datatype"))
+    return Tensor(entry["Name"], _type_in(described), tuple(entry.get("Dimensions", ())))
+
+
+def _type_in(described: str) -> str:
+    """Return the type that a description of a format names."""
+    return next((name for word, name in _WORDS.items() if word in described.lower()), UNKNOWN)
 
 
 def layer_macs(layer: Layer) -> Optional[int]:
@@ -153,9 +175,14 @@ def layer_macs(layer: Layer) -> Optional[int]:
 
 
 def count_convolutions(layers: Iterable[Layer]) -> Dict[str, int]:
-    """Return the number of convolutions in each type."""
+    """Return the number of convolutions in each type, `UNKNOWN` among them."""
     counts: Dict[str, int] = {}
     for layer in layers:
         if layer.is_convolution:
             counts[layer.type] = counts.get(layer.type, 0) + 1
     return counts
+
+
+def count_dla_layers(layers: Iterable[Layer]) -> int:
+    """Return the number of layers that run on a DLA, each of which holds a part of the network."""
+    return sum(layer.kind.lower() == "dla" or "ForeignNode" in layer.name for layer in layers)

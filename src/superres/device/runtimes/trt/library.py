@@ -59,18 +59,34 @@ def module_version(name: str) -> Dict[str, str]:
     return {name: str(module.__version__)}
 
 
-def make_log(trt: Any) -> Any:
-    """Return a logger that keeps TensorRT's `messages`, and the `errors` among them."""
+_LOGS: Dict[str, Any] = {}
 
+
+def make_log(trt: Any) -> Any:
+    """Return the logger of a module, emptied: it keeps TensorRT's `messages`, and `errors` and `warnings`.
+
+    A process has one for each module: TensorRT gives all messages to the first logger that it got.
+    """
+    log = _LOGS.get(trt.__name__)
+    if log is None or not isinstance(log, trt.ILogger):
+        log = _LOGS[trt.__name__] = _new_log(trt)
+    log.messages, log.errors, log.warnings = [], [], []
+    return log
+
+
+def _new_log(trt: Any) -> Any:
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.messages: List[str] = []
             self.errors: List[str] = []
+            self.warnings: List[str] = []
 
         def log(self, severity: Any, msg: str) -> None:
             self.messages.append(msg)
             if severity in (trt.ILogger.INTERNAL_ERROR, trt.ILogger.ERROR):
                 self.errors.append(msg)
+            elif severity == trt.ILogger.WARNING:
+                self.warnings.append(msg)
 
     return Log()

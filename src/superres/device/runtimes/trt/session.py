@@ -9,9 +9,10 @@ import numpy as np
 
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.errors import UserError
-from superres.device.runtimes.base import LayerTime, Settings
+from superres.device.runtimes.base import LayerTime, Settings, frame_sizes, input_shape
 from superres.device.runtimes.sessions.bound import BoundSession
-from superres.device.runtimes.trt.cuda import Cuda, Device, DeviceMemory
+from superres.device.runtimes.trt.config import takes_memory
+from superres.device.runtimes.trt.cuda import Cuda, Device, DeviceMemory, Graph
 from superres.device.runtimes.trt.engine import frame_type
 from superres.device.runtimes.trt.layers import Layer, layer_macs, read_inspector
 from superres.device.runtimes.trt.library import make_log
@@ -55,6 +56,57 @@ def deserialize(
     return engine
 
 
+def create_context(
+    trt: Any, engine: tensorrt.ICudaEngine, cuda: Cuda, where: str
+) -> tuple[tensorrt.IExecutionContext, DeviceMemory | None]:
+    """Return a context, and the memory that it works in if the caller has to give it.
+
+    TensorRT-RTX gets no kernels other than the final ones: a recorded graph would keep others for good.
+    Raises UserError if there is too little memory.
+    """
+    memory: DeviceMemory | None = None
+    if takes_memory(trt):
+        runtime: Any = engine.create_runtime_config()  # pyright: ignore[reportAttributeAccessIssue]
+        runtime.set_execution_context_allocation_strategy(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
+        strategies = trt.DynamicShapesKernelSpecializationStrategy
+        runtime.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
+        context = engine.create_execution_context(runtime)
+    else:
+        context = engine.create_execution_context()
+    if context is None:
+        raise UserError(
+            f"{where}: expected more free memory on the CUDA device for the engine's scratch memory of "
+            f"{scratch_bytes(engine) / 1e6:.1f} MB; end what else runs on it"
+        )
+    if takes_memory(trt):
+        size = scratch_bytes(engine)
+        memory = cuda.allocate(max(size, 1))
+        context.set_device_memory(memory.address, size)  # pyright: ignore[reportAttributeAccessIssue]
+    return context, memory
+
+
+def scratch_bytes(engine: tensorrt.ICudaEngine) -> int:
+    """Return the device memory that a context needs beside the engine; its name depends on the version."""
+    newer = getattr(engine, "device_memory_size_v2", None)
+    return getattr(engine, "device_memory_size", 0) if newer is None else newer
+
+
+def inspect_plan(trt: Any, plan: bytes, settings: Settings, *, where: str) -> str:
+    """Return the inspector's JSON of a serialised engine, at the size that it is tuned for.
+
+    Without a context TensorRT tells no types of an engine for several sizes. Raises UserError if the engine
+    can't be opened.
+    """
+    log = make_log(trt)
+    runtime = trt.Runtime(log)
+    engine = deserialize(trt, runtime, plan, log=log, where=where)
+    context: tensorrt.IExecutionContext | None = engine.create_execution_context()
+    if context is not None:
+        shape: Any = input_shape(frame_sizes(settings).tuned, settings.frames)
+        context.set_input_shape(INPUT, shape)
+    return inspect(trt, engine, context)
+
+
 def inspect(trt: Any, engine: tensorrt.ICudaEngine, context: tensorrt.IExecutionContext | None = None) -> str:
     """Return the engine inspector's JSON.
 
@@ -85,28 +137,29 @@ class TensorrtSession(BoundSession):
         self._cuda = Cuda()
         self._stream = self._cuda.stream()
         self._begin, self._end = self._cuda.event(), self._cuda.event()
-        self._free_before = self._cuda.free_memory()
-        self._engine = deserialize(trt, self._runtime, path.read_bytes(), log=self._log, where=str(path))
-        self._context: tensorrt.IExecutionContext = self._engine.create_execution_context()
-        self._graph = 0
+        plan = path.read_bytes()
+        self._plan_bytes = len(plan)
+        self._sizes = settings.facts.get("sizes", {})
+        self._engine = deserialize(trt, self._runtime, plan, log=self._log, where=str(path))
+        self._context, self._scratch = create_context(trt, self._engine, self._cuda, str(path))
+        self._graph: Graph | None = None
         self._memory: tuple[DeviceMemory, ...] = ()
         _check_tensors(trt, self._engine, settings.frames, str(path))
 
     def facts(self) -> dict[str, Any]:
-        return {"cuda_graph": self._graph != 0}
+        return {"cuda_graph": self._graph is not None}
 
     def empty(self, shape: Sequence[int], dtype: Any) -> np.ndarray:
         return self._cuda.host_array(shape, dtype)
 
     def bind(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
         if not self._context.set_input_shape(INPUT, inputs.shape):
-            smallest, _, largest = self._engine.get_tensor_profile_shape(INPUT, 0)
+            smallest, largest = (tuple(self._sizes.get(name, ())) for name in ("smallest", "largest"))
             raise UserError(
                 f"expected frames from {smallest} to {largest}, as the engine was built for, "
-                f"found {inputs.shape}; build the engine again"
+                f"found {self._size}; build the engine again"
             )
-        self._stream.discard(self._graph)
-        self._graph = 0
+        self._graph = None
         self._memory = (self._cuda.allocate(inputs.nbytes), self._cuda.allocate(outputs.nbytes))
         for name, memory in zip((INPUT, OUTPUT), self._memory):
             self._context.set_tensor_address(name, memory.address)
@@ -122,7 +175,7 @@ class TensorrtSession(BoundSession):
 
     def enqueue(self, inputs: None) -> None:
         self._stream.record(self._begin)
-        if self._graph:
+        if self._graph is not None:
             self._stream.launch(self._graph)
         else:
             self._enqueue()
@@ -138,8 +191,13 @@ class TensorrtSession(BoundSession):
         return self._begin.milliseconds_to(self._end)
 
     def device_memory_bytes(self) -> int:
-        # Free memory counts the whole device; nothing else should run there.
-        return max(0, self._free_before - min(self._free_before, self._cuda.free_memory()))
+        """Return the engine's own memory: the plan with its weights, scratch memory, both ends.
+
+        The CUDA context isn't part of it. What is free on the device would depend on other processes and, on
+        a Jetson, on the page cache.
+        """
+        ends = self._inputs.nbytes + self._outputs.nbytes if self._memory else 0
+        return self._plan_bytes + scratch_bytes(self._engine) + ends
 
     def postprocess(self, outputs: None) -> np.ndarray:
         self._stream.download(self._outputs, self._memory[1])
@@ -161,18 +219,13 @@ class TensorrtSession(BoundSession):
             reason = self._log.errors[-1] if self._log.errors else "no reason given"
             raise RuntimeError(f"TensorRT can't run the engine: {reason}")
 
-    def _record(self) -> int:
-        """Record the engine's work as a graph; 0 if that fails, as with layers that wait for the host."""
-        self._stream.begin_capture()
-        try:
-            enqueued = self._context.execute_async_v3(self._stream.handle)
-        finally:
-            # A failed recording must be ended too.
-            try:
-                graph = self._stream.end_capture()
-            except RuntimeError:
-                graph = 0
-        return graph if enqueued else 0
+    def _record(self) -> Graph | None:
+        """Record the engine's work as a graph; None if that fails, as with layers that wait for the host."""
+        # TensorRT-RTX says in advance whether it can.
+        capturable = getattr(self._context, "is_stream_capturable", None)
+        if capturable is not None and not capturable(self._stream.handle):
+            return None
+        return self._stream.capture(lambda: self._context.execute_async_v3(self._stream.handle))
 
 
 def _check_tensors(trt: Any, engine: tensorrt.ICudaEngine, frames: str, where: str) -> None:

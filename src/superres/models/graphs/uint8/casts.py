@@ -25,6 +25,8 @@ def write_casts(onnx_path: Path, out: Path) -> None:
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
     graph = GraphEditor(model.graph)
+    # TensorRT fuses a ReLU with its convolution only if no pair separates them.
+    graph.round_once()
     planes = graph.rename_output()
     white, black = graph.store("white", np.float32(255)), graph.store("black", np.float32(0))
 

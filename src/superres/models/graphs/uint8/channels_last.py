@@ -66,8 +66,7 @@ class _ChannelsLastEditor(BlockEditor):
     def rewrite(self) -> None:
         """Put the steps from levels before the network and the steps to blocks after it."""
         blocks = self.take_blocks()
-        for relu in [node for node in self._nodes if node.op_type == "Relu"]:
-            self._round_once(relu)
+        self.round_once()
         readers = self.readers(INPUT)
         floats = [found for node in readers if (found := self._in_float(node)) is not None]
         for found in floats:
@@ -89,32 +88,6 @@ class _ChannelsLastEditor(BlockEditor):
         self._nodes = front + self._nodes
         self._add_blocks(blocks)
         self.finish((1, "H", "W", 3), (1, "H", "W", 12))
-
-    def _round_once(self, relu: onnx.NodeProto) -> None:
-        """Remove the pair before a ReLU if an equal one follows it.
-
-        Rounding and limiting give the same before and after the ReLU, since 0 is a level.
-        """
-        last, after = self.writer(relu.input[0]), self.readers(relu.output[0])
-        first = (
-            self.writer(last.input[0]) if last is not None and last.op_type == "DequantizeLinear" else None
-        )
-        if last is None or first is None or first.op_type != "QuantizeLinear" or len(after) != 1:
-            return
-        alone = len(self.readers(first.output[0])) == len(self.readers(relu.input[0])) == 1
-        if alone and self._grid(first) is not None and self._grid(first) == self._grid(after[0]):
-            relu.input[0] = first.input[0]
-            for node in (last, first):
-                self._remove(node)
-
-    def _grid(self, node: onnx.NodeProto) -> tuple[float, int, int] | None:
-        """Return scale, zero-point and type of a QuantizeLinear with one scale, both constant; else None."""
-        if node.op_type != "QuantizeLinear" or len(node.input) < 3:
-            return None
-        scale, zero = self.constant(node.input[1]), self.initializer(node.input[2])
-        if scale is None or zero is None:
-            return None
-        return scale, int(numpy_helper.to_array(zero)), zero.data_type
 
     def _in_float(self, node: onnx.NodeProto) -> _FloatReader | None:
         """Return a node as a float convolution of the frame, also through a padding of its own; else None."""

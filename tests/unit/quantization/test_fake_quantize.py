@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from superres.quantization.steps.trainable import fake_quantize
+from superres.quantization.trainable import fake_quantize
 
 
 def some_values() -> np.ndarray:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from superres.data.sources.registry import open_source
 from superres.data.sources.source import Source
-from superres.data.sources.y4m import Y4m, read_header, read_planes
+from superres.data.sources.y4m import Y4m
+from superres.data.video.y4m import read_header, read_planes
 from superres.device.base.errors import UserError
 
 CHROMA_SAMPLES = {"420": 2 * 4 * 3, "422": 2 * 4 * 6, "444": 2 * 8 * 6}

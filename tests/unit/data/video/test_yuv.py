@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from superres.data.sources.yuv import rgb_matrix, upsample_chroma, yuv_to_rgb
+from superres.data.video.yuv import rgb_matrix, upsample_chroma, yuv_to_rgb
 
 WEIGHTS = {"bt601": (0.299, 0.587, 0.114), "bt709": (0.2126, 0.7152, 0.0722)}
 

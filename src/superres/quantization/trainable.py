@@ -44,7 +44,7 @@ class TrainableLayer(nn.Module):
         super().__init__()
         self.convolution = convolution
         node = writer(state.graph, convolution.result)
-        self._options = _options(node, convolution)
+        self._border, self._options = _options(node, convolution)
         values = read_initializers(state.graph)
         weights = values[convolution.weights]
         data_grid = activation_grid(state.ranges.tensors[convolution.data], state.ranges)
@@ -95,6 +95,8 @@ class TrainableLayer(nn.Module):
         return self.weight_scale * self.weight_stretch.exp()
 
     def _convolve(self, data: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if any(self._border):
+            data = functional.pad(data, self._border)
         result = functional.conv2d(data, weight, bias, **self._options)
         return result if self.convolution.output == self.convolution.result else functional.relu_(result)
 
@@ -203,17 +205,20 @@ def _check_chain(graph: onnx.ModelProto, convolutions: list[Convolution]) -> Non
             )
 
 
-def _options(node: onnx.NodeProto, convolution: Convolution) -> dict[str, Any]:
-    """Return a Conv node's attributes for torch; raises UserError for paddings that torch lacks."""
+def _options(node: onnx.NodeProto, convolution: Convolution) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """Return a Conv node's attributes for torch, and the border that its padding needs before.
+
+    Torch pads opposite sides alike. Raises UserError for automatic paddings.
+    """
     found = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
     top, left, bottom, right = found.get("pads", [0, 0, 0, 0])
-    if (top, left) != (bottom, right) or found.get("auto_pad", b"NOTSET") != b"NOTSET":
+    if found.get("auto_pad", b"NOTSET") != b"NOTSET":
         raise UserError(
-            f"step qat: convolution {convolution.layer}: expected the same padding on opposite sides, found "
-            "another"
+            f"step qat: convolution {convolution.layer}: expected a padding in numbers, found auto_pad"
         )
-    return {
-        "padding": (top, left),
+    low, side = min(top, bottom), min(left, right)
+    return (left - side, right - side, top - low, bottom - low), {
+        "padding": (low, side),
         "stride": tuple(found.get("strides", [1, 1])),
         "dilation": tuple(found.get("dilations", [1, 1])),
         "groups": found.get("group", 1),

@@ -1,0 +1,78 @@
+"""Notes below tables about marks and cautions: what was measured, what it allows to conclude, what to do."""
+
+from collections.abc import Sequence
+
+from superres.csv_rows import Row
+from superres.device.frames.psnr import CAP_DB
+from superres.report import labels
+from superres.report.metrics.cautions import FAR_MARK, FAR_OFF, NOISE_MARK, NOISY, SATURATED, SATURATED_MARK
+
+KINDS = (NOISY, FAR_OFF, SATURATED)
+
+
+def caution_notes(rows: Sequence[Row], samples: Sequence[str]) -> list[str]:
+    """Return a note for each kind of caution about arms that ran, and for each other caution.
+
+    `samples` are the names of pictures that show a detail of each clip.
+    """
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        for caution in filter(None, (row["cautions"] or "").split("; ")):
+            kind = next((kind for kind in KINDS if caution.startswith(kind)), caution)
+            found.setdefault(kind, []).append(row)
+    several = len({row["clip"] for row in rows}) > 1
+    return [_note(kind, cautious, samples, several) for kind, cautious in found.items()]
+
+
+def _note(kind: str, rows: Sequence[Row], samples: Sequence[str], several: bool) -> str:
+    if kind == NOISY:
+        return busy_note(rows)
+    clip = " on {clip}" if several and kind in (FAR_OFF, SATURATED) else ""
+    names = [labels.arm_label(labels.arm_folder(row)) + clip.format(**row) for row in rows]
+    arms = ", ".join(dict.fromkeys(names))
+    if kind == FAR_OFF:
+        look = " and ".join(f"`plots/{name}.png`" for name in samples) or "`sample*.npy` in the arm's folder"
+        return (
+            f"`{FAR_MARK}`: the picture is worse than bicubic, or far below FP32. It may be a fault such as "
+            f"wrong colours: look at {look} before the figures. {arms}."
+        )
+    if kind == SATURATED:
+        return (
+            f"`{SATURATED_MARK}`: white is darker, or black brighter, than in FP32: the ranges of INT8 are "
+            f"too narrow. `brightest` and `darkest` have the levels. {arms}."
+        )
+    return f"Caution, {kind}: {arms}."
+
+
+def busy_note(rows: Sequence[Row]) -> str:
+    """Return how busy the machine was while these arms were timed, what holds, and how to time again."""
+    count = len({labels.arm_folder(row) for row in rows})
+    busy = [row["other_processors"] for row in rows if row["other_processors"] is not None]
+    spreads = [row["latency_p90_ms"] / row["latency_p50_ms"] for row in rows]
+    work = f"other work took {_range(busy, '.1f')} processors meanwhile, and " if busy else ""
+    return (
+        f"`{NOISE_MARK}`: the machine was busy while {labels.counted(count, 'arm')} ran: {work}the 90th "
+        f"percentile is {_range(spreads, '.2f')} times the median. FPS and the share of the limit are lower "
+        "bounds there: on a quiet machine both are higher. Ratios to the reference hold within their "
+        "intervals, since both took turns under the same load. To time again on a quiet machine, repeat the "
+        "command with `--forcerun measure_roofline measure_latency` behind the target."
+    )
+
+
+def _range(values: Sequence[float], form: str) -> str:
+    least, most = format(min(values), form), format(max(values), form)
+    return least if least == most else f"{least} to {most}"
+
+
+def exact_note(rows: Sequence[Row], count: str) -> list[str]:
+    """Return how exact frames count; `count` is the column with the number of frames."""
+    found = [row for row in rows if row["exact_frames"]]
+    rule = f"A frame counts at most {CAP_DB:g} dB, as in libvmaf, and so does one without any error"
+    if not found:
+        return [f"{rule}."]
+    most = max(found, key=lambda row: row["exact_frames"])
+    arms = f"{labels.counted(len(found), 'arm')} {'has' if len(found) == 1 else 'have'}"
+    return [
+        f"{rule}. {arms} such frames, at most {most['exact_frames']} of {most[count]}: means over them "
+        "are pulled to that figure, and PSNR of the mean error is not. `exact_frames` has the numbers."
+    ]

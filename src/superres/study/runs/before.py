@@ -1,0 +1,138 @@
+"""Before Snakemake reads a study: put the user's environment in order, and check studies as texts.
+
+The profile calls `prepare_run`; `rules/common.smk` calls `settle_environment` again, for another profile, and
+`read_study`.
+"""
+
+import argparse
+import locale
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from superres.device.base.errors import UserError
+from superres.study.check import check_study, leave_out_missing
+from superres.study.keys.study import Study
+from superres.study.load import load_study
+from superres.study.runs.texts import check_study_text
+
+# What would change figures, plots or a job's end, and has no place in any record.
+_TAKEN_AWAY = (
+    "MPLBACKEND",
+    "MATPLOTLIBRC",
+    "PYTHONIOENCODING",
+    "PYTHONOPTIMIZE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "NVIDIA_TF32_OVERRIDE",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    "OPENCV_FFMPEG_CAPTURE_OPTIONS",
+)
+_QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+
+
+def prepare_run(arguments: Sequence[str], root: Path) -> None:
+    """Settle the environment and check the studies of a call of Snakemake; end with one line for a mistake.
+
+    `arguments` are those of the call, `root` is the folder of the Snakefile.
+    """
+    settle_environment(os.environ)
+    if locale.getencoding().lower() not in ("utf-8", "utf8") and not sys.flags.utf8_mode:
+        # Snakemake's log can't hold every name otherwise. Python chooses its encoding when it starts.
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+    with study_error():
+        for study in (root / "config.yaml", *_named_studies(arguments)):
+            check_study_text(study)
+
+
+@contextmanager
+def study_error() -> Iterator[None]:
+    """End the process with one line for a UserError, instead of Snakemake's report of an exception."""
+    try:
+        yield
+    except UserError as error:
+        sys.exit(f"study error: {error}")
+
+
+def settle_environment(environ: MutableMapping[str, str]) -> None:
+    """Take away variables of the user's that no job may depend on; give caches a folder that can be written.
+
+    Jobs inherit the environment. Text is UTF-8 for all of them, whatever the locale.
+    """
+    for name in _TAKEN_AWAY:
+        environ.pop(name, None)
+    environ["PYTHONUTF8"] = "1"
+    if environ.pop("PYTHONWARNINGS", None) is not None:
+        # Python's own filters, in this process too: an error instead of a warning ends other people's code.
+        warnings.resetwarnings()
+        for category in _QUIET:
+            warnings.simplefilter("ignore", category)
+    if not _can_write_below(environ.get("XDG_CACHE_HOME") or "~/.cache"):
+        # No home folder, or a read-only one. Others' settings, such as pip's, stay where they are.
+        home = str(Path(".snakemake/home").absolute())
+        environ.setdefault("HOME", home)
+        environ.update(XDG_CACHE_HOME=home, MPLCONFIGDIR=home)
+
+
+def _can_write_below(place: str) -> bool:
+    try:
+        folder = Path(place).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except (OSError, RuntimeError):
+        # RuntimeError: the system knows no home of this user.
+        return False
+
+
+def _named_studies(arguments: Sequence[str]) -> Iterator[Path]:
+    """Yield the studies that a call of Snakemake names."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="*", default=[])
+    for name in parser.parse_known_args(list(arguments))[0].configfile:
+        yield Path(name)
+
+
+def read_study(
+    config: Mapping[str, Any],
+    files: Sequence[Path],
+    *,
+    typed: Mapping[str, Any],
+    root: Path,
+    own_environments: bool,
+) -> Study:
+    """Return the checked study of a configuration that was merged from some study files and `typed` keys.
+
+    `typed` are the keys from the command line. `root` is the folder of the Snakefile. Jobs that have
+    environments of their own need no tool that isn't installed here. Raises UserError for the first mistake.
+    """
+    _check_folder(Path.cwd())
+    _check_folder(root)
+    if "{" in str(root) or "}" in str(root):
+        # Snakemake takes them for wildcards in the path of a script.
+        raise UserError(
+            f"{root}: expected a folder of the Snakefile without {{ and }} in its path, found some; "
+            "rename it, or make a link LINK to it and run `snakemake -s LINK/Snakefile`"
+        )
+    for file in files:
+        check_study_text(file)
+    folders = [file.parent for file in reversed(files)]
+    loaded = load_study(config, os.environ.get("SUPERRES_DATA"), folders=folders, typed=typed)
+    study = leave_out_missing(loaded, own_environments=own_environments)
+    check_study(study)
+    return study
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise UserError for a path that torch and others can't write down."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{os.fsencode(folder)!r}: expected a folder whose path is UTF-8, found other bytes; rename it"
+        ) from error

@@ -1,0 +1,94 @@
+"""While Snakemake runs a study: no second call on the same one, and failed jobs are told at the end."""
+
+import atexit
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from superres.data.download.addresses import redact
+from superres.device.base.errors import UserError
+from superres.device.base.locks import lock
+from superres.device.base.room import no_room, room_error
+
+_ERROR = "error: "
+
+
+def lock_study(name: str, results: Path) -> IO[str]:
+    """Keep a second call away from a study; the lock ends with this process, or when the file is closed.
+
+    Raises UserError if another call has it, and if nothing can be written to `results`. On a file system
+    without locks, that is said and the study runs.
+    """
+    path = results / ".lock"
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        file = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"{results}: expected a folder that can be written to, found: {error.strerror}; change its "
+            "rights, or run in a folder of your own: snakemake -s PATH/Snakefile"
+        ) from error
+    try:
+        if not lock(file):
+            sys.stderr.write(
+                f"study {name}: the file system of {results} has no locks: don't run it twice at once\n"
+            )
+    except BlockingIOError as error:
+        file.close()
+        raise UserError(
+            f"{name} is being run by another call of snakemake: wait for it, or stop it"
+        ) from error
+    return file
+
+
+@dataclass(frozen=True)
+class FailedJob:
+    """A job that failed: its rule, its wildcards and its log."""
+
+    rule: str
+    wildcards: Mapping[str, str]
+    log: Sequence[str]
+
+    @property
+    def line(self) -> str:
+        """The job's name and its error, in one line."""
+        name = " ".join([self.rule, *(f"{key}={value}" for key, value in self.wildcards.items())])
+        return f"{name}: {self._error()}"
+
+    def _error(self) -> str:
+        """Return the last error in the job's log, else its last line, such as that of a traceback."""
+        try:
+            text = Path(self.log[0]).read_text(encoding="utf-8", errors="replace")
+        except (IndexError, OSError):
+            text = ""
+        if not text:
+            return self._silence()
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        errors = [line for line in lines if line.startswith(_ERROR)]
+        if errors:
+            return errors[-1].removeprefix(_ERROR)
+        if "Traceback" in text:
+            return f"{redact(lines[-1])} (its traceback is in {self.log[0]})"
+        return f"ended without a message; look above, or into {self.log[0]}"
+
+    def _silence(self) -> str:
+        """Return why the log is empty: a full disk has no room for it either."""
+        folders = [folder for log in self.log for folder in Path(log).parents if folder.is_dir()]
+        reason = no_room(None, folders[0]) if folders else None
+        return str(room_error("outputs", reason)) if reason else "ended without a message; look above"
+
+
+def tell_at_the_end(failed: Iterable[FailedJob]) -> None:
+    """Repeat the errors of failed jobs as the last thing that this process prints."""
+    lines = sorted({job.line for job in failed})
+    if lines:
+        text = "".join(f"  {line}\n" for line in lines)
+        atexit.register(_tell, f"\nFailed jobs:\n{text}")
+
+
+def _tell(text: str) -> None:
+    # Below Python's own stream, which may be closed or redirected by then.
+    os.write(2, text.encode(errors="backslashreplace"))

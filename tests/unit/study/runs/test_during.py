@@ -1,0 +1,63 @@
+"""The lock of a study, and the errors of failed jobs."""
+
+import errno
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from superres.device.base.errors import UserError
+from superres.study.runs import during
+from superres.study.runs.during import FailedJob, lock_study
+
+
+def test_a_second_call_waits_for_the_first(tmp_path: Path):
+    first = lock_study("a", tmp_path / "a")
+    with pytest.raises(UserError, match=r"^a is being run by another call of snakemake: wait for it"):
+        lock_study("a", tmp_path / "a")
+    first.close()
+    lock_study("a", tmp_path / "a").close()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL])
+def test_a_file_system_without_locks_is_said(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def refuse(*_: object) -> None:
+        raise OSError(number, "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    lock_study("a", tmp_path / "a").close()
+    assert capsys.readouterr().err == (
+        f"study a: the file system of {tmp_path / 'a'} has no locks: don't run it twice at once\n"
+    )
+
+
+def test_results_that_can_not_be_written(tmp_path: Path):
+    (tmp_path / "results").symlink_to("/proc")
+    with pytest.raises(UserError, match="results/a: expected a folder that can be written to, found: "):
+        lock_study("a", tmp_path / "results/a")
+
+
+LOGS = {
+    "error: first\nsome work\nerror: last, of b.png\n": "last, of b.png",
+    "Traceback (most recent call last):\n  File x\nE: two\n": "E: two (its traceback is in {log})",
+    "some work\n": "ended without a message; look above, or into {log}",
+    "": "ended without a message; look above",
+}
+
+
+@pytest.mark.parametrize("text", LOGS)
+def test_a_failed_job_says_its_error_in_full(text: str, tmp_path: Path):
+    log = tmp_path / "a.log"
+    log.write_text(text)
+    job = FailedJob("prepare_clip", {"role": "frames", "clip": "a"}, [str(log)])
+    assert job.line == f"prepare_clip role=frames clip=a: {LOGS[text].format(log=log)}"
+
+
+def test_a_log_that_a_full_disk_left_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(during, "no_room", lambda *_: "no space left on device")
+    job = FailedJob("export_onnx", {}, [str(tmp_path / "gone/a.log")])
+    assert job.line.startswith(
+        "export_onnx: outputs: expected room for them on the disk, found none (no space"
+    )
