@@ -396,7 +396,19 @@ MISTAKES = {
     ),
     "a built-in name for an own architecture": (
         lambda c: c["models"][0].update(architecture=PLAIN),
-        ["models[0].name: expected a name of its own for an architecture, found espcn_rgb", "rename it"],
+        ["models[0].name: expected a name of its own for a network with the key architecture", "rename it"],
+    ),
+    "a built-in name for an ONNX file": (
+        lambda c: c["models"][0].update(onnx="mine.onnx"),
+        ["models[0].weights: expected no such key next to onnx, whose graph has its weights inside"],
+    ),
+    "colours of no ONNX file": (
+        lambda c: c["models"][0].update(colour="bgr"),
+        ["models[0].colour: expected it next to onnx, found none; add it or leave this key out"],
+    ),
+    "a scale that no network has": (
+        lambda c: c["models"].append({"name": "mine", "onnx": "mine.onnx", "scale": 9}),
+        ["models[5].scale: expected", "8", "found 9"],
     ),
     "an own architecture without weights": (
         lambda c: c["models"][0].update(name="mine", architecture=PLAIN),
