@@ -129,7 +129,8 @@ def test_another_version_of_a_runtime_builds_its_engines_again(tiny: Project, tm
 
 def test_table_has_the_papers_figures_beside_ours(tiny: Project):
     table = (tiny.folder / RESULTS / "table1.md").read_text(encoding="utf-8")
-    assert "not run: needs a CUDA device" in table
+    # A runtime that the study doesn't name has no row of its own.
+    assert "not run" not in table
     for figure in ("30.0797", "29.7454", "28.9282", "51.95"):
         assert figure in table
 

@@ -197,10 +197,10 @@ def _draw_losses(
             axes.annotate(f"{value:.3f}", place, (3, 0), textcoords="offset points", va="center", fontsize=8)
             y += 1
         y += 0.8
-    several = len({place for place, _, _ in groups}) > 1
+    places = list(dict.fromkeys(place for place, _, _ in groups))
     names = [
         f"{labels.model_label(model)}\n{labels.runtime_label(runtime)}"
-        + (f"\n{' on '.join(place)}" * several)
+        + (f"\n{_where(place, places)}" * (len(places) > 1))
         for place, model, runtime in groups
     ]
     axes.set_yticks(ticks, names)
@@ -283,7 +283,15 @@ def _places(rows: Sequence[Row]) -> list[tuple[str, str]]:
 
 
 def _title(name: str, place: tuple[str, str], places: Sequence[tuple[str, str]]) -> str:
-    return name if len(places) == 1 else f"{name}: {place[0]} on {place[1]}"
+    return name if len(places) == 1 else f"{name}: {_where(place, places)}"
+
+
+def _where(place: tuple[str, str], places: Sequence[tuple[str, str]]) -> str:
+    """Return a clip and a target, or the one of them that isn't the same everywhere."""
+    several = [
+        part for part, kind in zip(place, zip(*places, strict=True), strict=True) if len(set(kind)) > 1
+    ]
+    return " on ".join(several)
 
 
 def _arm_label(row: Row) -> str:
