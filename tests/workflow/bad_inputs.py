@@ -22,6 +22,15 @@ from superres.models.weights import PRETRAINED
 from videos import write_video
 
 
+# The default study's calibrations ask for 40 images of the set.
+OF_ALL_IMAGES = """calibrations:
+  - {name: dummy, data: {type: random, width: 64, height: 48}}
+  - {name: minmax, data: &all {type: calibration-set, name: photographs}}
+  - {name: entropy, method: entropy, data: *all}
+  - {name: tuned, data: *all}
+"""
+
+
 @dataclass(frozen=True)
 class BadInput:
     """A mistake: the study (YAML), what makes its files, and parts of the one line that is said.
@@ -300,7 +309,7 @@ IMAGES = {
     ),
     "empty image": BadInput(images(), ("photos/a.png: expected an image that can be decoded",), photo(b"")),
     "one pixel": BadInput(
-        images(), ("photos/a.png: expected at least 2x2 pixels, found 1x1",), photo(png(1, 1))
+        images(), ("photos/a.png: expected an image of at least 2x2 pixels, found 1x1",), photo(png(1, 1))
     ),
     "cut off": BadInput(
         images(),
@@ -322,6 +331,7 @@ IMAGES = {
     "too small to calibrate on": BadInput(
         "calibration_sets:\n"
         "  - {name: photographs, width: 64, height: 48, sources: [{type: images, path: photos}]}\n"
+        f"{OF_ALL_IMAGES}"
         "clips: [{name: a, source: {type: y4m, path: a.y4m}}]",
         ("calibration image a.png: expected at least 64x48, found 32x32", "exclude it"),
         lambda: (photo(png())(), video(HEADER)()),
@@ -330,6 +340,7 @@ IMAGES = {
     "the same image twice": BadInput(
         "calibration_sets:\n"
         "  - {name: photographs, width: 16, height: 16, sources: [{type: images, path: photos}]}\n"
+        f"{OF_ALL_IMAGES}"
         "clips: [{name: a, source: {type: y4m, path: a.y4m}}]",
         ("calibration set photographs: expected different images, found b.png to be the same as a.png",),
         lambda: (photo(png())(), raw("photos/b.png", png())(), video(HEADER)()),
@@ -400,7 +411,9 @@ WEIGHTS = {
         "expected weights (safetensors)",
     ),
     "weights of another network": of_weights(
-        shipped_weights("espcn_ycbcr"), "expected 96x3x5x5, found 96x1x5x5", "not weights of"
+        shipped_weights("espcn_ycbcr"),
+        "expected 96x3x5x5, found 96x1x5x5",
+        "these are weights of espcn_ycbcr",
     ),
     "tensor missing": of_weights(
         weights(lambda tensors: tensors.pop(sorted(tensors)[0])), "expected 96, found no such tensor"

@@ -77,7 +77,7 @@ def test_a_manifest_names_the_code_of_all_jobs_before_it(project: Project, monke
     assert len(facts.study.arms) == 2 * 11 + 1
     for arm in facts.study.arms:
         named = {tasks.get(name, name) for name in facts.code_behind(arm)}
-        upstream = rules_upstream(facts.paths.arm(arm, "manifest.json"), jobs)
+        upstream = rules_upstream(facts.paths.arm(arm, "manifest.park.json"), jobs)
         assert {name for name in named if not name.endswith(".py")} == upstream - FETCHING, arm
 
 

@@ -156,9 +156,9 @@ def check_study(study: Study) -> None:
             _check_model_file(model.name, "onnx", model.onnx)
         elif model.weights not in ("pretrained", "train"):
             _check_model_file(model.name, "weights", model.weights)
+    _check_overlaps(study)
     for calibration in used_calibrations(study):
         _check_number(study, calibration)
-    _check_overlaps(study)
     if study.upscale is not None:
         _check_upscaled(study.upscale)
 
