@@ -21,7 +21,6 @@ from safetensors.numpy import load_file, save_file
 from superres.models.weights import PRETRAINED
 from videos import write_video
 
-
 # The default study's calibrations ask for 40 images of the set.
 OF_ALL_IMAGES = """calibrations:
   - {name: dummy, data: {type: random, width: 64, height: 48}}
