@@ -7,8 +7,10 @@ convolution in it, so that a wrong reading shows.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
@@ -40,17 +42,15 @@ class Builder:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def add(self, kind: str, inputs: Sequence[str], output: str, **attributes: object) -> str:
+    def add(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(kind, list(inputs), [output], output, **attributes))
         return output
 
-    def store(self, name: str, value: np.ndarray) -> str:
+    def store(self, name: str, value: npt.ArrayLike) -> str:
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def write(
-        self, path: Path, given: Sequence[object], gives: Sequence[object], kinds=(FLOAT, FLOAT)
-    ) -> Path:
+    def write(self, path: Path, given: Sequence[Any], gives: Sequence[Any], kinds=(FLOAT, FLOAT)) -> Path:
         """Write the graph from `image` to `result`, with these dimensions and element types."""
         ends = [
             helper.make_tensor_value_info(name, kind, list(dims))

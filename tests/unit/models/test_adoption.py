@@ -9,12 +9,13 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
-from tests.unit.models import foreign
 
 from superres.device.base.errors import UserError
 from superres.models.adoption.adopt import adopt_onnx
 from superres.models.adoption.statements import Adoption
 from superres.models.graphs.onnx_file import kept_float
+
+from . import foreign
 
 LUMA = np.array([0.299, 0.587, 0.114])
 MATLAB_LUMA = np.array([65.481, 128.553, 24.966]) / 255

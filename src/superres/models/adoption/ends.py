@@ -8,7 +8,7 @@ from onnx import TensorProto
 from superres.device.base.errors import UserError
 from superres.models.adoption.statements import Adoption, Layout
 
-TYPES = {
+TYPES: dict[int, str] = {
     TensorProto.FLOAT: "float32",
     TensorProto.FLOAT16: "float16",
     TensorProto.UINT8: "uint8",

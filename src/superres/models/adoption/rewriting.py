@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper, version_converter
 from superres.device.base.errors import UserError
 from superres.models.export import OPSET
 
-_HALVES = {TensorProto.FLOAT16: TensorProto.FLOAT, TensorProto.DOUBLE: TensorProto.FLOAT}
+_HALVES: dict[int, int] = {TensorProto.FLOAT16: TensorProto.FLOAT, TensorProto.DOUBLE: TensorProto.FLOAT}
 _IR_VERSION = 8
 
 

@@ -144,7 +144,7 @@ def _resize_by_factor(
 
 
 # Orders of the axes (batch, channels, rows, columns) around a transposition that moves blocks of pixels.
-_TO_SPACE = {(0, 1, 4, 2, 5, 3): "CRD", (0, 3, 4, 1, 5, 2): "DCR"}
+_TO_SPACE: dict[tuple[int, ...], str] = {(0, 1, 4, 2, 5, 3): "CRD", (0, 3, 4, 1, 5, 2): "DCR"}
 
 
 def _shuffle(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
