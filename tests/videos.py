@@ -31,6 +31,13 @@ def picture(index: int, height: int = 48, width: int = 64) -> np.ndarray:
     return np.rint(np.stack(waves, axis=2) * 70 + 125).astype(np.uint8)
 
 
+# libx265 logs by itself; the macroblock tree of libx264 gives other bytes each time.
+_ENCODERS = {
+    "libx265": {"x265-params": "log-level=none"},
+    "libx264": {"x264-params": "threads=1:mbtree=0:sync-lookahead=0:keyint=10"},
+}
+
+
 def write_video(
     path: Path,
     codec: str = "libx264",
@@ -47,8 +54,9 @@ def write_video(
     "has."""
     shown = [picture(i) for i in range(frames)] if isinstance(frames, int) else list(frames)
     with av.open(f"file:{path}", "w", format=_FORMATS.get(path.suffix)) as container:
-        quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
-        stream: Any = container.add_stream(codec, rate=rate, options={**quiet, **(options or {})})
+        stream: Any = container.add_stream(
+            codec, rate=rate, options={**_ENCODERS.get(codec, {}), **(options or {})}
+        )
         stream.height, stream.width, stream.pix_fmt = *shown[0].shape[:2], pixels
         base = time_base or 1 / Fraction(rate)
         stream.codec_context.time_base = base

@@ -91,7 +91,8 @@ class script_log:  # noqa: N801 (used as a function)
                 reason = no_room(value, self._path.parent)
                 value = room_error("outputs", reason) if reason is not None else value
             if isinstance(value, UserError):
-                print(f"error: {redact(str(value))}", file=sys.stderr)
+                # One write keeps the lines of parallel jobs apart; print ends the line in a second one.
+                sys.stderr.write(f"error: {redact(str(value))}\n")
                 sys.exit(1)
             if value is not None:
                 traceback.print_exception(value, file=self._log)

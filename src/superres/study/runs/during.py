@@ -64,21 +64,21 @@ class FailedJob:
             text = Path(self.log[0]).read_text(encoding="utf-8", errors="replace")
         except (IndexError, OSError):
             text = ""
-        if not text:
-            return self._silence()
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith(_ERROR)]
         if errors:
             return errors[-1].removeprefix(_ERROR)
         if "Traceback" in text:
             return f"{redact(lines[-1])} (its traceback is in {self.log[0]})"
-        return f"ended without a message; look above, or into {self.log[0]}"
+        return self._silence(text)
 
-    def _silence(self) -> str:
-        """Return why the log is empty: a full disk has no room for it either."""
+    def _silence(self, text: str) -> str:
+        """Return why a log has no message: a full disk has no room for it, or none for all of it."""
         folders = [folder for log in self.log for folder in Path(log).parents if folder.is_dir()]
         reason = no_room(None, folders[0]) if folders else None
-        return str(room_error("outputs", reason)) if reason else "ended without a message; look above"
+        if reason:
+            return str(room_error("outputs", reason))
+        return "ended without a message; look above" + (f", or into {self.log[0]}" if text else "")
 
 
 def tell_at_the_end(failed: Iterable[FailedJob]) -> None:

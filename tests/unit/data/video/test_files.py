@@ -254,7 +254,7 @@ def test_what_is_lost_is_said(tmp_path: Path) -> None:
         ("mjpeg", "yuvj420p", "a.avi"),
     ],
 )
-@pytest.mark.parametrize("where", [0.55, 0.75])
+@pytest.mark.parametrize("where", [0.35, 0.55, 0.75])
 def test_damaged_bytes_are_never_painted_over(
     tmp_path: Path, codec: str, pixels: str, name: str, where: float
 ) -> None:
