@@ -40,12 +40,7 @@ def prepare_clip(
     readers = [open_source(source, wheels) for source in sources]
     shapes = [shape for reader in readers for shape in reader.shapes]
     halves = [(height // 2, width // 2) for height, width in shapes]
-    height, width = max(shapes, key=lambda shape: shape[0] * shape[1])
-    check_memory(
-        height * width * _BYTES_A_PIXEL,
-        f"prepare_clip {name}, frames of {width}x{height}",
-        "close other programs, or take smaller frames",
-    )
+    _check_memory(name, shapes)
     with naming_full_disk(hr, "and run it again"):
         check_space([(hr.parent, _bytes(shapes)), (lr.parent, _bytes(halves))], f"frames of {name}")
         with (
@@ -77,6 +72,16 @@ def prepare_clip(
 
 # The decoded picture twice, and its filtered twin in float32.
 _BYTES_A_PIXEL = 2 * 3 + 3 * 4
+
+
+def _check_memory(name: str, shapes: Sequence[Shape]) -> None:
+    """Raise UserError if the largest frame needs more memory than there is."""
+    height, width = max(shapes, key=lambda shape: shape[0] * shape[1])
+    check_memory(
+        height * width * _BYTES_A_PIXEL,
+        f"prepare_clip {name}, frames of {width}x{height}",
+        "close other programs, or take smaller frames",
+    )
 
 
 @dataclass(frozen=True)

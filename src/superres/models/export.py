@@ -13,12 +13,11 @@ from torch import nn
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.outputs import Outputs
 from superres.models.folding import KEPT_FLOAT, fold
-from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY
+from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY, OPSET
 from superres.models.networks import ArchitectureNetwork, build_network
 from superres.models.settings import NetworkSettings, weights_name
 from superres.models.weights import load_weights
 
-OPSET = 17
 # Tracing works at any size; height and width differ: a swap of the two would show.
 _EXAMPLE_SHAPE = (1, 3, 24, 40)
 

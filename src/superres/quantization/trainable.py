@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
-from superres.models.graphs.onnx_file import Convolution
+from superres.models.graphs.onnx_file import Convolution, attributes
 from superres.quantization.qdq import activation_grid, quantized_convolutions, weight_grid
 from superres.quantization.ranges.record import TensorRange
 from superres.quantization.steps.base import (
@@ -210,7 +210,7 @@ def _options(node: onnx.NodeProto, convolution: Convolution) -> tuple[tuple[int,
 
     Torch pads opposite sides alike. Raises UserError for automatic paddings.
     """
-    found = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+    found = attributes(node)
     top, left, bottom, right = found.get("pads", [0, 0, 0, 0])
     if found.get("auto_pad", b"NOTSET") != b"NOTSET":
         raise UserError(

@@ -8,7 +8,7 @@ from typing import Iterator, Optional
 from superres.device.base.errors import UserError
 
 _GIB = 1 << 30
-# An address space holds what is mapped twice and the libraries too.
+# Version 1 of control groups writes about 2^63 where there is no limit.
 _NO_LIMIT = 1 << 60
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from superres.device.base.errors import UserError
-from superres.device.frames.tiles import Tiling, cut_into_tiles
+from superres.device.frames.tiles import Span, Tiling, cut_into_tiles
 from superres.device.machine.memory import check_memory
 from superres.device.runtimes.base import LayerTime, Session, Size
 
@@ -64,31 +64,32 @@ class TiledSession(Session):
         size = (frame.shape[0], frame.shape[1])
         if size != self._tiling.size:
             self._tiling = tiling_of(size, self._footprint)
-            self._frame = None
         return frame
 
-    def execute(self, inputs: np.ndarray) -> np.ndarray:
-        import numpy as np
-
+    def execute(self, inputs: np.ndarray) -> np.ndarray | None:
         if len(self._tiling) == 1:
             return self._session.run(inputs)
-        height, width = self._tiling.tile
-        for rows in self._tiling.spans(0):
-            for columns in self._tiling.spans(1):
-                tile = inputs[rows.start : rows.start + height, columns.start : columns.start + width]
-                result = self._session.run(np.ascontiguousarray(tile))
-                scale = result.shape[0] // height
-                if self._frame is None:
-                    shape = (scale * inputs.shape[0], scale * inputs.shape[1], 3)
-                    self._frame = np.empty(shape, np.uint8)
-                kept = (slice(scale * s.first, scale * s.last) for s in (rows, columns))
-                inside = (
-                    slice(scale * (s.first - s.start), scale * (s.last - s.start)) for s in (rows, columns)
-                )
-                self._frame[tuple(kept)] = result[tuple(inside)]
-        if self._frame is None:
-            raise UserError(f"expected a frame, found {inputs.shape}")
+        for rows, columns in product(self._tiling.spans(0), self._tiling.spans(1)):
+            self._add_tile(inputs, rows, columns)
         return self._frame
+
+    def _add_tile(self, inputs: np.ndarray, rows: Span, columns: Span) -> None:
+        """Run a tile of a frame, and write what is kept of it to the joined frame."""
+        import numpy as np
+
+        height, width = self._tiling.tile
+        tile = inputs[rows.start : rows.start + height, columns.start : columns.start + width]
+        result = self._session.run(np.ascontiguousarray(tile))
+        scale = result.shape[0] // height
+        shape = (scale * inputs.shape[0], scale * inputs.shape[1], 3)
+        if self._frame is None or self._frame.shape != shape:
+            self._frame = np.empty(shape, np.uint8)
+        kept = tuple(slice(scale * span.first, scale * span.last) for span in (rows, columns))
+        inside = tuple(
+            slice(scale * (span.first - span.start), scale * (span.last - span.start))
+            for span in (rows, columns)
+        )
+        self._frame[kept] = result[inside]
 
     def postprocess(self, outputs: np.ndarray) -> np.ndarray:
         return outputs

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from PIL import Image
 
+from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, sha256_file, write_json
 from superres.models.adoption.contract import with_contract
@@ -97,9 +98,7 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
 
 def _simplified(model: onnx.ModelProto, ends: Ends, notes: list[str]) -> onnx.ModelProto:
     """Fold constants and normalisation, and rewrite transposed convolutions."""
-    sides = ("height", "width")
-    dims = [1, ends.channels, *sides] if ends.layout == "NCHW" else [1, *sides, ends.channels]
-    dynamic = with_size(model, ends.input, dims)
+    dynamic = with_size(model, ends.input, ends.dims("height", "width"))
     try:
         dynamic = simplified(dynamic)
     except Exception:  # noqa: BLE001 - the sizes of the file itself may be needed; it is run as it is
@@ -149,7 +148,7 @@ def _taken(tried: Sequence[Tried], possible: Sequence[Tried], bicubic: float) ->
 
 def _check_contract(graph: onnx.ModelProto, taken: Tried, photograph: Photograph) -> None:
     """Raise RuntimeError if the written graph gives another picture than the network read by hand."""
-    ends = Ends("frame", "upscaled", "NCHW", 3, "float32", "float32", None)
+    ends = Ends(INPUT, OUTPUT, "NCHW", 3, "float32", "float32", None)
     frame = (photograph.lr.transpose(2, 0, 1)[None] / 255.0).astype(np.float32)
     picture = runner(graph, ends)(np.ascontiguousarray(frame))[0].transpose(1, 2, 0)
     found = psnr_of(picture.astype(np.float64), photograph.hr)

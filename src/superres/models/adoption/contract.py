@@ -14,8 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.models.adoption.ends import Ends
-from superres.models.adoption.reading import Reading, cubic
-from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY
+from superres.models.adoption.reading import LUMA_ROW, Reading, cubic
+from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY, attributes
 
 PREFIX = "adopted"
 """The prefix of the nodes and tensors around the network."""
@@ -87,7 +87,7 @@ class _Contract:
         """Multiply the colours into the convolutions that alone read the input; False if others do."""
         if not readers or any(node.op_type != "Conv" or self._weights(node) is None for node in readers):
             return False
-        if any(_attribute(node, "group", 1) != 1 for node in readers):
+        if any(attributes(node).get("group", 1) != 1 for node in readers):
             return False
         if np.array_equal(matrix, np.eye(_COLOURS)):
             return True
@@ -150,8 +150,7 @@ class _Contract:
         return self._add("DepthToSpace", [self._chroma_blocks()], "chroma", blocksize=self.scale, mode="CRD")
 
     def _chroma_blocks(self) -> str:
-        row = np.array([0.299, 0.587, 0.114])
-        kernels = np.einsum("cd,pyx->cpdyx", np.eye(_COLOURS) - row, enlarging_kernels(self.scale))
+        kernels = np.einsum("cd,pyx->cpdyx", np.eye(_COLOURS) - LUMA_ROW, enlarging_kernels(self.scale))
         weights = kernels.reshape(-1, _COLOURS, *kernels.shape[-2:]).astype(np.float32)
         border = self._store("skip.border", np.array([0, 0, _RADIUS, _RADIUS] * 2, np.int64))
         edged = self._add("Pad", [self.padded, border], "edged", mode="edge")
@@ -173,7 +172,7 @@ class _Contract:
         shift = np.full(_COLOURS, -self._luma_scale()[1] / self._luma_scale()[0])
         matrix, offset = (spread, shift) if self.ends.channels == 1 else self.reading.to_rgb
         channels = self.ends.channels
-        order = _attribute(shuffle, "mode", b"DCR")
+        order = attributes(shuffle).get("mode", b"DCR")
         blocks = weights.reshape(
             (-1, channels, *weights.shape[1:]) if order == b"DCR" else (channels, -1, *weights.shape[1:])
         )
@@ -212,12 +211,16 @@ class _Contract:
         if shuffle is None or shuffle.op_type != "DepthToSpace":
             return None
         convolution = writers.get(shuffle.input[0])
-        if convolution is None or convolution.op_type != "Conv" or _attribute(convolution, "group", 1) != 1:
+        if (
+            convolution is None
+            or convolution.op_type != "Conv"
+            or attributes(convolution).get("group", 1) != 1
+        ):
             return None
         alone = sum(convolution.output[0] in node.input for node in self.nodes) == 1
         weights = self._weights(convolution)
         constant = all(self._constant(name) is not None for name in convolution.input[1:])
-        fits = _attribute(shuffle, "blocksize", 0) == self.scale
+        fits = attributes(shuffle).get("blocksize") == self.scale
         return (
             (convolution, shuffle, weights) if alone and constant and fits and weights is not None else None
         )
@@ -301,7 +304,3 @@ def enlarging_kernels(scale: int) -> np.ndarray:
     centres = (np.arange(scale) + 0.5) / scale - 0.5
     taps = cubic(offsets[None] - centres[:, None])
     return np.einsum("iy,jx->ijyx", taps, taps).reshape(scale**2, 2 * _RADIUS + 1, 2 * _RADIUS + 1)
-
-
-def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
-    return next((helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)

@@ -1,12 +1,15 @@
 """Inputs, outputs, layout and types of a foreign graph."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import onnx
 from onnx import TensorProto
 
 from superres.device.base.errors import UserError
 from superres.models.adoption.statements import Adoption, Layout
+
+_Side = TypeVar("_Side", int, str)
 
 TYPES: dict[int, str] = {
     TensorProto.FLOAT: "float32",
@@ -31,6 +34,11 @@ class Ends:
     input_type: str
     output_type: str
     size: tuple[int, int] | None
+
+    def dims(self, height: _Side, width: _Side) -> "list[int | _Side]":
+        """Return the dimensions of an input of a size, in the network's layout."""
+        channels = self.channels
+        return [1, channels, height, width] if self.layout == "NCHW" else [1, height, width, channels]
 
 
 def find_ends(model: onnx.ModelProto, stated: Adoption, where: str) -> Ends:

@@ -18,9 +18,11 @@ Run = Callable[[np.ndarray], np.ndarray]
 RANGES: dict[Range, tuple[float, float]] = {"0..1": (1.0, 0.0), "0..255": (255.0, 0.0), "-1..1": (2.0, -1.0)}
 """Factor and offset from [0, 1] to a network's values."""
 
-_ROW = np.array([0.299, 0.587, 0.114])
+LUMA_ROW = np.array([0.299, 0.587, 0.114])
+"""Weights of R, G and B in full-range BT.601 luma."""
+
 # ITU-R BT.601-7, section 2.5.1: Cb = (B - Y) / 1.772, Cr = (R - Y) / 1.402, around 0.5.
-_YCBCR = np.stack([_ROW, (np.eye(3)[2] - _ROW) / 1.772, (np.eye(3)[0] - _ROW) / 1.402])
+_YCBCR = np.stack([LUMA_ROW, (np.eye(3)[2] - LUMA_ROW) / 1.772, (np.eye(3)[0] - LUMA_ROW) / 1.402])
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Reading:
                 return np.eye(3)[::-1].copy(), np.zeros(3)
             case "luma":
                 gain, black = self.luma
-                return gain * _ROW[None], np.array([black])
+                return gain * LUMA_ROW[None], np.array([black])
             case "ycbcr":
                 gain, black = self.luma
                 chroma = 1.0 if self.swing == "full" else 224 / 255
@@ -115,7 +117,7 @@ def try_reading(run: Run, ends: Ends, reading: Reading, lr: np.ndarray, scale: i
         matrix, offset = reading.to_rgb
         return found @ matrix.T + offset
     [[factor], shift] = matrix @ np.ones((3, 1)), offset[0]
-    chroma = rgb - (rgb @ _ROW)[..., None]
+    chroma = rgb - (rgb @ LUMA_ROW)[..., None]
     return enlarge(chroma, scale) + (found - shift) / factor
 
 

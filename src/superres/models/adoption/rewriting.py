@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from superres.device.base.errors import UserError
-from superres.models.export import OPSET
+from superres.models.graphs.onnx_file import OPSET, attributes
 
 _HALVES: dict[int, int] = {TensorProto.FLOAT16: TensorProto.FLOAT, TensorProto.DOUBLE: TensorProto.FLOAT}
 _IR_VERSION = 8
@@ -25,9 +25,13 @@ def read_foreign(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(str(path))
     except (DecodeError, ValueError) as error:
-        raise UserError(f"{path}: expected an ONNX file, found something else: {_line(error)}") from error
+        raise UserError(
+            f"{path}: expected an ONNX file, found something else: {first_line(error)}"
+        ) from error
     except (OSError, onnx.checker.ValidationError) as error:
-        raise UserError(f"{path}: expected its external data beside it, found: {_line(error)}") from error
+        raise UserError(
+            f"{path}: expected its external data beside it, found: {first_line(error)}"
+        ) from error
     if not model.graph.node or not model.graph.output:
         raise UserError(f"{path}: expected an ONNX graph with nodes and outputs, found an empty one")
     return model
@@ -66,7 +70,7 @@ def _in_opset(model: onnx.ModelProto, path: Path, notes: list[str]) -> onnx.Mode
         if found < OPSET:
             raise UserError(
                 f"{path}: expected a graph that ONNX converts from opset {found} to {OPSET}, found: "
-                f"{_line(error)}; export it again in opset {OPSET}"
+                f"{first_line(error)}; export it again in opset {OPSET}"
             ) from error
         notes.append(f"stays in opset {found}: TensorRT 8 reads no opset beyond {OPSET}")
         return model
@@ -147,7 +151,7 @@ def rewrite_transposed(model: onnx.ModelProto) -> int:
 def _as_convolution(
     node: onnx.NodeProto, constants: dict[str, onnx.TensorProto], graph: onnx.GraphProto
 ) -> list[onnx.NodeProto] | None:
-    given = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+    given = attributes(node)
     names = list(node.input[1:])
     if not all(name in constants for name in names) or given.get("group", 1) != 1:
         return None
@@ -211,5 +215,7 @@ def _phases(weights: np.ndarray, given: dict[str, Any]) -> tuple[np.ndarray, int
     return kernels.reshape(-1, inputs, 2 * reach + 1, 2 * reach + 1), stride
 
 
-def _line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, cut off after 200 characters; its class if it has no text."""
+    text = str(error).strip()
+    return text.splitlines()[0][:200] if text else type(error).__name__

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import helper, numpy_helper, shape_inference
+from onnx import helper, numpy_helper
 
 from superres.device.base.errors import UserError
 from superres.models.adoption.ends import Ends
-from superres.models.adoption.rewriting import with_size
+from superres.models.adoption.rewriting import first_line, with_size
+from superres.models.graphs.onnx_file import attributes, known_shapes
 
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 _DTYPES = {"uint8": np.uint8}
@@ -32,7 +33,7 @@ def with_any_size(model: onnx.ModelProto, ends: Ends, where: str) -> Sizes:
     Raises UserError for a graph that only takes its own size, whose result isn't a whole number of times as
     large, or that onnxruntime can't run.
     """
-    dynamic = with_size(model, ends.input, _dims(ends, "height", "width"))
+    dynamic = with_size(model, ends.input, ends.dims("height", "width"))
     failures: list[str] = []
     for candidate in (dynamic, _unfixed(model, ends)):
         if candidate is None:
@@ -69,16 +70,16 @@ def _scale(model: onnx.ModelProto, ends: Ends, multiple: int, where: str) -> int
     try:
         run = runner(model, ends)
     except Exception as error:
-        raise _WrongSizeError(_line(error)) from error
+        raise _WrongSizeError(first_line(error)) from error
     scales = set()
     steps = math.ceil(24 / multiple)
     for height, width in ((steps + 1, steps + 2), (steps + 4, steps + 2)):
         size = (multiple * height, multiple * width)
-        batch = np.zeros(_dims(ends, *size), _DTYPES.get(ends.input_type, np.float32))
+        batch = np.zeros(ends.dims(*size), _DTYPES.get(ends.input_type, np.float32))
         try:
             result = run(batch)
         except Exception as error:
-            raise _WrongSizeError(f"{size[1]}x{size[0]}: {_line(error)}") from error
+            raise _WrongSizeError(f"{size[1]}x{size[0]}: {first_line(error)}") from error
         scales.add(_ratio(result.shape, size, ends, where))
     if len(scales) != 1:
         raise _WrongSizeError("the output doesn't grow with the input")
@@ -111,19 +112,12 @@ def _ratio(shape: tuple[int, ...], size: tuple[int, int], ends: Ends, where: str
 def _unfixed(model: onnx.ModelProto, ends: Ends) -> onnx.ModelProto | None:
     """Return a graph without the sizes that its export wrote into it; None if it has none of its own.
 
-    Resizes to a size become resizes by a factor, and reshapes around a transposition DepthToSpace or
-    SpaceToDepth.
+    Resizes to a size become resizes by a factor, and reshapes around a transposition DepthToSpace.
     """
     if ends.size is None:
         return None
-    fixed = shape_inference.infer_shapes(
-        with_size(model, ends.input, _dims(ends, *ends.size)), data_prop=True
-    )
-    shapes = {
-        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-        for value in (*fixed.graph.value_info, *fixed.graph.input, *fixed.graph.output)
-    }
-    copied = with_size(model, ends.input, _dims(ends, "height", "width"))
+    shapes = known_shapes(model, ends.dims(*ends.size))
+    copied = with_size(model, ends.input, ends.dims("height", "width"))
     for node in copied.graph.node:
         if node.op_type == "Resize":
             _resize_by_factor(node, shapes, copied.graph)
@@ -135,7 +129,7 @@ def _resize_by_factor(
     node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]], graph: onnx.GraphProto
 ) -> None:
     before, after = shapes.get(node.input[0], ()), shapes.get(node.output[0], ())
-    if len(node.input) < 4 or not node.input[3] or not all(before) or len(before) != len(after):
+    if len(node.input) < 4 or not node.input[3] or not before or len(before) != len(after):
         return
     factors = np.array(after, np.float32) / np.array(before, np.float32)
     name = f"{node.output[0]}/factors"
@@ -155,7 +149,7 @@ def _shuffle(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> N
         if transposed is None or transposed.op_type != "Transpose":
             continue
         first = writers.get(transposed.input[0])
-        order = tuple(next(iter(helper.get_attribute_value(a) for a in transposed.attribute), ()))
+        order = tuple(attributes(transposed).get("perm", ()))
         if first is None or first.op_type != "Reshape" or order not in _TO_SPACE:
             continue
         before, after = shapes.get(first.input[0], ()), shapes.get(last.output[0], ())
@@ -183,11 +177,3 @@ def _drop_unread(model: onnx.ModelProto) -> None:
             wanted |= set(node.input)
     del model.graph.node[:]
     model.graph.node.extend(reversed(kept))
-
-
-def _dims(ends: Ends, height: int | str, width: int | str) -> list:
-    return [1, ends.channels, height, width] if ends.layout == "NCHW" else [1, height, width, ends.channels]
-
-
-def _line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

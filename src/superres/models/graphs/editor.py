@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.errors import UserError
-from superres.models.graphs.onnx_file import load_onnx
+from superres.models.graphs.onnx_file import attributes, load_onnx
 
 PREFIX = "uint8"
 """The prefix of added nodes and tensors."""
@@ -71,9 +71,9 @@ class GraphEditor:
     @staticmethod
     def shuffled(node: onnx.NodeProto) -> int | None:
         """Return the size of the blocks of a DepthToSpace in CRD order, None for any other node."""
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        crd = node.op_type == "DepthToSpace" and attributes.get("mode") == b"CRD"
-        return attributes["blocksize"] if crd else None
+        found = attributes(node)
+        crd = node.op_type == "DepthToSpace" and found.get("mode") == b"CRD"
+        return found["blocksize"] if crd else None
 
     def writer(self, name: str) -> onnx.NodeProto | None:
         """Return the node that writes a tensor; None for inputs and initializers."""

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, lcm, prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from superres.models.graphs.onnx_file import known_shapes, load_onnx
+from superres.models.graphs.onnx_file import attributes, known_shapes, load_onnx
 
 Constants = dict[str, np.ndarray]
 
@@ -72,7 +71,7 @@ def measure_footprint(path: Path) -> Footprint:
 
 def _bytes_per_pixel(model: onnx.ModelProto) -> int:
     """Return the most bytes that are in use at a time, for a frame's pixel."""
-    shapes = known_shapes(model, _SIDE)
+    shapes = known_shapes(model, (1, 3, _SIDE, _SIDE))
     constants = {tensor.name for tensor in model.graph.initializer}
     last_read = {name: at for at, node in enumerate(model.graph.node) for name in node.input}
     values = {name: prod(shape) for name, shape in shapes.items() if name not in constants}
@@ -121,7 +120,7 @@ def _reach(model: onnx.ModelProto) -> tuple[int | None, int]:
 def _constants(model: onnx.ModelProto) -> Constants:
     found = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     for node in model.graph.node:
-        if node.op_type == "Constant" and (value := _attributes(node).get("value")) is not None:
+        if node.op_type == "Constant" and (value := attributes(node).get("value")) is not None:
             found[node.output[0]] = numpy_helper.to_array(value)
     return found
 
@@ -130,12 +129,8 @@ def _as_it_is(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _Rea
     return reach
 
 
-def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    return {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
-
-
 def _convolution(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _Reach:
-    given = _attributes(node)
+    given = attributes(node)
     # Weights of a Q/DQ graph are no constants of the convolution itself, but it states its kernel.
     kernel = given.get("kernel_shape") or constants[node.input[1]].shape[2:]
     dilations = given.get("dilations") or [1] * len(kernel)
@@ -147,14 +142,14 @@ def _convolution(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _
 
 
 def _transposed(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _Reach:
-    given = _attributes(node)
+    given = attributes(node)
     kernel = given.get("kernel_shape") or constants[node.input[1]].shape[2:]
     stride = max(given.get("strides") or [1])
     return reach.wider(ceil(Fraction(max(kernel), stride)), stride)
 
 
 def _block_size(node: onnx.NodeProto) -> int:
-    return _attributes(node)["blocksize"]
+    return attributes(node)["blocksize"]
 
 
 def _resize(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _Reach | None:
@@ -163,7 +158,7 @@ def _resize(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _Reach
     if scales is None:
         return None
     factor = Fraction(float(scales[2])).limit_denominator(64)
-    support = {b"cubic": 2, b"linear": 1}.get(_attributes(node).get("mode", b"nearest"), 1)
+    support = {b"cubic": 2, b"linear": 1}.get(attributes(node).get("mode", b"nearest"), 1)
     # An antialiased reduction reaches farther, as its kernel is stretched.
     return reach.wider(Fraction(support) / min(factor, 1), factor)
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -30,6 +31,15 @@ class Convolution:
     result: str
     output: str
     layer: str
+
+
+OPSET = 17
+"""The opset of all graphs: the newest that TensorRT 8.5 reads."""
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """Return a node's attributes by name, as Python values; text is bytes."""
+    return {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
 
 
 def load_onnx(path: Path) -> onnx.ModelProto:
@@ -141,15 +151,15 @@ def observed_tensors(convolutions: Sequence[Convolution]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def known_shapes(model: onnx.ModelProto, side: int) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all tensors for an RGB frame of side x side, as far as they can be inferred."""
+def known_shapes(model: onnx.ModelProto, input_shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all tensors for inputs of a shape, as far as they can be inferred."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     del fixed.graph.value_info[:]
     for value in (*fixed.graph.input, *fixed.graph.output):
         value.type.tensor_type.ClearField("shape")
     for value in fixed.graph.input:
-        for size in (1, 3, side, side):
+        for size in input_shape:
             value.type.tensor_type.shape.dim.add().dim_value = size
     inferred = shape_inference.infer_shapes(fixed, data_prop=True)
     found = {

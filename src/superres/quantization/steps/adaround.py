@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import helper
 
 from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
 from superres.device.base.progress import Progress
-from superres.models.graphs.onnx_file import Convolution
+from superres.models.graphs.onnx_file import Convolution, attributes
 from superres.quantization.qdq import quantize_graph, quantized_convolutions, weight_grid
 from superres.quantization.ranges.calibration import (
     FrameFile,
@@ -124,7 +123,7 @@ class _Window:
     def of(cls, graph: onnx.ModelProto, convolution: Convolution) -> "_Window":
         """Return the window of a convolution; raises UserError for dilations and groups."""
         node = writer(graph, convolution.result)
-        found = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        found = attributes(node)
         plain = {"dilations": [1, 1], "group": 1, "auto_pad": b"NOTSET"}
         for name, value in plain.items():
             if found.get(name, value) != value:

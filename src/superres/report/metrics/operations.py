@@ -63,7 +63,7 @@ def macs_by_name(path: Path) -> dict[str, float]:
 
 def _convolutions(model: onnx.ModelProto, path: Path) -> Iterator[tuple[onnx.NodeProto, float]]:
     """Yield every convolution with its multiply-adds per LR pixel."""
-    shapes = known_shapes(model, _SIDE)
+    shapes = known_shapes(model, (1, 3, _SIDE, _SIDE))
     for node in model.graph.node:
         if node.op_type != "Conv":
             continue

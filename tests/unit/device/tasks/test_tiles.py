@@ -1,25 +1,16 @@
 """Real runtimes on frames in tiles: the same picture as in one pass, and the record says so."""
 
 import dataclasses
-import signal
 
 import pytest
 
 from superres.device.base.outputs import read_json
 from superres.device.machine import memory
 from superres.device.runtimes import tiled
-from superres.device.tasks import worker
+
+from ..run_worker import run
 
 FOOTPRINT = {"bytes_per_pixel": 100, "radius": 4, "multiple": 1}
-
-
-def _run(job, folder) -> int:
-    (folder / "job.json").write_text(job.to_json())
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        return worker.main([str(folder / "job.json")])
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _with_footprint(job):
@@ -32,22 +23,22 @@ ARMS = [("pytorch", "fp32"), ("onnxruntime", "int8-minmax"), ("openvino", "int8-
 @pytest.mark.parametrize(("runtime", "precision"), ARMS)
 def test_quality_in_tiles_is_that_of_whole_frames(runtime, precision, tiny_arm, monkeypatch):
     arm = tiny_arm(runtime, precision)
-    assert _run(arm.build_engine(), arm.folder) == _run(arm.measure_quality(), arm.folder) == 0
+    assert run(arm.build_engine(), arm.folder) == run(arm.measure_quality(), arm.folder) == 0
     whole = arm.path("quality.csv").read_text()
     monkeypatch.setattr(tiled, "TILE_BYTES", 150 * FOOTPRINT["bytes_per_pixel"])
-    assert _run(_with_footprint(arm.build_engine()), arm.folder) == 0
-    assert _run(arm.measure_quality(), arm.folder) == 0
+    assert run(_with_footprint(arm.build_engine()), arm.folder) == 0
+    assert run(arm.measure_quality(), arm.folder) == 0
     assert read_json(arm.path("quality.json"), ())["session"]["tiles"] == 2
     assert arm.path("quality.csv").read_text() == whole
-    assert _run(arm.measure_latency(), arm.folder) == 0
+    assert run(arm.measure_latency(), arm.folder) == 0
     assert read_json(arm.path("latency.json"), ())["session"]["tiles"] == 2
 
 
 def test_frames_without_room_are_refused_in_one_line(tiny_arm, monkeypatch, capsys):
     arm = tiny_arm("onnxruntime", "fp32")
-    assert _run(_with_footprint(arm.build_engine()), arm.folder) == 0
+    assert run(_with_footprint(arm.build_engine()), arm.folder) == 0
     monkeypatch.setattr(memory, "available_memory", lambda: 100)
-    assert _run(arm.measure_quality(), arm.folder) == 2
+    assert run(arm.measure_quality(), arm.folder) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert "onnxruntime fp32 on frames of 16x12: expected 0.0 GiB of free memory" in error
     assert not arm.path("quality.csv").exists()

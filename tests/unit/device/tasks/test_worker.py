@@ -12,13 +12,14 @@ import pytest
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import sha256_file
 from superres.device.frames.files import open_frames
-from superres.device.job import Job
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Settings
 from superres.device.tasks import latency, worker
 from superres.device.tasks.engine import Engine
 from superres.device.timing.reference_process import Partner
 from superres.device.timing.timing import Timed
+
+from ..run_worker import run
 
 ARMS = [
     ("opencv", "uint8", "uint8"),
@@ -30,15 +31,6 @@ ARMS = [
     ("openvino", "fp32", "float32"),
     ("openvino", "int8-minmax", "uint8"),
 ]
-
-
-def run(job: Job, folder) -> int:
-    (folder / "job.json").write_text(job.to_json())
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        return worker.main([str(folder / "job.json")])
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def read_csv(path) -> list[dict[str, str]]:
