@@ -10,7 +10,7 @@ from matplotlib.text import Annotation, Text
 from PIL import Image
 
 from superres.report.plots import figures
-from superres.report.plots.arms import int8_losses, plot_fps, plot_int8_loss, plot_psnr_fps
+from superres.report.plots.arms import _where, int8_losses, plot_fps, plot_int8_loss, plot_psnr_fps
 
 from ..synthetic import default_rows, not_run, write_metrics
 
@@ -121,3 +121,10 @@ def test_clips_of_one_size_have_one_panel_of_speed(tmp_path: Path, monkeypatch: 
 
 def _texts(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text)]
+
+
+def test_titles_say_only_what_differs() -> None:
+    places = [("park", "local"), ("rooms", "local")]
+    assert [_where(place, places) for place in places] == ["park", "rooms"]
+    assert _where(("park", "jetson"), [("park", "local"), ("park", "jetson")]) == "jetson"
+    assert _where(("park", "local"), [*places, ("park", "jetson")]) == "park on local"
