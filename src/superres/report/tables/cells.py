@@ -38,7 +38,7 @@ SPEEDS = {
 METRICS = {
     "psnr_db": "PSNR [dB]",
     "psnr_y_db": "PSNR_Y [dB]",
-    "added_mse": "Squared error added to FP32's (its root in levels)",
+    "added_mse": "Squared error added (root)",
     **SPEEDS,
     "ssim_y": "SSIM_Y",
     "psnr_of_mean_db": "PSNR of the mean error [dB]",

@@ -275,7 +275,7 @@ def test_ssim_and_marks(tmp_path: Path) -> None:
     assert [line.split("|")[4].strip() for line in ssim[2:]] == ["0.9123", "0.9000", "n/a"]
     added = [line.split("|")[4].strip() for line in text.partition("### Squared error")[2].splitlines()[4:6]]
     # 255^2 / 10^(psnr / 10) of 19.4 and 28.4 dB, minus that of 29.4.
-    assert added == ["671.95 (25.9)", "19.33 (4.4)"]
+    assert added == ["671.93 (25.9)", "19.33 (4.4)"]
     assert "- `!`: the picture is worse than bicubic" in text and "- `^`: white is darker" in text
     assert "look at `sample*.npy` in the arm's folder before the figures. OpenVINO INT8 a" in text
     assert "1 arm have such frames, at most 2 of 5" not in text
