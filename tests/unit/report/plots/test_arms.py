@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Annotation, Text
 from PIL import Image
 
@@ -101,7 +102,7 @@ def test_the_plot_of_losses_has_the_added_error(
     assert len(decibels) == 2 and added.get_title(loc="left") == "Squared error added (root)"
     # ESPCN_RGB in ONNX Runtime, w/o calibration: 30.39 dB for 31.0 of FP32, the first bar.
     bar = 255**2 * (10**-3.039 - 10**-3.1)
-    assert next(patch.get_width() for patch in added.patches) == pytest.approx(bar)
+    assert isinstance(first := added.patches[0], Rectangle) and first.get_width() == pytest.approx(bar)
     texts = [child.get_text() for child in added.get_children() if isinstance(child, Annotation)]
     assert texts[0] == f"{bar:.2f} ({bar**0.5:.1f})" and len(texts) == 8
 
