@@ -215,7 +215,7 @@ def _draw_losses(
     axes.set_yticks(ticks, names)
     axes.tick_params(axis="y", length=0)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.margins(x=0.2, y=0.02)
+    axes.margins(x=0.25, y=0.02)
     axes.grid(axis="x", color="0.92")
     if not axes.yaxis_inverted():
         axes.invert_yaxis()
