@@ -89,7 +89,7 @@ def added_error(psnr_db: float, fp32_db: float) -> float:
 def added_mse(row: Row, rows: Sequence[Row]) -> float | None:
     """Return `added_error` of a row over its `fp32_of`, over R, G and B; None if either did not run.
 
-    INT8's depends little on the picture, unlike the loss in dB, which is 10 log10(1 + added / FP32's error).
+    INT8's depends less on the picture than the loss in dB, which is 10 log10(1 + added / FP32's error).
     """
     fp32 = fp32_of(row, rows)
     if fp32 is None or row["status"] != "ok":

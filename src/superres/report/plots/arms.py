@@ -99,7 +99,7 @@ def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "in
         ]
         figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False)
         note = "Each bar: FP32 against INT8 in the same runtime. INT8 dummy: ranges of one random image."
-        added = "Squared error: over R, G, B; its root in levels in brackets. It depends little on the clip."
+        added = "Squared error: over R, G, B; its root in levels in brackets. It depends less on the clip."
         figures.add_note(figure, [note, added, figures.not_run_note(rows)])
         figures.save(figure, svg, png)
 

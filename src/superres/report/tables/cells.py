@@ -47,7 +47,7 @@ METRICS = {
 
 ADDED_NOTE = (
     "Squared error added: the mean squared error over R, G, B minus that of FP32, from the PSNR of the mean "
-    "error, in levels squared. In brackets: its root. INT8's depends little on the picture: where FP32 has "
+    "error, in levels squared. In brackets: its root. INT8's depends less on the picture than dB: where FP32 has "
     "the squared error m, PSNR falls by 10 log10(1 + added / m)."
 )
 
