@@ -47,8 +47,8 @@ METRICS = {
 
 ADDED_NOTE = (
     "Squared error added: the mean squared error over R, G, B minus that of FP32, from the PSNR of the mean "
-    "error, in levels squared. In brackets: its root. INT8's depends less on the picture than dB: where FP32 has "
-    "the squared error m, PSNR falls by 10 log10(1 + added / m)."
+    "error, in levels squared. In brackets: its root. INT8's depends less on the picture than dB: where "
+    "FP32 has the squared error m, PSNR falls by 10 log10(1 + added / m)."
 )
 
 Cell = tuple[str, str, str, str]
