@@ -137,8 +137,7 @@ def timing_plan(seconds: float) -> Plan:
         min_iterations=5,
         max_seconds=3 * seconds,
         block_seconds=0,
-        ratio_tolerance=0,
-        extended_seconds=0,
+        rounds=0,
     )
 
 

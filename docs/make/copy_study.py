@@ -30,6 +30,7 @@ from superres.report import labels
 from superres.report.plots import figures
 from superres.report.plots.samples import find_detail
 from superres.report.receipts import Receipts
+from superres.report.tables.table import describe_speed
 
 DOCS = Path(__file__).parents[1]
 COLUMNS: Sequence[str] = (
@@ -41,6 +42,8 @@ COLUMNS: Sequence[str] = (
     "psnr_db",
     "psnr_y_db",
     "psnr_of_mean_db",
+    "added_mse",
+    "added_levels",
     "ssim_y",
     "exact_frames",
     "timed_on",
@@ -70,14 +73,23 @@ def write_run(path: Path, manifest: Path, options: argparse.Namespace) -> None:
     """Write the command, commit, date and machine of the figures, from the manifest of one arm."""
     arm = json.loads(manifest.read_text(encoding="utf-8"))
     machine = arm["latency"]["machine"]
+    told = [*machine["flags"], *describe_speed(machine), *_peaks(options.study / "roofline/local.json")]
     run = {
         "command": options.command,
         "commit": arm["code"]["commit"][:7] + ("+changes" if arm["code"]["changed"] else ""),
         "date": str(datetime.fromtimestamp((options.study / "metrics.csv").stat().st_mtime, UTC).date()),
         "machine": options.machine
-        or f"{machine['usable_cpus']} cores of {machine['cpu']} ({', '.join(machine['flags'])})",
+        or f"{machine['usable_cpus']} cores of {machine['cpu']} ({', '.join(told)})",
     }
     path.write_text(yaml.safe_dump(run, sort_keys=False, allow_unicode=True, width=200), encoding="utf-8")
+
+
+def _peaks(roofline: Path) -> list[str]:
+    """Return the machine's fastest products, such as `FP32 249 GMAC/s`; none without the file."""
+    if not roofline.is_file():
+        return []
+    peaks = json.loads(roofline.read_text(encoding="utf-8"))["peaks"].get("cpu", {})
+    return [f"{name.upper()} {peak:.0f} GMAC/s" for name, peak in peaks.items()]
 
 
 def draw_front(rows: Sequence[Row], study: Path, png: Path) -> None:

@@ -18,7 +18,7 @@ models: [{name: espcn_rgb}, {name: bicubic}]
 runtimes:
   - {name: openvino, precisions: [fp32, bf16]}
   - {name: opencv, precisions: [uint8]}
-latency: {warmup_seconds: 0.1, min_seconds: 0.1, min_iterations: 5, max_seconds: 0.2, extended_seconds: 0}
+latency: {warmup_seconds: 0.1, min_seconds: 0.1, min_iterations: 5, max_seconds: 0.2, rounds: 6}
 roofline: {seconds: 0.05}
 """
 # Network arms of both precisions, and bicubic.

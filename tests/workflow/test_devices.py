@@ -124,7 +124,7 @@ def test_a_killed_snakemake_comes_back_to_the_job_at_work(run: Project, far: Far
     path = run.folder / study
     text = path.read_text()
     # Long enough for the run to be killed before its job is done, even if this test waits for a processor.
-    limits = "warmup_seconds: 0, min_seconds: 10, min_iterations: 5, max_seconds: 10, extended_seconds: 0"
+    limits = "warmup_seconds: 0, min_seconds: 10, min_iterations: 5, max_seconds: 10, rounds: 6"
     slow = f"latency: {{{limits}}}\n"
     path.write_text(text.replace(text[text.index("latency:") : text.index("targets:")], slow))
     wanted = f"{arms('far')[4]}/latency.csv"

@@ -17,7 +17,7 @@ files:
 clips: [{name: run, source: {type: y4m, file: run.y4m}}]
 models: [{name: bicubic}]
 runtimes: [{name: opencv, precisions: [uint8]}]
-latency: {warmup_seconds: 0, min_seconds: 0, min_iterations: 5, max_seconds: 0.5, extended_seconds: 0}
+latency: {warmup_seconds: 0, min_seconds: 0, min_iterations: 5, max_seconds: 0.5, rounds: 6}
 """
 FRAMES = "results/fetched/frames/run.lr.npy"
 

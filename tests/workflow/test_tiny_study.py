@@ -74,7 +74,7 @@ def test_raw_figures_are_those_of_the_row(tiny: Project):
         for (arm,), of_arm in rows.group_by("arm")
     }
     ratios = sorted(r / o for r, o in zip(medians["reference"], medians["own"], strict=True))
-    assert row["rounds"].item() == len(ratios) >= 5
+    assert row["rounds"].item() == len(ratios) >= 6
     assert abs(row["speedup"].item() - median(ratios)) < 1e-9
     assert row["reference"].item() == "local/openvino/espcn_rgb/fp32"
 

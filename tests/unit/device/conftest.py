@@ -182,8 +182,7 @@ class TinyArm:
 
     def measure_latency(self) -> Job:
         settings = {"warmup_seconds": 0, "warmup_frames": 5, "warmup_tolerance": 0.05, "min_seconds": 0}
-        settings |= {"min_iterations": 7, "max_seconds": 600, "block_seconds": 0}
-        settings |= {"ratio_tolerance": 0.03, "extended_seconds": 0}
+        settings |= {"min_iterations": 7, "max_seconds": 600, "block_seconds": 0, "rounds": 6}
         return self._job("measure_latency", self._inputs("lr"), "latency", "latency.csv", settings)
 
     def measure_latency_against(self, reference: "TinyArm") -> Job:

@@ -32,7 +32,16 @@ def study(tmp_path: Path) -> Path:
     (folder / "frames/park.json").write_text(json.dumps({"hr_shapes": [[90, 120]]}), encoding="utf-8")
     for plot in ("psnr_fps", "int8_loss"):
         Image.new("RGB", (8, 8)).save(folder / f"plots/{plot}.png")
-    machine = {"cpu": "A CPU", "usable_cpus": 2, "flags": ["avx2"]}
+    machine = {
+        "cpu": "A CPU",
+        "usable_cpus": 2,
+        "flags": ["avx2"],
+        "max_mhz": 2596.1,
+        "caches_kib": {"L2": 1024, "L3": 32768},
+    }
+    (folder / "roofline").mkdir()
+    peaks = {"cpu": {"fp32": 249.1, "int8": 1014.2}}
+    (folder / "roofline/local.json").write_text(json.dumps({"peaks": peaks}), encoding="utf-8")
     manifest = {"latency": {"machine": machine}, "code": {"commit": "0123456789", "changed": False}}
     rows = []
     for arm, (psnr, fps) in ARMS.items():
@@ -62,7 +71,9 @@ def test_figures_and_pictures_come_with_their_origin(
     assert "macs" not in rows[0]
     run = yaml.safe_load((docs / "figures/default/run.yaml").read_text(encoding="utf-8"))
     assert run["commit"] == "0123456"
-    assert run["machine"] == "2 cores of A CPU (avx2)"
+    assert run["machine"] == (
+        "2 cores of A CPU (avx2, 2.6 GHz, 32 MiB L3, FP32 249 GMAC/s, INT8 1014 GMAC/s)"
+    )
     for picture in ("front.png", "psnr_fps.png", "int8_loss.png"):
         assert Image.open(docs / "pictures" / picture).width > 0
 

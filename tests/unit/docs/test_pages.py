@@ -1,5 +1,6 @@
 """Pages: tables match their CSV files, lines fit, links lead to files and headings."""
 
+import math
 import re
 from pathlib import Path
 
@@ -46,6 +47,27 @@ def test_a_figure_that_differs_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path
     )
     (tmp_path / "run/speed.csv").write_text("Network,ms\nsmall,1.6\n", encoding="utf-8")
     assert pages.render(written) != written
+
+
+def test_what_int8_adds_is_worked_out_from_the_psnr_of_the_mean_error(monkeypatch: pytest.MonkeyPatch):
+    """INT8 adds 5.5 levels squared to an error of 50 on one clip and to one of 2 on the other."""
+    rows = [
+        {"runtime": "openvino", "model": "espcn_rgb", "precision": precision, "clip": clip, "status": "ok"}
+        | {"psnr_of_mean_db": str(10 * math.log10(255**2 / (fp32 + added)))}
+        for clip, fp32 in ((pages.CLIP, 50.0), (pages.SMOOTH, 2.0))
+        for precision, added in (("fp32", 0.0), ("int8-dummy", 5.5))
+    ]
+    monkeypatch.setattr(pages, "_metrics", lambda clip: [row for row in rows if row["clip"] == clip])
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in pages.added().splitlines()]
+    assert cells[0] == ["Network", "Clip", "Error of FP32", "INT8 dummy adds"]
+    assert cells[2:] == [
+        ["ESPCN_RGB", f"`{pages.CLIP}`", "50.00", "5.50 (2.3)"],
+        ["", f"`{pages.SMOOTH}`", "2.00", "5.50 (2.3)"],
+    ]
+    # An older study lacks the column.
+    for row in rows:
+        del row["psnr_of_mean_db"]
+    assert pages.added() == pages.NOT_MEASURED
 
 
 def test_the_answer_has_at_most_six_rows_and_columns_and_no_gap():

@@ -36,7 +36,7 @@ def latency_job(folder: Path, seconds: float) -> Job:
     files = {"engine": "engine.bin", "engine_record": "engine.json", "lr": "c.lr.npy", "clip": "c.json"}
     settings = {"warmup_seconds": 0, "min_seconds": seconds, "min_iterations": 5, "max_seconds": seconds}
     settings |= {"warmup_frames": 1, "warmup_tolerance": 1.0, "block_seconds": 0, **OPTIONS}
-    settings |= {"ratio_tolerance": 0, "extended_seconds": 0}
+    settings |= {"rounds": 6}
     return build_job(
         folder,
         task="measure_latency",

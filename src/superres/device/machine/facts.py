@@ -22,6 +22,7 @@ _TELLING_FLAGS = (
     "i8mm",
     "bf16",
 )
+_CPUS = Path("/sys/devices/system/cpu")
 # <malloc.h> of glibc
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 1 << 30
@@ -46,6 +47,8 @@ def describe_machine() -> Dict[str, Any]:
         "cpu": cpu.get("model name") or platform.processor() or platform.machine(),
         "architecture": platform.machine(),
         "flags": [flag for flag in _TELLING_FLAGS if flag in flags],
+        "max_mhz": _max_mhz(cpu),
+        "caches_kib": _caches_kib(),
         "cpus": os.cpu_count(),
         "usable_cpus": usable_cpus(),
         "memory_bytes": _memory_bytes(),
@@ -114,6 +117,23 @@ def _cpu_fields() -> Dict[str, str]:
         if separator:
             found.setdefault(key.strip(), value.strip())
     return found
+
+
+def _max_mhz(cpu: Dict[str, str]) -> Optional[float]:
+    """Return the highest clock of any processor; without cpufreq, as on many hosts of others, the first's."""
+    found = [read_text(str(path)) for path in _CPUS.glob("cpu[0-9]*/cpufreq/cpuinfo_max_freq")]
+    clocks = [int(khz) / 1000 for khz in found if khz]
+    return max(clocks) if clocks else float(cpu["cpu MHz"]) if "cpu MHz" in cpu else None
+
+
+def _caches_kib() -> Dict[str, int]:
+    """Return the sizes of the first processor's caches of data, such as L1d, L2 and L3."""
+    sizes: Dict[str, int] = {}
+    for folder in sorted(_CPUS.glob("cpu0/cache/index*")):
+        level, kind, size = (read_text(str(folder / name)) for name in ("level", "type", "size"))
+        if level and size and size.endswith("K") and kind in ("Data", "Unified"):
+            sizes[f"L{level}{'d' if kind == 'Data' else ''}"] = int(size[:-1])
+    return sizes
 
 
 def _memory_bytes() -> Optional[int]:

@@ -21,7 +21,7 @@ from superres.device.machine.facts import peak_memory_bytes
 from superres.device.machine.power import PowerLog
 from superres.device.runtimes.base import Session
 from superres.device.tasks.engine import Engine, open_arm, open_clip_frames, read_clip
-from superres.device.timing.ratios import OWN, REFERENCE, block_cost, median_ratio
+from superres.device.timing.ratios import OWN, REFERENCE
 from superres.device.timing.reference_process import Partner
 from superres.device.timing.timing import (
     Timed,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 HEADER = ("arm", "round", *Timed._fields)
 LEAST_ITERATIONS = 5
-LEAST_ROUNDS = 5
 
 Row = Tuple[str, int, Timed]
 
@@ -51,10 +50,11 @@ class Plan:
     `warmup_frames` frames is within `warmup_tolerance` of that of as many before.
 
     Timing ends once `min_iterations` frames took `min_seconds`, or after `max_seconds`, the
-    reference's frames included. At least 5 frames are timed, and 5 rounds with a reference.
+    reference's frames included. At least 5 frames are timed.
 
-    A round is a block of `block_seconds` of each of the two arms. On a busy machine rounds go on while
-    the ratio's interval is wider than `ratio_tolerance` to either side, up to `extended_seconds` in all.
+    A round is a block of `block_seconds` of each of the two arms. With a reference there are at least
+    `rounds`. Nothing that ends timing looks at the ratios: an interval that timing ends for, as soon as it
+    is narrow, holds the median less often than it says.
     """
 
     warmup_seconds: float
@@ -64,8 +64,7 @@ class Plan:
     min_iterations: int
     max_seconds: float
     block_seconds: float
-    ratio_tolerance: float
-    extended_seconds: float
+    rounds: int
 
     def settled(self, times: Sequence[float]) -> bool:
         """Return whether the last times are those of a warm arm."""
@@ -86,10 +85,6 @@ class Plan:
         if seconds >= self.max_seconds:
             return True
         return iterations >= self.min_iterations and own_seconds >= self.min_seconds
-
-    def uncertain(self, ratios: Sequence[float], seconds: float) -> bool:
-        """Return whether the ratio needs more rounds, given the rounds' ratios and the seconds so far."""
-        return seconds < self.extended_seconds and median_ratio(ratios).spread > self.ratio_tolerance
 
     def expected_iterations(self, seconds_each: float) -> int:
         """Return how many frames will be timed if each takes `seconds_each`."""
@@ -216,19 +211,16 @@ def _time_in_turn(
     power: PowerLog | None,
 ) -> list[Row]:
     rows: list[Row] = []
-    ratios: list[float] = []
     own = theirs = number = 0
     own_seconds = 0.0
     started = time.perf_counter()
 
     def goes_on() -> bool:
         seconds = time.perf_counter() - started
-        if not plan.finished(own, own_seconds, seconds):
-            return True
-        return partner is not None and (number < LEAST_ROUNDS or plan.uncertain(ratios, seconds))
+        too_few = partner is not None and number < plan.rounds
+        return too_few or not plan.finished(own, own_seconds, seconds)
 
     while goes_on():
-        costs: dict[str, float] = {}
         # The first arm alternates, or one would always run with the other's traces in the caches.
         turns = (OWN, REFERENCE) if number % 2 == 0 else (REFERENCE, OWN)
         for arm in turns:
@@ -246,9 +238,6 @@ def _time_in_turn(
             else:
                 continue
             rows += [(arm, number, each) for each in timed]
-            costs[arm] = block_cost(_times(timed), [each.interval_ms for each in timed])
-        if partner:
-            ratios.append(costs[REFERENCE] / costs[OWN])
         number += 1
     return rows
 

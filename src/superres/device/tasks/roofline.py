@@ -22,20 +22,24 @@ OUTPUTS = ("record",)
 SETTINGS = {"seconds": NUMBER}
 
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
-# Rows of the first matrix, and rows and columns of the second. The fastest differs between machines and
+# Rows of the first matrix, its columns, and columns of the second. The fastest differs between machines and
 # libraries: operands of 64 fit into an L1 cache, those of 256 into an L2 cache, the largest into none.
-_SIZES = ((64, 64), (256, 256), (512, 512), (768, 768), (1024, 1024), (4096, 1024))
+_SQUARE = tuple((size, size, size) for size in (64, 128, 256, 512, 768, 1024))
+# The convolutions of ESPCN_RGB as products: pixels, inputs (3 x 5 x 5, 96 x 3 x 3, 48 x 3 x 3) and outputs,
+# in multiples of 16, as cuBLAS wants them in INT8.
+_NETWORK = ((4096, 80, 96), (4096, 864, 48), (4096, 432, 16))
+_SIZES = (*_SQUARE, (4096, 1024, 1024), *_NETWORK)
 # More than caches hold.
 _COPIED_BYTES = 1 << 28
 
 Call = Callable[[], object]
-Prepare = Callable[[str, int, int], Optional[Tuple[Call, int]]]
-"""Makes a product and its multiply-adds from a precision, rows and size; None if a library lacks it."""
+Prepare = Callable[[str, int, int, int], Optional[Tuple[Call, int]]]
+"""Makes a product and its multiply-adds from a precision and a size; None if a library lacks it."""
 
 
 class Product(NamedTuple):
     """The best of some products of two matrices, rows x size
-    and size x size: `gmac_s` is 10^9 multiply-adds a second.
+    and size x columns: `gmac_s` is 10^9 multiply-adds a second.
     """
 
     library: str
@@ -44,6 +48,7 @@ class Product(NamedTuple):
     precision: str
     rows: int
     size: int
+    columns: int
     runs: int
     gmac_s: float
 
@@ -99,14 +104,16 @@ def _measure(prepare: Prepare, precisions: Sequence[str], seconds: float, **name
     """Measure a library's products of every precision and size that it has."""
     found = []
     for precision in precisions:
-        for rows, size in _SIZES:
-            prepared = prepare(precision, rows, size)
+        for sizes in _SIZES:
+            prepared = prepare(precision, *sizes)
             if prepared is not None:
                 call, macs = prepared
                 best, runs = fastest(call, seconds)
                 rate = round(macs / best / 1e9, 2)
                 found.append(
-                    Product(**names, precision=precision, rows=rows, size=size, runs=runs, gmac_s=rate)
+                    Product(
+                        names["library"], names["version"], names["processor"], precision, *sizes, runs, rate
+                    )
                 )
     return found
 
@@ -119,9 +126,9 @@ def _measure_torch(threads: int, seconds: float) -> list[Product]:
     types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.int8}
 
     def prepare_on(device: str) -> Prepare:
-        def prepare(precision: str, rows: int, size: int) -> tuple[Call, int]:
+        def prepare(precision: str, rows: int, size: int, columns: int) -> tuple[Call, int]:
             left = torch.ones((rows, size), device=device).to(types[precision])
-            right = torch.ones((size, size), device=device).to(types[precision])
+            right = torch.ones((size, columns), device=device).to(types[precision])
             multiply = torch._int_mm if precision == "int8" else torch.mm  # pyright: ignore[reportPrivateImportUsage]
 
             def call() -> None:
@@ -129,7 +136,7 @@ def _measure_torch(threads: int, seconds: float) -> list[Product]:
                 if device == "cuda":
                     torch.cuda.synchronize()
 
-            return call, rows * size * size
+            return call, rows * size * columns
 
         return prepare
 
@@ -148,8 +155,8 @@ def _measure_openvino(threads: int, seconds: float) -> list[Product]:
     from superres.device.runtimes.openvino import versions
     from superres.device.runtimes.sessions.openvino_graphs import compile_product
 
-    def prepare(precision: str, rows: int, size: int) -> tuple[Call, int] | None:
-        return compile_product(precision, rows, size, threads)
+    def prepare(precision: str, rows: int, size: int, columns: int) -> tuple[Call, int] | None:
+        return compile_product(precision, (rows, size, columns), threads)
 
     names = {"library": "openvino", "version": versions()["openvino"], "processor": "cpu"}
     return _measure(prepare, ("fp32", "bf16", "int8"), seconds, **names)
@@ -159,10 +166,10 @@ def _measure_numpy(threads: int, seconds: float) -> list[Product]:
     """Numpy's product, which every target has."""
     import numpy as np
 
-    def prepare(precision: str, rows: int, size: int) -> tuple[Call, int]:
-        left, right = np.ones((rows, size), np.float32), np.ones((size, size), np.float32)
-        out = np.empty_like(left)
-        return (lambda: np.matmul(left, right, out=out)), rows * size * size
+    def prepare(precision: str, rows: int, size: int, columns: int) -> tuple[Call, int]:
+        left, right = np.ones((rows, size), np.float32), np.ones((size, columns), np.float32)
+        out = np.empty((rows, columns), np.float32)
+        return (lambda: np.matmul(left, right, out=out)), rows * size * columns
 
     names = {"library": "numpy", "version": np.__version__, "processor": "cpu"}
     return _measure(prepare, ("fp32",), seconds, **names)

@@ -18,11 +18,6 @@ class Ratio:
     low: float
     high: float
 
-    @property
-    def spread(self) -> float:
-        """Half of the interval's width, as a share of the value."""
-        return (self.high - self.low) / 2 / self.value
-
     def over(self, other: "Ratio") -> "Ratio":
         """Return this arm's ratio to another, both timed in turn with the same third.
 
@@ -48,7 +43,8 @@ def median_ratio(ratios: Sequence[float]) -> Ratio:
 
     The k-th smallest and k-th largest of n values miss the median with twice the probability of fewer than
     k heads in n coin tosses; k is the largest for which that stays within 1 - CONFIDENCE. With fewer than 6
-    values no pair is so wide: then it is the smallest and the largest.
+    values no pair is so wide: then it is the smallest and the largest. The values are independent, and their
+    number may not depend on them.
     """
     ordered = sorted(ratios)
     n = len(ordered)

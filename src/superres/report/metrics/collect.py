@@ -16,6 +16,7 @@ from superres.device.timing.ratios import OWN, SAME
 from superres.report.manifest import ArmOnClip, check_record
 from superres.report.metrics.cautions import NoiseLimits, find_cautions, with_doubts
 from superres.report.metrics.operations import Operations, count_operations, executed_convolutions
+from superres.report.metrics.relative import with_added
 from superres.report.metrics.schema import Evaluation, Metrics
 from superres.report.metrics.speed import (
     LATENCY,
@@ -75,7 +76,7 @@ def collect_metrics(
         path: count_operations(path) for path in dict.fromkeys(files.operations for files in arms) if path
     }
     rows = [_row(files, counted, references, noise) for files in arms]
-    write_rows(Metrics, with_doubts(rows, far_db), out)
+    write_rows(Metrics, with_added(with_doubts(rows, far_db)), out)
 
 
 def aggregate_quality(quality: pl.DataFrame) -> dict[str, float | int | None]:
@@ -228,7 +229,7 @@ def collect_evaluation(
     damaged or belongs to another arm.
     """
     rows = [_evaluation_row(files, downsampling[files.arm.clip]) for files in arms]
-    write_rows(Evaluation, with_doubts(rows, far_db), out)
+    write_rows(Evaluation, with_added(with_doubts(rows, far_db)), out)
 
 
 def _evaluation_row(files: ArmQuality, downsampling: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""An arm's figures relative to other arms: PSNR lost against FP32, and speedups."""
+"""An arm's figures relative to other arms: PSNR lost and squared error added against FP32, and speedups."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -73,3 +74,44 @@ def loss_of(row: Row, rows: Sequence[Row], key: str) -> float | None:
     """Return how much lower than FP32 a row's figure `key` is [dB]; None if either did not run."""
     fp32 = fp32_of(row, rows)
     return None if fp32 is None or row["status"] != "ok" else fp32[key] - row[key]
+
+
+def squared_error(psnr_db: float) -> float:
+    """Return the mean squared error of a PSNR, in levels squared; at most, for a PSNR at its cap."""
+    return 255**2 / 10 ** (psnr_db / 10)
+
+
+def added_error(psnr_db: float, fp32_db: float) -> float:
+    """Return the mean squared error that an arm adds to FP32's, in levels squared; below 0 if it has less."""
+    return squared_error(psnr_db) - squared_error(fp32_db)
+
+
+def added_mse(row: Row, rows: Sequence[Row]) -> float | None:
+    """Return `added_error` of a row over its `fp32_of`, over R, G and B; None if either did not run.
+
+    INT8's depends less on the picture than the loss in dB, which is 10 log10(1 + added / FP32's error).
+    """
+    fp32 = fp32_of(row, rows)
+    if fp32 is None or row["status"] != "ok":
+        return None
+    return added_error(row["psnr_of_mean_db"], fp32["psnr_of_mean_db"])
+
+
+def added_levels(added: float | None) -> float | None:
+    """Return the root of an added squared error, in levels of 8 bits; None unless it is positive."""
+    return math.sqrt(added) if added is not None and added > 0 else None
+
+
+def with_added(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return the rows of `metrics.csv` or `evaluation.csv` with the columns of the added error."""
+    added = [added_mse(row, rows) for row in rows]
+    return [
+        {**row, "added_mse": error, "added_levels": added_levels(error)}
+        for row, error in zip(rows, added, strict=True)
+    ]
+
+
+def describe_added(added: float) -> str:
+    """Return an added squared error with its root in levels, such as `5.31 (2.3)`; alone if not positive."""
+    levels = added_levels(round(added, 2))
+    return f"{round(added, 2) + 0.0:.2f}" + (f" ({levels:.1f})" if levels else "")

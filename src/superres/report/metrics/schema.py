@@ -38,8 +38,12 @@ FIGURES = (
 PAIRED = ("reference", "speedup", "speedup_low", "speedup_high")
 """Columns of arms that took turns with a reference, and of the reference itself; otherwise all empty."""
 
+ADDED = ("added_mse", "added_levels")
+"""Columns of arms whose FP32 ran too, on the same target and clip."""
+
 MEASURED = (
     *PAIRED,
+    *ADDED,
     "ssim_y",
     "rounds",
     "in_flight",
@@ -89,6 +93,18 @@ def _level(which: str) -> dy.Int64:
     return dy.Int64(nullable=True, min=0, max=255, description=f"{which} level of all upscaled pictures")
 
 
+def _added() -> dy.Float64:
+    return dy.Float64(
+        nullable=True,
+        description="mean squared error over R, G, B minus that of FP32, in the same runtime if it has FP32, "
+        "in levels squared; below 0 if FP32 has more",
+    )
+
+
+def _added_levels() -> dy.Float64:
+    return dy.Float64(nullable=True, min_exclusive=0.0, description="its root in levels, if it is positive")
+
+
 def _positive(description: str) -> dy.Float64:
     return dy.Float64(nullable=True, min_exclusive=0.0, description=description)
 
@@ -118,6 +134,8 @@ class Metrics(dy.Schema):
     psnr_y_db = _psnr("mean over frames of the PSNR of luma (Eq. 2)")
     psnr_of_mean_db = _psnr("PSNR of the squared error's mean over frames")
     psnr_y_of_mean_db = _psnr("the same of luma")
+    added_mse = _added()
+    added_levels = _added_levels()
     ssim_y = _ssim("frames")
     exact_frames = _exact("frames")
     darkest = _level("least")
@@ -219,6 +237,8 @@ class Evaluation(dy.Schema):
     psnr_y_db = _psnr("mean over images of the PSNR of luma")
     psnr_db = _psnr("mean over images of the PSNR over R, G, B")
     psnr_of_mean_db = _psnr("PSNR of the squared error's mean over images")
+    added_mse = _added()
+    added_levels = _added_levels()
     ssim_y = _ssim("images")
     exact_frames = _exact("images")
     darkest = _level("least")

@@ -1,6 +1,6 @@
 """Plots of a study's arms, from `metrics.csv`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -10,10 +10,15 @@ from matplotlib.patches import Patch
 from superres.csv_rows import Row
 from superres.report import labels
 from superres.report.metrics.cautions import NOISE_MARK, NOISY
-from superres.report.metrics.relative import fp32_of, loss_of
+from superres.report.metrics.relative import added_mse, describe_added, fp32_of, loss_of
 from superres.report.metrics.schema import read_metrics
 from superres.report.plots import figures
 
+_LOSSES: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "psnr_db": ("PSNR lost against FP32 [dB]", "{:.3f}".format),
+    "psnr_y_db": ("PSNR_Y lost against FP32 [dB]", "{:.3f}".format),
+    "added_mse": ("Squared error added (root)", describe_added),
+}
 FPS_NOTE = "FPS: 1000 / median milliseconds from uint8 frame in memory to uint8 frame in memory."
 
 
@@ -67,7 +72,7 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
 
 
 def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
-    """Draw the loss [dB] of each INT8 against FP32 of the same model in the same runtime."""
+    """Draw what each INT8 loses [dB] and adds in squared error to FP32 of the same model and runtime."""
     rows, ran = _read(metrics)
     losses = int8_losses(ran)
     if not losses:
@@ -83,18 +88,19 @@ def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "in
     precisions = labels.order_precisions((row["precision"] for row in losses), calibrated)
     with figures.style():
         height = 0.27 * (len(losses) + len(groups)) + 1.5
-        figure = figures.new_figure(8.6, height)
-        panels = figure.subplots(1, 2, sharey=True, sharex=True)
-        for axes, key, name in zip(panels, ("psnr_db", "psnr_y_db"), ("PSNR", "PSNR_Y"), strict=True):
+        figure = figures.new_figure(11.4, height)
+        panels = figure.subplots(1, 3, sharey=True)
+        panels[1].sharex(panels[0])
+        for axes, key in zip(panels, _LOSSES, strict=True):
             _draw_losses(axes, losses, groups, precisions, key)
-            axes.set_title(f"{name} lost against FP32 [dB]", loc="left", fontweight="bold")
         handles = [
             Patch(**figures.bar_style(name, precisions), label=labels.precision_label(name))
             for name in precisions
         ]
         figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False)
-        note = "Each bar: FP32 minus INT8 in the same runtime. INT8 dummy: ranges of one random image."
-        figures.add_note(figure, [note, figures.not_run_note(rows)])
+        note = "Each bar: FP32 against INT8 in the same runtime. INT8 dummy: ranges of one random image."
+        added = "Squared error: over R, G, B; its root in levels in brackets. It depends less on the clip."
+        figures.add_note(figure, [note, added, figures.not_run_note(rows)])
         figures.save(figure, svg, png)
 
 
@@ -142,13 +148,14 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
 def int8_losses(rows: Sequence[Row]) -> list[Row]:
     """Return rows of INT8 arms whose `psnr_db` and `psnr_y_db` are losses against FP32 (`loss_of`).
 
-    Arms without FP32 in their own runtime are skipped.
+    `added_mse` is theirs over the same FP32. Arms without FP32 in their own runtime are skipped.
     """
     losses = []
     for row in rows:
         fp32 = fp32_of(row, rows)
         if row["precision"].startswith("int8-") and fp32 and fp32["runtime"] == row["runtime"]:
-            losses.append({**row, **{key: loss_of(row, rows, key) for key in ("psnr_db", "psnr_y_db")}})
+            lost = {key: loss_of(row, rows, key) for key in ("psnr_db", "psnr_y_db")}
+            losses.append({**row, **lost, "added_mse": added_mse(row, rows)})
     return losses
 
 
@@ -185,6 +192,8 @@ def _draw_bicubic(axes: Axes, rows: Sequence[Row]) -> None:
 def _draw_losses(
     axes: Axes, losses: Sequence[Row], groups: Sequence[tuple], precisions: Sequence[str], key: str
 ) -> None:
+    title, text = _LOSSES[key]
+    axes.set_title(title, loc="left", fontweight="bold")
     ticks, y = [], 0.0
     for group in groups:
         mine = {row["precision"]: row for row in losses if _group(row) == group}
@@ -194,7 +203,7 @@ def _draw_losses(
             value = mine[precision][key]
             axes.barh(y, value, height=0.85, **figures.bar_style(precision, precisions))
             place = (max(value, 0), y)
-            axes.annotate(f"{value:.3f}", place, (3, 0), textcoords="offset points", va="center", fontsize=8)
+            axes.annotate(text(value), place, (3, 0), textcoords="offset points", va="center", fontsize=8)
             y += 1
         y += 0.8
     places = list(dict.fromkeys(place for place, _, _ in groups))
@@ -206,7 +215,7 @@ def _draw_losses(
     axes.set_yticks(ticks, names)
     axes.tick_params(axis="y", length=0)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.margins(x=0.16, y=0.02)
+    axes.margins(x=0.25, y=0.02)
     axes.grid(axis="x", color="0.92")
     if not axes.yaxis_inverted():
         axes.invert_yaxis()

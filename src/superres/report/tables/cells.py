@@ -14,6 +14,9 @@ from superres.report.metrics.relative import (
     OVER_FP32,
     OVER_PYTORCH,
     OVER_REFERENCE,
+    added_error,
+    added_mse,
+    describe_added,
     find_speedups,
     paper_speedups,
 )
@@ -35,11 +38,18 @@ SPEEDS = {
 METRICS = {
     "psnr_db": "PSNR [dB]",
     "psnr_y_db": "PSNR_Y [dB]",
+    "added_mse": "Squared error added (root)",
     **SPEEDS,
     "ssim_y": "SSIM_Y",
     "psnr_of_mean_db": "PSNR of the mean error [dB]",
     "psnr_y_of_mean_db": "PSNR_Y of the mean error [dB]",
 }
+
+ADDED_NOTE = (
+    "Squared error added: the mean squared error over R, G, B minus that of FP32, from the PSNR of the mean "
+    "error, in levels squared. In brackets: its root. INT8's depends less on the picture than dB: where "
+    "FP32 has the squared error m, PSNR falls by 10 log10(1 + added / m)."
+)
 
 Cell = tuple[str, str, str, str]
 """Metric, model, runtime, precision."""
@@ -102,6 +112,18 @@ def _paper_values(calibrated: str) -> dict[Cell, float]:
         }
 
 
+def paper_added(calibrated: str) -> dict[Cell, str]:
+    """Return the squared error that the paper's arms add to FP32 in the same runtime, from their PSNR."""
+    psnr = {cell[1:]: value for cell, value in _paper_values(calibrated).items() if cell[0] == "psnr_db"}
+    return {
+        ("added_mse", model, runtime, precision): describe_added(
+            added_error(value, psnr[model, runtime, "fp32"])
+        )
+        for (model, runtime, precision), value in psnr.items()
+        if (model, runtime, "fp32") in psnr
+    }
+
+
 def _paper_speedups(calibrated: str) -> dict[Cell, str]:
     """Return the paper's speedups, from its FPS, without intervals."""
     fps = {cell[1:]: value for cell, value in _paper_values(calibrated).items() if cell[0] == "fps"}
@@ -110,7 +132,7 @@ def _paper_speedups(calibrated: str) -> dict[Cell, str]:
 
 def build_blocks(rows: Sequence[Row], text: TableText) -> list[Block]:
     """Return a block per clip and target of the metrics' rows, in their order."""
-    paper = read_paper(text.calibrated) | _paper_speedups(text.calibrated)
+    paper = read_paper(text.calibrated) | _paper_speedups(text.calibrated) | paper_added(text.calibrated)
     rows = in_papers_columns(rows, text.calibrated)
     pairs = dict.fromkeys((row["clip"], row["target"]) for row in rows)
     return [_block(clip, target, rows, paper, text) for clip, target in pairs]
@@ -162,6 +184,7 @@ def _row_cells(row: Row, rows: Sequence[Row]) -> dict[Cell, str]:
     if row["status"] != "ok":
         return {(metric, *arm): row["status"] for metric in METRICS}
     values = {metric: row.get(metric) for metric in METRICS} | find_speedups(row, rows)
+    values["added_mse"] = added_mse(row, rows)
     found = {(metric, *arm): _format(metric, value) for metric, value in values.items()}
     found |= {key: cell + marks(row) for key, cell in found.items() if "psnr" in key[0]}
     if NOISY in (row["cautions"] or ""):
@@ -195,6 +218,8 @@ def _format(metric: str, value: float | Ratio | None) -> str:
     if isinstance(value, Ratio):
         margin = max(value.high - value.value, value.value - value.low)
         return f"{value.value:.2f} ±{margin:.2f}" if margin else f"{value.value:g}"
+    if metric == "added_mse":
+        return describe_added(value)
     if metric == "limit_fraction":
         return f"{100 * value:.0f}"
     return f"{value:.2f}" if metric == "fps" else f"{value:.4f}"

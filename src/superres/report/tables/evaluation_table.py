@@ -1,7 +1,7 @@
 """An evaluation as Markdown: a column per clip, a row per arm, and published figures where comparable."""
 
 import csv
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -11,10 +11,18 @@ from superres.device.base.outputs import Outputs
 from superres.device.frames.psnr import LITERATURE, PsnrProtocol
 from superres.report import labels
 from superres.report.metrics.cautions import marks
-from superres.report.metrics.relative import loss_of
+from superres.report.metrics.relative import added_mse, describe_added, loss_of
 from superres.report.metrics.schema import read_evaluation
 from superres.report.tables.caution_notes import caution_notes, exact_note
-from superres.report.tables.cells import NOT_IN_STUDY, Reasons, TableText, align, bicubic_note
+from superres.report.tables.cells import (
+    ADDED_NOTE,
+    NO_RATIO,
+    NOT_IN_STUDY,
+    Reasons,
+    TableText,
+    align,
+    bicubic_note,
+)
 
 LITERATURE_KERNELS = ("bicubic", "bicubic-matlab")
 
@@ -61,7 +69,10 @@ def write_evaluation(
     for target in dict.fromkeys(row["target"] for row in rows):
         mine = [row for row in rows if row["target"] == target]
         parts.append(f"## On `{target}`\n\n{_table(mine, comparable, reasons, text)}")
-        parts.append(f"### SSIM_Y on `{target}`\n\n{_ssim_table(mine, reasons, text)}")
+        parts.append(f"### SSIM_Y on `{target}`\n\n{_further_table(mine, _ssim_cell, reasons, text)}")
+        if int8 := [row for row in mine if row["precision"].startswith("int8-")]:
+            table = _further_table(int8, lambda row: _added_cell(row, rows), reasons, text)
+            parts.append(f"### Squared error added to FP32's on `{target}`\n\n{table}")
     if spread := _spread_table(rows, seeds):
         parts.append(f"## Spread over seeds: PSNR_Y lost against FP32 [dB]\n\n{spread}")
     notes = _notes(rows, comparable, reasons, text) + refused
@@ -125,14 +136,15 @@ def _table(rows: Sequence[Row], published: Sequence[Published], reasons: Reasons
     return align(lines, left=3)
 
 
-def _ssim_table(rows: Sequence[Row], reasons: Reasons, text: TableText) -> str:
+def _further_table(rows: Sequence[Row], cell: Callable[[Row], str], reasons: Reasons, text: TableText) -> str:
+    """Return a table of another figure than PSNR_Y: `cell` is the text of an arm on a clip."""
     by_cell = {(row["model"], row["runtime"], row["precision"], row["clip"]): row for row in rows}
     clips = list(dict.fromkeys(row["clip"] for row in rows))
     lines = [["Model", "Runtime", "Precision", *clips]]
     title = ""
     for model, runtime, precision in _arms(rows, text.calibrated):
         found = (by_cell.get((model, runtime, precision, clip)) for clip in clips)
-        cells = [reasons.shorten(_ssim_cell(row) if row else NOT_IN_STUDY) for row in found]
+        cells = [reasons.shorten(cell(row) if row else NOT_IN_STUDY) for row in found]
         new, title = (labels.model_label(model) if model != title else ""), model
         lines.append([new, labels.runtime_label(runtime), labels.precision_label(precision), *cells])
     return align(lines, left=3)
@@ -142,6 +154,13 @@ def _ssim_cell(row: Row) -> str:
     if row["status"] != "ok":
         return row["status"]
     return "n/a" if row["ssim_y"] is None else f"{row['ssim_y']:.4f}"
+
+
+def _added_cell(row: Row, rows: Sequence[Row]) -> str:
+    if row["status"] != "ok":
+        return row["status"]
+    added = added_mse(row, rows)
+    return NO_RATIO if added is None else describe_added(added)
 
 
 def _cell(row: Row, rows: Sequence[Row]) -> str:
@@ -203,6 +222,7 @@ def _notes(
         *exact_note(ran, "images"),
         "SSIM_Y is that of the same luma, with a Gaussian window of 11 x 11 inside the image, means "
         "over images. `n/a`: all images are smaller than that.",
+        *([ADDED_NOTE] if any(row["precision"].startswith("int8-") for row in rows) else []),
         *caution_notes(ran, ()),
         *bicubic_note(text),
         *([f"Published figures: {'; '.join(said)}."] if said else []),

@@ -11,6 +11,7 @@ from superres.report import labels
 from superres.report.metrics.schema import read_metrics
 from superres.report.tables.caution_notes import caution_notes, exact_note
 from superres.report.tables.cells import (
+    ADDED_NOTE,
     METRICS,
     NEEDS_CUDA,
     NO_RATIO,
@@ -24,6 +25,7 @@ from superres.report.tables.cells import (
     bicubic_note,
     build_blocks,
     in_papers_columns,
+    paper_added,
     read_paper,
 )
 
@@ -76,7 +78,7 @@ def _csv_rows(blocks: Sequence[Block], columns: Sequence[tuple[str, str]]) -> li
 
 
 def describe_machines(manifests: Sequence[Path]) -> str:
-    """Describe each machine that timed arms, such as `AMD EPYC, 2 CPUs (avx512_vnni), 2 threads`.
+    """Describe each machine that timed arms, such as `AMD EPYC, 2 CPUs (avx512_vnni), 2.6 GHz, 2 threads`.
 
     `manifests` may include those of arms that did not run.
     """
@@ -91,7 +93,23 @@ def _describe(latency: Mapping[str, Any]) -> str:
     )
     count, threads = machine["usable_cpus"], latency["threads"]
     cpu = machine.get("module") or machine["cpu"] or machine["architecture"]
-    return f"{cpu}, {labels.counted(count, 'CPU')} ({features}), {labels.counted(threads, 'thread')}"
+    return ", ".join(
+        [
+            f"{cpu}, {labels.counted(count, 'CPU')} ({features})",
+            *describe_speed(machine),
+            labels.counted(threads, "thread"),
+        ]
+    )
+
+
+def describe_speed(machine: Mapping[str, Any]) -> list[str]:
+    """Return what a machine's name doesn't tell, as far as its record does: `2.6 GHz`, `32 MiB L3`."""
+    clock, caches = machine.get("max_mhz"), machine.get("caches_kib") or {}
+    largest = max(caches, default=None)
+    return [
+        *([f"{clock / 1000:.1f} GHz"] if clock else []),
+        *([f"{caches[largest] / 1024:g} MiB {largest}"] if largest else []),
+    ]
 
 
 def _render(blocks: Sequence[Block], rows: Sequence[Row], text: TableText, machine: str) -> str:
@@ -139,7 +157,7 @@ def _table(blocks: Sequence[Block], metric: str, reasons: Reasons, text: TableTe
 
 def _paper_table(text: TableText) -> str:
     """Return the paper's figures, a row per model, runtime and precision."""
-    paper = read_paper(text.calibrated)
+    paper = read_paper(text.calibrated) | paper_added(text.calibrated)
     metrics = list(dict.fromkeys(metric for metric, *_ in paper))
     lines = [["Model", "Runtime", "Precision", *(METRICS[metric] for metric in metrics)]]
     for model, runtime, precision in dict.fromkeys(cell[1:] for cell in paper):
@@ -163,6 +181,7 @@ def _notes(rows: Sequence[Row], reasons: Reasons, text: TableText, machine: str)
         "value. PSNR of the mean error averages the squared error over frames first. The paper does not "
         "say which of the two it gives.",
         *exact_note(ran, "frames"),
+        f"{ADDED_NOTE} The paper's is that of its PSNR.",
         "SSIM_Y is that of luma, with a Gaussian window of 11 x 11 inside the frame, a mean over frames.",
         "FPS is 1000 / median milliseconds, from a uint8 frame in memory to the uint8 frame of twice its "
         f"size in memory: {_span(ran, 'iterations')} timed frames with {_span(ran, 'threads')} threads, one "
@@ -207,7 +226,7 @@ def _speed_notes(ran: Sequence[Row]) -> list[str]:
         notes.append(
             f"The reference is {' and '.join(map(labels.arm_label, references))}. Each arm took turns with "
             "it. A ratio is the median over rounds, ± the wider side of its 95% interval. The other ratios "
-            "divide two of these."
+            "divide two of these. Intervals hold for this run: machines of one name differ by more."
         )
     if any(row["limit_fraction"] is not None for row in ran):
         notes.append(
@@ -215,8 +234,22 @@ def _speed_notes(ran: Sequence[Row]) -> list[str]:
             "matrix product in that precision, or for reading one frame and writing the other: see "
             "`roofline/` and docs/performance.md."
         )
+        peaks = _peaks(ran)
+        told = (f"{peak:.0f} on `{target}`" for target, peak in peaks.items())
+        notes += [f"10^9 multiply-adds a second of the fastest FP32 product: {', '.join(told)}."] * bool(
+            peaks
+        )
     notes.append(f"`{NO_RATIO}`: no arm to divide by, or no known limit.")
     return notes
+
+
+def _peaks(ran: Sequence[Row]) -> dict[str, float]:
+    """Return each target's peak in FP32 [10^9 multiply-adds a second], which memory never raises."""
+    peaks: dict[str, float] = {}
+    for row in ran:
+        if row["precision"] == "fp32" and row["macs"] and row["limit_ms"]:
+            peaks[row["target"]] = max(row["macs"] / row["limit_ms"] / 1e6, peaks.get(row["target"], 0.0))
+    return peaks
 
 
 def _span(rows: Sequence[Row], column: str) -> str:

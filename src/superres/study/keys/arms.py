@@ -195,15 +195,13 @@ class Latency(Keys):
         default=10.0,
         gt=0,
         description="... but timing ends after this long, the reference's frames included, once 5 frames "
-        "are timed (in 5 rounds with a reference).",
+        "are timed and, with a reference, `rounds` are over.",
     )
-    ratio_tolerance: float = Field(
-        default=0.03,
-        ge=0,
-        description="With a reference, timing continues while the 95% interval of the ratio is wider than "
-        "this share to either side, as on a busy machine, ...",
+    rounds: Annotated[Whole, Field(ge=6)] = Field(
+        default=12,
+        description="With a reference, timing takes at least this many rounds. More make the 95% interval of "
+        "the ratio narrower; fewer than 6 have none.",
     )
-    extended_seconds: float = Field(default=20.0, ge=0, description="... but ends after this long.")
     block_seconds: float = Field(
         default=0.2,
         ge=0,

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from superres.device.base.outputs import sha256_file
+from superres.device.machine import facts
 from superres.device.machine.disturbance import describe_load
 from superres.device.machine.facts import describe_machine, usable_cpus
 
@@ -30,13 +31,34 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def test_facts_are_there_and_name_no_machine():
-    facts = describe_machine()
-    text = json.dumps(facts)
-    assert facts["cpu"]
-    assert facts["architecture"] == platform.machine()
-    assert 1 <= facts["usable_cpus"] <= facts["cpus"]
-    assert facts["memory_bytes"] > 2**28
+    found = describe_machine()
+    text = json.dumps(found)
+    assert found["cpu"]
+    assert found["architecture"] == platform.machine()
+    assert 1 <= found["usable_cpus"] <= found["cpus"]
+    assert found["memory_bytes"] > 2**28
     assert platform.node() not in text
+
+
+def test_clock_and_caches_are_those_of_the_system(tmp_path, monkeypatch):
+    """Two processors of 2.4 and 3.7 GHz; the first has caches of code, of data, and two of both."""
+    files = {"cpu0/cpufreq/cpuinfo_max_freq": "2400000", "cpu1/cpufreq/cpuinfo_max_freq": "3700000"}
+    for index, cache in enumerate(("1 Data 48K", "1 Instruction 32K", "2 Unified 1024K", "3 Unified 32768K")):
+        names = (f"cpu0/cache/index{index}/{name}" for name in ("level", "type", "size"))
+        files |= dict(zip(names, cache.split(), strict=True))
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    monkeypatch.setattr(facts, "_CPUS", tmp_path)
+    found = describe_machine()
+    assert (found["max_mhz"], found["caches_kib"]) == (3700.0, {"L1d": 48, "L2": 1024, "L3": 32768})
+    # Without them: the clock that Linux tells for every processor of x86, no caches.
+    monkeypatch.setattr(facts, "_CPUS", tmp_path / "missing")
+    monkeypatch.setattr(facts, "_cpu_fields", lambda: {"cpu MHz": "2596.094"})
+    found = describe_machine()
+    assert (found["max_mhz"], found["caches_kib"]) == (2596.094, {})
+    monkeypatch.setattr(facts, "_cpu_fields", dict)
+    assert describe_machine()["max_mhz"] is None
 
 
 def test_affinity_limits_the_usable_cpus():

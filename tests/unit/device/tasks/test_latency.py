@@ -1,6 +1,9 @@
 """The length of a measurement, its rows, the order of frames, and the end of a warm-up."""
 
+import math
 import time
+from collections import defaultdict
+from contextlib import nullcontext
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -40,7 +43,7 @@ class Clock:
 
 
 def plan(warmup: float, seconds: float, iterations: int, most: float, block: float = 0.35) -> Plan:
-    return Plan(warmup, 2, 0.05, seconds, iterations, most, block, 0.03, 0.0)
+    return Plan(warmup, 2, 0.05, seconds, iterations, most, block, 6)
 
 
 class SlowSession(Session):
@@ -172,12 +175,12 @@ class FakePartner:
 def test_blocks_take_turns_with_the_reference_and_who_begins_changes(clock):
     partner = FakePartner(clock)
     _, rows = measure(SlowSession(clock, 97), FRAMES, plan(0, 0.0, 5, 60), "x", partner)  # pyright: ignore[reportArgumentType]
-    # At 100 ms a frame three fit into a block; 5 rounds are the least with a reference.
-    assert [number for _, number, _ in rows] == [n for n in range(5) for _ in range(4)]
+    # At 100 ms a frame three fit into a block; 6 rounds are the least with a reference.
+    assert [number for _, number, _ in rows] == [n for n in range(6) for _ in range(4)]
     turns = [arm for arm, _, _ in rows]
     assert turns[:8] == [OWN] * 3 + [REFERENCE] + [REFERENCE] + [OWN] * 3
     # One to warm up, then on through the clip.
-    assert partner.first == [0, 0, 1, 2, 3, 4]
+    assert partner.first == [0, 0, 1, 2, 3, 4, 5]
     assert [each.frame for each in own_frames(rows)][:4] == [0, 1, 0, 1]
 
 
@@ -189,45 +192,47 @@ def test_the_most_time_holds_for_both_together(clock):
 
 
 class UnsteadyPartner(FakePartner):
-    """Takes 200 ms a frame and, in its first rounds, 40 ms more in every other one."""
+    """Takes 200 ms a frame at the median, more or less by a factor that is new in each round."""
 
-    def __init__(self, clock: Clock, unsteady: int):
+    def __init__(self, clock: Clock, random: np.random.Generator):
         super().__init__(clock)
-        self.unsteady = unsteady
+        self.random = random
 
     def block(self, first: int, seconds: float) -> list[Timed]:
         (timed,) = super().block(first, seconds)
-        late = 40 if len(self.first) % 2 and len(self.first) <= self.unsteady else 0
-        self.clock.now += late / 1000
-        return [timed._replace(end_to_end_ms=timed.end_to_end_ms + late)]
+        return [timed._replace(end_to_end_ms=200 * math.exp(0.05 * self.random.standard_normal()))]
 
 
-@pytest.mark.parametrize(
-    ("unsteady", "extended", "rounds"),
-    [
-        (0, 60.0, 5),  # the ratio is certain
-        (8, 0.0, 5),  # the time is over, be the ratio as it may
-        (99, 6.0, 12),  # half a second a round, up to the most
-    ],
-)
-def test_an_uncertain_ratio_has_more_rounds(clock, unsteady: int, extended: float, rounds: int):
-    partner: Any = UnsteadyPartner(clock, unsteady)
-    _, rows = measure(
-        SlowSession(clock, 97), FRAMES, replace(plan(0, 0.0, 5, 0.5), extended_seconds=extended), "x", partner
-    )
-    assert rows[-1][1] + 1 == rounds
+@pytest.mark.parametrize("rounds", [6, 12, 25])
+def test_the_number_of_rounds_does_not_hang_on_their_ratios(clock, rounds: int):
+    """A steady partner and a most unsteady one take as many rounds; no time ends them earlier."""
+    random = np.random.default_rng(0)
+    for partner in (FakePartner(clock), UnsteadyPartner(clock, random)):
+        chosen = replace(plan(0, 0.0, 5, 0.5), rounds=rounds)
+        _, rows = measure(SlowSession(clock, 97), FRAMES, chosen, "x", partner)  # pyright: ignore[reportArgumentType]
+        assert rows[-1][1] + 1 == rounds
 
 
-def test_rounds_end_once_the_ratio_is_certain(clock):
-    partner: Any = UnsteadyPartner(clock, 6)
-    _, rows = measure(
-        SlowSession(clock, 97), FRAMES, replace(plan(0, 0.0, 5, 0.5), extended_seconds=60.0), "x", partner
-    )
-    medians = {arm: {} for arm in (OWN, REFERENCE)}
-    for arm, number, timed in rows:
-        medians[arm].setdefault(number, []).append(timed.end_to_end_ms)
-    ratios = [median(medians[REFERENCE][number]) / median(medians[OWN][number]) for number in medians[OWN]]
-    assert median_ratio(ratios).spread <= 0.03 < median_ratio(ratios[:-1]).spread
+def test_the_interval_holds_the_ratio_as_often_as_it_says(clock, monkeypatch):
+    """Whole measurements whose true ratio is 2, with rounds that differ by 5%: 95% hold it.
+
+    With a rule that ends timing once the interval is within 3%, 92% do.
+    """
+    monkeypatch.setattr(latency, "no_garbage_collection", nullcontext)
+    random, held, runs = np.random.default_rng(1), 0, 1000
+    for _ in range(runs):
+        partner: Any = UnsteadyPartner(clock, random)
+        _, rows = measure(SlowSession(clock, 97), FRAMES, PLAN_OF_TWELVE, "x", partner)
+        costs = {arm: defaultdict(list) for arm in (OWN, REFERENCE)}
+        for arm, number, timed in rows:
+            costs[arm][number].append(timed.end_to_end_ms)
+        found = median_ratio([median(costs[REFERENCE][n]) / median(own) for n, own in costs[OWN].items()])
+        held += found.low <= 2 <= found.high
+    # Order statistics 3 and 10 of 12 hold the median with 96.1%; its deviation over 1000 runs is 0.6%.
+    assert 0.95 <= held / runs <= 0.98
+
+
+PLAN_OF_TWELVE = replace(plan(0, 0.0, 5, 0.5), rounds=12)
 
 
 class Spinning(Clock):

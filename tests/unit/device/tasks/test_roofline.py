@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from torch import nn
 
 from superres.device.base.outputs import Outputs
 from superres.device.job import Job
@@ -12,11 +13,12 @@ from superres.device.runtimes.sessions.openvino_graphs import compile_product
 from superres.device.tasks import roofline
 from superres.device.tasks.roofline import _SIZES, Product, fastest, find_peaks
 from superres.device.tasks.worker import run_job
+from superres.models.networks import build_network
 
 
 def test_peaks_are_the_best_of_each_processor_and_precision():
     products = [
-        Product("a", "1", processor, precision, 1, 1, 3, rate)
+        Product("a", "1", processor, precision, 1, 1, 1, 3, rate)
         for processor, precision, rate in [
             ("cpu", "fp32", 100.0),
             ("cpu", "fp32", 250.0),
@@ -40,10 +42,10 @@ def test_the_fastest_run_counts_and_the_first_does_not(monkeypatch):
 
 
 def test_an_int8_product_is_one_and_counts_its_multiply_adds():
-    prepared = compile_product("int8", 64, 32, 1)
+    prepared = compile_product("int8", (64, 32, 48), 1)
     assert prepared is not None
     # The product, and the small one that reads its 8 bits.
-    assert prepared[1] == 64 * 32 * (32 + 16)
+    assert prepared[1] == 64 * 48 * (32 + 16)
     prepared[0]()
 
 
@@ -54,8 +56,8 @@ def test_the_limit_is_the_best_of_all_sizes_and_libraries(monkeypatch):
     rates = {"large": lambda size: size / 10, "small": lambda size: 120 - size / 100, "none": lambda size: 0}
 
     def library(name: str):
-        def prepare(precision: str, rows: int, size: int):
-            macs, rate = rows * size * size, rates[name](size)
+        def prepare(precision: str, rows: int, size: int, columns: int):
+            macs, rate = rows * size * columns, rates[name](size)
 
             def call() -> None:
                 now[0] += macs / rate / 1e9
@@ -71,18 +73,32 @@ def test_the_limit_is_the_best_of_all_sizes_and_libraries(monkeypatch):
     files = {"record": "local.json"}
     job = Job("measure_roofline", "", "", 1, {}, files, {"seconds": 0.1}, "local")
     found = roofline.run(job, Outputs(files))
-    rows = [(row["library"], row["rows"], row["size"], row["gmac_s"]) for row in found["products"]]
+    rows = [
+        (row["library"], row["rows"], row["size"], row["columns"], row["gmac_s"]) for row in found["products"]
+    ]
     expected = [(name, *sizes, rates[name](sizes[1])) for name in ("large", "small") for sizes in _SIZES]
-    assert [row[:3] for row in rows] == [row[:3] for row in expected]
-    assert [row[3] for row in rows] == pytest.approx([row[3] for row in expected], abs=0.01)
+    assert [row[:4] for row in rows] == [row[:4] for row in expected]
+    assert [row[4] for row in rows] == pytest.approx([row[4] for row in expected], abs=0.01)
     # The smallest small product and the largest large one are the fastest; the limit is the higher.
     assert found["peaks"] == {"cpu": {"fp32": pytest.approx(120 - 0.64, abs=0.01)}}
     assert found["bandwidth_gb_s"]["cpu"] == 12.35
 
 
 def test_sizes_fit_each_cache_and_none():
-    kib = [4 * (2 * rows * size + size * size) / 1024 for rows, size in _SIZES]
+    kib = [4 * (m * k + k * n + m * n) / 1024 for m, k, n in _SIZES]
     assert min(kib) <= 48 and any(48 < each <= 1024 for each in kib) and max(kib) > 32 * 1024
+
+
+def test_sizes_reach_from_128_to_4096_and_have_the_networks_own():
+    sides = {side for sizes in _SIZES for side in sizes}
+    assert 128 in sides and max(sides) == 4096
+    # ESPCN_RGB's inputs and outputs of a layer, up to the next multiple of 16, for cuBLAS takes no others.
+    found = {
+        (-(-conv.weight[0].numel() // 16) * 16, -(-len(conv.weight) // 16) * 16)
+        for conv in build_network("espcn_rgb").modules()
+        if isinstance(conv, nn.Conv2d)
+    }
+    assert found == {sizes[1:] for sizes in _SIZES if sizes[0] == 4096} - {(1024, 1024)}
 
 
 @pytest.fixture
@@ -104,9 +120,9 @@ def test_the_record_says_what_was_measured_with_what(measured):
     on_cpu = [product for product in measured["products"] if product["processor"] == "cpu"]
     assert {product["library"] for product in on_cpu} == {"numpy", "torch", "openvino"}
     for product in on_cpu:
-        rows, size = product["rows"], product["size"]
+        rows, size, columns = (product[side] for side in ("rows", "size", "columns"))
         # A small product follows OpenVINO's INT8 product.
-        columns = size + 16 if product["precision"] == "int8" else size
+        size += 16 * (product["precision"] == "int8")
         assert product["gmac_s"] == pytest.approx(rows * size * columns / 1e6, abs=0.005)
     assert measured["bandwidth_gb_s"]["cpu"] == pytest.approx(2 * 2**28 / 1e6, abs=0.005)
     # Of the largest product, for all take as long.

@@ -24,10 +24,6 @@ def test_the_interval_holds_the_median_as_often_as_it_says() -> None:
     assert 0.95 <= np.mean(held) < 0.995
 
 
-def test_the_spread_is_half_of_the_interval_as_a_share() -> None:
-    assert Ratio(2.0, 1.9, 2.3).spread == pytest.approx(0.1)
-
-
 def test_ratios_of_two_runs_divide_and_their_errors_add_up() -> None:
     found = Ratio(6.0, 6.0 / math.exp(0.03), 6.0 * math.exp(0.03)).over(
         Ratio(1.5, 1.5 / math.exp(0.04), 1.5 * math.exp(0.04))

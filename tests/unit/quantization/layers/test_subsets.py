@@ -147,7 +147,7 @@ def test_losses_are_those_of_the_graphs_on_images_taken_as_hr(state: RecipeState
 
 def test_all_subsets_are_timed_in_every_round(state: RecipeState, tmp_path: Path) -> None:
     measure(state, tmp_path / "l.csv")
-    plan = Plan(0, 5, 0.05, 0, 5, 60, 0, 0, 0)
+    plan = Plan(0, 5, 0.05, 0, 5, 60, 0, 0)
     started = time.perf_counter_ns()
     time_subsets(state, tmp_path / "l.csv", tmp_path / "set.npy", tmp_path / "t.csv", executor=ORT, plan=plan)
     passed_ms = (time.perf_counter_ns() - started) / 1e6

@@ -175,7 +175,7 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     collect([ran, missing], out)
     header = out.read_text().splitlines()[0]
     assert header == (
-        "target,runtime,model,precision,clip,frames,psnr_db,psnr_y_db,psnr_of_mean_db,psnr_y_of_mean_db,ssim_y,"
+        "target,runtime,model,precision,clip,frames,psnr_db,psnr_y_db,psnr_of_mean_db,psnr_y_of_mean_db,added_mse,added_levels,ssim_y,"
         "exact_frames,darkest,brightest,luma,"
         "border,timed_on,fps,fps_compute,in_flight,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_mean_ms,compute_p50_ms,"
         "enqueue_p50_ms,iterations,first_frame_ms,reference,speedup,speedup_low,speedup_high,rounds,other_processors,"

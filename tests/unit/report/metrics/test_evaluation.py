@@ -59,7 +59,7 @@ def test_a_row_an_arm_and_clip(tmp_path: Path) -> None:
     out = tmp_path / "evaluation.csv"
     collect_evaluation(files, {"set5": "bicubic-matlab"}, out, far_db=1.0)
     assert out.read_text().splitlines()[0] == (
-        "target,runtime,model,precision,clip,images,psnr_y_db,psnr_db,psnr_of_mean_db,ssim_y,"
+        "target,runtime,model,precision,clip,images,psnr_y_db,psnr_db,psnr_of_mean_db,added_mse,added_levels,ssim_y,"
         "exact_frames,darkest,brightest,luma,border,downsampling,engine_sha256,runtime_version,cautions,status"
     )
     ran, not_run = read_evaluation(out).to_dicts()
@@ -273,6 +273,9 @@ def test_ssim_and_marks(tmp_path: Path) -> None:
         if line.startswith("|")
     ]
     assert [line.split("|")[4].strip() for line in ssim[2:]] == ["0.9123", "0.9000", "n/a"]
+    added = [line.split("|")[4].strip() for line in text.partition("### Squared error")[2].splitlines()[4:6]]
+    # 255^2 / 10^(psnr / 10) of 19.4 and 28.4 dB, minus that of 29.4.
+    assert added == ["671.93 (25.9)", "19.33 (4.4)"]
     assert "- `!`: the picture is worse than bicubic" in text and "- `^`: white is darker" in text
     assert "look at `sample*.npy` in the arm's folder before the figures. OpenVINO INT8 a" in text
     assert "1 arm have such frames, at most 2 of 5" not in text

@@ -1,5 +1,6 @@
 """Losses and speedups relative to other arms: always of the arm's own target."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,15 @@ import pytest
 from superres.csv_rows import write_rows
 from superres.device.timing.ratios import Ratio
 from superres.report.metrics.cautions import with_doubts
-from superres.report.metrics.relative import find_speedups, fp32_of, loss_of, paper_speedups
+from superres.report.metrics.relative import (
+    added_mse,
+    describe_added,
+    find_speedups,
+    fp32_of,
+    loss_of,
+    paper_speedups,
+    with_added,
+)
 from superres.report.metrics.schema import Evaluation
 from superres.report.plots.arms import int8_losses
 from superres.report.plots.curves import plot_images
@@ -80,6 +89,34 @@ def test_another_runtime_of_the_target_comes_before_another_target() -> None:
     assert int8_losses([*LOCAL[:1], pytorch, int8]) == []
     # FP32 of another machine is no reference.
     assert fp32_of(int8, LOCAL) is None and loss_of(int8, LOCAL, "psnr_db") is None
+
+
+def test_the_same_error_is_added_at_any_psnr_of_fp32() -> None:
+    """Errors of 4 and 0.25 levels squared in FP32, 5.5 more in INT8: far apart in dB."""
+    losses = []
+    for fp32 in (4.0, 0.25):
+        rows = [
+            row("openvino", "espcn_rgb", name, 30.0, 100.0, psnr_of_mean_db=10 * math.log10(255**2 / error))
+            for name, error in (("fp32", fp32), ("int8-a", fp32 + 5.5), ("int8-b", fp32 - 0.1))
+        ]
+        found = with_added(rows)
+        assert [line["added_mse"] for line in found] == pytest.approx([0, 5.5, -0.1], abs=1e-9)
+        # The root of 5.5; none of nothing, and none of less.
+        assert [line["added_levels"] for line in found] == [None, pytest.approx(2.345208, abs=1e-6), None]
+        assert [describe_added(line["added_mse"]) for line in found] == ["0.00", "5.50 (2.3)", "-0.10"]
+        losses.append(loss_of(rows[1], rows, "psnr_of_mean_db"))
+        # How a reader gets dB for pictures of his own.
+        assert losses[-1] == pytest.approx(10 * math.log10(1 + found[1]["added_mse"] / fp32))
+    assert losses == pytest.approx([3.757, 13.617], abs=1e-3)
+
+
+def test_each_target_adds_to_its_own_fp32() -> None:
+    rows = BOARD + LOCAL
+    found = {line["target"]: line["added_mse"] for line in with_added(rows) if line["precision"] != "fp32"}
+    error = {psnr: 255**2 / 10 ** ((psnr - 0.02) / 10) for psnr in (31.0, 30.75, 30.0, 29.25)}
+    assert found == pytest.approx({"local": error[30.75] - error[31.0], "board": error[29.25] - error[30.0]})
+    missing = not_run("openvino", "espcn_rgb", "int8-dummy", "no reason")
+    assert added_mse(missing, [*LOCAL, missing]) is added_mse(BOARD[1], LOCAL) is None
 
 
 def test_what_did_not_run_has_no_loss_and_is_no_reference() -> None:

@@ -96,6 +96,28 @@ def test_speedups_and_shares_of_the_limit(metrics: Path, tmp_path: Path) -> None
     assert bicubic["OpenCV UINT8"] == NO_RATIO
     assert find(rows, "Share of the machine's limit [%]", "ESPCN_RGB", OURS)["PyTorch FP32"] == "40"
     assert "- The reference is OpenVINO FP32 ESPCN_RGB. Each arm took turns with it" in text
+    # 27.9e9 multiply-adds in 40% of 140 ms.
+    assert "- 10^9 multiply-adds a second of the fastest FP32 product: 498 on `local`." in text
+
+
+def test_squared_errors_added(metrics: Path, tmp_path: Path) -> None:
+    rows, text = write(metrics, tmp_path)
+    title = METRICS["added_mse"]
+    ours = find(rows, title, "ESPCN_RGB", OURS)
+    # 30.387 dB for 30.997 of FP32 in the same runtime: 59.48 - 51.69 levels squared.
+    assert ours["OpenVINO INT8 w/o calibration"] == "7.79 (2.8)"
+    assert ours["PyTorch FP32"] == "0.00"
+    assert ours["OpenVINO FP16"] == "not run: needs AVX512-FP16"
+    assert find(rows, title, "Bicubic", OURS)["OpenCV UINT8"] == NO_RATIO
+    # The paper's, worked out by hand from its PSNR: eight and four times as much without calibration.
+    for model, cells in {
+        "ESPCN_RGB": "40.69 (6.4) / 5.11 (2.3)",
+        "ESPCN_YCbCr": "10.65 (3.3) / 2.52 (1.6)",
+    }.items():
+        paper = find(rows, title, model, PAPER)
+        assert " / ".join(paper[column] for column in PAPER_COLUMNS[-2:]) == cells
+    assert f"### {title}" in text and "PSNR falls by 10 log10(1 + added / m)" in text
+    assert any("40.69 (6.4)" in line for line in text.partition("## The paper")[2].splitlines())
 
 
 def test_cautions_are_said_and_noisy_arms_marked(tmp_path: Path) -> None:
@@ -259,13 +281,14 @@ def test_exact_frames_are_said(tmp_path: Path) -> None:
 def test_machines_are_described_once_each(tmp_path: Path) -> None:
     board = {"module": "Jetson Xavier NX", "cpu": "ARMv8", "usable_cpus": 6, "flags": []}
     unknown = {"cpu": "", "architecture": "x86_64", "usable_cpus": 2, "flags": ["amx_int8", "avx512_bf16"]}
+    unknown |= {"max_mhz": 2596.1, "caches_kib": {"L1d": 48, "L2": 1024, "L3": 32768}}
     paths = []
     for number, (machine, threads) in enumerate([(board, 6), (unknown, 1), (board, 6)]):
         paths.append(tmp_path / f"{number}.json")
         paths[-1].write_text(json.dumps({"latency": {"machine": machine, "threads": threads}}))
     assert describe_machines(paths) == (
         "Jetson Xavier NX, 6 CPUs (no INT8 or BF16 instructions), 6 threads; "
-        "x86_64, 2 CPUs (avx512_bf16, amx_int8), 1 thread"
+        "x86_64, 2 CPUs (avx512_bf16, amx_int8), 2.6 GHz, 32 MiB L3, 1 thread"
     )
 
 

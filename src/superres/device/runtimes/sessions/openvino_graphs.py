@@ -61,23 +61,25 @@ def _for_one_size(settings: Settings) -> bool:
 
 
 def compile_product(
-    precision: str, rows: int, size: int, threads: int
+    precision: str, sizes: Tuple[int, int, int], threads: int
 ) -> Optional[Tuple[Callable[[], object], int]]:
-    """Return a call that multiplies matrices, rows x size and size x size, and its multiply-adds.
+    """Return a call that multiplies matrices, rows x size and size x columns, and its multiply-adds.
 
     In int8 it is uint8 data with int8 weights, as in a Q/DQ graph. Its result is quantised
     again, as float would be four times as much to write, and read by a small second
     product. None if OpenVINO computes in another type than fp32, bf16 or int8 as asked.
     """
+    rows, size, columns = sizes
     element = np.uint8 if precision == "int8" else np.float32
     data = ops.parameter([rows, size], element, name="data")
     if precision == "int8":
-        levels = _quantized_product(_scaled(data), size, size)
+        levels = _quantized_product(_scaled(data), columns, size)
         top = np.float32(255)
         levels = ops.fake_quantize(levels, np.float32(0), top, np.float32(0), top, 256)
-        result, columns = _quantized_product(levels, 16, size), size + 16
+        result, macs = _quantized_product(levels, 16, columns), rows * columns * (size + 16)
     else:
-        result, columns = ops.matmul(data, ops.constant(np.ones((size, size), element)), False, True), size
+        weights = ops.constant(np.ones((columns, size), element))
+        result, macs = ops.matmul(data, weights, False, True), rows * size * columns
     settings = Settings("int8-" if precision == "int8" else precision, threads)
     network = ov.Model([result.output(0)], [data], "product")  # pyright: ignore[reportGeneralTypeIssues]
     compiled = ov.Core().compile_model(network, "CPU", properties(settings, LATENCY))
@@ -90,7 +92,7 @@ def compile_product(
         return None
     request = compiled.create_infer_request()
     request.set_input_tensor(ov.Tensor(np.ones((rows, size), element)))
-    return request.infer, rows * size * columns
+    return request.infer, macs
 
 
 def _quantized_product(data: ov.Node, rows: int, size: int) -> ov.Node:
