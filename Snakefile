@@ -40,6 +40,11 @@ onstart:
     lift_job_limit()
 
 
+onsuccess:
+    if any(job.rule.name == "recommend" for job in workflow.dag.jobs):
+        during.tell_recommendation(Path(RESULTS, "recommendation.json"))
+
+
 onerror:
     end_failed_run()
 
@@ -49,6 +54,7 @@ rule all:
     input:
         metrics=f"{RESULTS}/metrics.csv",
         table=expand(f"{RESULTS}/table1.{{kind}}", kind=["csv", "md"]),
+        recommendation=f"{RESULTS}/recommendation.md",
         plots=expand(
             f"{RESULTS}/plots/{{plot}}.{{kind}}",
             plot=PATHS.plots,

@@ -84,6 +84,30 @@ rule write_table:
         "../workflow/scripts/write_table.py"
 
 
+# Its lines are printed when the run has ended, also if they were there before.
+rule recommend:
+    input:
+        metrics=f"{RESULTS}/metrics.csv",
+    output:
+        md=report(
+            f"{RESULTS}/recommendation.md",
+            caption="../workflow/report/recommendation.rst",
+            category="Figures",
+        ),
+        json=f"{RESULTS}/recommendation.json",
+    log:
+        f"{LOGS}/recommend.log",
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    params:
+        study=STUDY.name,
+        wish=STUDY.recommend.model_dump(),
+        code=code("recommend"),
+    script:
+        "../workflow/scripts/recommend.py"
+
+
 rule collect_evaluation:
     input:
         quality=PATHS.arm_files("quality{of_clip}.csv", PATHS.evaluated),

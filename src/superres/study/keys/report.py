@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from superres.device.base.errors import UserError
-from superres.keys import Index, Keys
+from superres.keys import Index, Keys, Maybe
 from superres.study.keys.arms import Arm
 from superres.upscale.codecs import Codec, chosen_codec
 
@@ -27,6 +27,21 @@ class Samples(Keys):
     runtime: str = Field(
         default="openvino",
         description="The runtime whose arms are shown. A study without it has no picture.",
+    )
+
+
+class Recommend(Keys):
+    """What the arm to ship must reach. Without any of these, it is `loss_db: 0.1`."""
+
+    fps: Maybe[float] = Field(default=None, gt=0, allow_inf_nan=False, description="Frames per second.")
+    loss_db: Maybe[float] = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="PSNR below the best FP32 of the target, at most, on the clip where it loses most.",
+    )
+    psnr_db: Maybe[float] = Field(
+        default=None, gt=0, allow_inf_nan=False, description="PSNR on the clip where it is least, at least."
     )
 
 

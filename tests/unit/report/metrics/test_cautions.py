@@ -147,6 +147,24 @@ def test_white_and_black_that_int8_does_not_reach(levels: dict, said: str | None
     assert cautions_of_picture(30.5, [FP32], **levels) == said
 
 
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"shift_r": 1.0, "shift_b": -1.0, "checkerboard": 1.0, "saturated": 0.01}, None),
+        ({"shift_r": 1.2, "shift_b": -2.0}, "shifted: red by +1.2, blue by -2.0 levels against FP32"),
+        (
+            {"checkerboard": 1.4},
+            "checkered: neighbouring pixels differ by 1.4 levels on average, by 0.0 in FP32",
+        ),
+        ({"saturated": 0.031}, "saturated: 3.1% of its values are 0 or 255, 0.0% of FP32's"),
+    ],
+)
+def test_faults_beyond_their_bounds(figures: dict, said: str | None) -> None:
+    assert cautions_of_picture(30.5, [FP32], **figures) == said
+    # Where FP32 has the same, INT8 isn't to blame.
+    assert cautions_of_picture(30.5, [{**FP32, **figures}], **figures) is None
+
+
 def test_what_there_is_to_compare_with() -> None:
     assert cautions_of_picture(20.0, []) is None
     assert "below FP32" in (cautions_of_picture(20.0, [FP32]) or "")
