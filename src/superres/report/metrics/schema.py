@@ -195,7 +195,7 @@ class Metrics(dy.Schema):
     )
     float_share = _share("an INT8 graph's multiply-adds that stay in float")
     unaligned_share = _share(
-        "its multiply-adds in convolutions whose channels aren't multiples of 16, for which kernels add padding"
+        "its multiply-adds in convolutions whose channels aren't multiples of 16, which kernels pad"
     )
     int8_convolutions = dy.Int64(
         nullable=True, min=0, description="convolutions that the engine runs in INT8"

@@ -16,9 +16,9 @@ _BASELINE = "bicubic"
 class Candidate:
     """An arm that ran on all clips.
 
-    `fps` is that of the frame size where it is slowest; so is `speed`, by which arms are ordered: times that
-    of the reference if all took turns with one, which holds on a busy machine too. `losses` are the PSNR [dB] below the best FP32 of the
-    target by clip. `timed` are its rows on the clips that it was timed on.
+    `fps` is that of the frame size where it is slowest. So is `speed`, by which arms are ordered: times that
+    of the reference if all took turns with one, which holds on a busy machine too. `losses` are the PSNR [dB]
+    below the best FP32 of the target by clip. `timed` are its rows on the clips that it was timed on.
     """
 
     folder: str

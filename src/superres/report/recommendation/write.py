@@ -88,8 +88,8 @@ def _ship(decision: Decision) -> str:
 
 def _figures(arm: Candidate) -> str:
     return (
-        f"{arm.label}: {arm.fps:.1f}{_mark(arm)} FPS, {arm.psnr_db:.2f} dB, {_lost(arm.loss_db)} against FP32 "
-        f"({arm.worst_clip})"
+        f"{arm.label}: {arm.fps:.1f}{_mark(arm)} FPS, {arm.psnr_db:.2f} dB, {_lost(arm.loss_db)} against "
+        f"FP32 ({arm.worst_clip})"
     )
 
 
@@ -155,8 +155,8 @@ def _markdown(lines: Sequence[str], decisions: Sequence[Decision], wish: Wish) -
             found.append(f"{labels.counted(decision.not_run, 'arm')} did not run: `metrics.csv` says why")
         parts += ["\n".join(f"- {line}" for line in found)] if found else []
     parts.append(
-        "Loss is PSNR below the best FP32 of the target, on the clip where it is most. The table has the arms "
-        "that no other beats in both speed and loss."
+        "Loss is PSNR below the best FP32 of the target, on the clip where it is most. The table has the "
+        "arms that no other beats in both speed and loss."
     )
     return "\n\n".join(parts) + "\n"
 

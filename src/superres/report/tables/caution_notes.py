@@ -50,8 +50,8 @@ def _note(kind: str, rows: Sequence[Row], samples: Sequence[str], several: bool)
         )
     if kind == SATURATED:
         return (
-            f"`{SATURATED_MARK}`: white is darker, or black brighter, than in FP32, or more of the picture is "
-            "at them: the ranges of INT8 are too narrow. `brightest`, `darkest` and `saturated` have the "
+            f"`{SATURATED_MARK}`: white is darker, or black brighter, than in FP32, or more of the picture "
+            "is at them: the ranges of INT8 are too narrow. `brightest`, `darkest` and `saturated` have the "
             f"figures. {arms}."
         )
     if kind == SHIFTED:

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from superres.csv_rows import write_rows
+from superres.device.frames.faults import find_faults
 from superres.report.metrics.cautions import FAR_OFF, NoiseLimits, find_cautions, with_doubts
 from superres.report.metrics.operations import Operations
 from superres.report.metrics.schema import Metrics
@@ -163,6 +165,38 @@ def test_faults_beyond_their_bounds(figures: dict, said: str | None) -> None:
     assert cautions_of_picture(30.5, [FP32], **figures) == said
     # Where FP32 has the same, INT8 isn't to blame.
     assert cautions_of_picture(30.5, [{**FP32, **figures}], **figures) is None
+
+
+def faults_made(name: str) -> dict[str, float]:
+    """The figures of a picture that is right, or has one fault."""
+    hr = np.random.default_rng(0).integers(20, 236, (60, 80, 3), dtype=np.uint8)
+    picture = hr.astype(np.int16)
+    match name:
+        case "a reddish cast":
+            picture[..., 0] += 2
+        case "a checkerboard":
+            picture[0::2, 1::2] += 2
+            picture[1::2, 0::2] -= 2
+        case "clipped lights":
+            picture[hr > 230] = 255
+    return find_faults(hr, picture.astype(np.uint8), 2)._asdict()
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("no fault", None),
+        ("a reddish cast", "shifted: red by +2.0 levels"),
+        ("a checkerboard", "checkered: "),
+        ("clipped lights", "saturated: 2."),
+    ],
+)
+def test_faults_made_on_purpose(name: str, start: str | None) -> None:
+    found = cautions_of_picture(30.5, [{**FP32, **faults_made("none")}], **faults_made(name))
+    if start is None:
+        assert found is None
+    else:
+        assert found is not None and found.startswith(start) and ";" not in found
 
 
 def test_what_there_is_to_compare_with() -> None:
