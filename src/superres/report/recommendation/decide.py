@@ -32,16 +32,15 @@ class Wish:
         """Return the wish itself, or the default without any."""
         return Wish(loss_db=DEFAULT_LOSS_DB) if self == Wish() else self
 
-    def lacks(self, arm: Candidate) -> tuple[float, float]:
-        """Return what an arm lacks: dB, and times the speed; (0, 1) if it fulfils the wish."""
+    def lacks_db(self, arm: Candidate) -> float:
+        """Return by how many dB an arm misses the wish; 0 if it doesn't."""
         below = 0.0 if self.psnr_db is None else self.psnr_db - arm.psnr_db
         lost = 0.0 if self.loss_db is None else arm.loss_db - self.loss_db
-        slow = 1.0 if self.fps is None else self.fps / arm.fps
-        return max(0.0, below, lost), max(1.0, slow)
+        return max(0.0, below, lost)
 
     def fulfilled(self, arm: Candidate) -> bool:
         """Return whether an arm reaches all of it."""
-        return self.lacks(arm) == (0.0, 1.0)
+        return self.lacks_db(arm) == 0.0 and (self.fps is None or arm.fps >= self.fps)
 
 
 @dataclass(frozen=True)
@@ -95,11 +94,10 @@ def _decide(target: str, rows: Sequence[Row], wish: Wish) -> Decision:
     arms = find_candidates(rows)
     sound = [arm for arm in arms if not arm.faults]
     fitting = [arm for arm in sound if wish.fulfilled(arm)]
-    nearest = min(sound, key=lambda arm: (*wish.lacks(arm), arm.loss_db, arm.folder), default=None)
     return Decision(
         target=target,
         ship=_choose(fitting, wish) if fitting else None,
-        nearest=None if fitting else nearest,
+        nearest=_nearest(sound, wish) if sound and not fitting else None,
         front=_front(sound),
         guards=_guards(sound, wish),
         faulty=tuple(arm for arm in arms if arm.faults),
@@ -116,6 +114,12 @@ def _choose(arms: Sequence[Candidate], wish: Wish) -> Candidate:
         least = min(arm.loss_db for arm in arms)
         arms = [arm for arm in arms if arm.loss_db < least + SAME_DB]
     return _fastest(arms)
+
+
+def _nearest(arms: Sequence[Candidate], wish: Wish) -> Candidate:
+    """Return the fastest of the arms whose picture lacks least."""
+    least = min(wish.lacks_db(arm) for arm in arms)
+    return _fastest([arm for arm in arms if wish.lacks_db(arm) == least])
 
 
 def _fastest(arms: Sequence[Candidate]) -> Candidate:

@@ -14,7 +14,7 @@ from superres.report.recommendation.decide import SAME_DB, Decision, Guard, Wish
 from superres.report.tables.cells import align
 
 MOST_LINES = 12
-_FRONT = 4
+_FRONT = 3
 
 
 def write_recommendation(study: str, metrics: Path, wish: Wish, *, md: Path, json: Path) -> None:
@@ -89,7 +89,7 @@ def _ship(decision: Decision) -> str:
 def _figures(arm: Candidate) -> str:
     return (
         f"{arm.label}: {arm.fps:.1f}{_mark(arm)} FPS, {arm.psnr_db:.2f} dB, {_lost(arm.loss_db)} against "
-        f"FP32 ({arm.worst_clip})"
+        f"the best FP32 ({arm.worst_clip})"
     )
 
 
@@ -139,8 +139,8 @@ def _short(arm: Candidate) -> str:
 
 
 def _front(front: Sequence[Candidate]) -> str:
-    arms = [f"{arm.label} {arm.fps:.1f} FPS {_lost(arm.loss_db)}" for arm in front[:_FRONT]]
-    rest = f", {len(front) - _FRONT} more" if len(front) > _FRONT else ""
+    arms = [f"{arm.label} {arm.fps:.1f} FPS {-arm.loss_db:+.2f} dB" for arm in front[:_FRONT]]
+    rest = f"; {len(front) - _FRONT} more" if len(front) > _FRONT else ""
     return f"Front: {'; '.join(arms)}{rest}"
 
 

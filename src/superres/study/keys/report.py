@@ -1,6 +1,7 @@
 """Keys of results: the table, a detail of a frame, and a video."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
@@ -30,18 +31,22 @@ class Samples(Keys):
     )
 
 
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class Recommend(Keys):
     """What the arm to ship must reach. Without any of these, it is `loss_db: 0.1`."""
 
-    fps: Maybe[float] = Field(default=None, gt=0, allow_inf_nan=False, description="Frames per second.")
-    loss_db: Maybe[float] = Field(
-        default=None,
-        ge=0,
-        allow_inf_nan=False,
-        description="PSNR below the best FP32 of the target, at most, on the clip where it loses most.",
+    fps: Maybe[_Positive] = Field(
+        default=None, description="Frames per second, at least. With it, the best picture is taken."
     )
-    psnr_db: Maybe[float] = Field(
-        default=None, gt=0, allow_inf_nan=False, description="PSNR on the clip where it is least, at least."
+    loss_db: Maybe[_NotNegative] = Field(
+        default=None,
+        description="PSNR below the best FP32 of the target, at most, on the clip where an arm loses most.",
+    )
+    psnr_db: Maybe[_Positive] = Field(
+        default=None, description="PSNR, at least, on the clip where it is least."
     )
 
 

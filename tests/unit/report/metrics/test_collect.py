@@ -244,7 +244,7 @@ def test_a_damaged_csv_is_an_error(tmp_path: Path) -> None:
     files = write_arm(tmp_path)
     merge(files)
     text = files.quality.read_text()
-    files.quality.write_text(text + "3,f3,4,6,,,,,,0,255\n")
+    files.quality.write_text(text + "3,f3,4,6,,,,,,0,255,0,0,0,0,0\n")
     with pytest.raises(UserError, match="line 5, column mse: expected a value, found none"):
         collect([files], tmp_path / "metrics.csv")
     files.quality.write_text(text.replace("mse_y", "luma"))

@@ -28,7 +28,7 @@ def test_int8_that_is_not_worth_it(tmp_path: Path) -> None:
     lines, record, page = written(tmp_path, rows, loss_db=0.2)
     assert lines[0] == "Recommendation for study mine: the fastest arm that loses at most 0.2 dB"
     assert lines[1] == (
-        "local: ship OpenVINO BF16 ESPCN_RGB: 12.7 FPS, 31.07 dB, loses 0.01 dB against FP32 (park)"
+        "local: ship OpenVINO BF16 ESPCN_RGB: 12.7 FPS, 31.07 dB, loses 0.01 dB against the best FP32 (park)"
     )
     assert lines[2] == (
         "  INT8 gains 1.02x (0.98 to 1.05) over OpenVINO BF16 and loses 0.11 dB: keep BF16 "
