@@ -42,7 +42,7 @@ onstart:
 
 onsuccess:
     if any(job.rule.name == "recommend" for job in workflow.dag.jobs):
-        during.tell_recommendation(Path(RESULTS, "recommendation.json"))
+        or_say(during.tell_recommendation, Path(RESULTS, "recommendation.json"))
 
 
 onerror:

@@ -91,7 +91,12 @@ def tell_at_the_end(failed: Iterable[FailedJob]) -> None:
 
 
 def tell_recommendation(path: Path) -> None:
-    """Print the lines of a study's recommendation, from its JSON, as the last thing of this process."""
+    """Print the lines of a study's recommendation, from its JSON, as the last thing of this process.
+
+    A run that ended before it was written (`--until`) has none.
+    """
+    if not path.is_file():
+        return
     lines = read_json(path, ("summary",))["summary"]
     atexit.register(_tell, "\n" + "".join(f"{line}\n" for line in lines))
 

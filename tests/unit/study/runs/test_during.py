@@ -47,6 +47,7 @@ def test_a_recommendation_is_the_last_thing_that_is_said(tmp_path: Path, capfd: 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(during.atexit, "register", lambda *call: kept.append(call))
         during.tell_recommendation(path)
+        during.tell_recommendation(tmp_path / "none.json")
     ((tell, text),) = kept
     tell(text)
     assert capfd.readouterr().err == "\nRecommendation\nlocal: ship ±\n"
