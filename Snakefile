@@ -29,6 +29,7 @@ localrules:
     clean_device,
     verify,
     repair,
+    recommend,
     profile,
     upscale,
 
@@ -41,7 +42,7 @@ onstart:
 
 
 onsuccess:
-    if any(job.rule.name == "recommend" for job in workflow.dag.jobs):
+    if any(job.rule.name == "write_recommendation" for job in workflow.dag.jobs):
         or_say(during.tell_recommendation, Path(RESULTS, "recommendation.json"))
 
 

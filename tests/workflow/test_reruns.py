@@ -10,7 +10,7 @@ from project_copy import Project, read_jobs
 STUDY = "--configfile=studies/tiny.yaml"
 INT8, ALL = 9, 19
 # What follows figures of n arms, from the manifest on; three of the plots show figures, a fourth frames.
-COLLECTED = {"collect_metrics": 1, "write_table": 1, "recommend": 1, "draw_plot": 3}
+COLLECTED = {"collect_metrics": 1, "write_table": 1, "write_recommendation": 1, "draw_plot": 3}
 FRAMES_DRAWN = 4
 
 
@@ -114,7 +114,7 @@ KEYS = {
         "table: {calibrated: dummy}\n" + LATENCY,
         {"write_table": 1, "draw_plot": 3},
     ),
-    "a wish": (LATENCY, "recommend: {fps: 30}\n" + LATENCY, {"recommend": 1}),
+    "a wish": (LATENCY, "recommend: {fps: 30}\n" + LATENCY, {"write_recommendation": 1}),
 }
 
 
