@@ -46,5 +46,5 @@ def find_faults(hr: np.ndarray, upscaled: np.ndarray, scale: int) -> Faults:
     phases = sums.reshape(scale, width // scale, scale, 3).sum(axis=1)
     means = phases * (scale * scale / (height * width))
     spread = means.max(axis=(0, 1)) - means.min(axis=(0, 1))
-    shifts = phases.sum(axis=(0, 1)) / (height * width)
-    return Faults(*shifts.tolist(), float(spread.max()), saturated / (height * width * 3))
+    red, green, blue = (phases.sum(axis=(0, 1)) / (height * width)).tolist()
+    return Faults(red, green, blue, float(spread.max()), saturated / (height * width * 3))

@@ -118,15 +118,14 @@ def _guard(guard: Guard, decision: Decision, wish: Wish) -> str:
 
 
 def _verdict(guard: Guard, ship: Candidate | None, wish: Wish) -> str:
-    own = ship is not None and ship.model == guard.model
-    if own and ship.int8 and not guard.worth_it:
+    own = ship if ship is not None and ship.model == guard.model else None
+    if own is not None and own.int8 and not guard.worth_it:
         return "it loses no more" if wish.fulfilled(guard.other) else "only INT8 fulfils the wish"
     if not guard.worth_it:
-        kept = ship if own else guard.other
-        return f"keep {labels.precision_label(kept.precision)}"
+        return f"keep {labels.precision_label((own or guard.other).precision)}"
     if not wish.fulfilled(guard.int8):
         return "worth it, but it misses the wish"
-    return "more speed than the wish needs" if own and not ship.int8 else "INT8 is worth it"
+    return "more speed than the wish needs" if own is not None and not own.int8 else "INT8 is worth it"
 
 
 def _ratio(gain: Ratio) -> str:
@@ -139,7 +138,7 @@ def _short(arm: Candidate) -> str:
 
 
 def _front(front: Sequence[Candidate]) -> str:
-    arms = [f"{arm.label} {arm.fps:.1f} FPS {-arm.loss_db:+.2f} dB" for arm in front[:_FRONT]]
+    arms = [f"{arm.label} {arm.fps:.1f}{_mark(arm)} FPS {-arm.loss_db:+.2f} dB" for arm in front[:_FRONT]]
     rest = f"; {len(front) - _FRONT} more" if len(front) > _FRONT else ""
     return f"Front: {'; '.join(arms)}{rest}"
 
