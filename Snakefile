@@ -29,6 +29,7 @@ localrules:
     clean_device,
     verify,
     repair,
+    recommend,
     profile,
     upscale,
 
@@ -40,6 +41,11 @@ onstart:
     lift_job_limit()
 
 
+onsuccess:
+    if any(job.rule.name == "write_recommendation" for job in workflow.dag.jobs):
+        or_say(during.tell_recommendation, Path(RESULTS, "recommendation.json"))
+
+
 onerror:
     end_failed_run()
 
@@ -49,6 +55,7 @@ rule all:
     input:
         metrics=f"{RESULTS}/metrics.csv",
         table=expand(f"{RESULTS}/table1.{{kind}}", kind=["csv", "md"]),
+        recommendation=f"{RESULTS}/recommendation.md",
         plots=expand(
             f"{RESULTS}/plots/{{plot}}.{{kind}}",
             plot=PATHS.plots,

@@ -22,7 +22,8 @@ from superres.study.keys.arms import Arm
 from superres.study.graph_paths import DOWNLOADS, PACKAGES
 from superres.study.paths import Paths
 from superres.study.runs.before import read_study, settle_environment, study_error
-from superres.study.runs.during import FailedJob, lock_study, tell_at_the_end
+from superres.study.runs import during
+from superres.study.runs.during import FailedJob, lock_study
 
 # Snakemake's objects live to its end, too: looking through them takes a third of a dry run.
 spare_imports(collect_after=100_000)
@@ -125,7 +126,7 @@ def begin_run():
 
 def end_failed_run():
     """Repeat the errors of failed jobs, as the last lines of the run."""
-    tell_at_the_end(
+    during.tell_at_the_end(
         FailedJob(job.rule.name, job.wildcards_dict, list(job.log))
         for job in workflow.scheduler.failed
     )

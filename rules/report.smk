@@ -84,6 +84,29 @@ rule write_table:
         "../workflow/scripts/write_table.py"
 
 
+rule write_recommendation:
+    input:
+        metrics=f"{RESULTS}/metrics.csv",
+    output:
+        md=report(
+            f"{RESULTS}/recommendation.md",
+            caption="../workflow/report/recommendation.rst",
+            category="Figures",
+        ),
+        json=f"{RESULTS}/recommendation.json",
+    log:
+        f"{LOGS}/write_recommendation.log",
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    params:
+        study=STUDY.name,
+        wish=STUDY.recommend.model_dump(),
+        code=code("write_recommendation"),
+    script:
+        "../workflow/scripts/write_recommendation.py"
+
+
 rule collect_evaluation:
     input:
         quality=PATHS.arm_files("quality{of_clip}.csv", PATHS.evaluated),
@@ -186,6 +209,17 @@ rule draw_plot:
         code=lambda wildcards: code("draw_plot", FACTS.plot_module(wildcards.plot)),
     script:
         "../workflow/scripts/draw_plot.py"
+
+
+# Asked for by its name. It makes nothing, so it runs each time, and the end of the run says the lines.
+rule recommend:
+    input:
+        f"{RESULTS}/recommendation.json",
+    log:
+        f"{LOGS}/recommend.log",
+    threads: 1
+    shell:
+        ": > {log}"
 
 
 # Asked for by its name. It makes nothing, so it runs each time.

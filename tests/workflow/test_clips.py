@@ -98,6 +98,7 @@ def test_an_edit_of_one_clip_reruns_it_alone(pair: Project, clip: str):
         "write_manifest": 2 * ARMS if timed else ARMS,
         "collect_metrics": 1,
         "write_table": 1,
+        "write_recommendation": 1,
         # PSNR against FPS, FPS, and the clip's picture.
         "draw_plot": 3,
     }

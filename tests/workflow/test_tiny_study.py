@@ -142,6 +142,23 @@ def test_plots_are_there_twice(tiny: Project):
     assert names == {path.stem for path in plots.glob("*.png")}
 
 
+def test_a_recommendation_is_said_under_every_wish(tiny: Project):
+    def said(*wish: str) -> list[str]:
+        done = tiny.snakemake("--cores=1", *STUDY, "recommend", *wish)
+        assert done.returncode == 0, done.stdout
+        return done.stdout[done.stdout.index("\nRecommendation for study tiny") :].strip().splitlines()
+
+    usual = said()
+    assert len(usual) <= 12 and "the fastest arm that loses at most 0.1 dB" in usual[0]
+    best = max(read_metrics(tiny).filter(pl.col("model") != "bicubic")["psnr_db"].to_list())
+    wished = said("--config", "recommend={psnr_db: 59, fps: 0.001}")
+    record = json.loads((tiny.folder / RESULTS / "recommendation.json").read_text(encoding="utf-8"))
+    assert "local: no arm fulfils this; nearest is " in wished[1]
+    assert record["targets"][0]["nearest"]["psnr_db"] == best
+    # Tests leave the study as it is.
+    assert said() == usual
+
+
 def test_second_call_has_nothing_to_do(tiny: Project):
     done = tiny.snakemake("-n", *STUDY, "all")
     assert done.returncode == 0

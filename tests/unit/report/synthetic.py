@@ -44,6 +44,7 @@ def row(runtime: str, model: str, precision: str, psnr: float, milliseconds: flo
         "exact_frames": 0,
         "darkest": 0,
         "brightest": 255,
+        **dict.fromkeys(("shift_r", "shift_g", "shift_b", "checkerboard", "saturated"), 0.0),
         "timed_on": other.get("clip", "park"),
         "luma": "full-range",
         "border": 0,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, write_csv
 from superres.device.base.progress import Progress
+from superres.device.frames.faults import Faults, find_faults
 from superres.device.frames.files import Frames
 from superres.device.frames.psnr import PsnrProtocol, mean_squared_errors, psnr
 from superres.device.frames.ssim import ssim_y
@@ -26,6 +27,7 @@ SETTINGS = {"luma": TEXT, "border": NUMBER, "[sample_frame]": NUMBER, "[options]
 HEADER = (
     *("frame", "name", "height", "width", "mse", "psnr_db", "mse_y", "psnr_y_db", "ssim_y"),
     *("darkest", "brightest"),
+    *Faults._fields,
 )
 
 
@@ -37,6 +39,7 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     the runtime and open the engine. The settings `luma` and `border` are those of `PsnrProtocol`.
     `sample_frame` is the upscaled frame that the output `sample` keeps. SSIM is empty for frames that are
     smaller than its window. `darkest` and `brightest` are the least and the largest level of the picture.
+    The other columns are those of `Faults`.
     """
     protocol = PsnrProtocol(job.settings["luma"], int(job.settings["border"]))
     clip = read_clip(Path(job.inputs["clip"]))
@@ -54,7 +57,8 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
         where = f"clip {clip.name}, frame {name}"
         compared = compare_frame(hr[index], upscaled, protocol, where)
         levels = int(upscaled.min()), int(upscaled.max())
-        rows.append((index, name, *compared, ssim_y(hr[index], upscaled, protocol), *levels))
+        faults = find_faults(hr[index], upscaled, hr[index].shape[0] // lr[index].shape[0])
+        rows.append((index, name, *compared, ssim_y(hr[index], upscaled, protocol), *levels, *faults))
         hr.forget()
         if index == kept:
             _write_sample(outputs["sample"], upscaled)

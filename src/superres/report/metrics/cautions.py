@@ -29,14 +29,37 @@ FAR_MARK = "!"
 """Mark after the PSNR of such an arm."""
 
 SATURATED = "saturated: "
-"""Start of cautions about levels that a picture doesn't reach."""
+"""Start of cautions about levels that a picture doesn't reach, or reaches too often."""
 
 SATURATED_MARK = "^"
+"""Mark after the PSNR of such an arm."""
+
+SHIFTED = "shifted: "
+"""Start of cautions about a colour that is brighter or darker than in FP32."""
+
+SHIFTED_MARK = "±"
+"""Mark after the PSNR of such an arm."""
+
+CHECKERED = "checkered: "
+"""Start of cautions about a checkerboard."""
+
+CHECKERED_MARK = "#"
 """Mark after the PSNR of such an arm."""
 
 _ONE_LEVEL_DB = psnr(1.0)
 _LEVELS = 5
 """Levels that white may be darker, or black brighter, than in FP32."""
+
+_SHIFT = 1.0
+"""Levels that the mean of a colour may differ from that of FP32."""
+
+_CHECKERBOARD = 1.0
+"""Levels that the pixels of one LR pixel may differ, on average, beyond those of FP32."""
+
+_SHARE = 0.01
+"""Share of values that may be saturated beyond that of FP32."""
+
+_COLOURS = {"shift_r": "red", "shift_g": "green", "shift_b": "blue"}
 
 _BASELINE = "bicubic"
 _JUDGED_BY = "psnr_of_mean_db"
@@ -140,7 +163,8 @@ def with_doubts(rows: Sequence[Row], far_db: float) -> list[dict[str, Any]]:
     A picture is far off if its PSNR is below that of bicubic on the same clip, preferably on the same target,
     or more than `far_db` below that of `fp32_of`. This PSNR is that of the mean squared error, where an exact
     frame weighs nothing: bicubic makes each black frame exact, which says nothing of a network. An error
-    below one level is never far off. A picture is saturated if it lacks the white or black that FP32 reaches.
+    below one level is never far off. A picture is saturated if it lacks the white or black that FP32 reaches,
+    or has more of its values there. It is shifted or checkered if its colours or phases differ from FP32's.
     """
     return [_judged(row, rows, far_db) for row in rows]
 
@@ -151,14 +175,21 @@ def marks(row: Row) -> str:
     return "".join(mark for start, mark in PICTURE_MARKS.items() if start in found)
 
 
-PICTURE_MARKS = {FAR_OFF: FAR_MARK, SATURATED: SATURATED_MARK}
+PICTURE_MARKS = {
+    FAR_OFF: FAR_MARK,
+    SATURATED: SATURATED_MARK,
+    SHIFTED: SHIFTED_MARK,
+    CHECKERED: CHECKERED_MARK,
+}
 """The mark of each kind of caution about a picture."""
 
 
 def _judged(row: Row, rows: Sequence[Row], far_db: float) -> dict[str, Any]:
     if row["status"] != "ok" or row["model"] == _BASELINE:
         return dict(row)
-    cautions = [*filter(None, [row.get("cautions")]), *_far_off(row, rows, far_db), *_saturated(row, rows)]
+    cautions = [*filter(None, [row.get("cautions")]), *_far_off(row, rows, far_db)]
+    if (fp32 := fp32_of(row, rows)) is not None:
+        cautions += [*_saturated(row, fp32), *_shifted(row, fp32), *_checkered(row, fp32)]
     return {**row, "cautions": "; ".join(cautions) or None}
 
 
@@ -176,16 +207,27 @@ def _far_off(row: Row, rows: Sequence[Row], far_db: float) -> list[str]:
     return [f"{FAR_OFF}{' and '.join(found)}, {_LOOK}"] if found else []
 
 
-def _saturated(row: Row, rows: Sequence[Row]) -> list[str]:
-    fp32 = fp32_of(row, rows)
-    if fp32 is None:
-        return []
+def _saturated(row: Row, fp32: Row) -> list[str]:
     found = []
     if fp32["brightest"] - row["brightest"] > _LEVELS:
         found.append(f"its brightest level is {row['brightest']}, that of FP32 {fp32['brightest']}")
     if row["darkest"] - fp32["darkest"] > _LEVELS:
         found.append(f"its darkest level is {row['darkest']}, that of FP32 {fp32['darkest']}")
+    if row["saturated"] - fp32["saturated"] > _SHARE:
+        found.append(f"{row['saturated']:.1%} of its values are 0 or 255, {fp32['saturated']:.1%} of FP32's")
     return [f"{SATURATED}{' and '.join(found)}"] if found else []
+
+
+def _shifted(row: Row, fp32: Row) -> list[str]:
+    shifts = {colour: row[key] - fp32[key] for key, colour in _COLOURS.items()}
+    found = [f"{colour} by {shift:+.1f}" for colour, shift in shifts.items() if abs(shift) > _SHIFT]
+    return [f"{SHIFTED}{', '.join(found)} levels against FP32"] if found else []
+
+
+def _checkered(row: Row, fp32: Row) -> list[str]:
+    own, usual = row["checkerboard"], fp32["checkerboard"]
+    found = f"neighbouring pixels differ by {own:.1f} levels on average, by {usual:.1f} in FP32"
+    return [f"{CHECKERED}{found}"] if own - usual > _CHECKERBOARD else []
 
 
 def _bicubic_of(row: Row, rows: Sequence[Row]) -> float | None:

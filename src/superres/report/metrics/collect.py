@@ -11,6 +11,7 @@ import polars as pl
 from superres.csv_rows import read_columns, write_rows
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json, sha256_file
+from superres.device.frames.faults import Faults
 from superres.device.frames.psnr import psnr
 from superres.device.timing.ratios import OWN, SAME
 from superres.report.manifest import ArmOnClip, check_record
@@ -42,6 +43,7 @@ _QUALITY = {
     "ssim_y": pl.Float64,
     "darkest": pl.Int64,
     "brightest": pl.Int64,
+    **dict.fromkeys(Faults._fields, pl.Float64),
 }
 # Empty for frames that are smaller than SSIM's window.
 _NO_SSIM = ("ssim_y",)
@@ -84,6 +86,7 @@ def aggregate_quality(quality: pl.DataFrame) -> dict[str, float | int | None]:
 
     `psnr_db` and `psnr_y_db` are means of the frames' values, `*_of_mean_db` the PSNR of the mean squared
     error [dB]. `ssim_y` is the mean over the frames that have one. `exact_frames` have no error at all.
+    Those of `Faults` are means over the frames.
     """
     mse, ssim = quality["mse"], quality["ssim_y"].drop_nulls()
     return {
@@ -94,6 +97,7 @@ def aggregate_quality(quality: pl.DataFrame) -> dict[str, float | int | None]:
         "exact_frames": int((mse == 0).sum()),
         "darkest": int(to_number(quality["darkest"].min())),
         "brightest": int(to_number(quality["brightest"].max())),
+        **{column: to_number(quality[column].mean()) for column in Faults._fields},
     }
 
 
@@ -163,6 +167,8 @@ def _operations(
     )
     if arm.precision.startswith("int8-") and operations:
         columns["quantized_convolutions"] = operations.quantized_convolutions
+        columns["float_share"] = operations.float_macs_per_pixel / operations.macs_per_pixel
+        columns["unaligned_share"] = operations.unaligned_macs_per_pixel / operations.macs_per_pixel
         columns["int8_convolutions"], _ = executed_convolutions(facts)
     return columns
 

@@ -12,19 +12,22 @@ from superres.device.base.errors import UserError
 from superres.models.graphs.onnx_file import known_shapes, load_onnx
 
 _SIDE = 64
+_ALIGNED = 16
 
 
 @dataclass(frozen=True)
 class Operations:
     """Convolutions of a graph and their multiply-adds per pixel of the LR frame.
 
-    A convolution is quantised if both its data and its weights come from a DequantizeLinear.
+    A convolution is quantised if both its data and its weights come from a DequantizeLinear. It is unaligned
+    if its channels, in or out, aren't multiples of 16: INT8 kernels work on 16 or 32 at a time.
     """
 
     convolutions: int
     quantized_convolutions: int
     macs_per_pixel: float
     quantized_macs_per_pixel: float
+    unaligned_macs_per_pixel: float = 0.0
 
     @property
     def float_macs_per_pixel(self) -> float:
@@ -38,11 +41,13 @@ def count_operations(path: Path) -> Operations:
     dequantized = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     macs = {False: 0.0, True: 0.0}
     counts = {False: 0, True: 0}
-    for node, count in _convolutions(model, path):
+    unaligned = 0.0
+    for node, channels, count in _convolutions(model, path):
         quantized = {node.input[0], node.input[1]} <= dequantized
         counts[quantized] += 1
         macs[quantized] += count
-    return Operations(sum(counts.values()), counts[True], sum(macs.values()), macs[True])
+        unaligned += count * any(each % _ALIGNED for each in channels)
+    return Operations(sum(counts.values()), counts[True], sum(macs.values()), macs[True], unaligned)
 
 
 def macs_by_name(path: Path) -> dict[str, float]:
@@ -53,7 +58,7 @@ def macs_by_name(path: Path) -> dict[str, float]:
     model = load_onnx(path)
     relus = {node.input[0]: node for node in model.graph.node if node.op_type == "Relu"}
     found = {}
-    for node, count in _convolutions(model, path):
+    for node, _, count in _convolutions(model, path):
         names = [node.name, node.output[0]]
         if (relu := relus.get(node.output[0])) is not None:
             names += [relu.name, relu.output[0]]
@@ -61,8 +66,10 @@ def macs_by_name(path: Path) -> dict[str, float]:
     return found
 
 
-def _convolutions(model: onnx.ModelProto, path: Path) -> Iterator[tuple[onnx.NodeProto, float]]:
-    """Yield every convolution with its multiply-adds per LR pixel."""
+def _convolutions(
+    model: onnx.ModelProto, path: Path
+) -> Iterator[tuple[onnx.NodeProto, tuple[int, int], float]]:
+    """Yield every convolution, its channels out and in (of a group), and its multiply-adds per LR pixel."""
     shapes = known_shapes(model, (1, 3, _SIDE, _SIDE))
     for node in model.graph.node:
         if node.op_type != "Conv":
@@ -71,7 +78,7 @@ def _convolutions(model: onnx.ModelProto, path: Path) -> Iterator[tuple[onnx.Nod
         if weights is None or result is None:
             raise UserError(f"{path}: expected shapes around {node.output[0]}, found none; export it again")
         # Each position of the result multiplies by all weights, with any number of groups.
-        yield node, prod(weights) * prod(result[2:]) / _SIDE**2
+        yield node, (weights[0], weights[1]), prod(weights) * prod(result[2:]) / _SIDE**2
 
 
 def executed_convolutions(facts: Mapping[str, Any]) -> tuple[int | None, int | None]:

@@ -6,6 +6,7 @@ import dataframely as dy
 import polars as pl
 
 from superres.csv_rows import read_rows
+from superres.device.frames.faults import Faults
 from superres.device.frames.psnr import CAP_DB, LUMAS
 
 FIGURES = (
@@ -17,6 +18,7 @@ FIGURES = (
     "exact_frames",
     "darkest",
     "brightest",
+    *Faults._fields,
     "timed_on",
     "fps",
     "fps_compute",
@@ -56,12 +58,15 @@ MEASURED = (
     "limit_ms",
     "limit_fraction",
     "quantized_convolutions",
+    "float_share",
+    "unaligned_share",
     "int8_convolutions",
 )
 """Columns that may be filled for an arm that ran, and are empty for the others."""
 
 EVALUATED = (
     *("images", "psnr_y_db", "psnr_db", "psnr_of_mean_db", "exact_frames", "darkest", "brightest"),
+    *Faults._fields,
     *("engine_sha256", "runtime_version"),
 )
 """Columns of `evaluation.csv` that are filled for every arm that ran, and empty for the others."""
@@ -105,6 +110,29 @@ def _added_levels() -> dy.Float64:
     return dy.Float64(nullable=True, min_exclusive=0.0, description="its root in levels, if it is positive")
 
 
+def _shift(colour: str) -> dy.Float64:
+    return dy.Float64(
+        nullable=True,
+        min=-255.0,
+        max=255.0,
+        description=f"mean of {colour} minus that of HR, in levels, mean over pictures",
+    )
+
+
+def _checkerboard() -> dy.Float64:
+    return dy.Float64(
+        nullable=True,
+        min=0.0,
+        max=510.0,
+        description="largest difference between the mean errors of two of the pixels that an LR pixel "
+        "becomes, in levels, mean over pictures",
+    )
+
+
+def _share(of: str) -> dy.Float64:
+    return dy.Float64(nullable=True, min=0.0, max=1.0, description=f"share of {of}")
+
+
 def _positive(description: str) -> dy.Float64:
     return dy.Float64(nullable=True, min_exclusive=0.0, description=description)
 
@@ -140,6 +168,11 @@ class Metrics(dy.Schema):
     exact_frames = _exact("frames")
     darkest = _level("least")
     brightest = _level("largest")
+    shift_r = _shift("red")
+    shift_g = _shift("green")
+    shift_b = _shift("blue")
+    checkerboard = _checkerboard()
+    saturated = _share("values that are 0 or 255, mean over pictures")
     luma = _luma()
     border = _border()
     timed_on = dy.String(
@@ -177,6 +210,10 @@ class Metrics(dy.Schema):
     limit_fraction = _positive("limit_ms / end-to-end time")
     quantized_convolutions = dy.Int64(
         nullable=True, min=0, description="convolutions that the graph quantises"
+    )
+    float_share = _share("an INT8 graph's multiply-adds that stay in float")
+    unaligned_share = _share(
+        "its multiply-adds in convolutions whose channels aren't multiples of 16, which kernels pad"
     )
     int8_convolutions = dy.Int64(
         nullable=True, min=0, description="convolutions that the engine runs in INT8"
@@ -243,6 +280,11 @@ class Evaluation(dy.Schema):
     exact_frames = _exact("images")
     darkest = _level("least")
     brightest = _level("largest")
+    shift_r = _shift("red")
+    shift_g = _shift("green")
+    shift_b = _shift("blue")
+    checkerboard = _checkerboard()
+    saturated = _share("values that are 0 or 255, mean over pictures")
     luma = _luma()
     border = _border()
     downsampling = dy.String(description="kernel that made LR from HR")

@@ -5,9 +5,21 @@ from collections.abc import Sequence
 from superres.csv_rows import Row
 from superres.device.frames.psnr import CAP_DB
 from superres.report import labels
-from superres.report.metrics.cautions import FAR_MARK, FAR_OFF, NOISE_MARK, NOISY, SATURATED, SATURATED_MARK
+from superres.report.metrics.cautions import (
+    CHECKERED,
+    CHECKERED_MARK,
+    FAR_MARK,
+    FAR_OFF,
+    NOISE_MARK,
+    NOISY,
+    PICTURE_MARKS,
+    SATURATED,
+    SATURATED_MARK,
+    SHIFTED,
+    SHIFTED_MARK,
+)
 
-KINDS = (NOISY, FAR_OFF, SATURATED)
+KINDS = (NOISY, *PICTURE_MARKS)
 
 
 def caution_notes(rows: Sequence[Row], samples: Sequence[str]) -> list[str]:
@@ -27,7 +39,7 @@ def caution_notes(rows: Sequence[Row], samples: Sequence[str]) -> list[str]:
 def _note(kind: str, rows: Sequence[Row], samples: Sequence[str], several: bool) -> str:
     if kind == NOISY:
         return busy_note(rows)
-    clip = " on {clip}" if several and kind in (FAR_OFF, SATURATED) else ""
+    clip = " on {clip}" if several and kind in PICTURE_MARKS else ""
     names = [labels.arm_label(labels.arm_folder(row)) + clip.format(**row) for row in rows]
     arms = ", ".join(dict.fromkeys(names))
     if kind == FAR_OFF:
@@ -38,8 +50,19 @@ def _note(kind: str, rows: Sequence[Row], samples: Sequence[str], several: bool)
         )
     if kind == SATURATED:
         return (
-            f"`{SATURATED_MARK}`: white is darker, or black brighter, than in FP32: the ranges of INT8 are "
-            f"too narrow. `brightest` and `darkest` have the levels. {arms}."
+            f"`{SATURATED_MARK}`: white is darker, or black brighter, than in FP32, or more of the picture "
+            "is at them: the ranges of INT8 are too narrow. `brightest`, `darkest` and `saturated` have the "
+            f"figures. {arms}."
+        )
+    if kind == SHIFTED:
+        return (
+            f"`{SHIFTED_MARK}`: a colour is brighter or darker than in FP32 on average. `shift_r`, `shift_g` "
+            f"and `shift_b` have the levels. {arms}."
+        )
+    if kind == CHECKERED:
+        return (
+            f"`{CHECKERED_MARK}`: neighbouring pixels differ in brightness, as in a checkerboard, more than "
+            f"in FP32. `checkerboard` has the levels. {arms}."
         )
     return f"Caution, {kind}: {arms}."
 

@@ -1,11 +1,12 @@
 """Keys of results: the table, a detail of a frame, and a video."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
 from superres.device.base.errors import UserError
-from superres.keys import Index, Keys
+from superres.keys import Index, Keys, Maybe
 from superres.study.keys.arms import Arm
 from superres.upscale.codecs import Codec, chosen_codec
 
@@ -27,6 +28,25 @@ class Samples(Keys):
     runtime: str = Field(
         default="openvino",
         description="The runtime whose arms are shown. A study without it has no picture.",
+    )
+
+
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Recommend(Keys):
+    """What the arm to ship must reach. Without any of these, it is `loss_db: 0.1`."""
+
+    fps: Maybe[_Positive] = Field(
+        default=None, description="Frames per second, at least. With it, the best picture is taken."
+    )
+    loss_db: Maybe[_NotNegative] = Field(
+        default=None,
+        description="PSNR below the best FP32 of the target, at most, on the clip where an arm loses most.",
+    )
+    psnr_db: Maybe[_Positive] = Field(
+        default=None, description="PSNR, at least, on the clip where it is least."
     )
 
 

@@ -22,7 +22,7 @@ from superres.study.keys.quantization import (
     Steps,
     Sweep,
 )
-from superres.study.keys.report import Samples, Table, Upscale
+from superres.study.keys.report import Recommend, Samples, Table, Upscale
 from superres.targets.settings import Device, Local, Target, TargetEntry
 
 
@@ -125,6 +125,7 @@ class Study(Keys):
     )
     table: Table = Table()
     samples: Samples = Samples()
+    recommend: Recommend = Recommend()
     latency: Latency = Latency()
     profile: Profile = Profile()
     roofline: Roofline = Roofline()

@@ -11,6 +11,7 @@ from typing import IO
 from superres.data.download.addresses import redact
 from superres.device.base.errors import UserError
 from superres.device.base.locks import lock
+from superres.device.base.outputs import read_json
 from superres.device.base.room import no_room, room_error
 
 _ERROR = "error: "
@@ -87,6 +88,17 @@ def tell_at_the_end(failed: Iterable[FailedJob]) -> None:
     if lines:
         text = "".join(f"  {line}\n" for line in lines)
         atexit.register(_tell, f"\nFailed jobs:\n{text}")
+
+
+def tell_recommendation(path: Path) -> None:
+    """Print the lines of a study's recommendation, from its JSON, as the last thing of this process.
+
+    A run that ended before it was written (`--until`) has none.
+    """
+    if not path.is_file():
+        return
+    lines = read_json(path, ("summary",))["summary"]
+    atexit.register(_tell, "\n" + "".join(f"{line}\n" for line in lines))
 
 
 def _tell(text: str) -> None:

@@ -124,9 +124,9 @@ def test_an_arm_that_cannot_run_says_why_all_the_way(tiny_arm):
         status = read_json(arm.path(f"{task}.json"))["status"]
         assert status == "not run: opencv interpolates in uint8 only, not in fp16"
     assert arm.path("engine.bin").read_bytes() == b""
-    assert (
-        arm.path("quality.csv").read_text()
-        == "frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db,ssim_y,darkest,brightest\n"
+    assert arm.path("quality.csv").read_text() == (
+        "frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db,ssim_y,darkest,brightest,"
+        "shift_r,shift_g,shift_b,checkerboard,saturated\n"
     )
     header = "arm,round,frame,height,width,compute_ms,enqueue_ms,end_to_end_ms,interval_ms\n"
     assert arm.path("latency.csv").read_text() == header

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from superres.csv_rows import write_rows
+from superres.device.frames.faults import find_faults
 from superres.report.metrics.cautions import FAR_OFF, NoiseLimits, find_cautions, with_doubts
 from superres.report.metrics.operations import Operations
 from superres.report.metrics.schema import Metrics
@@ -145,6 +147,56 @@ def test_exact_frames_of_bicubic_blame_no_network() -> None:
 )
 def test_white_and_black_that_int8_does_not_reach(levels: dict, said: str | None) -> None:
     assert cautions_of_picture(30.5, [FP32], **levels) == said
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"shift_r": 1.0, "shift_b": -1.0, "checkerboard": 1.0, "saturated": 0.01}, None),
+        ({"shift_r": 1.2, "shift_b": -2.0}, "shifted: red by +1.2, blue by -2.0 levels against FP32"),
+        (
+            {"checkerboard": 1.4},
+            "checkered: neighbouring pixels differ by 1.4 levels on average, by 0.0 in FP32",
+        ),
+        ({"saturated": 0.031}, "saturated: 3.1% of its values are 0 or 255, 0.0% of FP32's"),
+    ],
+)
+def test_faults_beyond_their_bounds(figures: dict, said: str | None) -> None:
+    assert cautions_of_picture(30.5, [FP32], **figures) == said
+    # Where FP32 has the same, INT8 isn't to blame.
+    assert cautions_of_picture(30.5, [{**FP32, **figures}], **figures) is None
+
+
+def faults_made(name: str) -> dict[str, float]:
+    """The figures of a picture that is right, or has one fault."""
+    hr = np.random.default_rng(0).integers(20, 236, (60, 80, 3), dtype=np.uint8)
+    picture = hr.astype(np.int16)
+    match name:
+        case "a reddish cast":
+            picture[..., 0] += 2
+        case "a checkerboard":
+            picture[0::2, 1::2] += 2
+            picture[1::2, 0::2] -= 2
+        case "clipped lights":
+            picture[hr > 230] = 255
+    return find_faults(hr, picture.astype(np.uint8), 2)._asdict()
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("no fault", None),
+        ("a reddish cast", "shifted: red by +2.0 levels"),
+        ("a checkerboard", "checkered: "),
+        ("clipped lights", "saturated: 2."),
+    ],
+)
+def test_faults_made_on_purpose(name: str, start: str | None) -> None:
+    found = cautions_of_picture(30.5, [{**FP32, **faults_made("none")}], **faults_made(name))
+    if start is None:
+        assert found is None
+    else:
+        assert found is not None and found.startswith(start) and ";" not in found
 
 
 def test_what_there_is_to_compare_with() -> None:

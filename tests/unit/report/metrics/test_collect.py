@@ -38,6 +38,9 @@ TIMED = {
 }
 
 
+FAULTS = ("shift_r", "shift_g", "shift_b", "checkerboard", "saturated")
+
+
 def decibels(mse: float) -> float:
     return -10 * math.log10(mse / 255**2)
 
@@ -47,13 +50,15 @@ def write_arm(folder: Path, status: str = "ok", arm: ArmOnClip = ARM) -> ArmFile
     folder.mkdir(parents=True, exist_ok=True)
     ok = status == "ok"
     quality = [
-        f"{i},f{i},4,6,{mse},{decibels(mse)},{mse_y},{decibels(mse_y)},{'' if i else 0.5},{i},{250 + i}"
+        f"{i},f{i},4,6,{mse},{decibels(mse)},{mse_y},{decibels(mse_y)},{'' if i else 0.5},{i},{250 + i},"
+        f"{i},-1.5,0.0,{i},0.25"
         for i, (mse, mse_y) in enumerate(zip(MSE, MSE_Y, strict=True))
     ]
     latency = [f"own,{i // 2},0,2,3,{ms - 4},,{ms}," for i, ms in enumerate(END_TO_END)]
     # Medians of the arm's rounds are 45 and 67.5.
     latency += [f"reference,{i},0,2,3,1,,{ms}," for i, ms in enumerate([90.0, 202.5])]
-    header = "frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db,ssim_y,darkest,brightest"
+    header = "frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db,ssim_y,darkest,brightest,"
+    header += ",".join(FAULTS)
     (folder / "quality.csv").write_text("\n".join([header, *(quality if ok else [])]) + "\n")
     header = "arm,round,frame,height,width,compute_ms,enqueue_ms,end_to_end_ms,interval_ms"
     (folder / "latency.csv").write_text("\n".join([header, *(latency if ok else [])]) + "\n")
@@ -105,6 +110,7 @@ def test_aggregates_in_closed_form() -> None:
             "ssim_y": [0.5, None, 0.25],
             "darkest": [7, 3, 5],
             "brightest": [200, 255, 250],
+            **{name: [1.0, 3.0, 5.0] for name in FAULTS},
         }
     )
     latency = pl.DataFrame(
@@ -126,6 +132,7 @@ def test_aggregates_in_closed_form() -> None:
     # Of the frames that are larger than the window.
     assert (found["ssim_y"], found["darkest"], found["brightest"]) == (0.375, 3, 255)
     assert found["exact_frames"] == 0
+    assert {found[name] for name in FAULTS} == {3.0}
     assert found["latency_p50_ms"] == 47.5
     assert found["fps"] == 1000 / 47.5
     assert found["latency_p90_ms"] == pytest.approx(np.percentile(END_TO_END, 90))
@@ -147,6 +154,7 @@ def test_a_frame_without_error_counts_60_db() -> None:
             "ssim_y": [None, None, None],
             "darkest": [0, 0, 0],
             "brightest": [0, 0, 9],
+            **{name: [0.0] * 3 for name in FAULTS},
         },
         schema_overrides={"ssim_y": pl.Float64},
     )
@@ -176,10 +184,10 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     header = out.read_text().splitlines()[0]
     assert header == (
         "target,runtime,model,precision,clip,frames,psnr_db,psnr_y_db,psnr_of_mean_db,psnr_y_of_mean_db,added_mse,added_levels,ssim_y,"
-        "exact_frames,darkest,brightest,luma,"
+        "exact_frames,darkest,brightest,shift_r,shift_g,shift_b,checkerboard,saturated,luma,"
         "border,timed_on,fps,fps_compute,in_flight,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_mean_ms,compute_p50_ms,"
         "enqueue_p50_ms,iterations,first_frame_ms,reference,speedup,speedup_low,speedup_high,rounds,other_processors,"
-        "macs,limit_ms,limit_fraction,quantized_convolutions,int8_convolutions,threads,memory_bytes,"
+        "macs,limit_ms,limit_fraction,quantized_convolutions,float_share,unaligned_share,int8_convolutions,threads,memory_bytes,"
         "device_memory_bytes,energy_mj_per_frame,build_seconds,engine_bytes,engine_sha256,onnx_sha256,seed,runtime_version,manifest,manifest_sha256,cautions,status"
     )
     first, second = read_metrics(out).to_dicts()
@@ -195,6 +203,8 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     assert first["limit_ms"] == pytest.approx(limit, rel=1e-12)
     assert first["limit_fraction"] == pytest.approx(np.median(limit / np.array(END_TO_END)), rel=1e-12)
     assert (first["quantized_convolutions"], first["int8_convolutions"]) == (1, 2)
+    assert (first["float_share"], first["unaligned_share"]) == (5 / 140, 1.0)
+    assert [first[name] for name in FAULTS] == [1.0, -1.5, 0.0, 1.0, 0.25]
     assert first["cautions"] == (
         "noisy: the 90th percentile is 1.6 times the median; noisy: 0.6 processors were busy with other work"
     )
@@ -234,7 +244,7 @@ def test_a_damaged_csv_is_an_error(tmp_path: Path) -> None:
     files = write_arm(tmp_path)
     merge(files)
     text = files.quality.read_text()
-    files.quality.write_text(text + "3,f3,4,6,,,,,,0,255\n")
+    files.quality.write_text(text + "3,f3,4,6,,,,,,0,255,0,0,0,0,0\n")
     with pytest.raises(UserError, match="line 5, column mse: expected a value, found none"):
         collect([files], tmp_path / "metrics.csv")
     files.quality.write_text(text.replace("mse_y", "luma"))

@@ -29,12 +29,18 @@ PAPERS = {
 def write_quality(folder: Path, arm: ArmOnClip = ARM, status: str = "ok", images: int = 2) -> ArmQuality:
     """The files of `measure_quality`: two images with mean squared errors of 4 and 25, of luma 1 and 16."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = ["frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db,ssim_y,darkest,brightest"]
+    lines = [
+        "frame,name,height,width,mse,psnr_db,mse_y,psnr_y_db,ssim_y,darkest,brightest,shift_r,shift_g,shift_b,checkerboard,saturated"
+    ]
     for i, (mse, mse_y) in enumerate(((4.0, 1.0), (25.0, 16.0))):
         values = (f"{x},{10 * math.log10(255**2 / x)}" for x in (mse, mse_y))
         # Only the first image is larger than SSIM's window.
         ssim = "" if i else "0.75"
-        lines += [f"{i},image{i},10,12,{','.join(values)},{ssim},{i},{250 + i}"] if status == "ok" else []
+        lines += (
+            [f"{i},image{i},10,12,{','.join(values)},{ssim},{i},{250 + i},{i},0.0,0.0,0.5,0.25"]
+            if status == "ok"
+            else []
+        )
     (folder / "quality.csv").write_text("\n".join(lines) + "\n")
     record = {
         "status": status,
@@ -60,7 +66,8 @@ def test_a_row_an_arm_and_clip(tmp_path: Path) -> None:
     collect_evaluation(files, {"set5": "bicubic-matlab"}, out, far_db=1.0)
     assert out.read_text().splitlines()[0] == (
         "target,runtime,model,precision,clip,images,psnr_y_db,psnr_db,psnr_of_mean_db,added_mse,added_levels,ssim_y,"
-        "exact_frames,darkest,brightest,luma,border,downsampling,engine_sha256,runtime_version,cautions,status"
+        "exact_frames,darkest,brightest,shift_r,shift_g,shift_b,checkerboard,saturated,luma,border,downsampling,"
+        "engine_sha256,runtime_version,cautions,status"
     )
     ran, not_run = read_evaluation(out).to_dicts()
     # The mean of logarithms is the logarithm of the geometric mean: sqrt(1 * 16) = 4, sqrt(4 * 25) = 10.
@@ -68,6 +75,7 @@ def test_a_row_an_arm_and_clip(tmp_path: Path) -> None:
     assert ran["psnr_db"] == pytest.approx(10 * math.log10(255**2 / 10), abs=1e-12)
     assert ran["psnr_of_mean_db"] == pytest.approx(10 * math.log10(255**2 / 14.5), abs=1e-12)
     assert (ran["ssim_y"], ran["exact_frames"], ran["darkest"], ran["brightest"]) == (0.75, 0, 0, 251)
+    assert (ran["shift_r"], ran["checkerboard"], ran["saturated"]) == (0.5, 0.5, 0.25)
     assert (ran["images"], ran["engine_sha256"], ran["runtime_version"]) == (2, "ab" * 32, "2026.4")
     assert not_run["status"] == "not run: needs a CUDA device"
     assert not_run["psnr_y_db"] is not_run["images"] is None
@@ -109,6 +117,7 @@ def row(runtime: str, precision: str, psnr_y: float, clip: str = "set5", **other
         "exact_frames": 0,
         "darkest": 0,
         "brightest": 255,
+        **dict.fromkeys(("shift_r", "shift_g", "shift_b", "checkerboard", "saturated"), 0.0),
         "luma": "studio-swing",
         "border": 2,
         "downsampling": "bicubic-matlab",

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,19 @@ def test_results_that_can_not_be_written(tmp_path: Path):
     (tmp_path / "results").symlink_to("/proc")
     with pytest.raises(UserError, match="results/a: expected a folder that can be written to, found: "):
         lock_study("a", tmp_path / "results/a")
+
+
+def test_a_recommendation_is_the_last_thing_that_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    path = tmp_path / "recommendation.json"
+    path.write_text('{"summary": ["Recommendation", "local: ship \\u00b1"]}', encoding="utf-8")
+    kept: list[tuple[Any, ...]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(during.atexit, "register", lambda *call: kept.append(call))
+        during.tell_recommendation(path)
+        during.tell_recommendation(tmp_path / "none.json")
+    ((tell, text),) = kept
+    tell(text)
+    assert capfd.readouterr().err == "\nRecommendation\nlocal: ship ±\n"
 
 
 LOGS = {

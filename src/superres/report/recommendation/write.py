@@ -1,0 +1,217 @@
+"""A recommendation as at most 12 lines, as Markdown and as JSON."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from superres.device.base.outputs import Outputs, write_json
+from superres.device.timing.ratios import Ratio
+from superres.report import labels
+from superres.report.metrics.cautions import NOISE_MARK
+from superres.report.metrics.schema import read_metrics
+from superres.report.recommendation.candidates import Candidate
+from superres.report.recommendation.decide import SAME_DB, Decision, Guard, Wish, decide
+from superres.report.tables.cells import align
+
+MOST_LINES = 12
+_FRONT = 3
+
+
+def write_recommendation(study: str, metrics: Path, wish: Wish, *, md: Path, json: Path) -> None:
+    """Write the recommendation of a study, from its `metrics.csv`, as Markdown and as JSON.
+
+    `summary` in the JSON has the lines to print.
+    """
+    wish = wish.or_default()
+    decisions = decide(read_metrics(metrics).to_dicts(), wish)
+    lines = summary(study, decisions, wish, md)
+    with Outputs({"md": str(md), "json": str(json)}) as outputs:
+        outputs["md"].write_text(_markdown(lines, decisions, wish), encoding="utf-8")
+        write_json(outputs["json"], _record(study, lines, decisions, wish))
+
+
+def summary(study: str, decisions: Sequence[Decision], wish: Wish, more: Path) -> list[str]:
+    """Return at most 12 lines: the wish, the arm to ship on each target, what speaks for it, and `more`."""
+    room = MOST_LINES - 2
+    shown = decisions[:room]
+    # The first lines of a target matter most.
+    each = room // len(shown) if shown else room
+    lines = [f"Recommendation for study {study}: {_wished(wish)}"]
+    for decision in shown:
+        first, *others = _target_lines(decision, wish)
+        lines += [first, *(f"  {line}" for line in others[: each - 1])]
+    left = f"{len(decisions) - len(shown)} more targets and all" if len(decisions) > room else "All"
+    return [*lines, f"{left} figures: {more}"]
+
+
+def _wished(wish: Wish) -> str:
+    terms = [
+        f"reaches {wish.fps:g} FPS" if wish.fps is not None else "",
+        f"loses at most {wish.loss_db:g} dB" if wish.loss_db is not None else "",
+        f"has {wish.psnr_db:g} dB" if wish.psnr_db is not None else "",
+    ]
+    kind = "fastest arm" if wish.fps is None else "arm with the best picture"
+    return f"the {kind} that {' and '.join(filter(None, terms))}"
+
+
+def _target_lines(decision: Decision, wish: Wish) -> list[str]:
+    """Return what is said of a target, the most important first."""
+    lines = [_ship(decision)]
+    guards = _ordered(decision)
+    lines += [_guard(guard, decision, wish) for guard in guards[:1]]
+    if decision.noisy:
+        arms = labels.counted(len(decision.noisy), "arm")
+        lines.append(
+            f"{NOISE_MARK} the machine was busy while {arms} ran: FPS is a lower bound there, ratios hold"
+        )
+    if decision.faulty:
+        names = ", ".join(arm.label for arm in decision.faulty[:3])
+        rest = " and others" if len(decision.faulty) > 3 else ""
+        lines.append(f"Not considered, for faults in the picture: {names}{rest}")
+    if len(decision.front) > 1:
+        lines.append(_front(decision.front))
+    for worth_it, words in ((True, "INT8 is worth it"), (False, "INT8 isn't worth it")):
+        names = [labels.model_label(guard.model) for guard in guards[1:] if guard.worth_it == worth_it]
+        lines += [f"{words} for {', '.join(names)}"] if names else []
+    return lines
+
+
+def _ship(decision: Decision) -> str:
+    if decision.ship is not None:
+        return f"{decision.target}: ship {_figures(decision.ship)}"
+    if decision.nearest is not None:
+        return f"{decision.target}: no arm fulfils this; nearest is {_figures(decision.nearest)}"
+    if decision.faulty:
+        return f"{decision.target}: no network's picture is without a fault"
+    return f"{decision.target}: no network has run on all clips"
+
+
+def _figures(arm: Candidate) -> str:
+    return (
+        f"{arm.label}: {arm.fps:.1f}{_mark(arm)} FPS, {arm.psnr_db:.2f} dB, {_lost(arm.loss_db)} against "
+        f"the best FP32 ({arm.worst_clip})"
+    )
+
+
+def _mark(arm: Candidate) -> str:
+    return NOISE_MARK if arm.noisy else ""
+
+
+def _lost(loss_db: float) -> str:
+    if abs(loss_db) < SAME_DB / 2:
+        return "loses nothing"
+    return f"loses {loss_db:.2f} dB" if loss_db > 0 else f"gains {-loss_db:.2f} dB"
+
+
+def _ordered(decision: Decision) -> list[Guard]:
+    """Return the guards, that of the network to ship first."""
+    chosen = decision.ship or decision.nearest
+    return sorted(decision.guards, key=lambda guard: chosen is None or guard.model != chosen.model)
+
+
+def _guard(guard: Guard, decision: Decision, wish: Wish) -> str:
+    several = len(decision.guards) > 1
+    name = f"{labels.model_label(guard.model)}: " if several else ""
+    gains = f"INT8 gains {_ratio(guard.gain)} over {_short(guard.other)} and {_lost(guard.loss_db)}"
+    why = "" if guard.worth_it or not guard.reasons else f" ({'; '.join(guard.reasons)})"
+    return f"{name}{gains}: {_verdict(guard, decision.ship, wish)}{why}"
+
+
+def _verdict(guard: Guard, ship: Candidate | None, wish: Wish) -> str:
+    own = ship if ship is not None and ship.model == guard.model else None
+    if own is not None and own.int8 and not guard.worth_it:
+        return "it loses no more" if wish.fulfilled(guard.other) else "only INT8 fulfils the wish"
+    if not guard.worth_it:
+        return f"keep {labels.precision_label((own or guard.other).precision)}"
+    if not wish.fulfilled(guard.int8):
+        return "worth it, but it misses the wish"
+    return "more speed than the wish needs" if own is not None and not own.int8 else "INT8 is worth it"
+
+
+def _ratio(gain: Ratio) -> str:
+    return f"{gain.value:.2f}x ({gain.low:.2f} to {gain.high:.2f})"
+
+
+def _short(arm: Candidate) -> str:
+    runtime = arm.folder.split("/")[1]
+    return f"{labels.runtime_label(runtime)} {labels.precision_label(arm.precision)}"
+
+
+def _front(front: Sequence[Candidate]) -> str:
+    arms = [f"{arm.label} {arm.fps:.1f}{_mark(arm)} FPS {-arm.loss_db:+.2f} dB" for arm in front[:_FRONT]]
+    rest = f"; {len(front) - _FRONT} more" if len(front) > _FRONT else ""
+    return f"Front: {'; '.join(arms)}{rest}"
+
+
+def _markdown(lines: Sequence[str], decisions: Sequence[Decision], wish: Wish) -> str:
+    title, *said = lines
+    parts = [f"# {title}", "\n".join(f"- {line.strip()}" for line in said[:-1])]
+    for decision in decisions:
+        parts += [f"## {decision.target}", _table(decision)] if decision.front else [f"## {decision.target}"]
+        found = [_guard(guard, decision, wish) for guard in _ordered(decision)]
+        found += [f"{arm.label}: {fault}" for arm in decision.faulty for fault in arm.faults]
+        if decision.not_run:
+            found.append(f"{labels.counted(decision.not_run, 'arm')} did not run: `metrics.csv` says why")
+        parts += ["\n".join(f"- {line}" for line in found)] if found else []
+    parts.append(
+        "Loss is PSNR below the best FP32 of the target, on the clip where it is most. The table has the "
+        "arms that no other beats in both speed and loss."
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(decision: Decision) -> str:
+    rows = [
+        [arm.label, arm.worst_clip, f"{arm.fps:.1f}{_mark(arm)}", f"{arm.psnr_db:.2f}", f"{arm.loss_db:.3f}"]
+        for arm in decision.front
+    ]
+    return align([["Arm", "Worst clip", "FPS", "PSNR [dB]", "Loss [dB]"], *rows], left=2)
+
+
+def _record(study: str, lines: Sequence[str], decisions: Sequence[Decision], wish: Wish) -> dict[str, Any]:
+    return {
+        "study": study,
+        "wish": {"fps": wish.fps, "loss_db": wish.loss_db, "psnr_db": wish.psnr_db},
+        "targets": [_target_record(decision, wish) for decision in decisions],
+        "summary": list(lines),
+    }
+
+
+def _target_record(decision: Decision, wish: Wish) -> dict[str, Any]:
+    return {
+        "target": decision.target,
+        "ship": _arm_record(decision.ship),
+        "nearest": _arm_record(decision.nearest),
+        "front": [_arm_record(arm) for arm in decision.front],
+        "int8": [
+            {
+                "model": guard.model,
+                "arm": guard.int8.folder,
+                "over": guard.other.folder,
+                "gain": guard.gain.value,
+                "gain_low": guard.gain.low,
+                "gain_high": guard.gain.high,
+                "loss_db": guard.loss_db,
+                "worth_it": guard.worth_it,
+                "reasons": list(guard.reasons),
+                "verdict": _verdict(guard, decision.ship, wish),
+            }
+            for guard in decision.guards
+        ],
+        "faulty": {arm.folder: list(arm.faults) for arm in decision.faulty},
+        "noisy": [arm.folder for arm in decision.noisy],
+        "not_run": decision.not_run,
+    }
+
+
+def _arm_record(arm: Candidate | None) -> dict[str, Any] | None:
+    if arm is None:
+        return None
+    return {
+        "arm": arm.folder,
+        "fps": arm.fps,
+        "psnr_db": arm.psnr_db,
+        "loss_db": arm.loss_db,
+        "losses_db": dict(arm.losses),
+        "noisy": arm.noisy,
+    }
