@@ -143,6 +143,13 @@ def observed_tensors(convolutions: Sequence[Convolution]) -> list[str]:
 
 def known_shapes(model: onnx.ModelProto, side: int) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all tensors for an RGB frame of side x side, as far as they can be inferred."""
+    found = {name: shape for name, (shape, _) in known_tensors(model, side).items()}
+    found |= {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    return {name: shape for name, shape in found.items() if shape and all(shape)}
+
+
+def known_tensors(model: onnx.ModelProto, side: int) -> dict[str, tuple[tuple[int, ...], int]]:
+    """Return shape and element type of all tensors but weights for such a frame; 0 is an unknown size."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     del fixed.graph.value_info[:]
@@ -152,9 +159,10 @@ def known_shapes(model: onnx.ModelProto, side: int) -> dict[str, tuple[int, ...]
         for size in (1, 3, side, side):
             value.type.tensor_type.shape.dim.add().dim_value = size
     inferred = shape_inference.infer_shapes(fixed, data_prop=True)
-    found = {
-        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+    return {
+        value.name: (
+            tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim),
+            value.type.tensor_type.elem_type,
+        )
         for value in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
     }
-    found |= {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-    return {name: shape for name, shape in found.items() if shape and all(shape)}
