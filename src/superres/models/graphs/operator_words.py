@@ -13,15 +13,16 @@ QUANTIZATION, END = "quantisation", "input and output"
 GROUPS = (CONVOLUTION, ACTIVATION, COLOUR, ARITHMETIC, RESIZING, MOVING, QUANTIZATION, END)
 """The groups of operators, in the order of a legend."""
 
-_SIGNS = {"Mul": "×", "Add": "+", "Sub": "−", "Div": "÷", "Pow": "^"}  # noqa: RUF001
+_SIGNS = {"Mul": "×", "Add": "+", "Sub": "−", "Div": "÷", "Pow": "^"}
 _OPERATORS = {
-    CONVOLUTION: "Conv ConvTranspose ConvInteger QLinearConv DeformConv MatMul Gemm MatMulInteger QLinearMatMul",
-    ACTIVATION: "Relu PRelu LeakyRelu Clip Sigmoid HardSigmoid HardSwish Tanh Gelu Elu Selu Celu Softmax Softplus "
-    "Softsign Mish Swish ThresholdedRelu Erf",
+    CONVOLUTION: """Conv ConvTranspose ConvInteger QLinearConv DeformConv MatMul Gemm MatMulInteger
+        QLinearMatMul""",
+    ACTIVATION: """Relu PRelu LeakyRelu Clip Sigmoid HardSigmoid HardSwish Tanh Gelu Elu Selu Celu Softmax
+        Softplus Softsign Mish Swish ThresholdedRelu Erf""",
     RESIZING: "Resize Upsample GridSample",
-    MOVING: "Concat Split DepthToSpace SpaceToDepth Reshape Transpose Pad Slice Squeeze Unsqueeze Flatten Gather "
-    "GatherElements GatherND Identity Cast CastLike Expand Tile Shape Size ConstantOfShape Scatter ScatterND "
-    "ScatterElements Crop CenterCropPad",
+    MOVING: """Concat Split DepthToSpace SpaceToDepth Reshape Transpose Pad Slice Squeeze Unsqueeze Flatten
+        Gather GatherElements GatherND Identity Cast CastLike Expand Tile Shape Size ConstantOfShape Scatter
+        ScatterND ScatterElements CenterCropPad""",
     QUANTIZATION: "QuantizeLinear DequantizeLinear DynamicQuantizeLinear",
 }
 _GROUP_OF = {kind: group for group, kinds in _OPERATORS.items() for kind in kinds.split()}
@@ -138,7 +139,7 @@ def _arithmetic(node: onnx.NodeProto, constants: Constants) -> tuple[str, tuple[
 
 
 def _number(value: float | None = None) -> str:
-    return "" if value is None else f"{value:.4g}".replace("-", "−")  # noqa: RUF001
+    return "" if value is None else f"{value:.4g}".replace("-", "−")
 
 
 def _listed(values: list[Any]) -> str:

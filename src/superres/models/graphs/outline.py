@@ -166,7 +166,7 @@ def _beside_convolutions(nodes: Sequence[onnx.NodeProto]) -> set[int]:
 
 
 def _sizes(shape: Sequence[int]) -> list[str]:
-    """Return the sizes of a shape in words, those of a frame as parts of its H and W, without a batch of 1."""
+    """Return the sizes of a shape in words, those of a frame by its H and W, without a batch of 1."""
     if len(shape) != 4:
         return [_size(size, "HW", exact=True) for size in shape]
     channels_last = shape[3] < _SIDE * _LEAST_PART <= shape[1]

@@ -1,63 +1,39 @@
 """Networks as their ONNX graphs, operator by operator. Sizes and places are in inches."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.font_manager import FontProperties
-from matplotlib.patches import FancyBboxPatch, PathPatch
-from matplotlib.path import Path as Curve
-from matplotlib.textpath import TextPath
 
-from superres.models.graphs.operator_words import (
-    ACTIVATION,
-    ARITHMETIC,
-    COLOUR,
-    CONVOLUTION,
-    END,
-    GROUPS,
-    MOVING,
-    QUANTIZATION,
-    RESIZING,
-)
-from superres.models.graphs.outline import Arrow, Box, Outline, outline_graph
+from superres.models.graphs.operator_words import END, GROUPS
+from superres.models.graphs.outline import Outline, outline_graph
 from superres.models.graphs.repeats import fold_repeats
+from superres.report import labels
 from superres.report.plots import figures
-from superres.report.plots.layered import Bend, Layout, Node, arrange
+from superres.report.plots.graph_panel import COLOURS, MARK, SMALL, TITLE, Panel, text_width
 
-COLOURS = {
-    CONVOLUTION: "#9ec9f0",
-    ACTIVATION: "#f7b89c",
-    COLOUR: "#f6e08a",
-    ARITHMETIC: "#cfe8b4",
-    RESIZING: "#d9bfe6",
-    MOVING: "#d9d9d9",
-    QUANTIZATION: "#f2a9c4",
-    END: "white",
-}
 # Beyond `_FOLDED` boxes repeated blocks are folded; beyond `_MOST` nobody reads a picture.
 _FOLDED, _MOST = 48, 150
-_TITLE, _SMALL = 8.0, 6.5
-_LINE, _PAD = 0.125, 0.07
-_GAP, _BETWEEN, _PANELS = 0.18, 0.42, 0.5
-_WORDS, _HEAD = 0.16, 0.08
-_MARK = "#b3005e"
+_BETWEEN = 0.5
 
 
-def plot_graphs(graphs: list[Path], titles: list[str], svg: Path, png: Path) -> None:
-    """Draw ONNX graphs side by side, each under its title.
+def plot_graphs(graphs: Sequence[Path], svg: Path, png: Path, *, drawn: Sequence[tuple[str, str]]) -> None:
+    """Draw ONNX graphs side by side, each under its model and precision of `drawn`.
 
     Repeated blocks of a large graph are drawn once, with their number; one that is too large all the same is
     named as such. Raises UserError for a file that is no ONNX graph.
     """
-    panels = [_panel(outline_graph(path), title) for path, title in zip(graphs, titles, strict=True)]
-    groups = [g for g in GROUPS if g != END and any(g in panel.groups for panel in panels)]
-    marked = any(arrow.marks for panel in panels for arrow in panel.outline.arrows)
-    width = max(sum(panel.width for panel in panels) + _PANELS * len(panels), 3.2)
+    found = dict(zip(drawn, graphs, strict=True))
+    order = labels.order_models(model for model, _ in found)
+    panels = [
+        _panel(outline_graph(path), f"{labels.model_label(model)}, {labels.precision_label(precision)}")
+        for (model, precision), path in sorted(found.items(), key=lambda item: order.index(item[0][0]))
+    ]
+    groups = [group for group in GROUPS if any(group in panel.groups for panel in panels)]
+    marked = any(panel.marked for panel in panels)
+    width = max(sum(panel.width for panel in panels) + _BETWEEN * len(panels), 3.2)
     legend = 0.3 * (1 + (len(groups) + marked - 1) // max(1, int(width / 1.35)))
     height = max(panel.height for panel in panels) + 0.5 + legend
     with figures.style():
@@ -67,11 +43,11 @@ def plot_graphs(graphs: list[Path], titles: list[str], svg: Path, png: Path) -> 
         axes.set_axis_off()
         axes.set_xlim(0, width)
         axes.set_ylim(-height, 0)
-        left = (width - sum(panel.width for panel in panels) - _PANELS * (len(panels) - 1)) / 2
+        left = (width - sum(panel.width for panel in panels) - _BETWEEN * (len(panels) - 1)) / 2
         for panel in panels:
             axes.text(left + panel.width / 2, -0.22, panel.title, ha="center", va="center", weight="bold")
             panel.draw(axes, left, -0.45)
-            left += panel.width + _PANELS
+            left += panel.width + _BETWEEN
         _draw_legend(axes, groups, marked=marked, width=width, top=-height + legend)
         figures.save(figure, svg, png)
 
@@ -80,23 +56,23 @@ def _draw_legend(axes: Axes, groups: Sequence[str], *, marked: bool, width: floa
     """Draw a line of coloured boxes with the names of their groups, in as many rows as it takes."""
     entries = [(group, COLOURS[group]) for group in groups]
     if marked:
-        entries.append(("Q/DQ pair: type, scale", _MARK))
+        entries.append(("Q/DQ pair: type, scale", MARK))
     a_row = max(1, int(width / 1.35))
     for row in range(0, len(entries), a_row):
         shown = entries[row : row + a_row]
-        x = (width - sum(_text_width(name, _SMALL) + 0.38 for name, _ in shown)) / 2
+        x = (width - sum(text_width(name, SMALL) + 0.38 for name, _ in shown)) / 2
         y = top - 0.1 - 0.22 * (row // a_row)
         for name, colour in shown:
-            axes.plot(x + 0.08, y, "D" if colour == _MARK else "s", color=colour, markersize=6, mew=0)
-            axes.text(x + 0.18, y, name, va="center_baseline", fontsize=_SMALL)
-            x += _text_width(name, _SMALL) + 0.38
+            axes.plot(x + 0.08, y, "D" if colour == MARK else "s", color=colour, markersize=6, mew=0)
+            axes.text(x + 0.18, y, name, va="center_baseline", fontsize=SMALL)
+            x += text_width(name, SMALL) + 0.38
 
 
-def _panel(outline: Outline, title: str) -> "_Panel | _TooLarge":
+def _panel(outline: Outline, title: str) -> "Panel | _TooLarge":
     folded = fold_repeats(outline, _FOLDED)
     if len(folded.boxes) > _MOST:
         return _TooLarge(title, outline, len(folded.boxes))
-    return _Panel(title, folded)
+    return Panel(title, folded)
 
 
 @dataclass
@@ -108,223 +84,17 @@ class _TooLarge:
     folded: int
 
     groups = frozenset[str]()
+    marked = False
     width = 3.0
     height = 2.2
 
     def draw(self, axes: Axes, left: float, top: float) -> None:
         """Write what it has."""
-        count: dict[str, int] = defaultdict(int)
-        for box in self.outline.boxes:
-            if box.group != END:
-                count[box.title] += 1
+        count = Counter(box.title for box in self.outline.boxes if box.group != END)
         most = sorted(count.items(), key=lambda item: (-item[1], item[0]))[:8]
         lines = [
-            f"Too large to draw: {sum(count.values())} operators,",
+            f"Too large to draw: {count.total()} operators,",
             f"{self.folded} with repeated blocks folded (limit {_MOST}).",
-            *(f"{number} × {name}" for name, number in most),  # noqa: RUF001
+            *(f"{number} × {name}" for name, number in most),
         ]
-        axes.text(left, top - 0.1, "\n".join(lines), va="top", fontsize=_TITLE)
-
-
-class _Panel:
-    """A graph with the places of its boxes."""
-
-    def __init__(self, title: str, outline: Outline):
-        self.title, self.outline = title, outline
-        self.groups = frozenset(box.group for box in outline.boxes)
-        self.leaving: dict[int, list[str]] = defaultdict(list)
-        for arrow in outline.arrows:
-            if arrow.tensor not in self.leaving[arrow.source]:
-                self.leaving[arrow.source].append(arrow.tensor)
-        self.text_of = {arrow.tensor: arrow.text for arrow in outline.arrows}
-        edges = [(arrow.source, arrow.target, arrow.tensor) for arrow in outline.arrows]
-        self.layout: Layout = arrange(edges, self._room, _GAP)
-        self.tops = self._row_tops()
-        self.left = min(self.layout.x[node] - self._room(node) / 2 for node in self.layout.x)
-        right = max(self.layout.x[node] + self._room(node) / 2 for node in self.layout.x)
-        self.width = max(right - self.left, _text_width(title, 9) + 0.2)
-        self.left -= (self.width - right + self.left) / 2
-        self.height = -self.tops[-1]
-
-    def _row_tops(self) -> list[float]:
-        """Return the top of each row, below the one before, and the end of the last."""
-        rows = max(self.layout.row.values()) + 1
-        heights, marks = [0.0] * rows, [0] * rows
-        for node, row in self.layout.row.items():
-            if not isinstance(node, Bend):
-                heights[row] = max(heights[row], _height(self.outline.boxes[node]))
-        for arrow in self.outline.arrows:
-            row = self.layout.row[arrow.target]
-            marks[row] = max(marks[row], len(arrow.marks))
-        tops = [0.0]
-        for row in range(rows):
-            below = _BETWEEN + 0.15 * marks[row + 1] if row + 1 < rows else 0
-            tops.append(tops[-1] - heights[row] - below)
-        return tops
-
-    def _room(self, node: Node) -> float:
-        """Return the width that a box needs with the words below it, or a line."""
-        if isinstance(node, Bend):
-            return 0.06
-        texts = [_text_width(self.text_of[tensor], _SMALL) + 0.1 for tensor in self.leaving[node]]
-        # A single line leaves in the middle, with its words on the right.
-        below = 2 * texts[0] if len(texts) == 1 else len(texts) * max(texts, default=0)
-        return max(_width(self.outline.boxes[node]), below)
-
-    def _box_width(self, node: int) -> float:
-        several = len(self.leaving[node]) > 1
-        return self._room(node) if several else _width(self.outline.boxes[node])
-
-    def draw(self, axes: Axes, left: float, top: float) -> None:
-        """Draw it with its top left corner there."""
-        self.origin = (left - self.left, top)
-        for members, times in self.outline.repeats.items():
-            self._draw_frame(axes, members, times)
-        self._draw_arrows(axes)
-        for number, box in enumerate(self.outline.boxes):
-            self._draw_box(axes, number, box)
-
-    def _place(self, node: Node) -> tuple[float, float, float]:
-        """Return x, top and bottom of a box or bend in the picture."""
-        row = self.layout.row[node]
-        top = self.origin[1] + self.tops[row]
-        if isinstance(node, Bend):
-            return self.origin[0] + self.layout.x[node], top, top - 0.2
-        return self.origin[0] + self.layout.x[node], top, top - _height(self.outline.boxes[node])
-
-    def _draw_box(self, axes: Axes, number: int, box: Box) -> None:
-        x, top, bottom = self._place(number)
-        width = self._box_width(number)
-        style = "round,pad=0,rounding_size=0.1" if box.group == END else "round,pad=0,rounding_size=0.03"
-        axes.add_patch(
-            FancyBboxPatch(
-                (x - width / 2, bottom),
-                width,
-                top - bottom,
-                boxstyle=style,
-                facecolor=COLOURS[box.group],
-                edgecolor="0.25",
-                linewidth=0.7,
-                zorder=3,
-            )
-        )
-        for at, line in enumerate((box.title, *box.details)):
-            y = top - _PAD - _LINE * (at + 0.5)
-            size = _SMALL if at else _TITLE
-            axes.text(x, y, line, ha="center", va="center_baseline", fontsize=size, zorder=4)
-
-    def _draw_frame(self, axes: Axes, members: frozenset[int], times: int) -> None:
-        """Draw a frame around a repeated block, wider around one with another inside."""
-        inside = sum(others < members for others in self.outline.repeats)
-        margin, head = 0.06 + 0.06 * inside, 0.15 * (1 + inside)
-        places = [(*self._place(node), self._room(node) / 2) for node in sorted(members)]
-        x0 = min(x - half for x, _, _, half in places) - margin
-        x1 = max(x + half for x, _, _, half in places) + margin
-        y0, y1 = min(place[2] for place in places) - 0.03, max(place[1] for place in places) + head
-        axes.add_patch(
-            FancyBboxPatch(
-                (x0, y0),
-                x1 - x0,
-                y1 - y0,
-                boxstyle="round,pad=0,rounding_size=0.05",
-                facecolor="0.955",
-                edgecolor="0.5",
-                linewidth=0.8,
-                linestyle=(0, (4, 2)),
-                zorder=1 - 0.01 * inside,
-            )
-        )
-        words = {"facecolor": "0.955", "edgecolor": "none", "boxstyle": "square,pad=0.1"}
-        axes.text(x0 + 0.05, y1 - 0.08, f"{times} times", va="center", fontsize=_SMALL, zorder=2.5, bbox=words)
-
-    def _draw_arrows(self, axes: Axes) -> None:
-        arriving: dict[int, list[Arrow]] = defaultdict(list)
-        for arrow in self.outline.arrows:
-            arriving[arrow.target].append(arrow)
-        drawn: set[tuple[Node, Node, str]] = set()
-        leaving = {tensor: self._leave(tensor, source) for source, ts in self.leaving.items() for tensor in ts}
-        for target, arrows in arriving.items():
-            arrows.sort(key=lambda arrow: self.layout.x[self._way(arrow)[-2]])
-            for at, arrow in enumerate(arrows):
-                shift = self._box_width(target) * ((at + 1) / (len(arrows) + 1) - 0.5)
-                way = self._way(arrow)
-                for start, end in pairwise(way):
-                    if (start, end, arrow.tensor) not in drawn:
-                        self._draw_line(axes, start, end, leaving[arrow.tensor], shift, len(arrow.marks))
-                        drawn.add((start, end, arrow.tensor))
-                x, top, _ = self._place(target)
-                self._draw_head(axes, x + shift, top, arrow.marks)
-        for tensor, (x, bottom) in leaving.items():
-            self._draw_words(axes, x, bottom - 0.09, self.text_of[tensor])
-
-    def _way(self, arrow: Arrow) -> Sequence[Node]:
-        return self.layout.ways[arrow.source, arrow.target, arrow.tensor]
-
-    def _leave(self, tensor: str, source: int) -> tuple[float, float]:
-        """Return where a tensor leaves its box: tensors side by side, in the order of where they go."""
-        goes = {
-            name: min(
-                self.layout.x[self._way(arrow)[1]] for arrow in self.outline.arrows if arrow.tensor == name
-            )
-            for name in self.leaving[source]
-        }
-        order = sorted(goes, key=lambda name: goes[name])
-        x, _, bottom = self._place(source)
-        if len(order) == 1:
-            return x, bottom
-        width = self._box_width(source)
-        return x - width / 2 + width * (order.index(tensor) + 0.15) / len(order), bottom
-
-    def _draw_line(
-        self, axes: Axes, start: Node, end: Node, leaves: tuple[float, float], shift: float, marks: int
-    ) -> None:
-        """Draw a curve from one row to the next, and past the row if it goes on."""
-        x0, _, y0 = self._place(start)
-        if not isinstance(start, Bend):
-            x0, y0 = leaves
-        else:
-            y0 = self.origin[1] + self.tops[self.layout.row[start] + 1] + _BETWEEN
-        x1, y1, _ = self._place(end)
-        going_on = isinstance(end, Bend)
-        x1 += 0 if going_on else shift
-        # Straight beside the words at its start and the marks at its end.
-        upper, lower = y0 - (0 if isinstance(start, Bend) else _WORDS), y1 + _HEAD
-        lower += 0 if going_on else 0.15 * marks
-        middle = (upper + lower) / 2
-        last = y1 if not going_on else self.origin[1] + self.tops[self.layout.row[end] + 1] + _BETWEEN
-        points = [(x0, y0), (x0, upper), (x0, middle), (x1, middle), (x1, lower), (x1, last)]
-        codes = [Curve.MOVETO, Curve.LINETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4, Curve.LINETO]
-        axes.add_patch(
-            PathPatch(Curve(points, codes), facecolor="none", edgecolor="0.45", linewidth=0.8, zorder=2)
-        )
-
-    @staticmethod
-    def _draw_head(axes: Axes, x: float, top: float, marks: Sequence[str]) -> None:
-        axes.plot(x, top + 0.035, "v", color="0.3", markersize=4, mew=0, zorder=2.6)
-        for at, mark in enumerate(reversed(marks)):
-            y = top + 0.13 + 0.15 * at
-            axes.plot(x, y, "D", color=_MARK, markersize=4.5, mew=0, zorder=2.7)
-            axes.text(x + 0.07, y, mark, va="center_baseline", fontsize=_SMALL, color=_MARK, zorder=2.7)
-
-    @staticmethod
-    def _draw_words(axes: Axes, x: float, y: float, text: str) -> None:
-        box = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}
-        axes.text(
-            x + 0.05, y, text, va="center", fontsize=_SMALL, color="0.35", zorder=2.4, bbox=box
-        )
-
-
-def _height(box: Box) -> float:
-    return _LINE * (1 + len(box.details)) + 2 * _PAD
-
-
-def _width(box: Box) -> float:
-    lines = [_text_width(box.title, _TITLE), *(_text_width(line, _SMALL) for line in box.details)]
-    return max(*lines, 0.45) + 0.16
-
-
-@cache
-def _text_width(text: str, size: float) -> float:
-    """Return the width of a line of text in inches."""
-    font = FontProperties(family="DejaVu Sans")
-    return float(TextPath((0, 0), text or " ", size=size, prop=font).get_extents().width) / 72
+        axes.text(left, top - 0.1, "\n".join(lines), va="top", fontsize=TITLE)

@@ -91,7 +91,7 @@ def _ordered(row: Mapping[Node, int], above: Mapping[Node, list], below: Mapping
         lines, neighbours = (rows, above) if sweep % 2 == 0 else (rows[::-1], below)
         for read, line in pairwise(lines):
             index = {node: at / max(1, len(read) - 1) for at, node in enumerate(read)}
-            line.sort(key=lambda node: _mean([index[n] for n in neighbours[node]], 0.5))  # noqa: B023
+            line.sort(key=lambda node: _mean([index[n] for n in neighbours[node]], 0.5))
         if (found := _crossings(rows, below)) < fewest:
             best, fewest = [list(line) for line in rows], found
     return best
