@@ -56,6 +56,9 @@ class Panel:
             if arrow.tensor not in self.leaving[arrow.source]:
                 self.leaving[arrow.source].append(arrow.tensor)
         self.text_of = {arrow.tensor: arrow.text for arrow in outline.arrows}
+        self.marks: dict[int, list[str]] = defaultdict(list)
+        for arrow in outline.arrows:
+            self.marks[arrow.target] += arrow.marks
         edges = [(arrow.source, arrow.target, arrow.tensor) for arrow in outline.arrows]
         self.layout: Layout = arrange(edges, self._room, _GAP)
         self.tops = self._row_tops()
@@ -91,7 +94,8 @@ class Panel:
         texts = [text_width(self.text_of[tensor], SMALL) + 0.1 for tensor in self.leaving[node]]
         # A single line leaves in the middle, with its words on the right.
         below = 2 * texts[0] if len(texts) == 1 else len(texts) * max(texts, default=0)
-        return max(_width(self.outline.boxes[node]), below)
+        above = [text_width(mark, SMALL) + 0.12 for mark in self.marks[node]]
+        return max(_width(self.outline.boxes[node]), below, 2 * max(above, default=0))
 
     def _box_width(self, node: int) -> float:
         several = len(self.leaving[node]) > 1

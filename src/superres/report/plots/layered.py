@@ -130,9 +130,10 @@ def _places(
         for line, places in zip(rows, offsets, strict=True)
         for node, at in zip(line, places - places[-1] / 2, strict=True)
     }
-    for sweep in range(10 * _SWEEPS):
-        # At first from one side alone, so that all of a long line moves; both at the end.
-        sides = (above, below) if sweep >= 2 * _SWEEPS else ((above,) if sweep % 2 == 0 else (below,))
+    for sweep in range(4 * _SWEEPS + 1):
+        # From one side alone, so that all of a long line moves; then from both; at last straight down.
+        one = sweep < 2 * _SWEEPS or sweep == 4 * _SWEEPS
+        sides = ((above,) if sweep % 2 == 0 else (below,)) if one else (above, below)
         for at in range(len(rows)) if sweep % 2 == 0 else reversed(range(len(rows))):
             line = rows[at]
             pulls = [[(other, pull(node, other)) for side in sides for other in side[node]] for node in line]
