@@ -1,19 +1,28 @@
-"""Draw the pictures of docs/architecture.md: the data flow, and the rules that the default study runs.
+"""Draw the pictures of docs/architecture.md and docs/networks.md.
 
-The rules come from `snakemake --rulegraph`. The layout is computed here, without Graphviz.
+They are the data flow, the rules that the default study runs (`snakemake --rulegraph`), and the networks of
+the paper operator by operator.
 """
 
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+# First: it takes the user's backend and settings away before matplotlib reads them.
 from superres.report.plots import figures
+
+# isort: split
+from superres.models.export import export_onnx
+from superres.models.settings import weights_name
+from superres.report.plots.graphs import plot_graphs
 from superres.report.plots.layered import arrange
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs/pictures"
+WEIGHTS = ROOT / "src/superres/models/weights"
 Edge = tuple[str, str]
 
 DATA_FLOW = """
@@ -95,8 +104,19 @@ def _reaches(source: str, target: str, edges: set[Edge]) -> bool:
     return target in found
 
 
+def draw_networks(svg: Path) -> None:
+    """Draw the paper's networks and the folded form, from the weights of the package."""
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = [(model, "fp32") for model in ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded")]
+        graphs = [Path(folder, f"{model}.onnx") for model, _ in drawn]
+        for (model, _), graph in zip(drawn, graphs, strict=True):
+            export_onnx(model, WEIGHTS / f"{weights_name(model)}.safetensors", graph)
+        plot_graphs(graphs, svg, Path(folder, "networks.png"), drawn=drawn)
+
+
 def main() -> None:
-    """Write both pictures."""
+    """Write all pictures."""
+    draw_networks(PICTURES / "networks.svg")
     draw(data_flow(), PICTURES / "data-flow.svg")
     draw(rules(), PICTURES / "rules.svg")
 
