@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -25,16 +26,16 @@ class Written:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def constant(self, value: np.ndarray) -> str:
-        self.constants.append(numpy_helper.from_array(value, f"c{len(self.constants)}"))
+    def constant(self, value: np.ndarray | np.generic) -> str:
+        self.constants.append(numpy_helper.from_array(np.asarray(value), f"c{len(self.constants)}"))
         return self.constants[-1].name
 
-    def add(self, kind: str, *inputs: str, outputs: int = 1, **attributes: object) -> str:
-        names = [f"t{len(self.nodes)}{'abc'[at] if at else ''}" for at in range(outputs)]
-        self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
-        return names[0]
+    def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        name = f"t{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
 
-    def conv(self, source: str, into: int, out: int, size: int = 3, **attributes: object) -> str:
+    def conv(self, source: str, into: int, out: int, size: int = 3, **attributes: Any) -> str:
         weights = self.constant(np.zeros((out, into, size, size), np.float32))
         return self.add("Conv", source, weights, pads=[size // 2] * 4, **attributes)
 
@@ -118,7 +119,9 @@ def test_parts_of_a_frame_and_borders(tmp_path: Path):
     assert said(outline, "Conv")[0] == ("48 → 48", "stride 2")
 
 
-def quantized(graph: Written, name: str, scale: np.ndarray, zero: np.ndarray, axis: int = 1) -> str:
+def quantized(
+    graph: Written, name: str, scale: np.ndarray | np.generic, zero: np.ndarray | np.generic, axis: int = 1
+) -> str:
     grid = graph.constant(scale), graph.constant(zero)
     attributes = {"axis": axis} if scale.ndim else {}
     whole = graph.add("QuantizeLinear", name, *grid, **attributes)

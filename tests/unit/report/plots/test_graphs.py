@@ -22,8 +22,8 @@ def write_graph(path: Path, blocks: int, kinds: int = 1) -> Path:
     nodes: list[onnx.NodeProto] = []
     constants = [
         numpy_helper.from_array(np.zeros((3, 3, 3, 3), np.float32), "weights"),
-        numpy_helper.from_array(np.float32(0.0123), "scale"),
-        numpy_helper.from_array(np.int8(0), "zero"),
+        numpy_helper.from_array(np.asarray(0.0123, np.float32), "scale"),
+        numpy_helper.from_array(np.asarray(0, np.int8), "zero"),
     ]
 
     def add(kind: str, *inputs: str, **attributes: Any) -> str:
@@ -67,7 +67,7 @@ def words(figure: Figure) -> list[str]:
 def boxes(figure: Figure) -> list[tuple[float, ...]]:
     groups = {to_hex(colour) for colour in COLOURS.values()}
     return [
-        patch.get_window_extent().extents.tolist()
+        tuple(map(float, patch.get_window_extent().extents))
         for patch in figure.axes[0].patches
         if isinstance(patch, FancyBboxPatch) and to_hex(patch.get_facecolor()) in groups
     ]
