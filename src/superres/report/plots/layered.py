@@ -5,7 +5,7 @@ places. Equal graphs give equal layouts.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import pairwise
@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-Node = Hashable
+Node = Any
+"""A node, of any type that can be compared and hashed."""
 Edge = tuple[Any, Any, Any]
 """Source, target, and the output of the source that it carries. Edges of one output share their bends."""
 
