@@ -86,7 +86,6 @@ def dry_run(project: Project, study: str) -> dict[str, int]:
     return {name: n for name, n in read_jobs(done.stdout).items() if name not in ("all", "total")}
 
 
-LATENCY = "latency:\n"
 KEYS = {
     "a comment and a description": (
         "description: Every step",
@@ -115,8 +114,8 @@ KEYS = {
         of_figures(ALL, measure_latency=ALL),
     ),
     "the column of the table": (
-        LATENCY,
-        "table: {calibrated: dummy}\n" + LATENCY,
+        "calibrated: minmax",
+        "calibrated: dummy",
         {"write_table": 1, "draw_plot": 3 + GRAPHS_DRAWN},
     ),
 }
