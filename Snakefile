@@ -32,6 +32,7 @@ localrules:
     recommend,
     profile,
     upscale,
+    graphs,
 
 
 onstart:
@@ -83,6 +84,16 @@ rule profile:
     input:
         csv=f"{RESULTS}/profile.csv",
         plot=expand(f"{RESULTS}/plots/operations.{{kind}}", kind=["svg", "png"]),
+
+
+# Every network, operator by operator.
+rule graphs:
+    input:
+        plots=expand(
+            f"{RESULTS}/plots/{{plot}}.{{kind}}",
+            plot=PATHS.graph_plots,
+            kind=["svg", "png"],
+        ),
 
 
 # A video, twice as wide and high: --config upscale='{input: clip.mp4}'.

@@ -1,20 +1,28 @@
-"""Draw the pictures of docs/architecture.md: the data flow, and the rules that the default study runs.
+"""Draw the pictures of docs/architecture.md and docs/networks.md.
 
-The rules come from `snakemake --rulegraph`. The layout is computed here, without Graphviz.
+They are the data flow, the rules that the default study runs (`snakemake --rulegraph`), and the networks of
+the paper operator by operator.
 """
 
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
-from graphlib import TopologicalSorter
-from itertools import pairwise
 from pathlib import Path
 
+# First: it takes the user's backend and settings away before matplotlib reads them.
 from superres.report.plots import figures
+
+# isort: split
+from superres.models.export import export_onnx
+from superres.models.settings import weights_name
+from superres.report.plots.graphs import plot_graphs
+from superres.report.plots.layered import arrange
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs/pictures"
+WEIGHTS = ROOT / "src/superres/models/weights"
 Edge = tuple[str, str]
 
 DATA_FLOW = """
@@ -61,69 +69,24 @@ def without_shortcuts(edges: set[Edge]) -> set[Edge]:
     }
 
 
-def levels(edges: set[Edge]) -> dict[str, int]:
-    """Return the length of each node's longest path to the end, its row from below."""
-    after = {node: {target for source, target in edges if source == node} for edge in edges for node in edge}
-    level: dict[str, int] = {}
-    for node in TopologicalSorter(after).static_order():
-        level[node] = 1 + max((level[target] for target in after[node]), default=-1)
-    return level
-
-
-def chains(edges: set[Edge], level: dict[str, int]) -> list[list[str]]:
-    """Return each edge as a chain of nodes on neighbouring levels, with bends named `|...` in between."""
-    return [
-        [
-            source,
-            *(f"|{source}|{target}|{step}" for step in range(level[source] - 1, level[target], -1)),
-            target,
-        ]
-        for source, target in sorted(edges)
-    ]
-
-
-def rows_of(paths: list[list[str]], level: dict[str, int]) -> list[list[str]]:
-    """Return rows of nodes and bends from top to bottom, ordered for few crossings."""
-    bends = {bend: int(bend.rpartition("|")[2]) for path in paths for bend in path[1:-1]}
-    all_levels = {**level, **bends}
-    rows = [
-        sorted(node for node in all_levels if all_levels[node] == at)
-        for at in range(max(all_levels.values()) + 1)
-    ]
-    links = [link for path in paths for link in pairwise(path)]
-    above = {node: [source for source, target in links if target == node] for node in all_levels}
-    below = {node: [target for source, target in links if source == node] for node in all_levels}
-    for _ in range(8):
-        for lower, row in pairwise(rows):
-            row.sort(key=lambda node: _middle(below[node], lower))
-        for upper, row in pairwise(rows[::-1]):
-            row.sort(key=lambda node: _middle(above[node], upper))
-    return rows[::-1]
-
-
 def draw(edges: set[Edge], svg: Path) -> None:
     """Draw a graph from top to bottom as SVG; equal edges give equal bytes."""
     edges = without_shortcuts(edges)
-    level = levels(edges)
-    paths = chains(edges, level)
-    rows = rows_of(paths, level)
-    places = {
-        node: (2.0 * (index - (len(row) - 1) / 2), -0.8 * line)
-        for line, row in enumerate(rows)
-        for index, node in enumerate(row)
-    }
+    names = {name for edge in edges for name in edge}
+    layout = arrange([(*edge, "") for edge in sorted(edges)], lambda node: 1.8 * (node in names), 0.2)
+    places = {node: (x, -0.8 * layout.row[node]) for node, x in layout.x.items()}
+    xs, ys = zip(*places.values(), strict=True)
     with figures.style():
-        figure = figures.new_figure(1.7 * max(map(len, rows)), 0.62 * len(rows))
+        figure = figures.new_figure(0.85 * (max(xs) - min(xs) + 2), 0.62 * (1 - min(ys) / 0.8))
         axes = figure.subplots()
         axes.set_axis_off()
-        for path in paths:
-            (xs, ys) = zip(*(places[node] for node in path), strict=True)
-            axes.plot(xs, [*ys[:-1], ys[-1] + 0.3], color="0.6", linewidth=1, zorder=1)
-            axes.plot(xs[-1], ys[-1] + 0.3, "v", color="0.6", markersize=4, zorder=1)
-        for node in sorted(level):
+        for way in layout.ways.values():
+            across, down = zip(*(places[node] for node in way), strict=True)
+            axes.plot(across, [*down[:-1], down[-1] + 0.3], color="0.6", linewidth=1, zorder=1)
+            axes.plot(across[-1], down[-1] + 0.3, "v", color="0.6", markersize=4, zorder=1)
+        for node in sorted(names):
             box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": "0.3"}
             axes.text(*places[node], node, ha="center", va="center", bbox=box)
-        xs, ys = zip(*places.values(), strict=True)
         axes.set_xlim(min(xs) - 1, max(xs) + 1)
         axes.set_ylim(min(ys) - 0.4, max(ys) + 0.4)
         figure.savefig(svg, format="svg", metadata={"Date": None, "Description": description(edges)})
@@ -141,13 +104,19 @@ def _reaches(source: str, target: str, edges: set[Edge]) -> bool:
     return target in found
 
 
-def _middle(nodes: Iterable[str], row: list[str]) -> float:
-    places = [row.index(node) / max(1, len(row) - 1) for node in nodes if node in row]
-    return sum(places) / len(places) if places else 0.5
+def draw_networks(svg: Path) -> None:
+    """Draw the paper's networks and the folded form, from the weights of the package."""
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = [(model, "fp32") for model in ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded")]
+        graphs = [Path(folder, f"{model}.onnx") for model, _ in drawn]
+        for (model, _), graph in zip(drawn, graphs, strict=True):
+            export_onnx(model, WEIGHTS / f"{weights_name(model)}.safetensors", graph)
+        plot_graphs(graphs, svg, Path(folder, "networks.png"), drawn=drawn)
 
 
 def main() -> None:
-    """Write both pictures."""
+    """Write all pictures."""
+    draw_networks(PICTURES / "networks.svg")
     draw(data_flow(), PICTURES / "data-flow.svg")
     draw(rules(), PICTURES / "rules.svg")
 

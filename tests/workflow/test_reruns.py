@@ -12,6 +12,8 @@ INT8, ALL = 9, 19
 # What follows figures of n arms, from the manifest on; three of the plots show figures, a fourth frames.
 COLLECTED = {"collect_metrics": 1, "write_table": 1, "write_recommendation": 1, "draw_plot": 3}
 FRAMES_DRAWN = 4
+# The calibrated INT8 graph of each network.
+GRAPHS_DRAWN = 3
 
 
 def of_figures(arms: int, **jobs: int) -> dict[str, int]:
@@ -33,7 +35,10 @@ OF_FRAMES = {
 MODULES = {
     "a method of calibration": (
         ["quantization/ranges/methods.py"],
-        of_engines(INT8, calibrate_ranges=6, quantize_onnx=6, write_uint8_graph=9),
+        {
+            **of_engines(INT8, calibrate_ranges=6, quantize_onnx=6, write_uint8_graph=9),
+            "draw_plot": FRAMES_DRAWN + GRAPHS_DRAWN,
+        },
     ),
     # Frames of a clip, but not of a calibration set.
     "downsampling": (
@@ -111,7 +116,7 @@ KEYS = {
     "the column of the table": (
         "calibrated: minmax",
         "calibrated: dummy",
-        {"write_table": 1, "draw_plot": 3},
+        {"write_table": 1, "draw_plot": 3 + GRAPHS_DRAWN},
     ),
     "a wish": ("latency:\n", "recommend: {fps: 30}\nlatency:\n", {"write_recommendation": 1}),
 }

@@ -1,12 +1,13 @@
 """Settings of jobs, as builtin containers, which Snakemake can compare between runs."""
 
+from collections.abc import Callable
 from typing import Any
 
 from superres.device.runtimes import about
 from superres.models.adoption.statements import Adoption
 from superres.models.settings import NetworkSettings
 from superres.quantization.recipes import STEPS
-from superres.report.plots.registry import write_caption
+from superres.report.plots.registry import find_plot, split_name, write_caption
 from superres.study.check import table_notes
 from superres.study.comparisons import differing_in
 from superres.study.engines import form_of, frames_of
@@ -197,19 +198,15 @@ class JobSettings:
         return write_caption(plot, study=self.study.name, runtime=self.study.samples.runtime)
 
     def plot(self, plot: str) -> Settings:
-        """Return the settings of a plot."""
-        match plot.partition(".")[0]:
-            case "frontier":
-                return {"budget_db": self.study.steps.of("mixed")["budget_db"]}
-            case "images":
-                return {"series": self.series("images")}
-            case "samples":
-                return {
-                    "arms": [(arm.model, arm.precision) for arm in self.paths.sample_arms],
-                    "frame": self.study.samples.frame,
-                    "quality": self.study.quality.model_dump(),
-                }
-            case "psnr_fps" | "int8_loss" | "fps":
-                return {"calibrated": self.calibrated}
-            case _:
-                return {}
+        """Return the settings of a plot, by name."""
+        of = split_name(plot)[1]
+        settings: dict[str, Callable[[], Any]] = {
+            "calibrated": lambda: self.calibrated,
+            "budget_db": lambda: self.study.steps.of("mixed")["budget_db"],
+            "series": lambda: self.series("images"),
+            "arms": lambda: [(arm.model, arm.precision) for arm in self.paths.sample_arms],
+            "frame": lambda: self.study.samples.frame,
+            "quality": self.study.quality.model_dump,
+            "drawn": lambda: self.paths.drawn_graphs(of),
+        }
+        return {name: settings[name]() for name in find_plot(plot).settings}

@@ -5,10 +5,11 @@ returns a path, a list of paths (empty where a job needs none), or a mapping of 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from superres.device.base.errors import UserError
 from superres.device.runtimes import about
+from superres.report.plots.registry import find_plot, split_name
 from superres.study.comparisons import compared_arms, differing_in
 from superres.study.engines import form_file
 from superres.study.graph_paths import GraphPaths, has_braces, unlisted
@@ -17,6 +18,9 @@ from superres.study.keys.models import BASELINE
 from superres.study.keys.report import Upscale
 from superres.study.recipes import measured_recipes
 from superres.targets.settings import Device
+
+# Networks on one picture.
+_SIDE_BY_SIDE = 4
 
 
 class Paths(GraphPaths):
@@ -209,7 +213,7 @@ class Paths(GraphPaths):
     @property
     def plots(self) -> list[str]:
         """The plots of the target `all`."""
-        networks = any(arm.model != BASELINE for arm in self.study.arms)
+        networks = bool(self.networks)
         return [
             *(["psnr_fps"] if networks else []),
             *(["int8_loss"] if any(arm.int8 for arm in self.study.arms) else []),
@@ -217,7 +221,31 @@ class Paths(GraphPaths):
             *self.layer_plots,
             *(f"training.{model}" for model in self.trained),
             *self.sample_plots,
+            *self.graph_plots,
         ]
+
+    @property
+    def graph_plots(self) -> list[str]:
+        """The pictures of the networks: one of each, and one of all where so many are easy to compare."""
+        networks = self.networks
+        side_by_side = 1 < len(networks) <= _SIDE_BY_SIDE
+        return [*(f"graph_{model}" for model in networks), *(["graphs"] if side_by_side else [])]
+
+    @property
+    def networks(self) -> list[str]:
+        """The models that have arms and an ONNX graph, by name."""
+        return sorted({arm.model for arm in self.study.arms if arm.model != BASELINE})
+
+    def drawn_graphs(self, model: str) -> list[tuple[str, str]]:
+        """Return model and precision of the graphs in a picture: of one model, or of all for an empty name.
+
+        That of one model is its calibrated INT8 graph if it has one, as it shows the FP32 graph too.
+        """
+        if not model:
+            return [(name, "fp32") for name in self.networks]
+        int8 = {arm.precision for arm in self.arms if arm.model == model and arm.int8 and not arm.implicit}
+        calibrated = f"int8-{self.study.table.calibrated}"
+        return [(model, calibrated if calibrated in int8 else min(int8, default="fp32"))]
 
     @property
     def evaluation_plots(self) -> list[str]:
@@ -247,30 +275,20 @@ class Paths(GraphPaths):
         return [arm for arm in self.arms if arm.runtime == shown or arm.model == BASELINE]
 
     def plot_inputs(self, plot: str) -> dict[str, str | list[str]]:
-        """Return the inputs of a plot, such as `fps`, `training.espcn_rgb` or `frontier.entropy+center`."""
-        kind, _, of = plot.partition(".")
-        files: dict[str, str | list[str]]
-        match kind:
-            case "sensitivity":
-                files = {"tables": self.sensitivity_tables}
-            case "frontier":
-                recipes = measured_recipes(self.study.arms, self.study.quantizations)
-                files = {
-                    "tables": [self.frontier(model, recipe) for model, recipe in recipes if recipe == of]
-                }
-            case "training":
-                files = {"curve": f"{self.results}/weights/{of}.csv"}
-            case "images":
-                files = {"evaluation": f"{self.results}/evaluation.csv"}
-            case "operations":
-                files = {"profile": f"{self.results}/profile.csv"}
-            case "samples":
-                files = self._sample_files(plot.removeprefix(kind))
-            case _:
-                files = {"metrics": f"{self.results}/metrics.csv"}
-        return files
-
-    def _sample_files(self, of_clip: str) -> dict[str, str | list[str]]:
-        clip = self.named_clip(of_clip)
-        samples = [self.arm(arm, f"sample{of_clip}.npy") for arm in self.sample_arms]
-        return {"hr": self.clip(clip, "hr.npy"), "clip": self.clip(clip, "json"), "samples": samples}
+        """Return the inputs of a plot, such as `fps`, `training.espcn_rgb` or `graph_espcn_rgb`, by name."""
+        of = split_name(plot)[1]
+        of_clip = of and f".{of}"
+        recipes = measured_recipes(self.study.arms, self.study.quantizations)
+        files: dict[str, Callable[[], str | list[str]]] = {
+            "metrics": lambda: f"{self.results}/metrics.csv",
+            "evaluation": lambda: f"{self.results}/evaluation.csv",
+            "profile": lambda: f"{self.results}/profile.csv",
+            "curve": lambda: f"{self.results}/weights/{of}.csv",
+            "sensitivities": lambda: self.sensitivity_tables,
+            "frontiers": lambda: [self.frontier(model, recipe) for model, recipe in recipes if recipe == of],
+            "hr": lambda: self.clip(self.named_clip(of_clip), "hr.npy"),
+            "clip": lambda: self.clip(self.named_clip(of_clip), "json"),
+            "samples": lambda: [self.arm(arm, f"sample{of_clip}.npy") for arm in self.sample_arms],
+            "graphs": lambda: [self.onnx(*graph) for graph in self.drawn_graphs(of)],
+        }
+        return {name: files[name]() for name in find_plot(plot).inputs}

@@ -9,7 +9,7 @@ import pytest
 from superres.models.architectures import Fsrcnn
 from superres.models.settings import NetworkSettings, TrainingSettings
 from superres.quantization.settings import Calibration
-from superres.report.plots.registry import PLOTS
+from superres.report.plots.registry import find_plot
 from superres.study.job_settings import JobSettings
 from superres.study.keys.arms import Arm
 from superres.study.paths import Paths
@@ -224,7 +224,7 @@ def test_series_of_images_and_seeds():
 @pytest.mark.parametrize("plot", [*SETTINGS.paths.plots, *SETTINGS.paths.evaluation_plots, "operations"])
 def test_plots_have_the_settings_and_files_that_they_ask_for(plot: str):
     settings, files = SETTINGS.plot(plot), SETTINGS.paths.plot_inputs(plot)
-    kind = PLOTS[plot.partition(".")[0]]
+    kind = find_plot(plot)
     assert (set(settings), set(files)) == (set(kind.settings), set(kind.inputs))
     assert builtin(settings)
 
@@ -232,5 +232,6 @@ def test_plots_have_the_settings_and_files_that_they_ask_for(plot: str):
 def test_what_plots_are_told():
     assert SETTINGS.plot("frontier.minmax+bias") == {"budget_db": 0.2}
     assert SETTINGS.plot("fps") == {"calibrated": "int8-entropy"}
+    assert SETTINGS.plot(f"graph_{RGB}") == {"drawn": [(RGB, "int8-cache")]}
     samples = SETTINGS.plot("samples.run")
     assert samples["frame"] == 2 and ("bicubic", "uint8") in samples["arms"]

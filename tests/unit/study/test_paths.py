@@ -331,6 +331,8 @@ def test_plots_of_a_study():
         f"training.{YCBCR}",
         "samples.own",
         "samples.run",
+        *(f"graph_{model}" for model in (RGB, YCBCR, FOLDED)),
+        "graphs",
     ]
     assert PATHS.evaluation_plots == ["sensitivity", "frontier.minmax+bias", "images"]
 
@@ -343,7 +345,8 @@ def test_a_study_in_float_alone_has_fewer_plots():
     del config["sensitivity"]
     paths = Paths(load_study(config))
     # No network runs in the runtime that the samples show.
-    assert paths.plots == ["psnr_fps", "fps"]
+    assert paths.plots == ["psnr_fps", "fps", f"graph_{RGB}"]
+    assert paths.drawn_graphs(RGB) == [(RGB, "fp32")]
     assert paths.evaluation_plots == [] and paths.sensitivity_tables == [] and paths.compared == []
 
 
@@ -398,13 +401,16 @@ def test_the_order_of_entries_is_no_input(reordered: dict):
 
 
 def test_inputs_of_plots():
+    graphs = {"graphs": [f"{R}/onnx/{model}/fp32.onnx" for model in (RGB, YCBCR, FOLDED)]}
+    assert PATHS.plot_inputs("graphs") == graphs
+    assert PATHS.plot_inputs(f"graph_{RGB}") == {"graphs": [f"{R}/onnx/{RGB}/int8-cache.onnx"]}
     assert PATHS.plot_inputs("fps") == {"metrics": f"{R}/metrics.csv"}
     assert PATHS.plot_inputs("images") == {"evaluation": f"{R}/evaluation.csv"}
     assert PATHS.plot_inputs("operations") == {"profile": f"{R}/profile.csv"}
     assert PATHS.plot_inputs(f"training.{YCBCR}") == {"curve": f"{R}/weights/{YCBCR}.csv"}
-    assert PATHS.plot_inputs("sensitivity") == {"tables": [f"{R}/sensitivity/{RGB}/minmax.csv"]}
+    assert PATHS.plot_inputs("sensitivity") == {"sensitivities": [f"{R}/sensitivity/{RGB}/minmax.csv"]}
     tables = [f"{R}/frontier/{model}/minmax+bias.csv" for model in (RGB, YCBCR, FOLDED)]
-    assert PATHS.plot_inputs("frontier.minmax+bias") == {"tables": tables}
+    assert PATHS.plot_inputs("frontier.minmax+bias") == {"frontiers": tables}
     samples = PATHS.plot_inputs("samples.own")
     assert (samples["hr"], samples["clip"]) == (f"{R}/frames/own.hr.npy", f"{R}/frames/own.json")
     # Three networks in ten precisions of OpenVINO, and bicubic.

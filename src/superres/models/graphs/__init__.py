@@ -2,6 +2,9 @@
 
 onnx_file.py  reads and writes files, and finds the convolutions in a graph
 editor.py     edits a graph in place, and gives it uint8 frames as ends
+outline.py    what a reader wants to see of a graph: boxes, arrows, Q/DQ pairs as marks
+operator_words.py  words and groups of operators
+repeats.py    folds repeated blocks of an outline
 fp16.py       FP16 written into the file
 uint8/        faster forms of a graph on uint8 frames
 """

@@ -153,6 +153,15 @@ def observed_tensors(convolutions: Sequence[Convolution]) -> list[str]:
 
 def known_shapes(model: onnx.ModelProto, input_shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all tensors for inputs of a shape, as far as they can be inferred."""
+    found = {name: shape for name, (shape, _) in known_tensors(model, input_shape).items()}
+    found |= {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    return {name: shape for name, shape in found.items() if shape and all(shape)}
+
+
+def known_tensors(
+    model: onnx.ModelProto, input_shape: Sequence[int]
+) -> dict[str, tuple[tuple[int, ...], int]]:
+    """Return shape and element type of all tensors but weights for inputs of a shape; 0: a size is unknown."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     del fixed.graph.value_info[:]
@@ -162,9 +171,10 @@ def known_shapes(model: onnx.ModelProto, input_shape: Sequence[int]) -> dict[str
         for size in input_shape:
             value.type.tensor_type.shape.dim.add().dim_value = size
     inferred = shape_inference.infer_shapes(fixed, data_prop=True)
-    found = {
-        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+    return {
+        value.name: (
+            tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim),
+            value.type.tensor_type.elem_type,
+        )
         for value in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
     }
-    found |= {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-    return {name: shape for name, shape in found.items() if shape and all(shape)}

@@ -1,10 +1,12 @@
-"""Plots as SVG and PNG, in greys, with the same bytes at every run; call `registry.draw`.
+"""Plots as SVG and PNG, mostly in greys, with the same bytes at every run; call `registry.draw`.
 
 registry.py  every plot by its name, with its inputs, function and caption
 figures.py   style, files and labels that all plots share
 arms.py      psnr_fps, int8_loss, fps: from metrics.csv
 curves.py    images: loss over calibration images, from evaluation.csv; training: over its steps
 layers.py    sensitivity, frontier: layers in INT8 and float; operations: their times, from profile.csv
+graphs.py    graph, graphs: networks operator by operator, from ONNX; graph_panel.py draws one of them
+layered.py   places of the boxes of any directed graph
 samples.py   samples: a detail of a frame in every precision
 """
 

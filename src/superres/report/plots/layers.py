@@ -35,11 +35,11 @@ _LOST = {"facecolor": "0.35", "edgecolor": "black", "linewidth": 0.7}
 _WON = {"facecolor": "white", "edgecolor": "black", "linewidth": 0.7, "hatch": "////"}
 
 
-def plot_sensitivity(tables: Sequence[Path], svg: Path, png: Path) -> None:
+def plot_sensitivity(sensitivities: Sequence[Path], svg: Path, png: Path) -> None:
     """Draw the loss of each part of each layer in INT8, and its gain in float: a panel per model and clip."""
     panels_of = [
         (clip, [row for row in rows if row["clip"] == clip])
-        for rows in _by_model([read_sensitivity(path).to_dicts() for path in tables])
+        for rows in _by_model([read_sensitivity(path).to_dicts() for path in sensitivities])
         for clip in dict.fromkeys(row["clip"] for row in rows)
     ]
     several = len({clip for clip, _ in panels_of}) > 1
@@ -120,9 +120,9 @@ def _draw_sensitivity(axes: Axes, rows: Sequence[Row]) -> None:
     axes.invert_yaxis()
 
 
-def plot_frontier(tables: Sequence[Path], svg: Path, png: Path, *, budget_db: float) -> None:
+def plot_frontier(frontiers: Sequence[Path], svg: Path, png: Path, *, budget_db: float) -> None:
     """Draw PSNR lost over time for each subset of float layers, with the frontier: a panel per model."""
-    panels_of = list(zip(tables, (read_frontier(path).to_dicts() for path in tables), strict=True))
+    panels_of = list(zip(frontiers, (read_frontier(path).to_dicts() for path in frontiers), strict=True))
     order = labels.order_models(rows[0]["model"] for _, rows in panels_of)
     panels_of.sort(key=lambda panel: order.index(panel[1][0]["model"]))
     columns = len(panels_of) if len(panels_of) <= 3 else 2

@@ -78,14 +78,14 @@ PLOTS: dict[str, Plot] = {
         "PSNR that each part of each layer loses in study {study}, measured on executed graphs: lost if "
         "only this part is quantised, and won back if only it stays in float. ``weights`` have a scale "
         "per output channel; ``activations`` are the layer's input.",
-        ("tables",),
+        ("sensitivities",),
     ),
     "frontier": Plot(
         "layers:plot_frontier",
         "Layers in float after the recipe {of} in study {study}: PSNR lost on the calibration's "
         "photographs against the time per frame, relative to all INT8. The line joins subsets that no "
         "other beats in both.",
-        ("tables",),
+        ("frontiers",),
         ("budget_db",),
     ),
     "samples": Plot(
@@ -100,24 +100,47 @@ PLOTS: dict[str, Plot] = {
         "Training of {of} over its steps: the loss, and PSNR_Y on validation images that it never trains on.",
         ("curve",),
     ),
+    "graph": Plot(
+        "graphs:plot_graphs",
+        "The network {of} of study {study}, operator by operator, as its ONNX file has it, with shapes. "
+        "Constants are words of the operator that reads them, Q/DQ pairs marks on an arrow. "
+        "Repeated blocks of a large network are drawn once.",
+        ("graphs",),
+        ("drawn",),
+    ),
+    "graphs": Plot(
+        "graphs:plot_graphs",
+        "The networks of study {study} side by side, operator by operator, in FP32. The paper's Figures 1 "
+        "and 2 show ESPCN_RGB and ESPCN_YCbCr.",
+        ("graphs",),
+        ("drawn",),
+    ),
 }
 """Every plot by its name, the first part of its files' names."""
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """Return the plot in `PLOTS` of a plot's files, and what it is of: `graph_mine` gives `graph`, `mine`.
+
+    A dot or an underscore joins them. Raises ValueError if the plot is unknown.
+    """
+    for kind in PLOTS:
+        if name == kind or name.startswith((f"{kind}.", f"{kind}_")):
+            return kind, name[len(kind) + 1 :]
+    raise ValueError(f"expected a plot of {', '.join(PLOTS)}, found {name}")
+
+
 def find_plot(name: str) -> Plot:
     """Return a plot by its name or that of its files; raises ValueError if it is unknown."""
-    kind = name.partition(".")[0]
-    if kind not in PLOTS:
-        raise ValueError(f"expected a plot of {', '.join(PLOTS)}, found {name}")
-    return PLOTS[kind]
+    return PLOTS[split_name(name)[0]]
 
 
 def write_caption(name: str, *, study: str, runtime: str) -> str:
     """Return the caption of a plot, as reStructuredText.
 
-    `{study}` is the study's name, `{runtime}` the runtime of samples, `{of}` the plot's name after the dot.
+    `{study}` is the study's name, `{runtime}` the runtime of samples, `{of}` what the plot is of.
     """
-    named = {"study": study, "runtime": runtime, "of": name.partition(".")[2]}
+    named = {"study": study, "runtime": runtime, "of": split_name(name)[1]}
     return find_plot(name).caption.format(**{key: f"``{value}``" for key, value in named.items()})
 
 

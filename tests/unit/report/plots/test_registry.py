@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
-from superres.report.plots.registry import PLOTS, draw, write_caption
+from superres.report.plots.registry import PLOTS, draw, split_name, write_caption
 
 CHANGED: dict[Any, Any] = {
     "font.size": 17.0,
@@ -35,8 +35,19 @@ def test_a_plot_takes_what_it_names(name: str) -> None:
 def test_a_caption_is_about_its_study_or_its_model(name: str) -> None:
     found = write_caption(f"{name}.mse+bias", study="mine", runtime="openvino")
     assert ("``mine``" in found) != (name == "training")
-    assert ("``mse+bias``" in found) == (name in ("frontier", "training"))
+    assert ("``mse+bias``" in found) == (name in ("frontier", "training", "graph"))
     assert ("``openvino``" in found) == (name == "samples")
+
+
+def test_a_name_is_split_where_its_plot_ends() -> None:
+    names = ["psnr_fps", "graph_psnr_fps", "graphs", "frontier.mse+bias", "samples.own_clip"]
+    assert [split_name(name) for name in names] == [
+        ("psnr_fps", ""),
+        ("graph", "psnr_fps"),
+        ("graphs", ""),
+        ("frontier", "mse+bias"),
+        ("samples", "own_clip"),
+    ]
 
 
 def test_the_registry_imports_nothing_that_draws() -> None:
