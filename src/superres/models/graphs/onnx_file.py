@@ -161,7 +161,7 @@ def known_shapes(model: onnx.ModelProto, input_shape: Sequence[int]) -> dict[str
 def known_tensors(
     model: onnx.ModelProto, input_shape: Sequence[int]
 ) -> dict[str, tuple[tuple[int, ...], int]]:
-    """Return shape and element type of all tensors but weights for inputs of a shape; 0: a size is unknown."""
+    """Return shape (0: unknown) and element type of all tensors but weights, for inputs of a shape."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     del fixed.graph.value_info[:]
