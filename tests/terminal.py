@@ -1,9 +1,12 @@
 """A terminal for tests: Snakemake runs in it, and its screen is what a person would see at the end."""
 
+import fcntl
 import os
 import pty
 import re
+import struct
 import subprocess
+import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +26,14 @@ class Shown:
 def run_on_terminal(command: Sequence[str], folder: Path) -> Shown:
     """Run a command whose output and errors go to a terminal of 100 columns."""
     master, slave = pty.openpty()
-    size = {"COLUMNS": "100", "LINES": "40"}
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 40, 100, 0, 0))
     process = subprocess.Popen(
         command,
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=slave,
         stderr=slave,
-        env={**os.environ, "TERM": "xterm", **size},
+        env={**os.environ, "TERM": "xterm"},
     )
     os.close(slave)
     written = bytearray()

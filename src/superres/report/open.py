@@ -1,4 +1,4 @@
-"""Open the page of a study in a browser: `python -m superres.report.open results/default/report/index.html`."""
+"""Open the page of a study in a browser: `python -m superres.report.open PAGE`."""
 
 import sys
 import webbrowser

@@ -30,8 +30,15 @@ NAME = "superres"
 # Rules that are asked for what they say.
 _SPOKEN = ("verify", "repair", "check_device", "clean_device")
 # What Snakemake says of itself before a run, and does not help anyone.
-_CHATTER = ("Building DAG", "host: ", "Using shell", "Conda environments: ignored", "Assuming unrestricted")
-_CHATTER_EVENTS = (LogEvent.WORKFLOW_STARTED, LogEvent.RESOURCES_INFO)
+_CHATTER = (
+    "Building DAG",
+    "Config file",
+    "host: ",
+    "Using shell",
+    "Conda environments: ignored",
+    "Assuming unrestricted",
+)
+_CHATTER_EVENTS = (LogEvent.WORKFLOW_STARTED, LogEvent.RESOURCES_INFO, LogEvent.RUN_INFO)
 _BAR = 24
 _REDRAWN_EACH_S = 1.0
 _TAIL = 4096
@@ -99,10 +106,10 @@ class LogHandler(LogHandlerBase):
         """Show a record; those of jobs only count for the progress."""
         event = getattr(record, "event", None)
         if self._plan is None:
-            if self._asked or self._dryrun or not _is_chatter(record, event):
+            if self._asked or self._dryrun or not (self._live and _is_chatter(record, event)):
                 self._texts.emit(record)
         elif event == LogEvent.RUN_INFO:
-            # It comes from another thread, which may be behind.
+            # This thread may be behind the one that begins.
             if not self._live:
                 self._texts.emit(record)
         elif event is None or event == LogEvent.ERROR:
@@ -191,7 +198,7 @@ def block(plan: Plan, study: str, began: float, now: float) -> list[str]:
     filled = min(_BAR, round(_BAR * passed / (passed + left))) if passed + left > 0 else 0
     count = f"{len(plan.ended)} of {counted(len(plan.jobs), 'job')}"
     bar = f"[{'#' * filled}{'.' * (_BAR - filled)}]"
-    ahead = f"about {describe_seconds(left)} left" if plan.ended or left else "ending"
+    ahead = f"about {describe_seconds(left)} left" if len(plan.ended) < len(plan.jobs) else "ending"
     return [f"{study} {bar} {count}, {describe_seconds(passed)} so far, {ahead}", *lines]
 
 
