@@ -63,6 +63,10 @@ rule all:
             plot=PATHS.plots,
             kind=["svg", "png"],
         ),
+        paper=[
+            f"{RESULTS}/paper/table1.tex",
+            *expand(f"{RESULTS}/paper/{{plot}}.pdf", plot=PATHS.plots),
+        ],
 
 
 # PSNR alone: no arm is timed.
