@@ -148,9 +148,9 @@ def draw(
     name: str,
     inputs: Mapping[str, Files],
     settings: Mapping[str, Any],
-    *,
     svg: Path,
     png: Path,
+    *,
     pdf: Path | None = None,
 ) -> None:
     """Draw a plot of `PLOTS` as SVG and PNG, and as PDF for papers, from its inputs and settings by name.
