@@ -1,7 +1,6 @@
 """The table of a study for papers, as LaTeX with the rules of booktabs: a row per arm, columns per clip."""
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 from superres.csv_rows import Row
 from superres.report import labels
@@ -80,13 +79,11 @@ def _body(
         {arm[:4] for arm in found},
         key=lambda arm: (models.index(arm[0]), runtimes.index(arm[1]), precisions.index(arm[2]), arm[3]),
     )
-    lines = []
-    for before, arm in pairwise([None, *arms]):
-        if before is None or before[0] != arm[0]:
-            lines += ["\\addlinespace"] if before else []
-            model = escape(labels.model_label(arm[0]))
-        else:
-            model = ""
+    lines, last = [], ""
+    for arm in arms:
+        lines += ["\\addlinespace"] if last not in ("", arm[0]) else []
+        model = "" if last == arm[0] else escape(labels.model_label(arm[0]))
+        last = arm[0]
         # The label of the precision itself: the paper's columns are of the other table.
         names = [model, escape(labels.runtime_label(arm[1])), escape(labels.precision_label(arm[2]))]
         figures = [_quality(found.get((*arm, clip)), metric) for clip in clips for metric in _QUALITY]

@@ -63,11 +63,10 @@ def show(handlers: Iterable[object], plan: Plan, study: str, logs: Iterable[str]
 class LogHandler(LogHandlerBase):
     """Shows what Snakemake logs: its own texts until a run begins, then the progress of the run."""
 
-    writes_to_stream = True
-    writes_to_file = False
-    # Snakemake's, which follow its options.
-    has_filter = has_formatter = False
-    needs_rulegraph = False
+    # Its filter and formatter are Snakemake's, which follow the options of the call.
+    # pyright: reportIncompatibleMethodOverride=false
+    writes_to_stream = property(lambda _: True)
+    writes_to_file = has_filter = has_formatter = needs_rulegraph = property(lambda _: False)
 
     def __post_init__(self) -> None:
         settings: Any = self.common_settings
