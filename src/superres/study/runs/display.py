@@ -64,9 +64,10 @@ class LogHandler(LogHandlerBase):
     """Shows what Snakemake logs: its own texts until a run begins, then the progress of the run."""
 
     # Its filter and formatter are Snakemake's, which follow the options of the call.
-    # pyright: reportIncompatibleMethodOverride=false
-    writes_to_stream = property(lambda _: True)
-    writes_to_file = has_filter = has_formatter = needs_rulegraph = property(lambda _: False)
+    writes_to_stream = property(lambda _: True)  # pyright: ignore[reportIncompatibleMethodOverride]
+    writes_to_file = property(lambda _: False)  # pyright: ignore[reportIncompatibleMethodOverride]
+    has_filter = has_formatter = writes_to_file  # pyright: ignore[reportIncompatibleMethodOverride]
+    needs_rulegraph = writes_to_file  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __post_init__(self) -> None:
         settings: Any = self.common_settings
