@@ -48,6 +48,10 @@ def check_study_text(path: Path) -> None:
 
 def _read(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UserError(
+                f"{path}: expected a study in a file, found a pipe or a device; write it to a file"
+            )
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise UserError(

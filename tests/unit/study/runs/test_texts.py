@@ -1,5 +1,6 @@
 """Studies as texts: encodings, broken YAML, and keys that stand twice."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,6 @@ def test_a_study_that_is_not_there(tmp_path: Path):
         check_study_text(tmp_path / "all")
     with pytest.raises(UserError, match="expected a study, found: Is a directory; correct its path"):
         check_study_text(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="expected a study in a file, found a pipe or a device; write it"):
+        check_study_text(tmp_path / "pipe")
