@@ -176,7 +176,9 @@ class Entry:
             entries = getattr(part.graph, field)
             del entries[:]
             entries.extend(kept)
-        part.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+        for place, dim in enumerate(part.graph.input[0].type.tensor_type.shape.dim):
+            if place != 1:
+                dim.dim_param = f"any_{place}"
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         self._session = ort.InferenceSession(

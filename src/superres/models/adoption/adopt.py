@@ -1,9 +1,11 @@
 """Adopt an ONNX file of others: find what it takes and gives, and write it into the graph."""
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, sha256_file, write_json
 from superres.models.adoption.contract import with_contract
 from superres.models.adoption.ends import Ends, find_ends
+from superres.models.adoption.reach import Reach, measure_reach
 from superres.models.adoption.reading import (
+    Run,
     Tried,
     enlarge,
     fits,
@@ -31,8 +35,9 @@ from superres.models.adoption.rewriting import (
     simplified,
     with_size,
 )
-from superres.models.adoption.sizes import runner, with_any_size
+from superres.models.adoption.sizes import Sizes, runner, with_any_size
 from superres.models.adoption.statements import Adoption
+from superres.models.graphs.footprint import REACH_PROPERTY
 
 NO_PICTURE_DB = 3.0
 """A reading this far below bicubic interpolation is no picture."""
@@ -64,7 +69,7 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
     model = _simplified(model, ends, notes)
     sizes = with_any_size(model, ends, where)
     _check_scale(sizes.scale, stated.scale, scale, where)
-    photograph = _photograph(sizes.scale, sizes.multiple)
+    photograph = _photograph(sizes)
     run = runner(sizes.model, ends)
     tried = [
         Tried(reading, psnr_of(try_reading(run, ends, reading, photograph.lr, sizes.scale), photograph.hr))
@@ -75,13 +80,18 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
     if doubt and taken.psnr_db < bicubic - NO_PICTURE_DB and (stated.colour is None or stated.range is None):
         raise UserError(f"{where}: {doubt}")
     notes += [doubt] if doubt else []
-    graph = with_contract(sizes.model, ends, taken.reading, scale=sizes.scale, multiple=sizes.multiple)
+    graph = with_contract(
+        sizes.model, ends, taken.reading, scale=sizes.scale, multiple=sizes.multiple, own=sizes.own
+    )
     _check_contract(graph, taken, photograph)
+    reach = None if sizes.own is None else _with_reach(graph, sizes, notes)
     found = {
         "source": where,
         "source_sha256": sha256_file(source),
         "scale": sizes.scale,
         "multiple": sizes.multiple,
+        "own_size": sizes.own,
+        "reach": None if reach is None else asdict(reach),
         **{key: value for key, value in asdict(ends).items() if key not in ("channels", "size")},
         **asdict(taken.reading),
         "psnr_db": round(taken.psnr_db, 4),
@@ -114,13 +124,34 @@ def _check_scale(found: int, stated: int | None, wanted: int | None, where: str)
             raise UserError(f"{where}: expected the scale {expected} that {who}, found x{found}")
 
 
-def _photograph(scale: int, multiple: int) -> Photograph:
-    """Return a detail of a photograph that a dependency carries."""
+def _with_reach(graph: onnx.ModelProto, sizes: Sizes, notes: list[str]) -> Reach:
+    """Write how far a network of one size looks into its graph: frames of other sizes are cut into tiles."""
+    assert sizes.own is not None
+    height, width = sizes.own
+    reach = measure_reach(_of_frames(graph), sizes.own, sizes.scale)
+    written = graph.metadata_props.add()
+    written.key, written.value = REACH_PROPERTY, json.dumps([reach.radius, reach.multiple])
+    if reach.radius is None:
+        how = "which can't be joined exactly: other frames are refused"
+    else:
+        how = f"in tiles that overlap by {2 * reach.radius} pixels"
+    notes.append(f"takes pictures of {width}x{height} alone, {how}")
+    return reach
+
+
+def _photograph(sizes: Sizes) -> Photograph:
+    """Return a detail of a photograph that a dependency carries, of a size that a network takes."""
     path = files("matplotlib") / "mpl-data" / "sample_data" / "grace_hopper.jpg"
     with path.open("rb") as file, Image.open(file) as image:
-        side = max(_SIDE // scale // multiple, 1) * multiple
-        hr = image.convert("RGB").crop((160, 60, 160 + side * scale, 60 + side * scale))
-        lr = hr.resize((side, side), Image.Resampling.BICUBIC)
+        side = max(_SIDE // sizes.scale // sizes.multiple, 1) * sizes.multiple
+        height, width = sizes.own or (side, side)
+        across, down = 160 + width * sizes.scale, 60 + height * sizes.scale
+        whole = image.convert("RGB")
+        if across > whole.width or down > whole.height:
+            more = max(across / whole.width, down / whole.height)
+            whole = whole.resize((ceil(more * whole.width), ceil(more * whole.height)))
+        hr = whole.crop((160, 60, across, down))
+        lr = hr.resize((width, height), Image.Resampling.BICUBIC)
     return Photograph(np.asarray(hr), np.asarray(lr))
 
 
@@ -148,12 +179,16 @@ def _taken(tried: Sequence[Tried], possible: Sequence[Tried], bicubic: float) ->
 
 def _check_contract(graph: onnx.ModelProto, taken: Tried, photograph: Photograph) -> None:
     """Raise RuntimeError if the written graph gives another picture than the network read by hand."""
-    ends = Ends(INPUT, OUTPUT, "NCHW", 3, "float32", "float32", None)
     frame = (photograph.lr.transpose(2, 0, 1)[None] / 255.0).astype(np.float32)
-    picture = runner(graph, ends)(np.ascontiguousarray(frame))[0].transpose(1, 2, 0)
+    picture = _of_frames(graph)(np.ascontiguousarray(frame))[0].transpose(1, 2, 0)
     found = psnr_of(picture.astype(np.float64), photograph.hr)
     if abs(found - taken.psnr_db) > 0.01:
         raise RuntimeError(f"the adopted graph gives {found} dB, the network itself {taken.psnr_db}")
+
+
+def _of_frames(graph: onnx.ModelProto) -> Run:
+    """Return a function that runs a written graph on float32 planes."""
+    return runner(graph, Ends(INPUT, OUTPUT, "NCHW", 3, "float32", "float32", None))
 
 
 def _say(found: dict[str, Any]) -> None:

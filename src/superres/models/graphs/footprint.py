@@ -3,6 +3,7 @@
 Both decide whether a large frame is cut into tiles (`superres.device.frames.tiles`).
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,11 +14,13 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from superres.models.graphs.onnx_file import attributes, known_shapes, load_onnx
+from superres.models.graphs.onnx_file import attributes, example_size, known_shapes, load_onnx, own_size
 
 Constants = dict[str, np.ndarray]
 
-_SIDE = 64
+REACH_PROPERTY = "superres.reach"
+"""Metadata key of an ONNX file: radius and multiple as a JSON list, measured by running the network."""
+
 # Bytes of a value, in any type: runtimes keep copies in layouts of their own and scratch memory for
 # convolutions. ESPCN_RGB in PyTorch takes 1.8 times its largest set of living tensors in float32.
 _BYTES = 8
@@ -54,24 +57,28 @@ class Footprint:
     """Need of a graph: `bytes_per_pixel` of the LR frame, and the reach of one pixel of the result.
 
     `radius` is in LR pixels to each side; None if the result depends on the whole frame. Tiles begin at a
-    `multiple` of pixels, so that graphs that work at a smaller size see the same groups of pixels.
+    `multiple` of pixels, so that graphs that work at a smaller size see the same groups of pixels. A network
+    of an `own_size` (height, width) takes no other.
     """
 
     bytes_per_pixel: int
     radius: int | None
     multiple: int
+    own_size: tuple[int, int] | None = None
 
 
 def measure_footprint(path: Path) -> Footprint:
     """Return the footprint of an ONNX file; raises UserError if it is none."""
     model = load_onnx(path)
-    radius, multiple = _reach(model)
-    return Footprint(_bytes_per_pixel(model), radius, multiple)
+    measured = next((entry.value for entry in model.metadata_props if entry.key == REACH_PROPERTY), None)
+    radius, multiple = _reach(model) if measured is None else json.loads(measured)
+    return Footprint(_bytes_per_pixel(model), radius, multiple, own_size(model))
 
 
 def _bytes_per_pixel(model: onnx.ModelProto) -> int:
     """Return the most bytes that are in use at a time, for a frame's pixel."""
-    shapes = known_shapes(model, (1, 3, _SIDE, _SIDE))
+    height, width = example_size(model)
+    shapes = known_shapes(model, (1, 3, height, width))
     constants = {tensor.name for tensor in model.graph.initializer}
     last_read = {name: at for at, node in enumerate(model.graph.node) for name in node.input}
     values = {name: prod(shape) for name, shape in shapes.items() if name not in constants}
@@ -82,7 +89,7 @@ def _bytes_per_pixel(model: onnx.ModelProto) -> int:
         living |= set(node.output)
         most = max(most, sum(values.get(name, 0) for name in living))
         living = {name for name in living if last_read.get(name, -1) > at or name in kept}
-    return ceil(most * _BYTES / _SIDE**2)
+    return ceil(most * _BYTES / (height * width))
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ class Convolution:
     layer: str
 
 
+_SIDE = 64
+
 OPSET = 17
 """The opset of all graphs: the newest that TensorRT 8.5 reads."""
 
@@ -149,6 +151,17 @@ def observed_tensors(convolutions: Sequence[Convolution]) -> list[str]:
     """Return the tensors whose ranges are measured: input and output of each convolution, each once."""
     names = [name for convolution in convolutions for name in (convolution.data, convolution.output)]
     return list(dict.fromkeys(names))
+
+
+def own_size(model: onnx.ModelProto) -> tuple[int, int] | None:
+    """Return the height and width that a graph takes; None if it takes any."""
+    height, width = (dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim[2:4])
+    return (height, width) if height > 0 and width > 0 else None
+
+
+def example_size(model: onnx.ModelProto) -> tuple[int, int]:
+    """Return a height and width that a graph takes, to count by."""
+    return own_size(model) or (_SIDE, _SIDE)
 
 
 def known_shapes(model: onnx.ModelProto, input_shape: Sequence[int]) -> dict[str, tuple[int, ...]]:

@@ -22,6 +22,7 @@ from superres.models.graphs.onnx_file import (
     find_convolutions,
     load_onnx,
     observed_tensors,
+    own_size,
     with_outputs,
 )
 from superres.quantization.ranges.calibration import (
@@ -31,6 +32,7 @@ from superres.quantization.ranges.calibration import (
     count_images,
     describe_data,
     read_images,
+    tiles_of,
 )
 from superres.quantization.ranges.histogram import Statistics, measure, merge, widen
 
@@ -91,18 +93,20 @@ def observe_activations(
         raise UserError(f"{onnx_path}: expected a graph with convolutions to calibrate, found none")
     kept = _prefixes(data, prefixes)
     session = _open_observed(graph, names, threads)
-    workers = threads or usable_cpus()
+    workers, size = threads or usable_cpus(), own_size(graph)
     parts: dict[str, list[Statistics]] = {name: [] for name in names}
     with ThreadPoolExecutor(workers) as pool, Progress(f"observe {model}", total=kept[-1]) as progress:
         for index, image in zip(range(kept[-1]), read_images(data), strict=False):
-            for name, values, low, high in _run(session, names, image):
-                seen = measure(values, low, high, pool, workers)
-                # Free the values before the next tensor is taken.
-                del values
-                if index == 0 or index in kept:
-                    parts[name].append(seen)
-                else:
-                    parts[name][-1] = merge(parts[name][-1], seen)
+            label, whole = image
+            for number, tile in enumerate(tiles_of(whole, size)):
+                for name, values, low, high in _run(session, names, (label, tile)):
+                    seen = measure(values, low, high, pool, workers)
+                    # Free the values before the next tensor is taken.
+                    del values
+                    if number == 0 and (index == 0 or index in kept):
+                        parts[name].append(seen)
+                    else:
+                        parts[name][-1] = merge(parts[name][-1], seen)
             progress.update()
     facts = {"onnx_sha256": sha256_file(onnx_path), "data": describe_data(data), "prefixes": kept}
     _join(facts, parts, kept[-1]).require_spread("the images")

@@ -9,9 +9,8 @@ from typing import Any
 import onnx
 
 from superres.device.base.errors import UserError
-from superres.models.graphs.onnx_file import known_shapes, load_onnx
+from superres.models.graphs.onnx_file import example_size, known_shapes, load_onnx
 
-_SIDE = 64
 _ALIGNED = 16
 
 
@@ -70,7 +69,8 @@ def _convolutions(
     model: onnx.ModelProto, path: Path
 ) -> Iterator[tuple[onnx.NodeProto, tuple[int, int], float]]:
     """Yield every convolution, its channels out and in (of a group), and its multiply-adds per LR pixel."""
-    shapes = known_shapes(model, (1, 3, _SIDE, _SIDE))
+    height, width = example_size(model)
+    shapes = known_shapes(model, (1, 3, height, width))
     for node in model.graph.node:
         if node.op_type != "Conv":
             continue
@@ -78,7 +78,7 @@ def _convolutions(
         if weights is None or result is None:
             raise UserError(f"{path}: expected shapes around {node.output[0]}, found none; export it again")
         # Each position of the result multiplies by all weights, with any number of groups.
-        yield node, (weights[0], weights[1]), prod(weights) * prod(result[2:]) / _SIDE**2
+        yield node, (weights[0], weights[1]), prod(weights) * prod(result[2:]) / (height * width)
 
 
 def executed_convolutions(facts: Mapping[str, Any]) -> tuple[int | None, int | None]:
