@@ -15,11 +15,13 @@ from PIL import Image
 
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.errors import UserError
-from superres.device.base.outputs import Outputs, sha256_file, write_json
+from superres.device.base.outputs import Outputs, read_json, sha256_file, write_json
 from superres.models.adoption.contract import with_contract
 from superres.models.adoption.ends import Ends, find_ends
+from superres.models.adoption.quantized import in_float
 from superres.models.adoption.reach import Reach, measure_reach
 from superres.models.adoption.reading import (
+    Reading,
     Run,
     Tried,
     enlarge,
@@ -36,7 +38,7 @@ from superres.models.adoption.rewriting import (
     with_size,
 )
 from superres.models.adoption.sizes import Sizes, runner, with_any_size
-from superres.models.adoption.statements import Adoption
+from superres.models.adoption.statements import Adoption, is_quantized
 from superres.models.graphs.footprint import REACH_PROPERTY
 
 NO_PICTURE_DB = 3.0
@@ -66,6 +68,9 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
     where, notes = str(source), []
     model = normalised(read_foreign(source), source, notes)
     ends = find_ends(model, stated, where)
+    if is_quantized(source):
+        model = in_float(model, where)
+        notes.append("quantised already: fp32 is its float form, the precision as-is runs it as it is")
     model = _simplified(model, ends, notes)
     sizes = with_any_size(model, ends, where)
     _check_scale(sizes.scale, stated.scale, scale, where)
@@ -104,6 +109,29 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
     with Outputs({"onnx": str(out), "record": str(record)}) as outputs:
         outputs["onnx"].write_bytes(graph.SerializeToString(deterministic=True))
         write_json(outputs["record"], found)
+
+
+def adopt_as_is(source: Path, adopted: Path, out: Path) -> None:
+    """Write a network that is quantised already as `frame` to `upscaled`, with all of its nodes as they are.
+
+    `adopted` is the record of `adopt_onnx`, which says how it is read. Raises UserError for a file that isn't
+    quantised.
+    """
+    where, found = str(source), read_json(adopted, ("input", "output", "layout", "colour", "range", "swing"))
+    if not is_quantized(source):
+        raise UserError(f"{where}: expected a graph that is quantised already, found none; take as-is out")
+    model = normalised(read_foreign(source), source, [])
+    ends = find_ends(model, Adoption(**{key: found[key] for key in ("input", "output", "layout")}), where)
+    sizes = with_any_size(model, ends, where)
+    reading = Reading(found["colour"], found["range"], found["swing"])
+    graph = with_contract(
+        sizes.model, ends, reading, scale=sizes.scale, multiple=sizes.multiple, own=sizes.own
+    )
+    if sizes.own is not None:
+        _with_reach(graph, sizes, [])
+    onnx.checker.check_model(graph)
+    with Outputs({"onnx": str(out)}) as outputs:
+        outputs["onnx"].write_bytes(graph.SerializeToString(deterministic=True))
 
 
 def _simplified(model: onnx.ModelProto, ends: Ends, notes: list[str]) -> onnx.ModelProto:

@@ -19,7 +19,7 @@ from superres.device.base.outputs import Outputs, sha256_file
 from superres.device.base.progress import Progress
 from superres.device.machine.facts import usable_cpus
 from superres.models.graphs.onnx_file import (
-    find_convolutions,
+    find_layers,
     load_onnx,
     observed_tensors,
     own_size,
@@ -81,16 +81,16 @@ def observe_activations(
     """Write statistics of the input and output of each convolution, for the first images of the data.
 
     `onnx_path` is an FP32 graph with one image input (float32 1 x 3 x H x W in [0, 1]). The output of a
-    convolution is taken after its ReLU. `prefixes` are numbers of images to keep statistics for, besides
+    convolution is taken after its activation function. `prefixes` are numbers of images to keep statistics for, besides
     LADDER and all. Images stream one at a time: memory doesn't depend on their number. `threads` 0 takes all
     CPUs. The file is an .npz without pickled objects; the same inputs and threads give the same bytes. Raises
     UserError for a graph without convolutions, an empty calibration set, activations that are not finite,
     and constant tensors.
     """
     graph = load_onnx(onnx_path)
-    names = observed_tensors(find_convolutions(graph))
+    names = observed_tensors(find_layers(graph))
     if not names:
-        raise UserError(f"{onnx_path}: expected a graph with convolutions to calibrate, found none")
+        raise UserError(f"{onnx_path}: expected a graph with convolutions or products to calibrate, found none")
     kept = _prefixes(data, prefixes)
     session = _open_observed(graph, names, threads)
     workers, size = threads or usable_cpus(), own_size(graph)

@@ -11,7 +11,8 @@ from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
 from superres.device.base.progress import Progress
 from superres.models.graphs.onnx_file import Convolution, attributes, own_size
-from superres.quantization.qdq import quantize_graph, quantized_convolutions, weight_grid
+from superres.quantization.grids import weight_grid
+from superres.quantization.qdq import quantize_graph, quantized_convolutions
 from superres.quantization.ranges.calibration import (
     FrameFile,
     RandomImages,

@@ -1,5 +1,6 @@
 """Compile graphs with OpenVINO: ONNX files with or without the conversion of frames, and matrix products."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Tuple
@@ -13,6 +14,7 @@ from superres.device.runtimes.base import AS_WRITTEN, Settings, frame_sizes, inp
 from superres.device.runtimes.openvino import CAPABILITIES, LATENCY, find_kind
 from superres.device.runtimes.sessions.openvino import HINTS, properties, runtime_info
 
+_LACKING = re.compile(r"does not support the following ONNX operations:\s*([^\n]+)")
 _PRODUCT_TYPES = {"fp32": {"f32"}, "bf16": {"bf16"}, "int8": {"i8", "u8"}}
 
 
@@ -107,6 +109,10 @@ def _read(core: ov.Core, model: Path, frames: str) -> ov.Model:
     try:
         network = core.read_model(str(model))
     except RuntimeError as error:
+        if lacking := _LACKING.search(str(error)):
+            raise UnsupportedError(
+                f"openvino {ov.get_version().split('-')[0]} lacks operators of this graph: {lacking[1].strip()}"
+            ) from error
         raise UserError(
             f"{model}: expected an ONNX file that openvino reads, found: {_first_line(error)}"
         ) from error
