@@ -146,9 +146,7 @@ def quantized_layers(
     left, and if two layers share a name.
     """
     chosen = [
-        convolution
-        for convolution in _quantized(graph, ranges)
-        if convolution.layer not in float_layers
+        convolution for convolution in _quantized(graph, ranges) if convolution.layer not in float_layers
     ]
     layers = {convolution.layer: convolution.result for convolution in chosen}
     if not layers:
@@ -257,9 +255,7 @@ class _Pairs:
         self._graph, self._grids, self._axes = model.graph, grids, axes
         self._nodes: list[onnx.NodeProto] = []
 
-    def insert(
-        self, quantized: Mapping[str, Collection[str]], early: Mapping[str, tuple[str, Grid]]
-    ) -> None:
+    def insert(self, quantized: Mapping[str, Collection[str]], early: Mapping[str, tuple[str, Grid]]) -> None:
         """Insert the pairs of tensors that each layer, by its result, reads through one, and `early` ones."""
         dequantized: dict[str, str] = {}
         for node in self._graph.node:

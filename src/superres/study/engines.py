@@ -32,7 +32,10 @@ def form_of(study: Study, arm: Arm) -> str:
     by_tool = arm.as_is or (calibration is not None and calibration.tool is not None)
     if ("tool" if by_tool else arm.precision) in PLAIN_ALONE.get(arm.runtime, ()):
         return PLAIN
-    return study.forms[arm.runtime] or FORM_OF[arm.runtime]["int8" if arm.as_is or arm.int8 is not None else "float"]
+    return (
+        study.forms[arm.runtime]
+        or FORM_OF[arm.runtime]["int8" if arm.as_is or arm.int8 is not None else "float"]
+    )
 
 
 def form_file(study: Study, arm: Arm) -> str:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,10 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
         **asdict(taken.reading),
         "psnr_db": round(taken.psnr_db, 4),
         "bicubic_db": round(bicubic, 4),
-        "readings": {str(one.reading): round(one.psnr_db, 4) for one in tried},
+        # None for a reading whose picture has NaN.
+        "readings": {
+            str(one.reading): round(one.psnr_db, 4) if isfinite(one.psnr_db) else None for one in tried
+        },
         "notes": notes,
     }
     _say(found)

@@ -27,7 +27,13 @@ _RADIUS = 2
 
 
 def with_contract(
-    model: onnx.ModelProto, ends: Ends, reading: Reading, *, scale: int, multiple: int, own: Size | None = None
+    model: onnx.ModelProto,
+    ends: Ends,
+    reading: Reading,
+    *,
+    scale: int,
+    multiple: int,
+    own: Size | None = None,
 ) -> onnx.ModelProto:
     """Return the graph from `frame`, float32 1 x 3 x H x W RGB in [0, 1], to `upscaled`, 1 x 3 x sH x sW.
 

@@ -162,14 +162,19 @@ class _Floats:
         ends = np.iinfo(zero.dtype)
         low, high = ((end - float(zero)) * float(scale) for end in (ends.min, ends.max))
         limits = [
-            self._store(f"{result}/{name}", np.float32(value)) for name, value in (("low", low), ("high", high))
+            self._store(f"{result}/{name}", np.float32(value))
+            for name, value in (("low", low), ("high", high))
         ]
         self._add("Clip", [source, *limits], result)
 
     def _restore_levels(self, output: onnx.ValueInfoProto) -> None:
         """Turn the real values of a picture that came in levels into levels again, not rounded."""
         name = output.name
-        if name in self.renamed or name not in self.grids or output.type.tensor_type.elem_type == TensorProto.FLOAT:
+        if (
+            name in self.renamed
+            or name not in self.grids
+            or output.type.tensor_type.elem_type == TensorProto.FLOAT
+        ):
             if name in self.renamed:
                 self._add("Identity", [self.renamed[name]], name)
             return
@@ -178,7 +183,8 @@ class _Floats:
             node.input[:] = [f"{name}/real" if each == name else each for each in node.input]
             node.output[:] = [f"{name}/real" if each == name else each for each in node.output]
         inverse, black = (
-            self._store(f"{name}/{what}", np.float32(value)) for what, value in (("white", 1 / scale), ("black", zero))
+            self._store(f"{name}/{what}", np.float32(value))
+            for what, value in (("white", 1 / scale), ("black", zero))
         )
         self._add("Mul", [f"{name}/real", inverse], f"{name}/levels")
         self._add("Add", [f"{name}/levels", black], name)
@@ -199,7 +205,7 @@ class _Floats:
         return name
 
     def _add(self, kind: str, inputs: Sequence[str], output: str, **given: int) -> None:
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], output, **given))
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], f"{output}/{kind}", **given))
 
     def _like(self, node: onnx.NodeProto, kind: str, inputs: Sequence[str], output: str) -> None:
         """Add a node with another's name and attributes."""
@@ -213,6 +219,8 @@ def _real(levels: np.ndarray, scale: np.ndarray, zero: np.ndarray, axis: int) ->
     def shaped(vector: np.ndarray) -> np.ndarray:
         if vector.size == 1:
             return vector.reshape(()).astype(np.float64)
-        return vector.astype(np.float64).reshape([-1 if at == axis % levels.ndim else 1 for at in range(levels.ndim)])
+        return vector.astype(np.float64).reshape(
+            [-1 if at == axis % levels.ndim else 1 for at in range(levels.ndim)]
+        )
 
     return ((levels.astype(np.float64) - shaped(zero)) * shaped(scale)).astype(np.float32)

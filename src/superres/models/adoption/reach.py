@@ -90,7 +90,10 @@ def _multiple(run: Run, size: tuple[int, int], scale: int, radius: int) -> int |
         low, high = scale * margin, [scale * (side - step - margin) for side in size]
         inside = moved[..., low : high[0], low : high[1]]
         shift = scale * step
-        if np.abs(still[..., low + shift : high[0] + shift, low + shift : high[1] + shift] - inside).max() < _SAME:
+        if (
+            np.abs(still[..., low + shift : high[0] + shift, low + shift : high[1] + shift] - inside).max()
+            < _SAME
+        ):
             return step
     return None
 

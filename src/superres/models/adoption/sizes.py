@@ -38,20 +38,22 @@ def with_any_size(model: onnx.ModelProto, ends: Ends, where: str) -> Sizes:
     can't run.
     """
     dynamic = with_size(model, ends.input, ends.dims("height", "width"))
-    failures: list[str] = []
+    failures: list[_WrongSizeError] = []
     for candidate in (dynamic, _unfixed(model, ends)):
         if candidate is None:
             continue
         try:
             return _of_any_size(candidate, ends, where)
         except _WrongSizeError as error:
-            failures.append(str(error))
+            failures.append(error)
     if ends.size is not None:
         fixed = with_size(model, ends.input, ends.dims(*ends.size))
         try:
             return Sizes(fixed, 1, _scale_at(_runner(fixed, ends), ends, ends.size, where), ends.size)
         except _WrongSizeError as error:
-            failures.insert(0, str(error))
+            failures.insert(0, error)
+    if isinstance(failures[0], _NoWholeScaleError):
+        raise UserError(f"{where}: {failures[0]}")
     raise UserError(f"{where}: expected a graph that onnxruntime runs, found: {failures[0]}")
 
 
@@ -78,6 +80,10 @@ class _WrongSizeError(Exception):
     """The graph doesn't take a size, or gives no result of the right one."""
 
 
+class _NoWholeScaleError(_WrongSizeError):
+    """The result is larger, but not a whole number of times."""
+
+
 def runner(model: onnx.ModelProto, ends: Ends) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function that runs the graph; raises onnxruntime's errors."""
     options = onnxruntime.SessionOptions()
@@ -102,9 +108,7 @@ def _scale(run: Callable[[np.ndarray], np.ndarray], ends: Ends, multiple: int, w
     return scales.pop()
 
 
-def _scale_at(
-    run: Callable[[np.ndarray], np.ndarray], ends: Ends, size: tuple[int, int], where: str
-) -> int:
+def _scale_at(run: Callable[[np.ndarray], np.ndarray], ends: Ends, size: tuple[int, int], where: str) -> int:
     batch = np.zeros(ends.dims(*size), _DTYPES.get(ends.input_type, np.float32))
     try:
         result = run(batch)
@@ -128,7 +132,7 @@ def _ratio(shape: tuple[int, ...], size: tuple[int, int], ends: Ends, where: str
         )
     found = [side / whole for side, whole in zip(sides, size, strict=True)]
     if found[0] == found[1] and found[0] != int(found[0]) and found[0] > 1:
-        raise UserError(f"{where}: expected a scale of a whole number, found {found[0]:g}")
+        raise _NoWholeScaleError(f"expected a scale of a whole number, found {found[0]:g}")
     if found[0] != found[1] or not 1 <= found[0] <= 8 or found[0] != int(found[0]):
         raise _WrongSizeError(
             f"an input of {size[1]}x{size[0]} gives {' x '.join(map(str, shape))}, which is no picture of it"

@@ -13,7 +13,14 @@ Colour = Literal["rgb", "bgr", "ycbcr", "luma"]
 Range = Literal["0..1", "0..255", "-1..1"]
 Swing = Literal["full", "studio"]
 
-_QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger")
+_QUANTIZED = (
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "QLinearConv",
+    "ConvInteger",
+    "QLinearMatMul",
+    "MatMulInteger",
+)
 
 
 def is_quantized(path: Path) -> bool:

@@ -91,7 +91,9 @@ def _counted(
             # Each position multiplies by all weights, with any number of groups.
             places = shapes.get(node.input[0] if node.op_type == "ConvTranspose" else node.output[0])
             if weights is None or places is None:
-                raise UserError(f"{path}: expected shapes around {node.output[0]}, found none; export it again")
+                raise UserError(
+                    f"{path}: expected shapes around {node.output[0]}, found none; export it again"
+                )
             yield node, prod(weights) * prod(places[2:]) / (height * width), weights[:2]
         elif node.op_type in _MATRICES:
             data, result = shapes.get(node.input[0]), shapes.get(node.output[0])

@@ -90,7 +90,9 @@ def observe_activations(
     graph = load_onnx(onnx_path)
     names = observed_tensors(find_layers(graph))
     if not names:
-        raise UserError(f"{onnx_path}: expected a graph with convolutions or products to calibrate, found none")
+        raise UserError(
+            f"{onnx_path}: expected a graph with convolutions or products to calibrate, found none"
+        )
     kept = _prefixes(data, prefixes)
     session = _open_observed(graph, names, threads)
     workers, size = threads or usable_cpus(), own_size(graph)

@@ -13,7 +13,8 @@ from superres.models.graphs.uint8.forms import FORMS, FORMS_OF, PLAIN
 Precision = Annotated[
     str,
     Field(
-        pattern=r"^(fp32|fp16|bf16|uint8|as-is|int8-trt-[a-z0-9]+|int8-[a-z0-9]+(\+[a-z0-9]+)*)$", max_length=200
+        pattern=r"^(fp32|fp16|bf16|uint8|as-is|int8-trt-[a-z0-9]+|int8-[a-z0-9]+(\+[a-z0-9]+)*)$",
+        max_length=200,
     ),
 ]
 
