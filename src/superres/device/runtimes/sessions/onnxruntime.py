@@ -24,9 +24,10 @@ from superres.device.runtimes.sessions.bound import BoundSession, block_channels
 
 _KERNEL_TIME = "_kernel_time"
 _PROVIDER = "CPUExecutionProvider"
-# Two ways to say that there is no kernel for an operator, or no operator of that name.
+# Ways to say that there is no kernel for an operator, or no operator of that name.
 _LACKING = re.compile(
     r"Could not find an implementation for ([\w.]+)|: ([\w.:]+)\(-?\d+\) is not a registered"
+    r"|No Op registered for (\w+)"
 )
 _INPUT_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}
 

@@ -37,7 +37,7 @@ _NO_MEMORY = (
     re.compile(r"insufficient memory on requested size"),
 )
 # Operators that no importer knows are looked for among plugins.
-_NO_IMPORTER = re.compile(r"No importer registered for op: (\w+)|[Pp]lugin not found|PluginCreator|creator\b")
+_NO_IMPORTER = re.compile(r"No importer registered for op: (\w+)|[Pp]lugin not found|PluginCreator")
 
 
 @dataclass(frozen=True)
@@ -165,9 +165,10 @@ def _lacking(parser: tensorrt.OnnxParser) -> str | None:
     """Return the operator that the parser doesn't know; None for another mistake."""
     for i in range(parser.num_errors):
         error = parser.get_error(i)
-        if found := _NO_IMPORTER.search(error.desc()):
+        found = _NO_IMPORTER.search(error.desc())
+        if found or "UNSUPPORTED_NODE" in str(error.code()):
             kind = error.node_operator() if hasattr(error, "node_operator") else ""
-            return kind or found[1] or f"of node {error.node()}"
+            return kind or (found and found[1]) or f"of node {error.node()}"
     return None
 
 
