@@ -50,7 +50,8 @@ def asymmetric_grid(low: float | None, high: float | None, amax: float) -> Grid:
 def weight_grid(weights: np.ndarray, ranges: Ranges, name: str, axis: int = 0) -> Grid:
     """Return the grid of finite weights O x I x kh x kw of the initializer `name`: per channel, or one.
 
-    The output channels of a matrix may be along another `axis`. Its range is `ranges.weight_amax`, or the largest magnitude of each channel (of all channels).
+    The output channels of a matrix may be along another `axis`. Its range is `ranges.weight_amax`, or the
+    largest magnitude of each channel (of all channels).
     """
     if name in ranges.weight_amax:
         amax = np.asarray(ranges.weight_amax[name], np.float64)

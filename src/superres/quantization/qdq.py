@@ -47,7 +47,8 @@ def quantize_onnx(
     """Write the Q/DQ graph of an FP32 ONNX file and its ranges; see `quantize_graph`.
 
     Layers in `float_layers` stay in float, and those that the ranges name. `record` gets the share of each
-    layer in the multiply-adds, and why it isn't quantised. The same inputs give the same bytes. Raises UserError for ranges of another graph, and for an unknown layer.
+    layer in the multiply-adds, and why it isn't quantised. The same inputs give the same bytes. Raises
+    UserError for ranges of another graph, and for an unknown layer.
     """
     ranges, graph = read_ranges(ranges_path, onnx_path), load_onnx(onnx_path)
     kept = (*ranges.float_convolutions, *_results_of(graph, float_layers, onnx_path))

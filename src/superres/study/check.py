@@ -174,14 +174,14 @@ def _check_model_file(model: str, key: str, file: str) -> None:
 
 
 def _check_as_is(study: Study) -> None:
-    """Raise UserError for a runtime with the precision as-is if no network of the study is quantised already."""
+    """Raise UserError for a runtime with the precision as-is if no network of the study is quantised."""
     for i, runtime in enumerate(study.runtimes.values()):
         if AS_WRITTEN in runtime.precisions and not any(
             model.is_quantized for model in study.models.values()
         ):
             raise UserError(
-                f"runtimes[{i}].precisions: expected as-is with a model whose ONNX file is quantised already, "
-                "found none; take as-is out"
+                f"runtimes[{i}].precisions: expected as-is with a model whose ONNX file is quantised, found "
+                "none; take as-is out"
             )
 
 

@@ -47,7 +47,9 @@ def pairs(path: Path) -> Path:
         graph.store(f"{name}.steps", (scale * np.float32(STEP)).astype(np.float32))
         graph.add("QuantizeLinear", [x, step, zero], f"{name}.q")
         data = graph.add("DequantizeLinear", [f"{name}.q", step, zero], f"{name}.data")
-        w = graph.add("DequantizeLinear", [f"{name}.levels", f"{name}.scale", f"{name}.zero"], f"{name}.w", axis=0)
+        w = graph.add(
+            "DequantizeLinear", [f"{name}.levels", f"{name}.scale", f"{name}.zero"], f"{name}.w", axis=0
+        )
         b = graph.add("DequantizeLinear", [f"{name}.bias", f"{name}.steps"], f"{name}.b", axis=0)
         x = graph.add("Conv", [data, w, b], f"{name}.out", pads=[1] * 4)
     graph.add("DepthToSpace", [x], "result", blocksize=2, mode="CRD")
@@ -65,7 +67,17 @@ def linear(path: Path) -> Path:
         graph.store(f"{name}.scale", scale)
         graph.store(f"{name}.zero", np.zeros(len(scale), np.int8))
         graph.store(f"{name}.bias", np.full(len(scale), 4, np.int32))
-        inputs = [x, step, zero, f"{name}.levels", f"{name}.scale", f"{name}.zero", step, zero, f"{name}.bias"]
+        inputs = [
+            x,
+            step,
+            zero,
+            f"{name}.levels",
+            f"{name}.scale",
+            f"{name}.zero",
+            step,
+            zero,
+            f"{name}.bias",
+        ]
         x = graph.add("QLinearConv", inputs, f"{name}.out", pads=[1] * 4)
     x = graph.add("DequantizeLinear", [x, step, zero], "floats")
     graph.add("DepthToSpace", [x], "result", blocksize=2, mode="CRD")

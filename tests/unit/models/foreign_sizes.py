@@ -37,7 +37,9 @@ def flattened(path: Path, *, fixed: bool = True) -> Path:
     else:
         x = graph.add("Softplus", [x], "planes_out")
     # The inverse of softplus, pixel by pixel.
-    x = graph.add("Log", [graph.add("Sub", [graph.add("Exp", [x], "e"), graph.store("one", np.float32(1))], "m")], "x")
+    x = graph.add(
+        "Log", [graph.add("Sub", [graph.add("Exp", [x], "e"), graph.store("one", np.float32(1))], "m")], "x"
+    )
     _enlarge(graph, x)
     return _write(graph, path, fixed)
 
@@ -64,11 +66,17 @@ def windows(path: Path, *, fixed: bool = True) -> Path:
         parts = [graph.add("Div", [side, eight], f"parts{i}") for i, side in enumerate(sides)]
         split = graph.add("Concat", [one, three, parts[0], eight, parts[1], eight], "split", axis=0)
         whole = graph.add("Concat", [one, three, *sides], "whole", axis=0)
-    x = graph.add("Transpose", [graph.add("Reshape", ["image", split], "blocked")], "grouped", perm=[0, 1, 2, 4, 3, 5])
+    x = graph.add(
+        "Transpose", [graph.add("Reshape", ["image", split], "blocked")], "grouped", perm=[0, 1, 2, 4, 3, 5]
+    )
     flat = graph.store("flat", np.array([0, 0, 0, 0, pixels]))
-    x = graph.add("MatMul", [graph.add("Reshape", [x, flat], "rows"), graph.store("mix.weight", mixing)], "mixed")
+    x = graph.add(
+        "MatMul", [graph.add("Reshape", [x, flat], "rows"), graph.store("mix.weight", mixing)], "mixed"
+    )
     square = graph.store("square", np.array([0, 0, 0, 0, _WINDOW, _WINDOW]))
-    x = graph.add("Transpose", [graph.add("Reshape", [x, square], "squares")], "back", perm=[0, 1, 2, 4, 3, 5])
+    x = graph.add(
+        "Transpose", [graph.add("Reshape", [x, square], "squares")], "back", perm=[0, 1, 2, 4, 3, 5]
+    )
     _enlarge(graph, graph.add("Reshape", [x, whole], "picture"))
     return _write(graph, path, fixed)
 
@@ -112,8 +120,31 @@ def unshuffled_by_reshape(path: Path) -> Path:
 def cropped(path: Path) -> Path:
     """A slice to the size that it was exported for: larger pictures are cut off."""
     graph = Builder()
-    ends = [graph.store(name, np.array(value)) for name, value in (("starts", [0, 0]), ("ends", [96, 128]), ("axes", [2, 3]))]
+    ends = [
+        graph.store(name, np.array(value))
+        for name, value in (("starts", [0, 0]), ("ends", [96, 128]), ("axes", [2, 3]))
+    ]
     x = graph.add("Conv", ["image", graph.store("w", bilinear_kernels(2, 3))], "blocks", pads=[1] * 4)
     x = graph.add("DepthToSpace", [x], "large", blocksize=2, mode="CRD")
     graph.add("Slice", [x, *ends], "result")
     return _write(graph, path, fixed=True)
+
+
+def luma_x3(path: Path) -> Path:
+    """Luma, x3, opset 11, one size, and pixel shuffle by reshapes."""
+    graph, (height, width) = Builder(opset=11), SIZE
+    x = graph.add("Conv", ["image", graph.store("w", bilinear_kernels(3, 1))], "blocks", pads=[1] * 4)
+    split = graph.store("split", np.array([1, 1, 3, 3, height, width]))
+    x = graph.add("Transpose", [graph.add("Reshape", [x, split], "six")], "moved", perm=[0, 1, 4, 2, 5, 3])
+    graph.add("Reshape", [x, graph.store("four", np.array([1, 1, 3 * height, 3 * width]))], "result")
+    return graph.write(path, [1, 1, height, width], [1, 1, 3 * height, 3 * width])
+
+
+def rare(path: Path) -> Path:
+    """A determinant, which few runtimes have; it adds nothing to the picture."""
+    graph = Builder()
+    x = graph.add("Det", [graph.add("GlobalAveragePool", ["image"], "mean")], "det")
+    x = graph.add("Reshape", [x, graph.store("one", np.array([1, 3, 1, 1]))], "gain")
+    x = graph.add("Mul", [x, graph.store("nothing", np.float32(1e-9))], "small")
+    _enlarge(graph, graph.add("Add", ["image", x], "sum"))
+    return _write(graph, path, fixed=False)

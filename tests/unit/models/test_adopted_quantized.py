@@ -63,11 +63,15 @@ def test_the_float_form_is_the_network_without_rounding(
     assert not {kind for kind in kinds if "Quantize" in kind or "Linear" in kind or "Integer" in kind}
     # By hand: the levels of weights, float data, limits where a scale of uint8 has them.
     data = frame.transpose(2, 0, 1) / 255
-    for weights, per_channel in ((quantized._first(), True), (quantized._second(), True)):
+    for weights in (quantized._first(), quantized._second()):
         scale = np.abs(weights).reshape(len(weights), -1).max(axis=1) / 127
-        scale = (scale if write is not quantized.dynamic else np.full_like(scale, scale.max())).astype(np.float32)
+        scale = (scale if write is not quantized.dynamic else np.full_like(scale, scale.max())).astype(
+            np.float32
+        )
         levels = np.rint(weights / scale[:, None, None, None]).astype(np.float64) * scale[:, None, None, None]
-        bias = (4 * scale / 255 if write is not quantized.dynamic else np.zeros_like(scale)).astype(np.float64)
+        bias = (4 * scale / 255 if write is not quantized.dynamic else np.zeros_like(scale)).astype(
+            np.float64
+        )
         data = oracle.convolve(data, levels, bias)
         data = np.maximum(data, 0) if write is quantized.dynamic else np.clip(data, 0, 1)
     expected = np.clip(oracle.depth_to_space(data), 0, 1).transpose(1, 2, 0)
@@ -93,7 +97,7 @@ def test_runtimes_run_it_as_it_is(
     module = load_runtime(runtime)
     if (runtime, write) == ("openvino", quantized.linear):
         # It reads no QLinearConv with a scale for each channel, and says which operator that is.
-        with pytest.raises(UnsupportedError, match="lacks operators of this graph: .*QLinearConv"):
+        with pytest.raises(UnsupportedError, match=r"lacks operators of this graph: .*QLinearConv"):
             module.build(built, engine, settings)
         return
     facts = module.build(built, engine, settings)

@@ -77,23 +77,25 @@ def test_a_frame_smaller_than_the_network_is_padded(frame: np.ndarray, tmp_path:
     assert np.abs(joined[inside].astype(int) - reference[inside].astype(int)).max() <= 1
 
 
-def test_a_size_that_tiles_cannot_give_exactly_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_a_size_that_tiles_cannot_give_exactly_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path, found = adopt(foreign.placed, tmp_path)
     assert "takes pictures of 64x48 alone, which can't be joined exactly" in capsys.readouterr().err
     assert found["reach"] == {"radius": None, "multiple": 1}
     footprint = asdict(measure_footprint(path))
     assert tiling_of(foreign.SIZE, footprint).tile == foreign.SIZE
     for size in ((48, 65), (47, 64), (540, 960)):
-        with pytest.raises(UserError, match="expected frames of 64x48, the only size.*can't be joined exactly"):
+        with pytest.raises(
+            UserError, match=r"expected frames of 64x48, the only size.*can't be joined exactly"
+        ):
             tile_sizes({"tuned": list(size)}, footprint)
 
 
 def test_a_tile_that_is_all_overlap_is_refused():
     footprint = {"bytes_per_pixel": 9, "radius": 24, "multiple": 1, "own_size": [48, 64]}
     assert len(tiling_of((48, 64), footprint)) == 1
-    with pytest.raises(UserError, match="found 64x49; tiles can't be joined exactly.*24 pixels to each side"):
+    with pytest.raises(
+        UserError, match=r"found 64x49; tiles can't be joined exactly.*24 pixels to each side"
+    ):
         tiling_of((49, 64), footprint)
 
 

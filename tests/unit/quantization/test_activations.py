@@ -1,4 +1,4 @@
-"""Activation functions and products of matrices in INT8: where they are rounded, and what runtimes execute."""
+"""Activation functions and products of matrices in INT8: where values are rounded, what runtimes execute."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +41,9 @@ def convolutions(function: str) -> Graph:
     attributes, inputs = FUNCTIONS[function]
     for number, (channels, outputs) in enumerate(((3, 16), (16, 16), (16, 12))):
         spread = 1.6 / np.sqrt(9 * channels)
-        constants[f"body.{number}.weight"] = random.normal(0, spread, (outputs, channels, 3, 3)).astype(np.float32)
+        constants[f"body.{number}.weight"] = random.normal(0, spread, (outputs, channels, 3, 3)).astype(
+            np.float32
+        )
         constants[f"body.{number}.bias"] = random.normal(0, 0.1, outputs).astype(np.float32)
         names = [source, f"body.{number}.weight", f"body.{number}.bias"]
         source = f"c{number}"
@@ -187,7 +189,9 @@ def test_products_of_matrices_are_quantised(where: str, tmp_path: Path):
     ]
     error = run(int8, frame()) - run(fp32, frame())
     assert 1e-4 < np.sqrt(np.mean(error**2)) < 0.02
-    scales = {t.name: tuple(t.dims) for t in load_onnx(int8).graph.initializer if t.name.endswith("weight_scale")}
+    scales = {
+        t.name: tuple(t.dims) for t in load_onnx(int8).graph.initializer if t.name.endswith("weight_scale")
+    }
     assert scales == {
         "first.weight_scale": (16,),
         "attention.0.weight_scale": (32,),
@@ -211,7 +215,9 @@ def _openvino_multiplies(int8: Path, folder: Path) -> None:
     compiled = ov.Core().compile_model(str(int8), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     nodes = compiled.get_runtime_model().get_ordered_ops()
     kinds = [(runtime_info(node, "layerType"), runtime_info(node, "runtimePrecision")) for node in nodes]
-    assert [kind for kind in kinds if kind[0] in ("FullyConnected", "MatMul")] == [("FullyConnected", "u8")] * 2
+    products = [kind for kind in kinds if kind[0] in ("FullyConnected", "MatMul")]
+    assert len(products) == 2
+    assert {kind for _, kind in products} <= {"u8", "i8"}
 
 
 def _nvidia_builds(int8: Path, folder: Path) -> None:

@@ -52,8 +52,8 @@ class About:
     opened; None if there is none, or the runtime imports it itself. An engine
     belongs to the version of the first of `distributions` that is installed.
 
-    `precisions` are of the kinds fp32, fp16, bf16, int8, int8-trt, as-is and uint8. `refusals` are the messages
-    for other kinds, `step_refusals` those for steps of a quantisation. Both may contain `{runtime}`,
+    `precisions` are of the kinds fp32, fp16, bf16, int8, int8-trt, as-is and uint8. `refusals` are the
+    messages for other kinds, `step_refusals` those for steps of a quantisation. Both may contain `{runtime}`,
     `{precision}` and `{qdq}` (the same precision as a Q/DQ graph); see `runtimes.refusal`.
 
     `source` is the model that engines are built from: `onnx`, `program` (PyTorch's) or

@@ -35,9 +35,9 @@ def open_arm(job: Job, sizes: Sequence[Size]) -> Tuple[Session, Dict[str, Any]]:
     """Open the job's engine for frames of some sizes (height, width); returns the session and facts of the
     engine for the record.
 
-    Frames too large for one pass, or for a network of one size, run in tiles. Raises UnsupportedError with the reason if no
-    engine was built, UserError if engine and record don't belong together or to this job, and if the frames
-    need more memory than there is.
+    Frames too large for one pass, or for a network of one size, run in tiles. Raises UnsupportedError with
+    the reason if no engine was built, UserError if engine and record don't belong together or to this job,
+    and if the frames need more memory than there is.
     """
     paths = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
     return open_engine(*paths, job.runtime, runtime_settings(job), sizes)

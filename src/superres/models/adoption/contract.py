@@ -43,25 +43,18 @@ def with_contract(
     """
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
-    return _Contract(copied, ends, reading, scale, multiple, own).write()
+    return _Contract(copied, ends, reading, (scale, multiple, own)).write()
 
 
 class _Contract:
     """A foreign graph that gets the pipeline's ends."""
 
     def __init__(
-        self,
-        model: onnx.ModelProto,
-        ends: Ends,
-        reading: Reading,
-        scale: int,
-        multiple: int,
-        own: Size | None,
+        self, model: onnx.ModelProto, ends: Ends, reading: Reading, sizes: tuple[int, int, Size | None]
     ):
-        self.own = own
         self.model, self.graph = model, model.graph
         self.ends, self.reading = ends, reading
-        self.scale, self.multiple = scale, multiple
+        self.scale, self.multiple, self.own = sizes
         self.nodes: list[onnx.NodeProto] = []
         self.kept_float: list[str] = []
 
@@ -77,6 +70,7 @@ class _Contract:
         if self.multiple > 1:
             result = self._crop(result)
         self._clip(result)
+        self._levels_as_floats()
         self._finish()
         return self.model
 
@@ -265,6 +259,16 @@ class _Contract:
         self.nodes.append(helper.make_node("Clip", [result, low, high], [OUTPUT], f"{PREFIX}/Clip"))
 
     # The graph
+
+    def _levels_as_floats(self) -> None:
+        """Keep levels of 8 bits as floats of the same values: TensorRT has them at a graph's ends alone."""
+        kinds = {node.op_type for node in self.nodes}
+        typed = any(tensor.data_type == TensorProto.UINT8 for tensor in self.graph.initializer)
+        if typed or kinds & {"QuantizeLinear", "DequantizeLinear", "ConvInteger", "QLinearConv"}:
+            return
+        for node in self.nodes:
+            if node.op_type == "Cast" and attributes(node)["to"] == TensorProto.UINT8:
+                node.CopyFrom(helper.make_node("Floor", node.input, node.output, node.name))
 
     def _finish(self) -> None:
         del self.graph.node[:]

@@ -26,9 +26,10 @@ _INTEGER = {"ConvInteger": "Conv", "MatMulInteger": "MatMul"}
 
 
 def in_float(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
-    """Return the float form of a quantised graph: weights by their levels, limits of levels as Clip, no rounding.
+    """Return the float form of a quantised graph: weights by their levels, limits as Clip, no rounding.
 
-    Raises UserError, naming `where`, for quantised operators without one, and for scales that aren't constant.
+    Raises UserError, naming `where`, for quantised operators without one, and for scales that aren't
+    constant.
     """
     return _Floats(model, where).rewrite()
 
@@ -193,8 +194,8 @@ class _Floats:
     def _constant(self, name: str) -> np.ndarray:
         if name not in self.constants:
             raise UserError(
-                f"{self.where}: expected constant scales and weights in a quantised graph, found {name} computed; "
-                "export the float network"
+                f"{self.where}: expected constant scales and weights in a quantised graph, found {name} "
+                "computed; export the float network"
             )
         return self.constants[name]
 

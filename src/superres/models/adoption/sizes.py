@@ -32,7 +32,7 @@ class Sizes:
 
 
 def with_any_size(model: onnx.ModelProto, ends: Ends, where: str) -> Sizes:
-    """Return a graph for any size with its scale, found by running it; one of its own size if it takes no other.
+    """Return a graph for any size with its scale, found by running it; of its own size if it takes no other.
 
     Raises UserError for a graph whose result isn't a whole number of times as large, or that onnxruntime
     can't run.
@@ -58,7 +58,7 @@ def with_any_size(model: onnx.ModelProto, ends: Ends, where: str) -> Sizes:
 
 
 def _of_any_size(model: onnx.ModelProto, ends: Ends, where: str) -> Sizes:
-    """Return a graph with the least multiple that its sides must be of; raises _WrongSizeError without one."""
+    """Return a graph with the least multiple that its sides must be of, else raise _WrongSizeError."""
     run = _runner(model, ends)
     failures = []
     for multiple in range(1, _MOST_MULTIPLE + 1):
@@ -66,7 +66,7 @@ def _of_any_size(model: onnx.ModelProto, ends: Ends, where: str) -> Sizes:
             return Sizes(model, multiple, _scale(run, ends, multiple, where))
         except _WrongSizeError as error:
             failures.append(error)
-    raise failures[0]
+    raise next((error for error in failures if isinstance(error, _NoWholeScaleError)), failures[0])
 
 
 def _runner(model: onnx.ModelProto, ends: Ends) -> Callable[[np.ndarray], np.ndarray]:
@@ -190,7 +190,7 @@ def _shuffle(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> N
         if len(before) != 4 or len(after) != 4:
             continue
         if order in _TO_DEPTH and before[2] % after[2] == 0:
-            added += _to_depth(model.graph, first.input[0], last, before[1], before[2] // after[2], order)
+            added += _to_depth(model.graph, first, last, before, before[2] // after[2])
             continue
         if order not in _TO_SPACE or after[2] % before[2]:
             continue
@@ -208,17 +208,18 @@ def _shuffle(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> N
     _drop_unread(model)
 
 
+def _order(graph: onnx.GraphProto, last: onnx.NodeProto) -> tuple[int, ...]:
+    """Return the order of the axes in the transposition before a reshape."""
+    transposed = next(node for node in graph.node if last.input[0] in node.output)
+    return tuple(attributes(transposed)["perm"])
+
+
 def _to_depth(
-    graph: onnx.GraphProto,
-    source: str,
-    last: onnx.NodeProto,
-    channels: int,
-    block: int,
-    order: tuple[int, ...],
+    graph: onnx.GraphProto, first: onnx.NodeProto, last: onnx.NodeProto, before: tuple[int, ...], block: int
 ) -> list[tuple[onnx.NodeProto, onnx.NodeProto]]:
-    """Replace a reshape by SpaceToDepth; return the nodes to insert, each with the node that it comes before."""
-    result = last.output[0]
-    if _TO_DEPTH[order] == "DCR":
+    """Replace reshapes up to `last` by SpaceToDepth; return nodes to insert, each with its follower."""
+    source, result, channels = first.input[0], last.output[0], before[1]
+    if _TO_DEPTH[_order(graph, last)] == "DCR":
         last.CopyFrom(helper.make_node("SpaceToDepth", [source], [result], last.name, blocksize=block))
         return []
     moved, places = f"{result}/blocks", f"{result}/order"

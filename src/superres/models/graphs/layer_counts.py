@@ -28,9 +28,9 @@ _ALIGNED = 16
 class LayerCount:
     """A convolution or product of matrices, and its multiply-adds per pixel of the LR frame.
 
-    It is `quantized` if both its data and its weights come from a DequantizeLinear, or are whole numbers. It is
-    `aligned` if its channels, in and out, are multiples of 16: INT8 kernels work on 16 or 32 at a time. `names`
-    are all that a runtime may call it by, `why_float` says why it isn't quantised.
+    It is `quantized` if both its data and its weights come from a DequantizeLinear, or are whole numbers. It
+    is `aligned` if its channels, in and out, are multiples of 16: INT8 kernels work on 16 or 32 at a time.
+    `names` are all that a runtime may call it by, `why_float` says why it isn't quantised.
     """
 
     layer: str
@@ -50,8 +50,8 @@ class LayerCount:
 def count_layers(model: onnx.ModelProto, path: Path) -> list[LayerCount]:
     """Return the layers of a graph in its order; `path` is its file, for messages.
 
-    Products of matrices whose shapes can't be inferred are left out. Raises UserError if those of a convolution
-    can't.
+    Products of matrices whose shapes can't be inferred are left out. Raises UserError if those of a
+    convolution can't.
     """
     shapes = known_shapes(model, (1, 3, *example_size(model)))
     dequantized = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}

@@ -116,7 +116,7 @@ def find_convolutions(model: onnx.ModelProto) -> list[Convolution]:
 
 
 def find_layers(model: onnx.ModelProto) -> list[Convolution]:
-    """Return the same with the products of matrices by constant weights: all layers that INT8 graphs quantise."""
+    """Return the same with products by constant matrices: all layers that INT8 graphs quantise."""
     float_outputs = kept_float(model)
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)

@@ -68,7 +68,7 @@ def count_images(data: RandomImages | FrameFile) -> int:
 
 
 def read_images(data: RandomImages | FrameFile, size: tuple[int, int] | None = None) -> Iterator[Image]:
-    """Yield the images one by one, the same at every call; with `size` (height, width) each in tiles of it."""
+    """Yield the images one by one, the same at every call; with `size` (height, width) in tiles of it."""
     for name, image in _whole_images(data):
         yield from ((name, tile) for tile in tiles_of(image, size))
 

@@ -81,11 +81,11 @@ def observe_activations(
     """Write statistics of the input and output of each convolution, for the first images of the data.
 
     `onnx_path` is an FP32 graph with one image input (float32 1 x 3 x H x W in [0, 1]). The output of a
-    convolution is taken after its activation function. `prefixes` are numbers of images to keep statistics for, besides
-    LADDER and all. Images stream one at a time: memory doesn't depend on their number. `threads` 0 takes all
-    CPUs. The file is an .npz without pickled objects; the same inputs and threads give the same bytes. Raises
-    UserError for a graph without convolutions, an empty calibration set, activations that are not finite,
-    and constant tensors.
+    layer is taken after its activation function. `prefixes` are numbers of images to keep statistics for,
+    besides LADDER and all. Images stream one at a time: memory doesn't depend on their number. `threads` 0
+    takes all CPUs. The file is an .npz without pickled objects; the same inputs and threads give the same
+    bytes. Raises UserError for a graph without layers to quantise, an empty calibration set, activations that
+    are not finite, and constant tensors.
     """
     graph = load_onnx(onnx_path)
     names = observed_tensors(find_layers(graph))

@@ -14,8 +14,8 @@ class Operations:
     """Convolutions of a graph, and the multiply-adds of all its layers per pixel of the LR frame.
 
     A convolution is quantised if both its data and its weights come from a DequantizeLinear. It is unaligned
-    if its channels, in or out, aren't multiples of 16: INT8 kernels work on 16 or 32 at a time. `float_layers`
-    are those that aren't quantised, with their share of the multiply-adds, the largest first.
+    if its channels, in or out, aren't multiples of 16: INT8 kernels work on 16 or 32 at a time.
+    `float_layers` are those that aren't quantised, with their share of the multiply-adds, the largest first.
     """
 
     convolutions: int

@@ -91,7 +91,7 @@ class ProfileFiles:
 
 @dataclass(frozen=True)
 class FloatLayer:
-    """A layer that runs in float, with its share of the network's multiply-adds (0: unknown) and of its time."""
+    """A layer that runs in float: its share of the network's multiply-adds (0: unknown) and of its time."""
 
     layer: str
     macs_share: float

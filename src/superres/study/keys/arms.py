@@ -100,9 +100,9 @@ class Runtime(Keys):
         "of a frame."
     )
     precisions: SomeOnce[Precision] = Field(
-        description="fp32, fp16, bf16, uint8 (opencv only), as-is (ONNX files that others have quantised, as they "
-        "are), or int8-NAME: a calibration, one with steps "
-        "(int8-minmax+center), or a name from quantizations. With int8-trt-NAME (tensorrt only, up to "
+        description="fp32, fp16, bf16, uint8 (opencv only), as-is (ONNX files that others have quantised, as "
+        "they are), or int8-NAME: a calibration, one with steps (int8-minmax+center), or a name from "
+        "quantizations. With int8-trt-NAME (tensorrt only, up to "
         "TensorRT 10), TensorRT finds the ranges itself, by the method and on the images of the calibration "
         "NAME."
     )

@@ -37,8 +37,8 @@ class NamedRecipe(Keys):
     )
     float_layers: ManyOnce[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]+$")]] = Field(
         default=(),
-        description="Layers that stay in float, by name, such as conv1 or body.0; onnx/{model}/int8-NAME.json "
-        "lists them.",
+        description="Layers that stay in float, by name, such as conv1 or body.0; "
+        "onnx/{model}/int8-NAME.json lists them.",
     )
 
     @model_validator(mode="after")
