@@ -89,6 +89,17 @@ def placed(path: Path) -> Path:
     return _write(graph, path, fixed=True)
 
 
+def averaged(path: Path) -> Path:
+    """A gain by the picture's mean, as in channel attention, at one size."""
+    graph = Builder()
+    x = graph.add("ReduceMean", ["image"], "mean", axes=[2, 3])
+    x = graph.add("Mul", [x, graph.store("little", np.float32(0.05))], "gain")
+    x = graph.add("Add", ["image", x], "brighter")
+    row = graph.add("Reshape", [x, graph.store("row", np.array([1, 3, SIZE[0] * SIZE[1]]))], "flat")
+    _enlarge(graph, graph.add("Reshape", [row, graph.store("planes", np.array([1, 3, *SIZE]))], "picture"))
+    return _write(graph, path, fixed=True)
+
+
 def thirds(path: Path) -> Path:
     """RGB at a third of the size inside: sides must be multiples of 3."""
     graph = Builder()

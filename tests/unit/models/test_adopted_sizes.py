@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from superres.device.base.errors import UserError
-from superres.device.runtimes import load_runtime
+from superres.device.runtimes import load_runtime, tiled
 from superres.device.runtimes.base import Session, Settings
 from superres.device.runtimes.tiled import TiledSession, tile_sizes, tiling_of
 from superres.models.adoption.adopt import adopt_onnx
@@ -103,6 +103,17 @@ def test_a_multiple_is_found_whatever_it_is(tmp_path: Path, frame: np.ndarray):
     path, found = adopt(foreign.thirds, tmp_path)
     assert (found["multiple"], found["own_size"]) == (3, None)
     assert session_of(path).run(frame).shape == (202, 300, 3)
+
+
+def test_a_network_of_any_size_on_windows_can_be_cut_too(tmp_path: Path, frame: np.ndarray, monkeypatch):
+    path, found = adopt(lambda path: foreign.windows(path, fixed=False), tmp_path)
+    assert (found["multiple"], found["own_size"], found["reach"]) == (8, None, {"radius": 16, "multiple": 8})
+    footprint = asdict(measure_footprint(path))
+    monkeypatch.setattr(tiled, "TILE_BYTES", 4000 * footprint["bytes_per_pixel"])
+    reference = session_of(path).run(frame).astype(int)
+    session = TiledSession(session_of(path), footprint)
+    assert np.abs(session.run(frame) - reference).max() <= 1
+    assert session.facts()["tiles"] > 2
 
 
 def test_reshapes_that_unshuffle_become_space_to_depth(tmp_path: Path, frame: np.ndarray):

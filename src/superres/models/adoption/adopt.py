@@ -1,6 +1,5 @@
 """Adopt an ONNX file of others: find what it takes and gives, and write it into the graph."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -40,7 +39,7 @@ from superres.models.adoption.rewriting import (
 from superres.models.adoption.sizes import Sizes, runner, with_any_size
 from superres.models.adoption.statements import Adoption, is_quantized
 from superres.models.graphs.editor import GraphEditor
-from superres.models.graphs.footprint import REACH_PROPERTY
+from superres.models.graphs.footprint import find_reach, write_reach
 from superres.models.graphs.onnx_file import OPSET
 
 NO_PICTURE_DB = 3.0
@@ -50,6 +49,7 @@ CLEARLY_DB = 0.3
 """Another reading that is better by this is worth a line."""
 
 _SIDE = 192
+_REACHING = 64
 
 _REWRITTEN = ("ConvTranspose", "BatchNormalization", "QuantizeLinear", "Dropout")
 
@@ -96,7 +96,8 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
         # As this package writes networks: engines have the same bytes too.
         graph = original
     _check_contract(graph, taken, photograph)
-    reach = None if sizes.own is None else _with_reach(graph, sizes, notes)
+    if reach := _reach_of(graph, sizes, notes):
+        write_reach(graph, reach.radius, reach.multiple)
     found = {
         "source": where,
         "source_sha256": sha256_file(source),
@@ -105,13 +106,7 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
         "own_size": sizes.own,
         "reach": None if reach is None else asdict(reach),
         **{key: value for key, value in asdict(ends).items() if key not in ("channels", "size")},
-        **asdict(taken.reading),
-        "psnr_db": round(taken.psnr_db, 4),
-        "bicubic_db": round(bicubic, 4),
-        # None for a reading whose picture has NaN.
-        "readings": {
-            str(one.reading): round(one.psnr_db, 4) if isfinite(one.psnr_db) else None for one in tried
-        },
+        **_described(taken, tried, bicubic),
         "notes": notes,
     }
     _say(found)
@@ -127,7 +122,8 @@ def adopt_as_is(source: Path, adopted: Path, out: Path) -> None:
     `adopted` is the record of `adopt_onnx`, which says how it is read. Raises UserError for a file that isn't
     quantised.
     """
-    where, found = str(source), read_json(adopted, ("input", "output", "layout", "colour", "range", "swing"))
+    keys = ("input", "output", "layout", "colour", "range", "swing", "reach")
+    where, found = str(source), read_json(adopted, keys)
     if not is_quantized(source):
         raise UserError(f"{where}: expected a graph that is quantised already, found none; take as-is out")
     model = normalised(read_foreign(source), source, [])
@@ -137,8 +133,8 @@ def adopt_as_is(source: Path, adopted: Path, out: Path) -> None:
     graph = with_contract(
         sizes.model, ends, reading, scale=sizes.scale, multiple=sizes.multiple, own=sizes.own
     )
-    if sizes.own is not None:
-        _with_reach(graph, sizes, [])
+    if found["reach"] is not None:
+        write_reach(graph, **found["reach"])
     onnx.checker.check_model(graph)
     with Outputs({"onnx": str(out)}) as outputs:
         outputs["onnx"].write_bytes(graph.SerializeToString(deterministic=True))
@@ -178,13 +174,25 @@ def _check_scale(found: int, stated: int | None, wanted: int | None, where: str)
             raise UserError(f"{where}: expected the scale {expected} that {who}, found x{found}")
 
 
-def _with_reach(graph: onnx.ModelProto, sizes: Sizes, notes: list[str]) -> Reach:
-    """Write how far a network of one size looks into its graph: frames of other sizes are cut into tiles."""
-    assert sizes.own is not None
+def _described(taken: Tried, tried: Sequence[Tried], bicubic: float) -> dict[str, Any]:
+    """Return a record's part about the reading, and what each one gave; None for a picture with NaN."""
+    given = {str(one.reading): round(one.psnr_db, 4) if isfinite(one.psnr_db) else None for one in tried}
+    figures = {"psnr_db": round(taken.psnr_db, 4), "bicubic_db": round(bicubic, 4)}
+    return {**asdict(taken.reading), **figures, "readings": given}
+
+
+def _reach_of(graph: onnx.ModelProto, sizes: Sizes, notes: list[str]) -> Reach | None:
+    """Return how far a network looks if that must be measured; None if its operators tell.
+
+    Frames are cut by it: for a network of one size, and for any where a frame is too large for memory.
+    """
+    if sizes.own is None and find_reach(graph)[0] is not None:
+        return None
+    side = -(-_REACHING // sizes.multiple) * sizes.multiple
+    reach = measure_reach(_of_frames(graph), sizes.own or (side, side), sizes.scale)
+    if sizes.own is None:
+        return reach
     height, width = sizes.own
-    reach = measure_reach(_of_frames(graph), sizes.own, sizes.scale)
-    written = graph.metadata_props.add()
-    written.key, written.value = REACH_PROPERTY, json.dumps([reach.radius, reach.multiple])
     if reach.radius is None:
         how = "which can't be joined exactly: other frames are refused"
     else:

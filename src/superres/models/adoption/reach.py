@@ -54,7 +54,8 @@ def _farthest(run: Run, size: tuple[int, int], scale: int, axis: int) -> int | N
     but for the pixels that see the other one.
     """
     random = np.random.default_rng(0)
-    first, second = (_noise(random, size) for _ in range(2))
+    # Darker and brighter: a mean over the picture shows too.
+    first, second = _noise(random, size) - np.float32(0.1), _noise(random, size) + np.float32(0.1)
     of_first, of_second = run(first), run(second)
     farthest = 0
     for cut in {size[axis] // 2 // 8 * 8 + more for more in _CUTS}:

@@ -36,6 +36,7 @@ _GLOBAL = {
     "Gemm",
     "Softmax",
     "Attention",
+    "DynamicQuantizeLinear",
     "Reshape",
     "Flatten",
     "ReduceMean",
@@ -71,7 +72,7 @@ def measure_footprint(path: Path) -> Footprint:
     """Return the footprint of an ONNX file; raises UserError if it is none."""
     model = load_onnx(path)
     measured = next((entry.value for entry in model.metadata_props if entry.key == REACH_PROPERTY), None)
-    radius, multiple = _reach(model) if measured is None else json.loads(measured)
+    radius, multiple = find_reach(model) if measured is None else json.loads(measured)
     return Footprint(_bytes_per_pixel(model), radius, multiple, own_size(model))
 
 
@@ -92,6 +93,12 @@ def _bytes_per_pixel(model: onnx.ModelProto) -> int:
     return ceil(most * _BYTES / (height * width))
 
 
+def write_reach(model: onnx.ModelProto, radius: int | None, multiple: int) -> None:
+    """Write a measured radius and multiple into a graph, for `measure_footprint`."""
+    written = model.metadata_props.add()
+    written.key, written.value = REACH_PROPERTY, json.dumps([radius, multiple])
+
+
 @dataclass(frozen=True)
 class _Reach:
     """The reach of a tensor's pixels in LR pixels, and its pixels for each LR pixel in one direction."""
@@ -104,7 +111,7 @@ class _Reach:
         return _Reach(self.radius + Fraction(pixels) / self.scale, self.scale * scale)
 
 
-def _reach(model: onnx.ModelProto) -> tuple[int | None, int]:
+def find_reach(model: onnx.ModelProto) -> tuple[int | None, int]:
     """Return the radius of a graph, or None, and the multiple of pixels that it works in."""
     constants = _constants(model)
     found = {value.name: _Reach(Fraction(0), Fraction(1)) for value in model.graph.input}
