@@ -13,6 +13,7 @@ from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import AS_WRITTEN, Settings
 from superres.models.adoption.adopt import adopt_as_is, adopt_onnx
 from superres.models.adoption.statements import Adoption, is_quantized
+from superres.models.graphs.footprint import measure_footprint
 from superres.models.graphs.uint8.forms import PLAIN, form_of, write_form
 
 from . import foreign, oracle
@@ -108,6 +109,14 @@ def test_runtimes_run_it_as_it_is(
     # OpenVINO multiplies dynamic levels in float; onnxruntime a convolution whose result stays float.
     least = {("openvino", quantized.dynamic): 0, ("onnxruntime", quantized.pairs): 1}
     assert facts["int8_convolutions"] >= least.get((runtime, write), 2)
+
+
+@pytest.mark.parametrize("write", WAYS)
+def test_how_far_it_looks_is_known(write: Callable[[Path], Path], tmp_path: Path):
+    _, fp32, as_is = adopt(write, tmp_path)
+    assert measure_footprint(fp32).radius == 2
+    # A scale that follows the picture depends on all of it.
+    assert measure_footprint(as_is).radius == (None if write is quantized.dynamic else 2)
 
 
 def test_a_float_file_has_no_precision_as_is(tmp_path: Path):

@@ -136,6 +136,9 @@ def _constants(model: onnx.ModelProto) -> Constants:
     for node in model.graph.node:
         if node.op_type == "Constant" and (value := attributes(node).get("value")) is not None:
             found[node.output[0]] = numpy_helper.to_array(value)
+        elif node.op_type in ("QuantizeLinear", "DequantizeLinear") and node.input[0] in found:
+            # Its shape is that of the weights, which is all that counts here.
+            found[node.output[0]] = found[node.input[0]]
     return found
 
 
@@ -145,8 +148,8 @@ def _as_it_is(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _Rea
 
 def _convolution(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _Reach:
     given = attributes(node)
-    # Weights of a Q/DQ graph are no constants of the convolution itself, but it states its kernel.
-    kernel = given.get("kernel_shape") or constants[node.input[1]].shape[2:]
+    weights = node.input[3 if node.op_type == "QLinearConv" else 1] if len(node.input) > 1 else ""
+    kernel = given.get("kernel_shape") or constants[weights].shape[2:]
     dilations = given.get("dilations") or [1] * len(kernel)
     sides = [(size - 1) * dilation for size, dilation in zip(kernel, dilations, strict=True)]
     stride = max(given.get("strides") or [1])
@@ -181,6 +184,7 @@ _Operator = Callable[[onnx.NodeProto, _Reach, Constants], _Reach | None]
 _OPERATORS: dict[str, _Operator] = {
     "Conv": _convolution,
     "ConvInteger": _convolution,
+    "QLinearConv": _convolution,
     "ConvTranspose": _transposed,
     "AveragePool": _convolution,
     "MaxPool": _convolution,
