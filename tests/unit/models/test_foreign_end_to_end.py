@@ -21,6 +21,8 @@ from superres.models.graphs.uint8.forms import PLAIN, form_of, write_form
 from superres.models.settings import PRETRAINED
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibration import RandomImages
+from superres.quantization.settings import Bias, CalibrationSettings
+from superres.quantization.steps.base import StepJob, refine_onnx
 
 from ..quantization.network import calibrate
 from . import foreign, foreign_quantized, foreign_sizes
@@ -102,6 +104,17 @@ def test_nvidias_builder_builds_the_int8_graph(name: str, tmp_path: Path):
     quantize_onnx(fp32, tmp_path / "ranges.json", tmp_path / "int8.onnx")
     assert find_convolutions(load_onnx(fp32))
     assert_int8_convolutions(tmp_path / "int8.onnx")
+
+
+def test_steps_of_recipes_take_convolutions_without_a_bias(tmp_path: Path):
+    _, fp32, _ = adopt("halves", tmp_path)
+    images = RandomImages("uniform", 0, 1, 32, 48)
+    calibrate(fp32, images, tmp_path / "ranges.json")
+    job = StepJob("mine", CalibrationSettings(name="some"), images, Bias(images=1))
+    ends = {"onnx_out": tmp_path / "bias.onnx", "ranges_out": tmp_path / "bias.json"}
+    refine_onnx(fp32, tmp_path / "ranges.json", "bias", job, **ends)
+    shifts = json.loads(ends["ranges_out"].read_text())["steps"][0]["rms_shift"]
+    assert all(shift > 0 for shift in shifts.values())
 
 
 @pytest.mark.parametrize("model", ["espcn_rgb", "espcn_anchor", "fsrcnn"])

@@ -30,6 +30,7 @@ from superres.models.adoption.reading import (
     try_reading,
 )
 from superres.models.adoption.rewriting import (
+    add_biases,
     normalised,
     read_foreign,
     rewrite_transposed,
@@ -177,6 +178,7 @@ def _simplified(model: onnx.ModelProto, ends: Ends, notes: list[str]) -> onnx.Mo
         dynamic = model
     if count := rewrite_transposed(dynamic):
         notes.append(f"{count} transposed convolutions became convolutions and DepthToSpace, exactly")
+    add_biases(dynamic)
     return dynamic
 
 
