@@ -57,6 +57,10 @@ def test_networks_of_others_are_measured(project: Project):
             assert row["status"].startswith("not run: openvino")
             assert "Det" in row["status"]
             continue
+        if (runtime, model, precision) == ("onnxruntime", "rare", "int8-dummy"):
+            # Its only convolution writes floats, which this runtime multiplies in float.
+            assert "runs no convolution of this graph in INT8" in row["status"]
+            continue
         assert row["status"] == "ok", (runtime, model, precision, row["status"])
         assert float(row["psnr_db"]) > 25
         # All float forms are the network; INT8 rounds it.

@@ -43,7 +43,7 @@ ALL: dict[str, tuple[Callable[[Path], Path], ByHand, Adoption]] = {
 
 def photograph(scale: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a detail of a photograph and its LR twin, 48 x 64, by the mean of pixels."""
-    with Image.open(get_sample_data("grace_hopper.jpg")) as image:
+    with Image.open(str(get_sample_data("grace_hopper.jpg", asfileobj=False))) as image:
         hr = np.asarray(image.convert("RGB"))[100 : 100 + 48 * scale, 150 : 150 + 64 * scale]
     blocks = hr.reshape(48, scale, 64, scale, 3).astype(np.float64)
     return hr, np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)

@@ -23,9 +23,9 @@ from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.observation import observe_activations
 from superres.quantization.settings import CalibrationSettings
 
-Graph = tuple[list[onnx.NodeProto], dict[str, np.ndarray]]
+Graph = tuple[list[onnx.NodeProto], dict[str, Any]]
 
-FUNCTIONS: dict[str, tuple[dict[str, Any], dict[str, np.ndarray]]] = {
+FUNCTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "Relu": ({}, {}),
     "LeakyRelu": ({"alpha": 0.2}, {}),
     "PRelu": ({}, {"slope": np.linspace(0.1, 0.6, 16, dtype=np.float32).reshape(16, 1, 1)}),
