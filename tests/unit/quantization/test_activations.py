@@ -195,7 +195,10 @@ def test_channels_are_scaled_through_a_slope(step: str, homogeneous: str, tmp_pa
     found = with_outputs(load_onnx(ends["onnx_out"]), ["c0", "a0"])
     onnx.save(found, tmp_path / "tapped.onnx")
     session = ort.InferenceSession(str(tmp_path / "tapped.onnx"), providers=["CPUExecutionProvider"])
-    seen = [session.run(["c0", "a0"], {"frame": image}) for _, image in read_images(images)]
+    seen = [
+        [np.asarray(value) for value in session.run(["c0", "a0"], {"frame": image})]
+        for _, image in read_images(images)
+    ]
     for place, name in enumerate(("c0", "a0")):
         largest = max(np.abs(values[place]).max() for values in seen)
         assert ranges.tensors[name].amax == pytest.approx(largest, rel=1e-5)
