@@ -45,7 +45,6 @@ _GLOBAL = {
     "ReduceSum",
     "ReduceL2",
     "CumSum",
-    "DynamicQuantizeLinear",
     "LpNormalization",
     "MeanVarianceNormalization",
     "GridSample",
