@@ -416,7 +416,7 @@ MISTAKES = {
     ),
     "a built-in name for a new ONNX file": (
         lambda c: c["models"].append({"name": "fsrcnn", "onnx": "mine.onnx"}),
-        ["models[5].name: expected a name of its own for a network with the key onnx", "fsrcnn", "rename it"],
+        ["models[6].name: expected a name of its own for a network with the key onnx", "fsrcnn", "rename it"],
     ),
     "colours of no ONNX file": (
         lambda c: c["models"][0].update(colour="bgr"),
