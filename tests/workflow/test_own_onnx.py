@@ -73,4 +73,6 @@ def test_networks_of_others_are_measured(project: Project):
     quality = json.loads((results / "arms/local/openvino/tiled/int8-dummy/quality.json").read_text())
     assert quality["session"]["tiles"] == 4
     layers = json.loads((results / "onnx/whole/int8-dummy.json").read_text(encoding="utf-8"))
-    assert [layer["quantized"] for layer in layers["layers"]] == [True, True]
+    # The conversion of the range stays in float.
+    assert [layer["quantized"] for layer in layers["layers"]] == [False, True, True]
+    assert layers["layers"][0]["why_float"] == "it carries the picture itself"

@@ -138,7 +138,7 @@ class _Reasons:
     def of(self, node: onnx.NodeProto) -> str:
         """Return the reason of one layer."""
         if node.output[0] in self._kept:
-            return "it carries the picture itself, beside the network"
+            return "it carries the picture itself"
         if node.op_type == "ConvTranspose":
             return "INT8 kernels of transposed convolutions are slow or wrong"
         if node.op_type in _MATRICES and node.input[1] not in self._constants:
