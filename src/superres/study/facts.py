@@ -90,6 +90,8 @@ class Facts:
             # The memory that an engine needs is estimated from the FP32 graph.
             return names | {"export_onnx", "export_program"}
         names.add("adopt_onnx" if arm.model in self.paths.adopted else "export_onnx")
+        if arm.as_is:
+            names.add("adopt_as_is")
         if graph_of(arm) == "fp16":
             names.add("convert_fp16")
         if form != PLAIN:

@@ -414,6 +414,10 @@ MISTAKES = {
         lambda c: c["models"][0].update(onnx="mine.onnx"),
         ["models[0].weights: expected no such key next to onnx, whose graph has its weights inside"],
     ),
+    "a built-in name for a new ONNX file": (
+        lambda c: c["models"].append({"name": "fsrcnn", "onnx": "mine.onnx"}),
+        ["models[6].name: expected a name of its own for a network with the key onnx", "fsrcnn", "rename it"],
+    ),
     "colours of no ONNX file": (
         lambda c: c["models"][0].update(colour="bgr"),
         ["models[0].colour: expected it next to onnx, found none; add it or leave this key out"],
