@@ -17,6 +17,8 @@ from superres.device.base.outputs import Outputs, sha256_file, write_json
 from superres.models.adoption.contract import with_contract
 from superres.models.adoption.ends import Ends, find_ends
 from superres.models.adoption.reading import (
+    ACTIVATIONS,
+    Run,
     Tried,
     enlarge,
     fits,
@@ -25,6 +27,7 @@ from superres.models.adoption.reading import (
     try_reading,
 )
 from superres.models.adoption.rewriting import (
+    add_activation,
     normalised,
     read_foreign,
     rewrite_transposed,
@@ -61,6 +64,8 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
     where, notes = str(source), []
     model = normalised(read_foreign(source), source, notes)
     ends = find_ends(model, stated, where)
+    if stated.last_activation is not None:
+        add_activation(model, ends.output, stated.last_activation)
     model = _simplified(model, ends, notes)
     sizes = with_any_size(model, ends, where)
     _check_scale(sizes.scale, stated.scale, scale, where)
@@ -72,6 +77,8 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
     ]
     bicubic = psnr_of(enlarge(photograph.lr / 255.0, sizes.scale), photograph.hr)
     taken, doubt = _taken(tried, [one for one in tried if fits(one.reading, stated, ends)], bicubic)
+    if doubt and taken.psnr_db < bicubic - NO_PICTURE_DB:
+        doubt += _lacking(run, ends, photograph, sizes.scale, bicubic)
     if doubt and taken.psnr_db < bicubic - NO_PICTURE_DB and (stated.colour is None or stated.range is None):
         raise UserError(f"{where}: {doubt}")
     notes += [doubt] if doubt else []
@@ -144,6 +151,21 @@ def _taken(tried: Sequence[Tried], possible: Sequence[Tried], bicubic: float) ->
             "state colour, range or swing if that is meant"
         )
     return taken, doubt
+
+
+def _lacking(run: Run, ends: Ends, photograph: Photograph, scale: int, bicubic: float) -> str:
+    """Return which activation behind the network would make a picture of its output; empty if none does."""
+    for name, activation in ACTIVATIONS.items():
+        ended = _ended(run, activation)
+        pictures = [try_reading(ended, ends, reading, photograph.lr, scale) for reading in readings(ends)]
+        best = max(psnr_of(picture, photograph.hr) for picture in pictures)
+        if best >= bicubic - NO_PICTURE_DB:
+            return f"; with a last {name}, which the file lacks, {best:.1f} dB: state last_activation: {name}"
+    return ""
+
+
+def _ended(run: Run, activation: Run) -> Run:
+    return lambda batch: activation(run(batch).astype(np.float64))
 
 
 def _check_contract(graph: onnx.ModelProto, taken: Tried, photograph: Photograph) -> None:
