@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from superres.device.base.errors import UserError
 from superres.models.adoption.adopt import adopt_onnx
-from superres.models.adoption.checkpoint import _spandrel, export_checkpoint
+from superres.models.adoption.checkpoint import export_checkpoint, import_spandrel
 from superres.models.adoption.statements import INSTALL_SPANDREL, Adoption
 
 from .foreign import bilinear_kernels
@@ -51,7 +51,7 @@ NETWORKS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 def build(name: str, scale: int = 2) -> nn.Module:
     """A network of random weights, in evaluation mode."""
     key, module, kind, arguments = NETWORKS[name]
-    _spandrel()
+    import_spandrel()
     torch.manual_seed(0)
     made = importlib.import_module(f"spandrel.architectures.{module}")
     return getattr(made, kind)(**{key: scale}, **arguments).eval()
@@ -162,7 +162,7 @@ def test_the_same_checkpoint_gives_the_same_bytes(tmp_path: Path):
 
 @needs_spandrel
 def test_spandrel_loads_without_torchvision_and_leaves_no_trace():
-    _spandrel()
+    import_spandrel()
     if find_spec("torchvision") is None:
         assert not [name for name in sys.modules if name.startswith("torchvision")]
 
@@ -170,7 +170,7 @@ def test_spandrel_loads_without_torchvision_and_leaves_no_trace():
 @needs_spandrel
 def test_another_scale_than_that_of_the_clips_is_one_line(tmp_path: Path):
     torch.save(build("Real-ESRGAN compact", 4).state_dict(), tmp_path / "x4.pth")
-    with pytest.raises(UserError, match="expected the scale 2 that .*, found x4"):
+    with pytest.raises(UserError, match=r"expected the scale 2 that .*, found x4"):
         adopt(tmp_path / "x4.pth", scale=2)
     assert "DepthToSpace" in [node.op_type for node in onnx.load(adopt(tmp_path / "x4.pth")).graph.node]
 
@@ -198,7 +198,7 @@ def ends_in_sigmoid() -> nn.Module:
         "body.2.weight": last.reshape(12, -1, 3, 3),
         "body.2.bias": np.full(12, odds[0]),
     }
-    _spandrel()
+    import_spandrel()
     compact = importlib.import_module("spandrel.architectures.Compact").Compact
     network = compact(num_feat=3 * (len(slopes) + 1), num_conv=0, upscale=2)
     network.load_state_dict({name: torch.from_numpy(value).float() for name, value in tensors.items()})
@@ -274,7 +274,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "unknown": (_unknown, r"a network that spandrel .* knows, found 2 tensors, fancy\.weight, .* key onnx"),
     "other tensors": (
         _unfit,
-        "expected the tensors of RealESRGAN Compact, .*, found: .*; export the network",
+        "the tensors of RealESRGAN Compact, .*, found: .*; export the network",
     ),
     "nan": (_nan, r"tensor 'body.2.bias': expected finite values"),
     "code": (_code, CODE),

@@ -9,7 +9,7 @@ import pickletools
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
@@ -33,49 +33,58 @@ from superres.models.export import trace_onnx
 _TORCHVISION = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
 # Windows of attention have 8 or 16 pixels; a graph is traced on a few.
 _WINDOW = 16
+# The side of a graph that is for one size, which frames are cut into.
+_ONE_SIZE = 128
 # What differs between kernels of PyTorch and onnxruntime is far less, of values around 1.
 _TOLERANCE = 1e-3
 _SAVE = "save `network.state_dict()` by itself, or as .safetensors"
 
 
 def export_checkpoint(checkpoint: Path, onnx_out: Path, record: Path) -> None:
-    """Write the network of a checkpoint as ONNX for any height and width, and what was found to a record.
+    """Write the network of a checkpoint as ONNX, and what was found to a record.
 
     Spandrel knows the network by names and shapes of its tensors, in a state dict or in one that is wrapped
     (`params_ema`, `params`, `model`, `state_dict`, `module.`, ...). The graph is compared with the network at
-    another size. Raises UserError without spandrel, for a file that is no checkpoint or holds code, for an
-    unknown network, and for one that ONNX can't hold at any size.
+    another size than that of its trace. Where it differs, a graph for one size is written. Raises UserError
+    without spandrel, for a file that is no checkpoint or holds code, for an unknown network, and for one that
+    ONNX can't hold.
     """
-    spandrel = _spandrel()
-    content = _read(checkpoint)
-    found = _recognised(spandrel, content, checkpoint)
-    name = found.architecture.name
+    spandrel = import_spandrel()
+    with warnings.catch_warnings(), Outputs({"onnx": str(onnx_out), "record": str(record)}) as outputs:
+        # What code of others warns of, the comparison finds.
+        warnings.simplefilter("ignore")
+        found = _recognised(spandrel, _read(checkpoint), checkpoint)
+        _check(spandrel, found, checkpoint)
+        one_size = _write(_Network(found).eval(), outputs["onnx"], found, checkpoint)
+        facts = {
+            "checkpoint": str(checkpoint),
+            "checkpoint_sha256": sha256_file(checkpoint),
+            "architecture": found.architecture.name,
+            "tags": found.tags,
+            "scale": found.scale,
+            "spandrel": spandrel.__version__,
+            "one_size": one_size or None,
+        }
+        write_json(outputs["record"], facts)
+    print(
+        f"{checkpoint}: {found.architecture.name}, x{found.scale}, {' '.join(found.tags)}; what has no "
+        "tensors, such as activations and ranges of values, is as spandrel builds it",
+        *([f"a graph for one size, as one for any fails: {one_size}"] if one_size else []),
+        sep="\n  ",
+        file=sys.stderr,
+    )
+
+
+def _check(spandrel: Any, found: Any, checkpoint: Path) -> None:
+    """Raise UserError for a network for another task, and for tensors that aren't finite."""
     if not isinstance(found, spandrel.ImageModelDescriptor):
         raise UserError(
-            f"{checkpoint}: expected a network from a picture to a picture, found {name} for {found.purpose}"
+            f"{checkpoint}: expected a network from a picture to a picture, found {found.architecture.name} "
+            f"for {found.purpose}"
         )
     for key, tensor in found.model.state_dict().items():
         if not tensor.isfinite().all():
             raise UserError(f"{checkpoint}: tensor '{key}': expected finite values, found NaN or infinity")
-    network = _Network(found).eval()
-    with Outputs({"onnx": str(onnx_out), "record": str(record)}) as outputs:
-        needs = found.size_requirements
-        sides = _sides(math.lcm(_WINDOW, needs.multiple_of), needs.minimum)
-        _trace(network, outputs["onnx"], (1, found.input_channels, *sides), f"{checkpoint}: {name}")
-        facts = {
-            "checkpoint": str(checkpoint),
-            "checkpoint_sha256": sha256_file(checkpoint),
-            "architecture": name,
-            "tags": found.tags,
-            "scale": found.scale,
-            "spandrel": spandrel.__version__,
-        }
-        write_json(outputs["record"], facts)
-    print(
-        f"{checkpoint}: {name}, x{found.scale}, {' '.join(found.tags)}; what has no tensors, such as "
-        "activations and ranges of values, is as spandrel builds it",
-        file=sys.stderr,
-    )
 
 
 class _Network(nn.Module):
@@ -91,7 +100,7 @@ class _Network(nn.Module):
         return self._call(self.network, picture.clone())
 
 
-def _spandrel() -> Any:
+def import_spandrel() -> Any:
     """Return the package; raises UserError without it."""
     try:
         with _torchvision():
@@ -215,43 +224,41 @@ def _state_dicts(spandrel: ModuleType, content: Mapping[str, Any]) -> Iterator[M
             tensors = {key.partition(".")[2]: value for key, value in tensors.items()} if shared else {}
 
 
-def _sides(multiple: int, least: int) -> tuple[int, int]:
-    """Return two sides that a network takes: different ones, as a swap of them would show."""
-    short = multiple * max(2, math.ceil(least / multiple))
-    return short, short + multiple
-
-
-def _trace(network: nn.Module, path: Path, shape: tuple[int, int, int, int], where: str) -> None:
-    """Write the graph, and compare it with the network at another size than the one of the trace."""
-    with warnings.catch_warnings():
-        # What they warn of, values that become constants, the comparison finds.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        warnings.filterwarnings("ignore", module=r"torch\.onnx\.")
-        try:
-            trace_onnx(network, path, shape)
-        except Exception as error:
-            raise UserError(
-                f"{where}: expected a network that PyTorch exports to ONNX, found: {first_line(error)}"
-            ) from error
-    batch, channels, height, width = shape
-    picture = torch.rand(batch, channels, width, height, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        expected = network(picture).numpy()
-    session = onnxruntime.InferenceSession(str(path), _quiet(), providers=["CPUExecutionProvider"])
-    try:
-        found = np.asarray(session.run(None, {INPUT: picture.numpy()})[0])
-        same = np.allclose(found, expected, atol=_TOLERANCE * max(1.0, float(np.abs(expected).max())))
-        reason = "" if same else "another picture"
-    except Exception as error:  # noqa: BLE001 - onnxruntime raises many kinds
-        reason = first_line(error)
-    if reason:
+def _write(network: nn.Module, path: Path, found: Any, checkpoint: Path) -> str:
+    """Write the graph for any size, or for one; returns why it is for one, empty if it isn't."""
+    needs, batch = found.size_requirements, (1, found.input_channels)
+    multiple = math.lcm(_WINDOW, needs.multiple_of)
+    short = multiple * max(2, math.ceil(needs.minimum / multiple))
+    # Sides differ, as a swap of the two would show.
+    traced, swapped = (*batch, short, short + multiple), (*batch, short + multiple, short)
+    if not (reason := _fault(network, path, traced, swapped)):
+        return ""
+    side = multiple * math.ceil(_ONE_SIZE / multiple)
+    one = (*batch, side, side)
+    if again := _fault(network, path, one, one, fixed=True):
+        name = found.architecture.name
         raise UserError(
-            f"{where}: expected a graph for any size, found at {height}x{width}, after a trace at "
-            f"{width}x{height}: {reason}; export it to ONNX from its own code"
+            f"{checkpoint}: expected a network that PyTorch exports to ONNX, found {name}: {again}"
         )
+    return reason
 
 
-def _quiet() -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    return options
+def _fault(
+    network: nn.Module, path: Path, shape: Sequence[int], compared: Sequence[int], *, fixed: bool = False
+) -> str:
+    """Trace at a shape, and compare graph and network at another; returns what is wrong, empty if nothing."""
+    try:
+        trace_onnx(network, path, shape, fixed=fixed)
+        picture = torch.rand(*compared, generator=torch.Generator().manual_seed(0))
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        found = np.asarray(session.run(None, {INPUT: picture.numpy()})[0])
+        with torch.inference_mode():
+            expected = network(picture).numpy()
+    except Exception as error:  # noqa: BLE001 - exporter, runtime and networks raise many kinds
+        return first_line(error)
+    near = found.shape == expected.shape and np.allclose(
+        found, expected, rtol=0, atol=_TOLERANCE * max(1.0, float(np.abs(expected).max()))
+    )
+    return "" if near else f"another picture at {compared[3]}x{compared[2]} than the network's own"
