@@ -34,9 +34,9 @@ _SWIN: Mapping[str, Any] = {
     "mlp_ratio": 2,
     "num_heads": [2, 2],
     "depths": [2, 2],
+    "upsampler": "pixelshuffle",
 }
-_DIRECT: Mapping[str, Any] = {**_SWIN, "upsampler": "pixelshuffledirect"}
-# Class, the arguments of a small network for x2; the class is in the module of its name, or in that before /.
+# Class, and the arguments of a small network for x2. Its module has the same name, or the one before the /.
 NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "Compact": {"upscale": 2, "num_feat": 16, "num_conv": 3},
     "SPAN": {"upscale": 2, "num_in_ch": 3, "num_out_ch": 3, "feature_channels": 12},
@@ -45,24 +45,29 @@ NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "PLKSR": {"upscaling_factor": 2, "dim": 16, "n_blocks": 2},
     "PLKSR/RealPLKSR": {"upscaling_factor": 2, "dim": 16, "n_blocks": 2},
     "MoSR": {"upscale": 2, "n_block": 2, "dim": 16},
-    "MoESR": {"scale": 2},
+    "MoESR": {"scale": 2, "dim": 16, "n_blocks": 1, "n_block": 1, "upsample_dim": 16},
     "SAFMN": {"upscaling_factor": 2, "dim": 16, "n_blocks": 2},
-    "SeemoRe": {"scale": 2},
+    "SeemoRe": {"scale": 2, "num_layers": 1, "embedding_dim": 16, "num_experts": 3},
     "SwiftSRGAN": {"upscale_factor": 2, "num_channels": 16, "num_blocks": 2},
     "RealCUGAN/UpCunet2x": {},
-    "DITN/DITN_Real": {"upscale": 2, "dim": 12},
+    "DITN": {"upscale": 2, "dim": 12, "ITL_blocks": 1, "SAL_blocks": 1},
     "DCTLSA": {"upscale": 2},
     "OmniSR": {"up_scale": 2, "num_feat": 16, "res_num": 1, "block_num": 1},
-    "SwinIR": _SWIN | {"upsampler": "pixelshuffle"},
-    "Swin2SR": _DIRECT,
-    "HAT": _SWIN | {"upsampler": "pixelshuffle"},
-    "DRCT": {"upscale": 2, "embed_dim": 12, "depths": (2,), "num_heads": (2,), "upsampler": "pixelshuffle"},
-    "DAT": {"upscale": 2, "embed_dim": 12, "depth": [2], "num_heads": [2], "split_size": [8, 8]},
-    "RGT": {"upscale": 2},
-    "ATD": {"upscale": 2},
-    "CRAFT": {"upscale": 2},
-    "FDAT": {"scale": 2},
-    "GRL": {"upscale": 2},
+    "SwinIR": _SWIN,
+    "Swin2SR": _SWIN,
+    "HAT": _SWIN,
+    "DRCT": {**_SWIN, "gc": 4},
+    "DAT": {
+        "upscale": 2,
+        "img_size": 16,
+        "embed_dim": 12,
+        "depth": [2],
+        "num_heads": [2],
+        "split_size": [8, 8],
+    },
+    "ATD": {**_SWIN, "category_size": 16, "num_tokens": 8, "reducted_dim": 4},
+    "CRAFT": {"upscale": 2, "embed_dim": 12, "depths": [2], "num_heads": [2]},
+    "FDAT": {"scale": 2, "embed_dim": 16, "num_groups": 1, "depth_per_group": 1, "num_heads": 2},
 }
 _SIDES = (64, 96)
 

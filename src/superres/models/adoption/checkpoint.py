@@ -247,6 +247,8 @@ def _fault(
     network: nn.Module, path: Path, shape: Sequence[int], compared: Sequence[int], *, fixed: bool = False
 ) -> str:
     """Trace at a shape, and compare graph and network at another; returns what is wrong, empty if nothing."""
+    # The exporter prints the whole graph if it fails.
+    torch._C._jit_set_onnx_log_enabled(False)
     try:
         trace_onnx(network, path, shape, fixed=fixed)
         picture = torch.rand(*compared, generator=torch.Generator().manual_seed(0))
