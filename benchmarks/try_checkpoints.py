@@ -36,6 +36,14 @@ _SWIN: Mapping[str, Any] = {
     "depths": [2, 2],
     "upsampler": "pixelshuffle",
 }
+_DAT: Mapping[str, Any] = {
+    "upscale": 2,
+    "img_size": 16,
+    "embed_dim": 32,
+    "depth": [2],
+    "num_heads": [2],
+    "split_size": [8, 8],
+}
 # Class, and the arguments of a small network for x2. Its module has the same name, or the one before the /.
 NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "Compact": {"upscale": 2, "num_feat": 16, "num_conv": 3},
@@ -55,16 +63,9 @@ NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "OmniSR": {"up_scale": 2, "num_feat": 16, "res_num": 1, "block_num": 1},
     "SwinIR": _SWIN,
     "Swin2SR": _SWIN,
-    "HAT": _SWIN,
+    "HAT": {**_SWIN, "squeeze_factor": 4},
     "DRCT": {**_SWIN, "gc": 4},
-    "DAT": {
-        "upscale": 2,
-        "img_size": 16,
-        "embed_dim": 12,
-        "depth": [2],
-        "num_heads": [2],
-        "split_size": [8, 8],
-    },
+    "DAT": _DAT,
     "ATD": {**_SWIN, "category_size": 16, "num_tokens": 8, "reducted_dim": 4},
     "CRAFT": {"upscale": 2, "embed_dim": 12, "depths": [2], "num_heads": [2]},
     "FDAT": {"scale": 2, "embed_dim": 16, "num_groups": 1, "depth_per_group": 1, "num_heads": 2},
