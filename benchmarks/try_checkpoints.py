@@ -13,7 +13,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,7 @@ NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "FDAT": {"scale": 2, "embed_dim": 16, "num_groups": 1, "depth_per_group": 1, "num_heads": 2},
 }
 _SIDES = (64, 96)
+_LONGEST = 90
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def try_network(name: str, folder: Path) -> Tried:
     """Save a network as a checkpoint, export and adopt it, and compare pictures."""
     module, _, kind = name.partition("/")
     architectures = importlib.import_module(f"spandrel.architectures.{module}")
+    shown = f"{module} ({kind})" if kind else module
     torch.manual_seed(0)
     made = getattr(architectures, kind or module)(**NETWORKS[name])
     checkpoint, graph, out = (folder / file for file in ("x2.pth", "graph.onnx", "adopted.onnx"))
@@ -95,28 +97,27 @@ def try_network(name: str, folder: Path) -> Tried:
         export_checkpoint(checkpoint, graph, records[0])
         adopt_onnx(graph, out, records[1], Adoption(colour="rgb", range="0..1"), scale=2)
     except UserError as error:
-        return Tried(kind or module, str(error).replace(f"{folder}/", ""), "")
+        return Tried(shown, f"refused: {str(error).partition(', found ')[2][:_LONGEST]}", "")
     facts, adopted = (json.loads(record.read_text(encoding="utf-8")) for record in records)
+    if facts["one_size"]:
+        return Tried(shown, "in tiles", "")
     frame = np.random.default_rng(0).random((1, 3, *_SIDES), np.float32)
-    found = import_spandrel().ModelLoader().load_from_file(checkpoint)
-    expected = found(torch.from_numpy(frame.copy())).numpy()
+    expected = import_spandrel().ModelLoader().load_from_file(checkpoint)(torch.from_numpy(frame.copy()))
+    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    difference = np.abs(np.asarray(session.run(None, {"frame": frame})[0]) - expected.numpy()).max()
     multiple = adopted["multiple"]
     result = "any size" if multiple == 1 else f"any size, padded to a multiple of {multiple}"
-    if facts["one_size"]:
-        return Tried(facts["architecture"], "in tiles of one size", "")
-    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
-    difference = np.abs(np.asarray(session.run(None, {"frame": frame})[0]) - expected).max()
-    return Tried(facts["architecture"], result, f"{difference:.0e}")
+    return Tried(shown, result, f"{difference:.0e}")
 
 
 def main(names: list[str]) -> None:
     """Try the networks of these names, or all."""
     import_spandrel()
-    writer = csv.DictWriter(sys.stdout, [field.name for field in fields(Tried)], lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["Network", "Result", "Largest difference"])
     for name in names or NETWORKS:
         with tempfile.TemporaryDirectory(prefix="superres-") as folder:
-            writer.writerow(asdict(try_network(name, Path(folder))))
+            writer.writerow(astuple(try_network(name, Path(folder))))
             sys.stdout.flush()
 
 
