@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import pickle
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -161,10 +162,47 @@ def test_the_same_checkpoint_gives_the_same_bytes(tmp_path: Path):
 
 
 @needs_spandrel
-def test_spandrel_loads_without_torchvision_and_leaves_no_trace():
+@pytest.mark.parametrize("found", ["ImportError('none')", "RuntimeError('operator nms does not exist')"])
+def test_spandrel_loads_beside_a_torchvision_that_does_not(found: str, tmp_path: Path):
+    """As torchvision's wheel for CUDA fails beside torch for CPUs; only two networks of spandrel use it."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision/__init__.py").write_text(f"raise {found}\n")
+    program = (
+        "import sys\n"
+        "from superres.models.adoption.checkpoint import import_spandrel\n"
+        "print(len(list(import_spandrel().MAIN_REGISTRY)), *(n for n in sys.modules if 'torchvision' in n))\n"
+    )
+    paths = [str(tmp_path), *sys.path]
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # No stand-in stays in sys.modules.
+    assert done.stdout.split() == [str(len(list(import_spandrel().MAIN_REGISTRY)))]
+
+
+@needs_spandrel
+def test_a_network_that_is_not_traced_for_any_size_gets_a_graph_for_one(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    """SAFMN pools to an eighth of its input's sides, which the exporter writes as numbers."""
     import_spandrel()
-    if find_spec("torchvision") is None:
-        assert not [name for name in sys.modules if name.startswith("torchvision")]
+    torch.manual_seed(0)
+    safmn = importlib.import_module("spandrel.architectures.SAFMN").SAFMN
+    network = safmn(dim=8, n_blocks=1, upscaling_factor=2).eval()
+    torch.save(network.state_dict(), tmp_path / "x2.pth")
+    export_checkpoint(tmp_path / "x2.pth", tmp_path / "x2.onnx", tmp_path / "x2.json")
+    entry = onnx.load(tmp_path / "x2.onnx").graph.input[0]
+    assert [dim.dim_value for dim in entry.type.tensor_type.shape.dim] == [1, 3, 128, 128]
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(frame(128, 128))).numpy()
+    assert np.abs(picture(tmp_path / "x2.onnx", frame(128, 128)) - expected).max() < 2e-5
+    said = capfd.readouterr()
+    assert "a graph for one size, as one for any fails: " in said.err and not said.out
+    assert json.loads((tmp_path / "x2.json").read_text())["one_size"]
 
 
 @needs_spandrel

@@ -5,6 +5,7 @@ Nothing in a checkpoint is executed: torch reads tensors and plain containers of
 
 import importlib
 import math
+import os
 import pickletools
 import re
 import sys
@@ -243,14 +244,27 @@ def _write(network: nn.Module, path: Path, found: Any, checkpoint: Path) -> str:
     return reason
 
 
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Drop what is printed to the process's output: PyTorch's exporter prints the whole graph if it fails."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def _fault(
     network: nn.Module, path: Path, shape: Sequence[int], compared: Sequence[int], *, fixed: bool = False
 ) -> str:
     """Trace at a shape, and compare graph and network at another; returns what is wrong, empty if nothing."""
-    # The exporter prints the whole graph if it fails.
-    torch._C._jit_set_onnx_log_enabled(False)
     try:
-        trace_onnx(network, path, shape, fixed=fixed)
+        with _silent():
+            trace_onnx(network, path, shape, fixed=fixed)
         picture = torch.rand(*compared, generator=torch.Generator().manual_seed(0))
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
