@@ -83,6 +83,26 @@ rule adopt_onnx:
         "../workflow/scripts/adopt_onnx.py"
 
 
+# The same with all of its nodes as they are, for a network that others have quantised.
+rule adopt_as_is:
+    input:
+        onnx=of(PATHS.foreign, "model"),
+        adopted=f"{RESULTS}/onnx/{{model}}/adopted.json",
+    output:
+        onnx=f"{RESULTS}/onnx/{{model}}/as-is.onnx",
+    log:
+        f"{LOGS}/adopt_as_is/{{model}}.log",
+    wildcard_constraints:
+        model=any_of(PATHS.adopted),
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    params:
+        code=code("adopt_as_is"),
+    script:
+        "../workflow/scripts/adopt_as_is.py"
+
+
 rule convert_fp16:
     input:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",

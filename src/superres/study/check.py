@@ -16,6 +16,7 @@ from superres.data.sources.registry import check_source
 from superres.data.sources.source import Source, check_disjoint, correct_path
 from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
+from superres.device.runtimes.base import AS_WRITTEN
 from superres.models.adoption.statements import INSTALL_SPANDREL
 from superres.models.settings import weights_name
 from superres.quantization.ranges.cache import read_cache
@@ -165,6 +166,7 @@ def check_study(study: Study) -> None:
                 )
         elif model.weights not in ("pretrained", "train"):
             _check_model_file(model.name, "weights", model.weights)
+    _check_as_is(study)
     _check_overlaps(study)
     for calibration in used_calibrations(study):
         _check_number(study, calibration)
@@ -178,6 +180,18 @@ def _check_model_file(model: str, key: str, file: str) -> None:
         check_name(file)
         if not Path(file).is_file():
             raise UserError(f"expected a file, found none at {file}; {correct_path(Path(file))}")
+
+
+def _check_as_is(study: Study) -> None:
+    """Raise UserError for a runtime with the precision as-is if no network of the study is quantised."""
+    for i, runtime in enumerate(study.runtimes.values()):
+        if AS_WRITTEN in runtime.precisions and not any(
+            model.is_quantized for model in study.models.values()
+        ):
+            raise UserError(
+                f"runtimes[{i}].precisions: expected as-is with a model whose ONNX file is quantised, found "
+                "none; take as-is out"
+            )
 
 
 def _check_number(study: Study, calibration: Calibration) -> None:

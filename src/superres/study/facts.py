@@ -92,6 +92,8 @@ class Facts:
         names.add("adopt_onnx" if arm.model in self.paths.adopted else "export_onnx")
         if arm.model in self.paths.checkpoints:
             names.add("export_checkpoint")
+        if arm.as_is:
+            names.add("adopt_as_is")
         if graph_of(arm) == "fp16":
             names.add("convert_fp16")
         if form != PLAIN:

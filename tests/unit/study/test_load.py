@@ -418,6 +418,10 @@ MISTAKES = {
         lambda c: c["models"].append({"name": "mine", "checkpoint": "x.pth", "onnx": "x.onnx"}),
         ["models[5].checkpoint: expected onnx or checkpoint, found both; leave one out"],
     ),
+    "a built-in name for a new ONNX file": (
+        lambda c: c["models"].append({"name": "fsrcnn", "onnx": "mine.onnx"}),
+        ["models[5].name: expected a name of its own for a network with the key onnx", "fsrcnn", "rename it"],
+    ),
     "colours of no ONNX file": (
         lambda c: c["models"][0].update(colour="bgr"),
         ["models[0].colour: expected it next to onnx or checkpoint, found neither; leave it out"],

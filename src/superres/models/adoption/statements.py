@@ -1,5 +1,7 @@
 """What a study may state of a network of others; everything else is found. Light."""
 
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -14,6 +16,33 @@ Activation = Literal["sigmoid", "tanh"]
 
 INSTALL_SPANDREL = ".venv/bin/python -m pip install --no-deps -r envs/checkpoints.txt"
 """The command that installs what reads checkpoints; torchvision, which spandrel wants, isn't needed."""
+
+_QUANTIZED = (
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "QLinearConv",
+    "ConvInteger",
+    "QLinearMatMul",
+    "MatMulInteger",
+)
+
+
+def is_quantized(path: Path) -> bool:
+    """Return whether an ONNX file is of a graph that is quantised already; False without a file.
+
+    It works without the package `onnx`: a node's operator type is field 4 of its message, that is, a tag, a
+    length and the name.
+    """
+    if not path.is_file():
+        return False
+    facts = path.stat()
+    return _has_quantized_nodes(path, facts.st_mtime_ns, facts.st_size)
+
+
+@cache
+def _has_quantized_nodes(path: Path, changed: int, size: int) -> bool:
+    content = path.read_bytes()
+    return any(b"\x22" + bytes([len(name)]) + name.encode("ascii") in content for name in _QUANTIZED)
 
 
 class Adoption(Keys):

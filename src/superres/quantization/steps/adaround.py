@@ -10,8 +10,9 @@ import onnx
 from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
 from superres.device.base.progress import Progress
-from superres.models.graphs.onnx_file import Convolution, attributes
-from superres.quantization.qdq import quantize_graph, quantized_convolutions, weight_grid
+from superres.models.graphs.onnx_file import Convolution, attributes, own_size
+from superres.quantization.grids import weight_grid
+from superres.quantization.qdq import quantize_graph, quantized_convolutions
 from superres.quantization.ranges.calibration import (
     FrameFile,
     RandomImages,
@@ -94,7 +95,7 @@ def _results(
     reads = writer(quantized, convolution.result).input[0]
     floats = Taps(graph, [convolution.result], job.threads)
     int8 = Taps(quantized, [reads], job.threads)
-    for _, image in read_images(images):
+    for _, image in read_images(images, own_size(graph)):
         yield floats.run(image)[convolution.result][0], int8.run(image)[reads][0]
 
 

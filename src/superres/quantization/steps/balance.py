@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from superres.device.base.progress import Progress
+from superres.models.graphs.onnx_file import own_size
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, count_images, read_images
 from superres.quantization.steps.base import State, StepJob, Taps, copy_graph
 from superres.quantization.steps.equalize import (
@@ -49,7 +50,7 @@ def _largest(
     taps = Taps(state.graph, names, job.threads)
     found = {name: np.zeros(0) for name in names}
     with Progress(f"balance {job.model}", total=count_images(images)) as progress:
-        for _, image in read_images(images):
+        for _, image in read_images(images, own_size(state.graph)):
             for name, values in taps.run(image).items():
                 seen = np.maximum(values[0].max(axis=(1, 2)), -values[0].min(axis=(1, 2))).astype(np.float64)
                 found[name] = np.maximum(found[name], seen) if found[name].size else seen

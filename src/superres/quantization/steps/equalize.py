@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from superres.device.base.errors import UserError
-from superres.models.graphs.onnx_file import Convolution, find_convolutions
+from superres.models.graphs.onnx_file import HOMOGENEOUS, Convolution, find_convolutions
 from superres.quantization.ranges.calibrate import measured_ranges
 from superres.quantization.ranges.observation import observe_activations, read_observed
 from superres.quantization.ranges.record import Ranges
@@ -100,7 +100,8 @@ def _pairs(graph: onnx.ModelProto) -> Iterator[tuple[Convolution, Convolution]]:
             readers[name] += 1
     for first in convolutions:
         for second in convolutions:
-            if second.data == first.output != first.result and readers[first.output] == 1:
+            follows = second.data == first.output and first.activation in HOMOGENEOUS
+            if follows and readers[first.output] == 1:
                 yield first, second
 
 

@@ -59,6 +59,7 @@ MEASURED = (
     "limit_fraction",
     "quantized_convolutions",
     "float_share",
+    "float_layers",
     "unaligned_share",
     "int8_convolutions",
 )
@@ -212,6 +213,9 @@ class Metrics(dy.Schema):
         nullable=True, min=0, description="convolutions that the graph quantises"
     )
     float_share = _share("an INT8 graph's multiply-adds that stay in float")
+    float_layers = dy.String(
+        nullable=True, description="the largest of those layers with their shares; empty if there are none"
+    )
     unaligned_share = _share(
         "its multiply-adds in convolutions whose channels aren't multiples of 16, which kernels pad"
     )

@@ -1,12 +1,13 @@
 """Keys of models: networks and their training."""
 
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from superres.keys import Maybe, Name, mistake
-from superres.models.adoption.statements import Adoption
+from superres.models.adoption.statements import Adoption, is_quantized
 from superres.models.settings import (
     FOLDED_FROM,
     MODELS,
@@ -78,6 +79,11 @@ class Model(NetworkSettings, Adoption):
     def file(self) -> str | None:
         """The file of a network of others: an ONNX graph or a checkpoint; None for other models."""
         return self.onnx if self.onnx is not None else self.checkpoint
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether its ONNX file is quantised already; False for any other model."""
+        return self.onnx is not None and is_quantized(Path(self.onnx))
 
     @model_validator(mode="after")
     def _check(self) -> Self:
