@@ -59,7 +59,6 @@ NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "SwiftSRGAN": {"upscale_factor": 2, "num_channels": 16, "num_blocks": 2},
     "RealCUGAN/UpCunet2x": {},
     "DITN": {"upscale": 2, "dim": 12, "ITL_blocks": 1, "SAL_blocks": 1},
-    "DCTLSA": {"upscale": 2},
     "OmniSR": {"up_scale": 2, "num_feat": 16, "res_num": 1, "block_num": 1},
     "SwinIR": _SWIN,
     "Swin2SR": _SWIN,
