@@ -15,7 +15,7 @@ study: foreign
 clips: [{name: clip, source: {type: images, path: photos, include: [c.png]}}]
 calibrations: [{name: dummy, data: {type: random, width: 40, height: 30}}]
 models:
-  - {name: whole, onnx: models/whole.onnx}
+  - {name: whole, onnx: models/whole.onnx, range: -1..1}
   - {name: tiled, onnx: models/tiled.onnx, range: 0..1}
   - {name: rounded, onnx: models/rounded.onnx, range: 0..1}
   - {name: rare, onnx: models/rare.onnx, range: 0..1}
@@ -33,7 +33,7 @@ def test_networks_of_others_are_measured(project: Project):
     picture = Image.fromarray(noise).resize((168, 120), Image.Resampling.BICUBIC)
     picture.save(project.folder / "photos/c.png")
     writers = {
-        "whole": foreign.nhwc_bytes,
+        "whole": foreign.normalised,
         "tiled": foreign_sizes.flattened,
         "rounded": foreign_quantized.pairs,
         "rare": foreign_sizes.rare,
@@ -57,6 +57,11 @@ def test_networks_of_others_are_measured(project: Project):
             assert row["status"].startswith("not run: openvino")
             assert "Det" in row["status"]
             continue
+        if "runs no convolution of this graph in INT8" in row["status"]:
+            # Their convolutions write floats, which this runtime multiplies in float.
+            assert (runtime, precision) == ("onnxruntime", "int8-dummy")
+            assert model in ("rare", "tiled")
+            continue
         assert row["status"] == "ok", (runtime, model, precision, row["status"])
         assert float(row["psnr_db"]) > 25
         # All float forms are the network; INT8 rounds it.
@@ -68,4 +73,4 @@ def test_networks_of_others_are_measured(project: Project):
     quality = json.loads((results / "arms/local/openvino/tiled/int8-dummy/quality.json").read_text())
     assert quality["session"]["tiles"] == 4
     layers = json.loads((results / "onnx/whole/int8-dummy.json").read_text(encoding="utf-8"))
-    assert [layer["quantized"] for layer in layers["layers"]] == [True]
+    assert [layer["quantized"] for layer in layers["layers"]] == [True, True]

@@ -16,6 +16,9 @@ from superres.device.runtimes.tiled import TiledSession, tile_sizes, tiling_of
 from superres.models.adoption.adopt import adopt_onnx
 from superres.models.adoption.statements import Adoption
 from superres.models.graphs.footprint import measure_footprint
+from superres.models.graphs.onnx_file import load_onnx
+from superres.quantization.layers.executor import Executor, open_graph
+from superres.quantization.ranges.calibration import tiles_of
 
 from . import foreign_sizes as foreign
 
@@ -127,3 +130,19 @@ def test_reshapes_that_unshuffle_become_space_to_depth(tmp_path: Path, frame: np
 def test_a_graph_that_cuts_larger_pictures_off_has_a_size_of_its_own(tmp_path: Path):
     _, found = adopt(foreign.cropped, tmp_path)
     assert found["own_size"] == [48, 64]
+
+
+@pytest.mark.parametrize("size", [(101, 150), (48, 64), (30, 200)])
+def test_calibration_sees_every_pixel_in_tiles(size: tuple[int, int]):
+    image = np.arange(3 * size[0] * size[1], dtype=np.float32).reshape(1, 3, *size)
+    tiles = list(tiles_of(image, foreign.SIZE))
+    assert {tile.shape for tile in tiles} == {(1, 3, *foreign.SIZE)}
+    assert set(np.concatenate([tile.ravel() for tile in tiles])) == set(image.ravel())
+    assert len(tiles) == -(-size[0] // 48) * -(-size[1] // 64)
+
+
+def test_graphs_of_one_size_are_executed_without_an_arm_too(frame: np.ndarray, tmp_path: Path):
+    path, _ = adopt(foreign.flattened, tmp_path)
+    opened = open_graph(load_onnx(path), Executor("onnxruntime", "uint8", 1))
+    expected = TiledSession(session_of(path), asdict(measure_footprint(path))).run(frame)
+    assert np.abs(opened.session.run(frame).astype(int) - expected).max() <= 1

@@ -21,6 +21,8 @@ from superres.models.graphs.uint8.forms import PLAIN, form_of, write_form
 from superres.models.settings import PRETRAINED
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibration import RandomImages
+from superres.quantization.settings import Bias, CalibrationSettings
+from superres.quantization.steps.base import StepJob, refine_onnx
 
 from ..quantization.network import calibrate
 from . import foreign, foreign_quantized, foreign_sizes
@@ -41,7 +43,7 @@ ALL: dict[str, tuple[Callable[[Path], Path], ByHand, Adoption]] = {
 
 def photograph(scale: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a detail of a photograph and its LR twin, 48 x 64, by the mean of pixels."""
-    with Image.open(get_sample_data("grace_hopper.jpg")) as image:
+    with Image.open(str(get_sample_data("grace_hopper.jpg", asfileobj=False))) as image:
         hr = np.asarray(image.convert("RGB"))[100 : 100 + 48 * scale, 150 : 150 + 64 * scale]
     blocks = hr.reshape(48, scale, 64, scale, 3).astype(np.float64)
     return hr, np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
@@ -102,6 +104,17 @@ def test_nvidias_builder_builds_the_int8_graph(name: str, tmp_path: Path):
     quantize_onnx(fp32, tmp_path / "ranges.json", tmp_path / "int8.onnx")
     assert find_convolutions(load_onnx(fp32))
     assert_int8_convolutions(tmp_path / "int8.onnx")
+
+
+def test_steps_of_recipes_take_convolutions_without_a_bias(tmp_path: Path):
+    _, fp32, _ = adopt("halves", tmp_path)
+    images = RandomImages("uniform", 0, 1, 32, 48)
+    calibrate(fp32, images, tmp_path / "ranges.json")
+    job = StepJob("mine", CalibrationSettings(name="some"), images, Bias(images=1))
+    ends = {"onnx_out": tmp_path / "bias.onnx", "ranges_out": tmp_path / "bias.json"}
+    refine_onnx(fp32, tmp_path / "ranges.json", "bias", job, **ends)
+    shifts = json.loads(ends["ranges_out"].read_text())["steps"][0]["rms_shift"]
+    assert all(shift > 0 for shift in shifts.values())
 
 
 @pytest.mark.parametrize("model", ["espcn_rgb", "espcn_anchor", "fsrcnn"])

@@ -14,18 +14,20 @@ from superres.device.runtimes import onnxruntime, openvino
 from superres.device.runtimes.base import Settings
 from superres.device.runtimes.sessions.openvino import runtime_info
 from superres.models.graphs.layer_counts import count_layers, float_shares
-from superres.models.graphs.onnx_file import EARLY, find_layers, load_onnx
+from superres.models.graphs.onnx_file import EARLY, find_layers, load_onnx, with_outputs
 from superres.models.graphs.uint8.casts import write_casts
 from superres.models.graphs.uint8.levels import write_levels
 from superres.quantization.qdq import describe_layers, quantize_onnx
 from superres.quantization.ranges.calibrate import calibrate_ranges
-from superres.quantization.ranges.calibration import RandomImages
+from superres.quantization.ranges.calibration import RandomImages, read_images
 from superres.quantization.ranges.observation import observe_activations
+from superres.quantization.ranges.record import read_ranges
 from superres.quantization.settings import CalibrationSettings
+from superres.quantization.steps.base import StepJob, refine_onnx
 
-Graph = tuple[list[onnx.NodeProto], dict[str, np.ndarray]]
+Graph = tuple[list[onnx.NodeProto], dict[str, Any]]
 
-FUNCTIONS: dict[str, tuple[dict[str, Any], dict[str, np.ndarray]]] = {
+FUNCTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "Relu": ({}, {}),
     "LeakyRelu": ({"alpha": 0.2}, {}),
     "PRelu": ({}, {"slope": np.linspace(0.1, 0.6, 16, dtype=np.float32).reshape(16, 1, 1)}),
@@ -176,6 +178,30 @@ def test_forms_for_other_runtimes_round_once(function: str, tmp_path: Path):
     assert not [node.name for node in graph.node if EARLY in node.name]
     # The frame and the two results: one pair each, and one for each of three weights.
     assert [node.op_type for node in graph.node].count("QuantizeLinear") == 6
+
+
+@pytest.mark.parametrize("step", ["balance", "equalize"])
+@pytest.mark.parametrize("homogeneous", ["PRelu", "LeakyRelu"])
+def test_channels_are_scaled_through_a_slope(step: str, homogeneous: str, tmp_path: Path):
+    fp32, _ = quantize(tmp_path, convolutions(homogeneous))
+    images = RandomImages("uniform", 0, 2, 24, 32)
+    calibration = CalibrationSettings(name="some", method="minmax")
+    job = StepJob("network", calibration, images, threads=1, measured=tmp_path / "observed.npz")
+    ends = {"onnx_out": tmp_path / "scaled.onnx", "ranges_out": tmp_path / "scaled.json"}
+    refine_onnx(fp32, tmp_path / "ranges.json", step, job, **ends)
+    np.testing.assert_allclose(run(ends["onnx_out"], frame()), run(fp32, frame()), atol=1e-5)
+    # The ranges are those of the scaled graph, before and after the function.
+    ranges = read_ranges(ends["ranges_out"], ends["onnx_out"])
+    found = with_outputs(load_onnx(ends["onnx_out"]), ["c0", "a0"])
+    onnx.save(found, tmp_path / "tapped.onnx")
+    session = ort.InferenceSession(str(tmp_path / "tapped.onnx"), providers=["CPUExecutionProvider"])
+    seen = [
+        [np.asarray(value) for value in session.run(["c0", "a0"], {"frame": image})]
+        for _, image in read_images(images)
+    ]
+    for place, name in enumerate(("c0", "a0")):
+        largest = max(np.abs(values[place]).max() for values in seen)
+        assert ranges.tensors[name].amax == pytest.approx(largest, rel=1e-5)
 
 
 @pytest.mark.parametrize("where", ["onnxruntime", "openvino", "rtx"])

@@ -32,6 +32,7 @@ from superres.models.adoption.reading import (
 )
 from superres.models.adoption.rewriting import (
     add_activation,
+    add_biases,
     normalised,
     read_foreign,
     rewrite_transposed,
@@ -54,6 +55,25 @@ _SIDE = 192
 _REACHING = 64
 
 _REWRITTEN = ("ConvTranspose", "BatchNormalization", "QuantizeLinear", "Dropout")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The reading that is taken, all that were tried, bicubic interpolation's PSNR, and a doubt if any."""
+
+    taken: Tried
+    tried: Sequence[Tried]
+    bicubic_db: float
+    doubt: str
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """A record's part about it; None for a picture with NaN."""
+        given = {
+            str(one.reading): round(one.psnr_db, 4) if isfinite(one.psnr_db) else None for one in self.tried
+        }
+        figures = {"psnr_db": round(self.taken.psnr_db, 4), "bicubic_db": round(self.bicubic_db, 4)}
+        return {**asdict(self.taken.reading), **figures, "readings": given}
 
 
 @dataclass(frozen=True)
@@ -83,18 +103,9 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
     sizes = with_any_size(model, ends, where)
     _check_scale(sizes.scale, stated.scale, scale, where)
     photograph = _photograph(sizes)
-    run = runner(sizes.model, ends)
-    tried = [
-        Tried(reading, psnr_of(try_reading(run, ends, reading, photograph.lr, sizes.scale), photograph.hr))
-        for reading in readings(ends)
-    ]
-    bicubic = psnr_of(enlarge(photograph.lr / 255.0, sizes.scale), photograph.hr)
-    taken, doubt = _taken(tried, [one for one in tried if fits(one.reading, stated, ends)], bicubic)
-    if doubt and taken.psnr_db < bicubic - NO_PICTURE_DB:
-        doubt += _lacking(run, ends, photograph, sizes.scale, bicubic)
-    if doubt and taken.psnr_db < bicubic - NO_PICTURE_DB and (stated.colour is None or stated.range is None):
-        raise UserError(f"{where}: {doubt}")
-    notes += [doubt] if doubt else []
+    choice = _choose(sizes, ends, stated, photograph, where)
+    notes += [choice.doubt] if choice.doubt else []
+    taken = choice.taken
     graph = with_contract(
         sizes.model, ends, taken.reading, scale=sizes.scale, multiple=sizes.multiple, own=sizes.own
     )
@@ -112,7 +123,7 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
         "own_size": sizes.own,
         "reach": None if reach is None else asdict(reach),
         **{key: value for key, value in asdict(ends).items() if key not in ("channels", "size")},
-        **_described(taken, tried, bicubic),
+        **choice.described,
         "notes": notes,
     }
     _say(found)
@@ -171,6 +182,7 @@ def _simplified(model: onnx.ModelProto, ends: Ends, notes: list[str]) -> onnx.Mo
         dynamic = model
     if count := rewrite_transposed(dynamic):
         notes.append(f"{count} transposed convolutions became convolutions and DepthToSpace, exactly")
+    add_biases(dynamic)
     return dynamic
 
 
@@ -178,13 +190,6 @@ def _check_scale(found: int, stated: int | None, wanted: int | None, where: str)
     for expected, who in ((stated, "the study states"), (wanted, "clips of this study are made for")):
         if expected is not None and expected != found:
             raise UserError(f"{where}: expected the scale {expected} that {who}, found x{found}")
-
-
-def _described(taken: Tried, tried: Sequence[Tried], bicubic: float) -> dict[str, Any]:
-    """Return a record's part about the reading, and what each one gave; None for a picture with NaN."""
-    given = {str(one.reading): round(one.psnr_db, 4) if isfinite(one.psnr_db) else None for one in tried}
-    figures = {"psnr_db": round(taken.psnr_db, 4), "bicubic_db": round(bicubic, 4)}
-    return {**asdict(taken.reading), **figures, "readings": given}
 
 
 def _reach_of(graph: onnx.ModelProto, sizes: Sizes, notes: list[str]) -> Reach | None:
@@ -221,6 +226,22 @@ def _photograph(sizes: Sizes) -> Photograph:
         hr = whole.crop((160, 60, across, down))
         lr = hr.resize((width, height), Image.Resampling.BICUBIC)
     return Photograph(np.asarray(hr), np.asarray(lr))
+
+
+def _choose(sizes: Sizes, ends: Ends, stated: Adoption, photograph: Photograph, where: str) -> Choice:
+    """Return the reading to take; raises UserError if none gives a picture."""
+    run = runner(sizes.model, ends)
+    tried = [
+        Tried(reading, psnr_of(try_reading(run, ends, reading, photograph.lr, sizes.scale), photograph.hr))
+        for reading in readings(ends)
+    ]
+    bicubic = psnr_of(enlarge(photograph.lr / 255.0, sizes.scale), photograph.hr)
+    taken, doubt = _taken(tried, [one for one in tried if fits(one.reading, stated, ends)], bicubic)
+    if doubt and taken.psnr_db < bicubic - NO_PICTURE_DB:
+        doubt += _lacking(run, ends, photograph, sizes.scale, bicubic)
+    if doubt and taken.psnr_db < bicubic - NO_PICTURE_DB and (stated.colour is None or stated.range is None):
+        raise UserError(f"{where}: {doubt}")
+    return Choice(taken, tried, bicubic, doubt)
 
 
 def _taken(tried: Sequence[Tried], possible: Sequence[Tried], bicubic: float) -> tuple[Tried, str]:

@@ -4,6 +4,7 @@ It keeps what quantisation limits: where a scale ends at 0, the ReLU before it w
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -205,7 +206,7 @@ class _Floats:
             self.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def _add(self, kind: str, inputs: Sequence[str], output: str, **given: int) -> None:
+    def _add(self, kind: str, inputs: Sequence[str], output: str, **given: Any) -> None:
         self.nodes.append(helper.make_node(kind, list(inputs), [output], f"{output}/{kind}", **given))
 
     def _like(self, node: onnx.NodeProto, kind: str, inputs: Sequence[str], output: str) -> None:

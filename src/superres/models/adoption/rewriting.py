@@ -159,6 +159,17 @@ def rewrite_transposed(model: onnx.ModelProto) -> int:
     return count
 
 
+def add_biases(model: onnx.ModelProto) -> None:
+    """Give convolutions without a bias one of zeros: steps of INT8 recipes correct it."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Conv" and node.input[1] in constants and len([*filter(None, node.input)]) == 2:
+            name = f"{node.output[0]}/zero.bias"
+            zeros = np.zeros(constants[node.input[1]].dims[0], np.float32)
+            model.graph.initializer.append(numpy_helper.from_array(zeros, name))
+            node.input[:] = [*node.input[:2], name]
+
+
 def _as_convolution(
     node: onnx.NodeProto, constants: dict[str, onnx.TensorProto], graph: onnx.GraphProto
 ) -> list[onnx.NodeProto] | None:

@@ -45,6 +45,8 @@ _GLOBAL = {
     "ReduceSum",
     "ReduceL2",
     "CumSum",
+    "LpNormalization",
+    "MeanVarianceNormalization",
     "GridSample",
     "Einsum",
     "LSTM",

@@ -1,9 +1,8 @@
 """Stream images through an FP32 graph once, and keep statistics of its activations for all methods."""
 
 import json
-import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +87,10 @@ def observe_activations(
     are not finite, and constant tensors.
     """
     graph = load_onnx(onnx_path)
-    names = observed_tensors(find_layers(graph))
+    layers = find_layers(graph)
+    names = observed_tensors(layers)
+    # Those of products have their channels elsewhere, or none.
+    flat = {name for layer in layers if layer.kind != "Conv" for name in observed_tensors([layer])}
     if not names:
         raise UserError(
             f"{onnx_path}: expected a graph with convolutions or products to calibrate, found none"
@@ -101,8 +103,8 @@ def observe_activations(
         for index, image in zip(range(kept[-1]), read_images(data), strict=False):
             label, whole = image
             for number, tile in enumerate(tiles_of(whole, size)):
-                for name, values, low, high in _run(session, names, (label, tile)):
-                    seen = measure(values, low, high, pool, workers)
+                for name, values, lows, highs in _run(session, names, (label, tile), flat):
+                    seen = measure(values, lows, highs, pool, workers)
                     # Free the values before the next tensor is taken.
                     del values
                     if number == 0 and (index == 0 or index in kept):
@@ -158,9 +160,12 @@ def _open_observed(graph: onnx.ModelProto, names: Sequence[str], threads: int) -
 
 
 def _run(
-    session: ort.InferenceSession, names: Sequence[str], image: Image
-) -> Iterator[tuple[str, np.ndarray, float, float]]:
-    """Yield each observed tensor with its finite values and their extremes, for one image."""
+    session: ort.InferenceSession, names: Sequence[str], image: Image, flat: Collection[str]
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield each observed tensor with its finite values and its channels' extremes, for one image.
+
+    Those in `flat` count as one channel.
+    """
     label, tensor = image
     entry = session.get_inputs()[0].name
     computed = [name for name in names if name != entry]
@@ -169,13 +174,17 @@ def _run(
     for name in names:
         array = np.asarray(values.pop(name))
         # numpy's min and max pass on a NaN: both are finite only if all values are.
-        low, high = float(array.min()), float(array.max())
-        if not (math.isfinite(low) and math.isfinite(high)):
+        others = tuple(axis for axis in range(array.ndim) if axis != 1)
+        if name in flat:
+            lows, highs = array.min(keepdims=True).reshape(1), array.max(keepdims=True).reshape(1)
+        else:
+            lows, highs = array.min(axis=others), array.max(axis=others)
+        if not (np.isfinite(lows).all() and np.isfinite(highs).all()):
             raise UserError(
-                f"tensor {name}, image {label}: expected finite activations, found {low} to {high}; "
-                "check the weights of the model"
+                f"tensor {name}, image {label}: expected finite activations, found {lows.min()} to "
+                f"{highs.max()}; check the weights of the model"
             )
-        yield name, array, low, high
+        yield name, array, lows, highs
 
 
 def _join(facts: Mapping[str, Any], parts: Mapping[str, Sequence[Statistics]], images: int) -> Observed:
@@ -197,7 +206,7 @@ def _write(out: Path, facts: Mapping[str, Any], parts: Mapping[str, Sequence[Sta
         fits = counts.max() <= np.iinfo(np.uint32).max
         arrays[f"counts_{index}"] = counts.astype(np.uint32) if fits else counts
         arrays[f"exponent_{index}"] = np.asarray(exponent)
-        arrays[f"extremes_{index}"] = np.asarray([(piece.low, piece.high) for piece in pieces])
+        arrays[f"extremes_{index}"] = np.asarray([(piece.lows, piece.highs) for piece in pieces])
     with Outputs({"observed": str(out)}) as outputs, outputs["observed"].open("wb") as file:
         np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
 
@@ -208,10 +217,10 @@ def _read_parts(
     parts = {}
     for index, name in enumerate(names):
         counts = arrays[f"counts_{index}"][:number].astype(np.int64)
-        extremes = arrays[f"extremes_{index}"][:number].tolist()
+        extremes = arrays[f"extremes_{index}"][:number]
         exponent = int(arrays[f"exponent_{index}"])
         parts[name] = [
-            Statistics(low, high, exponent, count)
-            for (low, high), count in zip(extremes, counts, strict=True)
+            Statistics(lows, highs, exponent, count)
+            for (lows, highs), count in zip(extremes, counts, strict=True)
         ]
     return parts
