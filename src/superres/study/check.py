@@ -6,6 +6,7 @@ Decodes nothing and imports nothing heavy.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from graphlib import CycleError, TopologicalSorter
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import get_args
@@ -16,6 +17,7 @@ from superres.data.sources.source import Source, check_disjoint, correct_path
 from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
 from superres.device.runtimes.base import AS_WRITTEN
+from superres.models.adoption.statements import INSTALL_SPANDREL
 from superres.models.settings import MODELS, weights_name
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.recipes import STEPS
@@ -155,6 +157,13 @@ def check_study(study: Study) -> None:
     for model in study.models.values():
         if model.onnx is not None:
             _check_model_file(model.name, "onnx", model.onnx)
+        elif model.checkpoint is not None:
+            _check_model_file(model.name, "checkpoint", model.checkpoint)
+            if find_spec("spandrel") is None:
+                raise UserError(
+                    f"model {model.name}: checkpoint: expected the package spandrel, which reads it, found "
+                    f"none; install it with: {INSTALL_SPANDREL}"
+                )
         elif model.weights not in ("pretrained", "train"):
             _check_model_file(model.name, "weights", model.weights)
     _check_as_is(study)

@@ -1,5 +1,6 @@
 """What is known of a study's files before any work starts."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,29 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path):
         check_study(study)
     weights.touch()
     check_study(study)
+
+
+def test_a_checkpoint_needs_its_file_and_spandrel_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    checkpoint = tmp_path / "x2.pth"
+    models = [{"name": "espcn_rgb"}, {"name": "theirs", "checkpoint": str(checkpoint)}]
+    study = load_study(study_of(tmp_path, models=models))
+    with pytest.raises(
+        UserError, match=r"^model theirs: checkpoint: .* none at .*x2\.pth; correct its path$"
+    ):
+        check_study(study)
+    checkpoint.touch()
+    package = tmp_path / "packages/spandrel"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(package.parent)
+    check_study(study)
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(
+        UserError, match=r"^model theirs: checkpoint: expected the package spandrel.*envs/checkpoints\.txt$"
+    ):
+        check_study(study)
 
 
 def test_an_own_network_that_is_not_there_is_named(tmp_path: Path):

@@ -1,5 +1,6 @@
 """Adopt a network of others: bring any super-resolution ONNX file to the pipeline's contract, in the graph.
 
+checkpoint.py DOOR `export_checkpoint`: a checkpoint of PyTorch as such a file, by spandrel
 adopt.py      DOOR `adopt_onnx`, `adopt_as_is`: the steps in their order, and the record of what was found
 statements.py what a study may state of a network; light
 ends.py       inputs, outputs, layout and types of a foreign graph

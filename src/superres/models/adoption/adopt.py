@@ -20,6 +20,7 @@ from superres.models.adoption.ends import Ends, find_ends
 from superres.models.adoption.quantized import in_float
 from superres.models.adoption.reach import Reach, measure_reach
 from superres.models.adoption.reading import (
+    ACTIVATIONS,
     Reading,
     Run,
     Tried,
@@ -30,6 +31,7 @@ from superres.models.adoption.reading import (
     try_reading,
 )
 from superres.models.adoption.rewriting import (
+    add_activation,
     add_biases,
     normalised,
     read_foreign,
@@ -92,6 +94,8 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
     where, notes = str(source), []
     model = normalised(read_foreign(source), source, notes)
     ends = find_ends(model, stated, where)
+    if stated.last_activation is not None:
+        add_activation(model, ends.output, stated.last_activation)
     if is_quantized(source):
         model = in_float(model, where)
         notes.append("quantised already: fp32 is its float form, the precision as-is runs it as it is")
@@ -233,6 +237,8 @@ def _choose(sizes: Sizes, ends: Ends, stated: Adoption, photograph: Photograph, 
     ]
     bicubic = psnr_of(enlarge(photograph.lr / 255.0, sizes.scale), photograph.hr)
     taken, doubt = _taken(tried, [one for one in tried if fits(one.reading, stated, ends)], bicubic)
+    if doubt and taken.psnr_db < bicubic - NO_PICTURE_DB:
+        doubt += _lacking(run, ends, photograph, sizes.scale, bicubic)
     if doubt and taken.psnr_db < bicubic - NO_PICTURE_DB and (stated.colour is None or stated.range is None):
         raise UserError(f"{where}: {doubt}")
     return Choice(taken, tried, bicubic, doubt)
@@ -258,6 +264,21 @@ def _taken(tried: Sequence[Tried], possible: Sequence[Tried], bicubic: float) ->
             "state colour, range or swing if that is meant"
         )
     return taken, doubt
+
+
+def _lacking(run: Run, ends: Ends, photograph: Photograph, scale: int, bicubic: float) -> str:
+    """Return which activation behind the network would make a picture of its output; empty if none does."""
+    for name, activation in ACTIVATIONS.items():
+        ended = _ended(run, activation)
+        pictures = [try_reading(ended, ends, reading, photograph.lr, scale) for reading in readings(ends)]
+        best = max(psnr_of(picture, photograph.hr) for picture in pictures)
+        if best >= bicubic - NO_PICTURE_DB:
+            return f"; with a last {name}, which the file lacks, {best:.1f} dB: state last_activation: {name}"
+    return ""
+
+
+def _ended(run: Run, activation: Run) -> Run:
+    return lambda batch: activation(run(batch).astype(np.float64))
 
 
 def _check_contract(graph: onnx.ModelProto, taken: Tried, photograph: Photograph) -> None:

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from superres.device.base.errors import UserError
+from superres.models.adoption.statements import Activation
 from superres.models.graphs.onnx_file import OPSET, attributes
 
 _HALVES: dict[int, int] = {TensorProto.FLOAT16: TensorProto.FLOAT, TensorProto.DOUBLE: TensorProto.FLOAT}
@@ -128,6 +129,16 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     found.opset_import.extend(kept)
     del found.graph.value_info[:]
     return found
+
+
+def add_activation(model: onnx.ModelProto, output: str, activation: Activation) -> None:
+    """Put an activation behind the node that gives an output."""
+    before = f"{output}/before_{activation}"
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [before if name == output else name for name in names]
+    kind = activation.capitalize()
+    model.graph.node.append(helper.make_node(kind, [before], [output], f"{output}/{kind}"))
 
 
 def rewrite_transposed(model: onnx.ModelProto) -> int:

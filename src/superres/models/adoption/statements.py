@@ -12,6 +12,10 @@ Layout = Literal["NCHW", "NHWC"]
 Colour = Literal["rgb", "bgr", "ycbcr", "luma"]
 Range = Literal["0..1", "0..255", "-1..1"]
 Swing = Literal["full", "studio"]
+Activation = Literal["sigmoid", "tanh"]
+
+INSTALL_SPANDREL = ".venv/bin/python -m pip install --no-deps -r envs/checkpoints.txt"
+"""The command that installs what reads checkpoints; torchvision, which spandrel wants, isn't needed."""
 
 _QUANTIZED = (
     "QuantizeLinear",
@@ -60,4 +64,8 @@ class Adoption(Keys):
     swing: Maybe[Swing] = Field(
         default=None,
         description="Range of luma and chroma: full, or studio (luma of 16 to 235 of 255) as in MATLAB.",
+    )
+    last_activation: Maybe[Activation] = Field(
+        default=None,
+        description="An activation behind the network that its file lacks: tensors alone don't tell of it.",
     )
