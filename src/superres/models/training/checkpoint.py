@@ -18,12 +18,15 @@ _PACING = ("log_every", "checkpoint_every", "validate_every")
 
 
 def training_identity(
-    model: str, architecture: dict[str, Any], settings: TrainingSettings, training: Path, validation: Path
+    model: str, architecture: dict[str, Any], settings: TrainingSettings, training: Pairs, validation: Pairs
 ) -> dict[str, str]:
     """Return the facts that a checkpoint must match: model, its layers, hashes of the indices, settings."""
     chosen = {name: str(value) for name, value in settings.model_dump().items() if name not in _PACING}
-    indices = {"training set": training, "validation set": validation}
-    hashes = {kind: hashlib.sha256(path.read_bytes()).hexdigest() for kind, path in indices.items()}
+    indices = {"training set": training.indices, "validation set": validation.indices}
+    hashes = {
+        kind: hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+        for kind, paths in indices.items()
+    }
     return {"model": model, "architecture": str(architecture), **chosen, **hashes}
 
 
