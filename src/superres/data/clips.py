@@ -92,8 +92,8 @@ def _say_cropped(name: str, names: Sequence[str], shapes: Sequence[Shape], multi
         frame, shape = changed[0]
         height, width = cropped(shape, multiple)
         print(
-            f"{name}: {len(changed)} of {len(shapes)} frames are cropped to multiples of {multiple} pixels, such "
-            f"as {frame} from {shape[1]}x{shape[0]} to {width}x{height}",
+            f"{name}: {len(changed)} of {len(shapes)} frames are cropped to multiples of {multiple} pixels: "
+            f"{frame} from {shape[1]}x{shape[0]} to {width}x{height}",
             file=sys.stderr,
         )
 

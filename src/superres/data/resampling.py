@@ -1,8 +1,8 @@
 """Downsampling by a scale, from a high-resolution frame to the low-resolution input of a model.
 
-Output pixel i lies at the middle of the input pixels s i .. s i + s - 1. At the border, pixels are mirrored with the edge pixel
-repeated (d c b a | a b c d), as in MATLAB's imresize. Light: a study's keys name the kernels, so numpy and
-OpenCV are imported by the functions that need them.
+Output pixel i lies at the middle of the input pixels s i .. s i + s - 1. At the border, pixels are mirrored
+with the edge pixel repeated (d c b a | a b c d), as in MATLAB's imresize. Light: a study's keys name the
+kernels, so numpy and OpenCV are imported by the functions that need them.
 """
 
 import math
@@ -93,9 +93,9 @@ def downsample_float(frame: "np.ndarray", kernel: str, scale: int) -> "np.ndarra
 def downsample(frame: "np.ndarray", kernel: str, scale: int) -> "np.ndarray":
     """Downsample a frame by a scale s to 8 bits.
 
-    `frame` is uint8 H x W x 3, H and W multiples of s; the result is uint8 H/s x W/s x 3. Values are rounded once, at
-    the end, halves to even. `bicubic-matlab` rounds halves up after the columns and again after the rows, as
-    MATLAB's imresize does with an 8-bit picture. Kernels and errors: see `downsample_float`.
+    `frame` is uint8 H x W x 3, H and W multiples of s; the result is uint8 H/s x W/s x 3. Values are rounded
+    once, at the end, halves to even. `bicubic-matlab` rounds halves up after the columns and again after the
+    rows, as MATLAB's imresize does with an 8-bit picture. Kernels and errors: see `downsample_float`.
     """
     import numpy as np
 
@@ -126,7 +126,7 @@ def _check(frame: "np.ndarray", kernel: str, scale: int) -> None:
     height, width = frame.shape[:2]
     if height % scale or width % scale:
         raise UserError(
-            f"downsampling: expected a width and height that are multiples of {scale}, found {width}x{height}; "
+            f"downsampling: expected multiples of {scale} as width and height, found {width}x{height}; "
             "crop the frame"
         )
 

@@ -26,8 +26,8 @@ def export_onnx(model: str, weights: Path, onnx_out: Path, settings: NetworkSett
     """Write a model with its weights as one ONNX file, opset 17, float32, weights inside.
 
     Input `frame` 1 x 3 x H x W RGB in [0, 1], output `upscaled` 1 x 3 x sH x sW in [0, 1], s the scale;
-    H and W are dynamic. The same model, weights, settings and torch give the same bytes. Raises UserError for an
-    unknown model and for weights that don't fit.
+    H and W are dynamic. The same model, weights, settings and torch give the same bytes. Raises UserError for
+    an unknown model and for weights that don't fit.
     """
     network = load_deployed(model, weights, settings)
     with Outputs({"onnx": str(onnx_out)}) as outputs:

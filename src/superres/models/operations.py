@@ -60,8 +60,8 @@ def enlarging_kernels(interpolation: Interpolation, scale: int) -> Tensor:
     """Return the kernels of the s s sub-pixels (s i + j), float64, s s x 5 x 5; each sums to one.
 
     Half-pixel centres, as `torch.nn.functional.interpolate` with align_corners=False. `keys` is Keys' kernel
-    with a = -0.5, `bicubic` with a = -0.75 ("Cubic convolution interpolation", 1981, Eq. 15). At scales that
-    are powers of two all values are sums of powers of two: float32 holds them exactly.
+    with a = -0.5, `bicubic` with a = -0.75 ("Cubic convolution interpolation", 1981, Eq. 15). At scales
+    1, 2 and 4 float32 holds all values exactly.
     """
     # Sub-pixel i lies (i + 0.5) / s - 0.5 beside the centre of its pixel.
     centres = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5

@@ -79,8 +79,8 @@ def _crop_notes(study: Study) -> list[str]:
         if size is not None and any(side % step for side in size):
             height, width = (side // step * step for side in size)
             lines.append(
-                f"Clip `{clip.name}`: frames of {size[1]}x{size[0]} are cropped to {width}x{height}, multiples of "
-                f"{step}, for all models are measured on the same pixels."
+                f"Clip `{clip.name}`: frames of {size[1]}x{size[0]} are cropped to {width}x{height}, "
+                f"multiples of {step}: all models are measured on the same pixels."
             )
     return lines
 

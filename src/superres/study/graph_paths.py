@@ -126,7 +126,7 @@ class GraphPaths:
         return f"{self.results}/training/{getattr(self.study.models[model].training, role)}.{kind}"
 
     def training_inputs(self, model: str) -> dict[str, str]:
-        """Return the inputs of a training: indices, HR and LR frames of both sets, and a teacher's weights."""
+        """Return the inputs of a training: indices and frames of both sets, and a teacher's weights."""
         teacher = self.study.models[model].training.teacher
         twin = f"x{self.study.scale_of(model)}"
         kinds = {"": "json", "_hr": "hr.npy", "_lr": f"{twin}.npy", "_lr_index": f"{twin}.json"}

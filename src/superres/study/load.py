@@ -116,7 +116,8 @@ def _swept_calibration(study: Study, name: str, key: str) -> Calibration:
 def _models(study: Study) -> dict[str, Model]:
     """Return the models with all training settings.
 
-    A folded model is its origin under another name. The baseline is there once for each scale of the networks.
+    A folded model is its origin under another name. The baseline is there once for each scale of the
+    networks.
     """
     models = {
         name: model.model_copy(update={"training": study.training.but(model.training)})

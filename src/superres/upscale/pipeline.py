@@ -31,7 +31,7 @@ _END = object()
 
 @dataclass(frozen=True)
 class UpscaleSettings:
-    """Settings of a video: the session's `scale`, one of `Codec`, and `crf`, the quality of H.264 (0: lossless).
+    """Settings of a video: the session's `scale`, the codec, and the quality `crf` of H.264 (0: lossless).
 
     Interlaced input is refused unless `deinterlace`.
     """

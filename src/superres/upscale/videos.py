@@ -61,7 +61,7 @@ def frame_size(path: Path, *, deinterlace: bool = False) -> tuple[int, int]:
 
 
 def output_format(reader: VideoReader, out: Path, codec: Codec, scale: int) -> OutputFormat:
-    """Return the format of a video `scale` times as wide and high, with all that its container keeps of the input.
+    """Return the format of a video `scale` times as wide and high, with all that its container keeps.
 
     Raises UserError if the container has one rate and the video more.
     """

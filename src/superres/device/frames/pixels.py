@@ -70,7 +70,7 @@ def enlarge_bicubic(frame: np.ndarray, scale: int, out: Optional[np.ndarray] = N
     """Enlarge a frame: Keys' kernel with a = -0.5, borders mirrored, rounded once (halves to even).
 
     uint8 H x W x 3 to uint8 sH x sW x 3, written into `out` if it is given. Torch's and OpenCV's own bicubic
-    have a = -0.75 and repeat the border. At scales that are powers of two, sums in float32 are exact.
+    have a = -0.75 and repeat the border. At scales 1 and 2, sums in float32 are exact.
     """
     import cv2
 

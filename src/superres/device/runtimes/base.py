@@ -164,10 +164,11 @@ def convolution_macs(weights: Sequence[int], height: int, width: int) -> int:
 class Session(ABC):
     """An opened engine: uint8 RGB frames H x W x 3 in, uint8 RGB frames sH x sW x 3 out, any H and W.
 
-    s is the scale. `run` has three steps, which allows to time the runtime apart from the conversion of frames. The returned
-    frame is valid until the next call. A `reference` computes the right result, however long that takes, and
-    isn't timed. A `queued` session gives its work to a device that runs by itself: there `execute` is
-    `enqueue`, which returns at once, and `wait`. A session with several frames `in_flight` uses `stream`.
+    s is the scale. `run` has three steps, which allows to time the runtime apart from the conversion of
+    frames. The returned frame is valid until the next call. A `reference` computes the right result, however
+    long that takes, and isn't timed. A `queued` session gives its work to a device that runs by itself: there
+    `execute` is `enqueue`, which returns at once, and `wait`. A session with several frames `in_flight` uses
+    `stream`.
     """
 
     reference: bool = False

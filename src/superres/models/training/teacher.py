@@ -21,7 +21,7 @@ class Teaching:
     settings: NetworkSettings | None = None
 
     def open(self, pupil: Network) -> Network:
-        """Return the teacher's network. Raises UserError for other colours or another scale than its pupil's."""
+        """Return the teacher's network. Raises UserError if its colours or scale aren't its pupil's."""
         name = self.keys.model
         network = load_weights(build_network(weights_name(name), self.settings), self.weights)
         if network.trained_on != pupil.trained_on:
@@ -32,7 +32,8 @@ class Teaching:
         scale, expected = (one.trunk.architecture.scale for one in (network, pupil))
         if scale != expected:
             raise UserError(
-                f"training.teacher.model: expected a teacher at x{expected} as its pupil, found {name} at x{scale}"
+                f"training.teacher.model: expected a teacher at x{expected} as its pupil, found {name} at "
+                f"x{scale}"
             )
         return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 

@@ -1,8 +1,8 @@
 """Training of a network: seeded, resumable to the bit, logged.
 
 Validation follows the protocol of the super-resolution literature, as Set5's published figures do: luma is
-studio-swing BT.601, as MATLAB's rgb2ycbcr, and a border as wide as the scale, in HR pixels, is left out. The paper's Eq. 2, the
-default for arms, differs.
+studio-swing BT.601, as MATLAB's rgb2ycbcr, and a border as wide as the scale, in HR pixels, is left out. The
+paper's Eq. 2, the default for arms, differs.
 """
 
 import platform
@@ -56,13 +56,13 @@ def train_model(
 ) -> None:
     """Train a model and write its weights (safetensors), record (JSON) and log (CSV).
 
-    `training` and `validation` are indices (`{clip}.json`) of frame files; LR is that of the network's scale. An interrupted training
-    resumes from `checkpoint`, next to its unfinished log; both are deleted at the end. With one thread it
-    gives the same bits as without the interruption (see `TrainingSettings`). Networks for luma train on
-    luma, the others on RGB. The weights are the average over the steps, of plain kernels. `network` has the
-    architecture of a model that isn't built in; a `teacher` gives its share of the loss. Raises UserError for
-    an unknown model, sets or a teacher that don't fit, a checkpoint of another training, and a training that
-    diverges.
+    `training` and `validation` are indices (`{clip}.json`) of frame files; LR is that of the network's scale.
+    An interrupted training resumes from `checkpoint`, next to its unfinished log; both are deleted at the
+    end. With one thread it gives the same bits as without the interruption (see `TrainingSettings`). Networks
+    for luma train on luma, the others on RGB. The weights are the average over the steps, of plain kernels.
+    `network` has the architecture of a model that isn't built in; a `teacher` gives its share of the loss.
+    Raises UserError for an unknown model, sets or a teacher that don't fit, a checkpoint of another training,
+    and a training that diverges.
     """
     unfinished_log = checkpoint.with_suffix(".csv")
     torch.set_num_threads(settings.threads)
@@ -70,7 +70,7 @@ def train_model(
     scale = build_network(model, network).trunk.architecture.scale
     pairs = [open_pairs(index, scale) for index in (training, validation)]
     trainer = Trainer(model, settings, *pairs, network, teacher=teacher)
-    identity = training_identity(model, trainer.architecture, settings, *pairs)
+    identity = training_identity(model, trainer.architecture, settings, *(each.indices for each in pairs))
     if teacher is not None:
         identity |= teacher.identity
     if checkpoint.is_file():

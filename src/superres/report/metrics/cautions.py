@@ -161,10 +161,11 @@ def with_doubts(rows: Sequence[Row], far_db: float) -> list[dict[str, Any]]:
     """Return the rows of `metrics.csv` or `evaluation.csv` with cautions about pictures.
 
     A picture is far off if its PSNR is below that of bicubic at its scale on the same clip, preferably on the
-    same target, or more than `far_db` below that of `fp32_of`. This PSNR is that of the mean squared error, where an exact
-    frame weighs nothing: bicubic makes each black frame exact, which says nothing of a network. An error
-    below one level is never far off. A picture is saturated if it lacks the white or black that FP32 reaches,
-    or has more of its values there. It is shifted or checkered if its colours or phases differ from FP32's.
+    same target, or more than `far_db` below that of `fp32_of`. This PSNR is that of the mean squared error,
+    where an exact frame weighs nothing: bicubic makes each black frame exact, which says nothing of a
+    network. An error below one level is never far off. A picture is saturated if it lacks the white or black
+    that FP32 reaches, or has more of its values there. It is shifted or checkered if its colours or phases
+    differ from FP32's.
     """
     return [_judged(row, rows, far_db) for row in rows]
 

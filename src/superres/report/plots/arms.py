@@ -135,7 +135,8 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
             axes.set_title(_title(labels.model_label(model), place, places), loc="left", fontweight="bold")
         panels[-1].set_xlabel("frames per second")
         bicubic = [
-            f"{labels.model_label(row['model'])} ({_arm_label(row)}) on {row['clip']}: {row['fps']:.0f} FPS, beyond the scale."
+            f"{labels.model_label(row['model'])} ({_arm_label(row)}) on {row['clip']}: {row['fps']:.0f} FPS, "
+            "beyond the scale."
             for row in ran
             if is_baseline(row["model"])
         ]

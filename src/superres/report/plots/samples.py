@@ -87,7 +87,8 @@ def read_samples(
     """Read a sample for each model: frame `frame` (modulo the clip's length) in HR and upscaled by arms.
 
     `hr` and `index` are a clip's HR frames and index; `upscaled` has a `.npy` file for every (model,
-    precision, scale). Every sample has bicubic at its scale. Arms that did not run, with empty files, are skipped.
+    precision, scale). Every sample has bicubic at its scale. Arms that did not run, with empty files, are
+    skipped.
     """
     clip = read_json(index, ("hr_shapes", "names"))
     number = frame % len(clip["names"])

@@ -64,7 +64,7 @@ class Candidate:
 
 
 def find_candidates(rows: Sequence[Row]) -> list[Candidate]:
-    """Return the networks' arms that ran on every clip, from the rows of a target and scale in `metrics.csv`."""
+    """Return the networks' arms that ran on every clip, from rows of one target and scale."""
     by_arm: dict[str, list[Row]] = {}
     for row in rows:
         if not is_baseline(row["model"]):

@@ -66,9 +66,10 @@ class Guard:
 class Decision:
     """What a target's figures say of the networks of one scale.
 
-    `place` is the target, with the scale if there are several. `ship` fulfils the wish, and is None if no arm does; then `nearest` lacks least of it. Both are None if no
-    network's pictures can be trusted. `front` are the arms that no other beats in speed and loss,
-    fastest first. `faulty` have faults in their pictures, and are never chosen.
+    `place` is the target, with the scale if there are several. `ship` fulfils the wish, and is None if no arm
+    does; then `nearest` lacks least of it. Both are None if no network's pictures can be trusted. `front` are
+    the arms that no other beats in speed and loss, fastest first. `faulty` have faults in their pictures, and
+    are never chosen.
     """
 
     target: str

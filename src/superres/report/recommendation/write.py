@@ -154,8 +154,8 @@ def _markdown(lines: Sequence[str], decisions: Sequence[Decision], wish: Wish) -
             found.append(f"{labels.counted(decision.not_run, 'arm')} did not run: `metrics.csv` says why")
         parts += ["\n".join(f"- {line}" for line in found)] if found else []
     parts.append(
-        "Loss is PSNR below the best FP32 of the target and scale, on the clip where it is most. The table has the "
-        "arms that no other beats in both speed and loss."
+        "Loss is PSNR below the best FP32 of the target and scale, on the clip where it is most. The table "
+        "has the arms that no other beats in both speed and loss."
     )
     return "\n\n".join(parts) + "\n"
 

@@ -138,7 +138,7 @@ def build_blocks(rows: Sequence[Row], text: TableText) -> list[Block]:
     rows = in_papers_columns(rows, text.calibrated)
     places = dict.fromkeys((row["clip"], row["target"]) for row in rows)
     return [
-        _block(clip, target, scale, mine, paper if scale == DEFAULT_SCALE else {}, text)
+        _block((clip, target, scale), mine, paper if scale == DEFAULT_SCALE else {}, text)
         for scale in sorted({row["scale"] for row in rows})
         for clip, target in places
         if (
@@ -165,7 +165,7 @@ def in_papers_columns(rows: Sequence[Row], calibrated: str) -> list[Row]:
 
 
 def _block(
-    clip: str, target: str, scale: int, mine: Sequence[Row], paper: Mapping[Cell, str], text: TableText
+    place: tuple[str, str, int], mine: Sequence[Row], paper: Mapping[Cell, str], text: TableText
 ) -> Block:
     metrics = [metric for metric in METRICS if metric not in SPEEDS or is_timed(mine)]
     columns = _columns(mine, text.calibrated)
@@ -182,7 +182,7 @@ def _block(
                     cells[metric, model, runtime, precision] = missing
     for row in mine:
         cells |= {cell: text for cell, text in _row_cells(row, mine).items() if cell[0] in metrics}
-    return Block(clip, target, scale, models, columns, cells, paper)
+    return Block(*place, models, columns, cells, paper)
 
 
 def is_timed(rows: Sequence[Row]) -> bool:

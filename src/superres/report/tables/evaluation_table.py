@@ -58,7 +58,7 @@ def write_evaluation(
     swept: Collection[str] = (),
     seeds: Sequence[tuple[str, Sequence[str]]] = (),
 ) -> None:
-    """Write `evaluation.md` from `evaluation.csv`: a table per target and scale, the spread over seeds, notes.
+    """Write `evaluation.md` from `evaluation.csv`: a table per target and scale, spread over seeds, notes.
 
     Precisions in `swept` are omitted. `seeds` are series (label, precisions) that differ only in the seed.
     """

@@ -39,8 +39,9 @@ def write_table(
     """Write `table1.csv` and `table1.md` from `metrics.csv`.
 
     `manifests` are those of the arms; they describe the machines. The CSV has the paper's rows and columns, a
-    block per clip, target and scale; the paper's figures follow each row of the first block at its scale. The Markdown has a row
-    per runtime and clip, and the paper's figures at its end. Speed is there once for frames of one size.
+    block per clip, target and scale; the paper's figures follow each row of the first block at its scale. The
+    Markdown has a row per runtime and clip, and the paper's figures at its end. Speed is there once for
+    frames of one size.
     """
     rows = read_metrics(metrics).to_dicts()
     machine = describe_machines(manifests)

@@ -115,8 +115,8 @@ class Model(NetworkSettings, Adoption):
     def _check_own(self) -> None:
         if is_baseline(self.name):
             raise mistake(
-                f"expected another name than {self.name}, the baseline at a scale; write {BASELINE}, which is "
-                "there for every scale of the networks",
+                f"expected another name than {self.name}, the baseline at a scale; write {BASELINE}, which "
+                "is there for every scale of the networks",
                 "name",
             )
         if self.onnx is not None:

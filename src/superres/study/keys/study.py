@@ -76,8 +76,8 @@ class Study(Keys):
         "once for all studies, resumes after an interruption, and must have the given size and hash.",
     )
     clips: SomeNamed[Clip] = Field(
-        description="Clips to evaluate, each a high-resolution sequence. Its low-resolution twins are made for "
-        "each scale that the models have; frames are cropped to a size that all scales divide."
+        description="Clips to evaluate, each a high-resolution sequence. Its low-resolution twins are made "
+        "for each scale that the models have; frames are cropped to a size that all scales divide."
     )
     calibration_sets: Named[CalibrationSet] = Field(
         default={},

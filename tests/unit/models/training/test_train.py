@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from superres.device.base.errors import UserError
-from superres.device.frames.pixels import upscale_bicubic
+from superres.device.frames.pixels import enlarge_bicubic
 from superres.models.networks import Network, build_network
 from superres.models.settings import Teacher, TrainingSettings
 from superres.models.training import train as training
@@ -282,7 +282,7 @@ def test_validation_is_the_mean_over_the_images(make_pairs: MakePairs) -> None:
     for score, method in ((validate(Repeat(0), pairs), "nearest"), (validate_bicubic(pairs), "bicubic")):
         singles = []
         for low, high in zip(pairs.lr, pairs.hr, strict=True):
-            up = upscale_bicubic(low) if method == "bicubic" else low.repeat(2, 0).repeat(2, 1)
+            up = enlarge_bicubic(low, 2) if method == "bicubic" else low.repeat(2, 0).repeat(2, 1)
             luma = (up.astype(float) - high)[2:-2, 2:-2] @ np.array([65.481, 128.553, 24.966]) / 255
             singles.append(10 * np.log10(255**2 / np.mean(luma**2)))
         assert score == pytest.approx(np.mean(singles), abs=1e-9)
