@@ -20,7 +20,6 @@ from superres.models.operations import (
     enlarging_kernels,
     rgb_to_luma,
     rgb_to_ycbcr,
-    shuffle,
     ycbcr_to_rgb,
 )
 from superres.models.settings import MODELS, ChromaUpsampling, NetworkSettings
@@ -51,6 +50,8 @@ class Layers(nn.Module):
                 self.add_module(f"slope{number}", nn.PReLU(layer.outputs))
         if architecture.block > 1:
             self.from_large_blocks = nn.PixelShuffle(architecture.block)
+        # At scale 1 blocks are pixels, and a graph gets no node for them.
+        self.depth_to_space = nn.PixelShuffle(architecture.scale) if architecture.scale > 1 else nn.Identity()
 
     @property
     def convolutions(self) -> list[nn.Conv2d]:
@@ -69,10 +70,6 @@ class Layers(nn.Module):
             return blocks
         height, width = image.shape[-2:]
         return self.from_large_blocks(blocks)[..., :height, :width]
-
-    def depth_to_space(self, blocks: Tensor) -> Tensor:
-        """Return the image that blocks are of."""
-        return shuffle(blocks, self.architecture.scale)
 
     def _padded(self, image: Tensor) -> Tensor:
         """Return an image with the zeros that a first convolution with a stride needs.

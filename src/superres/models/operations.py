@@ -91,13 +91,8 @@ def enlarge(image: Tensor, kernels: Tensor) -> Tensor:
     scale = isqrt(len(kernels))
     planes = image.reshape(batch * channels, 1, height, width)
     padded = functional.pad(planes, (RADIUS,) * 4, mode="replicate")
-    larger = shuffle(functional.conv2d(padded, kernels[:, None]), scale)
+    larger = functional.pixel_shuffle(functional.conv2d(padded, kernels[:, None]), scale)
     return larger.reshape(batch, channels, scale * height, scale * width)
-
-
-def shuffle(blocks: Tensor, scale: int) -> Tensor:
-    """Return blocks of s s pixels as an image; at scale 1 they are the image, and a graph gets no node."""
-    return functional.pixel_shuffle(blocks, scale) if scale > 1 else blocks
 
 
 def phase_kernels(deconvolution: Tensor, scale: int) -> Tensor:

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
-from torch import nn
 
 from superres.models.architectures import Architecture, Espcn, Fsrcnn, Layer, Plain
 from superres.models.folding import fold
 from superres.models.networks import Trunk, build_network
-from superres.models.operations import deconvolution_of, phase_kernels
 from superres.models.settings import MODELS, NetworkSettings
 
 from . import oracle
@@ -153,17 +151,6 @@ def test_a_stride_equals_blocks_as_channels(size: tuple[int, int]) -> None:
     with torch.inference_mode():
         found = trunk.residual(torch.from_numpy(image)[None])[0].numpy()
     assert np.abs(found - expected).max() < 1e-12
-
-
-@pytest.mark.parametrize("planes", [1, 3])
-def test_a_deconvolution_is_a_convolution_and_depth_to_space(planes: int) -> None:
-    torch.manual_seed(0)
-    deconvolution = nn.ConvTranspose2d(7, planes, 9, 2, 4, output_padding=1, bias=False).double()
-    features = torch.randn(1, 7, 11, 6, dtype=torch.float64)
-    kernels = phase_kernels(deconvolution.weight)
-    found = nn.functional.pixel_shuffle(nn.functional.conv2d(features, kernels, padding=2), 2)
-    assert (found - deconvolution(features)).abs().max() < 1e-13
-    assert torch.equal(deconvolution_of(kernels), deconvolution.weight)
 
 
 def test_hardtanh_keeps_every_range_between_0_and_1() -> None:

@@ -12,7 +12,6 @@ from superres.models.operations import (
     phase_kernels,
     rgb_to_luma,
     rgb_to_ycbcr,
-    shuffle,
     ycbcr_to_rgb,
 )
 
@@ -75,7 +74,7 @@ def test_phases_are_those_of_the_deconvolution(scale: int) -> None:
     )
     kernels = phase_kernels(weights, scale)
     blocks = torch.nn.functional.conv2d(image, kernels, padding=kernels.shape[-1] // 2)
-    assert (shuffle(blocks, scale) - expected).abs().max() < 1e-12
+    assert (torch.nn.functional.pixel_shuffle(blocks, scale) - expected).abs().max() < 1e-12
     assert torch.equal(deconvolution_of(kernels, scale), weights)
 
 

@@ -176,13 +176,18 @@ def test_a_step_has_the_calibration_of_its_recipe_and_the_studys_settings():
 
 
 def test_an_executor_has_the_frames_and_the_form_of_its_runtime():
-    assert SETTINGS.executor("openvino") == {"runtime": "openvino", "frames": "uint8", "form": None}
+    assert SETTINGS.executor("openvino", "espcn_rgb") == {
+        "runtime": "openvino",
+        "frames": "uint8",
+        "form": None,
+        "scale": 2,
+    }
     runtimes = [
         {**runtime, "form": "blocks", "frames": "float32"} if runtime["name"] == "onnxruntime" else runtime
         for runtime in CONFIG["runtimes"]
     ]
-    other = JobSettings(Paths(rich(runtimes=runtimes))).executor("onnxruntime")
-    assert other == {"runtime": "onnxruntime", "frames": "float32", "form": "blocks"}
+    other = JobSettings(Paths(rich(runtimes=runtimes))).executor("onnxruntime", "espcn_rgb")
+    assert other == {"runtime": "onnxruntime", "frames": "float32", "form": "blocks", "scale": 2}
 
 
 # Tables and plots

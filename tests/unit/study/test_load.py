@@ -214,7 +214,7 @@ def test_every_arm_but_the_reference_has_it_on_its_own_target():
     assert {study.reference_of(arm) for arm in study.arms if arm != reference} == {reference}
     assert "reference" not in study.latency.timing and "noise" not in study.latency.timing
     # The study's first model, unless it says another.
-    assert load_study(DEFAULT).reference.model == "espcn_rgb"
+    assert load_study(DEFAULT).reference(2).model == "espcn_rgb"
     without = load_study(edited(lambda c: c["latency"]["reference"].update(precision="fp16")))
     assert {without.reference_of(arm) for arm in without.arms} == {None}
 

@@ -68,9 +68,9 @@ def train_model(
     torch.set_num_threads(settings.threads)
     keep_freed_memory()
     scale = build_network(model, network).trunk.architecture.scale
-    pairs = [open_pairs(index, scale) for index in (training, validation)]
-    trainer = Trainer(model, settings, *pairs, network, teacher=teacher)
-    identity = training_identity(model, trainer.architecture, settings, *(each.indices for each in pairs))
+    drawn, validated = open_pairs(training, scale), open_pairs(validation, scale)
+    trainer = Trainer(model, settings, drawn, validated, network, teacher=teacher)
+    identity = training_identity(model, trainer.architecture, settings, drawn.indices, validated.indices)
     if teacher is not None:
         identity |= teacher.identity
     if checkpoint.is_file():
