@@ -10,9 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.errors import UserError
-from superres.models.graphs.onnx_file import attributes, known_shapes, load_onnx
-
-_SIDE = 64
+from superres.models.graphs.footprint import scale_of
+from superres.models.graphs.onnx_file import attributes, load_onnx
 
 PREFIX = "uint8"
 """The prefix of added nodes and tensors."""
@@ -190,12 +189,6 @@ class GraphEditor:
         kept = [t for t in self.graph.initializer if t.name in still_read]
         del self.graph.initializer[:]
         self.graph.initializer.extend(kept)
-
-
-def scale_of(model: onnx.ModelProto) -> int:
-    """Return how many times as wide and high a graph makes a frame; 0 if its operators don't tell."""
-    shape = known_shapes(model, (1, 3, _SIDE, _SIDE)).get(OUTPUT, (0, 0, 0, 0))
-    return shape[2] // _SIDE
 
 
 def frame_graph(onnx_path: Path) -> onnx.ModelProto:
