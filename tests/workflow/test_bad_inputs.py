@@ -149,4 +149,4 @@ def test_a_job_that_meets_a_broken_file_leaves_the_other_results(project: Projec
     )
     assert len(errors) == 1 and "photos/b.png: expected an image that can be decoded" in errors[0]
     made = {path.name for path in (project.folder / "results/bad/frames").iterdir()}
-    assert made == {"a.hr.npy", "a.json", "a.x2.npy", "a.x2.json"}
+    assert made == {"a.hr.npy", "a.json"}

@@ -13,7 +13,7 @@ from superres.data.sources.source import Download, PackageFile
 from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.runtimes import about
 from superres.keys import ByName, Keys, Maybe, Named, SomeNamed
-from superres.models.settings import is_baseline
+from superres.models.settings import BASELINE, is_baseline
 from superres.quantization.settings import Calibration
 from superres.study.keys.arms import Arm, Latency, Noise, Profile, Quality, Roofline, Runtime
 from superres.study.keys.data import CalibrationSet, Clip, File, Package, TrainingSet
@@ -197,7 +197,13 @@ class Study(Keys):
     def _arms(self, runtime: Runtime, precisions: Iterable[str]) -> list[Arm]:
         baseline = about(runtime.name).source == "none"
         targets = [t.name for t in self.targets.values() if t.runtimes is None or runtime.name in t.runtimes]
-        models = [name for name in self.models if is_baseline(name) == baseline]
+        chosen = self.models if runtime.models is None else runtime.models
+        # Who names the baseline means it at every scale.
+        models = [
+            name
+            for name in self.models
+            if is_baseline(name) == baseline and (name in chosen or (baseline and BASELINE in chosen))
+        ]
         arms = [Arm(t, runtime.name, m, p) for t, m, p in product(targets, models, precisions)]
         return [arm for arm in arms if arm.int8 is None or arm.int8 in self.quantizations]
 
