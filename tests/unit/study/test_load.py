@@ -472,7 +472,7 @@ MISTAKES = {
     ),
     "a network named like the baseline at a scale": (
         lambda c: c["models"].append({"name": "bicubic_x3", "onnx": "mine.onnx"}),
-        ["models[5].name: expected another name than bicubic_x3, the baseline at a scale; write bicubic"],
+        ["].name: expected another name than bicubic_x3, the baseline at a scale; write bicubic"],
     ),
     "a teacher of another scale": (
         lambda c: c.update(
