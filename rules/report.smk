@@ -72,6 +72,7 @@ rule write_table:
             caption="../workflow/report/table1.rst",
             category="Figures",
         ),
+        tex=f"{RESULTS}/paper/table1.tex",
     log:
         f"{LOGS}/write_table.log",
     conda:
@@ -198,6 +199,7 @@ rule draw_plot:
             labels={"plot": "{plot}"},
         ),
         png=f"{RESULTS}/plots/{{plot}}.png",
+        pdf=f"{RESULTS}/paper/{{plot}}.pdf",
     log:
         f"{LOGS}/draw_plot/{{plot}}.log",
     conda:

@@ -20,7 +20,7 @@ from .bad_inputs import BAD_INPUTS, KINDS, BadInput, png
 
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 OUTPUTS = {
-    "prepare_clip": ("hr", "lr", "index"),
+    "prepare_clip": ("hr", "index"),
     "prepare_calibration_set": ("frames", "index"),
     "export_onnx": ("onnx",),
     "quantize_onnx": ("onnx",),
@@ -50,7 +50,7 @@ def run_script(bad: BadInput) -> None:
     if bad.script.startswith("prepare_"):
         study = read_study(bad.study)
         source = next(iter(study.clips.values()))
-        images = {"name": "a", "sources": [source.source], "downsampling": "bicubic"}
+        images = {"name": "a", "sources": [source.source]}
         sets = (study.calibration_sets.get("photographs"),)
         params = {"images": images if bad.script == "prepare_clip" else sets, "wheels": "."}
     job = Named(
