@@ -350,6 +350,8 @@ def test_threads_make_the_same_clip(tmp_path: Path) -> None:
         folder = tmp_path / str(threads)
         folder.mkdir()
         names = {key: folder / key for key in ("hr", "index")}
-        prepare_clip("c", [source(path, 3)], wheels=tmp_path, threads=threads, **names)
+        prepare_clip(
+            "c", [source(path, 3)], wheels=tmp_path, threads=threads, hr=names["hr"], index=names["index"]
+        )
         made.append([name.read_bytes() for name in names.values()])
     assert made[0] == made[1] and len(json.loads(made[0][1])["names"]) == 57
