@@ -213,15 +213,19 @@ rule draw_plot:
         "../workflow/scripts/draw_plot.py"
 
 
-# Asked for by its name. It makes nothing, so it runs each time, and the end of the run says the lines.
+# Asked for by its name. It makes nothing, so it runs each time; then the end of the run says the lines.
 rule recommend:
     input:
         f"{RESULTS}/recommendation.json",
     log:
         f"{LOGS}/recommend.log",
+    conda:
+        "../envs/workflow.yaml"
     threads: 1
-    shell:
-        ": > {log}"
+    params:
+        code=code("recommend"),
+    script:
+        "../workflow/scripts/recommend.py"
 
 
 # Asked for by its name. It makes nothing, so it runs each time.
