@@ -47,8 +47,8 @@ class Model(NetworkSettings, Adoption):
 
     name: Name = Field(
         description="A network of this package (docs/networks.md), or a name of your own for an "
-        "`architecture`. espcn_ycbcr_folded is espcn_ycbcr as convolutions only, with the weights and "
-        "settings of espcn_ycbcr."
+        "`architecture` or a `network`. espcn_ycbcr_folded is espcn_ycbcr as convolutions only, with the "
+        "weights and settings of espcn_ycbcr."
     )
     onnx: Maybe[str] = Field(
         default=None,
@@ -88,7 +88,7 @@ class Model(NetworkSettings, Adoption):
         return self
 
     def _check_built_in(self) -> None:
-        for key in ("architecture", "onnx"):
+        for key in ("architecture", "network", "onnx"):
             if getattr(self, key) is not None:
                 raise mistake(
                     f"expected a name of its own for a network with the key {key}, found {self.name}, a "
@@ -108,24 +108,25 @@ class Model(NetworkSettings, Adoption):
         stated = {*Adoption.model_fields} & self.model_fields_set
         if self.onnx is None and stated:
             raise mistake("expected it next to onnx, found none; add it or leave this key out", min(stated))
-        unfit = {"weights", "architecture", "training", "chroma_upsampling", "kernel"} & self.model_fields_set
+        unfit = {*NetworkSettings.model_fields, "weights", "training", "kernel"} & self.model_fields_set
         if self.onnx is not None and unfit:
             raise mistake("expected no such key next to onnx, whose graph has its weights inside", min(unfit))
 
     def _check_own(self) -> None:
         if self.onnx is not None:
             return
-        if self.architecture is None:
+        if self.architecture is not None and self.network is not None:
+            raise mistake("expected architecture or network, found both; take one out", "network")
+        if self.architecture is None and self.network is None:
             close = get_close_matches(self.name, MODELS, n=1)
             meant = f" (did you mean {close[0]}?)" if close else ""
             raise mistake(
                 f"expected one of {', '.join(MODELS)}{meant}, or another name with the key "
-                f"architecture or onnx, found {self.name!r}",
+                f"architecture, network or onnx, found {self.name!r}",
                 "name",
             )
         if self.weights == "pretrained":
             raise mistake(
-                f"expected train or the path of a .safetensors file for the architecture {self.name}, found "
-                "pretrained",
+                f"expected train or the path of a .safetensors file for {self.name}, found pretrained",
                 "weights",
             )
