@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "docs/figures"
 TABLE1 = ROOT / "src/superres/report/tables/paper_table1.csv"
 RGB, YCBCR = NETWORKS = ("espcn_rgb", "espcn_ycbcr")
+PSNRS = ("psnr_db", "psnr_y_db")
 COLUMNS = ("fp32", "uncalibrated", "calibrated")
 HERE = {"fp32": "fp32", "uncalibrated": "int8-dummy", "calibrated": "int8-entropy"}
 SHOWN = {"fp32": "FP32", "uncalibrated": "INT8 w/o calibration", "calibrated": "INT8 w/ calibration"}
@@ -24,6 +25,7 @@ DUMMIES = {
     "frame": "one photograph",
 }
 METHODS = {"": "entropy", "minmax": "min-max"}
+WEIGHTS = {"shipped": ["shipped"], "without noise": ["quiet"], "three seeds": ["seed 0", "seed 1", "seed 2"]}
 CHROMA = {
     "park": "upscaled from LR",
     "park_hr": "of the original",
@@ -48,33 +50,49 @@ def table1() -> str:
     return markdown(["Network", "Runtime", "Precision", "PSNR [dB]", "PSNR_Y [dB]", "FPS"], lines)
 
 
+def claims() -> str:
+    """Return what the paper found beside what the default study finds, a row per finding."""
+    lines = []
+    for name in COLUMNS[1:]:
+        for model in NETWORKS:
+            here = float(_here(model, "fp32")["psnr_db"]) - float(_here(model, HERE[name])["psnr_db"])
+            lost = _of_paper("psnr_db", model, "fp32") - _of_paper("psnr_db", model, name)
+            text = f"{SHOWN[name]} loses, {labels.model_label(model)}"
+            lines.append([text, f"{lost:.2f} dB", f"{here:.2f} dB", _verdict(lost, here)])
+    for metric, text in (("psnr_db", "ESPCN_YCbCr over ESPCN_RGB, FP32"), ("psnr_y_db", "the same in luma")):
+        gain = _of_paper(metric, YCBCR, "fp32") - _of_paper(metric, RGB, "fp32")
+        here = float(_here(YCBCR, "fp32")[metric]) - float(_here(RGB, "fp32")[metric])
+        lines.append([text, f"{gain:+.2f} dB", f"{here:+.2f} dB", _verdict(gain, here)])
+    for text, one, other in (
+        ("Calibrated INT8 over PyTorch FP32, ESPCN_RGB", (RGB, "calibrated"), (RGB, "pytorch")),
+        ("ESPCN_YCbCr over ESPCN_RGB in INT8", (YCBCR, "calibrated"), (RGB, "calibrated")),
+    ):
+        paper, here = (of(*one) / of(*other) for of in (_paper_fps, _speed_here))
+        lines.append([text, f"{paper:.2g}x", f"{here:.2g}x", _verdict(math.log(paper), math.log(here))])
+    return markdown(["Finding", "Paper", "Here, OpenVINO, `park`", ""], lines)
+
+
+def _verdict(paper: float, here: float) -> str:
+    """Return whether a finding is the paper's: in its direction, and within a factor of two in its size."""
+    if paper * here <= 0:
+        return "**not reproduced**"
+    return "reproduced" if 0.5 <= here / paper <= 2 else "in direction, not in size"
+
+
 def errors() -> str:
     """Return the squared errors that the PSNR of the paper's Table 1 means, a row per network."""
     lines = []
     for model in (*NETWORKS, "bicubic"):
         names = COLUMNS if model != "bicubic" else ("uint8",)
-        rgb, luma = (
-            [_of_paper(metric, model, name) for name in names] for metric in ("psnr_db", "psnr_y_db")
-        )
-        added = [added_error(value, rgb[0]) for value in rgb[1:]]
+        rgb, luma = ([_of_paper(metric, model, name) for name in names] for metric in PSNRS)
+        added, added_y = ([added_error(v, values[0]) for v in values[1:]] for values in (rgb, luma))
+        shares = [y / both for y, both in zip(added_y, added, strict=True)]
+        cells = [f"{value:.1f} (luma {share:.2f})" for value, share in zip(added, shares, strict=True)]
         ratio = f"{added[0] / added[1]:.1f}" if added else ""
-        colour = [f"{squared_error(a) - squared_error(b):+.2f}" for a, b in zip(rgb, luma, strict=True)]
-        cells = [
-            f"{squared_error(rgb[0]):.1f}",
-            *(f"{value:.1f}" for value in added or (math.nan,) * 2),
-            ratio,
-        ]
-        lines.append(
-            [labels.model_label(model), *("" if cell == "nan" else cell for cell in cells), colour[0]]
-        )
-    columns = [
-        "Network",
-        "Error",
-        "w/o calibration adds",
-        "w/ calibration adds",
-        "Ratio",
-        "R, G, B minus luma",
-    ]
+        colour = f"{squared_error(rgb[0]) - squared_error(luma[0]):+.2f}"
+        error = f"{squared_error(rgb[0]):.1f}"
+        lines.append([labels.model_label(model), error, *(cells or ["", ""]), ratio, colour])
+    columns = ["Network", "Error", "w/o calibration adds", "w/ calibration adds", "Ratio", "Minus luma"]
     return markdown(columns, lines)
 
 
@@ -93,9 +111,6 @@ def gains() -> str:
         lines.append([SHOWN[name], *(f"{cell:+.2f}" for cell in (*cells, ycbcr - rgb))])
     here = [f"`park`, chroma {text}" for text in CHROMA.values()]
     return markdown(["Precision", "Paper, PSNR", "Paper, PSNR_Y", *here, "`park`, PSNR_Y"], lines)
-
-
-PSNRS = ("psnr_db", "psnr_y_db")
 
 
 def colour_errors() -> str:
@@ -121,33 +136,60 @@ def colour_errors() -> str:
 def ratios(step: str = "") -> str:
     """Return what each dummy adds over what calibration adds, a row per dummy and method.
 
-    `step` is behind the calibration in the recipe, on both sides.
+    `step` is behind the calibration in the recipe, on both sides, and measured by entropy alone.
     """
-    rows = read_rows(FIGURES / "paper/dummies/added.csv")
-    added: dict[tuple[str, str, str], float] = {
-        (row["network"], row["weights"], row["precision"]): float(row["added_mse"]) for row in rows
-    }
-    kinds = {
-        "shipped": ["shipped"],
-        "without noise": ["quiet"],
-        "three seeds": ["seed 0", "seed 1", "seed 2"],
-    }
-    paper = {model: _ratio_of_paper(model) for model in NETWORKS}
-    lines = [["paper", "", *(f"{paper[model]:.1f}" for model in NETWORKS for _ in kinds)]]
-    for dummy, text in DUMMIES.items():
-        for suffix, method in METHODS.items():
+    added = _added("added_mse")
+    paper = [f"{_ratio_of_paper(model):.1f}" for model in NETWORKS for _ in WEIGHTS]
+
+    def cell(model: str, weights: str, dummy: str) -> float:
+        return added[model, weights, f"int8-{dummy}{step}"] / added[model, weights, f"int8-entropy{step}"]
+
+    return _by_dummy(paper, cell, NETWORKS, METHODS if not step else {"": METHODS[""]})
+
+
+def shares() -> str:
+    """Return luma's share of what each dummy adds to ESPCN_RGB, and calibration, a row each."""
+    added, luma = _added("added_mse"), _added("added_mse_y")
+    without, calibrated = (
+        added_error(_of_paper("psnr_y_db", RGB, name), _of_paper("psnr_y_db", RGB, "fp32"))
+        / added_error(_of_paper("psnr_db", RGB, name), _of_paper("psnr_db", RGB, "fp32"))
+        for name in COLUMNS[1:]
+    )
+
+    def cell(model: str, weights: str, dummy: str) -> float:
+        return luma[model, weights, f"int8-{dummy}"] / added[model, weights, f"int8-{dummy}"]
+
+    paper = [f"{without:.2f}, calibrated {calibrated:.2f}"] * len(WEIGHTS)
+    return _by_dummy(paper, cell, (RGB,), METHODS, dummies={**DUMMIES, "entropy": "10 photographs"}, digits=2)
+
+
+def _by_dummy(
+    paper: Sequence[str],
+    cell: Callable[[str, str, str], float],
+    models: Sequence[str],
+    methods: Mapping[str, str],
+    *,
+    dummies: Mapping[str, str] = DUMMIES,
+    digits: int | None = None,
+) -> str:
+    lines = [["paper", "", *paper]]
+    for dummy, text in dummies.items():
+        for suffix, method in methods.items():
+            name = f"{dummy}{suffix}" if dummy != "entropy" else suffix or dummy
             cells = [
-                _span(
-                    added[model, weights, f"int8-{dummy}{suffix}{step}"]
-                    / added[model, weights, f"int8-entropy{step}"]
-                    for weights in names
-                )
-                for model in NETWORKS
-                for names in kinds.values()
+                _span((cell(model, one, name) for one in weights), digits)
+                for model in models
+                for weights in WEIGHTS.values()
             ]
             lines.append([text, method, *cells])
-    columns = [f"{labels.model_label(model)}, {kind}" for model in NETWORKS for kind in kinds]
+    columns = [f"{labels.model_label(model)}, {kind}" for model in models for kind in WEIGHTS]
     return markdown(["Dummy", "Method", *columns], lines)
+
+
+def _added(column: str) -> dict[tuple[str, str, str], float]:
+    """Return what each arm adds, by network, weights and precision."""
+    rows = read_rows(FIGURES / "paper/dummies/added.csv")
+    return {(row["network"], row["weights"], row["precision"]): float(row[column]) for row in rows}
 
 
 def noise() -> str:
@@ -185,6 +227,23 @@ def _span(values: Iterable[float], digits: int | None = None) -> str:
     return shown[0] if shown[0] == shown[-1] else f"{shown[0]} to {shown[-1]}"
 
 
+def _here(model: str, precision: str, runtime: str = "openvino") -> Row:
+    """Return the row of an arm of the default study on `park`."""
+    rows = read_rows(FIGURES / "default/metrics.csv")
+    arm = (runtime, model, precision, "park")
+    return next(r for r in rows if (r["runtime"], r["model"], r["precision"], r["clip"]) == arm)
+
+
+def _paper_fps(model: str, name: str) -> float:
+    runtime, precision = ("pytorch", "fp32") if name == "pytorch" else ("tensorrt", name)
+    return float(_paper()["fps", model, runtime, precision])
+
+
+def _speed_here(model: str, name: str) -> float:
+    runtime, precision = ("pytorch", "fp32") if name == "pytorch" else ("openvino", HERE[name])
+    return float(_here(model, precision, runtime)["speedup"])
+
+
 def _ratio_of_paper(model: str) -> float:
     fp32, without, calibrated = (_of_paper("psnr_db", model, name) for name in COLUMNS)
     return added_error(without, fp32) / added_error(calibrated, fp32)
@@ -202,10 +261,12 @@ def _paper() -> dict[tuple[str, str, str, str], str]:
 
 TABLES: dict[str, Callable[[], str]] = {
     "paper/table1": table1,
+    "paper/claims": claims,
     "paper/errors": errors,
     "paper/gains": gains,
     "paper/chroma/psnr": colour_errors,
     "paper/dummies/added": ratios,
+    "paper/dummies/share": shares,
     "paper/dummies/per_tensor": lambda: ratios("+pertensor"),
     "networks/noise/added": noise,
 }
