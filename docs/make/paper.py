@@ -23,6 +23,7 @@ DUMMIES = {
     "normal64": "normal noise, 64 images of 224 x 224",
     "ones": "ones",
     "frame": "one photograph",
+    "dim": "one photograph without white",
 }
 METHODS = {"": "entropy", "minmax": "min-max"}
 WEIGHTS = {"shipped": ["shipped"], "without noise": ["quiet"], "three seeds": ["seed 0", "seed 1", "seed 2"]}
@@ -31,7 +32,6 @@ CHROMA = {
     "park_hr": "of the original",
     "park_420": "of the original, at half size",
 }
-NOISES = ("0", "0.7", "1.5")
 Row = Mapping[str, str]
 
 
@@ -140,11 +140,12 @@ def ratios(step: str = "") -> str:
     """
     added = _added("added_mse")
     paper = [f"{_ratio_of_paper(model):.1f}" for model in NETWORKS for _ in WEIGHTS]
-
-    def cell(model: str, weights: str, dummy: str) -> float:
-        return added[model, weights, f"int8-{dummy}{step}"] / added[model, weights, f"int8-entropy{step}"]
-
-    return _by_dummy(paper, cell, NETWORKS, METHODS if not step else {"": METHODS[""]})
+    found = {
+        (model, weights, precision.removesuffix(step)): value / added[model, weights, f"int8-entropy{step}"]
+        for (model, weights, precision), value in added.items()
+        if ("+" in precision) == bool(step)
+    }
+    return _by_dummy(paper, found, NETWORKS, METHODS if not step else {"": METHODS[""]})
 
 
 def shares() -> str:
@@ -156,28 +157,29 @@ def shares() -> str:
         for name in COLUMNS[1:]
     )
 
-    def cell(model: str, weights: str, dummy: str) -> float:
-        return luma[model, weights, f"int8-{dummy}"] / added[model, weights, f"int8-{dummy}"]
-
+    found = {arm: luma[arm] / value for arm, value in added.items()}
     paper = [f"{without:.2f}, calibrated {calibrated:.2f}"] * len(WEIGHTS)
-    return _by_dummy(paper, cell, (RGB,), METHODS, dummies={**DUMMIES, "entropy": "10 photographs"}, digits=2)
+    return _by_dummy(
+        paper, found, (RGB,), METHODS, dummies={**DUMMIES, "entropy": "10 photographs"}, digits=2
+    )
 
 
 def _by_dummy(
     paper: Sequence[str],
-    cell: Callable[[str, str, str], float],
+    found: Mapping[tuple[str, str, str], float],
     models: Sequence[str],
     methods: Mapping[str, str],
     *,
     dummies: Mapping[str, str] = DUMMIES,
     digits: int | None = None,
 ) -> str:
+    """Return a row per dummy and method, with what is `found` by network, weights and precision."""
     lines = [["paper", "", *paper]]
     for dummy, text in dummies.items():
         for suffix, method in methods.items():
-            name = f"{dummy}{suffix}" if dummy != "entropy" else suffix or dummy
+            name = f"int8-{dummy}{suffix}" if dummy != "entropy" else f"int8-{suffix or dummy}"
             cells = [
-                _span((cell(model, one, name) for one in weights), digits)
+                _span((found[model, one, name] for one in weights if (model, one, name) in found), digits)
                 for model in models
                 for weights in WEIGHTS.values()
             ]
@@ -197,7 +199,7 @@ def noise() -> str:
     rows = read_rows(FIGURES / "networks/noise/added.csv")
     lines = []
     for network in dict.fromkeys(row["network"] for row in rows):
-        for strength in NOISES:
+        for strength in dict.fromkeys(row["noise"] for row in rows if row["network"] == network):
             of = [r for r in rows if (r["network"], r["noise"]) == (network, strength)]
 
             def cell(column: str, precision: str, clip: str, of: Sequence[Row] = of) -> str:
@@ -224,6 +226,8 @@ MEASURED = ("minmax", "entropy", "firstfloat", "lastfloat")
 def _span(values: Iterable[float], digits: int | None = None) -> str:
     """Return a figure, or the least and the largest of several; one digit, or none from 10 on by default."""
     shown = [f"{v:.{(1 if abs(v) < 10 else 0) if digits is None else digits}f}" for v in sorted(values)]
+    if not shown:
+        return ""
     return shown[0] if shown[0] == shown[-1] else f"{shown[0]} to {shown[-1]}"
 
 
