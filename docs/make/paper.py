@@ -25,6 +25,8 @@ DUMMIES = {
     "frame": "one photograph",
     "dim": "one photograph without white",
 }
+# How much more than calibration a dummy has to add for a share of the difference.
+WORSE = 1.5
 METHODS = {"": "entropy", "minmax": "min-max"}
 WEIGHTS = {"shipped": ["shipped"], "without noise": ["quiet"], "three seeds": ["seed 0", "seed 1", "seed 2"]}
 CHROMA = {
@@ -149,19 +151,22 @@ def ratios(step: str = "") -> str:
 
 
 def shares() -> str:
-    """Return luma's share of what each dummy adds to ESPCN_RGB, and calibration, a row each."""
-    added, luma = _added("added_mse"), _added("added_mse_y")
-    without, calibrated = (
-        added_error(_of_paper("psnr_y_db", RGB, name), _of_paper("psnr_y_db", RGB, "fp32"))
-        / added_error(_of_paper("psnr_db", RGB, name), _of_paper("psnr_db", RGB, "fp32"))
-        for name in COLUMNS[1:]
-    )
+    """Return luma's share of what each dummy adds to ESPCN_RGB beyond what calibration adds.
 
-    found = {arm: luma[arm] / value for arm, value in added.items()}
-    paper = [f"{without:.2f}, calibrated {calibrated:.2f}"] * len(WEIGHTS)
-    return _by_dummy(
-        paper, found, (RGB,), METHODS, dummies={**DUMMIES, "entropy": "10 photographs"}, digits=2
+    A row per dummy and method. Empty where a dummy adds less than `WORSE` times as much as calibration.
+    """
+    added, luma = _added("added_mse"), _added("added_mse_y")
+    (without, calibrated), (without_y, calibrated_y) = (
+        (_of_paper(metric, RGB, name) for name in COLUMNS[1:]) for metric in PSNRS
     )
+    paper = f"{added_error(without_y, calibrated_y) / added_error(without, calibrated):.2f}"
+    best = {arm: (*arm[:2], "int8-entropy") for arm in added}
+    found = {
+        arm: (luma[arm] - luma[best[arm]]) / (value - added[best[arm]])
+        for arm, value in added.items()
+        if value >= WORSE * added[best[arm]]
+    }
+    return _by_dummy([paper] * len(WEIGHTS), found, (RGB,), METHODS, digits=2)
 
 
 def _by_dummy(
@@ -169,15 +174,13 @@ def _by_dummy(
     found: Mapping[tuple[str, str, str], float],
     models: Sequence[str],
     methods: Mapping[str, str],
-    *,
-    dummies: Mapping[str, str] = DUMMIES,
     digits: int | None = None,
 ) -> str:
     """Return a row per dummy and method, with what is `found` by network, weights and precision."""
     lines = [["paper", "", *paper]]
-    for dummy, text in dummies.items():
+    for dummy, text in DUMMIES.items():
         for suffix, method in methods.items():
-            name = f"int8-{dummy}{suffix}" if dummy != "entropy" else f"int8-{suffix or dummy}"
+            name = f"int8-{dummy}{suffix}"
             cells = [
                 _span((found[model, one, name] for one in weights if (model, one, name) in found), digits)
                 for model in models
