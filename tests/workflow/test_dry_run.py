@@ -215,7 +215,7 @@ runtimes: [{name: openvino, precisions: [int8-jetson]}]
 
 def test_one_file_of_an_arm_asks_for_that_arm_alone(project: Project):
     done = project.snakemake(
-        "-n", "results/default/arms/local/openvino/espcn_rgb/int8-minmax/latency.park.csv"
+        "-n", "results/default/arms/local/openvino/espcn_rgb/int8-entropy/latency.park.csv"
     )
     jobs = read_jobs(done.stdout)
     # Its own engine, and that of the arm that it takes turns with.
