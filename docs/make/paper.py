@@ -150,6 +150,24 @@ def ratios(step: str = "") -> str:
     return _by_dummy(paper, found, NETWORKS, METHODS if not step else {"": METHODS[""]})
 
 
+def weights() -> str:
+    """Return what INT8 adds and loses with weights trained with and without its noise, and in the paper."""
+    added, lost = _added("added_mse"), _added("lost_db")
+    lines = []
+    for model in NETWORKS:
+        fp32, *int8 = (_of_paper("psnr_db", model, name) for name in COLUMNS)
+        paper = [f"{added_error(value, fp32):.1f} ({fp32 - value:.2f} dB)" for value in int8]
+        lines.append([labels.model_label(model), "the paper's", *paper])
+        for text, kinds in WEIGHTS.items():
+            cells = [
+                f"{_span((added[arm] for arm in arms if arm in added), 1)} "
+                f"({_span((lost[arm] for arm in arms if arm in lost), 2)} dB)"
+                for arms in ([(model, k, f"int8-{name}") for k in kinds] for name in ("uniform", "entropy"))
+            ]
+            lines.append(["", text, *cells])
+    return markdown(["Network", "Weights", "w/o calibration adds", "w/ calibration adds"], lines)
+
+
 def shares() -> str:
     """Return luma's share of what each dummy adds to ESPCN_RGB beyond what calibration adds.
 
@@ -273,6 +291,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "paper/gains": gains,
     "paper/chroma/psnr": colour_errors,
     "paper/dummies/added": ratios,
+    "paper/dummies/weights": weights,
     "paper/dummies/share": shares,
     "paper/dummies/per_tensor": lambda: ratios("+pertensor"),
     "networks/noise/added": noise,
