@@ -110,7 +110,7 @@ def gains() -> str:
             ycbcr, rgb = (float(chroma[clip, model, HERE[name]]["psnr_db"]) for model in (YCBCR, RGB))
             cells.append(ycbcr - rgb)
         ycbcr, rgb = (float(chroma["park", model, HERE[name]]["psnr_y_db"]) for model in (YCBCR, RGB))
-        lines.append([SHOWN[name], *(f"{cell:+.2f}" for cell in (*cells, ycbcr - rgb))])
+        lines.append([SHOWN[name], *(f"{round(cell, 2) + 0.0:+.2f}" for cell in (*cells, ycbcr - rgb))])
     here = [f"`park`, chroma {text}" for text in CHROMA.values()]
     return markdown(["Precision", "Paper, PSNR", "Paper, PSNR_Y", *here, "`park`, PSNR_Y"], lines)
 
