@@ -70,7 +70,7 @@ rule measure_quality:
         "../envs/workflow.yaml"
     threads: threads_here(max(1, workflow.cores // 2))
     params:
-        settings=of_arm(SETTINGS.quality),
+        settings=of_arm(SETTINGS.quality, "of_clip"),
         device=of(SETTINGS.device, "target"),
         code=code(FACTS.task_module("measure_quality")),
     script:

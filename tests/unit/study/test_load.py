@@ -448,7 +448,19 @@ MISTAKES = {
     ),
     "an own architecture without weights": (
         lambda c: c["models"][0].update(name="mine", architecture=PLAIN),
-        ["models[0].weights: expected train or the path of a .safetensors file for the architecture mine"],
+        ["models[0].weights: expected train or the path of a .safetensors file for mine, found pretrained"],
+    ),
+    "a built-in name for the paper's network": (
+        lambda c: c["models"][0].update(network="espcn_rgb"),
+        ["models[0].name: expected a name of its own for a network with the key network", "rename it"],
+    ),
+    "a network that isn't the paper's": (
+        lambda c: c["models"][0].update(name="mine", network="fsrcnn", weights="train"),
+        ["models[0].network: expected", "espcn_rgb", "found 'fsrcnn'"],
+    ),
+    "a network of the paper by its layers": (
+        lambda c: c["models"][0].update(name="mine", network="espcn_rgb", architecture=PLAIN),
+        ["models[0].network: expected architecture or network, found both"],
     ),
     "weights that are no weights": (
         lambda c: c["models"][0].update(weights="mine.onnx"),

@@ -386,7 +386,6 @@ def test_the_order_of_entries_is_no_input(reordered: dict):
         of_arms = (
             settings.engine,
             settings.known_sizes,
-            settings.quality,
             settings.latency,
             settings.profile,
             facts.code_behind,
@@ -395,7 +394,11 @@ def test_the_order_of_entries_is_no_input(reordered: dict):
         observed = {c.observed for c in paths.study.calibrations.values() if c.observed}
         return {
             "arms": {arm: [repr(tell(arm)) for tell in of_arms] for arm in paths.arms},
-            "clips": {(a, c): repr(facts.of_arm(a, c)) for a in paths.arms for c in paths.of_clip},
+            "clips": {
+                (a, c): repr((facts.of_arm(a, c), settings.quality(a, c)))
+                for a in paths.arms
+                for c in paths.of_clip
+            },
             "observed": {name: settings.observation(name) for name in observed},
             "files": [
                 paths.arm_files("{of_clip}"),
