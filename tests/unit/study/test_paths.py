@@ -253,7 +253,7 @@ def test_engines_wait_for_sizes_that_no_key_and_no_header_tells():
     size = {"width": 64, "height": 32}
     stated = sized(("own", {**own, **size}), ("run", {**run, **size}), ("view", VIEW))
     assert stated.engine_inputs(arm)["clips"] == []
-    assert stated.known_sizes == [[16, 32]] * 3
+    assert stated.known_sizes(2) == [[16, 32]] * 3
     assert set(stated.timed) == {".own"}
 
 
