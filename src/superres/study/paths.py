@@ -306,7 +306,9 @@ class Paths(GraphPaths):
             "hr": self.clips("hr.npy"),
             "index": self.clips("json"),
             "samples": self.arm_files("sample{of_clip}.npy"),
-            "observed": [f"{self.results}/ranges/{model}/observed/{name}.npz" for model, name in self.page_observed],
+            "observed": [
+                f"{self.results}/ranges/{model}/observed/{name}.npz" for model, name in self.page_observed
+            ],
             "ranges": [f"{self.results}/ranges/{model}/{name}.json" for model, name in self.page_ranges],
             "sensitivities": self.sensitivity_tables,
             "frontiers": [self.frontier(model, recipe) for model, recipe in recipes],

@@ -10,6 +10,7 @@ from superres.report.metrics.cautions import NOISE_MARK, NOISY, marks
 from superres.report.metrics.relative import loss_of
 from superres.report.page.data import Advice, Axis, Column, NotRun, Value
 from superres.report.recommendation.write import lost_words
+from superres.report.tables.cells import not_run_reasons
 
 _MIB, _KIB = 1 << 20, 1 << 10
 
@@ -25,16 +26,16 @@ COLUMNS = (
     Column(key="loss_db", title="Loss [dB]", kind="figure", digits=3, help="PSNR below FP32 of the network"),
     Column(key="added_levels", title="Added error", kind="figure", digits=2, help="root of the squared error "
            "beyond FP32's, in levels of 8 bits"),
-    Column(key="fps", title="FPS", kind="figure", digits=1, help="1000 / median milliseconds, from frame in "
-           "memory to frame in memory"),
+    Column(key="fps", title="FPS", kind="figure", digits=1, help="1000 / median milliseconds, from frame "
+           "in memory to frame in memory"),
     Column(key="latency_p50_ms", title="Latency [ms]", kind="figure", digits=2, help="median"),
     Column(key="latency_p90_ms", title="90% [ms]", kind="interval", digits=2),
     Column(key="latency_p99_ms", title="99% [ms]", kind="interval", digits=2),
-    Column(key="speedup", title="x reference", kind="figure", digits=2, help="times as fast as the reference, "
-           "which took turns with it"),
+    Column(key="speedup", title="x reference", kind="figure", digits=2, help="times as fast as the "
+           "reference, which took turns with it"),
     Column(key="speedup_low", title="from", kind="interval", digits=2, help="95% interval of x reference"),
     Column(key="speedup_high", title="to", kind="interval", digits=2, help="95% interval of x reference"),
-    Column(key="limit_percent", title="Limit [%]", kind="figure", digits=0, help="share of the machine's limit"),
+    Column(key="limit_percent", title="Limit [%]", kind="figure", help="share of the machine's limit"),
     Column(key="memory_mib", title="Memory [MiB]", kind="figure", digits=0, help="peak of the process"),
     Column(key="device_memory_mib", title="GPU [MiB]", kind="figure", digits=0, help="memory on the device"),
     Column(key="engine_kib", title="Engine [KiB]", kind="figure", digits=0, help="size of the file"),
@@ -120,7 +121,9 @@ def signs(metrics: Sequence[Row]) -> dict[str, str]:
 
 
 def _symbols(metrics: Sequence[Row]) -> dict[str, tuple[str, str]]:
-    return {labels.runtime_label(name): _SYMBOLS[i % len(_SYMBOLS)] for i, name in enumerate(_runtimes(metrics))}
+    return {
+        labels.runtime_label(name): _SYMBOLS[i % len(_SYMBOLS)] for i, name in enumerate(_runtimes(metrics))
+    }
 
 
 def _hover(row: Mapping[str, Value]) -> str:
@@ -140,12 +143,7 @@ def _runtimes(metrics: Sequence[Row]) -> list[str]:
 
 def not_run(metrics: Sequence[Row]) -> list[NotRun]:
     """Return the reasons why arms didn't run, each with its arms."""
-    reasons: dict[str, dict[str, None]] = {}
-    for row in metrics:
-        if row["status"] != "ok":
-            reason = row["status"].removeprefix("not run: ")
-            reasons.setdefault(reason, {})[labels.arm_label(labels.arm_folder(row))] = None
-    return [NotRun(reason=reason, arms=list(arms)) for reason, arms in reasons.items()]
+    return [NotRun(reason=reason, arms=arms) for reason, arms in not_run_reasons(metrics).items()]
 
 
 def busy_words(metrics: Sequence[Row]) -> str:
@@ -168,7 +166,9 @@ def advice(recommendation: Mapping[str, Any], metrics: Sequence[Row]) -> list[Ad
 def _advice(target: Mapping[str, Any], metrics: Sequence[Row]) -> Advice:
     ship = target["ship"] or target["nearest"]
     if ship is None:
-        return Advice(target=target["target"], arm=None, sentences=["No network's picture can be recommended."])
+        return Advice(
+            target=target["target"], arm=None, sentences=["No network's picture can be recommended."]
+        )
     name, mark = labels.arm_label(ship["arm"]), NOISE_MARK if ship["noisy"] else ""
     verb = "Ship" if target["ship"] else "No arm fulfils the wish; nearest is"
     worst = max(ship["losses_db"], key=lambda clip: ship["losses_db"][clip])
@@ -189,7 +189,9 @@ def _gain(arm: str, guards: Sequence[Mapping[str, Any]], metrics: Sequence[Row])
     for guard in guards:
         if guard["arm"] == arm:
             interval = f"{guard['gain_low']:.2f} to {guard['gain_high']:.2f}"
-            return f"It is {guard['gain']:.2f} times ({interval}) as fast as {labels.arm_label(guard['over'])}."
+            return (
+                f"It is {guard['gain']:.2f} times ({interval}) as fast as {labels.arm_label(guard['over'])}."
+            )
     for row in metrics:
         if labels.arm_folder(row) == arm and row["speedup"] is not None and row["reference"] != arm:
             interval = f"{row['speedup_low']:.2f} to {row['speedup_high']:.2f}"

@@ -13,7 +13,7 @@ from superres.report import labels
 from superres.report.metrics.schema import read_metrics
 from superres.report.page import arms
 from superres.report.page.data import Drawing, PageData
-from superres.report.page.int8 import SERIES, int8_groups
+from superres.report.page.int8 import SERIES, Int8Files, int8_groups
 from superres.report.page.operations import operations
 from superres.report.page.paper import paper_points, paper_tables
 from superres.report.page.pictures import BUDGET, HR, MOST_ARMS, ClipFiles, clip_pictures, order_samples
@@ -30,9 +30,8 @@ MOST_DRAWN = 1_500_000
 class PageFiles:
     """The files that a page shows. Lists may be empty.
 
-    `samples` are the arms' pictures of each clip, by clip and by the arm's folder. `observed` and `ranges` are
-    by model, then by images and by calibration; `drawings` are SVGs by model. `profile` is None if no operation was
-    timed.
+    `samples` are the arms' pictures of each clip, by clip and by the arm's folder. `drawings` are SVGs by
+    model. `profile` is None if no operation was timed.
     """
 
     metrics: Path
@@ -40,10 +39,7 @@ class PageFiles:
     manifests: Sequence[Path]
     clips: Sequence[ClipFiles] = ()
     samples: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
-    observed: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
-    ranges: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
-    sensitivities: Sequence[Path] = ()
-    frontiers: Sequence[Path] = ()
+    int8: Int8Files = field(default_factory=Int8Files)
     drawings: Mapping[str, Path] = field(default_factory=dict)
     profile: Path | None = None
 
@@ -66,7 +62,8 @@ class PageText:
 def build_page(files: PageFiles, text: PageText, *, command: str, out: Path) -> None:
     """Write the page.
 
-    `command` runs a `TARGET` of this study, in place of that word. Raises UserError for a damaged or older file.
+    `command` runs a `TARGET` of this study, in place of that word. Raises UserError for a damaged or older
+    file.
     """
     page = render(page_data(files, text, command))
     with Outputs({"page": str(out)}) as outputs:
@@ -109,9 +106,7 @@ def page_data(files: PageFiles, text: PageText, command: str) -> PageData:
         paper_tables=paper_tables(metrics, text.table),
         pictures=pictures,
         pictures_note=_pictures_note(pictures, {row["arm"] for row in rows if not row["status"]}),
-        int8=int8_groups(
-            metrics, text.series, files.observed, files.ranges, files.sensitivities, files.frontiers
-        ),
+        int8=int8_groups(metrics, text.series, files.int8),
         operations=group,
         operations_table=table,
         drawings=drawings,

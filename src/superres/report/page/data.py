@@ -65,7 +65,7 @@ class Point(_Model):
 
 
 class Picture(_Model):
-    """A crop as WebP in base64, without loss. With a `base`, it is what to add to that picture, modulo 256."""
+    """A crop as WebP in base64, without loss; with a `base`, what to add to that picture, modulo 256."""
 
     webp: str
     base: int | None = None

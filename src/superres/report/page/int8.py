@@ -2,16 +2,17 @@
 
 import html
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from superres.csv_rows import Row
+from superres.device.base.outputs import read_json
 from superres.quantization.layers.schema import ALL, NONE, parse_subset, read_frontier, read_sensitivity
 from superres.quantization.ranges.histogram import BINS, Statistics
 from superres.quantization.ranges.observation import read_observed
-from superres.device.base.outputs import read_json
 from superres.report import labels
 from superres.report.metrics.relative import loss_of
 from superres.report.page.data import Figure, Group
@@ -25,26 +26,30 @@ MOST_TENSORS = 60
 """Tensors of a network whose histograms a page has."""
 
 
-def int8_groups(
-    metrics: Sequence[Row],
-    series: SERIES,
-    observed: Mapping[str, Mapping[str, Path]],
-    ranges: Mapping[str, Mapping[str, Path]],
-    sensitivities: Sequence[Path],
-    frontiers: Sequence[Path],
-) -> list[Group]:
-    """Return the groups that the study has something for.
+@dataclass(frozen=True)
+class Int8Files:
+    """What a study measured about INT8; all of it may be empty.
 
-    `observed` are statistics of activations by model and images; `ranges` are calibrations' ranges by model and name.
+    `observed` are statistics of activations by model and images, `ranges` those of calibrations by model and
+    calibration.
     """
+
+    observed: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    ranges: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    sensitivities: Sequence[Path] = ()
+    frontiers: Sequence[Path] = ()
+
+
+def int8_groups(metrics: Sequence[Row], series: SERIES, files: Int8Files) -> list[Group]:
+    """Return the groups of plots that the study has something for."""
     groups = [
         Group(
             id="histograms",
             title="Histograms and thresholds",
-            text="Magnitudes of each tensor over all calibration images, and where each calibration cuts them "
-            "off: values beyond become the largest one.",
-            figures=[figure for model in labels.order_models(observed) for figure in
-                     _histograms(model, [*observed[model].values()], ranges.get(model, {}))],
+            text="Magnitudes of each tensor over all calibration images, and where each calibration cuts "
+            "them off: values beyond become the largest one.",
+            figures=[figure for model in labels.order_models(files.observed) for figure in
+                     _histograms(model, [*files.observed[model].values()], files.ranges.get(model, {}))],
         ),
         Group(
             id="images",
@@ -56,13 +61,13 @@ def int8_groups(
             id="layers",
             title="Loss per layer",
             text="Lost if only this part is quantised, and won back if only it stays in float.",
-            figures=[figure for path in sensitivities for figure in _per_layer(path)],
+            figures=[figure for path in files.sensitivities for figure in _per_layer(path)],
         ),
         Group(
             id="mixed",
             title="Mixed precision",
-            text="Each point is a choice of layers that stay in float: loss on calibration images against time.",
-            figures=[_front(path) for path in frontiers],
+            text="Each point is a choice of layers in float: loss on calibration images against time.",
+            figures=[_front(path) for path in files.frontiers],
         ),
     ]  # fmt: skip
     return [group for group in groups if group.figures]
@@ -131,7 +136,9 @@ def _over_images(metrics: Sequence[Row], series: SERIES) -> Iterator[Figure]:
             ]
             if len(points) > 1:
                 x, y = zip(*points, strict=True)
-                data.append({"type": "scatter", "mode": "lines+markers", "name": html.escape(label), "x": x, "y": y})
+                data.append(
+                    {"type": "scatter", "mode": "lines+markers", "name": html.escape(label), "x": x, "y": y}
+                )
         if data:
             name = f"{labels.model_label(model)} in {labels.runtime_label(runtime)}, {clip} on {target}"
             layout = {"xaxis": {"title": {"text": "calibration images"}, "type": "log"},
@@ -171,9 +178,13 @@ def _front(path: Path) -> Figure:
             "text": [html.escape(_float_layers(row)) for row in points],
             "hovertemplate": "%{text}<br>%{x:.3f} of the time, %{y:.3f} dB<extra></extra>",
         }
-        for mode, name, points in (("markers", "a choice of layers", rows), ("lines+markers", "the front", front))
+        for mode, name, points in (
+            ("markers", "a choice of layers", rows),
+            ("lines+markers", "the front", front),
+        )
     ]
-    name = f"{labels.model_label(rows[0]['model'])}, {rows[0]['recipe']} in {labels.runtime_label(rows[0]['runtime'])}"
+    first, runtime = rows[0], labels.runtime_label(rows[0]["runtime"])
+    name = f"{labels.model_label(first['model'])}, {first['recipe']} in {runtime}"
     layout = {"xaxis": {"title": {"text": "time per frame / that of all INT8"}},
               "yaxis": {"title": {"text": "PSNR lost [dB]"}}}  # fmt: skip
     return Figure(name=name, data=data, layout=layout)

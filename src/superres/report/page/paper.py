@@ -7,10 +7,10 @@ from superres.report import labels
 from superres.report.page.data import Grid, Point
 from superres.report.tables.cells import (
     METRICS,
-    NO_RATIO,
     Block,
     TableText,
     build_blocks,
+    is_figure,
     read_paper,
 )
 
@@ -51,11 +51,6 @@ def _grid(block: Block, metric: str, text: TableText, where: str) -> Grid | None
     return Grid(title=METRICS[metric] + where, header=["Model", "Source", *names], rows=rows, names=2)
 
 
-def is_figure(cell: str) -> bool:
-    """Return whether a cell of Table 1 holds a figure, not a reason for none."""
-    return cell != NO_RATIO and cell[:1] in tuple("0123456789-") and cell != "-"
-
-
 def paper_points(calibrated: str) -> list[Point]:
     """Return the paper's arms with PSNR and FPS."""
     paper = read_paper(calibrated)
@@ -66,7 +61,11 @@ def paper_points(calibrated: str) -> list[Point]:
             paper.get((metric, model, runtime, precision)) for metric in ("psnr_db", "psnr_y_db", "fps")
         )
         if psnr and fps:
-            words = (labels.runtime_label(runtime), labels.precision_label(precision), labels.model_label(model))
+            words = (
+                labels.runtime_label(runtime),
+                labels.precision_label(precision),
+                labels.model_label(model),
+            )
             hover = f"<b>{' '.join(words)}</b><br>the paper: {psnr} dB, {fps} FPS"
             luma = float(psnr_y) if psnr_y else None
             found.append(Point(arm="", hover=hover, psnr_db=float(psnr), psnr_y_db=luma, fps=float(fps)))

@@ -175,9 +175,7 @@ def _place(why: str, left: int, top: int, hr: np.ndarray, shown: Sequence[_Shown
     for arm in sorted(shown, key=lambda arm: arm.base != arm.folder):
         base = crops[arm.base] if arm.base != arm.folder else None
         numbers[arm.folder] = store.add(crops[arm.folder], base)
-    place = Place(
-        x=left, y=top, width=width, height=height, why=why, pictures=store.pictures, shown=numbers
-    )
+    place = Place(x=left, y=top, width=width, height=height, why=why, pictures=store.pictures, shown=numbers)
     return place, store.size
 
 
@@ -218,14 +216,17 @@ def _text(coded: bytes) -> str:
     return base64.b64encode(coded).decode("ascii")
 
 
-def order_samples(
-    samples: Mapping[str, Path], runtime: str, advised: Sequence[str]
-) -> dict[str, Path]:
+def order_samples(samples: Mapping[str, Path], runtime: str, advised: Sequence[str]) -> dict[str, Path]:
     """Return arms' pictures with the more telling first: what is advised, bicubic, FP32, and one runtime."""
 
     def key(folder: str) -> tuple:
         _, own, model, precision = folder.split("/")
         rest = (own != runtime, precision != "fp32")
-        return folder not in advised, model != _BASELINE, *(rest if precision != "fp32" else rest[::-1]), folder
+        return (
+            folder not in advised,
+            model != _BASELINE,
+            *(rest if precision != "fp32" else rest[::-1]),
+            folder,
+        )
 
     return {folder: samples[folder] for folder in sorted(samples, key=key)}

@@ -14,7 +14,9 @@ _TEMPLATE, _STYLE, _SCRIPT = "page.html", "page.css", "page.js"
 
 def render(data: PageData) -> str:
     """Return the page. All text of the study is escaped; the page's policy lets no request leave it."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     scripts = [_script(part.path.read_text(encoding="utf-8")) for part in PARTS]
     return environment.from_string(_beside(_TEMPLATE)).render(
         page=data,

@@ -88,8 +88,8 @@ def _ship(decision: Decision) -> str:
 
 def _figures(arm: Candidate) -> str:
     return (
-        f"{arm.label}: {arm.fps:.1f}{_mark(arm)} FPS, {arm.psnr_db:.2f} dB, {lost_words(arm.loss_db)} against "
-        f"the best FP32 ({arm.worst_clip})"
+        f"{arm.label}: {arm.fps:.1f}{_mark(arm)} FPS, {arm.psnr_db:.2f} dB, {lost_words(arm.loss_db)} "
+        f"against the best FP32 ({arm.worst_clip})"
     )
 
 
