@@ -65,7 +65,13 @@ _HEIGHTS = (
 
 def find_columns(rows: Sequence[Mapping[str, Value]]) -> list[Column]:
     """Return the columns that have a value in some row; never an empty one."""
-    return [column for column in COLUMNS if any(row[column.key] not in (None, "") for row in rows)]
+    found = [column for column in COLUMNS if any(row[column.key] not in (None, "") for row in rows)]
+    return [column.model_copy(update={"visible": _visible(column, rows)}) for column in found]
+
+
+def _visible(column: Column, rows: Sequence[Mapping[str, Value]]) -> bool:
+    several = column.kind != "name" or len({row[column.key] for row in rows}) > 1
+    return column.kind != "interval" and (several or len(rows) == 1)
 
 
 def find_axes(rows: Sequence[Mapping[str, Value]]) -> tuple[list[Axis], list[Axis]]:

@@ -28,7 +28,7 @@ class Column(_Model):
     """A column of the table of arms: a key of its rows, with its title and its decimals.
 
     `kind`: a `name` can be filtered, a `figure` is a number, an `interval` is shown on demand, a `text`
-    explains.
+    explains. A name that all rows have is not `visible`.
     """
 
     key: str
@@ -36,6 +36,7 @@ class Column(_Model):
     kind: Literal["name", "figure", "interval", "text"]
     digits: int = 0
     help: str = ""
+    visible: bool = True
 
 
 class Advice(_Model):
@@ -173,4 +174,5 @@ class PageData(_Model):
     provenance: Provenance
     hashes: Grid
     signs: Mapping[str, str]
+    baseline: str
     style: Mapping[str, Any] = STYLE

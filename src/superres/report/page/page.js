@@ -10,23 +10,17 @@ let chosen = [];
 
 // Arms: a table to sort, filter, choose from and copy.
 const shown = (column, value) => !numeric(column) ? (value ?? "") : (value?.toFixed(column.digits) ?? "–");
-const render = (column) => (value, type) => {
-  if (type === "display") return esc(shown(column, value));
-  return value ?? (type !== "filter" && numeric(column) ? -1e99 : "");
-};
+const render = (column) => (value, type) => type === "display" ? esc(shown(column, value))
+  : value ?? (type !== "filter" && numeric(column) ? -1e99 : "");
 const pick = (arm, type) => type !== "display" ? "" : `<button type="button" class="pick" data-arm="${esc(arm)}"
   aria-pressed="${chosen.includes(arm)}" aria-label="Choose ${esc(LABELS[arm])}">✓</button>`;
 const table = new DataTable("#arms", {
   data: DATA.rows, order: [], pageLength: 25, autoWidth: false,
   lengthMenu: [10, 25, 100, { label: "all", value: -1 }],
   layout: { topStart: "info", topEnd: "search", bottomStart: "pageLength", bottomEnd: "paging" },
-  columns: [
-    { title: "Chosen", data: "arm", orderable: false, searchable: false, render: pick, className: "plain" },
-    ...DATA.columns.map((column) => ({
-      title: esc(column.title), data: column.key, className: column.kind, render: render(column),
-      visible: column.kind !== "interval", type: numeric(column) ? "num" : "string",
-    })),
-  ],
+  columns: [{ title: "Chosen", data: "arm", orderable: false, searchable: false, render: pick, className: "plain" },
+    ...DATA.columns.map((column) => ({ title: esc(column.title), data: column.key, className: column.kind,
+      render: render(column), visible: column.visible, type: numeric(column) ? "num" : "string" }))],
   createdRow: (line, row) => line.classList.toggle("chosen", chosen.includes(row.arm)),
 });
 for (const select of document.querySelectorAll("[data-filter]")) {
@@ -77,15 +71,14 @@ function plot(element, figure) {
       font: { color: text, size: 13 }, legend: narrow ? { orientation: "h", y: -0.2, yanchor: "top" } : {} },
     { responsive: true, displaylogo: false, displayModeBar: narrow ? false : "hover" });
   };
-  drawn.push(redraw);
   redraw();
+  drawn.push(redraw);
   return redraw;
 }
-const groups = [...DATA.int8, DATA.operations].filter(Boolean);
-const sights = groups.map((group) => {
+const sights = [...DATA.int8, DATA.operations].filter(Boolean).map((group) => {
   const section = document.querySelector(`[data-group="${group.id}"]`), select = section.querySelector("select");
   const draw = () => select.onchange ??= plot(section.querySelector(".plot"), () => group.figures[select.value]);
-  new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && draw(), { rootMargin: "300px" }).observe(section);
+  new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && draw()).observe(section);
   return draw;
 });
 
@@ -101,32 +94,33 @@ function tradeoff() {
     axes.find((axis) => axis.key === $(id).value));
   const here = (row) => row.target === $("plot-target").value && row.clip === $("plot-clip").value;
   const rows = x && y ? DATA.rows.filter((row) => here(row) && row[x.key] != null && row[y.key] != null) : [];
-  const trace = (name, points, other) => ({ type: "scatter", mode: "markers", name: esc(name), text: points.map(
-    (row) => row.hover), x: points.map((row) => row[x.key]), y: points.map((row) => row[y.key]), customdata: points.map(
-    (row) => row.arm), hovertemplate: "%{text}<extra></extra>", ...other });
+  const trace = (name, points, other) => ({ type: "scatter", mode: "markers", name: esc(name),
+    x: points.map((row) => row[x.key]), y: points.map((row) => row[y.key]), text: points.map((row) => row.hover),
+    customdata: points.map((row) => row.arm), hovertemplate: "%{text}<extra></extra>", ...other });
   const of = (name) => rows.filter((row) => row.model === name);
-  const line = front(rows.filter((row) => !row.arm.includes("/bicubic/")), x, y);
+  const line = front(rows.filter((row) => row.model !== DATA.baseline), x, y);
   const data = [
     trace("front", line, { mode: "lines", hoverinfo: "skip", line: { dash: "dot", width: 2, color: "#8a8f99" } }),
     ...new Set(rows.map((row) => row.model)),
-  ].map((one) => one.mode ? one : trace(one, of(one), { marker: { size: 11, line: { width: 2 },
-    symbol: of(one).map((row) => row.symbol) } }));
+  ].map((one) => one.mode ? one : trace(one, of(one), { visible: one === DATA.baseline ? "legendonly" : true,
+    marker: { size: 11, line: { width: 2 }, symbol: of(one).map((row) => row.symbol) } }));
   data.push(trace("chosen", rows.filter((row) => chosen.includes(row.arm)), { hoverinfo: "skip",
     marker: { size: 22, symbol: "circle-open", line: { width: 3 }, color: "#e0245e" } }));
   if ($("plot-paper")?.checked && x?.key === "fps" && y?.key.startsWith("psnr"))
     data.push(trace("the paper", DATA.paper, { marker: { symbol: "x", size: 9, color: "#8a8f99" } }));
-  const type = $("plot-log").checked ? "log" : "linear";
-  return { data, layout: { xaxis: { title: { text: x?.title }, type }, yaxis: { title: { text: y?.title } } } };
+  return { data, layout: { yaxis: { title: { text: y?.title } },
+    xaxis: { title: { text: x?.title }, type: $("plot-log").checked ? "log" : "linear" } } };
 }
 const redrawTradeoff = plot($("tradeoff"), tradeoff);
 changed(["plot-target", "plot-clip", "plot-x", "plot-y", "plot-log", "plot-paper"], redrawTradeoff);
 $("tradeoff").on("plotly_click", ({ points }) => points[0].customdata in LABELS && choose(points[0].customdata));
 function choose(arm) {
   chosen = chosen.includes(arm) ? chosen.filter((other) => other !== arm) : [...chosen, arm];
-  table.rows().every(function () {
-    this.node()?.classList.toggle("chosen", chosen.includes(this.data().arm));
-    this.node()?.querySelector(".pick").setAttribute("aria-pressed", chosen.includes(this.data().arm));
-  });
+  for (const line of table.rows().nodes().toArray().filter(Boolean)) {
+    const button = line.querySelector(".pick"), now = chosen.includes(button.dataset.arm);
+    line.classList.toggle("chosen", now);
+    button.ariaPressed = now;
+  }
   if ($("only").checked) table.draw();
   redrawTradeoff();
   if (DATA.pictures.length && chosen.length) offer(chosen.at(-1), chosen.at(-2) ?? $("compare-b").value);
@@ -145,19 +139,19 @@ async function decode(place, picture) {
   await image.decode();
   context.drawImage(image, 0, 0);
   const { data } = context.getImageData(0, 0, place.width, place.height);
-  const base = picture.base === null ? null : await pixels(place, picture.base);
+  const base = picture.base !== null && (await pixels(place, picture.base));
   return base ? data.map((value, index) => (index % 4 === 3 ? 255 : (value + base[index]) & 255)) : data;
 }
 function paint(id, width, height, data) {
-  [$(id).width, $(id).height] = [width, height];
-  $(id).style.width = id === "ramp" ? "" : `${width * $("compare-zoom").value}px`;
+  Object.assign($(id), { width, height });
   $(id).getContext("2d").putImageData(new ImageData(Uint8ClampedArray.from(data), width, height), 0, 0);
 }
 const heat = (share) => [560 * share, 460 * share - 205, 90 * (1 - share) * Math.min(1, 4 * share), 255];
 async function rate(place, index) {
-  const [left, right] = await Promise.all(["compare-a", "compare-b"].map((id) => pixels(place, place.shown[$(id).value])));
-  const errors = Array.from({ length: left.length / 4 }, (_, i) =>
-    Math.max(...[0, 1, 2].map((colour) => Math.abs(left[4 * i + colour] - right[4 * i + colour]))));
+  const shown = ["compare-a", "compare-b"].map((id) => pixels(place, place.shown[$(id).value]));
+  const [left, right] = await Promise.all(shown), off = (i) => Math.abs(left[i] - right[i]);
+  const errors = Uint8Array.from({ length: left.length / 4 },
+    (_, i) => Math.max(off(4 * i), off(4 * i + 1), off(4 * i + 2)));
   const mean = errors.reduce((sum, one) => sum + one, 0) / errors.length;
   return { place, index, left, right, errors, mean, most: errors.reduce((most, one) => Math.max(most, one), 0) };
 }
@@ -166,18 +160,22 @@ async function compare() {
   const clip = DATA.pictures[$("compare-clip").value], rated = await Promise.all(clip.places.map(rate));
   rated.sort((one, other) => other.mean - one.mean || one.index - other.index);
   const now = rated.find(({ place }) => place === current) ?? rated[0], { x, y, width, height } = now.place;
-  $("places").replaceChildren(...rated.map(({ place, index, mean, most }) => Object.assign(document.createElement("button"), {
-    type: "button", ariaCurrent: place === now.place, onclick: () => { current = place; compare(); },
+  const button = (others) => Object.assign(document.createElement("button"), { type: "button", ...others });
+  $("places").replaceChildren(...rated.map(({ place, index, mean, most }) => button({
+    ariaCurrent: place === now.place, onclick: () => { current = place; compare(); },
     textContent: `${index + 1}: mean ${mean.toFixed(2)}, most ${most} levels (${place.why})` })));
+  const zoom = Number($("compare-zoom").value);
+  for (const id of ["slider", "error"]) $(id).style.width = zoom ? `${width * zoom}px` : "100%";
   const top = Number($("compare-levels").value) || Math.max(1, now.most);
   paint("left", width, height, now.left);
   paint("right", width, height, now.right);
-  paint("error", width, height, now.errors.flatMap((one) => heat(Math.min(1, one / top))));
-  paint("ramp", 256, 1, Array.from({ length: 256 }, (_, level) => heat(level / 255)).flat());
+  paint("error", width, height, [...now.errors].flatMap((one) => heat(Math.min(1, one / top))));
   $("ramp-end").textContent = `${top} levels`;
   $("pair-names").textContent = `Left: ${LABELS[$("compare-a").value]}. Right: ${LABELS[$("compare-b").value]}.`;
-  document.querySelectorAll("[data-overview]").forEach((each, index) => { each.hidden = `${index}` !== $("compare-clip").value; });
-  document.querySelectorAll("[data-place]").forEach((each) => each.classList.toggle("current", each.dataset.place === `${x} ${y}`));
+  const mark = (selector, name) => document.querySelectorAll(`[data-${selector}]`).forEach(
+    (each) => each.classList.toggle("current", each.dataset[selector] === name));
+  mark("overview", $("compare-clip").value);
+  mark("place", `${x} ${y}`);
 }
 function offer(...wanted) {
   const names = Object.keys(DATA.pictures[$("compare-clip").value].places[0].shown);
@@ -189,9 +187,9 @@ function offer(...wanted) {
   compare();
 }
 if (DATA.pictures.length) {
+  paint("ramp", 256, 1, Array.from({ length: 256 }, (_, level) => heat(level / 255)).flat());
   offer(DATA.advice.find((each) => each.arm)?.arm, "HR");
-  changed(["compare-clip"], () => offer($("compare-a").value, $("compare-b").value));
-  changed(["compare-a", "compare-b"], () => { current = null; compare(); });
+  changed(["compare-clip", "compare-a", "compare-b"], () => offer($("compare-a").value, $("compare-b").value));
   changed(["compare-zoom", "compare-levels"], compare);
   $("slider").addEventListener("slide", () => { $("slider").ariaValueNow = Math.round($("slider").value); });
   const views = [...document.querySelectorAll(".view")];

@@ -18,8 +18,12 @@ _SHOWN = ("psnr_db", "psnr_y_db", "fps", "speedup_pytorch")
 
 
 def paper_tables(rows: Sequence[Row], text: TableText) -> list[Grid]:
-    """Return a table per metric, clip and target in the paper's layout, without empty rows and columns."""
-    blocks = build_blocks(rows, text)
+    """Return a table per metric, clip and target in the paper's layout, without empty rows and columns.
+
+    They have the paper's networks alone; there is none without any of them.
+    """
+    known = {model for _, model, _, _ in read_paper(text.calibrated)}
+    blocks = build_blocks([row for row in rows if row["model"] in known], text)
     several = len(blocks) > 1
     tables = []
     for metric in _SHOWN:
