@@ -13,7 +13,7 @@ const shown = (column, value) => !numeric(column) ? (value ?? "") : (value?.toFi
 const render = (column) => (value, type) => type === "display" ? esc(shown(column, value))
   : value ?? (type !== "filter" && numeric(column) ? -1e99 : "");
 const pick = (arm, type) => type !== "display" ? "" : `<button type="button" class="pick" data-arm="${esc(arm)}"
-  aria-pressed="${chosen.includes(arm)}" aria-label="Choose ${esc(LABELS[arm])}">✓</button>`;
+  aria-pressed="${chosen.includes(arm)}" aria-label="Choose ${esc(LABELS[arm])}">+</button>`;
 const table = new DataTable("#arms", {
   data: DATA.rows, order: [], pageLength: 25, autoWidth: false,
   lengthMenu: [10, 25, 100, { label: "all", value: -1 }],
@@ -160,12 +160,11 @@ async function compare() {
   const clip = DATA.pictures[$("compare-clip").value], rated = await Promise.all(clip.places.map(rate));
   rated.sort((one, other) => other.mean - one.mean || one.index - other.index);
   const now = rated.find(({ place }) => place === current) ?? rated[0], { x, y, width, height } = now.place;
-  const button = (others) => Object.assign(document.createElement("button"), { type: "button", ...others });
-  $("places").replaceChildren(...rated.map(({ place, index, mean, most }) => button({
-    ariaCurrent: place === now.place, onclick: () => { current = place; compare(); },
-    textContent: `${index + 1}: mean ${mean.toFixed(2)}, most ${most} levels (${place.why})` })));
-  const zoom = Number($("compare-zoom").value);
-  for (const id of ["slider", "error"]) $(id).style.width = zoom ? `${width * zoom}px` : "100%";
+  $("places").replaceChildren(...rated.map(({ place, index, mean, most }) => Object.assign(
+    document.createElement("button"), { type: "button", ariaCurrent: place === now.place,
+      onclick: () => { current = place; compare(); },
+      textContent: `${index + 1}: mean ${mean.toFixed(2)}, most ${most} levels (${place.why})` })));
+  for (const id of ["slider", "error"]) $(id).style.width = `${width * $("compare-zoom").value || ""}px`;
   const top = Number($("compare-levels").value) || Math.max(1, now.most);
   paint("left", width, height, now.left);
   paint("right", width, height, now.right);
