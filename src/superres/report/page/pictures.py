@@ -15,8 +15,8 @@ from superres.report.page.data import ClipPictures, Picture, Place
 from superres.report.plots.samples import find_detail
 
 HR = "HR"
-CROP = (224, 168)
-"""Width and height of a crop, in HR pixels."""
+CROP = (192, 144)
+"""Width and height of a crop in HR pixels, in whole blocks."""
 
 MOST_ARMS = 48
 """Arms whose pictures a page has, the more telling ones first."""
@@ -25,6 +25,8 @@ BUDGET = 5_000_000
 """Bytes of all pictures of a page; base64 makes them a third larger, and a page is to stay below 10 MB."""
 
 _BLOCK = 8
+# Levels: a picture that differs by less from another is smaller as a difference.
+_NEAR = 2
 _OVERVIEW = 640
 _BASELINE = "bicubic"
 
@@ -129,12 +131,20 @@ def _crop(shape: tuple[int, ...]) -> tuple[int, int]:
 
 def _mean_windows(one: np.ndarray, other: np.ndarray, crop: tuple[int, int]) -> np.ndarray:
     """Return the mean absolute difference [levels] in each window of a crop's size, a block apart."""
-    error = np.abs(one.astype(np.int16) - other).sum(axis=2).astype(np.float64)
-    sums = np.zeros((error.shape[0] + 1, error.shape[1] + 1))
-    sums[1:, 1:] = error.cumsum(axis=0).cumsum(axis=1)
-    width, height = crop
+    rows, columns = (size // _BLOCK for size in one.shape[:2])
+    part = (slice(rows * _BLOCK), slice(columns * _BLOCK))
+    error = np.maximum(one[part], other[part]) - np.minimum(one[part], other[part])
+    blocks = error.reshape(rows, _BLOCK, columns, -1).sum(axis=(1, 3), dtype=np.int64)
+    sums = np.zeros((rows + 1, columns + 1))
+    sums[1:, 1:] = blocks.cumsum(axis=0).cumsum(axis=1)
+    width, height = _blocks(crop)
     total = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
-    return total[::_BLOCK, ::_BLOCK] / (3 * width * height)
+    return total / (3 * width * height * _BLOCK**2)
+
+
+def _blocks(crop: tuple[int, int]) -> tuple[int, int]:
+    """Return how many whole blocks a crop is wide and high; at least one."""
+    return max(1, crop[0] // _BLOCK), max(1, crop[1] // _BLOCK)
 
 
 def _largest(
@@ -145,16 +155,12 @@ def _largest(
     if not scaled:
         return None
     score = np.mean(scaled, axis=0)
+    width, height = _blocks(crop)
     for left, top in taken:
-        near = (slice(_first(top, crop[1]), top // _BLOCK + -(-crop[1] // _BLOCK)),
-                slice(_first(left, crop[0]), left // _BLOCK + -(-crop[0] // _BLOCK)))  # fmt: skip
-        score[near] = -1
+        column, row = left // _BLOCK, top // _BLOCK
+        score[max(0, row - height + 1) : row + height, max(0, column - width + 1) : column + width] = -1
     row, column = np.unravel_index(int(score.argmax()), score.shape)
     return (int(column) * _BLOCK, int(row) * _BLOCK) if score[row, column] > 0 else None
-
-
-def _first(edge: int, size: int) -> int:
-    return max(0, (edge - size) // _BLOCK + 1)
 
 
 def _overlap(one: tuple[int, int], other: tuple[int, int], crop: tuple[int, int]) -> bool:
@@ -168,45 +174,47 @@ def _place(why: str, left: int, top: int, hr: np.ndarray, shown: Sequence[_Shown
     def cut(image: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(image[top : top + height, left : left + width])
 
-    crops = {arm.folder: cut(arm.image) for arm in shown}
     store = _Store()
     numbers = {HR: store.add(cut(hr))}
-    # FP32 first: the others are stored as differences from it.
-    for arm in sorted(shown, key=lambda arm: arm.base != arm.folder):
-        base = crops[arm.base] if arm.base != arm.folder else None
-        numbers[arm.folder] = store.add(crops[arm.folder], base)
+    for arm in shown:
+        numbers[arm.folder] = store.add(cut(arm.image))
     place = Place(x=left, y=top, width=width, height=height, why=why, pictures=store.pictures, shown=numbers)
     return place, store.size
 
 
 class _Store:
-    """Pictures, equal ones once, as differences where these are smaller."""
+    """Pictures, equal ones once, and each as its difference from the nearest one if that is smaller."""
 
     def __init__(self) -> None:
         self.pictures: list[Picture] = []
         self.size = 0
-        self._numbers: dict[bytes, int] = {}
+        self._crops: list[np.ndarray] = []
 
-    def add(self, crop: np.ndarray, base: np.ndarray | None = None) -> int:
-        """Store a crop (uint8 H x W x 3) and return its number; `base` is one that is stored already."""
-        key = crop.tobytes()
-        if key not in self._numbers:
-            coded, of = _webp(Image.fromarray(crop)), None
-            if base is not None:
-                # uint8 wraps around, and so does the page's sum.
-                difference = _webp(Image.fromarray(crop - base))
-                coded, of = min((coded, None), (difference, self._numbers[base.tobytes()]), key=_length)
-            self._numbers[key] = len(self.pictures)
-            self.pictures.append(Picture(webp=_text(coded), base=of))
-            self.size += len(coded)
-        return self._numbers[key]
+    def add(self, crop: np.ndarray) -> int:
+        """Store a crop (uint8 H x W x 3) and return its number."""
+        distances = [_distance(crop, other) for other in self._crops]
+        nearest = int(np.argmin(distances)) if distances else None
+        if nearest is not None and distances[nearest] == 0:
+            return nearest
+        found: list[tuple[bytes, int | None]] = []
+        if nearest is not None:
+            # uint8 wraps around, and so does the page's sum.
+            found.append((_webp(crop - self._crops[nearest]), nearest))
+        if nearest is None or distances[nearest] >= _NEAR * crop.size:
+            found.append((_webp(crop), None))
+        coded, base = min(found, key=lambda one: len(one[0]))
+        self._crops.append(crop)
+        self.pictures.append(Picture(webp=_text(coded), base=base))
+        self.size += len(coded)
+        return len(self.pictures) - 1
 
 
-def _length(coded: tuple[bytes, int | None]) -> int:
-    return len(coded[0])
+def _distance(one: np.ndarray, other: np.ndarray) -> int:
+    return int((np.maximum(one, other) - np.minimum(one, other)).sum(dtype=np.int64))
 
 
-def _webp(image: Image.Image, *, lossless: bool = True) -> bytes:
+def _webp(image: np.ndarray | Image.Image, *, lossless: bool = True) -> bytes:
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", lossless=lossless, quality=80, method=4, exact=True)
     return buffer.getvalue()
@@ -217,16 +225,10 @@ def _text(coded: bytes) -> str:
 
 
 def order_samples(samples: Mapping[str, Path], runtime: str, advised: Sequence[str]) -> dict[str, Path]:
-    """Return arms' pictures with the more telling first: what is advised, bicubic, FP32, and one runtime."""
+    """Return arms' pictures with the more telling first: what is advised, bicubic, one runtime, FP32."""
 
     def key(folder: str) -> tuple:
         _, own, model, precision = folder.split("/")
-        rest = (own != runtime, precision != "fp32")
-        return (
-            folder not in advised,
-            model != _BASELINE,
-            *(rest if precision != "fp32" else rest[::-1]),
-            folder,
-        )
+        return folder not in advised, model != _BASELINE, own != runtime, precision != "fp32", folder
 
     return {folder: samples[folder] for folder in sorted(samples, key=key)}
