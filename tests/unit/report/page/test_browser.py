@@ -265,7 +265,7 @@ def test_the_keyboard_reaches_everything(opened: Opened):
     wanted = set(
         page.evaluate(
             """() => [...document.querySelectorAll("a[href], button, select, input, summary, [tabindex='0']")]
-            .filter((one) => one.checkVisibility() && !one.disabled)
+            .filter((one) => one.checkVisibility() && !one.disabled && one.tabIndex >= 0)
             .filter((one) => one.matches("summary") || !one.closest("details:not([open])"))
             .map((one, index) => (one.dataset.number = `${index}`))"""
         )
@@ -305,6 +305,9 @@ def test_sizes_and_themes(browser: Any, html: Path, width: int, scheme: str):
     serious = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]
     assert [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in serious] == []
     if folder := os.environ.get("SUPERRES_SCREENSHOTS"):
+        # Plots are drawn when they come into sight.
+        page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+        Path(folder).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=Path(folder, f"page.{width}.{scheme}.png"), full_page=True)
     opened.close()
 
