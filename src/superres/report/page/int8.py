@@ -10,12 +10,13 @@ import numpy as np
 
 from superres.csv_rows import Row
 from superres.device.base.outputs import read_json
-from superres.quantization.layers.schema import ALL, NONE, parse_subset, read_frontier, read_sensitivity
+from superres.quantization.layers.schema import PARTS, parse_subset, read_frontier, read_sensitivity
 from superres.quantization.ranges.histogram import BINS, Statistics
 from superres.quantization.ranges.observation import read_observed
 from superres.report import labels
 from superres.report.metrics.relative import loss_of
 from superres.report.page.data import Figure, Group
+from superres.report.plots.layers import sensitivity_bars
 
 Trace = dict[str, Any]
 SERIES = Sequence[tuple[str, Sequence[tuple[int, str]]]]
@@ -150,19 +151,24 @@ def _per_layer(path: Path) -> Iterator[Figure]:
     rows = read_sensitivity(path).to_dicts()
     for clip in dict.fromkeys(row["clip"] for row in rows):
         mine = [row for row in rows if row["clip"] == clip]
-        whole = next(row["loss_db"] for row in mine if row["layer"] == ALL)
-        shown = [row for row in mine if row["layer"] not in (ALL, NONE)]
-        data = []
-        for part in dict.fromkeys(row["part"] for row in shown):
-            for kind, words in (("alone", "lost alone"), ("all_but", "won back in float")):
-                bars = [row for row in shown if (row["part"], row["quantized"]) == (part, kind)]
-                if bars:
-                    lost = [row["loss_db"] if kind == "alone" else whole - row["loss_db"] for row in bars]
-                    data.append({"type": "bar", "name": f"{part}, {words}", "y": lost,
-                                 "x": [html.escape(row["layer"]) for row in bars]})  # fmt: skip
+        bars = sensitivity_bars(mine)
+        data: list[Trace] = []
+        for part in PARTS:
+            own = [bar for bar in bars if bar[1] == part]
+            layers = [html.escape(layer) for layer, *_ in own]
+            data.append(_bars(f"{part}: lost alone", layers, [lost for *_, lost, _ in own]))
+            data.append(_bars(f"{part}: won back in float", layers, [won for *_, won in own]))
         name = f"{labels.model_label(mine[0]['model'])} on {clip}"
-        layout = {"barmode": "group", "yaxis": {"title": {"text": "PSNR [dB]"}}}
+        layout = {
+            "barmode": "group",
+            "yaxis": {"title": {"text": "PSNR [dB]"}},
+            "xaxis": {"type": "category"},
+        }
         yield Figure(name=name, data=data, layout=layout)
+
+
+def _bars(name: str, x: Sequence[str], y: Sequence[float | None]) -> Trace:
+    return {"type": "bar", "name": name, "x": x, "y": y}
 
 
 def _front(path: Path) -> Figure:

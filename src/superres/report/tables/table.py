@@ -173,8 +173,8 @@ def _notes(rows: Sequence[Row], text: TableText, machine: str) -> list[str]:
     # A study measures all arms alike.
     luma, border = rows[0]["luma"], rows[0]["border"]
     return [
-        f"`-`: {NOT_IN_STUDY} or the paper, not run, or no arm to divide by. The paper's clip and machine "
-        "differ: compare differences between precisions, not the figures themselves.",
+        f"`-`: {NOT_IN_STUDY} or the paper, or no arm to divide by. The paper's clip and machine differ: "
+        "compare differences between precisions, not the figures themselves.",
         *caution_notes(ran, text.samples),
         f"PSNR (Eq. 1) is measured over R, G, B, PSNR_Y (Eq. 2) on {labels.LUMAS[luma]}"
         f"{labels.border_label(border)}. Both are means over {_span(ran, 'frames')} frames of each frame's "
