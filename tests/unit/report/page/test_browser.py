@@ -145,6 +145,7 @@ def test_sorting_and_filtering_show_the_right_arms(opened: Opened, files: PageFi
     heading = page.locator("#arms thead th", has_text="FPS")
     for reverse in (False, True):
         heading.click()
+        opened.until(f"document.querySelector('th.dt-ordering-{'desc' if reverse else 'asc'}') !== null")
         shown = [line[place] for line in opened.lines() if line[place] != "–"]
         fps = sorted((r["fps"] for r in metrics.values() if r["fps"]), reverse=reverse)
         assert shown == [f"{value:.1f}" for value in fps]
