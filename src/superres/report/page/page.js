@@ -68,7 +68,7 @@ function plot(element, figure) {
     const axis = (own) => ({ gridcolor: line, linecolor: line, zerolinecolor: line, automargin: true, ...own });
     const narrow = element.clientWidth < 700;
     Plotly.react(element, data, { ...DATA.style, ...layout, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
-      font: { color: text, size: 13 }, legend: narrow ? { orientation: "h", y: -0.2, yanchor: "top" } : {} },
+      font: { color: text, size: 13 }, legend: narrow ? { orientation: "h", y: -0.35, yanchor: "top" } : {} },
     { responsive: true, displaylogo: false, displayModeBar: narrow ? false : "hover" });
   };
   redraw();

@@ -115,7 +115,7 @@ def find_places(hr: np.ndarray, shown: Sequence[_Shown]) -> Iterator[tuple[str, 
     for why, maps in (
         ("precisions differ most", lower),
         ("networks differ most", [one - np.mean(own, axis=0) for one in own] if len(own) > 1 else []),
-        ("precisions differ, too", lower),
+        ("precisions differ much", lower),
     ):
         if (spot := _largest(maps, taken, crop)) is not None:
             taken.append(spot)
