@@ -96,7 +96,8 @@ KEYS = {
     "a comment and a description": (
         "description: Every step",
         "# another comment\ndescription: Each step",
-        {},
+        # The page shows it.
+        {"build_page": 1},
     ),
     "a clip's kernel": (
         "    description: one",
@@ -122,7 +123,7 @@ KEYS = {
     "the column of the table": (
         "calibrated: minmax",
         "calibrated: dummy",
-        {"write_table": 1, "draw_plot": 3 + GRAPHS_DRAWN},
+        {"write_table": 1, "draw_plot": 3 + GRAPHS_DRAWN, "build_page": 1},
     ),
     "a wish": (
         "latency:\n",
