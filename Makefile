@@ -37,7 +37,7 @@ $(RUN_STAMP): $(LOCKED)
 	sh envs/install.sh envs/requirements.txt
 	touch $@
 
-$(DEV_STAMP): $(LOCKED) envs/dev.txt envs/types.txt
+$(DEV_STAMP): $(LOCKED) envs/dev.txt envs/types.txt envs/checkpoints.txt
 	sh envs/install.sh envs/requirements.txt envs/dev.txt
 	touch $@ $(RUN_STAMP)
 

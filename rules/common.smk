@@ -57,6 +57,7 @@ wildcard_constraints:
     step="[a-z0-9]+",
     images="[a-z0-9_]+",
     clip="[a-z0-9_]+",
+    scale="[1-8]",
     plot=r"[a-z0-9_]+(\.[a-z0-9_+]+)?",
     of_clip=r"(\.[a-z0-9_]+)?",
     wheel=r"[A-Za-z0-9._+!-]+\.whl",

@@ -6,7 +6,7 @@ rule measure_sensitivity:
         unpack(of(PATHS.quantized, "model", "quantization")),
         fp32=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
         hr=PATHS.clips("hr.npy"),
-        lr=PATHS.clips("lr.npy"),
+        lr=of(PATHS.twins, "model"),
         index=PATHS.clips("json"),
         disjoint=of(PATHS.disjoint_recipe, "model", "quantization"),
     output:
@@ -24,7 +24,9 @@ rule measure_sensitivity:
         "../envs/workflow.yaml"
     threads: max(1, workflow.cores // 2)
     params:
-        executor=lambda wildcards: SETTINGS.executor(STUDY.sensitivity.runtime),
+        executor=lambda wildcards: SETTINGS.executor(
+            STUDY.sensitivity.runtime, wildcards.model
+        ),
         float_layers=of(SETTINGS.float_layers, "quantization"),
         frames=STUDY.sensitivity.frames if STUDY.sensitivity else None,
         quality=STUDY.quality.model_dump(),
@@ -51,7 +53,9 @@ rule measure_subsets:
         "../envs/workflow.yaml"
     threads: max(1, workflow.cores // 2)
     params:
-        executor=lambda wildcards: SETTINGS.executor(STUDY.steps.of("mixed")["runtime"]),
+        executor=lambda wildcards: SETTINGS.executor(
+            STUDY.steps.of("mixed")["runtime"], wildcards.model
+        ),
         images=lambda wildcards: PATHS.recipe_calibration(wildcards.recipe).images,
         downsampling=STUDY.steps.of("mixed")["downsampling"],
         quality=STUDY.quality.model_dump(),
@@ -80,7 +84,9 @@ rule time_subsets:
     # All cores: nothing else runs while subsets are timed.
     threads: workflow.cores
     params:
-        executor=lambda wildcards: SETTINGS.executor(STUDY.steps.of("mixed")["runtime"]),
+        executor=lambda wildcards: SETTINGS.executor(
+            STUDY.steps.of("mixed")["runtime"], wildcards.model
+        ),
         latency=STUDY.latency.timing,
         code=lambda wildcards: code(
             "time_subsets", *FACTS.executor_modules(STUDY.steps.of("mixed")["runtime"])

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from superres.device.runtimes import RUNTIMES, about
-from superres.models.settings import MODELS
+from superres.device.runtimes.base import AS_WRITTEN
+from superres.models.settings import BASELINE, MODELS, is_baseline
 
 FLOATS = ("fp32", "fp16", "bf16")
 KERNELS = {
@@ -23,8 +24,15 @@ UNCALIBRATED = "int8-dummy"
 
 
 def model_label(model: str) -> str:
-    """Return the paper's name of a model, or the study's for any other."""
+    """Return the paper's name of a model, or the study's for any other: `ESPCN_RGB`, `Bicubic x3`."""
+    if model not in MODELS and is_baseline(model):
+        return f"{MODELS[BASELINE].label} {model.rpartition('_')[2]}"
     return MODELS[model].label if model in MODELS else model
+
+
+def scale_label(scale: int) -> str:
+    """Return a scale in words: `x2`."""
+    return f"x{scale}"
 
 
 def runtime_label(runtime: str) -> str:
@@ -49,6 +57,8 @@ def border_label(border: int) -> str:
 
 def precision_label(precision: str) -> str:
     """Return a precision in capitals with its calibration: `INT8 minmax`, `INT8 minmax by TensorRT`."""
+    if precision == AS_WRITTEN:
+        return "as is"
     kind, _, calibration = precision.partition("-")
     own = calibration.startswith("trt-")
     return f"{kind.upper()} {calibration.removeprefix('trt-')}{' by TensorRT' if own else ''}".strip()
@@ -56,10 +66,10 @@ def precision_label(precision: str) -> str:
 
 def order_models(models: Iterable[str]) -> list[str]:
     """Sort models: built-in ones first, others by name, bicubic last."""
-    known = [model for model in MODELS if model != "bicubic"]
+    known = [model for model in MODELS if not is_baseline(model)]
 
     def key(model: str) -> tuple[bool, int, str]:
-        return model == "bicubic", known.index(model) if model in known else len(known), model
+        return is_baseline(model), known.index(model) if model in known else len(known), model
 
     return sorted(set(models), key=key)
 

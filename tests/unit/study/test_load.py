@@ -226,7 +226,7 @@ def test_every_arm_but_the_reference_has_it_on_its_own_target():
     assert {study.reference_of(arm) for arm in study.arms if arm != reference} == {reference}
     assert "reference" not in study.latency.timing and "noise" not in study.latency.timing
     # The study's first model, unless it says another.
-    assert load_study(DEFAULT).reference.model == "espcn_rgb"
+    assert load_study(DEFAULT).reference(2).model == "espcn_rgb"
     without = load_study(edited(lambda c: c["latency"]["reference"].update(precision="fp16")))
     assert {without.reference_of(arm) for arm in without.arms} == {None}
 
@@ -412,11 +412,31 @@ MISTAKES = {
     ),
     "a built-in name for an ONNX file": (
         lambda c: c["models"][0].update(onnx="mine.onnx"),
-        ["models[0].weights: expected no such key next to onnx, whose graph has its weights inside"],
+        ["models[0].weights: expected no such key next to onnx, which has its weights inside"],
+    ),
+    "a built-in name for a checkpoint": (
+        lambda c: c["models"].append({"name": "espcn_rgb", "checkpoint": "x.pth"}),
+        ["models[5].name: expected a name of its own for a network with the key checkpoint", "rename it"],
+    ),
+    "weights of a checkpoint": (
+        lambda c: c["models"].append({"name": "mine", "checkpoint": "x.pth", "weights": "train"}),
+        ["models[5].weights: expected no such key next to checkpoint"],
+    ),
+    "a checkpoint that is a graph": (
+        lambda c: c["models"].append({"name": "mine", "checkpoint": "x.onnx"}),
+        ["models[5].checkpoint: expected a text of the form", "safetensors", "found 'x.onnx'"],
+    ),
+    "a graph and a checkpoint": (
+        lambda c: c["models"].append({"name": "mine", "checkpoint": "x.pth", "onnx": "x.onnx"}),
+        ["models[5].checkpoint: expected onnx or checkpoint, found both; leave one out"],
+    ),
+    "a built-in name for a new ONNX file": (
+        lambda c: c["models"].append({"name": "fsrcnn", "onnx": "mine.onnx"}),
+        ["models[6].name: expected a name of its own for a network with the key onnx", "fsrcnn", "rename it"],
     ),
     "colours of no ONNX file": (
         lambda c: c["models"][0].update(colour="bgr"),
-        ["models[0].colour: expected it next to onnx, found none; add it or leave this key out"],
+        ["models[0].colour: expected it next to onnx or checkpoint, found neither; leave it out"],
     ),
     "a scale that no network has": (
         lambda c: c["models"].append({"name": "mine", "onnx": "mine.onnx", "scale": 9}),
@@ -462,9 +482,39 @@ MISTAKES = {
         lambda c: own(c, {**PLAIN, "anchor": "bicubick"}),
         ["models[0].architecture.anchor: expected one of bicubic, nearest, none (did you mean bicubic?)"],
     ),
-    "another scale": (
-        lambda c: own(c, {**PLAIN, "scale": 3}),
-        ["models[0].architecture.scale: expected one of 2, found 3"],
+    "a scale beyond 8": (
+        lambda c: own(c, {**PLAIN, "scale": 9}),
+        ["models[0].architecture.scale: expected 8 or less, found 9"],
+    ),
+    "a scale of no whole number": (
+        lambda c: own(c, {**PLAIN, "scale": 2.5}),
+        ["models[0].architecture.scale: expected a whole number, found 2.5"],
+    ),
+    "a network named like the baseline at a scale": (
+        lambda c: c["models"].append({"name": "bicubic_x3", "onnx": "mine.onnx"}),
+        ["].name: expected another name than bicubic_x3, the baseline at a scale; write bicubic"],
+    ),
+    "a teacher of another scale": (
+        lambda c: c.update(
+            models=[
+                {"name": "espcn_anchor"},
+                {
+                    "name": "mine",
+                    "architecture": {**PLAIN, "scale": 3},
+                    "weights": "train",
+                    "training": {"teacher": {"model": "espcn_anchor"}},
+                },
+            ],
+            runtimes=c["runtimes"][:1],
+            training_sets=[
+                {"name": name, "sources": [{"type": "images", "path": name}]}
+                for name in ("training", "validation")
+            ],
+        ),
+        [
+            "training.teacher.model of mine: expected a network of its own scale, x3, found 'espcn_anchor' "
+            "of x2"
+        ],
     ),
     "channels of three layers": (
         lambda c: own(c, {"kind": "espcn", "channels": [64, 32, 16]}),

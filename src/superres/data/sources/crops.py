@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from superres.data.sources.reading import Shape
-from superres.data.sources.source import Source, SourceKind
+from superres.data.sources.source import SourceKind
 from superres.device.base.errors import UserError
 from superres.keys import Maybe, Whole
 
@@ -48,8 +48,8 @@ class Pictures(SourceKind):
     height: Annotated[
         Maybe[Side],
         Field(
-            description="Height of centre crops, even. Without both, pictures stay whole; of odd sizes they "
-            "lose the last row or column."
+            description="Height of centre crops, even. Without both, pictures stay whole; a clip's are "
+            "cropped to a multiple of the models' scales."
         ),
     ] = None
     mirror: Annotated[
@@ -68,8 +68,9 @@ class Pictures(SourceKind):
             raise ValueError("expected width and height next to mirror, found none")
         return self
 
-    def size(self, source: Source) -> Shape | None:
-        """Return the size of the crops; None without."""
+    @property
+    def stated(self) -> Shape | None:
+        """The size of the crops; None without."""
         return None if self.width is None or self.height is None else (self.height, self.width)
 
     def cut(self, shape: Shape, name: str) -> Cut:
@@ -78,8 +79,7 @@ class Pictures(SourceKind):
         if rows < 2 or columns < 2:
             raise UserError(f"{name}: expected an image of at least 2x2 pixels, found {columns}x{rows}")
         if self.width is None or self.height is None:
-            whole = (rows // 2 * 2, columns // 2 * 2)
-            return Cut(0, 0, *whole, whole)
+            return Cut(0, 0, rows, columns, shape)
         if not self.mirror and (rows < self.height or columns < self.width):
             raise UserError(
                 f"{name}: expected at least {self.width}x{self.height} pixels, as width and height say, "

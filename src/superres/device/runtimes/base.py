@@ -18,6 +18,7 @@ from typing import (
     Tuple,
 )
 
+from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.base.errors import UnsupportedError, UserError
 
 if TYPE_CHECKING:
@@ -30,11 +31,18 @@ FRAMES = ("uint8", "float32")
 WARMUP_RUNS = 3
 """Runs before layers are timed."""
 
-AS_WRITTEN = "qdq"
+AS_WRITTEN = "as-is"
 """Precision of a graph with any number of Q/DQ pairs: its convolutions may run in INT8 or in float.
+
+That is a network that others have quantised, or a graph with a part of its layers in INT8.
 
 With the option `simulated`, pairs must not become INT8 arithmetic if that changes the result.
 """
+
+
+def runs_int8(precision: str) -> bool:
+    """Return whether a precision is of graphs with quantised layers."""
+    return precision.startswith("int8-") or precision == AS_WRITTEN
 
 
 @dataclass(frozen=True)
@@ -45,8 +53,8 @@ class About:
     opened; None if there is none, or the runtime imports it itself. An engine
     belongs to the version of the first of `distributions` that is installed.
 
-    `precisions` are of the kinds fp32, fp16, bf16, int8, int8-trt and uint8. `refusals` are the messages
-    for other kinds, `step_refusals` those for steps of a quantisation. Both may contain `{runtime}`,
+    `precisions` are of the kinds fp32, fp16, bf16, int8, int8-trt, as-is and uint8. `refusals` are the
+    messages for other kinds, `step_refusals` those for steps of a quantisation. Both may contain `{runtime}`,
     `{precision}` and `{qdq}` (the same precision as a Q/DQ graph); see `runtimes.refusal`.
 
     `source` is the model that engines are built from: `onnx`, `program` (PyTorch's) or
@@ -93,6 +101,11 @@ class Settings:
         if frames not in FRAMES:
             raise UserError(f"options: expected frames as {' or '.join(FRAMES)}, found {frames!r}")
         return frames
+
+    @property
+    def scale(self) -> int:
+        """The option `scale`: how many times as wide and high the engine makes a frame, 2 by default."""
+        return int(self.options.get("scale", DEFAULT_SCALE))
 
 
 @dataclass(frozen=True)
@@ -156,12 +169,13 @@ def convolution_macs(weights: Sequence[int], height: int, width: int) -> int:
 
 
 class Session(ABC):
-    """An opened engine: uint8 RGB frames H x W x 3 in, uint8 RGB frames 2H x 2W x 3 out, any H and W.
+    """An opened engine: uint8 RGB frames H x W x 3 in, uint8 RGB frames sH x sW x 3 out, any H and W.
 
-    `run` has three steps, which allows to time the runtime apart from the conversion of frames. The returned
-    frame is valid until the next call. A `reference` computes the right result, however long that takes, and
-    isn't timed. A `queued` session gives its work to a device that runs by itself: there `execute` is
-    `enqueue`, which returns at once, and `wait`. A session with several frames `in_flight` uses `stream`.
+    s is the scale. `run` has three steps, which allows to time the runtime apart from the conversion of
+    frames. The returned frame is valid until the next call. A `reference` computes the right result, however
+    long that takes, and isn't timed. A `queued` session gives its work to a device that runs by itself: there
+    `execute` is `enqueue`, which returns at once, and `wait`. A session with several frames `in_flight` uses
+    `stream`.
     """
 
     reference: bool = False
@@ -197,7 +211,7 @@ class Session(ABC):
         """Convert the engine's output to a frame."""
 
     def run(self, frame: np.ndarray) -> np.ndarray:
-        """Upscale one frame by two."""
+        """Upscale one frame."""
         return self.postprocess(self.execute(self.preprocess(frame)))
 
     def stream(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -15,8 +15,9 @@ import polars as pl
 
 from superres.csv_rows import Row, read_columns, read_rows, write_rows
 from superres.device.base.outputs import read_json
+from superres.device.runtimes.base import runs_int8
 from superres.report import labels
-from superres.report.manifest import ArmOnClip
+from superres.report.manifest import ArmOnClip, scale_of
 from superres.report.metrics.operations import macs_by_name
 
 CONVOLUTION, INTERPOLATION, LAYOUT, POINTWISE = "convolution", "interpolation", "moving data", "pointwise"
@@ -36,7 +37,7 @@ _MOVES = (
 )
 _KINDS = (
     (POINTWISE, ("convert",)),
-    (CONVOLUTION, ("conv", "correlation", "deconv")),
+    (CONVOLUTION, ("conv", "correlation", "deconv", "matmul", "gemm", "fullyconnected")),
     (INTERPOLATION, ("resize", "interpolate", "upsample")),
     (LAYOUT, _MOVES),
 )
@@ -63,6 +64,7 @@ class Profile(dy.Schema):
     model = dy.String(primary_key=True, description="architecture with weights, or bicubic")
     precision = dy.String(primary_key=True, description="precision of the arm")
     clip = dy.String(primary_key=True, description="clip whose first frame was run")
+    scale = dy.Int64(min=1, max=8, description="how many times as wide and high the model makes a frame")
     position = dy.Int64(primary_key=True, min=0, description="place among the arm's operations")
     layer = dy.String(description="the runtime's name for the operation")
     kind = dy.String(description="the runtime's word for what it does")
@@ -89,10 +91,22 @@ class ProfileFiles:
 
 
 @dataclass(frozen=True)
-class Network:
-    """A network in one runtime and precision: number and milliseconds of its operations by group."""
+class FloatLayer:
+    """A layer that runs in float: its share of the network's multiply-adds (0: unknown) and of its time."""
 
-    place: tuple[str, str]
+    layer: str
+    macs_share: float
+    time_share: float
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network in one runtime and precision: number and milliseconds of its operations by group.
+
+    `place` is clip, target and scale.
+    """
+
+    place: tuple[str, str, int]
     runtime: str
     precision: str
     model: str
@@ -100,6 +114,7 @@ class Network:
     ms: dict[str, float]
     conv_gops: float | None
     int8: int
+    float_layers: tuple["FloatLayer", ...] = ()
 
     @property
     def operations(self) -> int:
@@ -127,13 +142,13 @@ def read_networks(path: Path) -> list[Network]:
     rows = read_profile(path).to_dicts()
     arms: dict[tuple, list[Row]] = {}
     for row in rows:
-        key = (row["clip"], row["target"], row["runtime"], row["precision"], row["model"])
+        key = (row["clip"], row["target"], row["scale"], row["runtime"], row["precision"], row["model"])
         arms.setdefault(key, []).append(row)
     runtimes = labels.order_runtimes(row["runtime"] for row in rows)
     models = labels.order_models(row["model"] for row in rows)
     precisions = labels.order_precisions((row["precision"] for row in rows), "")
     ordered = sorted(
-        arms, key=lambda a: (a[:2], runtimes.index(a[2]), precisions.index(a[3]), models.index(a[4]))
+        arms, key=lambda a: (a[:3], runtimes.index(a[3]), precisions.index(a[4]), models.index(a[5]))
     )
     return [_network(arm, arms[arm]) for arm in ordered]
 
@@ -156,6 +171,7 @@ def _rows(files: ProfileFiles) -> list[dict[str, Any]]:
     return [
         {
             **asdict(files.arm),
+            "scale": scale_of(record, files.record),
             "position": position,
             **{key: layer[key] for key in ("layer", "kind", "type", "shape", "ms", "nodes")},
             "group": group_of(layer["kind"]),
@@ -185,12 +201,12 @@ def _rate(macs: float | None, ms: float) -> dict[str, float | None]:
 
 
 def _network(arm: tuple, rows: Sequence[Row]) -> Network:
-    clip, target, runtime, precision, model = arm
+    clip, target, scale, runtime, precision, model = arm
     convolutions = [row for row in rows if row["group"] == CONVOLUTION]
     macs = sum(row["macs"] or 0.0 for row in convolutions)
     ms = {group: fsum(row["ms"] for row in rows if row["group"] == group) for group in GROUPS}
     return Network(
-        (clip, target),
+        (clip, target, scale),
         runtime,
         precision,
         model,
@@ -198,4 +214,16 @@ def _network(arm: tuple, rows: Sequence[Row]) -> Network:
         ms,
         2 * macs / ms[CONVOLUTION] / 1e6 if macs and ms[CONVOLUTION] else None,
         sum(row["type"] in _INT8_TYPES for row in convolutions),
+        _float_layers(rows) if runs_int8(precision) else (),
     )
+
+
+def _float_layers(rows: Sequence[Row]) -> tuple[FloatLayer, ...]:
+    """Return the convolutions and products that run in float, the slowest first."""
+    macs = fsum(row["macs"] or 0.0 for row in rows)
+    layers = [
+        FloatLayer(row["layer"], (row["macs"] or 0.0) / macs if macs else 0.0, row["share"])
+        for row in rows
+        if (row["group"] == CONVOLUTION or row["macs"]) and row["type"] not in _INT8_TYPES
+    ]
+    return tuple(sorted(layers, key=lambda layer: -layer.time_share))

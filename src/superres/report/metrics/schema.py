@@ -59,6 +59,7 @@ MEASURED = (
     "limit_fraction",
     "quantized_convolutions",
     "float_share",
+    "float_layers",
     "unaligned_share",
     "int8_convolutions",
 )
@@ -141,6 +142,10 @@ def _count(description: str) -> dy.Int64:
     return dy.Int64(nullable=True, min=1, description=description)
 
 
+def _scale() -> dy.Int64:
+    return dy.Int64(min=1, max=8, description="how many times as wide and high the model makes a frame")
+
+
 def _luma() -> dy.String:
     return dy.String(regex=f"^({'|'.join(LUMAS)})$", description="kind of luma that PSNR_Y is measured on")
 
@@ -155,8 +160,11 @@ class Metrics(dy.Schema):
     target = dy.String(primary_key=True, description="machine that ran the arm")
     runtime = dy.String(primary_key=True, description="what executed the engine")
     model = dy.String(primary_key=True, description="architecture with weights, or bicubic")
-    precision = dy.String(primary_key=True, description="fp32, fp16, bf16, uint8 or int8-<calibration>")
+    precision = dy.String(
+        primary_key=True, description="fp32, fp16, bf16, uint8, as-is or int8-<calibration>"
+    )
     clip = dy.String(primary_key=True, description="frames that were evaluated")
+    scale = _scale()
     frames = _count("evaluated frames")
     psnr_db = _psnr("mean over frames of the PSNR over R, G, B (Eq. 1)")
     psnr_y_db = _psnr("mean over frames of the PSNR of luma (Eq. 2)")
@@ -212,6 +220,9 @@ class Metrics(dy.Schema):
         nullable=True, min=0, description="convolutions that the graph quantises"
     )
     float_share = _share("an INT8 graph's multiply-adds that stay in float")
+    float_layers = dy.String(
+        nullable=True, description="the largest of those layers with their shares; empty if there are none"
+    )
     unaligned_share = _share(
         "its multiply-adds in convolutions whose channels aren't multiples of 16, which kernels pad"
     )
@@ -268,8 +279,11 @@ class Evaluation(dy.Schema):
     target = dy.String(primary_key=True, description="machine that ran the arm")
     runtime = dy.String(primary_key=True, description="what executed the engine")
     model = dy.String(primary_key=True, description="architecture with weights, or bicubic")
-    precision = dy.String(primary_key=True, description="fp32, fp16, bf16, uint8 or int8-<calibration>")
+    precision = dy.String(
+        primary_key=True, description="fp32, fp16, bf16, uint8, as-is or int8-<calibration>"
+    )
     clip = dy.String(primary_key=True, description="images that were evaluated")
+    scale = _scale()
     images = _count("evaluated images")
     psnr_y_db = _psnr("mean over images of the PSNR of luma")
     psnr_db = _psnr("mean over images of the PSNR over R, G, B")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from superres.csv_rows import Row
+from superres.models.settings import is_baseline
 from superres.report import labels
 from superres.report.metrics.cautions import NOISE_MARK, NOISY, marks
 from superres.report.metrics.relative import loss_of
@@ -91,6 +92,7 @@ def table_rows(metrics: Sequence[Row], calibrated: str) -> list[dict[str, Value]
     groups = _groups(metrics)
     symbols = {name: symbol for name, (symbol, _) in _symbols(metrics).items()}
     several = len({row["target"] for row in metrics}) > 1
+    scales = len({row["scale"] for row in metrics}) > 1
     found: list[dict[str, Value]] = [
         {
             "arm": labels.arm_folder(row),
@@ -98,7 +100,9 @@ def table_rows(metrics: Sequence[Row], calibrated: str) -> list[dict[str, Value]
             "runtime": labels.runtime_label(row["runtime"]),
             "model": labels.model_label(row["model"]),
             "precision": labels.precision_label(row["precision"]),
-            "clip": row["clip"],
+            # Pictures of several scales aren't compared with each other.
+            "clip": row["clip"] + (f" {labels.scale_label(row['scale'])}" if scales else ""),
+            "baseline": is_baseline(row["model"]),
             **{key: row[key] for key in ("psnr_db", "psnr_y_db", "ssim_y", "added_levels", "fps")},
             "loss_db": _loss(row, groups),
             **{key: row[key] for key in ("latency_p50_ms", "latency_p90_ms", "latency_p99_ms")},

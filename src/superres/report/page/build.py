@@ -114,7 +114,6 @@ def page_data(files: PageFiles, text: PageText, command: str) -> PageData:
         provenance=read_provenance(files.manifests, command),
         hashes=hashes(metrics),
         signs=arms.signs(metrics),
-        baseline=labels.model_label("bicubic"),
     )
 
 

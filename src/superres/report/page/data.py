@@ -174,5 +174,4 @@ class PageData(_Model):
     provenance: Provenance
     hashes: Grid
     signs: Mapping[str, str]
-    baseline: str
     style: Mapping[str, Any] = STYLE

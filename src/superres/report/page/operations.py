@@ -4,6 +4,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
+from superres.models.settings import is_baseline
 from superres.report import labels
 from superres.report.metrics.profiles import GROUPS, TIMED_APART, Network, read_networks
 from superres.report.page.data import Figure, Grid, Group
@@ -11,7 +12,7 @@ from superres.report.page.data import Figure, Grid, Group
 
 def operations(profile: Path) -> tuple[Group | None, Grid | None]:
     """Return the plots of `profile.csv`, one a clip and target, and a table; None without any operation."""
-    networks = [network for network in read_networks(profile) if network.model != "bicubic"]
+    networks = [network for network in read_networks(profile) if not is_baseline(network.model)]
     if not networks:
         return None, None
     places = dict.fromkeys(network.place for network in networks)
@@ -20,7 +21,7 @@ def operations(profile: Path) -> tuple[Group | None, Grid | None]:
     return group, _table(networks)
 
 
-def _stacked(place: tuple[str, str], networks: Sequence[Network]) -> Figure:
+def _stacked(place: tuple[str, str, int], networks: Sequence[Network]) -> Figure:
     names = [html.escape(_name(network)) for network in networks]
     data = [
         {
@@ -40,14 +41,17 @@ def _stacked(place: tuple[str, str], networks: Sequence[Network]) -> Figure:
         "xaxis": {"title": {"text": "milliseconds, operations timed one by one"}},
         "yaxis": {"autorange": "reversed", "automargin": True},
     }
-    return Figure(name=" on ".join(place), data=data, layout=layout)
+    return Figure(
+        name=f"{place[0]} on {place[1]} at {labels.scale_label(place[2])}", data=data, layout=layout
+    )
 
 
 def _table(networks: Sequence[Network]) -> Grid:
     rows = [
         [
             _name(network),
-            *network.place,
+            *network.place[:2],
+            labels.scale_label(network.place[2]),
             *(str(network.counts[kind]) for kind in GROUPS),
             str(network.operations),
             str(network.int8),
@@ -55,8 +59,8 @@ def _table(networks: Sequence[Network]) -> Grid:
         ]
         for network in networks
     ]
-    header = ["Arm", "Clip", "Target", *GROUPS, "all", "convolutions in INT8", "sum [ms]"]
-    return Grid(title="Number of operations", header=header, rows=rows, names=3)
+    header = ["Arm", "Clip", "Target", "Scale", *GROUPS, "all", "convolutions in INT8", "sum [ms]"]
+    return Grid(title="Number of operations", header=header, rows=rows, names=4)
 
 
 def _name(network: Network) -> str:

@@ -98,11 +98,11 @@ function tradeoff() {
     x: points.map((row) => row[x.key]), y: points.map((row) => row[y.key]), text: points.map((row) => row.hover),
     customdata: points.map((row) => row.arm), hovertemplate: "%{text}<extra></extra>", ...other });
   const of = (name) => rows.filter((row) => row.model === name);
-  const line = front(rows.filter((row) => row.model !== DATA.baseline), x, y);
+  const line = front(rows.filter((row) => !row.baseline), x, y);
   const data = [
     trace("front", line, { mode: "lines", hoverinfo: "skip", line: { dash: "dot", width: 2, color: "#8a8f99" } }),
     ...new Set(rows.map((row) => row.model)),
-  ].map((one) => one.mode ? one : trace(one, of(one), { visible: one === DATA.baseline ? "legendonly" : true,
+  ].map((one) => one.mode ? one : trace(one, of(one), { visible: of(one)[0].baseline ? "legendonly" : true,
     marker: { size: 11, line: { width: 2 }, symbol: of(one).map((row) => row.symbol) } }));
   data.push(trace("chosen", rows.filter((row) => chosen.includes(row.arm)), { hoverinfo: "skip",
     marker: { size: 22, symbol: "circle-open", line: { width: 3 }, color: "#e0245e" } }));

@@ -28,7 +28,8 @@ def paper_tables(rows: Sequence[Row], text: TableText) -> list[Grid]:
     tables = []
     for metric in _SHOWN:
         for block in blocks:
-            if grid := _grid(block, metric, text, f" ({block.clip} on {block.target})" if several else ""):
+            where = f" ({block.clip} on {block.target}, {labels.scale_label(block.scale)})"
+            if grid := _grid(block, metric, text, where * several):
                 tables.append(grid)
     return tables
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
+from superres.models.settings import is_baseline
 from superres.report.page.data import ClipPictures, Picture, Place
 from superres.report.plots.samples import find_detail
 
@@ -28,7 +29,6 @@ _BLOCK = 8
 # Levels: a picture that differs by less from another is smaller as a difference.
 _NEAR = 2
 _OVERVIEW = 640
-_BASELINE = "bicubic"
 
 
 @dataclass(frozen=True)
@@ -229,6 +229,6 @@ def order_samples(samples: Mapping[str, Path], runtime: str, advised: Sequence[s
 
     def key(folder: str) -> tuple:
         _, own, model, precision = folder.split("/")
-        return folder not in advised, model != _BASELINE, own != runtime, precision != "fp32", folder
+        return folder not in advised, not is_baseline(model), own != runtime, precision != "fp32", folder
 
     return {folder: samples[folder] for folder in sorted(samples, key=key)}

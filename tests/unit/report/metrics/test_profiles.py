@@ -40,7 +40,9 @@ def write_profile(folder: Path, model: str = "espcn_rgb", status: str = "ok") ->
         writer.writerow(HEADER)
         for run, times in enumerate(TIMES if status == "ok" else []):
             writer.writerows((run, *row, ms) for row, ms in zip(ROWS, times, strict=True))
-    (folder / "profile.json").write_text(json.dumps({"status": status, "pixels": PIXELS}))
+    (folder / "profile.json").write_text(
+        json.dumps({"status": status, "pixels": PIXELS, "settings": {"options": {"scale": 2}}})
+    )
     write_network(folder / "n.onnx")
     arm = ArmOnClip("local", "onnxruntime", model, "int8-minmax", "park")
     return ProfileFiles(arm, folder / "profile.csv", folder / "profile.json", folder / "n.onnx")
@@ -96,8 +98,9 @@ def test_a_network_is_the_sum_of_its_operations(profile: Path, tmp_path: Path) -
     assert first.ms["convolution"] == 3.0
     assert first.conv_gops == pytest.approx(2 * 140_000 / 3e-3 / 1e9)
     write_operations(profile, tmp_path / "o.md")
-    (line,) = [text for text in (tmp_path / "o.md").read_text().splitlines() if "ESPCN_RGB" in text]
+    line, in_float = [text for text in (tmp_path / "o.md").read_text().splitlines() if "ESPCN_RGB" in text]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert [cell.strip() for cell in in_float.strip("|").split("|")][3:] == ["`upscaled`", "3.6%", "10.0%"]
     assert cells[3:] == ["5", "3.00", "4.00", "2.50", "0.50", "10.00", "0", "1 of 2"]
 
 

@@ -67,6 +67,13 @@ def test_figures_are_those_of_the_metrics(tmp_path: Path):
     assert int8["loss_db"] == pytest.approx(0.21)
 
 
+def test_scales_are_not_mixed(tmp_path: Path):
+    rows = [*default_rows(), row("openvino", "net_x4", "fp32", 27.0, 30.0, scale=4)]
+    data = page_data(write_study(tmp_path, rows, pictures=False), text_of_test(), COMMAND)
+    assert {found["clip"] for found in data.rows} == {"park x2", "park x4"}
+    assert [found["clip"] for found in data.rows if found["model"] == "net_x4"] == ["park x4"]
+
+
 def test_no_column_is_empty_and_reasons_are_listed(tmp_path: Path):
     data = page_data(write_study(tmp_path), text_of_test(), COMMAND)
     keys = [column.key for column in data.columns]
