@@ -214,6 +214,26 @@ class JobSettings:
             "kernel": next((model.kernel for name, model in models.items() if is_baseline(name)), None),
         }
 
+    def page(self) -> Settings:
+        """Return the texts of the page, and what its files belong to."""
+        clips = {name: clip.description or "" for name, clip in self.study.clips.items()}
+        return {
+            "text": {
+                "study": self.study.name,
+                "description": self.study.description or "",
+                "clips": clips,
+                "table": self.table_text(),
+                "runtime": self.study.samples.runtime,
+                "series": self.series("images"),
+            },
+            "frame": self.study.samples.frame,
+            "clips": [self.paths.named_clip(of_clip) for of_clip in self.paths.of_clip],
+            "samples": [(arm[-1], "/".join(arm[:-1])) for arm in self.paths.arms_on_clips()],
+            "observed": self.paths.page_observed,
+            "ranges": self.paths.page_ranges,
+            "drawings": self.paths.networks,
+        }
+
     def plot_caption(self, plot: str) -> str:
         """Caption of a plot in the report."""
         return write_caption(plot, study=self.study.name, runtime=self.study.samples.runtime)
