@@ -11,6 +11,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/cluster.smk"
 include: "rules/verify.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
@@ -22,9 +23,12 @@ include: "rules/report.smk"
 include: "rules/upscale.smk"
 
 
+# On a cluster they stay on the submitting host, as what waits for devices does.
 localrules:
     all,
     evaluate,
+    download_package,
+    fetch_file,
     check_device,
     clean_device,
     verify,
@@ -40,6 +44,7 @@ onstart:
     if LOCK is None:
         begin_run()
     lift_job_limit()
+    watch_cluster()
 
 
 onsuccess:

@@ -20,10 +20,11 @@ from superres.study.facts import Facts
 from superres.study.job_settings import JobSettings
 from superres.study.keys.arms import Arm
 from superres.study.graph_paths import DOWNLOADS, PACKAGES
+from superres.study.needs import needs
 from superres.study.paths import Paths
 from superres.study.runs.before import read_study, settle_environment, study_error
 from superres.study.runs import during
-from superres.study.runs.during import FailedJob, lock_study
+from superres.study.runs.during import lock_study
 
 # Snakemake's objects live to its end, too: looking through them takes a third of a dry run.
 spare_imports(collect_after=100_000)
@@ -107,11 +108,6 @@ def code(*names):
     )
 
 
-def threads_here(count):
-    """Threads function: `count` for an arm of this machine; one of a device only waits here."""
-    return lambda wildcards: 1 if PATHS.is_device(wildcards.target) else count
-
-
 def any_of(names):
     """Pattern of these names, for a wildcard; one that nothing matches if there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"
@@ -127,8 +123,8 @@ def begin_run():
 def end_failed_run():
     """Repeat the errors of failed jobs, as the last lines of the run."""
     during.tell_at_the_end(
-        FailedJob(job.rule.name, job.wildcards_dict, list(job.log))
-        for job in workflow.scheduler.failed
+        [failed_job(job) for job in getattr(group, "jobs", [group])]
+        for group in workflow.scheduler.failed
     )
 
 

@@ -58,6 +58,8 @@ rule prepare_clip:
             )
             else 1
         )
+    resources:
+        **needs("prepare_clip"),
     params:
         images=of(SETTINGS.image_set, "role", "clip"),
         unlisted=of(PATHS.unlisted_of_set, "role", "clip"),
@@ -82,6 +84,8 @@ rule prepare_calibration_set:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("prepare_calibration_set"),
     params:
         images=listed(STUDY.calibration_sets.get, "images"),
         unlisted=lambda wildcards: PATHS.unlisted(
@@ -106,6 +110,8 @@ rule check_disjoint_images:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("check_disjoint_images"),
     params:
         code=code("check_disjoint_images"),
     script:

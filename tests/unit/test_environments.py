@@ -26,6 +26,7 @@ def pins(name: str) -> set[str]:
         "uv.txt",
         "types.txt",
         "gpu.txt",
+        "cluster.txt",
         "others.in",
         "others.txt",
     ],
@@ -43,8 +44,9 @@ def test_lock_holds_what_is_asked_for(asked: str, locked: str):
     assert pins(asked) <= pins(locked)
 
 
-def test_a_card_gets_what_the_tests_run():
-    assert pins("gpu.txt") <= pins("dev.txt")
+@pytest.mark.parametrize("name", ["gpu.txt", "cluster.txt"])
+def test_a_card_and_a_cluster_get_what_the_tests_run(name: str):
+    assert pins(name) <= pins("dev.txt")
 
 
 def test_nvidias_packages_are_asked_for_only_where_there_are_any():

@@ -134,9 +134,10 @@ class Paths(GraphPaths):
         """The names of the targets that have arms."""
         return sorted({arm.target for arm in self.study.arms})
 
-    def is_device(self, target: str) -> bool:
-        """Return whether a target is another machine."""
-        return isinstance(self.study.targets.get(target), Device)
+    @property
+    def devices(self) -> list[str]:
+        """The names of the targets that are other machines."""
+        return sorted(name for name, target in self.study.targets.items() if isinstance(target, Device))
 
     # A video
 

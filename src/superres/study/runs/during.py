@@ -47,11 +47,12 @@ def lock_study(name: str, results: Path) -> IO[str]:
 
 @dataclass(frozen=True)
 class FailedJob:
-    """A job that failed: its rule, its wildcards and its log."""
+    """A job that failed: its rule, its wildcards, its log, and why a scheduler ended it, if one did."""
 
     rule: str
     wildcards: Mapping[str, str]
     log: Sequence[str]
+    lost: str | None = None
 
     @property
     def line(self) -> str:
@@ -59,12 +60,23 @@ class FailedJob:
         name = " ".join([self.rule, *(f"{key}={value}" for key, value in self.wildcards.items())])
         return f"{name}: {self._error()}"
 
+    @property
+    def says_why(self) -> bool:
+        """Whether it is known why the job failed. Others of its group may only have ended with it."""
+        return self.lost is not None or _ERROR in self._text or "Traceback" in self._text
+
+    @property
+    def _text(self) -> str:
+        try:
+            return Path(self.log[0]).read_text(encoding="utf-8", errors="replace")
+        except (IndexError, OSError):
+            return ""
+
     def _error(self) -> str:
         """Return the last error in the job's log, else its last line, such as that of a traceback."""
-        try:
-            text = Path(self.log[0]).read_text(encoding="utf-8", errors="replace")
-        except (IndexError, OSError):
-            text = ""
+        if self.lost is not None:
+            return self.lost
+        text = self._text
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith(_ERROR)]
         if errors:
@@ -82,9 +94,12 @@ class FailedJob:
         return "ended without a message; look above" + (f", or into {self.log[0]}" if text else "")
 
 
-def tell_at_the_end(failed: Iterable[FailedJob]) -> None:
-    """Repeat the errors of failed jobs as the last thing that this process prints."""
-    lines = sorted({job.line for job in failed})
+def tell_at_the_end(failed: Iterable[Sequence[FailedJob]]) -> None:
+    """Repeat the errors of failed jobs as the last thing that this process prints.
+
+    Each entry has the jobs of a group, which a cluster runs together; elsewhere it has one job.
+    """
+    lines = sorted({job.line for group in failed for job in [j for j in group if j.says_why] or group})
     if lines:
         text = "".join(f"  {line}\n" for line in lines)
         atexit.register(_tell, f"\nFailed jobs:\n{text}")
