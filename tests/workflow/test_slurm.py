@@ -24,7 +24,9 @@ RUNTIMES = [
 ARMS = ("openvino/espcn_rgb/fp32", "openvino/espcn_rgb/int8-minmax", "opencv/bicubic/uint8")
 TIMED = ("measure_latency", "measure_roofline")
 # What ends too soon at first: one job by its memory, one by its time.
-LIMITS = ("quantize_onnx:mem_mb=10 * 100 ** attempt // 10", "prepare_clip:runtime=1")
+LIMITS = ("quantize_onnx:mem_mb=10*200**(attempt-1)", "prepare_clip:runtime=60**(attempt-1)")
+# The longest wait for a whole run.
+PATIENCE_S = 1200.0
 PROFILE = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1")
 
 
@@ -65,7 +67,7 @@ class Run:
 
     def end(self) -> int:
         try:
-            return self.process.wait(timeout=480)
+            return self.process.wait(PATIENCE_S)
         finally:
             if self.process.poll() is None:
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -98,11 +100,11 @@ def run(cluster: OneNode, project: Project) -> Run:
     cluster.set_node("drain")
     run = Run(project, "all", "--set-resources", *LIMITS)
     try:
-        wait_until(lambda: run.lines("slurm: "), "a line about jobs that wait")
+        wait_until(lambda: run.lines("slurm: "), "a line about jobs that wait", PATIENCE_S)
         waiting = next(job["id"] for job in cluster.jobs() if "prepare_calibration_set" in job["rule"])
         cluster.run("scancel", waiting)
         cluster.set_node("resume")
-        wait_until(lambda: running(cluster, "prepare_clip"), "a job")
+        wait_until(lambda: running(cluster, "prepare_clip"), "a job", PATIENCE_S)
         freeze(str(running(cluster, "prepare_clip")))
     finally:
         code = run.end()
