@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -84,14 +85,28 @@ def running(cluster: OneNode, rule: str) -> str | None:
 
 def freeze(job: str) -> None:
     """Stop the processes of a job, so that only Slurm's limit of time can end it."""
+    stopped: set[str] = set()
+
+    def stop_the_others() -> bool:
+        others = processes(job) - stopped
+        for pid in others:
+            os.kill(int(pid), signal.SIGSTOP)
+        stopped.update(others)
+        # One that forked just before it was stopped has a child that goes on.
+        return bool(stopped) and not others
+
+    wait_until(stop_the_others, "processes of a job", PATIENCE_S)
+
+
+def processes(job: str) -> set[str]:
+    """Return the ids of the processes of a job of Slurm's."""
+    found = set()
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                environment = (entry / "environ").read_bytes().split(b"\0")
-            except OSError:
-                continue
+        with suppress(OSError):
+            environment = (entry / "environ").read_bytes().split(b"\0")
             if f"SLURM_JOB_ID={job}".encode() in environment:
-                os.kill(int(entry.name), signal.SIGSTOP)
+                found.add(entry.name)
+    return found
 
 
 @pytest.fixture(scope="module")

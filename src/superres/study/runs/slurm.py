@@ -43,7 +43,7 @@ class SlurmWatch(logging.Handler):
         self._seconds = seconds
         self._reasons: dict[str, str] = {}
         self._waiting: set[str] = set()
-        self._said: set[str] = set()
+        self._said = False
         threading.Thread(target=self._look, daemon=True).start()
 
     def why(self, logs: Sequence[str]) -> str | None:
@@ -78,23 +78,20 @@ class SlurmWatch(logging.Handler):
     def _look(self) -> None:
         while True:
             time.sleep(self._seconds)
-            for reason, jobs in self._hindrances().items():
-                if reason not in self._said:
-                    self._said.add(reason)
-                    _say(f"{len(jobs)} jobs wait: Slurm says {reason!r}; see: sinfo --list-reasons")
+            jobs = self._hindered()
+            if jobs and not self._said:
+                reasons = "' and '".join(sorted(set(jobs.values())))
+                _say(f"{len(jobs)} jobs wait: Slurm says '{reasons}'; see: sinfo --list-reasons")
+            self._said = bool(jobs)
 
-    def _hindrances(self) -> dict[str, list[str]]:
-        """Return the waiting jobs by their reason, if it is none that ends by itself."""
+    def _hindered(self) -> dict[str, str]:
+        """Return the reasons of waiting jobs, by their ids, if they don't end by themselves."""
         if not self._waiting:
             return {}
-        found: dict[str, list[str]] = {}
         command = ["squeue", "--noheader", "--states=PENDING", "--format=%i|%r"]
         answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-        for line in answer.splitlines():
-            job, _, reason = line.partition("|")
-            if job in self._waiting and _HINDRANCE.search(reason):
-                found.setdefault(reason, []).append(job)
-        return found
+        rows = (line.partition("|") for line in answer.splitlines())
+        return {job: reason for job, _, reason in rows if job in self._waiting and _HINDRANCE.search(reason)}
 
 
 def is_slurms(log: str) -> bool:
