@@ -66,12 +66,16 @@ class Run:
     def said(self) -> str:
         return self.said_to.read_text(encoding="utf-8", errors="replace")
 
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
     def end(self) -> int:
-        try:
-            return self.process.wait(PATIENCE_S)
-        finally:
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, signal.SIGKILL)
+        return self.process.wait(PATIENCE_S)
 
     def lines(self, begin: str) -> list[str]:
         return [line for line in self.said.splitlines() if line.startswith(begin)]
@@ -90,7 +94,8 @@ def freeze(job: str) -> None:
     def stop_the_others() -> bool:
         others = processes(job) - stopped
         for pid in others:
-            os.kill(int(pid), signal.SIGSTOP)
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGSTOP)
         stopped.update(others)
         # One that forked just before it was stopped has a child that goes on.
         return bool(stopped) and not others
@@ -113,17 +118,14 @@ def processes(job: str) -> set[str]:
 def run(cluster: OneNode, project: Project) -> Run:
     """The study on the cluster, through a drained node, a cancelled job, and jobs over their limits."""
     cluster.set_node("drain")
-    run = Run(project, "all", "--set-resources", *LIMITS)
-    try:
+    with Run(project, "all", "--set-resources", *LIMITS) as run:
         wait_until(lambda: run.lines("slurm: "), "a line about jobs that wait", PATIENCE_S)
         waiting = next(job["id"] for job in cluster.jobs() if "prepare_calibration_set" in job["rule"])
         cluster.run("scancel", waiting)
         cluster.set_node("resume")
         wait_until(lambda: running(cluster, "prepare_clip"), "a job", PATIENCE_S)
         freeze(str(running(cluster, "prepare_clip")))
-    finally:
-        code = run.end()
-    assert code == 0, run.said[-6000:]
+        assert run.end() == 0, run.said[-6000:]
     return run
 
 
@@ -168,8 +170,8 @@ def test_small_jobs_share_one(run: Run, cluster: OneNode):
 
 def test_a_job_that_is_lost_twice_ends_the_run_with_one_line(run: Run, project: Project):
     onnx = "results/tiny/onnx/espcn_rgb/int8-minmax.onnx"
-    again = Run(project, onnx, "--force", "--set-resources", "quantize_onnx:mem_mb=10")
-    assert again.end() == 1
+    with Run(project, onnx, "--force", "--set-resources", "quantize_onnx:mem_mb=10") as again:
+        assert again.end() == 1
     assert len(again.lines("slurm: quantize_onnx")) == 2
     assert re.search(
         r"\nFailed jobs:\n  quantize_onnx model=espcn_rgb quantization=minmax: "
