@@ -20,7 +20,7 @@ from superres.study.facts import Facts
 from superres.study.job_settings import JobSettings
 from superres.study.keys.arms import Arm
 from superres.study.graph_paths import DOWNLOADS, PACKAGES
-from superres.study.needs import needs
+from superres.study.runs.needs import needs
 from superres.study.paths import Paths
 from superres.study.runs.before import read_study, settle_environment, study_error
 from superres.study.runs import during

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from superres.study.needs import NEEDS, needs
+from superres.study.runs.needs import NEEDS, needs
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 RULE = re.compile(r"^( *)rule (\w+):\n(.*?)(?=^\1\S|\Z)", re.M | re.S)
 LOCAL = re.compile(r"^localrules:\n(.*?)^$", re.M | re.S)
 
