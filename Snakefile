@@ -19,6 +19,7 @@ include: "rules/quantization.smk"
 include: "rules/layers.smk"
 include: "rules/arms.smk"
 include: "rules/devices.smk"
+include: "rules/shards.smk"
 include: "rules/report.smk"
 include: "rules/upscale.smk"
 

@@ -62,6 +62,7 @@ wildcard_constraints:
     step="[a-z0-9]+",
     images="[a-z0-9_]+",
     clip="[a-z0-9_]+",
+    shard="[0-9]+",
     plot=r"[a-z0-9_]+(\.[a-z0-9_+]+)?",
     of_clip=r"(\.[a-z0-9_]+)?",
     wheel=r"[A-Za-z0-9._+!-]+\.whl",
@@ -110,7 +111,8 @@ def code(*names):
 
 def any_of(names):
     """Pattern of these names, for a wildcard; one that nothing matches if there are none."""
-    return "|".join(map(re.escape, names)) or "(?!)"
+    names = list(names)
+    return "|".join(map(re.escape, names)) if names else "(?!)"
 
 
 def begin_run():

@@ -13,4 +13,5 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
         lr=Path(snakemake.output.lr),
         index=Path(snakemake.output.index),
         threads=snakemake.threads,
+        part=snakemake.params.get("part"),
     )

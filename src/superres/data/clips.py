@@ -29,16 +29,19 @@ def prepare_clip(
     lr: Path,
     index: Path,
     threads: int = 1,
+    part: tuple[int, int] | None = None,
 ) -> None:
     """Write a clip: its high-resolution frames, their x2-downsampled twins, and the index of both.
 
     `hr` and `lr` are frame files. `index` is JSON with names, shapes, origins and the digest of every frame
     (`picture_digest`). Each file gets its name when it is complete, the index last. `wheels` is the folder of
     downloaded wheels, `downsampling` one of KERNELS. If the sources allow it, `threads` threads make frames,
-    with one frame in memory each. Raises UserError for a faulty source and for a full disk.
+    with one frame in memory each. `part` is a shard (`superres.data.shards`): its first frame and the one
+    after its last; by default all frames. Raises UserError for a faulty source and for a full disk.
     """
     readers = [open_source(source, wheels) for source in sources]
-    shapes = [shape for reader in readers for shape in reader.shapes]
+    taken = slice(*part) if part is not None else slice(None)
+    shapes = [shape for reader in readers for shape in reader.shapes][taken]
     halves = [(height // 2, width // 2) for height, width in shapes]
     _check_memory(name, shapes)
     with naming_full_disk(hr, "and run it again"):
@@ -51,7 +54,7 @@ def prepare_clip(
         ):
             written: list[_Written] = []
             for frame in pool.map(
-                _FrameMaker(list(each_frame(readers)), downsampling, high, low), range(len(shapes))
+                _FrameMaker(list(each_frame(readers))[taken], downsampling, high, low), range(len(shapes))
             ):
                 written.append(frame)
                 progress.update()
@@ -59,7 +62,7 @@ def prepare_clip(
             "name": name,
             "sources": [source.describe() for source in sources],
             "downsampling": downsampling,
-            "names": [frame_name for reader in readers for frame_name in reader.names],
+            "names": [frame_name for reader in readers for frame_name in reader.names][taken],
             "hr_shapes": shapes,
             "lr_shapes": halves,
             "hr_sha256": [frame.hr for frame in written],

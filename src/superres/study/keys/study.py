@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
 from superres.data.sources.source import Download, PackageFile
 from superres.device.runtimes import about
-from superres.keys import ByName, Keys, Maybe, Named, SomeNamed
+from superres.keys import ByName, Count, Keys, Maybe, Named, SomeNamed
 from superres.quantization.settings import Calibration
 from superres.study.keys.arms import Arm, Latency, Noise, Profile, Quality, Roofline, Runtime
 from superres.study.keys.data import CalibrationSet, Clip, File, Package, TrainingSet
@@ -74,6 +74,13 @@ class Study(Keys):
     )
     clips: SomeNamed[Clip] = Field(
         description="Clips to evaluate, each a high-resolution sequence and its x2-downsampled twin."
+    )
+    shard_frames: Maybe[Count] = Field(
+        default=None,
+        description="Frames of a shard, for a cluster (docs/cluster.md). A clip or a training set with more "
+        "frames is prepared by several jobs, and a clip is measured by several; the figures are the same. By "
+        "default one job does all. A source whose number of frames isn't known before any work needs "
+        "`frames.count`.",
     )
     calibration_sets: Named[CalibrationSet] = Field(
         default={},
