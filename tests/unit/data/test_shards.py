@@ -28,7 +28,8 @@ def write_images(folder: Path, sizes: tuple[tuple[int, int], ...], seed: int = 0
 
 def prepare(source: Source, stem: Path, part: tuple[int, int] | None = None) -> dict[str, Path]:
     paths = {"hr": Path(f"{stem}.hr.npy"), "lr": Path(f"{stem}.lr.npy"), "index": Path(f"{stem}.json")}
-    prepare_clip("c", [source], "bicubic", wheels=stem.parent, part=part, **paths)
+    hr, lr, index = paths.values()
+    prepare_clip("c", [source], "bicubic", wheels=stem.parent, hr=hr, lr=lr, index=index, part=part)
     return paths
 
 
