@@ -112,7 +112,7 @@ def code(*names):
 def any_of(names):
     """Pattern of these names, for a wildcard; one that nothing matches if there are none."""
     names = list(names)
-    return "|".join(map(re.escape, names)) if names else "(?!)"
+    return f"({'|'.join(map(re.escape, names))})" if names else "(?!)"
 
 
 def begin_run():
