@@ -62,7 +62,8 @@ COLOURS = {
     "espcn_rgb": "tab:blue",
     "espcn_ycbcr": "tab:red",
     "espcn_ycbcr_folded": "tab:purple",
-    "espcn_anchor": "tab:green",
+    "plain_c16_m4": "tab:green",
+    "plain_c8_m4": "tab:orange",
 }
 MARKS = {"fp32": "o", "bf16": "D", "int8-dummy": "v", "int8-tuned": "s"}
 CROP = (100, 78)

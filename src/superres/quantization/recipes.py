@@ -16,8 +16,8 @@ class Step:
     `settings` are its study keys. `images` says whether it reads the images of its calibration, and whether
     these must be photographs. `allowed_before` are the steps that may come before it; None allows any.
     `one_thread` always runs it on one thread. A step with `measured` needs a measurement of the recipe before
-    it: that file in the study's folder. `pow2` makes all scales powers of two; only steps with `keeps_scales`
-    may follow it.
+    it: that file in the study's folder; one with `observed` what the calibration saw. `pow2` makes all scales
+    powers of two; only steps with `keeps_scales` may follow it.
     """
 
     settings: type[Keys] = Keys
@@ -25,6 +25,7 @@ class Step:
     allowed_before: tuple[str, ...] | None = None
     one_thread: bool = False
     measured: str = ""
+    observed: bool = False
     pow2: bool = False
     keeps_scales: bool = False
 
@@ -38,8 +39,8 @@ STEPS: Mapping[str, Step] = {
     "center": Step(),
     "asymmetric": Step(),
     "pertensor": Step(),
-    "equalize": Step(images="any"),
-    "balance": Step(images="any"),
+    "equalize": Step(images="any", observed=True),
+    "balance": Step(images="any", observed=True),
     "bias": Step(Bias, "any", keeps_scales=True),
     "adaround": Step(Adaround, "any", keeps_scales=True),
     "qat": Step(Qat, "photographs", _SAME_FLOAT, one_thread=True),

@@ -15,7 +15,7 @@ from superres.data.sources.registry import check_source
 from superres.data.sources.source import Source, check_disjoint, correct_path
 from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
-from superres.models.settings import weights_name
+from superres.models.settings import MODELS, weights_name
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import INSTALL, TOOLS, Calibration
@@ -264,6 +264,13 @@ def _check_teachers(study: Study) -> None:
 
 
 def _check_runtimes(study: Study) -> None:
+    for i, runtime in enumerate(study.runtimes.values()):
+        for j, model in enumerate(runtime.models or ()):
+            if model not in study.models and model not in MODELS:
+                raise UserError(
+                    f"runtimes[{i}].models[{j}]: expected a name from `models` ({', '.join(study.models)}), "
+                    f"found {model!r}"
+                )
     """Raise UserError unless bicubic and its runtime are both there, or neither."""
     alone = [name for name in study.runtimes if about(name).source == "none"]
     if alone and BASELINE not in study.models:

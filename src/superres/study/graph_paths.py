@@ -246,13 +246,17 @@ class GraphPaths:
 
     def refined(self, model: str, recipe: str, step: str) -> dict[str, str | list[str]]:
         """Return the inputs of a step: the results of the recipe before it, images, and its measurement."""
-        measured = STEPS[step].measured
         images = self.recipe_frames(recipe) if STEPS[step].images != "none" else []
+        measured: list[str] = []
+        if file := STEPS[step].measured:
+            measured = [f"{self.results}/{file.format(model=model, recipe=recipe)}"]
+        elif STEPS[step].observed:
+            measured = self.observed(model, self.recipe_calibration(recipe).name)
         return {
             "onnx": self.recipe_onnx(model, recipe),
             "ranges": self.recipe_ranges(model, recipe),
             "frames": images,
-            "measured": [f"{self.results}/{measured.format(model=model, recipe=recipe)}"] if measured else [],
+            "measured": measured,
         }
 
 

@@ -56,10 +56,22 @@ def taught(config: Config, **teachers: str) -> None:
 def test_default_study_has_the_arms_of_the_table():
     study = load_study(DEFAULT)
     arms = {(arm.runtime, arm.model, arm.precision) for arm in study.arms}
-    assert len(study.arms) == len(arms) == 4 * (2 + 1 + 4 + 6) + 1
+    assert len(study.arms) == len(arms) == 2 * (2 + 1) + 5 * (2 + 5) + 1
     assert ("opencv", "bicubic", "uint8") in arms
     assert ("openvino", "espcn_ycbcr", "int8-dummy") in arms
     assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")
+
+
+def test_a_runtime_runs_the_models_that_it_names():
+    def change(config: Config) -> None:
+        config["models"] = [{"name": "espcn_rgb"}, {"name": "plain_c8_m4"}, {"name": "bicubic"}]
+        config["runtimes"][0]["models"] = ["plain_c8_m4", "espcn_ycbcr"]
+
+    study = load_study(edited(change))
+    # espcn_ycbcr is a network of the package: a study without it keeps the runtimes of another.
+    assert {arm.model for arm in study.arms if arm.runtime == "pytorch"} == {"plain_c8_m4"}
+    assert {arm.model for arm in study.arms if arm.runtime == "openvino"} == {"espcn_rgb", "plain_c8_m4"}
+    assert [arm.model for arm in study.arms if arm.runtime == "opencv"] == ["bicubic"]
 
 
 def test_an_int8_precision_is_a_recipe_or_a_name_for_one():
@@ -89,13 +101,13 @@ def test_an_int8_precision_is_a_recipe_or_a_name_for_one():
 
 def test_sensitivity_is_that_of_the_runtimes_arms():
     assert load_study(DEFAULT).sensitivity is None
-    wanted = {"recipe": "minmax", "frames": 6}
+    wanted = {"recipe": "entropy", "frames": 6}
     study = load_study(edited(lambda c: c.update(sensitivity=wanted)))
-    networks = ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "espcn_anchor")
-    assert study.sensitivity == Sensitivity(recipe="minmax", models=networks, frames=6)
-    one = {"recipe": "dummy", "runtime": "onnxruntime", "models": ["espcn_anchor"]}
+    networks = ("espcn_rgb", "espcn_ycbcr", "espcn_ycbcr_folded", "plain_c16_m4", "plain_c8_m4")
+    assert study.sensitivity == Sensitivity(recipe="entropy", models=networks, frames=6)
+    one = {"recipe": "dummy", "runtime": "openvino", "models": ["plain_c8_m4"]}
     study = load_study(edited(lambda c: c.update(sensitivity=one)))
-    assert study.sensitivity == Sensitivity(recipe="dummy", runtime="onnxruntime", models=("espcn_anchor",))
+    assert study.sensitivity == Sensitivity(recipe="dummy", runtime="openvino", models=("plain_c8_m4",))
 
 
 def test_a_measured_step_is_measured_behind_what_comes_before_it():
@@ -208,8 +220,8 @@ def test_defaults_are_filled_in_from_the_schema():
 
 
 def test_every_arm_but_the_reference_has_it_on_its_own_target():
-    study = load_study(edited(lambda c: c["latency"]["reference"].update(model="espcn_anchor")))
-    reference = Arm("local", "openvino", "espcn_anchor", "fp32")
+    study = load_study(edited(lambda c: c["latency"]["reference"].update(model="plain_c8_m4")))
+    reference = Arm("local", "openvino", "plain_c8_m4", "fp32")
     assert study.reference_of(reference) is None
     assert {study.reference_of(arm) for arm in study.arms if arm != reference} == {reference}
     assert "reference" not in study.latency.timing and "noise" not in study.latency.timing
@@ -408,7 +420,11 @@ MISTAKES = {
     ),
     "a scale that no network has": (
         lambda c: c["models"].append({"name": "mine", "onnx": "mine.onnx", "scale": 9}),
-        ["models[5].scale: expected", "8", "found 9"],
+        ["models[6].scale: expected", "8", "found 9"],
+    ),
+    "a runtime with a model that isn't there": (
+        lambda c: c["runtimes"][1].update(models=["espcn_rgb", "espcn_rbg"]),
+        ["runtimes[1].models[1]: expected a name from `models` (espcn_rgb, ", "found 'espcn_rbg'"],
     ),
     "an own architecture without weights": (
         lambda c: c["models"][0].update(name="mine", architecture=PLAIN),
@@ -485,13 +501,13 @@ MISTAKES = {
         lambda c: c.update(sensitivity={"recipe": "mse"}),
         [
             "sensitivity.recipe",
-            "(int8-dummy, int8-entropy, int8-minmax, int8-tuned), found 'mse'",
+            "(int8-dummy, int8-entropy, int8-tuned), found 'mse'",
             "add int8-mse",
         ],
     ),
     "sensitivity of a model that isn't there": (
-        lambda c: c.update(sensitivity={"recipe": "minmax", "models": ["espcn_rgb", "bicubic"]}),
-        ["sensitivity.models[1]", "openvino runs in int8-minmax", "found 'bicubic'"],
+        lambda c: c.update(sensitivity={"recipe": "entropy", "models": ["espcn_rgb", "bicubic"]}),
+        ["sensitivity.models[1]", "openvino runs in int8-entropy", "found 'bicubic'"],
     ),
     "mixed without its runtime": (
         lambda c: (

@@ -17,7 +17,7 @@ from .test_load import Config, edited
 
 def study(upscale: dict[str, Any]) -> Study:
     def change(config: Config) -> None:
-        config["models"] = [{"name": "espcn_rgb"}, {"name": "espcn_anchor"}]
+        config["models"] = [{"name": "espcn_rgb"}, {"name": "plain_c16_m4"}]
         config["runtimes"] = [{"name": "openvino", "precisions": ["fp32", "int8-minmax"]}]
         config["upscale"] = upscale
 
@@ -35,7 +35,7 @@ def test_defaults() -> None:
     named = study({"input": "holiday/beach.mp4", "precision": "int8-minmax", "crf": 0})
     assert named.upscale is not None
     assert named.upscale.output == f"results/{named.name}/upscaled/beach.mkv"
-    assert named.upscale.arm == Arm("local", "openvino", "espcn_anchor", "int8-minmax")
+    assert named.upscale.arm == Arm("local", "openvino", "plain_c16_m4", "int8-minmax")
     assert (named.upscale.codec, named.upscale.crf) == ("auto", 0)
 
 
@@ -51,7 +51,7 @@ def test_defaults() -> None:
         ({"input": "a.mkv", "crf": 52}, r"upscale\.crf: expected 51 or less, found 52"),
         ({"input": "a.mkv", "crf": "good"}, r"upscale\.crf: expected a whole number, found 'good'"),
         ({"input": "a.mkv", "runtime": "pytorch"}, r"upscale\.runtime: .*\(openvino\), found pytorch"),
-        ({"input": "a.mkv", "model": "espcn"}, r"upscale\.model: .*\(espcn_rgb, espcn_anchor\), found espcn"),
+        ({"input": "a.mkv", "model": "espcn"}, r"upscale\.model: .*\(espcn_rgb, plain_c16_m4\), found espcn"),
         ({"input": "a.mkv", "precision": "bf16"}, r"upscale\.precision: .*\(fp32, int8-minmax\), found bf16"),
         ({"inputs": "a.mkv"}, r"upscale\.inputs: unknown key \(did you mean input\?\)"),
     ],

@@ -71,6 +71,22 @@ def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProt
     return copied
 
 
+def only_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """Return a copy of a graph with these tensors as its outputs, without what they don't need."""
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    graph, needed, nodes = copied.graph, set(names), []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            nodes.append(node)
+            needed.update(node.input)
+    del graph.node[:], graph.output[:], graph.initializer[:], graph.value_info[:]
+    graph.node.extend(reversed(nodes))
+    graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
+    graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in needed)
+    return copied
+
+
 def kept_float(model: onnx.ModelProto) -> list[str]:
     """Return outputs of the convolutions that the file keeps in float (`KEPT_FLOAT_PROPERTY`), often none.
 

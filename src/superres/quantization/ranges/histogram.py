@@ -19,16 +19,26 @@ _BLOCK = 1 << 19
 
 @dataclass(frozen=True)
 class Statistics:
-    """The extremes of a tensor's values, and a histogram of their magnitudes.
+    """The extremes of each channel of a tensor, and a histogram of the magnitudes of all its values.
 
-    `counts` (int64, BINS) covers [0, 2^exponent); bin i holds the |x| in [i, i + 1) * width. The order of
-    values and the number of threads don't matter.
+    `lows` and `highs` are float32, one a channel. `counts` (int64, BINS) covers [0, 2^exponent); bin i holds
+    the |x| in [i, i + 1) * width. The order of values and the number of threads don't matter.
     """
 
-    low: float
-    high: float
+    lows: np.ndarray
+    highs: np.ndarray
     exponent: int
     counts: np.ndarray
+
+    @property
+    def low(self) -> float:
+        """Least value."""
+        return float(self.lows.min())
+
+    @property
+    def high(self) -> float:
+        """Largest value."""
+        return float(self.highs.max())
 
     @property
     def amax(self) -> float:
@@ -54,20 +64,27 @@ class Statistics:
         return int(self.counts[first:].sum()) / max(int(self.counts[1:].sum()), 1)
 
 
-def measure(values: np.ndarray, low: float, high: float, pool: Executor, workers: int) -> Statistics:
-    """Return statistics of finite float32 values of any shape, binned in `workers` parts by a pool."""
+def measure(
+    values: np.ndarray, lows: np.ndarray, highs: np.ndarray, pool: Executor, workers: int
+) -> Statistics:
+    """Return statistics of finite float32 values of any shape, binned in `workers` parts by a pool.
+
+    `lows` and `highs` are their extremes, one a channel.
+    """
     # frexp: 2^(exponent - 1) <= amax < 2^exponent.
-    exponent = max(math.frexp(max(abs(low), abs(high)))[1], _LEAST_EXPONENT)
+    amax = max(abs(float(lows.min())), abs(float(highs.max())))
+    exponent = max(math.frexp(amax)[1], _LEAST_EXPONENT)
     parts = np.array_split(values.reshape(-1), workers)
     counts = sum(pool.map(partial(_count, exponent=exponent), parts), np.zeros(BINS, np.int64))
-    return Statistics(low, high, exponent, counts)
+    return Statistics(lows, highs, exponent, counts)
 
 
 def merge(one: Statistics, other: Statistics) -> Statistics:
     """Return statistics of the values of both, exactly those of one pass over all."""
     exponent = max(one.exponent, other.exponent)
     counts = widen(one, exponent).counts + widen(other, exponent).counts
-    return Statistics(min(one.low, other.low), max(one.high, other.high), exponent, counts)
+    lows, highs = np.minimum(one.lows, other.lows), np.maximum(one.highs, other.highs)
+    return Statistics(lows, highs, exponent, counts)
 
 
 def widen(seen: Statistics, exponent: int) -> Statistics:
@@ -77,7 +94,7 @@ def widen(seen: Statistics, exponent: int) -> Statistics:
         return seen
     merged = seen.counts.reshape(-1, 1 << doublings).sum(axis=1)
     counts = np.concatenate([merged, np.zeros(BINS - merged.size, np.int64)])
-    return Statistics(seen.low, seen.high, exponent, counts)
+    return Statistics(seen.lows, seen.highs, exponent, counts)
 
 
 def _count(values: np.ndarray, exponent: int) -> np.ndarray:

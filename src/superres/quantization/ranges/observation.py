@@ -1,7 +1,6 @@
 """Stream images through an FP32 graph once, and keep statistics of its activations for all methods."""
 
 import json
-import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -95,8 +94,8 @@ def observe_activations(
     parts: dict[str, list[Statistics]] = {name: [] for name in names}
     with ThreadPoolExecutor(workers) as pool, Progress(f"observe {model}", total=kept[-1]) as progress:
         for index, image in zip(range(kept[-1]), read_images(data), strict=False):
-            for name, values, low, high in _run(session, names, image):
-                seen = measure(values, low, high, pool, workers)
+            for name, values, lows, highs in _run(session, names, image):
+                seen = measure(values, lows, highs, pool, workers)
                 # Free the values before the next tensor is taken.
                 del values
                 if index == 0 or index in kept:
@@ -153,8 +152,8 @@ def _open_observed(graph: onnx.ModelProto, names: Sequence[str], threads: int) -
 
 def _run(
     session: ort.InferenceSession, names: Sequence[str], image: Image
-) -> Iterator[tuple[str, np.ndarray, float, float]]:
-    """Yield each observed tensor with its finite values and their extremes, for one image."""
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield each observed tensor with its finite values and its channels' extremes, for one image."""
     label, tensor = image
     entry = session.get_inputs()[0].name
     computed = [name for name in names if name != entry]
@@ -163,13 +162,14 @@ def _run(
     for name in names:
         array = np.asarray(values.pop(name))
         # numpy's min and max pass on a NaN: both are finite only if all values are.
-        low, high = float(array.min()), float(array.max())
-        if not (math.isfinite(low) and math.isfinite(high)):
+        others = tuple(axis for axis in range(array.ndim) if axis != 1)
+        lows, highs = array.min(axis=others), array.max(axis=others)
+        if not (np.isfinite(lows).all() and np.isfinite(highs).all()):
             raise UserError(
-                f"tensor {name}, image {label}: expected finite activations, found {low} to {high}; "
-                "check the weights of the model"
+                f"tensor {name}, image {label}: expected finite activations, found {lows.min()} to "
+                f"{highs.max()}; check the weights of the model"
             )
-        yield name, array, low, high
+        yield name, array, lows, highs
 
 
 def _join(facts: Mapping[str, Any], parts: Mapping[str, Sequence[Statistics]], images: int) -> Observed:
@@ -191,7 +191,7 @@ def _write(out: Path, facts: Mapping[str, Any], parts: Mapping[str, Sequence[Sta
         fits = counts.max() <= np.iinfo(np.uint32).max
         arrays[f"counts_{index}"] = counts.astype(np.uint32) if fits else counts
         arrays[f"exponent_{index}"] = np.asarray(exponent)
-        arrays[f"extremes_{index}"] = np.asarray([(piece.low, piece.high) for piece in pieces])
+        arrays[f"extremes_{index}"] = np.asarray([(piece.lows, piece.highs) for piece in pieces])
     with Outputs({"observed": str(out)}) as outputs, outputs["observed"].open("wb") as file:
         np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
 
@@ -202,10 +202,10 @@ def _read_parts(
     parts = {}
     for index, name in enumerate(names):
         counts = arrays[f"counts_{index}"][:number].astype(np.int64)
-        extremes = arrays[f"extremes_{index}"][:number].tolist()
+        extremes = arrays[f"extremes_{index}"][:number]
         exponent = int(arrays[f"exponent_{index}"])
         parts[name] = [
-            Statistics(low, high, exponent, count)
-            for (low, high), count in zip(extremes, counts, strict=True)
+            Statistics(lows, highs, exponent, count)
+            for (lows, highs), count in zip(extremes, counts, strict=True)
         ]
     return parts

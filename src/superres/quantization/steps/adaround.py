@@ -1,6 +1,6 @@
 """Round weights up or down by the effect on a layer's output, instead of to the nearest level."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,15 +56,16 @@ def apply(state: State, job: StepJob) -> State:
     windows = {convolution.result: _Window.of(graph, convolution) for convolution in convolutions}
     biases = {convolution.result: bias_name(graph, convolution) for convolution in convolutions}
     gains: dict[str, float] = {}
-    with Progress(f"adaround {job.model}", total=len(convolutions) * count_images(images)) as progress:
-        for index, convolution in enumerate(convolutions):
-            random = np.random.default_rng([job.settings.seed, index])
+    total = (1 + len(convolutions)) * count_images(images)
+    with Progress(f"adaround {job.model}", total=total) as progress:
+        wanted = _wanted(state.graph, convolutions, images, job, progress)
+        for convolution, drawn in zip(convolutions, wanted, strict=True):
             normal = _Normal()
-            for wanted, seen in _results(
-                state.graph, quantize_graph(graph, ranges, path), convolution, images, job
-            ):
-                where = _draw(random, wanted.shape[1:], job.settings.pixels)
-                normal.add(windows[convolution.result].patches(seen, where), wanted[:, where[0], where[1]].T)
+            quantized = quantize_graph(graph, ranges, path)
+            reads = writer(quantized, convolution.result).input[0]
+            taps = Taps(quantized, [reads], job.threads)
+            for (_, image), (where, results) in zip(read_images(images), drawn, strict=True):
+                normal.add(windows[convolution.result].patches(taps.run(image)[reads][0], where), results)
                 progress.update()
             weights = read_initializers(graph)[convolution.weights]
             grid = weight_grid(weights, ranges, convolution.weights)
@@ -83,22 +84,32 @@ def apply(state: State, job: StepJob) -> State:
     return State(graph, ranges, {"error_against_nearest": gains})
 
 
-def _results(
+Pixels = tuple[np.ndarray, np.ndarray]
+"""Rows and columns of some pixels."""
+
+
+def _wanted(
     graph: onnx.ModelProto,
-    quantized: onnx.ModelProto,
-    convolution: Convolution,
+    convolutions: Sequence[Convolution],
     images: RandomImages | FrameFile,
     job: StepJob,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield for each image the convolution's float result, O x H x W, and its input in the INT8 graph."""
-    reads = writer(quantized, convolution.result).input[0]
-    floats = Taps(graph, [convolution.result], job.threads)
-    int8 = Taps(quantized, [reads], job.threads)
+    progress: Progress,
+) -> list[list[tuple[Pixels, np.ndarray]]]:
+    """Return each convolution's float results (N x O) at random pixels, by image; one pass for all."""
+    drawn: list[list[tuple[Pixels, np.ndarray]]] = [[] for _ in convolutions]
+    randoms = [np.random.default_rng([job.settings.seed, index]) for index in range(len(convolutions))]
+    taps = Taps(graph, [convolution.result for convolution in convolutions], job.threads)
     for _, image in read_images(images):
-        yield floats.run(image)[convolution.result][0], int8.run(image)[reads][0]
+        results = taps.run(image)
+        for convolution, random, found in zip(convolutions, randoms, drawn, strict=True):
+            values = results.pop(convolution.result)[0]
+            where = _draw(random, values.shape[1:], job.settings.pixels)
+            found.append((where, values[:, where[0], where[1]].T))
+        progress.update()
+    return drawn
 
 
-def _draw(random: np.random.Generator, size: tuple[int, ...], pixels: int) -> tuple[np.ndarray, np.ndarray]:
+def _draw(random: np.random.Generator, size: tuple[int, ...], pixels: int) -> Pixels:
     """Return rows and columns of some pixels, each at most once, sorted for fast reading."""
     height, width = size
     count = min(pixels, height * width)
@@ -116,8 +127,6 @@ class _Window:
     width: int
     top: int
     left: int
-    bottom: int
-    right: int
 
     @classmethod
     def of(cls, graph: onnx.ModelProto, convolution: Convolution) -> "_Window":
@@ -132,14 +141,19 @@ class _Window:
                     f"{found[name]}"
                 )
         kernel = read_initializers(graph)[convolution.weights].shape[2:]
-        return cls(*found.get("strides", [1, 1]), *kernel, *found.get("pads", [0, 0, 0, 0]))
+        return cls(*found.get("strides", [1, 1]), *kernel, *found.get("pads", [0, 0, 0, 0])[:2])
 
-    def patches(self, data: np.ndarray, where: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    def patches(self, data: np.ndarray, where: Pixels) -> np.ndarray:
         """Return the windows of I x H x W at some output pixels, N x (I * kh * kw), float64."""
-        padded = np.pad(data, ((0, 0), (self.top, self.bottom), (self.left, self.right)))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (self.height, self.width), axis=(1, 2))
-        chosen = windows[:, where[0] * self.down, where[1] * self.across]
-        return chosen.swapaxes(0, 1).reshape(len(where[0]), -1).astype(np.float64)
+        found = np.zeros((len(where[0]), len(data), self.height, self.width))
+        rows = where[0][:, None] * self.down - self.top + np.arange(self.height)
+        columns = where[1][:, None] * self.across - self.left + np.arange(self.width)
+        at = np.broadcast_arrays(rows[:, :, None], columns[:, None, :])
+        # Beyond the border are zeros.
+        inside = (at[0] >= 0) & (at[0] < data.shape[1]) & (at[1] >= 0) & (at[1] < data.shape[2])
+        pixel, row, column = np.nonzero(inside)
+        found[pixel, :, row, column] = data[:, at[0][inside], at[1][inside]].T
+        return found.reshape(len(found), -1)
 
 
 class _Normal:

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, sha256_file
 from superres.keys import Keys
-from superres.models.graphs.onnx_file import load_onnx, with_outputs
+from superres.models.graphs.onnx_file import load_onnx, only_outputs
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, images_of
 from superres.quantization.ranges.record import Ranges, check_ranges, ranges_text, read_ranges
 from superres.quantization.recipes import STEPS
@@ -140,24 +140,27 @@ def replace_initializers(graph: onnx.ModelProto, values: Mapping[str, np.ndarray
 class Taps:
     """A graph with one image input, run by ONNX Runtime on the CPU for some of its tensors.
 
-    Nothing is fused or reordered: tensors have the values of the graph as written. `threads` 0 takes all
+    Nothing is fused or reordered: tensors have the values of the graph as written, and only nodes that they
+    need run. `threads` 0 takes all
     CPUs; the last bits of sums may depend on the number of threads.
     """
 
     def __init__(self, graph: onnx.ModelProto, names: Sequence[str], threads: int = 0):
-        tapped = with_outputs(graph, names)
+        self._input = graph.graph.input[0].name
+        self._names = list(names)
+        self._computed = [name for name in self._names if name != self._input]
+        if not self._computed:
+            return
+        tapped = only_outputs(graph, self._computed)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         self._session = ort.InferenceSession(
             tapped.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        self._names = list(names)
-        self._input = self._session.get_inputs()[0].name
 
     def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Return the tapped tensors for an image 1 x 3 x H x W, float32, by name."""
-        computed = [name for name in self._names if name != self._input]
-        values = self._session.run(computed, {self._input: image})
-        tapped = {name: np.asarray(value) for name, value in zip(computed, values, strict=True)}
+        values = self._session.run(self._computed, {self._input: image}) if self._computed else []
+        tapped = {name: np.asarray(value) for name, value in zip(self._computed, values, strict=True)}
         return tapped | ({self._input: image} if self._input in self._names else {})

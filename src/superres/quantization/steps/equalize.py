@@ -1,7 +1,7 @@
 """Cross-layer equalisation: scale channels so neighbouring convolutions use their levels equally well."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +12,9 @@ import onnx
 from superres.device.base.errors import UserError
 from superres.models.graphs.onnx_file import Convolution, find_convolutions
 from superres.quantization.ranges.calibrate import measured_ranges
+from superres.quantization.ranges.histogram import Statistics
 from superres.quantization.ranges.observation import observe_activations, read_observed
-from superres.quantization.ranges.record import Ranges
+from superres.quantization.ranges.record import Ranges, TensorRange
 from superres.quantization.steps.base import (
     State,
     StepJob,
@@ -33,13 +34,12 @@ def apply(state: State, job: StepJob) -> State:
     s_i = sqrt(r_i / q_i), with r_i the largest magnitude of the first convolution's weights for channel i and
     q_i that of the second's: both become sqrt(r_i q_i) (M. Nagel and others, arXiv:1906.04721, equations 9
     and 11). This repeats until no scale moves by more than 0.1 %. In float only rounding changes: a ReLU
-    passes positive factors. The ranges are measured again, by the calibration's method on its images. Raises
-    UserError if no two convolutions follow each other, and after any other step.
+    passes positive factors. The ranges are found again: see `scaled_state`. Raises UserError if no two
+    convolutions follow each other, and after any other step.
     """
-    refuse_late(state, "equalize")
+    seen = read_extremes(state, job, "equalize")
     pairs = consecutive_pairs(state, "equalize")
-    graph = copy_graph(state.graph)
-    weights = {name: value.astype(np.float64) for name, value in read_initializers(graph).items()}
+    weights = {name: value.astype(np.float64) for name, value in read_initializers(state.graph).items()}
     factors = {first.layer: np.ones(weights[first.weights].shape[0]) for first, _ in pairs}
     for _ in range(_SWEEPS):
         moved = 0.0
@@ -51,21 +51,49 @@ def apply(state: State, job: StepJob) -> State:
             moved = max(moved, float(np.abs(np.log(scales)).max()))
         if moved < _ENOUGH:
             break
-    for first, second in pairs:
-        scale_channels(graph, first, second, factors[first.layer])
-    spread = {layer: [float(scales.min()), float(scales.max())] for layer, scales in factors.items()}
-    ranges = measure_again(graph, job, "equalize")
-    kept = replace(state.ranges, tensors=ranges.tensors, origin={**state.ranges.origin, **ranges.origin})
-    return State(graph, kept, {"scales": spread})
+    return scaled_state(state, job, "equalize", factors, seen)
 
 
-def refuse_late(state: State, step: str) -> None:
-    """Raise UserError for a step that repeats the calibration and comes after another step."""
+def read_extremes(state: State, job: StepJob, step: str) -> Mapping[str, Statistics]:
+    """Return what the calibration saw of each tensor.
+
+    Raises UserError without images, and after another step: it would have changed the channels.
+    """
     if state.ranges.steps:
         raise UserError(
             f"step {step}: expected it right after the calibration, which it repeats, "
             f"found {state.ranges.steps[-1]['step']} before it"
         )
+    job.images(step)
+    return read_observed(job.measurement(step), job.calibration.images).tensors
+
+
+def scaled_state(
+    state: State,
+    job: StepJob,
+    step: str,
+    factors: Mapping[str, np.ndarray],
+    seen: Mapping[str, Statistics],
+) -> State:
+    """Return the state with the channels between two convolutions divided by some factors, by layer.
+
+    Extremes scale as the channels do, so those of the calibration say the new ranges of min-max. Any other
+    method measures them again, on its images.
+    """
+    graph = copy_graph(state.graph)
+    tensors = dict(state.ranges.tensors)
+    for first, second in consecutive_pairs(state, step):
+        by = factors[first.layer]
+        _scale_channels(graph, first, second, by)
+        lows, highs = seen[first.output].lows / by, seen[first.output].highs / by
+        low, high = float(lows.min()), float(highs.max())
+        tensors[first.output] = TensorRange(low, high, max(-low, high))
+    origin = state.ranges.origin
+    if job.calibration.method != "minmax":
+        measured = _measure_again(graph, job, step)
+        tensors, origin = measured.tensors, {**origin, **measured.origin}
+    spread = {layer: [float(by.min()), float(by.max())] for layer, by in factors.items()}
+    return State(graph, replace(state.ranges, tensors=tensors, origin=origin), {"scales": spread})
 
 
 def consecutive_pairs(state: State, step: str) -> list[tuple[Convolution, Convolution]]:
@@ -76,7 +104,7 @@ def consecutive_pairs(state: State, step: str) -> list[tuple[Convolution, Convol
     return pairs
 
 
-def scale_channels(graph: onnx.ModelProto, first: Convolution, second: Convolution, by: np.ndarray) -> None:
+def _scale_channels(graph: onnx.ModelProto, first: Convolution, second: Convolution, by: np.ndarray) -> None:
     """Divide the channels between two convolutions by some factors, and multiply by them in the second."""
     values = read_initializers(graph)
     bias = bias_name(graph, first)
@@ -112,7 +140,7 @@ def _scales(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.sqrt(np.divide(before, after, out=np.ones_like(before), where=used))
 
 
-def measure_again(graph: onnx.ModelProto, job: StepJob, step: str) -> Ranges:
+def _measure_again(graph: onnx.ModelProto, job: StepJob, step: str) -> Ranges:
     """Return the ranges of a changed graph by the calibration's method on its images."""
     with TemporaryDirectory(prefix="superres-") as folder:
         path, observed = Path(folder, "changed.onnx"), Path(folder, "observed.npz")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from superres.device.runtimes import RUNTIMES, about, refusal
-from superres.keys import Count, Index, Keys, Maybe, OneOf, SomeOnce, Whole, mistake
+from superres.keys import Count, Index, Keys, Maybe, Name, OneOf, SomeOnce, Whole, mistake
 from superres.models.graphs.uint8.forms import FORMS, FORMS_OF, PLAIN
 
 Precision = Annotated[
@@ -97,6 +97,11 @@ class Runtime(Keys):
         "(int8-minmax+center), or a name from quantizations. With int8-trt-NAME (tensorrt only, up to "
         "TensorRT 10), TensorRT finds the ranges itself, by the method and on the images of the calibration "
         "NAME."
+    )
+    models: Maybe[SomeOnce[Name]] = Field(
+        default=None,
+        description="The models that it runs, all if left out. Networks of this package that the study lacks "
+        "are passed over, so that a study with other models may keep the runtimes of config.yaml.",
     )
     frames: Literal["uint8", "float32"] = Field(
         default="uint8",

@@ -65,7 +65,7 @@ class Upscale(Keys):
         description="Runtime of the arm that upscales, on this machine. With model and precision it must "
         "be an arm of the study.",
     )
-    model: str = Field(default="espcn_anchor", description="Its model.")
+    model: str = Field(default="plain_c16_m4", description="Its model.")
     precision: str = Field(default="int8-tuned", description="Its precision.")
     codec: Codec = Field(
         default="auto", description="Encoder of the video; auto follows the name of the output."

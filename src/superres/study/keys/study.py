@@ -200,7 +200,8 @@ class Study(Keys):
     def _arms(self, runtime: Runtime, precisions: Iterable[str]) -> list[Arm]:
         baseline = about(runtime.name).source == "none"
         targets = [t.name for t in self.targets.values() if t.runtimes is None or runtime.name in t.runtimes]
-        models = [name for name in self.models if (name == BASELINE) == baseline]
+        chosen = self.models if runtime.models is None else runtime.models
+        models = [name for name in self.models if name in chosen and (name == BASELINE) == baseline]
         arms = [Arm(t, runtime.name, m, p) for t, m, p in product(targets, models, precisions)]
         return [arm for arm in arms if arm.int8 is None or arm.int8 in self.quantizations]
 

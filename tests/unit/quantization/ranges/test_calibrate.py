@@ -225,9 +225,10 @@ def test_a_file_that_is_no_onnx(tmp_path: Path) -> None:
 
 def seen_values(values: np.ndarray, data: dict[str, Any]) -> Observed:
     """Statistics of one tensor with these values."""
-    low, high = float(values.min()), float(values.max())
+    values = values.astype(np.float32)
+    lows, highs = np.array([values.min()]), np.array([values.max()])
     with ThreadPoolExecutor(1) as pool:
-        statistics = measure(values.astype(np.float32), low, high, pool, 1)
+        statistics = measure(values, lows, highs, pool, 1)
     return Observed("0" * 64, data, 1, {"t": statistics})
 
 

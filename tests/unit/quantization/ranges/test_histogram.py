@@ -9,7 +9,7 @@ from superres.quantization.ranges.histogram import BINS, Statistics, measure, me
 
 def seen(values: np.ndarray, workers: int = 1) -> Statistics:
     with ThreadPoolExecutor(workers) as pool:
-        return measure(values, float(values.min()), float(values.max()), pool, workers)
+        return measure(values, np.array([values.min()]), np.array([values.max()]), pool, workers)
 
 
 def assert_same(one: Statistics, other: Statistics) -> None:

@@ -25,7 +25,7 @@ SAMPLES = {name: values.astype(np.float32) for name, values in SAMPLES.items()}
 
 def seen(values: np.ndarray) -> Statistics:
     with ThreadPoolExecutor(1) as pool:
-        return measure(values, float(values.min()), float(values.max()), pool, 1)
+        return measure(values, np.array([values.min()]), np.array([values.max()]), pool, 1)
 
 
 def choose(values: np.ndarray, method: str, percentile: float = 99.99) -> Choice:

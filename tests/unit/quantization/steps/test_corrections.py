@@ -66,6 +66,7 @@ def take(state: Files, images: FrameFile | RandomImages | None, *steps: str, fol
             CalibrationSettings(name="some", method="minmax"),
             images,
             STEPS[step].settings(**SETTINGS[step]),
+            measured=state[1].with_suffix(".npz") if STEPS[step].observed else None,
         )
         refine_onnx(*state, step, job, onnx_out=after[0], ranges_out=after[1])
         state = after
