@@ -27,7 +27,7 @@ TIMED = ("measure_latency", "measure_roofline")
 # What ends too soon at first: one job by its memory, one by its time.
 LIMITS = ("quantize_onnx:mem_mb=10*200**(attempt-1)", "prepare_clip:runtime=60**(attempt-1)")
 # The longest wait for a whole run.
-PATIENCE_S = 1200.0
+PATIENCE_S = 1800.0
 PROFILE = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1")
 
 
