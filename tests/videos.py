@@ -141,6 +141,34 @@ def write_with_tracks(path: Path, subtitles: Sequence[str] = ("subrip", "ass")) 
     return path
 
 
+def write_sound(path: Path, pictures_at: float = 0, sound_at: float = 0) -> Path:
+    """Write a second of pictures, and a second of sound in packets of 64 ms, each from its own time on."""
+    with av.open(str(path), "w") as container:
+        video: Any = container.add_stream("libx264", rate=25, options=_ENCODERS["libx264"])
+        video.height, video.width, video.pix_fmt = 48, 64, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        sound: Any = container.add_stream(
+            "aac" if path.suffix == ".mp4" else "mp2", rate=16000, layout="mono"
+        )
+        for i in range(25):
+            frame = av.VideoFrame.from_ndarray(picture(i), format="rgb24")
+            frame.pts, frame.time_base = round(1000 * pictures_at) + 40 * i, Fraction(1, 1000)
+            container.mux(video.encode(frame))
+        tone = np.sin(np.arange(16000) / 5)[None]
+        form = "fltp" if path.suffix == ".mp4" else "s16"
+        values = tone.astype(np.float32) if form == "fltp" else (tone * 9999).astype(np.int16)
+        samples = av.AudioFrame.from_ndarray(values, format=form, layout="mono")
+        samples.sample_rate, samples.pts, samples.time_base = (
+            16000,
+            round(16000 * sound_at),
+            Fraction(1, 16000),
+        )
+        container.mux(sound.encode(samples))
+        container.mux(sound.encode())
+        container.mux(video.encode())
+    return path
+
+
 def _chapter(index: int, title: str) -> Any:
     start = 200 * index
     return {
@@ -150,3 +178,20 @@ def _chapter(index: int, title: str) -> Any:
         "time_base": Fraction(1, 1000),
         "metadata": {"title": title},
     }
+
+
+def trim(path: Path, out: Path, seconds: float) -> Path:
+    """Copy a video without its first seconds, as `ffmpeg -ss` with `-c copy` does.
+
+    Pictures from the key frame before on stay in the file; in .mp4 and .mov an edit list leaves them out.
+    """
+    with av.open(str(path)) as source, av.open(str(out), "w") as container:
+        made = {stream.index: container.add_stream_from_template(stream) for stream in source.streams}
+        source.seek(int(seconds * av.time_base), backward=True)
+        for packet in source.demux():
+            if packet.pts is not None and packet.dts is not None and packet.time_base is not None:
+                shift = round(seconds / packet.time_base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = made[packet.stream.index]
+                container.mux(packet)
+    return out

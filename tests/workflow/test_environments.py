@@ -30,6 +30,10 @@ HOSTILE = {
     "OMP_NUM_THREADS": "7",
     "TZ": "Asia/Kathmandu",
     "COLUMNS": "10",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "OPENBLAS_CORETYPE": "Prescott",
+    "PYTORCH_JIT": "0",
+    "POLARS_MAX_THREADS": "many",
     "NO_COLOR": "1",
 }
 # usetex needs LaTeX; `nonsense` is no key.

@@ -108,10 +108,17 @@ def inspect_study(wanted: Wanted) -> Verification:
             _check_inputs(wanted.results / name, name, receipts, done)
     for path in manifests:
         _check_manifest(Path(path), wanted, done)
-    if unknown := sum((wanted.results / name).is_file() for name in reached - receipts.keys()):
+    unknown = [name for name in sorted(reached - receipts.keys()) if (wanted.results / name).is_file()]
+    if receipts:
+        # An edit may have taken the receipt away with it.
+        for name in unknown:
+            done.compare(
+                name, (wanted.results / name).as_posix(), "a receipt of the job that made it", NOTHING
+            )
+    elif unknown:
         done.notes.append(
-            f"{counted(unknown, 'file')} without a receipt, not checked: made before there were receipts; "
-            "snakemake --forceall makes all anew"
+            f"{counted(len(unknown), 'file')} without a receipt, not checked: made before there were "
+            "receipts; snakemake --forceall makes all anew"
         )
     later = [path for path in wanted.arms if wanted.name(path) not in receipts and path not in manifests]
     if later:

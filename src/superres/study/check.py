@@ -188,14 +188,14 @@ def _check_number(study: Study, calibration: Calibration) -> None:
 
 def _check_upscaled(video: Upscale) -> None:
     """Raise UserError for a video that is missing or refused, as far as its header and first frame tell."""
-    if not Path(video.input).is_file():
-        raise UserError(
-            f"upscale.input: expected a video, found no file {video.input}; {correct_path(Path(video.input))}"
-        )
-    # Studies without videos do without FFmpeg.
-    from superres.data.video.facts import video_facts
-
     with _naming("upscale.input"):
+        if not Path(video.input).is_file():
+            raise UserError(
+                f"expected a video, found no file {video.input}; {correct_path(Path(video.input))}"
+            )
+        # Studies without videos do without FFmpeg.
+        from superres.data.video.facts import video_facts
+
         video_facts(video.input, deinterlace=video.deinterlace)
 
 

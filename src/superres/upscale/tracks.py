@@ -14,6 +14,10 @@ _TEXT = {"matroska": "subrip", "mp4": "mov_text", "mov": "mov_text"}
 _OWN = ("encoder", "duration", "major_brand", "minor_version", "compatible_brands", "creation_time")
 _OWN_PREFIXES = ("_statistics", "number_of_", "bps")
 _WITH_CHAPTERS = ("matroska", "mp4", "mov")
+# Containers with edit lists, which leave out packets without losing them.
+_WITH_EDITS = ("mp4", "mov")
+# Seconds; ITU-R BT.1359 has sound noticed from 0.045 s before the picture on.
+_AUDIBLE_SHIFT = 0.045
 
 
 class Tracks:
@@ -27,12 +31,15 @@ class Tracks:
         self._source, self._pictures, self.kind = source, pictures, kind
         self._written: dict[int, Any] = {}
         self._encoded: dict[int, Any] = {}
+        self._before: dict[int, av.Packet] = {}
         self.notes: list[str] = []
         self.others: list[Any] = []
         self._texts: list[Any] = []
         self._attachments: list[Any] = []
         for stream in source.streams:
             self._place(stream, out)
+        if kind == "avi":
+            self.notes += [line for sound in self.others for line in self._shift(sound, out)]
         if source.chapters() and kind not in _WITH_CHAPTERS:
             self.notes.append(f"{out}: chapters are dropped, which {kind} doesn't hold")
         if kind == "yuv4mpegpipe" and _names(source.metadata):
@@ -59,6 +66,17 @@ class Tracks:
                 f"doesn't hold"
             )
 
+    def _shift(self, sound: Any, out: str) -> list[str]:
+        """Return a line if sound begins apart from the pictures: in an .avi all tracks begin at once."""
+        starts = [float((stream.start_time or 0) * stream.time_base) for stream in (self._pictures, sound)]
+        shift = starts[0] - starts[1]
+        if abs(shift) <= _AUDIBLE_SHIFT:
+            return []
+        return [
+            f"{out}: sound {sound.index} begins {abs(shift):.2f} s {'before' if shift > 0 else 'after'} the "
+            "pictures, and at once with them in .avi; write .mkv or .mp4"
+        ]
+
     def add_to(self, container: Any, pictures: Any) -> None:
         """Add the tracks to an opened output, with names and chapters."""
         _describe(self._pictures, pictures)
@@ -79,7 +97,18 @@ class Tracks:
             container.set_chapters(self._source.chapters())
 
     def written(self, packet: av.Packet) -> list[av.Packet]:
-        """Return a packet of a track as the output takes it; none if it has nothing to say."""
+        """Return a packet of a track as the output takes it; none if it has nothing to say.
+
+        What the input's edit list leaves out stays out where the output has no such list, but for the packet
+        before the first one that is played: its decoder needs that.
+        """
+        if packet.is_discard and self.kind not in _WITH_EDITS:
+            self._before[packet.stream.index] = packet
+            return []
+        before = self._before.pop(packet.stream.index, None)
+        return [made for each in (before, packet) if each is not None for made in self._made_of(each)]
+
+    def _made_of(self, packet: av.Packet) -> list[av.Packet]:
         encoder = self._encoded.get(packet.stream.index)
         if encoder is None:
             packet.stream = self._written[packet.stream.index]

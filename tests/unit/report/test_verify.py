@@ -189,6 +189,19 @@ def test_results_without_receipts_are_counted_and_used(arm: ArmFiles, capsys):
     assert "verified 0 files and 1 manifest: 0 differences" in said
 
 
+@pytest.mark.parametrize("path", [METRICS, TABLE], ids=lambda path: path.name)
+@pytest.mark.parametrize("damage", [Path.unlink, lambda receipt: receipt.write_text("{}")])
+def test_an_edit_that_took_its_receipt_along_is_named_and_repaired(
+    arm: ArmFiles, capsys, path: Path, damage: Callable[[Path], object]
+):
+    path.write_text(path.read_text().replace("29.0", "99.0"))
+    damage(RESULTS / ".receipts" / f"{path.name}.json")
+    with pytest.raises(UserError, match="found 1 difference"):
+        verify_study(wanted(), REMEDY)
+    assert f"{path}: expected a receipt of the job that made it, found nothing" in capsys.readouterr().err
+    assert path in repair() and not path.exists() and not TABLE.exists()
+
+
 def test_without_results_there_is_nothing_to_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     for look in (

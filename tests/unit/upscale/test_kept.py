@@ -14,7 +14,7 @@ from superres.data.video.reader import VideoReader
 from superres.device.base.errors import UserError
 from superres.device.runtimes.base import Session
 from superres.upscale.pipeline import UpscaleSettings, upscale_video
-from videos import picture, write_video, write_with_tracks
+from videos import picture, trim, write_sound, write_video, write_with_tracks
 
 
 class Repetition(Session):
@@ -259,6 +259,32 @@ def test_tracks_chapters_and_names_stay_where_they_can(tmp_path: Path, capsys: A
         attached = [s.data for s in container.streams.attachments]
     assert attached == ([b"no font"] if (source, out) == ("a.mkv", "b.mkv") else [])
     assert ("attachment" in said) == ((source, out) == ("a.mkv", "b.mp4"))
+
+
+@pytest.mark.parametrize("out", ["b.mkv", "b.avi", "b.mp4"])
+def test_sound_that_an_edit_list_leaves_out_stays_out(tmp_path: Path, out: str) -> None:
+    """A second of sound in packets of 64 ms; 13 of 25 frames are left out."""
+    path = trim(write_sound(tmp_path / "a.mp4"), tmp_path / "trimmed.mp4", 13 / 25)
+    made = doubled(path, tmp_path / out)
+    assert len(pictures(made)) == len(pictures(path)) == 12
+    pictures_from, sound = seconds(made)[0], packets(made, "audio")
+    # The packet that the cut is in, and the one that its decoder needs.
+    assert len([time for time, _ in sound if time < pictures_from + 0.001]) <= (9 if out == "b.mp4" else 2)
+    assert sound[-1][1] == packets(path, "audio")[-1][1]
+
+
+@pytest.mark.parametrize(("pictures_at", "sound_at", "said"), [(0, 0.5, "after"), (0.5, 0, "before")])
+def test_an_avi_file_says_that_its_tracks_begin_at_once(
+    tmp_path: Path, capsys: Any, pictures_at: float, sound_at: float, said: str
+) -> None:
+    path = write_sound(tmp_path / "a.mkv", pictures_at, sound_at)
+    doubled(path, tmp_path / "b.avi")
+    assert (
+        f"b.avi: sound 1 begins 0.50 s {said} the pictures, and at once with them" in capsys.readouterr().err
+    )
+    doubled(write_sound(tmp_path / "c.mkv", 0.5, 0.5), tmp_path / "d.avi")
+    doubled(path, tmp_path / "b.mkv")
+    assert "begins" not in capsys.readouterr().err
 
 
 def test_a_y4m_file_says_what_it_drops(tmp_path: Path, capsys: Any) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -40,6 +40,11 @@ IMAGE_SUFFIXES = (
     ".ppm",
     ".pgm",
 )
+# Pictures of kinds that aren't read: leaving them out is said.
+_OTHER_SUFFIXES = (
+    *(".avif", ".heic", ".heif", ".gif", ".jfif", ".jpe", ".jxl", ".jpx", ".jpf", ".tga", ".psd", ".exr"),
+    *(".hdr", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
+)
 # Control characters, bytes that aren't UTF-8, and line ends.
 _NO_LETTERS = ("Cc", "Cs", "Zl", "Zp")
 
@@ -76,6 +81,11 @@ class Images(Pictures):
     def number(self, source: Source) -> int:
         """Number of images that are taken."""
         return len(self.files(source))
+
+    def notes(self, source: Source) -> list[str]:
+        """Say which pictures of the folder aren't read."""
+        names = [file.name for file in Path(self.path).iterdir()]
+        return other_pictures(self.path, names, self.include, self.exclude)
 
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the frames that are taken."""
@@ -132,21 +142,41 @@ def image_files(images: Images) -> list[Path]:
             f"{list(images.include)} and exclude {list(images.exclude)} let through, found none"
         )
     for file in found:
-        if any(unicodedata.category(letter) in _NO_LETTERS for letter in file.name):
-            raise UserError(
-                f"{folder}: expected names in UTF-8 without line breaks, found {os.fsencode(file.name)!r}; "
-                "rename it, or exclude it"
-            )
+        check_letters(file.name, folder)
     return found
 
 
-def is_taken(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+def check_letters(name: str, where: Path) -> None:
+    """Raise UserError for the name of an image in `where` that fits into no line of text."""
+    if any(unicodedata.category(letter) in _NO_LETTERS for letter in name):
+        raise UserError(
+            f"{where}: expected names in UTF-8 without line breaks, found {os.fsencode(name)!r}; rename it, "
+            "or exclude it"
+        )
+
+
+def other_pictures(
+    where: str, names: Iterable[str], include: Sequence[str], exclude: Sequence[str]
+) -> list[str]:
+    """Return a line for the pictures in `where` that patterns let through, but that aren't read."""
+    others = sorted(name for name in names if is_taken(name, include, exclude, _OTHER_SUFFIXES))
+    if not others:
+        return []
+    return [
+        f"{where}: left out {len(others)} picture(s) of kinds that aren't read, such as {others[0]!r}; "
+        "convert them to PNG"
+    ]
+
+
+def is_taken(
+    name: str, include: Sequence[str], exclude: Sequence[str], suffixes: Sequence[str] = IMAGE_SUFFIXES
+) -> bool:
     """Return whether a name has an image suffix and matches a pattern of `include` and none of `exclude`.
 
     Files that systems leave beside images, such as `._a.png`, are never taken.
     """
     return (
-        PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+        PurePosixPath(name).suffix.lower() in suffixes
         and not is_left_behind(name)
         and any(fnmatchcase(name, pattern) for pattern in include)
         and not any(fnmatchcase(name, pattern) for pattern in exclude)

@@ -7,6 +7,7 @@ import io
 import re
 import struct
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _ORIENTATION = 0x0112
 # Pillow's exceptions for a file that is broken or no image; they differ by format.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+# Panoramas are as large as this warning says; beyond twice as many pixels Pillow refuses.
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 _WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 _said: set[str] = set()
 
@@ -35,6 +38,7 @@ def picture_size(file: Path | bytes | BinaryIO, name: str) -> tuple[int, int]:
     with ExitStack() as stack:
         stream = _stream(file, stack, name)
         with _opened(stream, name) as image:
+            _check_mode(image, name)
             if image.format == "PNG" and "exif" not in image.info and not _has_exif_after_pixels(stream):
                 # Otherwise Pillow decodes the whole picture to look for EXIF after the pixels.
                 image.info["exif"] = b""
@@ -48,6 +52,9 @@ def _stream(file: Path | bytes | BinaryIO, stack: ExitStack, name: str) -> Binar
     if not isinstance(file, Path):
         return file
     try:
+        if file.exists() and not file.is_file():
+            # Opening a pipe waits for somebody to write into it.
+            raise UserError(f"{name}: expected a file, found a pipe or a device; exclude it")
         return stack.enter_context(file.open("rb"))
     except OSError as error:
         raise UserError(
@@ -75,8 +82,8 @@ def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
     """Decode an image to uint8 H x W x 3, RGB, upright by its EXIF orientation.
 
     Greyscale, palette, CMYK and 16-bit images are converted and alpha is dropped. Of a file with several
-    pictures (animations, pages, MPO of cameras) the first is used. Each is noted once on stderr. Colour
-    profiles are ignored. Raises UserError, naming the file, if it can't be decoded.
+    pictures (animations, pages, MPO of cameras) the first is used, and colour profiles are ignored. Each is
+    noted once on stderr. Raises UserError, naming the file, if it can't be decoded.
     """
     import numpy as np
 
@@ -84,17 +91,23 @@ def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
         if (number := _pictures(image)) > 1:
             _say_once(f"{image.format} file", name, f"with {number} pictures, of which the first is used")
         deep = ";16" in str(getattr(image, "tile", "")) or image.mode in _WIDE_MODES
+        # Versions 2 and 4 of profiles name themselves in ASCII and in UTF-16.
+        profile = image.info.get("icc_profile") or b"sRGB"
+        if not any("sRGB".encode(code) in profile for code in ("ascii", "utf-16-be")):
+            _say_once("image", name, "with a colour profile other than sRGB, which is ignored")
         if image.mode != "RGB" or deep:
             _say_once(f"{'16-bit ' if deep else ''}{image.mode} image", name, "converted to 8-bit RGB")
         # In place: a panorama has hundreds of megabytes.
         ImageOps.exif_transpose(image, in_place=True)
-        if image.mode == "F":
-            raise UserError(
-                f"{name}: expected 8 or 16 bits a channel, found floating point; convert it to PNG"
-            )
+        _check_mode(image, name)
         if image.mode in _WIDE_MODES:
             return _narrow(np.asarray(image), name)
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _check_mode(image: Image.Image, name: str) -> None:
+    if image.mode == "F":
+        raise UserError(f"{name}: expected 8 or 16 bits a channel, found floating point; convert it to PNG")
 
 
 def _pictures(image: Image.Image) -> int:

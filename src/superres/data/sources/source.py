@@ -275,10 +275,12 @@ def is_left_behind(name: str) -> bool:
 
 
 def what_is_there(path: Path) -> str:
-    """Describe a path for a message: a folder, a file or nothing."""
+    """Describe a path for a message."""
     if path.is_dir():
         return "a folder"
-    return "a file" if path.is_file() else "nothing"
+    if path.is_file():
+        return "a file"
+    return "a pipe or a device" if path.exists() else "nothing"
 
 
 def frame_indices(frames: FrameRange, available: int) -> range:

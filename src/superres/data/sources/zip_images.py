@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, ClassVar, Literal, cast
 from pydantic import Field
 
 from superres.data.sources.crops import Pictures
-from superres.data.sources.images import IMAGE_SUFFIXES, is_taken
+from superres.data.sources.images import IMAGE_SUFFIXES, check_letters, is_taken, other_pictures
 from superres.data.sources.reading import FrameReader, Origin, Shape, picture_digest
 from superres.data.sources.source import (
     FrameRange,
@@ -24,6 +24,7 @@ from superres.data.sources.source import (
     frame_indices,
     same_path,
     select_frames,
+    what_is_there,
 )
 from superres.device.base.errors import UserError
 from superres.keys import Many, Maybe, Some
@@ -90,6 +91,11 @@ class ZipImages(Pictures):
         """Raise UserError for an archive that is missing, can't be trusted or has too few images."""
         select_frames(source.frames, len(zip_members(source.location, self)), source.location)
 
+    def notes(self, source: Source) -> list[str]:
+        """Say which pictures of the archive aren't read."""
+        with _opened(Path(source.location)) as archive:
+            return other_pictures(source.location, archive.namelist(), self.include, self.exclude)
+
     def number(self, source: Source) -> int | None:
         """Number of images that are taken; None before the archive is fetched."""
         if source.pinned is not None and not Path(source.location).exists():
@@ -152,9 +158,12 @@ def zip_members(archive: str, images: ZipImages) -> list[str]:
 
     In a pattern, `*` matches any characters including `/`. Raises UserError if the archive is missing, none
     or truncated, or if it has no image. Also if a member's name leads out of the archive or occurs twice, or
-    if an image is encrypted, packed by a method that Python lacks, or too large or too compressed.
+    if an image is encrypted, packed by a method that Python lacks, or too large or too compressed, or if its
+    name fits into no line.
     """
     path = Path(archive)
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path}: expected a zip archive, found {what_is_there(path)}; {correct_path(path)}")
     with _opened(path) as opened:
         infos = opened.infolist()
     seen: set[str] = set()
@@ -166,6 +175,7 @@ def zip_members(archive: str, images: ZipImages) -> list[str]:
         if is_taken(info.filename, images.include, images.exclude) and not info.is_dir()
     ]
     for info in taken:
+        check_letters(info.filename, path)
         _check_member(info, path)
     if not taken:
         raise UserError(

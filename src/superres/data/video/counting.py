@@ -33,7 +33,8 @@ def frames_at_most(path: Path | str, enough: int | None = None, *, deinterlace: 
     facts = video_facts(path, deinterlace=deinterlace)
     with opened(str(path)) as (container, stream):
         if facts.container.startswith(_QUICKTIME) and stream.frames:
-            return stream.frames
+            # Frames that an edit list leaves out, as phones trim, are in the file and are never shown.
+            return sum(not entry.is_discard for entry in stream.index_entries)
         packets = container.demux(stream)
         if facts.container == Y4M:
             return count_y4m_frames(Path(path), next(packet.size for packet in packets))

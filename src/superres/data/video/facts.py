@@ -18,7 +18,13 @@ from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
 from superres.data.video.colour import Colour, Tags, contradictions, settle
 from superres.data.video.convert import Turn
-from superres.data.video.y4m import colours_said, read_tags, usual_siting
+from superres.data.video.y4m import (
+    check_fields,
+    colours_said,
+    read_any_size,
+    read_tags,
+    usual_siting,
+)
 from superres.device.base.errors import UserError
 
 Y4M = "yuv4mpegpipe"
@@ -53,7 +59,7 @@ class VideoFacts:
     mean if it varies. `sample_aspect` is that of decoded pixels. `matrix_number`, `primaries` and `transfer`
     are numbers of ITU-T H.273. `interlaced` is None if neither header nor first frame tells. `siting` is used
     if no tag names one. `others` counts further streams of pictures. `stamped` says that frames have times,
-    `side_data` what comes with the first one.
+    `side_data` what comes with the first one, and `look` its `look_of`.
     """
 
     path: str
@@ -77,6 +83,7 @@ class VideoFacts:
     others: int
     stamped: bool
     side_data: tuple[str, ...]
+    look: str
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -169,7 +176,9 @@ def _open(path: str) -> Any:
     with Path(path).open("rb") as file:
         if file.read(9) == b"YUV4MPEG2":
             # FFmpeg says nothing of what is wrong with a header.
-            read_tags(Path(path))
+            tags = read_tags(Path(path))
+            read_any_size(tags, Path(path))
+            check_fields(tags, Path(path))
     try:
         # As a file, whatever its name looks like, and without other files or addresses that it names.
         return av.open(
@@ -230,7 +239,19 @@ def _facts(path: str, *_stamp: int) -> VideoFacts:
             others=len(moving_pictures(container)) - 1,
             stamped=frame.pts is not None,
             side_data=tuple(dict.fromkeys(kinds)),
+            look=look_of(frame),
         )
+
+
+def look_of(frame: av.VideoFrame) -> str:
+    """Return what decides how a frame becomes RGB, in words: its pixels, and the matrix and range of YUV."""
+    form = frame.format
+    if form.is_rgb:
+        return form.name
+    colour = settle(
+        Tags(_MATRICES.get(int(frame.colorspace)), _range(frame, form, False)), frame.height, frame.width
+    )
+    return f"{form.name.replace('yuvj', 'yuv')} of {colour.matrix} in {colour.range} range"
 
 
 def _first_frame(path: str, container: Any, stream: Any) -> av.VideoFrame:

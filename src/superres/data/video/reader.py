@@ -14,7 +14,14 @@ from av.error import EOFError as NothingMore
 from av.error import FFmpegError
 from av.filter import Graph
 
-from superres.data.video.facts import Y4M, VideoFacts, interlaced_message, opened, video_facts
+from superres.data.video.facts import (
+    Y4M,
+    VideoFacts,
+    interlaced_message,
+    look_of,
+    opened,
+    video_facts,
+)
 from superres.data.video.y4m import count_frames
 from superres.device.base.errors import UserError
 
@@ -96,6 +103,11 @@ class VideoReader:
                 f"{self.path}: expected all frames to be {facts.width}x{facts.height}, found frame {index} "
                 f"to be "
                 f"{frame.width}x{frame.height}; cut the file there"
+            )
+        if (look := look_of(frame)) != facts.look:
+            raise UserError(
+                f"{self.path}: expected all frames to be {facts.look}, found frame {index} to be {look}; cut "
+                "the file there"
             )
         if frame.is_corrupt:
             raise UserError(self._damaged(index, "parts that don't decode"))

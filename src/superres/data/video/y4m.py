@@ -81,10 +81,10 @@ def read_header(path: Path) -> Y4mHeader:
         width, height = read_size(tags, path)
         chroma = _read_colour_space(tags.get("C"), path)
         if tags.get("I", "?") not in ("p", "?"):
+            check_fields(tags, path)
             raise UserError(
                 f"{path}: expected a progressive file (Ip), found I{_shown(tags['I'])}; deinterlace it "
-                f"first, or "
-                "read it with type: video and deinterlace: true"
+                "first, or read it with type: video and deinterlace: true"
             )
         header = Y4mHeader(width, height, chroma, colours_said(tags), ())
         return replace(header, starts=_walk_frames(file, header.frame_bytes, path))
@@ -111,7 +111,8 @@ def count_frames(path: Path, frame_bytes: int) -> int:
 
 def colours_said(tags: dict[str, str]) -> Tags:
     """Return what a header says of its colours."""
-    ranges = [_RANGES[comment] for comment in tags.get("X", "").split("\n") if comment in _RANGES]
+    comments = tags.get("X", "").upper().split("\n")
+    ranges = [_RANGES[comment] for comment in comments if comment in _RANGES]
     return Tags(None, ranges[-1] if ranges else None, _SITINGS.get(tags.get("C", "")))
 
 
@@ -141,16 +142,31 @@ def _read_tags(file: BinaryIO, path: Path) -> dict[str, str]:
 
 
 def read_size(tags: dict[str, str], path: Path) -> tuple[int, int]:
+    """Return the width and height in a header; raises UserError if they aren't even, or no sizes."""
+    width, height = read_any_size(tags, path)
+    if width % 2 or height % 2:
+        raise UserError(f"{path}: expected an even width and height, found {width}x{height}; crop it first")
+    return width, height
+
+
+def read_any_size(tags: dict[str, str], path: Path) -> tuple[int, int]:
+    """Return the width and height in a header, even or odd; raises UserError if they are no sizes."""
     sizes = [tags.get(letter, "") for letter in "WH"]
     if not all(size.isascii() and size.isdigit() and 0 < int(size) <= _LARGEST_SIDE for size in sizes):
         found = f"W{_shown(sizes[0])} H{_shown(sizes[1])}"
         raise UserError(
             f"{path}: expected a width and a height of 1 to {_LARGEST_SIDE} in its header, found {found}"
         )
-    width, height = int(sizes[0]), int(sizes[1])
-    if width % 2 or height % 2:
-        raise UserError(f"{path}: expected an even width and height, found {width}x{height}; crop it first")
-    return width, height
+    return int(sizes[0]), int(sizes[1])
+
+
+def check_fields(tags: dict[str, str], path: Path) -> None:
+    """Raise UserError for an order of fields that FFmpeg doesn't read, such as one of each frame's own."""
+    if tags.get("I", "?") not in ("p", "?", "t", "b"):
+        raise UserError(
+            f"{path}: expected progressive frames (Ip), or fields of one order (It, Ib), found "
+            f"I{_shown(tags['I'])}; deinterlace it first"
+        )
 
 
 def _read_colour_space(tag: str | None, path: Path) -> str:

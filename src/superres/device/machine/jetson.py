@@ -16,8 +16,10 @@ from superres.device.base.errors import UserError
 SYS = Path("/sys")
 SBIN = "/usr/sbin"
 _TOOL_SECONDS = 15.0
-# The clocks that jetson_clocks locks and that decide an arm's speed. DLA, PVA and memory have others.
+# The clocks that jetson_clocks locks and that decide an arm's speed. DLA, PVA, memory and the video decoder
+# (`gpu-nvd-0` of a Thor) have others.
 _TELLING_CLOCK = re.compile(r"cpu\d+|GPU")
+_THORS_GPU = "gpu-gpc-0"
 
 
 class Clock(NamedTuple):
@@ -85,7 +87,8 @@ def read_clocks(text: str) -> Dict[str, Clock]:
         low, high, now = (int(fields[key]) for key in ("MinFreq", "MaxFreq", "CurrentFreq"))
         if fields.get("FreqOverride") == "1":
             low = high = now
-        clocks[line.split()[0].rstrip(":")] = Clock(low, high, now)
+        name = line.split()[0].rstrip(":")
+        clocks["GPU" if name == _THORS_GPU else name] = Clock(low, high, now)
     return clocks
 
 
@@ -107,7 +110,7 @@ def read_state() -> Dict[str, Any]:
     if clocks:
         state["clocks"] = {name: clock._asdict() for name, clock in clocks.items()}
         telling = [clock for name, clock in clocks.items() if _TELLING_CLOCK.fullmatch(name)]
-        state["clocks_locked"] = bool(telling) and all(clock.locked for clock in telling)
+        state["clocks_locked"] = "GPU" in clocks and all(clock.locked for clock in telling)
     for name, values in (("temperatures_c", _temperatures()), ("throttled", _throttled())):
         if values:
             state[name] = values
@@ -135,7 +138,7 @@ def check_state(state: Mapping[str, Any], wanted: Mapping[str, Any], when: str) 
             for name, clock in state.get("clocks", {}).items()
             if _TELLING_CLOCK.fullmatch(name) and clock["lowest"] != clock["highest"]
         ]
-        found = f"{', '.join(free)} free" if free else "none that can be read"
+        found = f"{', '.join(free)} free" if free else "no clock of the GPU that can be read"
         raise UserError(
             f"clocks {when}: expected them locked, found {found}; run `sudo jetson_clocks` on the device, "
             "after every change of the power mode"
@@ -156,8 +159,8 @@ def _sys_clocks() -> Dict[str, Clock]:
         if clock is not None:
             clocks[folder.parent.name] = clock
     for folder in sorted(SYS.glob("class/devfreq/*")):
-        # gv11b on Xavier, ga10b or gpu on Orin, gp10b on TX2.
-        if re.search(r"gpu|g[apv]\d+b", folder.name):
+        # gv11b on Xavier, ga10b or gpu on Orin, gp10b on TX2, gpu-gpc-0 and gpu-nvd-0 on Thor.
+        if re.search(r"gpu(?!-nvd)|g[apv]\d+b", folder.name):
             clock = _clock(folder, "{}_freq")
             if clock is not None:
                 clocks["GPU"] = clock

@@ -25,6 +25,13 @@ def check_study_text(path: Path) -> None:
     text = _read(path)
     try:
         root = yaml.compose(text, Loader=_LOADER)
+        _check_cycles(path, root, {})
+        # Tags of other programs and dates that don't exist.
+        yaml.load(text, Loader=_LOADER)
+    except RecursionError as error:
+        raise UserError(f"{path}: expected a study, found lists nested too deeply; correct it") from error
+    except ValueError as error:
+        raise UserError(f"{path}: expected YAML, found a value that is none: {error}; correct it") from error
     except yaml.YAMLError as error:
         # JSON may be indented by tabs, which YAML forbids.
         if _is_json(text):
@@ -41,6 +48,10 @@ def check_study_text(path: Path) -> None:
 
 def _read(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UserError(
+                f"{path}: expected a study in a file, found a pipe or a device; write it to a file"
+            )
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise UserError(
@@ -76,6 +87,25 @@ def _fault(error: yaml.YAMLError, text: str) -> tuple[int, str]:
     position = getattr(error, "position", 0)
     # A character that YAML forbids.
     return text.count("\n", 0, position) + 1, getattr(error, "reason", None) or "something else"
+
+
+def _check_cycles(path: Path, node: yaml.Node | None, whole: dict[int, bool]) -> None:
+    """Raise UserError for a list or mapping that has an alias of itself in it.
+
+    `whole` says of each node that was seen whether all of it was.
+    """
+    if node is None or isinstance(node, yaml.ScalarNode) or whole.get(id(node)):
+        return
+    if id(node) in whole:
+        raise UserError(
+            f"{path}: expected a study, found the anchor of line {node.start_mark.line + 1} inside itself; "
+            "correct it"
+        )
+    whole[id(node)] = False
+    for entry in node.value:
+        for part in entry if isinstance(entry, tuple) else (entry,):
+            _check_cycles(path, part, whole)
+    whole[id(node)] = True
 
 
 def _repeated(node: yaml.Node, seen: set[int]) -> Iterator[tuple[str, int, int]]:

@@ -57,6 +57,44 @@ def test_a_name_that_fits_into_no_line_is_refused_before_any_work(tmp_path: Path
     assert str(said.value).isprintable()
 
 
+@pytest.mark.parametrize("name", ["two\nlines.png", "\x1b[31mred.png", "a\u2028b.png"])
+def test_a_name_in_an_archive_that_fits_into_no_line_is_refused(tmp_path: Path, name: str):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(name, encoded())
+    with pytest.raises(
+        UserError, match=r"a\.zip: expected names in UTF-8 without line breaks, found b'"
+    ) as said:
+        check_source(Source(ZipImages(path=str(tmp_path / "a.zip"))))
+    assert str(said.value).isprintable()
+
+
+def test_pictures_of_kinds_that_are_not_read_are_said(tmp_path: Path):
+    others = ("b.HEIC", "c.avif", "d.gif", "out/e.avif")
+    for name in ("a.png", *others, "f.txt", "._g.heic"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).write_bytes(encoded())
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("a.png", *others, "f.txt"):
+            archive.writestr(name, encoded())
+    folder, zipped = Images(path=str(tmp_path / "photos")), ZipImages(path=str(tmp_path / "a.zip"))
+    for kind, number in ((folder, 3), (zipped, 4)):
+        check_source(Source(kind))
+        (line,) = kind.notes(Source(kind))
+        assert f"left out {number} picture(s) of kinds that aren't read, such as 'b.HEIC'" in line
+    wanted = Images(path=str(tmp_path / "photos"), include=("*.png",))
+    assert wanted.notes(Source(wanted)) == []
+
+
+def test_a_pipe_is_no_image_and_no_archive(tmp_path: Path):
+    """Opening one waits for somebody to write into it."""
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"a\.png: expected a file, found a pipe or a device; exclude it"):
+        check_source(Source(Images(path=str(tmp_path))))
+    os.mkfifo(tmp_path / "a.zip")
+    with pytest.raises(UserError, match=r"a\.zip: expected a zip archive, found a pipe or a device"):
+        check_source(Source(ZipImages(path=str(tmp_path / "a.zip"))))
+
+
 @pytest.mark.parametrize("name", ["a {b}.png", 'it\'s "a".png', "ü 日本 50%.png", "at 9.41\u202fAM.png"])
 def test_any_other_name_is_taken(tmp_path: Path, name: str):
     (tmp_path / name).write_bytes(encoded())

@@ -90,6 +90,15 @@ def test_floating_point_is_refused():
     data = _encoded(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF")
     with pytest.raises(UserError, match="found floating point"):
         read_picture(data, "a.tif")
+    # The header tells, before any work.
+    with pytest.raises(UserError, match="expected 8 or 16 bits a channel, found floating point"):
+        picture_size(_encoded(Image.fromarray(np.zeros((6, 10), np.float32)), "TIFF"), "a.tif")
+
+
+@pytest.mark.parametrize(("name", "said"), [(b"desc sRGB IEC61966-2.1", 0), (b"\0s\0R\0G\0B", 0), (b"P3", 1)])
+def test_a_colour_profile_that_is_ignored_is_said(capsys, name, said):
+    read_picture(_encoded(Image.fromarray(RGB), icc_profile=name), "a.png")
+    assert capsys.readouterr().err.count("with a colour profile other than sRGB, which is ignored") == said
 
 
 @pytest.mark.parametrize("after", [False, True])

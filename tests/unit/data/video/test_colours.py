@@ -166,7 +166,13 @@ def write_y4m(
 
 
 @pytest.mark.parametrize(
-    "tags", ["C444 XCOLORRANGE=FULL", "XCOLORRANGE=FULL C444 Xother", "C444 XA XCOLORRANGE=FULL"]
+    "tags",
+    [
+        "C444 XCOLORRANGE=FULL",
+        "XCOLORRANGE=FULL C444 Xother",
+        "C444 XA XCOLORRANGE=FULL",
+        "C444 Xcolorrange=full",
+    ],
 )
 def test_a_y4m_file_tagged_full(tmp_path: Path, tags: str) -> None:
     path = tmp_path / "a.y4m"

@@ -17,7 +17,7 @@ from superres.data.sources.video import Video
 from superres.data.sources.y4m import Y4m
 from superres.data.video.facts import video_facts
 from superres.device.base.errors import UserError
-from videos import picture, write_video
+from videos import picture, trim, write_video
 
 
 def source(path: Path, first: int = 0, count: int | None = None, stride: int = 1, **keys: Any) -> Source:
@@ -129,6 +129,19 @@ def test_a_range_outside_is_found_before_work(tmp_path: Path, name: str, monkeyp
     assert len(open_source(source(path, 3), Path())) == 5
 
 
+@pytest.mark.parametrize("name", ["b.mp4", "b.mov"])
+def test_frames_that_an_edit_list_leaves_out_do_not_count(tmp_path: Path, name: str) -> None:
+    """A phone trims so. A key frame is every tenth; three frames before the cut stay in the file."""
+    path = write_video(tmp_path / "a.mp4", frames=30, options={"qp": "0"})
+    every, trimmed = frames(path), trim(path, tmp_path / name, 13 / 25)
+    with av.open(str(trimmed)) as container:
+        assert container.streams.video[0].frames == 20
+    found = frames(trimmed)
+    assert len(found) == 17
+    np.testing.assert_array_equal(found, every[13:])
+    assert "found 17 frames" in refused(trimmed, first=17)
+
+
 def test_mistakes_are_named(tmp_path: Path) -> None:
     assert "found nothing" in refused(tmp_path / "gone.avi")
     (tmp_path / "text.avi").write_text("no video")
@@ -140,6 +153,14 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         container.mux(stream.encode(samples))
         container.mux(stream.encode())
     assert "found no stream of pictures" in refused(tmp_path / "sound.mkv")
+    for tags, said in (
+        ("W64 H0", "a width and a height of 1 to 65536 in its header, found W64 H0"),
+        ("W99999999999 H48", "found W99999999999 H48"),
+        # FFmpeg reads no file in which each frame says whether it has fields.
+        ("W64 H48 Im", "or fields of one order (It, Ib), found Im; deinterlace it first"),
+    ):
+        (tmp_path / "a.y4m").write_bytes(f"YUV4MPEG2 {tags} F25:1\nFRAME\n".encode() + bytes(64 * 72))
+        assert said in refused(tmp_path / "a.y4m")
     odd = tmp_path / "odd.y4m"
     odd.write_bytes(b"YUV4MPEG2 W65 H48 F25:1 Ip C444\nFRAME\n" + bytes(65 * 48 * 3))
     assert "expected an even width and height, found 65x48" in refused(odd)
@@ -218,6 +239,34 @@ def test_a_change_of_size_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.h264").write_bytes(first + second)
     with pytest.raises(UserError, match="expected all frames to be 64x48, found frame 8 to be 56x40"):
         frames(tmp_path / "a.h264")
+
+
+@pytest.mark.parametrize(
+    ("pixels", "matrix", "full", "said"),
+    [
+        ("yuv420p", 1, True, "yuv420p of bt709 in full range"),
+        ("yuv420p", 9, False, "yuv420p of bt2020 in limited range"),
+        ("yuv444p", 1, False, "yuv444p of bt709 in limited range"),
+        ("yuv420p10le", 1, False, "yuv420p10le of bt709 in limited range"),
+    ],
+)
+def test_a_change_of_colours_is_named(
+    tmp_path: Path, pixels: str, matrix: int, full: bool, said: str
+) -> None:
+    def tagged(matrix: int, full: bool) -> Callable[[Any], None]:
+        def tag(stream: Any) -> None:
+            stream.codec_context.colorspace, stream.codec_context.color_range = matrix, 2 if full else 1
+
+        return tag
+
+    first = write_video(tmp_path / "1.h264", prepare=tagged(1, False)).read_bytes()
+    second = write_video(tmp_path / "2.h264", "libx264", pixels, prepare=tagged(matrix, full)).read_bytes()
+    (tmp_path / "a.h264").write_bytes(first + first)
+    assert len(frames(tmp_path / "a.h264")) == 16
+    (tmp_path / "b.h264").write_bytes(first + second)
+    message = f"frames to be yuv420p of bt709 in limited range, found frame 8 to be {said}; cut the file"
+    with pytest.raises(UserError, match=message):
+        frames(tmp_path / "b.h264")
 
 
 def test_what_is_lost_is_said(tmp_path: Path) -> None:

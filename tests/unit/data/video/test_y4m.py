@@ -87,6 +87,7 @@ def test_a_truncated_file_is_named_with_its_whole_frames_and_missing_bytes(tmp_p
         ("W8 H6 Ip C420p10", "8-bit colour space.*found C420p10"),
         ("W8 H6 Ip Cmono", "found Cmono"),
         ("W8 H6 It C420", "progressive file.*found It"),
+        ("W8 H6 Im C420", r"fields of one order \(It, Ib\), found Im; deinterlace it first$"),
         ("W8 Ip C420", "found W8 H"),
         ("W8 Hsix Ip C420", "found W8 Hsix"),
     ],

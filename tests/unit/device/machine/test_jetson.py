@@ -71,6 +71,21 @@ PVA0_AXI:  Online=1 MinFreq=0 MaxFreq=985600000 CurrentFreq=985600000
 FAN Dynamic Speed Control=nvfancontrol hwmon2_pwm1_enable=1
 NV Power Mode: MAXN
 """
+# AGX Thor, JetPack 7 (L4T 38), after jetson_clocks: its GPU has another name, its video decoder a clock.
+THOR_LOCKED = """SOC family:tegra264  Machine:NVIDIA Jetson AGX Thor Developer Kit
+Online CPUs: 0-13, Offline CPUs:
+cpu0:  Governor=schedutil MinFreq=2601000 MaxFreq=2601000 CurrentFreq=2601000 IdleStates: WFI=0 cc7=0
+gpu-gpc-0 MinFreq=1575000000 MaxFreq=1575000000 CurrentFreq=1575000000
+gpu-nvd-0 MinFreq=1692000000 MaxFreq=1692000000 CurrentFreq=1692000000
+EMC MinFreq=665600000 MaxFreq=4266000000 CurrentFreq=4266000000 FreqOverride=1
+PVA0_VPS0: Online=0 MinFreq=0 MaxFreq=1215000000 CurrentFreq=1215000000
+NV Power Mode: MAXN
+"""
+# The same with its GPU free, and with its video decoder free.
+THOR_FREE = THOR_LOCKED.replace("MinFreq=1575000000", "MinFreq=324000000")
+THOR_DECODER = THOR_LOCKED.replace("MinFreq=1692000000", "MinFreq=324000000")
+# Nothing says what the GPU does.
+NO_GPU = "\n".join(line for line in AGX_LOCKED.splitlines() if not line.startswith("GPU"))
 # The same board before it, with one processor free.
 AGX_FREE = AGX_LOCKED.replace("MinFreq=2201600", "MinFreq=729600", 1)
 
@@ -113,7 +128,15 @@ def test_clocks():
 
 @pytest.mark.parametrize(
     ("shown", "locked", "free"),
-    [(AGX_LOCKED, True, None), (AGX_FREE, False, "cpu0 free"), (ORIN_CLOCKS, False, "cpu0, cpu1, GPU free")],
+    [
+        (AGX_LOCKED, True, None),
+        (AGX_FREE, False, "cpu0 free"),
+        (ORIN_CLOCKS, False, "cpu0, cpu1, GPU free"),
+        (THOR_LOCKED, True, None),
+        (THOR_FREE, False, "GPU free"),
+        (THOR_DECODER, True, None),
+        (NO_GPU, False, "no clock of the GPU that can be read"),
+    ],
 )
 def test_processors_and_gpu_decide_whether_clocks_are_locked(tools: Path, shown, locked, free):
     (tools / "clocks").write_text(shown)
@@ -187,6 +210,19 @@ def test_what_any_user_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert state["temperatures_c"] == {"cpu-thermal": 49.468}
     # oc2 counts, but may not slow anything down here.
     assert state["throttled"] == {"oc1": 0, "oc3": 27}
+
+
+@pytest.mark.parametrize("name", ["gpu-gpc-0", "17000000.gv11b"])
+def test_the_gpu_among_the_devices_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    """A Thor has its video decoder beside it, which comes later by name."""
+    for engine, lowest in ((name, 7), ("gpu-nvd-0", 1)):
+        for part, value in (("min", lowest), ("max", 7), ("cur", 7)):
+            file = tmp_path / f"class/devfreq/{engine}/{part}_freq"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{value}\n")
+    monkeypatch.setattr(jetson, "SYS", tmp_path)
+    state = read_state()
+    assert state["clocks"] == {"GPU": {"lowest": 7, "highest": 7, "current": 7}} and state["clocks_locked"]
 
 
 def make_tool(folder: Path, name: str, script: str) -> None:

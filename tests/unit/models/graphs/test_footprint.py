@@ -107,6 +107,18 @@ def test_a_mean_over_the_frame_has_no_radius(tmp_path: Path):
     assert measure_footprint(path).radius is None
 
 
+def test_levels_that_the_whole_frame_decides_have_no_radius(tmp_path: Path):
+    """A graph that was quantised dynamically takes each frame's own range."""
+    path = _write(
+        tmp_path / "dynamic.onnx",
+        [
+            helper.make_node("DynamicQuantizeLinear", ["frame"], ["levels", "scale", "zero"]),
+            helper.make_node("DequantizeLinear", ["levels", "scale", "zero"], ["upscaled"]),
+        ],
+    )
+    assert measure_footprint(path).radius is None
+
+
 def test_constants_do_not_count_as_the_frame(tmp_path: Path):
     path = _write(
         tmp_path / "constant.onnx",

@@ -16,6 +16,8 @@ from superres.study.runs.before import prepare_run, read_study, settle_environme
 def test_variables_of_the_users_that_no_job_may_depend_on_are_gone(tmp_path: Path):
     kept = {"XDG_CACHE_HOME": str(tmp_path), "PATH": "/bin", "LC_ALL": "de_DE.UTF-8", "OMP_NUM_THREADS": "3"}
     hostile = {"MPLBACKEND": "nonsense", "MATPLOTLIBRC": "/nonexistent", "PYTHONOPTIMIZE": "2"}
+    # Another product in numpy; no program of PyTorch; a crash of OpenVINO.
+    hostile |= {"OPENBLAS_CORETYPE": "Prescott", "PYTORCH_JIT": "0", "ONEDNN_MAX_CPU_ISA": "AVX2"}
     environ = kept | hostile
     settle_environment(environ)
     assert environ == kept | {"PYTHONUTF8": "1"}

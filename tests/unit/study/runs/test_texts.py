@@ -1,5 +1,6 @@
 """Studies as texts: encodings, broken YAML, and keys that stand twice."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ WRONG = {
     "a control character": (b"a: 1\nb: \x01\n", "expected YAML, found in line 2: "),
     "broken JSON": (b'{"a": 1,\n "b": }\n,', "expected YAML, found in line "),
     "two documents": (b"a: 1\n---\nb: 1\n", "expected YAML, found in line 2: "),
+    "a tag of Python": (b"a: 1\nb: !!python/name:os.system\n", "expected YAML, found in line 2: could not"),
+    "a list as key": (b"a: 1\n[b]: 1\n", "expected YAML, found in line 2: "),
+    "a date that isn't one": (b"a: 2026-13-45\n", "expected YAML, found a value that is none: month must be"),
+    "an anchor in itself": (
+        b"a: 1\nb: &x {c: [*x]}\n",
+        "expected a study, found the anchor of line 2 inside",
+    ),
+    "too deep": (b"a: " + b"[" * 5000 + b"]" * 5000, "expected a study, found lists nested too deeply"),
     "nothing": (b"", "expected a study with keys such as `study: NAME`, found an empty file"),
     "a list": (b"- a\n", "expected a study with keys such as `study: NAME`, found a sequence"),
 }
@@ -41,6 +50,9 @@ RIGHT = {
     "json": b'{\n\t"study": "a",\n\t"clips": []\n}\n',
     "the same key elsewhere": b"a: {b: 1}\nc: {b: 1}\nd: [{b: 1}, {b: 1}]\n",
     "aliases and merges": b"a: &x {b: 1}\nc: *x\nd: {<<: *x, b: 2}\n",
+    # 9^12 lists if each was looked at wherever it stands.
+    "aliases of aliases": b"a0: &a0 [1]\n"
+    + b"".join(b"a%d: &a%d [%s]\n" % (i + 1, i + 1, b", ".join([b"*a%d" % i] * 9)) for i in range(12)),
 }
 
 
@@ -68,3 +80,6 @@ def test_a_study_that_is_not_there(tmp_path: Path):
         check_study_text(tmp_path / "all")
     with pytest.raises(UserError, match="expected a study, found: Is a directory; correct its path"):
         check_study_text(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="expected a study in a file, found a pipe or a device; write it"):
+        check_study_text(tmp_path / "pipe")
