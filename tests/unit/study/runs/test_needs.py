@@ -44,8 +44,8 @@ def test_a_second_attempt_asks_for_twice_as_much():
         {name: call(None, attempt) for name, call in needs("measure_quality").items() if callable(call)}
         for attempt in (1, 2)
     )
-    assert first == {"mem_mb": 3000, "runtime": 120}
-    assert second == {"mem_mb": 6000, "runtime": 240}
+    assert first == {"mem_mb": 2000, "runtime": 120}
+    assert second == {"mem_mb": 4000, "runtime": 240}
 
 
 def test_a_timed_job_asks_for_a_whole_node_and_no_other_does():
