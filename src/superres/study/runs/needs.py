@@ -2,8 +2,8 @@
 
 Memory is at least 1.5 times the peak in studies on two cores, by Snakemake's benchmarks and the records of
 timed jobs: refine_onnx 2,960 MB, measure_quality 1,230, observe_activations 1,220, measure_latency 1,070,
-prepare_clip 420, build_engine 300. Those of layers, tools and training are estimates. Times are wide, because a job over its limit is lost. The second attempt asks for twice
-of both. A local run takes no notice.
+prepare_clip 420, build_engine 300. Those of layers, tools and training are estimates. Times are wide, because
+a job over its limit is lost. The second attempt asks for twice of both. A local run takes no notice.
 """
 
 from collections.abc import Callable
