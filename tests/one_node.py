@@ -4,18 +4,19 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from far_side import free_port, wait_until
+from project_copy import ROOT
 
 # The commands of Slurm look here: the plugin takes SLURM_CONF away from its jobs.
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
+# Snakemake's plugin lies apart: Snakemake imports every plugin that it finds, in each of its processes.
+PLUGIN = ROOT / ".venv/cluster"
 DAEMONS = ("munged", "slurmctld", "slurmd")
 PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"])
 
@@ -24,8 +25,8 @@ def what_lacks() -> str | None:
     """Return why no cluster can be started here; None if one can."""
     if missing := [name for name in DAEMONS if shutil.which(name, path=PATH) is None]:
         return f"no {', '.join(missing)} on this machine: install slurm-wlm and munge"
-    if find_spec("snakemake_executor_plugin_slurm") is None:
-        return "no snakemake-executor-plugin-slurm: install envs/cluster.txt"
+    if not PLUGIN.is_dir():
+        return "no plugin of Snakemake's for Slurm here: make .venv/cluster"
     if os.getuid() != 0:
         return "Slurm's daemons want root here"
     if CONFIGURATION.exists() or CONFIGURATION.is_symlink():
@@ -109,8 +110,7 @@ class OneNode:
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=out,
-                    # As in the profile's jobs: the Python of the tests is the one of the jobs.
-                    env={**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), PATH])},
+                    env={**os.environ, "PATH": PATH},
                     start_new_session=True,
                 )
             )

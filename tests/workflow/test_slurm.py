@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from far_side import wait_until
-from one_node import NEEDS_SLURM, OneNode
+from one_node import NEEDS_SLURM, PLUGIN, OneNode
 from project_copy import Project, copy_project
 
 pytestmark = NEEDS_SLURM
@@ -59,7 +59,12 @@ class Run:
         command = project.command([*PROFILE, "--configfile=studies/three.yaml", *arguments])
         with self.said_to.open("wb") as said:
             self.process = subprocess.Popen(
-                command, cwd=project.folder, stdout=said, stderr=said, start_new_session=True
+                command,
+                cwd=project.folder,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PLUGIN), os.getenv("PYTHONPATH", "")])},
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
             )
 
     @property
