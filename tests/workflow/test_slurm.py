@@ -26,6 +26,7 @@ ARMS = ("openvino/espcn_rgb/fp32", "openvino/espcn_rgb/int8-minmax", "opencv/bic
 TIMED = ("measure_latency", "measure_roofline")
 # What ends too soon at first: one job by its memory, one by its time.
 LIMITS = ("quantize_onnx:mem_mb=10*200**(attempt-1)", "prepare_clip:runtime=60**(attempt-1)")
+PATHS = (str(PLUGIN), os.getenv("PYTHONPATH"))
 # The longest wait for a whole run.
 PATIENCE_S = 1800.0
 PROFILE = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1")
@@ -61,7 +62,7 @@ class Run:
             self.process = subprocess.Popen(
                 command,
                 cwd=project.folder,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PLUGIN), os.getenv("PYTHONPATH", "")])},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, PATHS))},
                 stdout=said,
                 stderr=said,
                 start_new_session=True,
