@@ -141,7 +141,7 @@ JobAcctGatherParams=OverMemoryKill
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=1,batch_sched_delay=0
-MinJobAge=300
+MinJobAge=7200
 KillWait=1
 ReturnToService=2
 MpiDefault=none
