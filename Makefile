@@ -1,7 +1,9 @@
 # Two commands: `make all` runs the default study, `make test` the tests. Each sets up .venv first if need be.
+# `make open` shows the page of a study: make open STUDY=tiny.
 # TORCH_BACKEND=cpu|auto|cu130|... chooses torch's build, CORES the number of Snakemake's cores.
 TORCH_BACKEND ?= cpu
 CORES ?= 4
+STUDY ?= default
 export TORCH_BACKEND
 
 BIN := .venv/bin
@@ -9,10 +11,14 @@ LOCKED := envs/requirements.txt envs/uv.txt envs/install.sh pyproject.toml
 RUN_STAMP := .venv/.installed-$(TORCH_BACKEND)
 DEV_STAMP := .venv/.installed-dev-$(TORCH_BACKEND)
 
-.PHONY: all setup test test-gpu check docs lock clean
+.PHONY: all open setup test test-gpu check docs lock clean
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES) all
+
+# By the system's own browser; where there is none, the address is there to copy.
+open: setup
+	@$(BIN)/python -m superres.report.open results/$(STUDY)/report/index.html
 
 setup: $(RUN_STAMP)
 
@@ -37,7 +43,7 @@ $(RUN_STAMP): $(LOCKED)
 	sh envs/install.sh envs/requirements.txt
 	touch $@
 
-$(DEV_STAMP): $(LOCKED) envs/dev.txt envs/types.txt
+$(DEV_STAMP): $(LOCKED) envs/dev.txt envs/types.txt envs/checkpoints.txt
 	sh envs/install.sh envs/requirements.txt envs/dev.txt
 	touch $@ $(RUN_STAMP)
 

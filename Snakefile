@@ -11,6 +11,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/run.smk"
 include: "rules/cluster.smk"
 include: "rules/verify.smk"
 include: "rules/data.smk"
@@ -46,15 +47,15 @@ onstart:
         begin_run()
     lift_job_limit()
     watch_cluster()
+    show(workflow.logger_manager.get_log_handlers(), planned(), STUDY.name, log)
 
 
 onsuccess:
-    if any(job.rule.name == "write_recommendation" for job in workflow.dag.jobs):
-        or_say(during.tell_recommendation, Path(RESULTS, "recommendation.json"))
+    end_run()
 
 
 onerror:
-    end_failed_run()
+    end_failed_run(log)
 
 
 rule all:
@@ -68,6 +69,10 @@ rule all:
             plot=PATHS.plots,
             kind=["svg", "png"],
         ),
+        paper=[
+            f"{RESULTS}/paper/table1.tex",
+            *expand(f"{RESULTS}/paper/{{plot}}.pdf", plot=PATHS.plots),
+        ],
 
 
 # PSNR alone: no arm is timed.

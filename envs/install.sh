@@ -39,7 +39,7 @@ fi
 # shellcheck disable=SC2086
 $install --no-deps --no-build-isolation -e .
 case " $* " in
-*" envs/dev.txt "*) $install --no-deps -r envs/types.txt ;;
+*" envs/dev.txt "*) $install --no-deps -r envs/types.txt -r envs/checkpoints.txt ;;
 esac
 # Where PYTHONDONTWRITEBYTECODE is set, as in many containers, each process would compile all that it imports, and
 # a study has hundreds: that doubles the time of a small one.

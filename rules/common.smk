@@ -23,8 +23,6 @@ from superres.study.graph_paths import DOWNLOADS, PACKAGES
 from superres.study.runs.needs import needs
 from superres.study.paths import Paths
 from superres.study.runs.before import read_study, settle_environment, study_error
-from superres.study.runs import during
-from superres.study.runs.during import lock_study
 
 # Snakemake's objects live to its end, too: looking through them takes a third of a dry run.
 spare_imports(collect_after=100_000)
@@ -46,8 +44,6 @@ PATHS = Paths(STUDY)
 SETTINGS = JobSettings(PATHS)
 FACTS = Facts(PATHS)
 RESULTS, LOGS, BENCHMARKS = PATHS.results, PATHS.logs, PATHS.benchmarks
-# Kept open for as long as Snakemake runs.
-LOCK = None
 
 
 wildcard_constraints:
@@ -113,31 +109,6 @@ def any_of(names):
     """Pattern of these names, for a wildcard; one that nothing matches if there are none."""
     names = list(names)
     return f"({'|'.join(map(re.escape, names))})" if names else "(?!)"
-
-
-def begin_run():
-    """Keep a second run away from this study. The system frees the lock when this process ends."""
-    global LOCK
-    with study_error():
-        LOCK = lock_study(STUDY.name, Path(RESULTS))
-
-
-def end_failed_run():
-    """Repeat the errors of failed jobs, as the last lines of the run."""
-    during.tell_at_the_end(
-        [failed_job(job) for job in getattr(group, "jobs", [group])]
-        for group in workflow.scheduler.failed
-    )
-
-
-def lift_job_limit():
-    """Lift the limit on submissions a second, which is for clusters and has no option that switches it off.
-
-    For its sake Snakemake 9.27 looks at all ready jobs once more each second for every job that has finished
-    (`JobScheduler.schedule`): after some hundred jobs that takes a processor of its own.
-    """
-    if workflow.local_exec:
-        workflow.scheduler.job_rate_limiter = None
 
 
 # Jobs read this file too, in processes of their own: it is said once.

@@ -46,6 +46,28 @@ rule export_onnx:
         "../workflow/scripts/export_onnx.py"
 
 
+# Spandrel knows the network by its tensors.
+rule export_checkpoint:
+    input:
+        checkpoint=of(PATHS.foreign_file, "model"),
+    output:
+        onnx=f"{RESULTS}/onnx/{{model}}/checkpoint.onnx",
+        record=f"{RESULTS}/onnx/{{model}}/checkpoint.json",
+    log:
+        f"{LOGS}/export_checkpoint/{{model}}.log",
+    wildcard_constraints:
+        model=any_of(PATHS.checkpoints),
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    resources:
+        **needs("export_checkpoint"),
+    params:
+        code=code("export_checkpoint"),
+    script:
+        "../workflow/scripts/export_checkpoint.py"
+
+
 # A network of others: what it takes and gives is found, and written into the graph.
 rule adopt_onnx:
     input:
@@ -67,6 +89,28 @@ rule adopt_onnx:
         code=code("adopt_onnx"),
     script:
         "../workflow/scripts/adopt_onnx.py"
+
+
+# The same with all of its nodes as they are, for a network that others have quantised.
+rule adopt_as_is:
+    input:
+        onnx=of(PATHS.foreign, "model"),
+        adopted=f"{RESULTS}/onnx/{{model}}/adopted.json",
+    output:
+        onnx=f"{RESULTS}/onnx/{{model}}/as-is.onnx",
+    log:
+        f"{LOGS}/adopt_as_is/{{model}}.log",
+    wildcard_constraints:
+        model=any_of(PATHS.adopted),
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    resources:
+        **needs("adopt_as_is"),
+    params:
+        code=code("adopt_as_is"),
+    script:
+        "../workflow/scripts/adopt_as_is.py"
 
 
 rule convert_fp16:

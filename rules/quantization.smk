@@ -73,6 +73,7 @@ rule quantize_onnx:
         unpack(of(PATHS.quantized, "model", "quantization")),
     output:
         onnx=f"{RESULTS}/onnx/{{model}}/int8-{{quantization}}.onnx",
+        record=f"{RESULTS}/onnx/{{model}}/int8-{{quantization}}.json",
     log:
         f"{LOGS}/quantize_onnx/{{model}}/{{quantization}}.log",
     wildcard_constraints:

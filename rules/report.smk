@@ -76,6 +76,7 @@ rule write_table:
             caption="../workflow/report/table1.rst",
             category="Figures",
         ),
+        tex=f"{RESULTS}/paper/table1.tex",
     log:
         f"{LOGS}/write_table.log",
     conda:
@@ -212,6 +213,7 @@ rule draw_plot:
             labels={"plot": "{plot}"},
         ),
         png=f"{RESULTS}/plots/{{plot}}.png",
+        pdf=f"{RESULTS}/paper/{{plot}}.pdf",
     log:
         f"{LOGS}/draw_plot/{{plot}}.log",
     conda:
@@ -227,15 +229,19 @@ rule draw_plot:
         "../workflow/scripts/draw_plot.py"
 
 
-# Asked for by its name. It makes nothing, so it runs each time, and the end of the run says the lines.
+# Asked for by its name. It makes nothing, so it runs each time; then the end of the run says the lines.
 rule recommend:
     input:
         f"{RESULTS}/recommendation.json",
     log:
         f"{LOGS}/recommend.log",
+    conda:
+        "../envs/workflow.yaml"
     threads: 1
-    shell:
-        ": > {log}"
+    params:
+        code=code("recommend"),
+    script:
+        "../workflow/scripts/recommend.py"
 
 
 # Asked for by its name. It makes nothing, so it runs each time.

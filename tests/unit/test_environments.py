@@ -25,6 +25,7 @@ def pins(name: str) -> set[str]:
         "dev.in",
         "uv.txt",
         "types.txt",
+        "checkpoints.txt",
         "gpu.txt",
         "cluster.txt",
         "others.in",

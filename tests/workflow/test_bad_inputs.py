@@ -23,7 +23,7 @@ OUTPUTS = {
     "prepare_clip": ("hr", "lr", "index"),
     "prepare_calibration_set": ("frames", "index"),
     "export_onnx": ("onnx",),
-    "quantize_onnx": ("onnx",),
+    "quantize_onnx": ("onnx", "record"),
     "convert_fp16": ("onnx",),
 }
 

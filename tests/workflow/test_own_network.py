@@ -2,11 +2,16 @@
 
 import csv
 import json
+import os
+import pickle
+from importlib.util import find_spec
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from project_copy import Project
+from superres.models.adoption.statements import INSTALL_SPANDREL
 
 STUDY = """
 study: own
@@ -51,3 +56,70 @@ def test_a_network_of_ones_own_is_trained_and_measured(project: Project):
     record = json.loads((results / "weights/mine.json").read_text(encoding="utf-8"))
     assert record["settings"]["teacher"] == {"model": "wide", "share": 0.5}
     assert record["architecture"]["unshuffle"] == 2
+
+
+CHECKPOINT = """
+study: theirs
+clips: [{name: clip, source: {type: images, path: photos, include: [c.png]}}]
+calibrations: [{name: dummy, data: {type: random, width: 32, height: 24}}]
+models: [{name: theirs, checkpoint: models/x2.pth, range: 0..1}]
+runtimes:
+  - {name: onnxruntime, precisions: [fp32]}
+  - {name: openvino, precisions: [fp32, int8-dummy]}
+table: {calibrated: dummy}
+"""
+
+
+@pytest.mark.skipif(find_spec("spandrel") is None, reason=f"spandrel is not installed: {INSTALL_SPANDREL}")
+def test_a_checkpoint_of_others_is_exported_adopted_quantised_and_measured(project: Project):
+    import torch
+    from torch.nn import functional
+
+    for folder in ("photos", "models"):
+        (project.folder / folder).mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    picture = Image.fromarray(noise).resize((36, 46), Image.Resampling.BICUBIC)
+    picture.save(project.folder / "photos/c.png")
+    # Real-ESRGAN compact: two convolutions whose blocks are added to the frame, enlarged by repetition.
+    random = torch.Generator().manual_seed(0)
+    shapes = {
+        "body.0.weight": (8, 3, 3, 3),
+        "body.0.bias": (8,),
+        "body.1.weight": (8,),
+        "body.2.weight": (12, 8, 3, 3),
+        "body.2.bias": (12,),
+    }
+    tensors = {name: 0.02 * torch.randn(shape, generator=random) for name, shape in shapes.items()}
+    checkpoint = project.folder / "models/x2.pth"
+    torch.save({"params_ema": tensors}, checkpoint)
+    study = project.write_study("theirs", CHECKPOINT)
+    done = project.snakemake("--cores", "1", "evaluate", "--configfile", study)
+    assert done.returncode == 0, done.stdout[-4000:]
+    results = project.folder / "results/theirs"
+    with (results / "evaluation.csv").open(newline="") as file:
+        found = {(row["runtime"], row["precision"]): float(row["psnr_db"]) for row in csv.DictReader(file)}
+    lr, hr = (np.load(results / f"frames/clip.{kind}.npy").astype(np.float32) for kind in ("lr", "hr"))
+    frame = torch.from_numpy(lr.transpose(0, 3, 1, 2) / 255)
+    hidden = functional.conv2d(frame, tensors["body.0.weight"], tensors["body.0.bias"], padding=1)
+    hidden = functional.prelu(hidden, tensors["body.1.weight"])
+    blocks = functional.conv2d(hidden, tensors["body.2.weight"], tensors["body.2.bias"], padding=1)
+    large = functional.pixel_shuffle(blocks, 2) + functional.interpolate(frame, scale_factor=2)
+    levels = np.rint(255 * large.clamp(0, 1).numpy().transpose(0, 2, 3, 1))
+    expected = 10 * np.log10(255**2 / np.mean((levels - hr) ** 2))
+    assert abs(found["onnxruntime", "fp32"] - expected) < 0.01
+    assert abs(found["openvino", "fp32"] - expected) < 0.01
+    assert abs(found["openvino", "int8-dummy"] - expected) < 0.3
+
+    checkpoint.write_bytes(pickle.dumps({"a": Executed()}))
+    done = project.snakemake("--cores", "1", "evaluate", "--configfile", study)
+    assert done.returncode != 0
+    assert "models/x2.pth: expected a checkpoint with tensors, found a pickle with code in it" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (project.folder / "ran").exists()
+
+
+class Executed:
+    """Makes a folder when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, ("ran",)

@@ -182,6 +182,6 @@ def test_a_job_that_is_lost_twice_ends_the_run_with_one_line(run: Run, project: 
     assert len(again.lines("slurm: quantize_onnx")) == 2
     assert re.search(
         r"\nFailed jobs:\n  quantize_onnx model=espcn_rgb quantization=minmax: "
-        r"Slurm's job \d+ was over its memory\n$",
+        r"Slurm's job \d+ was over its memory( \(log: .*\))?\n$",
         again.said,
     )

@@ -12,4 +12,5 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
         snakemake.params.settings,
         svg=Path(snakemake.output.svg),
         png=Path(snakemake.output.png),
+        pdf=Path(snakemake.output.pdf),
     )

@@ -10,5 +10,6 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
         Path(snakemake.input.onnx),
         Path(snakemake.input.ranges),
         Path(snakemake.output.onnx),
+        record=Path(snakemake.output.record),
         float_layers=snakemake.params.float_layers,
     )

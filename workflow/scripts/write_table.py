@@ -12,5 +12,6 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
         [Path(path) for path in snakemake.input.manifests],
         csv_out=Path(snakemake.output.csv),
         md_out=Path(snakemake.output.md),
+        tex_out=Path(snakemake.output.tex),
         text=TableText(**snakemake.params.text),
     )

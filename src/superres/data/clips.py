@@ -16,7 +16,7 @@ from superres.device.base.outputs import Outputs, write_json
 from superres.device.base.progress import Progress
 from superres.device.frames.files import FrameWriter
 from superres.device.machine.facts import usable_cpus
-from superres.device.machine.memory import check_memory
+from superres.device.machine.memory import available_memory, check_memory
 
 
 def prepare_clip(
@@ -36,21 +36,22 @@ def prepare_clip(
     `hr` and `lr` are frame files. `index` is JSON with names, shapes, origins and the digest of every frame
     (`picture_digest`). Each file gets its name when it is complete, the index last. `wheels` is the folder of
     downloaded wheels, `downsampling` one of KERNELS. If the sources allow it, `threads` threads make frames,
-    with one frame in memory each. `part` is a shard (`superres.data.shards`): its first frame and the one
-    after its last; by default all frames. Raises UserError for a faulty source and for a full disk.
+    with one frame in memory each; fewer where memory is short. `part` is a shard (`superres.data.shards`):
+    its first frame and the one after its last; by default all frames. Raises UserError for a faulty source
+    and for a full disk.
     """
     readers = [open_source(source, wheels) for source in sources]
     taken = slice(*part) if part is not None else slice(None)
     shapes = [shape for reader in readers for shape in reader.shapes][taken]
     halves = [(height // 2, width // 2) for height, width in shapes]
-    _check_memory(name, shapes)
+    threads = _fitting_threads(name, shapes, threads if read_in_any_order(sources) else 1)
     with naming_full_disk(hr, "and run it again"):
         check_space([(hr.parent, _bytes(shapes)), (lr.parent, _bytes(halves))], f"frames of {name}")
         with (
             Progress(f"prepare_clip {name}", total=len(shapes)) as progress,
             FrameWriter(hr, shapes) as high,
             FrameWriter(lr, halves) as low,
-            frame_threads(threads if read_in_any_order(sources) else 1) as pool,
+            frame_threads(threads) as pool,
         ):
             written: list[_Written] = []
             for frame in pool.map(
@@ -77,14 +78,17 @@ def prepare_clip(
 _BYTES_A_PIXEL = 2 * 3 + 3 * 4
 
 
-def _check_memory(name: str, shapes: Sequence[Shape]) -> None:
-    """Raise UserError if the largest frame needs more memory than there is."""
+def _fitting_threads(name: str, shapes: Sequence[Shape], threads: int) -> int:
+    """Return how many threads have room for the largest frame each; raises UserError if none has."""
     height, width = max(shapes, key=lambda shape: shape[0] * shape[1])
+    needed = height * width * _BYTES_A_PIXEL
     check_memory(
-        height * width * _BYTES_A_PIXEL,
+        needed,
         f"prepare_clip {name}, frames of {width}x{height}",
         "close other programs, or take smaller frames",
     )
+    available = available_memory()
+    return threads if available is None else max(1, min(threads, available // needed))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from superres.models.weights import load_weights
 
 # Tracing works at any size; height and width differ: a swap of the two would show.
 _EXAMPLE_SHAPE = (1, 3, 24, 40)
+_DYNAMIC = {INPUT: {2: "height", 3: "width"}, OUTPUT: {2: "any_height", 3: "any_width"}}
 
 
 def export_onnx(model: str, weights: Path, onnx_out: Path, settings: NetworkSettings | None = None) -> None:
@@ -31,7 +33,7 @@ def export_onnx(model: str, weights: Path, onnx_out: Path, settings: NetworkSett
     """
     network = load_deployed(model, weights, settings)
     with Outputs({"onnx": str(onnx_out)}) as outputs:
-        _trace_onnx(network, outputs["onnx"])
+        trace_onnx(network, outputs["onnx"])
         graph_file = onnx.load_model(outputs["onnx"])
         _strip(graph_file, model)
         _fold_constants(graph_file.graph)
@@ -71,8 +73,10 @@ def load_deployed(model: str, weights: Path, settings: NetworkSettings | None = 
     return fold(network) if model != origin or isinstance(network, ArchitectureNetwork) else network
 
 
-def _trace_onnx(network: nn.Module, path: Path) -> None:
-    """Trace with torch's older exporter.
+def trace_onnx(
+    network: nn.Module, path: Path, shape: Sequence[int] = _EXAMPLE_SHAPE, *, fixed: bool = False
+) -> None:
+    """Trace with torch's older exporter, for any height and width, or for those of `shape` alone.
 
     The newer one (dynamo=True) needs onnxscript and writes opset 18, which it converts down. The older one
     maps each operation to one node of opset 17, PixelShuffle to a single DepthToSpace (CRD). It is
@@ -85,13 +89,13 @@ def _trace_onnx(network: nn.Module, path: Path) -> None:
         warnings.filterwarnings("ignore", "Constant folding - Only steps=1", UserWarning)
         torch.onnx.export(
             network,
-            (torch.zeros(_EXAMPLE_SHAPE),),
+            (torch.zeros(*shape),),
             path,
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT],
             output_names=[OUTPUT],
-            dynamic_axes={INPUT: {2: "height", 3: "width"}, OUTPUT: {2: "any_height", 3: "any_width"}},
+            dynamic_axes=None if fixed else _DYNAMIC,
         )
 
 

@@ -5,7 +5,8 @@ Doors: `ranges.observation.observe_activations`, `ranges.calibrate.calibrate_ran
 
 settings.py  calibration methods, and the study keys of calibrations and steps (light)
 recipes.py   all steps, and recipes of them (light)
-qdq.py       Q/DQ pairs around the convolutions of a graph
+qdq.py       Q/DQ pairs around the convolutions and products of a graph
+grids.py     the values that levels of int8 or uint8 stand for
 ranges/      statistics of activations, and the ranges that follow
 steps/       one file for each step of a recipe
 layers/      loss and time of single layers, and the layers that stay in float

@@ -16,7 +16,8 @@ from torch.nn import functional
 from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
 from superres.models.graphs.onnx_file import Convolution, attributes
-from superres.quantization.qdq import activation_grid, quantized_convolutions, weight_grid
+from superres.quantization.grids import activation_grid, weight_grid
+from superres.quantization.qdq import quantized_convolutions
 from superres.quantization.ranges.record import TensorRange
 from superres.quantization.steps.base import (
     State,
@@ -176,7 +177,9 @@ class Entry:
             entries = getattr(part.graph, field)
             del entries[:]
             entries.extend(kept)
-        part.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+        for place, dim in enumerate(part.graph.input[0].type.tensor_type.shape.dim):
+            if place != 1:
+                dim.dim_param = f"any_{place}"
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         self._session = ort.InferenceSession(
@@ -198,7 +201,8 @@ def _check_chain(graph: onnx.ModelProto, convolutions: list[Convolution]) -> Non
         for name in node.input:
             readers[name] += 1
     for before, after in pairwise(convolutions):
-        if after.data != before.output or readers[before.output] > 1:
+        more = after.data != before.output or before.activation not in ("", "Relu")
+        if more or readers[before.output] > 1:
             raise UserError(
                 "step qat: expected convolutions that follow each other with nothing but a ReLU between "
                 f"them, found {after.layer} after {before.layer} with more"

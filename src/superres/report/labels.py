@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from superres.device.runtimes import RUNTIMES, about
+from superres.device.runtimes.base import AS_WRITTEN
 from superres.models.settings import MODELS
 
 FLOATS = ("fp32", "fp16", "bf16")
@@ -49,6 +50,8 @@ def border_label(border: int) -> str:
 
 def precision_label(precision: str) -> str:
     """Return a precision in capitals with its calibration: `INT8 minmax`, `INT8 minmax by TensorRT`."""
+    if precision == AS_WRITTEN:
+        return "as is"
     kind, _, calibration = precision.partition("-")
     own = calibration.startswith("trt-")
     return f"{kind.upper()} {calibration.removeprefix('trt-')}{' by TensorRT' if own else ''}".strip()

@@ -6,6 +6,7 @@ Decodes nothing and imports nothing heavy.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from graphlib import CycleError, TopologicalSorter
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import get_args
@@ -15,6 +16,8 @@ from superres.data.sources.registry import check_source
 from superres.data.sources.source import Source, check_disjoint, correct_path
 from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
+from superres.device.runtimes.base import AS_WRITTEN
+from superres.models.adoption.statements import INSTALL_SPANDREL
 from superres.models.settings import MODELS, weights_name
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.recipes import STEPS
@@ -154,8 +157,16 @@ def check_study(study: Study) -> None:
     for model in study.models.values():
         if model.onnx is not None:
             _check_model_file(model.name, "onnx", model.onnx)
+        elif model.checkpoint is not None:
+            _check_model_file(model.name, "checkpoint", model.checkpoint)
+            if find_spec("spandrel") is None:
+                raise UserError(
+                    f"model {model.name}: checkpoint: expected the package spandrel, which reads it, found "
+                    f"none; install it with: {INSTALL_SPANDREL}"
+                )
         elif model.weights not in ("pretrained", "train"):
             _check_model_file(model.name, "weights", model.weights)
+    _check_as_is(study)
     _check_overlaps(study)
     for calibration in used_calibrations(study):
         _check_number(study, calibration)
@@ -169,6 +180,18 @@ def _check_model_file(model: str, key: str, file: str) -> None:
         check_name(file)
         if not Path(file).is_file():
             raise UserError(f"expected a file, found none at {file}; {correct_path(Path(file))}")
+
+
+def _check_as_is(study: Study) -> None:
+    """Raise UserError for a runtime with the precision as-is if no network of the study is quantised."""
+    for i, runtime in enumerate(study.runtimes.values()):
+        if AS_WRITTEN in runtime.precisions and not any(
+            model.is_quantized for model in study.models.values()
+        ):
+            raise UserError(
+                f"runtimes[{i}].precisions: expected as-is with a model whose ONNX file is quantised, found "
+                "none; take as-is out"
+            )
 
 
 def _check_number(study: Study, calibration: Calibration) -> None:

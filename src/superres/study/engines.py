@@ -17,6 +17,8 @@ def graph_of(arm: Arm) -> str:
     The FP32 graph and each INT8 Q/DQ graph serve every runtime. TensorRT has an FP16 file, because newer
     versions take every type from the file. It reads FP32 to find ranges itself.
     """
+    if arm.as_is:
+        return arm.precision
     if arm.precision == "fp16" and about(arm.runtime).fp16_file:
         return "fp16"
     return "fp32" if arm.int8 is None or arm.implicit else arm.precision
@@ -27,10 +29,13 @@ def form_of(study: Study, arm: Arm) -> str:
     if frames_of(study, arm) != "uint8" or arm.runtime not in FORM_OF:
         return PLAIN
     calibration = study.calibration_of(arm)
-    by_tool = calibration is not None and calibration.tool is not None
+    by_tool = arm.as_is or (calibration is not None and calibration.tool is not None)
     if ("tool" if by_tool else arm.precision) in PLAIN_ALONE.get(arm.runtime, ()):
         return PLAIN
-    return study.forms[arm.runtime] or FORM_OF[arm.runtime]["float" if arm.int8 is None else "int8"]
+    return (
+        study.forms[arm.runtime]
+        or FORM_OF[arm.runtime]["int8" if arm.as_is or arm.int8 is not None else "float"]
+    )
 
 
 def form_file(study: Study, arm: Arm) -> str:

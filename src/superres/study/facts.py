@@ -32,7 +32,7 @@ class Facts:
         if arm.model != BASELINE:
             kind = about(arm.runtime).source
             foreign = arm.model in self.paths.adopted
-            traced["weights"] = self.paths.foreign(arm.model) if foreign else self.paths.weights(arm.model)
+            traced["weights"] = (self.paths.foreign_file if foreign else self.paths.weights)(arm.model)
             source = next(iter(self.paths.engine_source(arm)), None)
             if source is None:
                 return traced
@@ -92,6 +92,10 @@ class Facts:
             # The memory that an engine needs is estimated from the FP32 graph.
             return names | {"export_onnx", "export_program"}
         names.add("adopt_onnx" if arm.model in self.paths.adopted else "export_onnx")
+        if arm.model in self.paths.checkpoints:
+            names.add("export_checkpoint")
+        if arm.as_is:
+            names.add("adopt_as_is")
         if graph_of(arm) == "fp16":
             names.add("convert_fp16")
         if form != PLAIN:

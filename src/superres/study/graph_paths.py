@@ -185,12 +185,21 @@ class GraphPaths:
 
     @property
     def adopted(self) -> list[str]:
-        """The models that are ONNX files of others."""
-        return [name for name, model in self.study.models.items() if model.onnx is not None]
+        """The models that are networks of others."""
+        return [name for name, model in self.study.models.items() if model.file is not None]
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """The models that are checkpoints of others."""
+        return [name for name, model in self.study.models.items() if model.checkpoint is not None]
 
     def foreign(self, model: str) -> str:
-        """Return the ONNX file that a model is adopted from."""
-        return str(self.study.models[model].onnx)
+        """Return the ONNX file that a model is adopted from: the user's, or one made of a checkpoint."""
+        return self.onnx(model, "checkpoint") if model in self.checkpoints else self.foreign_file(model)
+
+    def foreign_file(self, model: str) -> str:
+        """Return the user's file of an adopted model."""
+        return str(self.study.models[model].file)
 
     def weights(self, model: str) -> str:
         """Return the weights of a model: of the package, trained by this study, or a file of the user's."""

@@ -144,7 +144,8 @@ class Paths(GraphPaths):
         """Return the ONNX file whose operations count as those of an arm; None for bicubic."""
         if arm.model == BASELINE:
             return None
-        return self.onnx(arm.model, "fp32" if arm.int8 is None or arm.implicit else arm.precision)
+        float_graph = not arm.as_is and (arm.int8 is None or arm.implicit)
+        return self.onnx(arm.model, "fp32" if float_graph else arm.precision)
 
     @property
     def counted_graphs(self) -> list[str]:

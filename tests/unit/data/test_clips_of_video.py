@@ -11,13 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
+from superres.data import clips
 from superres.data.clips import prepare_clip
 from superres.data.sources.reading import picture_digest
+from superres.data.sources.registry import check_source
 from superres.data.sources.source import FrameRange, PinnedFile, Source
+from superres.data.sources.video import Video
 from superres.data.sources.y4m import Y4m
 from superres.data.video.y4m import read_header
 from superres.device.base.errors import UserError
+from superres.device.machine import memory
 from videos import picture, write_video
 
 CROWD_RUN = (
@@ -68,6 +73,43 @@ def test_threads_make_the_same_frames(tmp_path: Path):
     assert "pinned" not in index["sources"][0]
     high = np.load(tmp_path / "one/c.hr.npy")
     assert [origin["sha256"] for origin in index["origins"]] == [picture_digest(frame) for frame in high]
+
+
+@pytest.mark.parametrize(("frames", "taken"), [(2.5, 2), (9, 4), (1, 1)])
+def test_as_many_threads_make_frames_as_have_room(
+    frames: float, taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    clip, used = source(video(tmp_path / "a.y4m", 4)), []
+    # A frame of 64x48 takes 18 bytes a pixel.
+    for module in (clips, memory):
+        monkeypatch.setattr(module, "available_memory", lambda: int(frames * 64 * 48 * 18))
+    pool = clips.frame_threads
+    monkeypatch.setattr(clips, "frame_threads", lambda number: used.append(number) or pool(number))
+    prepare(tmp_path / "out", clip, threads=4)
+    assert used == [taken]
+
+
+def test_a_frame_without_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    clip = source(video(tmp_path / "a.y4m", 4))
+    monkeypatch.setattr(memory, "available_memory", lambda: 64 * 48 * 18 - 1)
+    with pytest.raises(UserError, match=r"prepare_clip c, frames of 64x48: expected 0\.0 GiB of free memory"):
+        prepare(tmp_path / "out", clip, threads=4)
+
+
+@pytest.mark.parametrize("kind", [Y4m, Video])
+def test_a_video_of_another_size_than_stated_is_refused_before_any_work(
+    kind: type[Y4m] | type[Video], tmp_path: Path
+):
+    path = str(video(tmp_path / "a.y4m", 2))
+    check_source(Source(kind(path=path, width=64, height=48)))
+    other = Source(kind(path=path, width=48, height=64))
+    for refuse in (check_source, lambda wrong: prepare(tmp_path / "out", wrong)):
+        with pytest.raises(
+            UserError, match="expected frames of 48x64, as width and height say, found 64x48; correct"
+        ):
+            refuse(other)
+    with pytest.raises(ValidationError, match="expected width and height together"):
+        kind(path=path, width=64)
 
 
 PROGRAM = """

@@ -50,7 +50,8 @@ def convolution_types(onnx_path: Path) -> dict[str, tuple[str, str]]:
         (layer,) = [layer for layer in layers if node.name in layer.nodes]
         data, weights, result = layer.inputs[0], layer.constants[0], layer.outputs[0]
         # Other constants are scales and biases; other inputs are addends.
-        kernel = next(tuple(a.ints) for a in node.attribute if a.name == "kernel_shape")
+        # Networks of others don't state it.
+        kernel = next((tuple(a.ints) for a in node.attribute if a.name == "kernel_shape"), weights.shape[2:])
         assert weights.shape == (result.shape[1], data.shape[1], *kernel)
         found[node.name] = (data.type, weights.type)
     assert len(layers) == len(convolutions)

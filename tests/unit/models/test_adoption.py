@@ -66,12 +66,14 @@ def by_bgr(path: Path, frame: np.ndarray) -> np.ndarray:
     return pixels(run(path, "image", planes(frame[..., ::-1])))[..., ::-1]
 
 
-def by_luma(path: Path, frame: np.ndarray, black: float = 0.0, row: np.ndarray = LUMA) -> np.ndarray:
+def by_luma(
+    path: Path, frame: np.ndarray, black: float = 0.0, row: np.ndarray = LUMA, scale: int = 2
+) -> np.ndarray:
     """Luma through the network, Cb and Cr bicubically, each for itself."""
     y = frame @ row + black
     cb, cr = (frame[..., 2] - frame @ LUMA) / 1.772, (frame[..., 0] - frame @ LUMA) / 1.402
     luma = (pixels(run(path, "image", planes(y[..., None])))[..., 0] - black) / row.sum()
-    chroma = bicubic(np.stack([cb, cr], axis=-1))
+    chroma = bicubic(np.stack([cb, cr], axis=-1), scale)
     red = luma + 1.402 * chroma[..., 1]
     blue = luma + 1.772 * chroma[..., 0]
     green = (luma - 0.299 * red - 0.114 * blue) / 0.587

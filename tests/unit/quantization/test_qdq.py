@@ -10,7 +10,8 @@ import pytest
 from onnx import numpy_helper
 
 from superres.device.base.errors import UserError
-from superres.quantization.qdq import Part, asymmetric_grid, quantize_graph, quantize_onnx, weight_grid
+from superres.quantization.grids import asymmetric_grid, weight_grid
+from superres.quantization.qdq import Part, quantize_graph, quantize_onnx
 from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.record import Ranges, read_ranges
 

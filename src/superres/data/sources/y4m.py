@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest, say
-from superres.data.sources.source import FrameRange, Source, SourceKind, check_file, select_frames
+from superres.data.sources.sized import SizedKeys
+from superres.data.sources.source import FrameRange, Source, check_file, select_frames
 from superres.data.video.colour import ColourKeys, contradictions, settle
 from superres.data.video.y4m import colours_said, read_header, read_planes, read_size, read_tags
 from superres.keys import Maybe
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class Y4m(ColourKeys, SourceKind):
+class Y4m(ColourKeys, SizedKeys):
     """An 8-bit YUV4MPEG2 file, 4:2:0, 4:2:2 or 4:4:4."""
 
     any_order: ClassVar[bool] = True
@@ -32,6 +33,7 @@ class Y4m(ColourKeys, SourceKind):
     def check(self, source: Source, smallest: int) -> None:
         """Raise UserError for a file that is missing, malformed or too short."""
         header = read_header(check_file(source.location, "y4m"))
+        self.check_stated(source.location, (header.height, header.width))
         select_frames(source.frames, header.frames, source.location)
 
     def notes(self, source: Source) -> list[str]:
@@ -45,10 +47,10 @@ class Y4m(ColourKeys, SourceKind):
         return lines
 
     def size(self, source: Source) -> tuple[int, int] | None:
-        """Return the size in the header of a file that is there."""
+        """Return the size that is stated, or that in the header of a file that is there."""
         path = Path(source.location)
-        if not path.is_file():
-            return None
+        if self.stated is not None or not path.is_file():
+            return self.stated
         width, height = read_size(read_tags(path), path)
         return height, width
 
@@ -65,6 +67,7 @@ class _Y4mReader(FrameReader):
         self._header = read_header(self._path)
         self._indices = select_frames(source.frames, self._header.frames, source.location)
         shape = height, width = self._header.height, self._header.width
+        kind.check_stated(source.location, shape)
         self._colour = settle(self._header.said, height, width, kind.wanted, self._header.siting)
         say(kind.notes(source))
         super().__init__(numbered_names(source.location, self._indices), [shape] * len(self._indices))

@@ -75,6 +75,31 @@ def cut_into_tiles(size: Size, most_pixels: int, radius: int, multiple: int = 1)
             )
 
 
+def cut_into_own_tiles(size: Size, tile: Size, radius: int | None, multiple: int = 1) -> Tiling:
+    """Return the tiling of frames for a network that takes pictures of the size `tile` alone.
+
+    The tiling's size is that of the frame with repeated borders: at least a tile, and so large that every
+    tile begins at a multiple. Raises UserError if the joined picture would depend on where the cuts are: a
+    tile isn't larger than what its pixels depend on, or they depend on all of it (`radius` None).
+    """
+    padded = _up(size[0], tile[0], multiple), _up(size[1], tile[1], multiple)
+    least = 1 if radius is None else 2 * radius + multiple
+    cut = any(whole > side for whole, side in zip(padded, tile))
+    if (radius is None and tuple(size) != tuple(tile)) or (cut and min(tile) < least):
+        reach = "the whole picture" if radius is None else f"{radius} pixels to each side"
+        raise UserError(
+            f"expected frames of {tile[1]}x{tile[0]}, the only size that this network takes, found "
+            f"{size[1]}x{size[0]}; tiles can't be joined exactly, as its result depends on {reach}; export "
+            "it with dynamic height and width, or take frames of that size"
+        )
+    return Tiling(padded, tile, radius or 0, multiple)
+
+
+def _up(whole: int, tile: int, multiple: int) -> int:
+    """Return the least side from `whole` on that is a tile and any number of multiples."""
+    return tile + max(0, math.ceil((whole - tile) / multiple)) * multiple
+
+
 def _side(whole: int, count: int, radius: int, multiple: int) -> int:
     """Return the side of `count` tiles over a frame's side; it leaves the last tile at a multiple."""
     if count == 1:

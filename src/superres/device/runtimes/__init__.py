@@ -39,6 +39,7 @@ _REFUSALS = {
         "expected {precision} with the runtime tensorrt only, found it with {runtime}; "
         "take {qdq}, a Q/DQ graph"
     ),
+    "as-is": "expected onnxruntime, openvino or tensorrt for as-is, found {runtime}; take as-is out",
     "uint8": "expected any precision but uint8 for {runtime}, found uint8",
 }
 
@@ -73,7 +74,7 @@ def refusal(name: str, precision: str) -> str | None:
     facts, kind = about(name), precision_kind(precision)
     if kind in facts.precisions:
         return None
-    *others, last = [known for known in facts.precisions if known != "int8-trt"]
+    *others, last = [known for known in facts.precisions if known not in ("int8-trt", "as-is")]
     listed = f"{', '.join(others)} or {last}" if others else last
     reason = facts.refusals.get(kind) or _REFUSALS.get(kind)
     reason = reason or f"expected {listed} for {{runtime}}, found {{precision}}; take it out"

@@ -30,11 +30,18 @@ FRAMES = ("uint8", "float32")
 WARMUP_RUNS = 3
 """Runs before layers are timed."""
 
-AS_WRITTEN = "qdq"
+AS_WRITTEN = "as-is"
 """Precision of a graph with any number of Q/DQ pairs: its convolutions may run in INT8 or in float.
+
+That is a network that others have quantised, or a graph with a part of its layers in INT8.
 
 With the option `simulated`, pairs must not become INT8 arithmetic if that changes the result.
 """
+
+
+def runs_int8(precision: str) -> bool:
+    """Return whether a precision is of graphs with quantised layers."""
+    return precision.startswith("int8-") or precision == AS_WRITTEN
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,8 @@ class About:
     opened; None if there is none, or the runtime imports it itself. An engine
     belongs to the version of the first of `distributions` that is installed.
 
-    `precisions` are of the kinds fp32, fp16, bf16, int8, int8-trt and uint8. `refusals` are the messages
-    for other kinds, `step_refusals` those for steps of a quantisation. Both may contain `{runtime}`,
+    `precisions` are of the kinds fp32, fp16, bf16, int8, int8-trt, as-is and uint8. `refusals` are the
+    messages for other kinds, `step_refusals` those for steps of a quantisation. Both may contain `{runtime}`,
     `{precision}` and `{qdq}` (the same precision as a Q/DQ graph); see `runtimes.refusal`.
 
     `source` is the model that engines are built from: `onnx`, `program` (PyTorch's) or

@@ -17,7 +17,7 @@ ABOUT = About(
     marker="s",
     package="onnxruntime",
     distributions=("onnxruntime", "onnxruntime-gpu"),
-    precisions=("fp32", "int8"),
+    precisions=("fp32", "int8", "as-is"),
     source="onnx",
     refusals={
         "fp16": (

@@ -22,7 +22,7 @@ ABOUT = replace(
     label="TensorRT-RTX",
     marker="d",
     distributions=("tensorrt-rtx-cu12", "tensorrt-rtx-cu13", "tensorrt-rtx"),
-    precisions=("fp32", "fp16", "int8"),
+    precisions=("fp32", "fp16", "int8", "as-is"),
 )
 
 

@@ -1,11 +1,14 @@
-"""An engine on frames too large for its memory: tile after tile, joined to the whole picture."""
+"""An engine on frames that it can't take at once: tile after tile, joined to the whole picture.
+
+They are too large for its memory, or its network takes one size alone.
+"""
 
 from __future__ import annotations
 
 from itertools import product
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from superres.device.frames.tiles import Span, Tiling, cut_into_tiles
+from superres.device.frames.tiles import Span, Tiling, cut_into_own_tiles, cut_into_tiles
 from superres.device.machine.memory import check_memory
 from superres.device.runtimes.base import LayerTime, Session, Size
 
@@ -21,13 +24,21 @@ _REMEDY = "close other programs, run fewer jobs at a time (--cores), or take sma
 def tiling_of(size: Size, footprint: Mapping[str, Any]) -> Tiling:
     """Return how frames of a size are cut for a graph of a footprint: its bytes a pixel, radius, multiple.
 
-    A network whose result depends on the whole frame has one tile.
+    A network whose result depends on the whole frame has one tile. One with an `own_size` has tiles of that
+    size alone, and frames get repeated borders up to them. Raises UserError if those can't be exact.
     """
     radius, pixels = footprint["radius"], size[0] * size[1]
+    if own := footprint.get("own_size"):
+        return cut_into_own_tiles(size, (own[0], own[1]), radius, footprint["multiple"])
     if radius is None:
         return Tiling(size, size, 0)
     most = max(1, TILE_BYTES // footprint["bytes_per_pixel"])
     return cut_into_tiles(size, min(most, pixels), radius, footprint["multiple"])
+
+
+def is_cut(size: Size, footprint: Mapping[str, Any]) -> bool:
+    """Return whether frames of a size run in tiles, or as a part of one."""
+    return tiling_of(size, footprint).tile != tuple(size)
 
 
 def tile_sizes(sizes: Mapping[str, Sequence[int]], footprint: Mapping[str, Any]) -> dict[str, list[int]]:
@@ -56,15 +67,19 @@ class TiledSession(Session):
     def __init__(self, session: Session, footprint: Mapping[str, Any]):
         self._session = session
         self._footprint = footprint
+        self._size: Size = (0, 0)
         self._tiling = Tiling((0, 0), (0, 0), 0)
         self._frame: np.ndarray | None = None
         self.reference = session.reference
 
     def preprocess(self, frame: np.ndarray) -> np.ndarray:
+        import numpy as np
+
         size = (frame.shape[0], frame.shape[1])
-        if size != self._tiling.size:
-            self._tiling = tiling_of(size, self._footprint)
-        return frame
+        if size != self._size:
+            self._size, self._tiling = size, tiling_of(size, self._footprint)
+        down, across = (whole - side for whole, side in zip(self._tiling.size, size))
+        return np.pad(frame, ((0, down), (0, across), (0, 0)), mode="edge") if down or across else frame
 
     def execute(self, inputs: np.ndarray) -> np.ndarray | None:
         if len(self._tiling) == 1:
@@ -92,10 +107,13 @@ class TiledSession(Session):
         self._frame[kept] = result[inside]
 
     def postprocess(self, outputs: np.ndarray) -> np.ndarray:
-        return outputs
+        import numpy as np
+
+        scale = outputs.shape[0] // self._tiling.size[0]
+        return np.ascontiguousarray(outputs[: scale * self._size[0], : scale * self._size[1]])
 
     def profile(self, frame: np.ndarray, runs: int) -> list[LayerTime]:
-        self.preprocess(frame)
+        frame = self.preprocess(frame)
         height, width = self._tiling.tile
         return self._session.profile(frame[:height, :width].copy(), runs)
 

@@ -12,7 +12,7 @@ from superres.device.job import Job
 from superres.device.machine.facts import describe_machine, usable_cpus
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import Session, Settings, Size
-from superres.device.runtimes.tiled import TiledSession, check_room, tiling_of
+from superres.device.runtimes.tiled import TiledSession, check_room, is_cut
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ def open_arm(job: Job, sizes: Sequence[Size]) -> Tuple[Session, Dict[str, Any]]:
     """Open the job's engine for frames of some sizes (height, width); returns the session and facts of the
     engine for the record.
 
-    Frames too large for the memory of one pass run in tiles. Raises UnsupportedError with the reason if no
-    engine was built, UserError if engine and record don't belong together or to this job, and if the frames
-    need more memory than there is.
+    Frames too large for one pass, or for a network of one size, run in tiles. Raises UnsupportedError with
+    the reason if no engine was built, UserError if engine and record don't belong together or to this job,
+    and if the frames need more memory than there is.
     """
     paths = Path(job.inputs["engine"]), Path(job.inputs["engine_record"])
     return open_engine(*paths, job.runtime, runtime_settings(job), sizes)
@@ -62,7 +62,7 @@ def open_engine(
     if footprint:
         check_room(sizes, footprint, f"{runtime} {settings.precision}")
     session = load_runtime(runtime).open_engine(engine, replace(settings, facts=record["facts"]))
-    if footprint and any(len(tiling_of(size, footprint)) > 1 for size in set(sizes)):
+    if footprint and any(is_cut(size, footprint) for size in set(sizes)):
         session = TiledSession(session, footprint)
     return session, {"engine_sha256": sha256}
 

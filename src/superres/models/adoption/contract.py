@@ -20,30 +20,41 @@ from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY, attributes
 PREFIX = "adopted"
 """The prefix of the nodes and tensors around the network."""
 
+Size = tuple[int, int]
+
 _COLOURS = 3
 _RADIUS = 2
 
 
 def with_contract(
-    model: onnx.ModelProto, ends: Ends, reading: Reading, *, scale: int, multiple: int
+    model: onnx.ModelProto,
+    ends: Ends,
+    reading: Reading,
+    *,
+    scale: int,
+    multiple: int,
+    own: Size | None = None,
 ) -> onnx.ModelProto:
     """Return the graph from `frame`, float32 1 x 3 x H x W RGB in [0, 1], to `upscaled`, 1 x 3 x sH x sW.
 
-    The network sees sides that are multiples of `multiple`, with repeated borders. Convolutions that only
+    The network sees sides that are multiples of `multiple`, with repeated borders; with `own`, height and
+    width, H and W are fixed. Convolutions that only
     mix colours, and the interpolation beside a network on luma, stay in float in INT8 graphs.
     """
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
-    return _Contract(copied, ends, reading, scale, multiple).write()
+    return _Contract(copied, ends, reading, (scale, multiple, own)).write()
 
 
 class _Contract:
     """A foreign graph that gets the pipeline's ends."""
 
-    def __init__(self, model: onnx.ModelProto, ends: Ends, reading: Reading, scale: int, multiple: int):
+    def __init__(
+        self, model: onnx.ModelProto, ends: Ends, reading: Reading, sizes: tuple[int, int, Size | None]
+    ):
         self.model, self.graph = model, model.graph
         self.ends, self.reading = ends, reading
-        self.scale, self.multiple = scale, multiple
+        self.scale, self.multiple, self.own = sizes
         self.nodes: list[onnx.NodeProto] = []
         self.kept_float: list[str] = []
 
@@ -59,6 +70,7 @@ class _Contract:
         if self.multiple > 1:
             result = self._crop(result)
         self._clip(result)
+        self._levels_as_floats()
         self._finish()
         return self.model
 
@@ -248,6 +260,16 @@ class _Contract:
 
     # The graph
 
+    def _levels_as_floats(self) -> None:
+        """Keep levels of 8 bits as floats of the same values: TensorRT has them at a graph's ends alone."""
+        kinds = {node.op_type for node in self.nodes}
+        typed = any(tensor.data_type == TensorProto.UINT8 for tensor in self.graph.initializer)
+        if typed or kinds & {"QuantizeLinear", "DequantizeLinear", "ConvInteger", "QLinearConv"}:
+            return
+        for node in self.nodes:
+            if node.op_type == "Cast" and attributes(node)["to"] == TensorProto.UINT8:
+                node.CopyFrom(helper.make_node("Floor", node.input, node.output, node.name))
+
     def _finish(self) -> None:
         del self.graph.node[:]
         self.graph.node.extend(self.nodes)
@@ -256,10 +278,10 @@ class _Contract:
         kept = [tensor for tensor in self.graph.initializer if tensor.name in read]
         del self.graph.initializer[:]
         self.graph.initializer.extend(kept)
-        for values, name, sides in (
-            (self.graph.input, INPUT, ("height", "width")),
-            (self.graph.output, OUTPUT, ("upscaled_height", "upscaled_width")),
-        ):
+        small, large = ("height", "width"), ("upscaled_height", "upscaled_width")
+        if self.own is not None:
+            small, large = self.own, tuple(self.scale * side for side in self.own)
+        for values, name, sides in ((self.graph.input, INPUT, small), (self.graph.output, OUTPUT, large)):
             del values[:]
             values.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, _COLOURS, *sides]))
         for field in ("producer_name", "producer_version", "doc_string", "domain", "metadata_props"):

@@ -10,13 +10,19 @@ from itertools import product
 import numpy as np
 
 from superres.models.adoption.ends import Ends
-from superres.models.adoption.statements import Adoption, Colour, Range, Swing
+from superres.models.adoption.statements import Activation, Adoption, Colour, Range, Swing
 
 Run = Callable[[np.ndarray], np.ndarray]
 """Runs the network on its own input, and returns its output."""
 
 RANGES: dict[Range, tuple[float, float]] = {"0..1": (1.0, 0.0), "0..255": (255.0, 0.0), "-1..1": (2.0, -1.0)}
 """Factor and offset from [0, 1] to a network's values."""
+
+ACTIVATIONS: dict[Activation, Callable[[np.ndarray], np.ndarray]] = {
+    "sigmoid": lambda values: (1 + np.tanh(values / 2)) / 2,
+    "tanh": np.tanh,
+}
+"""Activations that a network may end with."""
 
 LUMA_ROW = np.array([0.299, 0.587, 0.114])
 """Weights of R, G and B in full-range BT.601 luma."""

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from superres.device.base.errors import UserError
+from superres.models.adoption.statements import Activation
 from superres.models.graphs.onnx_file import OPSET, attributes
 
 _HALVES: dict[int, int] = {TensorProto.FLOAT16: TensorProto.FLOAT, TensorProto.DOUBLE: TensorProto.FLOAT}
@@ -130,6 +131,16 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     return found
 
 
+def add_activation(model: onnx.ModelProto, output: str, activation: Activation) -> None:
+    """Put an activation behind the node that gives an output."""
+    before = f"{output}/before_{activation}"
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [before if name == output else name for name in names]
+    kind = activation.capitalize()
+    model.graph.node.append(helper.make_node(kind, [before], [output], f"{output}/{kind}"))
+
+
 def rewrite_transposed(model: onnx.ModelProto) -> int:
     """Replace transposed convolutions with a stride by a convolution and DepthToSpace; return how many.
 
@@ -146,6 +157,17 @@ def rewrite_transposed(model: onnx.ModelProto) -> int:
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return count
+
+
+def add_biases(model: onnx.ModelProto) -> None:
+    """Give convolutions without a bias one of zeros: steps of INT8 recipes correct it."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Conv" and node.input[1] in constants and len([*filter(None, node.input)]) == 2:
+            name = f"{node.output[0]}/zero.bias"
+            zeros = np.zeros(constants[node.input[1]].dims[0], np.float32)
+            model.graph.initializer.append(numpy_helper.from_array(zeros, name))
+            node.input[:] = [*node.input[:2], name]
 
 
 def _as_convolution(

@@ -1,6 +1,5 @@
 """Sizes that a foreign graph takes: make fixed ones dynamic, and find the multiple that sides must be of."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,46 +13,75 @@ from superres.models.adoption.ends import Ends
 from superres.models.adoption.rewriting import first_line, with_size
 from superres.models.graphs.onnx_file import attributes, known_shapes
 
-MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
+_MOST_MULTIPLE = 64
+_LEAST_SIDE = 24
 _DTYPES = {"uint8": np.uint8}
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """A graph that takes any sides that are multiples of `multiple`, and its scale."""
+    """A graph that takes any sides that are multiples of `multiple`, and its scale.
+
+    If it only takes pictures of one size, that is `own`, height and width.
+    """
 
     model: onnx.ModelProto
     multiple: int
     scale: int
+    own: tuple[int, int] | None = None
 
 
 def with_any_size(model: onnx.ModelProto, ends: Ends, where: str) -> Sizes:
-    """Return a graph for any size with its scale, found by running it.
+    """Return a graph for any size with its scale, found by running it; of its own size if it takes no other.
 
-    Raises UserError for a graph that only takes its own size, whose result isn't a whole number of times as
-    large, or that onnxruntime can't run.
+    Raises UserError for a graph whose result isn't a whole number of times as large, or that onnxruntime
+    can't run.
     """
     dynamic = with_size(model, ends.input, ends.dims("height", "width"))
-    failures: list[str] = []
+    failures: list[_WrongSizeError] = []
     for candidate in (dynamic, _unfixed(model, ends)):
         if candidate is None:
             continue
-        for multiple in MULTIPLES:
-            try:
-                return Sizes(candidate, multiple, _scale(candidate, ends, multiple, where))
-            except _WrongSizeError as error:
-                failures.append(str(error))
+        try:
+            return _of_any_size(candidate, ends, where)
+        except _WrongSizeError as error:
+            failures.append(error)
     if ends.size is not None:
-        height, width = ends.size
-        raise UserError(
-            f"{where}: expected a graph for pictures of any size, found one that only takes "
-            f"{width}x{height}: {failures[0]}; export it with dynamic height and width"
-        )
+        fixed = with_size(model, ends.input, ends.dims(*ends.size))
+        try:
+            return Sizes(fixed, 1, _scale_at(_runner(fixed, ends), ends, ends.size, where), ends.size)
+        except _WrongSizeError as error:
+            failures.insert(0, error)
+    if isinstance(failures[0], _NoWholeScaleError):
+        raise UserError(f"{where}: {failures[0]}")
     raise UserError(f"{where}: expected a graph that onnxruntime runs, found: {failures[0]}")
+
+
+def _of_any_size(model: onnx.ModelProto, ends: Ends, where: str) -> Sizes:
+    """Return a graph with the least multiple that its sides must be of, else raise _WrongSizeError."""
+    run = _runner(model, ends)
+    failures = []
+    for multiple in range(1, _MOST_MULTIPLE + 1):
+        try:
+            return Sizes(model, multiple, _scale(run, ends, multiple, where))
+        except _WrongSizeError as error:
+            failures.append(error)
+    raise next((error for error in failures if isinstance(error, _NoWholeScaleError)), failures[0])
+
+
+def _runner(model: onnx.ModelProto, ends: Ends) -> Callable[[np.ndarray], np.ndarray]:
+    try:
+        return runner(model, ends)
+    except Exception as error:
+        raise _WrongSizeError(first_line(error)) from error
 
 
 class _WrongSizeError(Exception):
     """The graph doesn't take a size, or gives no result of the right one."""
+
+
+class _NoWholeScaleError(_WrongSizeError):
+    """The result is larger, but not a whole number of times."""
 
 
 def runner(model: onnx.ModelProto, ends: Ends) -> Callable[[np.ndarray], np.ndarray]:
@@ -66,24 +94,27 @@ def runner(model: onnx.ModelProto, ends: Ends) -> Callable[[np.ndarray], np.ndar
     return lambda batch: np.asarray(session.run([ends.output], {ends.input: batch})[0])
 
 
-def _scale(model: onnx.ModelProto, ends: Ends, multiple: int, where: str) -> int:
-    try:
-        run = runner(model, ends)
-    except Exception as error:
-        raise _WrongSizeError(first_line(error)) from error
+def _scale(run: Callable[[np.ndarray], np.ndarray], ends: Ends, multiple: int, where: str) -> int:
+    """Return the scale of a graph for sides that are multiples, by pictures of several sizes."""
     scales = set()
-    steps = math.ceil(24 / multiple)
-    for height, width in ((steps + 1, steps + 2), (steps + 4, steps + 2)):
-        size = (multiple * height, multiple * width)
-        batch = np.zeros(ends.dims(*size), _DTYPES.get(ends.input_type, np.float32))
-        try:
-            result = run(batch)
-        except Exception as error:
-            raise _WrongSizeError(f"{size[1]}x{size[0]}: {first_line(error)}") from error
-        scales.add(_ratio(result.shape, size, ends, where))
+    # Beyond its own size too, as a graph may cut its result to the size that it was exported for.
+    least = [-(-side // multiple) for side in (ends.size or (_LEAST_SIDE, _LEAST_SIDE))]
+    small = -(-_LEAST_SIDE // multiple)
+    # No number divides all of these sides, so none but the multiple is needed.
+    for height, width in ((small + 1, small + 2), (small + 4, small + 2), (least[0] + 3, least[1] + 5)):
+        scales.add(_scale_at(run, ends, (multiple * height, multiple * width), where))
     if len(scales) != 1:
         raise _WrongSizeError("the output doesn't grow with the input")
     return scales.pop()
+
+
+def _scale_at(run: Callable[[np.ndarray], np.ndarray], ends: Ends, size: tuple[int, int], where: str) -> int:
+    batch = np.zeros(ends.dims(*size), _DTYPES.get(ends.input_type, np.float32))
+    try:
+        result = run(batch)
+    except Exception as error:
+        raise _WrongSizeError(f"{size[1]}x{size[0]}: {first_line(error)}") from error
+    return _ratio(result.shape, size, ends, where)
 
 
 def _ratio(shape: tuple[int, ...], size: tuple[int, int], ends: Ends, where: str) -> int:
@@ -101,7 +132,7 @@ def _ratio(shape: tuple[int, ...], size: tuple[int, int], ends: Ends, where: str
         )
     found = [side / whole for side, whole in zip(sides, size, strict=True)]
     if found[0] == found[1] and found[0] != int(found[0]) and found[0] > 1:
-        raise UserError(f"{where}: expected a scale of a whole number, found {found[0]:g}")
+        raise _NoWholeScaleError(f"expected a scale of a whole number, found {found[0]:g}")
     if found[0] != found[1] or not 1 <= found[0] <= 8 or found[0] != int(found[0]):
         raise _WrongSizeError(
             f"an input of {size[1]}x{size[0]} gives {' x '.join(map(str, shape))}, which is no picture of it"
@@ -139,10 +170,13 @@ def _resize_by_factor(
 
 # Orders of the axes (batch, channels, rows, columns) around a transposition that moves blocks of pixels.
 _TO_SPACE: dict[tuple[int, ...], str] = {(0, 1, 4, 2, 5, 3): "CRD", (0, 3, 4, 1, 5, 2): "DCR"}
+# SpaceToDepth has the pixels of a block outside its channels (DCR); torch has them inside (CRD).
+_TO_DEPTH: dict[tuple[int, ...], str] = {(0, 1, 3, 5, 2, 4): "CRD", (0, 3, 5, 1, 2, 4): "DCR"}
 
 
 def _shuffle(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Replace reshape, transposition of six axes and reshape by DepthToSpace."""
+    """Replace reshape, transposition of six axes and reshape by DepthToSpace or SpaceToDepth."""
+    added: list[tuple[onnx.NodeProto, onnx.NodeProto]] = []
     writers = {output: node for node in model.graph.node for output in node.output}
     for last in list(model.graph.node):
         transposed = writers.get(last.input[0]) if last.op_type == "Reshape" else None
@@ -150,10 +184,15 @@ def _shuffle(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> N
             continue
         first = writers.get(transposed.input[0])
         order = tuple(attributes(transposed).get("perm", ()))
-        if first is None or first.op_type != "Reshape" or order not in _TO_SPACE:
+        if first is None or first.op_type != "Reshape" or order not in {*_TO_SPACE, *_TO_DEPTH}:
             continue
         before, after = shapes.get(first.input[0], ()), shapes.get(last.output[0], ())
-        if len(before) != 4 or len(after) != 4 or after[2] % before[2]:
+        if len(before) != 4 or len(after) != 4:
+            continue
+        if order in _TO_DEPTH and before[2] % after[2] == 0:
+            added += _to_depth(model.graph, first, last, before, before[2] // after[2])
+            continue
+        if order not in _TO_SPACE or after[2] % before[2]:
             continue
         replaced = helper.make_node(
             "DepthToSpace",
@@ -164,7 +203,30 @@ def _shuffle(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> N
             mode=_TO_SPACE[order],
         )
         last.CopyFrom(replaced)
+    for node, before_node in added:
+        model.graph.node.insert(list(model.graph.node).index(before_node), node)
     _drop_unread(model)
+
+
+def _order(graph: onnx.GraphProto, last: onnx.NodeProto) -> tuple[int, ...]:
+    """Return the order of the axes in the transposition before a reshape."""
+    transposed = next(node for node in graph.node if last.input[0] in node.output)
+    return tuple(attributes(transposed)["perm"])
+
+
+def _to_depth(
+    graph: onnx.GraphProto, first: onnx.NodeProto, last: onnx.NodeProto, before: tuple[int, ...], block: int
+) -> list[tuple[onnx.NodeProto, onnx.NodeProto]]:
+    """Replace reshapes up to `last` by SpaceToDepth; return nodes to insert, each with its follower."""
+    source, result, channels = first.input[0], last.output[0], before[1]
+    if _TO_DEPTH[_order(graph, last)] == "DCR":
+        last.CopyFrom(helper.make_node("SpaceToDepth", [source], [result], last.name, blocksize=block))
+        return []
+    moved, places = f"{result}/blocks", f"{result}/order"
+    inside = np.arange(channels * block**2).reshape(block**2, channels).T.reshape(-1)
+    graph.initializer.append(numpy_helper.from_array(inside.astype(np.int64), places))
+    last.CopyFrom(helper.make_node("Gather", [moved, places], [result], last.name, axis=1))
+    return [(helper.make_node("SpaceToDepth", [source], [moved], moved, blocksize=block), last)]
 
 
 def _drop_unread(model: onnx.ModelProto) -> None:

@@ -1,5 +1,7 @@
 """What a study may state of a network of others; everything else is found. Light."""
 
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -10,6 +12,37 @@ Layout = Literal["NCHW", "NHWC"]
 Colour = Literal["rgb", "bgr", "ycbcr", "luma"]
 Range = Literal["0..1", "0..255", "-1..1"]
 Swing = Literal["full", "studio"]
+Activation = Literal["sigmoid", "tanh"]
+
+INSTALL_SPANDREL = ".venv/bin/python -m pip install --no-deps -r envs/checkpoints.txt"
+"""The command that installs what reads checkpoints; torchvision, which spandrel wants, isn't needed."""
+
+_QUANTIZED = (
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "QLinearConv",
+    "ConvInteger",
+    "QLinearMatMul",
+    "MatMulInteger",
+)
+
+
+def is_quantized(path: Path) -> bool:
+    """Return whether an ONNX file is of a graph that is quantised already; False without a file.
+
+    It works without the package `onnx`: a node's operator type is field 4 of its message, that is, a tag, a
+    length and the name.
+    """
+    if not path.is_file():
+        return False
+    facts = path.stat()
+    return _has_quantized_nodes(path, facts.st_mtime_ns, facts.st_size)
+
+
+@cache
+def _has_quantized_nodes(path: Path, changed: int, size: int) -> bool:
+    content = path.read_bytes()
+    return any(b"\x22" + bytes([len(name)]) + name.encode("ascii") in content for name in _QUANTIZED)
 
 
 class Adoption(Keys):
@@ -31,4 +64,8 @@ class Adoption(Keys):
     swing: Maybe[Swing] = Field(
         default=None,
         description="Range of luma and chroma: full, or studio (luma of 16 to 235 of 255) as in MATLAB.",
+    )
+    last_activation: Maybe[Activation] = Field(
+        default=None,
+        description="An activation behind the network that its file lacks: tensors alone don't tell of it.",
     )

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.errors import UserError
-from superres.models.graphs.onnx_file import attributes, load_onnx
+from superres.models.graphs.onnx_file import EARLY, SLOPED, attributes, load_onnx
 
 PREFIX = "uint8"
 """The prefix of added nodes and tensors."""
@@ -99,10 +99,17 @@ class GraphEditor:
     def round_once(self) -> None:
         """Remove the Q/DQ pair before each ReLU that an equal one follows; onnxruntime alone needs both.
 
-        Rounding and limiting give the same before and after the ReLU, since 0 is a level.
+        Rounding and limiting give the same before and after the ReLU, since 0 is a level. So they do for a
+        clip. A pair before a LeakyReLU or PReLU that was inserted for onnxruntime is removed too.
         """
-        for relu in [node for node in self._nodes if node.op_type == "Relu"]:
-            self._round_once(relu)
+        for node in [node for node in self._nodes if node.op_type in ("Relu", "Clip")]:
+            self._round_once(node)
+        for node in [node for node in self._nodes if node.op_type in SLOPED and EARLY in node.input[0]]:
+            last = self._writer_of(node.input[0])
+            first = self._writer_of(last.input[0])
+            node.input[0] = first.input[0]
+            for each in (last, first):
+                self._remove(each)
 
     def _round_once(self, relu: onnx.NodeProto) -> None:
         last, after = self.writer(relu.input[0]), self.readers(relu.output[0])

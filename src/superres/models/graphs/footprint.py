@@ -3,6 +3,7 @@
 Both decide whether a large frame is cut into tiles (`superres.device.frames.tiles`).
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,11 +14,13 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from superres.models.graphs.onnx_file import attributes, known_shapes, load_onnx
+from superres.models.graphs.onnx_file import attributes, example_size, known_shapes, load_onnx, own_size
 
 Constants = dict[str, np.ndarray]
 
-_SIDE = 64
+REACH_PROPERTY = "superres.reach"
+"""Metadata key of an ONNX file: radius and multiple as a JSON list, measured by running the network."""
+
 # Bytes of a value, in any type: runtimes keep copies in layouts of their own and scratch memory for
 # convolutions. ESPCN_RGB in PyTorch takes 1.8 times its largest set of living tensors in float32.
 _BYTES = 8
@@ -33,6 +36,7 @@ _GLOBAL = {
     "Gemm",
     "Softmax",
     "Attention",
+    "DynamicQuantizeLinear",
     "Reshape",
     "Flatten",
     "ReduceMean",
@@ -41,7 +45,6 @@ _GLOBAL = {
     "ReduceSum",
     "ReduceL2",
     "CumSum",
-    "DynamicQuantizeLinear",
     "LpNormalization",
     "MeanVarianceNormalization",
     "GridSample",
@@ -57,24 +60,28 @@ class Footprint:
     """Need of a graph: `bytes_per_pixel` of the LR frame, and the reach of one pixel of the result.
 
     `radius` is in LR pixels to each side; None if the result depends on the whole frame. Tiles begin at a
-    `multiple` of pixels, so that graphs that work at a smaller size see the same groups of pixels.
+    `multiple` of pixels, so that graphs that work at a smaller size see the same groups of pixels. A network
+    of an `own_size` (height, width) takes no other.
     """
 
     bytes_per_pixel: int
     radius: int | None
     multiple: int
+    own_size: tuple[int, int] | None = None
 
 
 def measure_footprint(path: Path) -> Footprint:
     """Return the footprint of an ONNX file; raises UserError if it is none."""
     model = load_onnx(path)
-    radius, multiple = _reach(model)
-    return Footprint(_bytes_per_pixel(model), radius, multiple)
+    measured = next((entry.value for entry in model.metadata_props if entry.key == REACH_PROPERTY), None)
+    radius, multiple = find_reach(model) if measured is None else json.loads(measured)
+    return Footprint(_bytes_per_pixel(model), radius, multiple, own_size(model))
 
 
 def _bytes_per_pixel(model: onnx.ModelProto) -> int:
     """Return the most bytes that are in use at a time, for a frame's pixel."""
-    shapes = known_shapes(model, (1, 3, _SIDE, _SIDE))
+    height, width = example_size(model)
+    shapes = known_shapes(model, (1, 3, height, width))
     constants = {tensor.name for tensor in model.graph.initializer}
     last_read = {name: at for at, node in enumerate(model.graph.node) for name in node.input}
     values = {name: prod(shape) for name, shape in shapes.items() if name not in constants}
@@ -85,7 +92,13 @@ def _bytes_per_pixel(model: onnx.ModelProto) -> int:
         living |= set(node.output)
         most = max(most, sum(values.get(name, 0) for name in living))
         living = {name for name in living if last_read.get(name, -1) > at or name in kept}
-    return ceil(most * _BYTES / _SIDE**2)
+    return ceil(most * _BYTES / (height * width))
+
+
+def write_reach(model: onnx.ModelProto, radius: int | None, multiple: int) -> None:
+    """Write a measured radius and multiple into a graph, for `measure_footprint`."""
+    written = model.metadata_props.add()
+    written.key, written.value = REACH_PROPERTY, json.dumps([radius, multiple])
 
 
 @dataclass(frozen=True)
@@ -100,7 +113,7 @@ class _Reach:
         return _Reach(self.radius + Fraction(pixels) / self.scale, self.scale * scale)
 
 
-def _reach(model: onnx.ModelProto) -> tuple[int | None, int]:
+def find_reach(model: onnx.ModelProto) -> tuple[int | None, int]:
     """Return the radius of a graph, or None, and the multiple of pixels that it works in."""
     constants = _constants(model)
     found = {value.name: _Reach(Fraction(0), Fraction(1)) for value in model.graph.input}
@@ -125,6 +138,9 @@ def _constants(model: onnx.ModelProto) -> Constants:
     for node in model.graph.node:
         if node.op_type == "Constant" and (value := attributes(node).get("value")) is not None:
             found[node.output[0]] = numpy_helper.to_array(value)
+        elif node.op_type in ("QuantizeLinear", "DequantizeLinear") and node.input[0] in found:
+            # Its shape is that of the weights, which is all that counts here.
+            found[node.output[0]] = found[node.input[0]]
     return found
 
 
@@ -134,8 +150,8 @@ def _as_it_is(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _Rea
 
 def _convolution(node: onnx.NodeProto, reach: _Reach, constants: Constants) -> _Reach:
     given = attributes(node)
-    # Weights of a Q/DQ graph are no constants of the convolution itself, but it states its kernel.
-    kernel = given.get("kernel_shape") or constants[node.input[1]].shape[2:]
+    weights = node.input[3 if node.op_type == "QLinearConv" else 1] if len(node.input) > 1 else ""
+    kernel = given.get("kernel_shape") or constants[weights].shape[2:]
     dilations = given.get("dilations") or [1] * len(kernel)
     sides = [(size - 1) * dilation for size, dilation in zip(kernel, dilations, strict=True)]
     stride = max(given.get("strides") or [1])
@@ -170,6 +186,7 @@ _Operator = Callable[[onnx.NodeProto, _Reach, Constants], _Reach | None]
 _OPERATORS: dict[str, _Operator] = {
     "Conv": _convolution,
     "ConvInteger": _convolution,
+    "QLinearConv": _convolution,
     "ConvTranspose": _transposed,
     "AveragePool": _convolution,
     "MaxPool": _convolution,

@@ -1,8 +1,9 @@
 """Read and write ONNX files, and find their convolutions and the tensors around them."""
 
 import json
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,26 @@ KEPT_FLOAT_PROPERTY = "superres.kept_float"
 """Metadata key of an ONNX file: a JSON list of outputs of convolutions that INT8 graphs keep in float."""
 
 
+ACTIVATIONS = ("Relu", "LeakyRelu", "PRelu", "Clip")
+"""Functions of each value that runtimes compute with the convolution before them."""
+
+HOMOGENEOUS = ("Relu", "LeakyRelu", "PRelu")
+"""Those that pass positive factors."""
+
+SLOPED = ("LeakyRelu", "PRelu")
+"""Those that map the levels of a grid to others."""
+
+EARLY = "_before_activation"
+"""A mark in the names of a Q/DQ pair before such a function: ONNX Runtime alone needs it."""
+
+
 @dataclass(frozen=True)
 class Convolution:
-    """A Conv node by the names of its tensors, and its layer's name, which no other has.
+    """A layer with weights by the names of its tensors, and its own name, which no other has.
 
-    It reads `data` and `weights` and writes `result`. `output` is the result after the ReLU that alone reads
-    it, or the result itself.
+    It reads `data` and `weights` and writes `result`. `output` is the result after the `activation`, one of
+    `ACTIVATIONS` that alone reads it, or the result itself; then `activation` is empty. `kind` is Conv, or
+    MatMul or Gemm with constant weights. The weights' output channels are along `axis`.
     """
 
     data: str
@@ -31,7 +46,15 @@ class Convolution:
     result: str
     output: str
     layer: str
+    activation: str = ""
+    kind: str = "Conv"
+    axis: int = 0
 
+
+_SIDE = 64
+
+_TORCH = re.compile(r"(/[^/]+)+/(Conv|MatMul|Gemm)(_\d+)?_output_0")
+"""The name that torch gives to the result of a layer."""
 
 OPSET = 17
 """The opset of all graphs: the newest that TensorRT 8.5 reads."""
@@ -105,39 +128,63 @@ def kept_float(model: onnx.ModelProto) -> list[str]:
 
 def find_convolutions(model: onnx.ModelProto) -> list[Convolution]:
     """Return the Conv nodes of a graph in topological order, without those that it keeps in float."""
+    return [layer for layer in find_layers(model) if layer.kind == "Conv"]
+
+
+def find_layers(model: onnx.ModelProto) -> list[Convolution]:
+    """Return the same with products by constant matrices: all layers that INT8 graphs quantise."""
     float_outputs = kept_float(model)
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
     readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
     for node in model.graph.node:
         for name in node.input:
             readers[name].append(node)
     outputs = {output.name for output in model.graph.output}
 
-    def after_relu(result: str) -> str:
+    def activation(result: str) -> tuple[str, str]:
         after = readers[result]
-        if len(after) == 1 and after[0].op_type == "Relu" and result not in outputs:
-            return after[0].output[0]
-        return result
+        if len(after) == 1 and result not in outputs and _is_activation(after[0], result, constants):
+            return after[0].output[0], after[0].op_type
+        return result, ""
 
-    nodes = [
-        node for node in model.graph.node if node.op_type == "Conv" and node.output[0] not in float_outputs
-    ]
-    names = _layer_names([(node.input[1], node.output[0]) for node in nodes])
-    return [
-        Convolution(node.input[0], node.input[1], node.output[0], after_relu(node.output[0]), name)
-        for node, name in zip(nodes, names, strict=True)
-    ]
+    nodes = [node for node in model.graph.node if node.output[0] not in float_outputs]
+    nodes = [node for node in nodes if node.op_type == "Conv" or _is_product(node, constants)]
+    names = name_layers([(node.input[1], node.output[0]) for node in nodes])
+    found = []
+    for node, name in zip(nodes, names, strict=True):
+        output, function = activation(node.output[0])
+        ends = (node.input[0], node.input[1], node.output[0], output)
+        found.append(Convolution(*ends, name, function, node.op_type, _output_axis(node)))
+    return found
 
 
-def _layer_names(convolutions: Sequence[tuple[str, str]]) -> list[str]:
+def _is_activation(node: onnx.NodeProto, source: str, constants: Mapping[str, onnx.TensorProto]) -> bool:
+    """Return whether a node is a fixed function of each value of `source`."""
+    fixed = all(name in constants for name in node.input[1:] if name)
+    return node.op_type in ACTIVATIONS and node.input[0] == source and fixed
+
+
+def _is_product(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> bool:
+    """Return whether a node multiplies by a constant matrix."""
+    if node.op_type not in ("MatMul", "Gemm") or node.input[1] not in constants:
+        return False
+    return len(constants[node.input[1]].dims) == 2 and not attributes(node).get("transA", 0)
+
+
+def _output_axis(node: onnx.NodeProto) -> int:
+    """Return the axis of a layer's weights that has its output channels."""
+    transposed = attributes(node).get("transB", 0)
+    return 0 if node.op_type == "Conv" or transposed else 1
+
+
+def name_layers(convolutions: Sequence[tuple[str, str]]) -> list[str]:
     """Name the layers of convolutions, given the names of their weights and results.
 
     Weights called `{modules}.weight` give the last of the modules, with those before it as far as a number
-    alone, or the same name twice, asks for. Others give the result's name.
+    alone, or the same name twice, asks for. So do results called as torch does, by the modules that they are
+    in. Others give the result's name.
     """
-    paths = [
-        weights.split(".")[:-1] if weights.endswith(".weight") else [result]
-        for weights, result in convolutions
-    ]
+    paths = [_modules(weights, result) for weights, result in convolutions]
     depths = [_depth_of_a_word(path) for path in paths]
     while True:
         names = [".".join(path[-depth:]) for path, depth in zip(paths, depths, strict=True)]
@@ -155,6 +202,21 @@ def _layer_names(convolutions: Sequence[tuple[str, str]]) -> list[str]:
         depths = longer
 
 
+def _modules(weights: str, result: str) -> list[str]:
+    """Return the modules that a layer is in, from the outermost: of `/body/body.0/conv/Conv_output_0` too."""
+    if weights.endswith(".weight"):
+        return weights.split(".")[:-1]
+    if not _TORCH.fullmatch(result):
+        return [result]
+    parts: list[str] = []
+    for scope in result.split("/")[1:-1]:
+        names = scope.split(".")
+        # A module in a list repeats the list's name.
+        parts = parts[:-1] if parts[-1:] == names[:1] and len(names) > 1 else parts
+        parts += names
+    return parts
+
+
 def _depth_of_a_word(path: Sequence[str]) -> int:
     """Return how many of the last modules it takes until one isn't a number."""
     words = (depth for depth, name in enumerate(reversed(path), 1) if not name.isdigit())
@@ -162,9 +224,24 @@ def _depth_of_a_word(path: Sequence[str]) -> int:
 
 
 def observed_tensors(convolutions: Sequence[Convolution]) -> list[str]:
-    """Return the tensors whose ranges are measured: input and output of each convolution, each once."""
-    names = [name for convolution in convolutions for name in (convolution.data, convolution.output)]
+    """Return the tensors whose ranges are measured: input and output of each layer, each once."""
+    names: list[str] = []
+    for convolution in convolutions:
+        names += [convolution.data, convolution.output]
+        # A pair before such a function has a grid of its own.
+        names += [convolution.result] if convolution.activation in SLOPED else []
     return list(dict.fromkeys(names))
+
+
+def own_size(model: onnx.ModelProto) -> tuple[int, int] | None:
+    """Return the height and width that a graph takes; None if it takes any."""
+    height, width = (dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim[2:4])
+    return (height, width) if height > 0 and width > 0 else None
+
+
+def example_size(model: onnx.ModelProto) -> tuple[int, int]:
+    """Return a height and width that a graph takes, to count by."""
+    return own_size(model) or (_SIDE, _SIDE)
 
 
 def known_shapes(model: onnx.ModelProto, input_shape: Sequence[int]) -> dict[str, tuple[int, ...]]:

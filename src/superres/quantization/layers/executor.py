@@ -1,7 +1,7 @@
 """Execute graphs without an arm: a runtime builds and opens them in the form of its arms."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,9 @@ import onnx
 
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import AS_WRITTEN, Session, Settings
+from superres.device.runtimes.tiled import TiledSession
+from superres.models.graphs.footprint import measure_footprint
+from superres.models.graphs.onnx_file import own_size
 from superres.models.graphs.uint8.forms import PLAIN, form_of, write_form
 
 
@@ -60,13 +63,17 @@ def open_graph(graph: onnx.ModelProto, executor: Executor, *, simulated: bool = 
     UserError if the runtime can't read the graph, UnsupportedError if this machine can't run it.
     """
     runtime, form = load_runtime(executor.runtime), executor.form_of(graph)
-    settings = Settings(AS_WRITTEN, executor.threads, {**executor.options, "simulated": simulated})
+    own = own_size(graph)
+    options = (replace(executor, size=own) if own else executor).options
+    settings = Settings(AS_WRITTEN, executor.threads, {**options, "simulated": simulated})
     with tempfile.TemporaryDirectory(prefix="superres-") as folder:
         source, engine = Path(folder, "graph.onnx"), Path(folder, "engine.bin")
         source.write_bytes(graph.SerializeToString(deterministic=True))
+        footprint = asdict(measure_footprint(source)) if own else {}
         if form != PLAIN:
             written = Path(folder, "uint8.onnx")
             write_form(source, written, form)
             source = written
         facts = runtime.build(source, engine, settings)
-        return OpenedGraph(runtime.open_engine(engine, settings), facts["int8_convolutions"])
+        session = runtime.open_engine(engine, settings)
+        return OpenedGraph(TiledSession(session, footprint) if own else session, facts["int8_convolutions"])

@@ -12,7 +12,7 @@ import onnx
 from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, sha256_file
-from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
+from superres.models.graphs.onnx_file import find_layers, load_onnx, observed_tensors
 from superres.quantization.ranges import methods
 from superres.quantization.ranges.cache import format_cache, read_cache, select_ranges
 from superres.quantization.ranges.histogram import Statistics
@@ -48,7 +48,7 @@ def calibrate_ranges(
             "which makes a whole graph"
         )
     graph = load_onnx(onnx_path)
-    names = observed_tensors(find_convolutions(graph))
+    names = observed_tensors(find_layers(graph))
     digest = sha256_file(onnx_path)
     if settings.method == "fixed":
         ranges = _fixed(graph, names, settings)

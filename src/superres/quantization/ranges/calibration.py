@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,8 +67,32 @@ def count_images(data: RandomImages | FrameFile) -> int:
     return wanted
 
 
-def read_images(data: RandomImages | FrameFile) -> Iterator[Image]:
-    """Yield the images one by one, the same at every call."""
+def read_images(data: RandomImages | FrameFile, size: tuple[int, int] | None = None) -> Iterator[Image]:
+    """Yield the images one by one, the same at every call; with `size` (height, width) in tiles of it."""
+    for name, image in _whole_images(data):
+        yield from ((name, tile) for tile in tiles_of(image, size))
+
+
+def tiles_of(image: np.ndarray, size: tuple[int, int] | None) -> Iterator[np.ndarray]:
+    """Yield an image 1 x 3 x H x W in tiles of a size side by side, or itself without one.
+
+    The last tiles end with the image; a smaller image gets repeated borders.
+    """
+    if size is None:
+        yield image
+        return
+    missing = [max(0, side - whole) for side, whole in zip(size, image.shape[2:], strict=True)]
+    image = np.pad(image, ((0, 0), (0, 0), (0, missing[0]), (0, missing[1])), mode="edge")
+    height, width = size
+    for top, left in product(*map(_starts, image.shape[2:], size)):
+        yield np.ascontiguousarray(image[..., top : top + height, left : left + width])
+
+
+def _starts(whole: int, side: int) -> list[int]:
+    return [*range(0, whole - side, side), whole - side]
+
+
+def _whole_images(data: RandomImages | FrameFile) -> Iterator[Image]:
     count = count_images(data)
     if isinstance(data, RandomImages):
         generator = np.random.default_rng(data.seed)

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,10 @@ from superres.device.base.outputs import Outputs, sha256_file
 from superres.device.base.progress import Progress
 from superres.device.machine.facts import usable_cpus
 from superres.models.graphs.onnx_file import (
-    find_convolutions,
+    find_layers,
     load_onnx,
     observed_tensors,
+    own_size,
     with_outputs,
 )
 from superres.quantization.ranges.calibration import (
@@ -30,6 +31,7 @@ from superres.quantization.ranges.calibration import (
     count_images,
     describe_data,
     read_images,
+    tiles_of,
 )
 from superres.quantization.ranges.histogram import Statistics, measure, merge, widen
 
@@ -78,30 +80,37 @@ def observe_activations(
     """Write statistics of the input and output of each convolution, for the first images of the data.
 
     `onnx_path` is an FP32 graph with one image input (float32 1 x 3 x H x W in [0, 1]). The output of a
-    convolution is taken after its ReLU. `prefixes` are numbers of images to keep statistics for, besides
-    LADDER and all. Images stream one at a time: memory doesn't depend on their number. `threads` 0 takes all
-    CPUs. The file is an .npz without pickled objects; the same inputs and threads give the same bytes. Raises
-    UserError for a graph without convolutions, an empty calibration set, activations that are not finite,
-    and constant tensors.
+    layer is taken after its activation function. `prefixes` are numbers of images to keep statistics for,
+    besides LADDER and all. Images stream one at a time: memory doesn't depend on their number. `threads` 0
+    takes all CPUs. The file is an .npz without pickled objects; the same inputs and threads give the same
+    bytes. Raises UserError for a graph without layers to quantise, an empty calibration set, activations that
+    are not finite, and constant tensors.
     """
     graph = load_onnx(onnx_path)
-    names = observed_tensors(find_convolutions(graph))
+    layers = find_layers(graph)
+    names = observed_tensors(layers)
+    # Those of products have their channels elsewhere, or none.
+    flat = {name for layer in layers if layer.kind != "Conv" for name in observed_tensors([layer])}
     if not names:
-        raise UserError(f"{onnx_path}: expected a graph with convolutions to calibrate, found none")
+        raise UserError(
+            f"{onnx_path}: expected a graph with convolutions or products to calibrate, found none"
+        )
     kept = _prefixes(data, prefixes)
     session = _open_observed(graph, names, threads)
-    workers = threads or usable_cpus()
+    workers, size = threads or usable_cpus(), own_size(graph)
     parts: dict[str, list[Statistics]] = {name: [] for name in names}
     with ThreadPoolExecutor(workers) as pool, Progress(f"observe {model}", total=kept[-1]) as progress:
         for index, image in zip(range(kept[-1]), read_images(data), strict=False):
-            for name, values, lows, highs in _run(session, names, image):
-                seen = measure(values, lows, highs, pool, workers)
-                # Free the values before the next tensor is taken.
-                del values
-                if index == 0 or index in kept:
-                    parts[name].append(seen)
-                else:
-                    parts[name][-1] = merge(parts[name][-1], seen)
+            label, whole = image
+            for number, tile in enumerate(tiles_of(whole, size)):
+                for name, values, lows, highs in _run(session, names, (label, tile), flat):
+                    seen = measure(values, lows, highs, pool, workers)
+                    # Free the values before the next tensor is taken.
+                    del values
+                    if number == 0 and (index == 0 or index in kept):
+                        parts[name].append(seen)
+                    else:
+                        parts[name][-1] = merge(parts[name][-1], seen)
             progress.update()
     facts = {"onnx_sha256": sha256_file(onnx_path), "data": describe_data(data), "prefixes": kept}
     _join(facts, parts, kept[-1]).require_spread("the images")
@@ -151,9 +160,12 @@ def _open_observed(graph: onnx.ModelProto, names: Sequence[str], threads: int) -
 
 
 def _run(
-    session: ort.InferenceSession, names: Sequence[str], image: Image
+    session: ort.InferenceSession, names: Sequence[str], image: Image, flat: Collection[str]
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield each observed tensor with its finite values and its channels' extremes, for one image."""
+    """Yield each observed tensor with its finite values and its channels' extremes, for one image.
+
+    Those in `flat` count as one channel.
+    """
     label, tensor = image
     entry = session.get_inputs()[0].name
     computed = [name for name in names if name != entry]
@@ -163,7 +175,10 @@ def _run(
         array = np.asarray(values.pop(name))
         # numpy's min and max pass on a NaN: both are finite only if all values are.
         others = tuple(axis for axis in range(array.ndim) if axis != 1)
-        lows, highs = array.min(axis=others), array.max(axis=others)
+        if name in flat:
+            lows, highs = array.min(keepdims=True).reshape(1), array.max(keepdims=True).reshape(1)
+        else:
+            lows, highs = array.min(axis=others), array.max(axis=others)
         if not (np.isfinite(lows).all() and np.isfinite(highs).all()):
             raise UserError(
                 f"tensor {name}, image {label}: expected finite activations, found {lows.min()} to "

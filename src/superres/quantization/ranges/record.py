@@ -12,7 +12,7 @@ import onnx
 from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import sha256_file
-from superres.models.graphs.onnx_file import find_convolutions, load_onnx, observed_tensors
+from superres.models.graphs.onnx_file import find_layers, load_onnx, observed_tensors
 
 Activation = Literal["symmetric", "asymmetric"]
 Weights = Literal["per-channel", "per-tensor"]
@@ -83,7 +83,7 @@ def read_ranges(path: Path, onnx_path: Path) -> Ranges:
 
 def check_ranges(ranges: Ranges, graph: onnx.ModelProto, path: Path) -> None:
     """Raise UserError if these can't be the ranges of the graph; `path` is their file, for the message."""
-    convolutions = find_convolutions(graph)
+    convolutions = find_layers(graph)
     names = observed_tensors(convolutions)
     if set(ranges.tensors) != set(names):
         odd = sorted(set(ranges.tensors) ^ set(names))

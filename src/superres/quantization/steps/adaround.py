@@ -10,8 +10,9 @@ import onnx
 from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
 from superres.device.base.progress import Progress
-from superres.models.graphs.onnx_file import Convolution, attributes
-from superres.quantization.qdq import quantize_graph, quantized_convolutions, weight_grid
+from superres.models.graphs.onnx_file import Convolution, attributes, own_size
+from superres.quantization.grids import weight_grid
+from superres.quantization.qdq import quantize_graph, quantized_convolutions
 from superres.quantization.ranges.calibration import (
     FrameFile,
     RandomImages,
@@ -64,7 +65,7 @@ def apply(state: State, job: StepJob) -> State:
             quantized = quantize_graph(graph, ranges, path)
             reads = writer(quantized, convolution.result).input[0]
             taps = Taps(quantized, [reads], job.threads)
-            for (_, image), (where, results) in zip(read_images(images), drawn, strict=True):
+            for (_, image), (where, results) in zip(read_images(images, own_size(graph)), drawn, strict=True):
                 normal.add(windows[convolution.result].patches(taps.run(image)[reads][0], where), results)
                 progress.update()
             weights = read_initializers(graph)[convolution.weights]
@@ -99,7 +100,7 @@ def _wanted(
     drawn: list[list[tuple[Pixels, np.ndarray]]] = [[] for _ in convolutions]
     randoms = [np.random.default_rng([job.settings.seed, index]) for index in range(len(convolutions))]
     taps = Taps(graph, [convolution.result for convolution in convolutions], job.threads)
-    for _, image in read_images(images):
+    for _, image in read_images(images, own_size(graph)):
         results = taps.run(image)
         for convolution, random, found in zip(convolutions, randoms, drawn, strict=True):
             values = results.pop(convolution.result)[0]

@@ -1,6 +1,5 @@
 """Bias correction: remove the shift that rounding adds to the mean of each output channel."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import onnx
 
 from superres.device.base.errors import UserError
 from superres.device.base.progress import Progress
-from superres.models.graphs.onnx_file import Convolution
+from superres.models.graphs.onnx_file import Convolution, own_size
 from superres.quantization.qdq import quantize_graph, quantized_convolutions
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, first_images, read_images
 from superres.quantization.steps.base import (
@@ -76,14 +75,10 @@ def _means(
     taps = Taps(graph, names, threads)
     sums = {name: np.zeros(0) for name in names}
     pixels = 0
-    for image in _tensors(images):
+    for _, image in read_images(images, own_size(graph)):
         values = taps.run(image)
         pixels += image.shape[2] * image.shape[3]
         for name in names:
             channels = values[name][0].sum(axis=(1, 2), dtype=np.float64)
             sums[name] = channels if not sums[name].size else sums[name] + channels
     return {name: total / pixels for name, total in sums.items()}
-
-
-def _tensors(images: RandomImages | FrameFile) -> Iterator[np.ndarray]:
-    return (tensor for _, tensor in read_images(images))

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from superres.device.base.errors import UserError
-from superres.models.graphs.onnx_file import Convolution, find_convolutions
+from superres.models.graphs.onnx_file import HOMOGENEOUS, Convolution, find_convolutions
 from superres.quantization.ranges.calibrate import measured_ranges
 from superres.quantization.ranges.histogram import Statistics
 from superres.quantization.ranges.observation import observe_activations, read_observed
@@ -85,9 +85,11 @@ def scaled_state(
     for first, second in consecutive_pairs(state, step):
         by = factors[first.layer]
         _scale_channels(graph, first, second, by)
-        lows, highs = seen[first.output].lows / by, seen[first.output].highs / by
-        low, high = float(lows.min()), float(highs.max())
-        tensors[first.output] = TensorRange(low, high, max(-low, high))
+        # Before a PReLU there is a pair of its own.
+        for name in {first.output, first.result} & tensors.keys():
+            lows, highs = seen[name].lows / by, seen[name].highs / by
+            low, high = float(lows.min()), float(highs.max())
+            tensors[name] = TensorRange(low, high, max(-low, high))
     origin = state.ranges.origin
     if job.calibration.method != "minmax":
         measured = _measure_again(graph, job, step)
@@ -128,7 +130,8 @@ def _pairs(graph: onnx.ModelProto) -> Iterator[tuple[Convolution, Convolution]]:
             readers[name] += 1
     for first in convolutions:
         for second in convolutions:
-            if second.data == first.output != first.result and readers[first.output] == 1:
+            follows = second.data == first.output and first.activation in HOMOGENEOUS
+            if follows and readers[first.output] == 1:
                 yield first, second
 
 

@@ -10,6 +10,7 @@ import onnxruntime as ort
 
 from superres.device.base.errors import UserError
 from superres.device.base.progress import Progress
+from superres.models.graphs.onnx_file import own_size
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.calibration import Image, first_images, read_images
 from superres.quantization.steps.base import State, StepJob
@@ -28,7 +29,8 @@ def apply(state: State, job: StepJob) -> State:
     after `sweeps` rounds. Raises UserError as `pow2` does, and for a calibration without images.
     """
     start = bits_by_range(state, "pow2search")
-    images = list(read_images(first_images(job.images("pow2search"), job.settings.images)))
+    chosen = first_images(job.images("pow2search"), job.settings.images)
+    images = list(read_images(chosen, own_size(state.graph)))
     search = _Search(state, start, _references(state.graph, images, job.threads), job)
     best: Choice = (0,) * (len(start.tensors) + len(start.weights))
     first = search.error(best, None)

@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
-from superres.models.graphs.onnx_file import load_onnx
+from superres.models.graphs.onnx_file import load_onnx, own_size
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, read_images
 from superres.quantization.tools.run import Made
 
@@ -39,22 +39,20 @@ def quantize(onnx_path: Path, preset: str, data: RandomImages | FrameFile) -> Ma
     settings = PRESETS[preset]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "quantized.onnx")
-        quantize_static(onnx_path, out, _Images(data, _input_of(onnx_path)), **settings)
+        graph = load_onnx(onnx_path)
+        images = _Images(data, graph.graph.input[0].name, own_size(graph))
+        quantize_static(onnx_path, out, images, **settings)
         return Made(load_onnx(out), ort.__version__, settings)
 
 
 class _Images(CalibrationDataReader):
     """The images one by one."""
 
-    def __init__(self, data: RandomImages | FrameFile, entry: str):
-        self._images: Iterator[tuple[str, np.ndarray]] = read_images(data)
+    def __init__(self, data: RandomImages | FrameFile, entry: str, size: tuple[int, int] | None):
+        self._images: Iterator[tuple[str, np.ndarray]] = read_images(data, size)
         self._entry = entry
 
     # None after the last image: the tool wants it, though its type stub doesn't say so.
     def get_next(self) -> dict[str, np.ndarray] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         found = next(self._images, None)
         return None if found is None else {self._entry: found[1]}
-
-
-def _input_of(onnx_path: Path) -> str:
-    return load_onnx(onnx_path).graph.input[0].name

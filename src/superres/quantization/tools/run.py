@@ -10,6 +10,7 @@ import onnx
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, sha256_file, write_json
+from superres.models.graphs.footprint import REACH_PROPERTY
 from superres.models.graphs.onnx_file import load_onnx
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, describe_data
 
@@ -48,7 +49,10 @@ def quantize_by_tool(
     """
     module = cast(Quantizer, importlib.import_module(f"superres.quantization.tools.{tool}"))
     made = module.quantize(onnx_path, preset, data)
-    _check_ends(load_onnx(onnx_path), made.graph, tool)
+    before = load_onnx(onnx_path)
+    _check_ends(before, made.graph, tool)
+    # How far the network looks doesn't change, and tiles need it.
+    made.graph.metadata_props.extend(entry for entry in before.metadata_props if entry.key == REACH_PROPERTY)
     onnx.checker.check_model(made.graph, full_check=True)
     record = {
         "tool": tool,

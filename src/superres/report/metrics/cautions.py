@@ -10,6 +10,7 @@ from typing import Any
 
 from superres.csv_rows import Row
 from superres.device.frames.psnr import psnr
+from superres.device.runtimes.base import runs_int8
 from superres.report.metrics.operations import Operations, executed_convolutions
 from superres.report.metrics.relative import fp32_of, loss_of
 from superres.report.metrics.speed import processor_of
@@ -122,7 +123,7 @@ def _timing(latency: Mapping[str, Any]) -> list[str]:
 
 def _arithmetic(precision: str, facts: Mapping[str, Any], operations: Operations | None) -> list[str]:
     int8, convolutions = executed_convolutions(facts)
-    if operations is None or not precision.startswith("int8-"):
+    if operations is None or not runs_int8(precision):
         return []
     if int8 is None:
         told = "the runtime doesn't tell in which types its convolutions run"
@@ -144,7 +145,7 @@ def _memory(facts: Mapping[str, Any]) -> list[str]:
 
 def _processor(row: Row, facts: Mapping[str, Any], latency: Mapping[str, Any]) -> list[str]:
     found = []
-    int8 = row["precision"].startswith("int8-")
+    int8 = runs_int8(row["precision"])
     flags = set(latency["machine"]["flags"])
     if int8 and processor_of(row["runtime"], facts) == "cpu" and not flags & _INT8_FLAGS:
         found.append("this processor has no instructions for INT8 products (VNNI): INT8 gains little speed")

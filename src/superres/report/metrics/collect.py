@@ -13,6 +13,7 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json, sha256_file
 from superres.device.frames.faults import Faults
 from superres.device.frames.psnr import psnr
+from superres.device.runtimes.base import runs_int8
 from superres.device.timing.ratios import OWN, SAME
 from superres.report.manifest import ArmOnClip, check_record
 from superres.report.metrics.cautions import NoiseLimits, find_cautions, with_doubts
@@ -47,6 +48,8 @@ _QUALITY = {
 }
 # Empty for frames that are smaller than SSIM's window.
 _NO_SSIM = ("ssim_y",)
+
+_FLOAT_LAYERS = 4
 
 
 @dataclass(frozen=True)
@@ -165,12 +168,21 @@ def _operations(
     columns: dict[str, Any] = reached(
         roofline, processor_of(arm.runtime, facts), arm.precision, operations, own
     )
-    if arm.precision.startswith("int8-") and operations:
+    if runs_int8(arm.precision) and operations:
         columns["quantized_convolutions"] = operations.quantized_convolutions
         columns["float_share"] = operations.float_macs_per_pixel / operations.macs_per_pixel
+        columns["float_layers"] = _layers_text(operations.float_layers)
         columns["unaligned_share"] = operations.unaligned_macs_per_pixel / operations.macs_per_pixel
         columns["int8_convolutions"], _ = executed_convolutions(facts)
     return columns
+
+
+def _layers_text(shares: Sequence[tuple[str, float]]) -> str | None:
+    """Return the largest layers in float with their shares of the multiply-adds, for people."""
+    shown = [f"{layer} {share:.1%}" for layer, share in shares[:_FLOAT_LAYERS]]
+    if more := shares[_FLOAT_LAYERS:]:
+        shown.append(f"{len(more)} more {sum(share for _, share in more):.1%}")
+    return ", ".join(shown) or None
 
 
 def protocol_of(record: Mapping[str, Any], path: Path) -> dict[str, Any]:

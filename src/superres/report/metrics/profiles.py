@@ -15,6 +15,7 @@ import polars as pl
 
 from superres.csv_rows import Row, read_columns, read_rows, write_rows
 from superres.device.base.outputs import read_json
+from superres.device.runtimes.base import runs_int8
 from superres.report import labels
 from superres.report.manifest import ArmOnClip
 from superres.report.metrics.operations import macs_by_name
@@ -36,7 +37,7 @@ _MOVES = (
 )
 _KINDS = (
     (POINTWISE, ("convert",)),
-    (CONVOLUTION, ("conv", "correlation", "deconv")),
+    (CONVOLUTION, ("conv", "correlation", "deconv", "matmul", "gemm", "fullyconnected")),
     (INTERPOLATION, ("resize", "interpolate", "upsample")),
     (LAYOUT, _MOVES),
 )
@@ -89,6 +90,15 @@ class ProfileFiles:
 
 
 @dataclass(frozen=True)
+class FloatLayer:
+    """A layer that runs in float: its share of the network's multiply-adds (0: unknown) and of its time."""
+
+    layer: str
+    macs_share: float
+    time_share: float
+
+
+@dataclass(frozen=True)
 class Network:
     """A network in one runtime and precision: number and milliseconds of its operations by group."""
 
@@ -100,6 +110,7 @@ class Network:
     ms: dict[str, float]
     conv_gops: float | None
     int8: int
+    float_layers: tuple["FloatLayer", ...] = ()
 
     @property
     def operations(self) -> int:
@@ -198,4 +209,16 @@ def _network(arm: tuple, rows: Sequence[Row]) -> Network:
         ms,
         2 * macs / ms[CONVOLUTION] / 1e6 if macs and ms[CONVOLUTION] else None,
         sum(row["type"] in _INT8_TYPES for row in convolutions),
+        _float_layers(rows) if runs_int8(precision) else (),
     )
+
+
+def _float_layers(rows: Sequence[Row]) -> tuple[FloatLayer, ...]:
+    """Return the convolutions and products that run in float, the slowest first."""
+    macs = fsum(row["macs"] or 0.0 for row in rows)
+    layers = [
+        FloatLayer(row["layer"], (row["macs"] or 0.0) / macs if macs else 0.0, row["share"])
+        for row in rows
+        if (row["group"] == CONVOLUTION or row["macs"]) and row["type"] not in _INT8_TYPES
+    ]
+    return tuple(sorted(layers, key=lambda layer: -layer.time_share))

@@ -59,6 +59,7 @@ MEASURED = (
     "limit_fraction",
     "quantized_convolutions",
     "float_share",
+    "float_layers",
     "unaligned_share",
     "int8_convolutions",
 )
@@ -155,7 +156,9 @@ class Metrics(dy.Schema):
     target = dy.String(primary_key=True, description="machine that ran the arm")
     runtime = dy.String(primary_key=True, description="what executed the engine")
     model = dy.String(primary_key=True, description="architecture with weights, or bicubic")
-    precision = dy.String(primary_key=True, description="fp32, fp16, bf16, uint8 or int8-<calibration>")
+    precision = dy.String(
+        primary_key=True, description="fp32, fp16, bf16, uint8, as-is or int8-<calibration>"
+    )
     clip = dy.String(primary_key=True, description="frames that were evaluated")
     frames = _count("evaluated frames")
     psnr_db = _psnr("mean over frames of the PSNR over R, G, B (Eq. 1)")
@@ -212,6 +215,9 @@ class Metrics(dy.Schema):
         nullable=True, min=0, description="convolutions that the graph quantises"
     )
     float_share = _share("an INT8 graph's multiply-adds that stay in float")
+    float_layers = dy.String(
+        nullable=True, description="the largest of those layers with their shares; empty if there are none"
+    )
     unaligned_share = _share(
         "its multiply-adds in convolutions whose channels aren't multiples of 16, which kernels pad"
     )
@@ -268,7 +274,9 @@ class Evaluation(dy.Schema):
     target = dy.String(primary_key=True, description="machine that ran the arm")
     runtime = dy.String(primary_key=True, description="what executed the engine")
     model = dy.String(primary_key=True, description="architecture with weights, or bicubic")
-    precision = dy.String(primary_key=True, description="fp32, fp16, bf16, uint8 or int8-<calibration>")
+    precision = dy.String(
+        primary_key=True, description="fp32, fp16, bf16, uint8, as-is or int8-<calibration>"
+    )
     clip = dy.String(primary_key=True, description="images that were evaluated")
     images = _count("evaluated images")
     psnr_y_db = _psnr("mean over images of the PSNR of luma")

@@ -10,6 +10,7 @@ import polars as pl
 
 from superres.device.base.outputs import read_json
 from superres.device.runtimes import about
+from superres.device.runtimes.base import runs_int8
 from superres.device.timing.ratios import OWN, REFERENCE, Ratio, block_cost, median_ratio
 from superres.report.metrics.operations import Operations
 
@@ -111,7 +112,7 @@ class Roofline:
         memory_ms = pixels * _BYTES_PER_PIXEL / bandwidth / 1e6
         if operations is None:
             return memory_ms
-        kind = "int8" if precision.startswith("int8-") else precision
+        kind = "int8" if runs_int8(precision) else precision
         macs = {kind: operations.macs_per_pixel}
         if kind == "int8":
             macs = {"int8": operations.quantized_macs_per_pixel, "fp32": operations.float_macs_per_pixel}

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from superres.report import labels
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "superres",
     "svg.fonttype": "path",
+    # Publishers take embedded TrueType fonts, and refuse Type 3.
+    "pdf.fonttype": 42,
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
@@ -28,6 +31,7 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "hatch.linewidth": 0.7,
 }
+_PDF: ContextVar[Path | None] = ContextVar("pdf", default=None)
 _DISTANCES = (7, 10, 14, 19, 25, 32, 40, 50, 62)
 _DIRECTIONS = (
     (1, 0, "left", "center"),
@@ -61,11 +65,24 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+@contextmanager
+def also_as(pdf: Path | None) -> Iterator[None]:
+    """Context in which `save` writes a figure as PDF too, for papers."""
+    token = _PDF.set(pdf)
+    try:
+        yield
+    finally:
+        _PDF.reset(token)
+
+
 def save(figure: Figure, svg: Path, png: Path) -> None:
-    """Write both files together; equal figures give equal bytes."""
-    with Outputs({"svg": str(svg), "png": str(png)}) as outputs:
+    """Write the files together, with a PDF inside `also_as`; equal figures give equal bytes."""
+    pdf = _PDF.get()
+    with Outputs({"svg": str(svg), "png": str(png), **({"pdf": str(pdf)} if pdf else {})}) as outputs:
         figure.savefig(outputs["svg"], format="svg", metadata={"Date": None})
         figure.savefig(outputs["png"], format="png", dpi=160, metadata={"Software": None})
+        if pdf:
+            figure.savefig(outputs["pdf"], format="pdf", dpi=300, metadata={"CreationDate": None})
 
 
 def fill(precision: str, precisions: Sequence[str]) -> str:

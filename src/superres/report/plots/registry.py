@@ -144,8 +144,16 @@ def write_caption(name: str, *, study: str, runtime: str) -> str:
     return find_plot(name).caption.format(**{key: f"``{value}``" for key, value in named.items()})
 
 
-def draw(name: str, inputs: Mapping[str, Files], settings: Mapping[str, Any], svg: Path, png: Path) -> None:
-    """Draw a plot of `PLOTS` as SVG and PNG, from its inputs and settings by name.
+def draw(
+    name: str,
+    inputs: Mapping[str, Files],
+    settings: Mapping[str, Any],
+    svg: Path,
+    png: Path,
+    *,
+    pdf: Path | None = None,
+) -> None:
+    """Draw a plot of `PLOTS` as SVG and PNG, and as PDF for papers, from its inputs and settings by name.
 
     Raises ValueError for an unknown plot, and for unknown or missing files or settings; UserError as the
     plot does.
@@ -154,7 +162,10 @@ def draw(name: str, inputs: Mapping[str, Files], settings: Mapping[str, Any], sv
     for what, expected, found in (("files", plot.inputs, inputs), ("settings", plot.settings, settings)):
         if set(expected) != set(found):
             raise ValueError(f"plot {name}: expected the {what} {sorted(expected)}, found {sorted(found)}")
-    plot.load()(**{key: _paths(files) for key, files in inputs.items()}, **settings, svg=svg, png=png)
+    from superres.report.plots.figures import also_as
+
+    with also_as(pdf):
+        plot.load()(**{key: _paths(files) for key, files in inputs.items()}, **settings, svg=svg, png=png)
 
 
 def _paths(files: Files) -> Path | list[Path]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from superres.csv_rows import Row
+from superres.device.runtimes.base import runs_int8
 from superres.device.timing.ratios import Ratio
 from superres.report import labels
 from superres.report.metrics.cautions import NOISY, PICTURE_MARKS
@@ -45,7 +46,7 @@ class Candidate:
     @property
     def int8(self) -> bool:
         """Whether it computes in INT8."""
-        return self.precision.startswith("int8")
+        return runs_int8(self.precision)
 
     @property
     def label(self) -> str:

@@ -159,7 +159,8 @@ def _reasons(arm: Candidate) -> tuple[str, ...]:
     if quantized and executed is not None and executed < quantized:
         reasons.append(f"{quantized - executed} of {quantized} quantised convolutions run in float")
     if (row["float_share"] or 0) >= _MUCH:
-        reasons.append(f"the graph leaves {row['float_share']:.0%} of its multiply-adds in float")
+        layers = f" ({row['float_layers']})" if row["float_layers"] else ""
+        reasons.append(f"the graph leaves {row['float_share']:.0%} of its multiply-adds in float{layers}")
     if (row["unaligned_share"] or 0) >= _MUCH:
         share = f"{row['unaligned_share']:.0%} of its multiply-adds"
         reasons.append(f"{share} have channels that aren't multiples of 16")

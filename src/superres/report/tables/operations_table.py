@@ -16,12 +16,29 @@ def write_operations(profile: Path, md: Path) -> None:
     for place in dict.fromkeys(network.place for network in networks):
         mine = [network for network in networks if network.place == place]
         parts.append(f"## Clip `{place[0]}` on `{place[1]}`\n\n{_table(mine)}")
+        if any(network.float_layers for network in mine):
+            parts.append(f"### Why INT8 isn't faster here\n\n{_float_table(mine)}")
     parts.append(
         f"## Notes\n\n- {TIMED_APART}\n- Milliseconds are medians. GOP/s counts a multiply-add as two "
         "operations."
     )
     with Outputs({"md": str(md)}) as outputs:
         outputs["md"].write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _float_table(networks: Sequence[Network]) -> str:
+    """Return the layers that INT8 graphs run in float, with their shares of multiply-adds and time."""
+    lines = [["Runtime", "Precision", "Model", "in float", "multiply-adds", "time"]]
+    for network in networks:
+        names = [
+            labels.runtime_label(network.runtime),
+            labels.precision_label(network.precision),
+            labels.model_label(network.model),
+        ]
+        for layer in network.float_layers:
+            macs = f"{layer.macs_share:.1%}" if layer.macs_share else "unknown"
+            lines.append([*names, f"`{layer.layer}`", macs, f"{layer.time_share:.1%}"])
+    return align(lines, left=4)
 
 
 def _table(networks: Sequence[Network]) -> str:

@@ -28,15 +28,16 @@ from superres.report.tables.cells import (
     paper_added,
     read_paper,
 )
+from superres.report.tables.latex import latex_table
 
 # Processor features that decide the speed of a precision.
 TELLING = ("avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm")
 
 
 def write_table(
-    metrics: Path, manifests: Sequence[Path], csv_out: Path, md_out: Path, text: TableText
+    metrics: Path, manifests: Sequence[Path], *, csv_out: Path, md_out: Path, tex_out: Path, text: TableText
 ) -> None:
-    """Write `table1.csv` and `table1.md` from `metrics.csv`.
+    """Write `table1.csv`, `table1.md` and the table of papers, `table1.tex`, from `metrics.csv`.
 
     `manifests` are those of the arms; they describe the machines. The CSV has the paper's rows and columns, a
     block per clip and target; the paper's figures follow each row of the first block. The Markdown has a row
@@ -45,10 +46,11 @@ def write_table(
     rows = read_metrics(metrics).to_dicts()
     machine = describe_machines(manifests)
     blocks = build_blocks(rows, text)
-    with Outputs({"csv": str(csv_out), "md": str(md_out)}) as outputs:
+    with Outputs({"csv": str(csv_out), "md": str(md_out), "tex": str(tex_out)}) as outputs:
         columns = _all_columns(blocks)
         write_csv(outputs["csv"], _csv_header(columns, text), _csv_rows(blocks, columns))
         outputs["md"].write_text(_render(blocks, rows, text, machine), encoding="utf-8")
+        outputs["tex"].write_text(latex_table(rows, text, machine), encoding="utf-8")
 
 
 def _all_columns(blocks: Sequence[Block]) -> list[tuple[str, str]]:

@@ -6,13 +6,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from superres.device.runtimes import RUNTIMES, about, refusal
+from superres.device.runtimes.base import AS_WRITTEN
 from superres.keys import Count, Index, Keys, Maybe, Name, OneOf, SomeOnce, Whole, mistake
 from superres.models.graphs.uint8.forms import FORMS, FORMS_OF, PLAIN
 
 Precision = Annotated[
     str,
     Field(
-        pattern=r"^(fp32|fp16|bf16|uint8|int8-trt-[a-z0-9]+|int8-[a-z0-9]+(\+[a-z0-9]+)*)$", max_length=200
+        pattern=r"^(fp32|fp16|bf16|uint8|as-is|int8-trt-[a-z0-9]+|int8-[a-z0-9]+(\+[a-z0-9]+)*)$",
+        max_length=200,
     ),
 ]
 
@@ -43,6 +45,11 @@ class Arm:
     def int8(self) -> str | None:
         """The name after `int8-`: a recipe, a name for one, or `trt-` and a calibration; else None."""
         return self.precision.removeprefix("int8-") if self.precision.startswith("int8-") else None
+
+    @property
+    def as_is(self) -> bool:
+        """True for a network that others have quantised, as it is."""
+        return self.precision == AS_WRITTEN
 
     @property
     def implicit(self) -> bool:
@@ -93,8 +100,9 @@ class Runtime(Keys):
         "of a frame."
     )
     precisions: SomeOnce[Precision] = Field(
-        description="fp32, fp16, bf16, uint8 (opencv only), or int8-NAME: a calibration, one with steps "
-        "(int8-minmax+center), or a name from quantizations. With int8-trt-NAME (tensorrt only, up to "
+        description="fp32, fp16, bf16, uint8 (opencv only), as-is (ONNX files that others have quantised, as "
+        "they are), or int8-NAME: a calibration, one with steps (int8-minmax+center), or a name from "
+        "quantizations. With int8-trt-NAME (tensorrt only, up to "
         "TensorRT 10), TensorRT finds the ranges itself, by the method and on the images of the calibration "
         "NAME."
     )

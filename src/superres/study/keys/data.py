@@ -63,6 +63,7 @@ class Package(Keys):
         description="The pinned version. Leave it out for an installed package, such as a dependency.",
     )
     sha256: Maybe[Sha256] = Field(default=None, description="The wheel's sha256; needs `version`.")
+    bytes: Maybe[Count] = Field(default=None, description="The wheel's size, which `snakemake -n` tells.")
 
     @model_validator(mode="after")
     def _check_pins(self) -> Self:
@@ -74,7 +75,7 @@ class Package(Keys):
     @staticmethod
     def file(package: "Package", _: ValidationInfo) -> PackageFile:
         """Return the package that sources read."""
-        return PackageFile(package.name, package.version, package.sha256)
+        return PackageFile(package.name, package.version, package.sha256, package.bytes)
 
 
 class File(Keys):

@@ -1,12 +1,13 @@
 """Keys of models: networks and their training."""
 
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from superres.keys import Maybe, Name, mistake
-from superres.models.adoption.statements import Adoption
+from superres.models.adoption.statements import Adoption, is_quantized
 from superres.models.settings import (
     FOLDED_FROM,
     MODELS,
@@ -55,6 +56,11 @@ class Model(NetworkSettings, Adoption):
         description="An ONNX file of a network of others, under a name of your own (docs/own-model.md). What "
         "it takes and gives is found, or stated by input, output, scale, layout, colour, range and swing.",
     )
+    checkpoint: Maybe[Annotated[str, Field(pattern=r"^.+\.(pth|pt|ckpt|safetensors)$")]] = Field(
+        default=None,
+        description="A checkpoint of PyTorch with a network that the package spandrel knows by its tensors, "
+        "under a name of your own (docs/own-model.md). Otherwise as onnx.",
+    )
     weights: Annotated[str, Field(pattern=r"^(pretrained|train|.+\.safetensors)$")] = Field(
         default="pretrained",
         description="pretrained takes the weights of the package, train trains them in this study, and a "
@@ -68,6 +74,16 @@ class Model(NetworkSettings, Adoption):
         description="Kernel of the model bicubic only. opencv is cv2.resize (a = -0.75, borders repeated, "
         "fixed point). matlab is imresize (a = -0.5, borders mirrored, rounded once), as in the literature.",
     )
+
+    @property
+    def file(self) -> str | None:
+        """The file of a network of others: an ONNX graph or a checkpoint; None for other models."""
+        return self.onnx if self.onnx is not None else self.checkpoint
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether its ONNX file is quantised already; False for any other model."""
+        return self.onnx is not None and is_quantized(Path(self.onnx))
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -88,7 +104,7 @@ class Model(NetworkSettings, Adoption):
         return self
 
     def _check_built_in(self) -> None:
-        for key in ("architecture", "onnx"):
+        for key in ("architecture", "onnx", "checkpoint"):
             if getattr(self, key) is not None:
                 raise mistake(
                     f"expected a name of its own for a network with the key {key}, found {self.name}, a "
@@ -106,21 +122,24 @@ class Model(NetworkSettings, Adoption):
     def _check_statements(self) -> None:
         """Check the keys of a network of others: they need its file, and the others don't go with it."""
         stated = {*Adoption.model_fields} & self.model_fields_set
-        if self.onnx is None and stated:
-            raise mistake("expected it next to onnx, found none; add it or leave this key out", min(stated))
+        if self.file is None and stated:
+            raise mistake("expected it next to onnx or checkpoint, found neither; leave it out", min(stated))
         unfit = {"weights", "architecture", "training", "chroma_upsampling", "kernel"} & self.model_fields_set
-        if self.onnx is not None and unfit:
-            raise mistake("expected no such key next to onnx, whose graph has its weights inside", min(unfit))
+        if self.file is not None and unfit:
+            key = "onnx" if self.onnx is not None else "checkpoint"
+            raise mistake(f"expected no such key next to {key}, which has its weights inside", min(unfit))
+        if self.onnx is not None and self.checkpoint is not None:
+            raise mistake("expected onnx or checkpoint, found both; leave one out", "checkpoint")
 
     def _check_own(self) -> None:
-        if self.onnx is not None:
+        if self.file is not None:
             return
         if self.architecture is None:
             close = get_close_matches(self.name, MODELS, n=1)
             meant = f" (did you mean {close[0]}?)" if close else ""
             raise mistake(
                 f"expected one of {', '.join(MODELS)}{meant}, or another name with the key "
-                f"architecture or onnx, found {self.name!r}",
+                f"architecture, onnx or checkpoint, found {self.name!r}",
                 "name",
             )
         if self.weights == "pretrained":

@@ -35,8 +35,10 @@ class NamedRecipe(Keys):
         description="A calibration and its steps in order, each after a +: minmax+center. See "
         "docs/int8-methods.md."
     )
-    float_layers: ManyOnce[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]] = Field(
-        default=(), description="Layers whose convolutions stay in float, by name, such as conv1."
+    float_layers: ManyOnce[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]+$")]] = Field(
+        default=(),
+        description="Layers that stay in float, by name, such as conv1 or body.0; "
+        "onnx/{model}/int8-NAME.json lists them.",
     )
 
     @model_validator(mode="after")

@@ -186,7 +186,10 @@ class Study(Keys):
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
-        """All combinations of target, runtime, model and precision; bicubic in its own runtime only."""
+        """All combinations of target, runtime, model and precision; bicubic in its own runtime only.
+
+        Only networks that others have quantised have arms as they are.
+        """
         return tuple(
             arm for runtime in self.runtimes.values() for arm in self._arms(runtime, runtime.precisions)
         )
@@ -203,6 +206,7 @@ class Study(Keys):
         chosen = self.models if runtime.models is None else runtime.models
         models = [name for name in self.models if name in chosen and (name == BASELINE) == baseline]
         arms = [Arm(t, runtime.name, m, p) for t, m, p in product(targets, models, precisions)]
+        arms = [arm for arm in arms if not arm.as_is or self.models[arm.model].is_quantized]
         return [arm for arm in arms if arm.int8 is None or arm.int8 in self.quantizations]
 
     @property

@@ -55,7 +55,10 @@ def prepare_run(arguments: Sequence[str], root: Path) -> None:
 
     `arguments` are those of the call, `root` is the folder of the Snakefile.
     """
+    from superres.study.runs.display import register
+
     settle_environment(os.environ)
+    register()
     if locale.getencoding().lower() not in ("utf-8", "utf8") and not sys.flags.utf8_mode:
         # Snakemake's log can't hold every name otherwise. Python chooses its encoding when it starts.
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])

@@ -1,6 +1,7 @@
 """While Snakemake runs a study: no second call on the same one, and failed jobs are told at the end."""
 
 import atexit
+import csv
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from superres.device.base.errors import UserError
 from superres.device.base.locks import lock
 from superres.device.base.outputs import read_json
 from superres.device.base.room import no_room, room_error
+from superres.report.labels import arm_folder, arm_label
 
 _ERROR = "error: "
 
@@ -56,66 +58,90 @@ class FailedJob:
 
     @property
     def line(self) -> str:
-        """The job's name and its error, in one line."""
+        """The job's name, its error and the log that has more of it, in one line."""
         name = " ".join([self.rule, *(f"{key}={value}" for key, value in self.wildcards.items())])
-        return f"{name}: {self._error()}"
+        text = self._said()
+        return f"{name}: {self._error(text)}" + (f" (log: {self.log[0]})" if text else "")
 
     @property
     def says_why(self) -> bool:
         """Whether it is known why the job failed. Others of its group may only have ended with it."""
-        return self.lost is not None or _ERROR in self._text or "Traceback" in self._text
+        text = self._said()
+        return self.lost is not None or _ERROR in text or "Traceback" in text
 
-    @property
-    def _text(self) -> str:
+    def _said(self) -> str:
         try:
             return Path(self.log[0]).read_text(encoding="utf-8", errors="replace")
         except (IndexError, OSError):
             return ""
 
-    def _error(self) -> str:
-        """Return the last error in the job's log, else its last line, such as that of a traceback."""
+    def _error(self, text: str) -> str:
+        """Return the last error in the text of a log, else its last line, such as that of a traceback.
+
+        What a scheduler did to the job comes first: the text may be of an earlier run.
+        """
         if self.lost is not None:
             return self.lost
-        text = self._text
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith(_ERROR)]
         if errors:
             return errors[-1].removeprefix(_ERROR)
         if "Traceback" in text:
-            return f"{redact(lines[-1])} (its traceback is in {self.log[0]})"
-        return self._silence(text)
+            return redact(lines[-1])
+        return self._silence()
 
-    def _silence(self, text: str) -> str:
+    def _silence(self) -> str:
         """Return why a log has no message: a full disk has no room for it, or none for all of it."""
         folders = [folder for log in self.log for folder in Path(log).parents if folder.is_dir()]
         reason = no_room(None, folders[0]) if folders else None
-        if reason:
-            return str(room_error("outputs", reason))
-        return "ended without a message; look above" + (f", or into {self.log[0]}" if text else "")
+        return str(room_error("outputs", reason)) if reason else "ended without a message"
 
 
-def tell_at_the_end(failed: Iterable[Sequence[FailedJob]]) -> None:
-    """Repeat the errors of failed jobs as the last thing that this process prints.
+def culprits(group: Sequence[FailedJob]) -> Sequence[FailedJob]:
+    """Return the jobs of a group, which a cluster runs together, that failed themselves; all if none says."""
+    return [job for job in group if job.says_why] or group
 
-    Each entry has the jobs of a group, which a cluster runs together; elsewhere it has one job.
-    """
-    lines = sorted({job.line for group in failed for job in [j for j in group if j.says_why] or group})
+
+def seconds_between(start: float | None, end: float | None) -> float | None:
+    """Return the seconds that a job took; None if its record doesn't say, or its output is older than it."""
+    return end - start if start is not None and end is not None and end > start else None
+
+
+def tell_failures(failed: Iterable[FailedJob], logs: Sequence[str]) -> None:
+    """Repeat the errors of failed jobs as the last thing that this process prints, below the run's log."""
+    lines = sorted({job.line for job in failed})
     if lines:
         text = "".join(f"  {line}\n" for line in lines)
-        atexit.register(_tell, f"\nFailed jobs:\n{text}")
+        whole = "".join(f"\nWhole log: {log}" for log in logs)
+        atexit.register(tell, f"{whole}\nFailed jobs:\n{text}")
 
 
-def tell_recommendation(path: Path) -> None:
+def tell_results(results: Path, *, whole: bool) -> None:
     """Print the lines of a study's recommendation, from its JSON, as the last thing of this process.
 
-    A run that ended before it was written (`--until`) has none.
+    A run that ended before it was written (`--until`) has none. After a `whole` study also what did not run
+    and why, and where its page is.
     """
+    path = results / "recommendation.json"
     if not path.is_file():
         return
-    lines = read_json(path, ("summary",))["summary"]
-    atexit.register(_tell, "\n" + "".join(f"{line}\n" for line in lines))
+    lines = list(read_json(path, ("summary",))["summary"])
+    if whole:
+        page = results / "report/index.html"
+        lines += [*_not_run(results / "metrics.csv"), *([f"Page: {page}"] if page.is_file() else [])]
+    atexit.register(tell, "\n" + "".join(f"{line}\n" for line in lines))
 
 
-def _tell(text: str) -> None:
-    # Below Python's own stream, which may be closed or redirected by then.
+def _not_run(metrics: Path) -> list[str]:
+    """Return a line for each reason for which arms did not run, with these arms."""
+    arms: dict[str, dict[str, None]] = {}
+    with metrics.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["status"] != "ok":
+                arms.setdefault(row["status"], {})[arm_label(arm_folder(row))] = None
+    return [f"{status[0].upper()}{status[1:]}: {', '.join(names)}" for status, names in arms.items()]
+
+
+def tell(text: str) -> None:
+    """Print a text at the end of this process, below Python's own stream, which may be closed by then."""
     os.write(2, text.encode(errors="backslashreplace"))

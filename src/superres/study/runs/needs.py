@@ -29,6 +29,7 @@ NEEDS = {
     "prepare_clip": Need(mem_mb=1_000, minutes=120),
     "prepare_calibration_set": Need(mem_mb=1_000, minutes=60),
     "train_model": Need(mem_mb=4_000, minutes=1_440),
+    "export_checkpoint": Need(mem_mb=4_000, minutes=60),
     "observe_activations": Need(mem_mb=2_000, minutes=120),
     "refine_onnx": Need(mem_mb=5_000, minutes=240),
     "quantize_by_tool": Need(mem_mb=5_000, minutes=240),

@@ -27,7 +27,7 @@ def check_study_text(path: Path) -> None:
         root = yaml.compose(text, Loader=_LOADER)
         _check_cycles(path, root, {})
         # Tags of other programs and dates that don't exist.
-        yaml.load(text, Loader=_LOADER)
+        yaml.safe_load(text)
     except RecursionError as error:
         raise UserError(f"{path}: expected a study, found lists nested too deeply; correct it") from error
     except ValueError as error:

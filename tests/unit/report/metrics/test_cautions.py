@@ -221,7 +221,8 @@ def test_the_table_marks_the_cells_and_says_what_the_mark_is(tmp_path: Path) -> 
     ]
     wrong = row("openvino", "espcn_rgb", "int8-dummy", 17.25, 44.0)
     write_rows(Metrics, with_doubts([*rows, wrong], far_db=1.0), tmp_path / "metrics.csv")
-    write_table(tmp_path / "metrics.csv", [], tmp_path / "table1.csv", tmp_path / "table1.md", TableText())
+    table = {f"{kind}_out": tmp_path / f"table1.{kind}" for kind in ("csv", "md", "tex")}
+    write_table(tmp_path / "metrics.csv", [], **table, text=TableText())
     text = (tmp_path / "table1.md").read_text(encoding="utf-8")
     assert "17.2500!" in text and text.count("!") == 4 + 1
     assert "such as wrong colours" in text and "OpenVINO INT8 dummy ESPCN_RGB." in text

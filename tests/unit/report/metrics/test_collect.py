@@ -187,7 +187,7 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
         "exact_frames,darkest,brightest,shift_r,shift_g,shift_b,checkerboard,saturated,luma,"
         "border,timed_on,fps,fps_compute,in_flight,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_mean_ms,compute_p50_ms,"
         "enqueue_p50_ms,iterations,first_frame_ms,reference,speedup,speedup_low,speedup_high,rounds,other_processors,"
-        "macs,limit_ms,limit_fraction,quantized_convolutions,float_share,unaligned_share,int8_convolutions,threads,memory_bytes,"
+        "macs,limit_ms,limit_fraction,quantized_convolutions,float_share,float_layers,unaligned_share,int8_convolutions,threads,memory_bytes,"
         "device_memory_bytes,energy_mj_per_frame,build_seconds,engine_bytes,engine_sha256,onnx_sha256,seed,runtime_version,manifest,manifest_sha256,cautions,status"
     )
     first, second = read_metrics(out).to_dicts()
@@ -204,6 +204,7 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     assert first["limit_fraction"] == pytest.approx(np.median(limit / np.array(END_TO_END)), rel=1e-12)
     assert (first["quantized_convolutions"], first["int8_convolutions"]) == (1, 2)
     assert (first["float_share"], first["unaligned_share"]) == (5 / 140, 1.0)
+    assert first["float_layers"] == "upscaled 3.6%"
     assert [first[name] for name in FAULTS] == [1.0, -1.5, 0.0, 1.0, 0.25]
     assert first["cautions"] == (
         "noisy: the 90th percentile is 1.6 times the median; noisy: 0.6 processors were busy with other work"

@@ -96,8 +96,9 @@ def test_a_network_is_the_sum_of_its_operations(profile: Path, tmp_path: Path) -
     assert first.ms["convolution"] == 3.0
     assert first.conv_gops == pytest.approx(2 * 140_000 / 3e-3 / 1e9)
     write_operations(profile, tmp_path / "o.md")
-    (line,) = [text for text in (tmp_path / "o.md").read_text().splitlines() if "ESPCN_RGB" in text]
+    line, in_float = [text for text in (tmp_path / "o.md").read_text().splitlines() if "ESPCN_RGB" in text]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert [cell.strip() for cell in in_float.strip("|").split("|")][3:] == ["`upscaled`", "3.6%", "10.0%"]
     assert cells[3:] == ["5", "3.00", "4.00", "2.50", "0.50", "10.00", "0", "1 of 2"]
 
 

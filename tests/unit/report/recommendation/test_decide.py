@@ -154,11 +154,12 @@ def test_why_int8_gains_little() -> None:
     slow = gaining(1.0, 0.9, 1.1, quantized_convolutions=5, int8_convolutions=3, float_share=0.25)
     slow |= {
         "unaligned_share": 0.5,
+        "float_layers": "skip 20.0%, body.0 5.0%",
         "cautions": "this processor has no instructions for INT8 products (VNNI)",
     }
     assert decided(FP32, SURE, slow, loss_db=0.5).guards[0].reasons == (
         "2 of 5 quantised convolutions run in float",
-        "the graph leaves 25% of its multiply-adds in float",
+        "the graph leaves 25% of its multiply-adds in float (skip 20.0%, body.0 5.0%)",
         "50% of its multiply-adds have channels that aren't multiples of 16",
         "the processor has no instructions for INT8 products (VNNI)",
     )

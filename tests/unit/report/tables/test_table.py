@@ -44,7 +44,8 @@ def write(metrics: Path, folder: Path, text: TableText = TEXT) -> tuple[list[dic
     manifest = folder / "manifest.json"
     machine = {"module": None, "cpu": "CPU of a test", "usable_cpus": 1, "flags": ["sse2", "avx512_vnni"]}
     manifest.write_text(json.dumps({"latency": {"machine": machine, "threads": 2}}))
-    write_table(metrics, [manifest] * 2, folder / "table1.csv", folder / "table1.md", text)
+    table = {f"{kind}_out": folder / f"table1.{kind}" for kind in ("csv", "md", "tex")}
+    write_table(metrics, [manifest] * 2, **table, text=text)
     with (folder / "table1.csv").open(newline="") as file:
         return list(csv.DictReader(file)), (folder / "table1.md").read_text()
 

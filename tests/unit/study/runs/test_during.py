@@ -3,7 +3,6 @@
 import errno
 import fcntl
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -40,24 +39,74 @@ def test_results_that_can_not_be_written(tmp_path: Path):
         lock_study("a", tmp_path / "results/a")
 
 
-def test_a_recommendation_is_the_last_thing_that_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+@pytest.fixture
+def at_the_end(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is said when the process ends."""
+    texts: list[str] = []
+    monkeypatch.setattr(during.atexit, "register", lambda _, text: texts.append(text))
+    return texts
+
+
+def test_a_recommendation_is_the_last_thing_that_is_said(tmp_path: Path, at_the_end: list[str]):
+    during.tell_results(tmp_path / "none", whole=True)
+    assert at_the_end == []
     path = tmp_path / "recommendation.json"
     path.write_text('{"summary": ["Recommendation", "local: ship \\u00b1"]}', encoding="utf-8")
-    kept: list[tuple[Any, ...]] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(during.atexit, "register", lambda *call: kept.append(call))
-        during.tell_recommendation(path)
-        during.tell_recommendation(tmp_path / "none.json")
-    ((tell, text),) = kept
-    tell(text)
-    assert capfd.readouterr().err == "\nRecommendation\nlocal: ship ±\n"
+    during.tell_results(tmp_path, whole=False)
+    assert at_the_end == ["\nRecommendation\nlocal: ship ±\n"]
+
+
+def test_a_whole_study_also_says_what_did_not_run_and_where_its_page_is(
+    tmp_path: Path, at_the_end: list[str], capfd: pytest.CaptureFixture[str]
+):
+    (tmp_path / "recommendation.json").write_text('{"summary": ["Recommendation"]}', encoding="utf-8")
+    arms = ("pytorch,fp32,ok", "tensorrt,fp16,not run: no GPU", "openvino,bf16,not run: no AMX, no AVX")
+    rows = [
+        ",".join(["local", "espcn_rgb", clip, *arm.split(",", 2)[:2], f'"{arm.split(",", 2)[2]}"'])
+        for clip in ("park", "rooms")
+        for arm in (*arms, "tensorrt,fp32,not run: no GPU")
+    ]
+    header = "target,model,clip,runtime,precision,status"
+    (tmp_path / "metrics.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
+    during.tell_results(tmp_path, whole=True)
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report/index.html").write_text("<p>", encoding="utf-8")
+    during.tell_results(tmp_path, whole=True)
+    without, text = at_the_end
+    assert text == without + f"Page: {tmp_path}/report/index.html\n"
+    # Each arm once, though it has a row a clip.
+    assert without.splitlines()[1:] == [
+        "Recommendation",
+        "Not run: no GPU: TensorRT FP16 ESPCN_RGB, TensorRT FP32 ESPCN_RGB",
+        "Not run: no AMX, no AVX: OpenVINO BF16 ESPCN_RGB",
+    ]
+    during.tell(text)
+    assert capfd.readouterr().err == text
+
+
+def test_failed_jobs_are_said_once_each_below_the_log_of_the_run(tmp_path: Path, at_the_end: list[str]):
+    log = tmp_path / "b.log"
+    log.write_text("error: of b\n")
+    jobs = [FailedJob("b", {}, [str(log)]), FailedJob("a", {"clip": "x"}, []), FailedJob("b", {}, [str(log)])]
+    during.tell_failures(jobs, ["whole.log"])
+    during.tell_failures([], ["whole.log"])
+    assert at_the_end == [
+        f"\nWhole log: whole.log\nFailed jobs:\n  a clip=x: ended without a message\n  b: of b (log: {log})\n"
+    ]
+
+
+def test_the_seconds_of_a_job_are_those_of_its_record():
+    assert during.seconds_between(10.0, 12.5) == 2.5
+    # A link has the time of the file that it leads to.
+    assert during.seconds_between(10.0, 3.0) is None
+    assert during.seconds_between(None, 3.0) is None
 
 
 LOGS = {
-    "error: first\nsome work\nerror: last, of b.png\n": "last, of b.png",
-    "Traceback (most recent call last):\n  File x\nE: two\n": "E: two (its traceback is in {log})",
-    "some work\n": "ended without a message; look above, or into {log}",
-    "": "ended without a message; look above",
+    "error: first\nsome work\nerror: last, of b.png\n": "last, of b.png (log: {log})",
+    "Traceback (most recent call last):\n  File x\nE: two\n": "E: two (log: {log})",
+    "some work\n": "ended without a message (log: {log})",
+    "": "ended without a message",
 }
 
 
@@ -81,17 +130,11 @@ def test_what_a_scheduler_did_comes_before_what_is_left_in_the_log(tmp_path: Pat
     log = tmp_path / "a.log"
     log.write_text("error: of an earlier run\n")
     job = FailedJob("export_onnx", {}, [str(log)], "Slurm's job 7 was over its memory")
-    assert job.line == "export_onnx: Slurm's job 7 was over its memory"
+    assert job.line == f"export_onnx: Slurm's job 7 was over its memory (log: {log})"
 
 
-def test_of_a_group_only_those_are_told_that_failed_themselves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    told: list[str] = []
-    monkeypatch.setattr(during.atexit, "register", lambda _, text: told.append(text))
+def test_of_a_group_only_those_are_told_that_failed_themselves(tmp_path: Path):
     (tmp_path / "bad.log").write_text("error: no such thing\n")
     bad, ended = (FailedJob(name, {}, [str(tmp_path / f"{name}.log")]) for name in ("bad", "ended"))
-    during.tell_at_the_end([[bad, ended]])
-    assert told == ["\nFailed jobs:\n  bad: no such thing\n"]
-    during.tell_at_the_end([[ended]])
-    assert told[1] == "\nFailed jobs:\n  ended: ended without a message; look above\n"
+    assert during.culprits([bad, ended]) == [bad]
+    assert during.culprits([ended]) == [ended]

@@ -1,6 +1,7 @@
 """Optimise and run graphs in ONNX Runtime, and read its profile."""
 
 import json
+import re
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     InvalidGraph,
     InvalidProtobuf,
     NoSuchFile,
+    NotImplemented,
     RuntimeException,
 )
 
@@ -22,6 +24,11 @@ from superres.device.runtimes.sessions.bound import BoundSession, block_channels
 
 _KERNEL_TIME = "_kernel_time"
 _PROVIDER = "CPUExecutionProvider"
+# Ways to say that there is no kernel for an operator, or no operator of that name.
+_LACKING = re.compile(
+    r"Could not find an implementation for ([\w.]+)|: ([\w.:]+)\(-?\d+\) is not a registered"
+    r"|No Op registered for (\w+)"
+)
 _INPUT_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}
 
 
@@ -118,8 +125,13 @@ def _session_options(settings: Settings) -> ort.SessionOptions:
 def _open_session(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(str(path), options, providers=[_PROVIDER])
-    except (InvalidProtobuf, InvalidGraph, NoSuchFile, Fail) as error:
+    except (InvalidProtobuf, InvalidGraph, NoSuchFile, Fail, NotImplemented) as error:
         reason = str(error).splitlines()[0]
+        if lacking := _LACKING.search(reason):
+            operator = next(filter(None, lacking.groups()))
+            raise UnsupportedError(
+                f"onnxruntime {ort.__version__} lacks the operator {operator} of this graph"
+            ) from error
         raise UserError(f"{path}: expected an ONNX file that onnxruntime reads, found: {reason}") from error
     except RuntimeException as error:
         # 1.19 turns a cubic Resize between uint8 frames into one that it doesn't have.

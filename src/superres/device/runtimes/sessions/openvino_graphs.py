@@ -1,5 +1,6 @@
 """Compile graphs with OpenVINO: ONNX files with or without the conversion of frames, and matrix products."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Tuple
@@ -10,9 +11,10 @@ from openvino import opset13 as ops
 
 from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.runtimes.base import AS_WRITTEN, Settings, frame_sizes, input_shape
-from superres.device.runtimes.openvino import CAPABILITIES, LATENCY, find_kind
+from superres.device.runtimes.openvino import CAPABILITIES, LATENCY, find_kind, versions
 from superres.device.runtimes.sessions.openvino import HINTS, properties, runtime_info
 
+_LACKING = re.compile(r"(?:No conversion rule found for operations|Conversion is failed for): ([^\n]+)")
 _PRODUCT_TYPES = {"fp32": {"f32"}, "bf16": {"bf16"}, "int8": {"i8", "u8"}}
 
 
@@ -107,6 +109,11 @@ def _read(core: ov.Core, model: Path, frames: str) -> ov.Model:
     try:
         network = core.read_model(str(model))
     except RuntimeError as error:
+        if lacking := _LACKING.search(str(error)):
+            found = re.sub(r"-\d+\b", "", lacking[1]).strip()
+            raise UnsupportedError(
+                f"openvino {versions()['openvino']} lacks operators of this graph: {found}"
+            ) from error
         raise UserError(
             f"{model}: expected an ONNX file that openvino reads, found: {_first_line(error)}"
         ) from error

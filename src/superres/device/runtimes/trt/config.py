@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Mapping
 
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.runtimes.base import Settings, Size, Sizes, input_shape
+from superres.device.runtimes.base import Settings, Size, Sizes, input_shape, runs_int8
 
 if TYPE_CHECKING:
     import tensorrt
@@ -42,7 +42,7 @@ def build_options(settings: Settings) -> BuildOptions:
 
 def find_kind(precision: str) -> str:
     """`fp32`, `fp16` or `int8`; raises UnsupportedError for any other precision."""
-    kind = "int8" if precision.startswith("int8-") else precision
+    kind = "int8" if runs_int8(precision) else precision
     if kind not in KINDS:
         raise UnsupportedError(f"TensorRT runs {', '.join(KINDS)} here, not {precision}")
     return kind

@@ -36,6 +36,8 @@ _NO_MEMORY = (
     re.compile(r"memory is insufficient to use tactic"),
     re.compile(r"insufficient memory on requested size"),
 )
+# Operators that no importer knows are looked for among plugins.
+_NO_IMPORTER = re.compile(r"No importer registered for op: (\w+)|[Pp]lugin not found|PluginCreator")
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _free_memory(device: Device | None) -> int | None:
 
 def check_int8(convolutions: dict[str, int], precision: str) -> None:
     """Raise UnsupportedError if all convolutions of an INT8 engine are known to be float."""
-    if configuration.find_kind(precision) != "int8" or not convolutions:
+    if not precision.startswith("int8-") or not convolutions:
         return
     if set(convolutions) <= {"Float", "Half", "BFloat16"}:
         raise UnsupportedError(
@@ -135,6 +137,8 @@ def make_builder(trt: Any, log: Any) -> tensorrt.Builder:
 def _parse(trt: Any, network: tensorrt.INetworkDefinition, log: Any, model: Path, settings: Settings) -> None:
     parser: tensorrt.OnnxParser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(str(model)):
+        if operator := _lacking(parser):
+            raise UnsupportedError(f"TensorRT {trt.__version__} lacks the operator {operator} of this graph")
         raise UserError(
             f"{model}: TensorRT {trt.__version__} refuses it: {_parser_error(parser)}; export it again"
         )
@@ -155,6 +159,17 @@ def frame_type(trt: Any, frames: str) -> Any:
             f"TensorRT {trt.__version__} takes no uint8 frames, 8.5 was the first; set frames: float32 for it"
         )
     return trt.DataType.UINT8
+
+
+def _lacking(parser: tensorrt.OnnxParser) -> str | None:
+    """Return the operator that the parser doesn't know; None for another mistake."""
+    for i in range(parser.num_errors):
+        error = parser.get_error(i)
+        found = _NO_IMPORTER.search(error.desc())
+        if found or "UNSUPPORTED_NODE" in str(error.code()):
+            kind = error.node_operator() if hasattr(error, "node_operator") else ""
+            return kind or (found and found[1]) or f"of node {error.node()}"
+    return None
 
 
 def _parser_error(parser: tensorrt.OnnxParser) -> str:

@@ -1,0 +1,87 @@
+# What surrounds a run: the lock, what is shown while jobs run, and what is said at the end.
+import atexit
+
+from superres.study.runs import during
+from superres.study.runs.display import show
+from superres.study.runs.during import lock_study
+from superres.study.runs.expected import Expected, describe_cost
+from superres.study.runs.plan import Plan, PlannedJob
+
+EXPECTED = Expected(PATHS)
+# Kept open for as long as Snakemake runs.
+LOCK = None
+
+
+def begin_run():
+    """Keep a second run away from this study. The system frees the lock when this process ends."""
+    global LOCK
+    with study_error():
+        LOCK = lock_study(STUDY.name, Path(RESULTS))
+
+
+def end_failed_run(logs):
+    """Repeat the errors of failed jobs, as the last lines of the run."""
+    groups = (
+        [failed_job(job) for job in getattr(group, "jobs", [group])]
+        for group in workflow.scheduler.failed
+    )
+    during.tell_failures(
+        (job for group in groups for job in during.culprits(group)), logs
+    )
+
+
+def end_run():
+    """Say which arm to ship if the run was for that, and after `all` what else there is to know."""
+    names = {job.rule.name for job in workflow.dag.jobs}
+    if "write_recommendation" in names:
+        or_say(lambda: during.tell_results(Path(RESULTS), whole="all" in names))
+
+
+def lift_job_limit():
+    """Lift the limit on submissions a second, which is for clusters and has no option that switches it off.
+
+    For its sake Snakemake 9.27 looks at all ready jobs once more each second for every job that has finished
+    (`JobScheduler.schedule`): after some hundred jobs that takes a processor of its own.
+    """
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
+def planned_job(job, runs):
+    """What is known of a job before it runs; a target without a script takes no time."""
+    name, wildcards = job.rule.name, job.wildcards_dict
+    record = workflow.persistence.metadata(job.output[0]) if job.output else None
+    return PlannedJob(
+        workflow.dag.jobid(job),
+        name,
+        wildcards,
+        tuple(job.log),
+        # Jobs of a device wait for each other.
+        threads=(
+            workflow.cores if wildcards.get("target") in PATHS.devices else job.threads
+        ),
+        needs=frozenset(map(workflow.dag.jobid, workflow.dag.job_dependencies(job))),
+        guess_s=EXPECTED.seconds(name, wildcards) if job.log else 0.0,
+        past_s=record and during.seconds_between(record.starttime, record.endtime),
+        runs=runs,
+    )
+
+
+def planned():
+    """The jobs that will run, and what those that won't took."""
+    needed = set(workflow.dag.needrun_jobs(exclude_finished=False))
+    return Plan(
+        (planned_job(job, job in needed) for job in workflow.dag.jobs), workflow.cores
+    )
+
+
+def tell_cost():
+    """Say what a run that was only planned would take, as the last line of this process."""
+    plan = planned() if workflow.dryrun and workflow.dag else None
+    if plan is not None and plan.jobs:
+        sizes = [EXPECTED.bytes(job.rule, job.wildcards) for job in plan.jobs.values()]
+        during.tell(f"{describe_cost(plan, sizes, STUDY.name)}\n")
+
+
+if workflow.is_main_process:
+    atexit.register(tell_cost)

@@ -1,0 +1,21 @@
+"""Open the page of a study in a browser: `python -m superres.report.open PAGE`."""
+
+import sys
+import webbrowser
+from pathlib import Path
+
+
+def open_page(page: Path) -> int:
+    """Open a page and print its address; returns the exit status, 1 if there is no page."""
+    if not page.is_file():
+        sys.stderr.write(f"error: expected a page at {page}, found none; run its study first: make all\n")
+        return 1
+    address = page.resolve().as_uri()
+    print(address)
+    if not webbrowser.open(address):
+        sys.stderr.write("found no browser here: open this address in one\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(open_page(Path(sys.argv[1])))

@@ -1,0 +1,153 @@
+"""What is known of jobs before they run: their seconds, as a first guess, and the bytes they download."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from superres.data.download.addresses import is_address
+from superres.data.sources.source import Source
+from superres.quantization.settings import Calibration, RandomData
+from superres.report.labels import counted
+from superres.study.graph_paths import DOWNLOADS
+from superres.study.paths import Paths
+from superres.study.runs.plan import Plan, describe_seconds
+
+# Seconds of a job on two cores of a server, and further ones for each megapixel of frames. They only have to
+# be of the right order: `Plan` corrects them by the times that jobs take here.
+_SECONDS = {
+    "adopt_onnx": 2.0,
+    "build_engine": 0.8,
+    "calibrate_ranges": 0.5,
+    "check_disjoint_images": 0.3,
+    "convert_fp16": 1.0,
+    "draw_plot": 2.0,
+    "export_onnx": 2.5,
+    "export_program": 3.0,
+    "measure_quality": 0.5,
+    "measure_sensitivity": 60.0,
+    "measure_subsets": 60.0,
+    "observe_activations": 0.4,
+    "prepare_calibration_set": 0.6,
+    "prepare_clip": 0.4,
+    "quantize_by_tool": 20.0,
+    "quantize_onnx": 0.3,
+    "refine_onnx": 1.0,
+    "time_subsets": 60.0,
+    "write_uint8_graph": 0.3,
+}
+_SECONDS_A_MEGAPIXEL = {
+    "measure_quality": 0.22,
+    "observe_activations": 1.2,
+    "prepare_calibration_set": 0.17,
+    "prepare_clip": 0.09,
+    "refine_onnx": 1.6,
+}
+_OTHERWISE = 1.0
+# To start a job that times, and its runtime.
+_START = 1.5
+_TRAINING_STEP = 0.05
+_BYTES_A_SECOND = 10e6
+# A clip whose frames aren't known before: one second of Full HD.
+_FRAMES, _SIZE = 24, (1080, 1920)
+
+
+class Expected:
+    """The expectations of one study's jobs, by rule and wildcards."""
+
+    def __init__(self, paths: Paths):
+        self.paths, self.study = paths, paths.study
+
+    def seconds(self, rule: str, wildcards: Mapping[str, str]) -> float:
+        """Return the seconds of a job. Jobs that time know theirs from the study."""
+        match rule:
+            case "measure_latency":
+                return self._timing_seconds()
+            case "measure_roofline":
+                return 8 + 10 * self.study.roofline.seconds
+            case "measure_profile":
+                return _START + 0.1 * self.study.profile.runs
+            case "train_model":
+                return _TRAINING_STEP * self.study.models[wildcards["model"]].training.steps
+            case "download_package" | "fetch_file":
+                return _OTHERWISE + (self.bytes(rule, wildcards) or 0) / _BYTES_A_SECOND
+        each = _SECONDS_A_MEGAPIXEL.get(rule, 0.0)
+        return _SECONDS.get(rule, _OTHERWISE) + (each and each * self._megapixels(rule, wildcards))
+
+    def bytes(self, rule: str, wildcards: Mapping[str, str]) -> int | None:
+        """Return the bytes that a job downloads: 0 if it downloads nothing, None if that isn't known."""
+        if rule == "download_package":
+            return next(p.bytes for p in self.study.packages.values() if p.wheel == wildcards["wheel"])
+        if rule != "fetch_file":
+            return 0
+        wanted = self.study.files[wildcards["file"]]
+        whole, part = (Path(DOWNLOADS, f"{wanted.file.name}{end}") for end in ("", ".part"))
+        local = (Path(place) for place in wanted.places if not is_address(place))
+        if any(place.exists() for place in (whole, *local)):
+            return 0
+        return wanted.file.bytes - (part.stat().st_size if part.exists() else 0)
+
+    def _timing_seconds(self) -> float:
+        """Return the seconds of an arm and its reference: warm-up, then the least time and rounds."""
+        keys = self.study.latency
+        least = max(2 * keys.min_seconds, 2 * keys.rounds * keys.block_seconds)
+        return _START + 1.5 * keys.warmup_seconds + min(least, keys.max_seconds)
+
+    def _megapixels(self, rule: str, wildcards: Mapping[str, str]) -> float:
+        """Return the pixels of the frames that a job goes through, in millions."""
+        if rule == "measure_quality":
+            return self._of_clip("frames", self.paths.named_clip(wildcards["of_clip"]))
+        if rule == "prepare_clip":
+            return self._of_clip(wildcards["role"], wildcards["clip"])
+        if rule == "prepare_calibration_set":
+            return self._of_set(wildcards["images"], None)
+        calibration = (
+            self.paths.observing(wildcards["images"])[0]
+            if rule == "observe_activations"
+            else self.paths.recipe_calibration(wildcards["recipe"])
+        )
+        return self._of_calibration(calibration)
+
+    def _of_clip(self, role: str, name: str) -> float:
+        total = 0.0
+        for source in self.paths.sources_of(self.paths.image_set(role, name)):
+            height, width = source.size or _SIZE
+            total += _frames(source) * height * width / 1e6
+        return total
+
+    def _of_set(self, name: str, images: int | None) -> float:
+        found = self.study.calibration_sets[name]
+        numbers = [_frames(source) for source in found.sources]
+        count = sum(numbers) if images is None else images
+        return count * found.width * found.height / 1e6
+
+    def _of_calibration(self, calibration: Calibration) -> float:
+        if isinstance(calibration.data, RandomData):
+            return calibration.data.images * calibration.data.width * calibration.data.height / 1e6
+        name = calibration.calibration_set
+        return 0.0 if name is None else self._of_set(name, calibration.images)
+
+
+def _frames(source: Source) -> int:
+    """Return the frames of a source: as many as its keys tell, else one a member, else a second of video."""
+    return source.kind.number(source) or len(getattr(source.kind, "members", ())) or _FRAMES
+
+
+def describe_cost(plan: Plan, downloads: Iterable[int | None], study: str) -> str:
+    """Return one line about a run that is only planned: its jobs, time and downloads.
+
+    `downloads` are the bytes of each job, 0 for one that downloads nothing, None if they aren't known.
+    """
+    wanted = [size for size in downloads if size != 0]
+    known = sum(size for size in wanted if size is not None)
+    unknown = wanted.count(None)
+    sizes = [*([describe_bytes(known)] * bool(known)), *([f"{unknown} of unknown size"] * bool(unknown))]
+    fetched = f"{' and '.join(sizes)} in {counted(len(wanted), 'file')}" if wanted else "nothing"
+    jobs, cores = counted(len(plan.jobs), "job"), counted(plan.cores, "core")
+    return f"study {study}: {jobs}, about {describe_seconds(plan.left_s())} on {cores}; downloads {fetched}"
+
+
+def describe_bytes(size: int) -> str:
+    """Return a size for people: `3 kB`, `76 MB`, `1.2 GB`."""
+    for unit, name, digits in ((1e9, "GB", 1), (1e6, "MB", 0), (1e3, "kB", 0)):
+        if size >= unit:
+            return f"{size / unit:.{digits}f} {name}"
+    return f"{size} bytes"

@@ -1,0 +1,38 @@
+"""The page of a study in a browser."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(*arguments: str, folder: Path, browser: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "BROWSER": browser}
+    return subprocess.run(
+        [sys.executable, "-m", "superres.report.open", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_page_opens_in_the_browser_of_the_user(tmp_path: Path):
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {seen}\n')
+    browser.chmod(browser.stat().st_mode | stat.S_IEXEC)
+    (tmp_path / "a b.html").write_text("<p>")
+    done = run("a b.html", folder=tmp_path, browser=str(browser))
+    assert done.returncode == 0, done.stderr
+    address = f"file://{tmp_path}/a%20b.html"
+    assert done.stdout == f"{address}\n" == seen.read_text()
+
+
+def test_a_study_that_has_not_run_has_no_page(tmp_path: Path):
+    done = run("none.html", folder=tmp_path, browser="false")
+    assert done.returncode == 1
+    assert done.stderr == "error: expected a page at none.html, found none; run its study first: make all\n"
