@@ -14,6 +14,7 @@ from statistics import median, quantiles
 
 import numpy as np
 
+from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.base.errors import UnsupportedError
 from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--clip", default="park")
     chosen = parser.parse_args()
-    frames = open_frames(chosen.results / f"frames/{chosen.clip}.lr.npy")
+    frames = open_frames(chosen.results / f"frames/{chosen.clip}.x{DEFAULT_SCALE}.npy")
     sessions = [open_arm(chosen.results, arm, usable_cpus(), frames.shapes) for arm in chosen.arms]
     time_rounds(sessions, frames, lambda done, _: done >= WARMUP_ROUNDS)
     times = np.array([row for _, row in time_rounds(sessions, frames, lambda done, _: done >= chosen.rounds)])

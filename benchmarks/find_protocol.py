@@ -21,14 +21,14 @@ import numpy as np
 from PIL import Image
 
 from superres.data.clips import frame_threads
-from superres.data.resampling import KERNELS, downsample, filter_to_half, keys_cubic
+from superres.data.resampling import KERNELS, downsample, keys_cubic, reduce_by_filter
 from superres.data.sources.reading import FrameReader
 from superres.data.sources.registry import open_source
 from superres.data.sources.source import FrameRange, Source
 from superres.data.sources.y4m import Y4m
 from superres.device.base.errors import UserError
 from superres.device.base.progress import Progress
-from superres.device.frames.pixels import upscale_bicubic
+from superres.device.frames.pixels import enlarge_bicubic
 from superres.device.frames.psnr import LUMAS, PsnrProtocol, psnr
 from superres.device.tasks.quality import compare_frame
 
@@ -122,14 +122,14 @@ def halve(frame: np.ndarray, kernel: str) -> np.ndarray:
         return np.asarray(Image.fromarray(frame).resize(half, PILLOW[kernel]))
     if kernel == "bicubic-swscale":
         taps = SWSCALE / SWSCALE.sum()
-        return np.clip(np.rint(filter_to_half(frame, taps)), 0, 255).astype(np.uint8)
-    return downsample(frame, kernel)
+        return np.clip(np.rint(reduce_by_filter(frame, taps, 2)), 0, 255).astype(np.uint8)
+    return downsample(frame, kernel, 2)
 
 
 def double(frame: np.ndarray, kernel: str) -> np.ndarray:
     """Upsample a frame by two with one of UPSAMPLING, as the runtime `opencv` does."""
     if kernel == "matlab":
-        return upscale_bicubic(frame)
+        return enlarge_bicubic(frame, 2)
     height, width = frame.shape[:2]
     return cv2.resize(frame, (2 * width, 2 * height), interpolation=cv2.INTER_CUBIC)
 

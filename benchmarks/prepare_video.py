@@ -19,7 +19,7 @@ import av
 import cv2
 import numpy as np
 
-from superres.data.clips import prepare_clip
+from superres.data.clips import downsample_clip, prepare_clip
 from superres.data.resampling import downsample
 from superres.data.sources.reading import picture_digest
 from superres.data.sources.source import Source
@@ -63,11 +63,13 @@ def encode(y4m: Path, path: Path) -> None:
 def time_clip(folder: Path, path: Path, threads: int) -> tuple[float, float]:
     """Return seconds of wall clock and of CPU time."""
     source = Source((Y4m if path.suffix == ".y4m" else Video)(path=str(path)))
-    paths = {"hr": folder / "c.hr.npy", "lr": folder / "c.lr.npy", "index": folder / "c.json"}
+    hr, index = folder / "c.hr.npy", folder / "c.json"
+    twin = {"lr": folder / "c.x2.npy", "lr_index": folder / "c.x2.json"}
     clock, processors = time.perf_counter(), time.process_time()
-    prepare_clip("c", [source], "bicubic", wheels=folder, threads=threads, **paths)
+    prepare_clip("c", [source], wheels=folder, threads=threads, hr=hr, index=index)
+    downsample_clip(hr, index, "bicubic", 2, threads=threads, **twin)
     taken = time.perf_counter() - clock, time.process_time() - processors
-    for made in paths.values():
+    for made in (hr, index, *twin.values()):
         made.unlink()
     return taken
 
@@ -78,7 +80,7 @@ def step_times(folder: Path, path: Path) -> dict[str, float]:
     header = read_header(path)
     planes = read_planes(path, header, 0)
     frame = yuv_to_rgb(planes, "bt709", True, "left")
-    twin = downsample(frame, "bicubic")
+    twin = downsample(frame, "bicubic", 2)
     shape = (frame.shape[0], frame.shape[1])
     with FrameWriter(folder / "steps.npy", [shape] * 8) as high:
         places, decoded = iter(range(10**9)), decode_forever(path.with_suffix(".mp4"))
@@ -88,7 +90,7 @@ def step_times(folder: Path, path: Path) -> dict[str, float]:
             ],
             "decode H.264": lambda: next(decoded),
             "YUV to RGB": lambda: yuv_to_rgb(planes, "bt709", True, "left"),
-            "downsample": lambda: downsample(frame, "bicubic"),
+            "downsample": lambda: downsample(frame, "bicubic", 2),
             "hash HR and LR": lambda: (picture_digest(frame), picture_digest(twin)),
             "write HR": lambda: high.__setitem__(next(places) % 8, frame),
         }

@@ -21,6 +21,7 @@ from statistics import median
 import numpy as np
 import openvino as ov
 
+from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.machine.disturbance import Disturbance, OthersMeter
 from superres.device.machine.facts import usable_cpus
 from superres.device.runtimes.base import Settings
@@ -81,7 +82,7 @@ def time_in_turn(
     results: Path, arms: list[str], clip: str, seconds: float
 ) -> tuple[dict[str, list[float]], Disturbance | None]:
     """Return the medians [ms] of each arm's blocks, and how busy the machine was otherwise."""
-    files = results / f"frames/{clip}.lr.npy", results / f"frames/{clip}.json"
+    files = results / f"frames/{clip}.x{DEFAULT_SCALE}.npy", results / f"frames/{clip}.json"
     blocks: dict[str, list[float]] = {arm: [] for arm in arms}
     with ExitStack() as stack:
         partners = {arm: stack.enter_context(Partner(find_engine(results, arm), *files)) for arm in arms}
@@ -115,7 +116,7 @@ def find_engine(results: Path, arm: str) -> Engine:
 def print_arms(results: Path, clip: str, blocks: dict[str, list[float]]) -> None:
     """Print milliseconds, frames a second, share of the limit and INT8 convolutions, one arm a line."""
     roofline = read_roofline(results / "roofline/local.json")
-    height, width = read_clip(results / f"frames/{clip}.json").lr_shapes[0]
+    height, width = read_clip(results / f"frames/{clip}.json").lr_shapes(DEFAULT_SCALE)[0]
     print(f"{'arm':42} {'ms':>8} {'FPS':>7} {'limit':>8} {'reached':>8} {'INT8':>7}")
     for arm, times in blocks.items():
         _, model, precision = arm.split("/")
@@ -143,8 +144,8 @@ def print_ratio(name: str, ratio: Ratio, least: float) -> None:
 
 def time_raw(results: Path, clip: str) -> tuple[list[float], list[float]]:
     """Return medians [ms] of benchmark_app on the best arm's graph and of that arm end to end, in turn."""
-    height, width = read_clip(results / f"frames/{clip}.json").lr_shapes[0]
-    files = results / f"frames/{clip}.lr.npy", results / f"frames/{clip}.json"
+    height, width = read_clip(results / f"frames/{clip}.json").lr_shapes(DEFAULT_SCALE)[0]
+    files = results / f"frames/{clip}.x{DEFAULT_SCALE}.npy", results / f"frames/{clip}.json"
     raw, ours = [], []
     with (
         tempfile.TemporaryDirectory(prefix="superres-") as name,

@@ -14,6 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
 from superres.device.machine.facts import usable_cpus
@@ -58,7 +59,7 @@ def main() -> None:
     arm = chosen.results / "arms/local" / runtime / model / precision
     options = read_json(arm / "engine.json", ("settings",))["settings"].get("options", {})
     settings = Settings(precision, usable_cpus(), options)
-    stored = open_frames(chosen.results / f"frames/{chosen.clip}.lr.npy")
+    stored = open_frames(chosen.results / f"frames/{chosen.clip}.x{DEFAULT_SCALE}.npy")
     files = (arm / "engine.bin", arm / "engine.json")
     session, _ = open_engine(*files, runtime, settings, stored.shapes)
     frames = [np.array(stored[i]) for i in range(min(len(stored), 24))]

@@ -59,7 +59,7 @@ rule measure_quality:
         engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
         hr=of_clip(lambda clip: PATHS.clip(clip, "hr.npy")),
-        lr=of_clip(lambda clip: PATHS.clip(clip, "lr.npy")),
+        lr=of_arm(PATHS.twin, "of_clip"),
         clip=of_clip(lambda clip: PATHS.clip(clip, "json")),
         disjoint=of_arm(PATHS.disjoint, "of_clip"),
     output:
@@ -90,7 +90,7 @@ rule measure_latency:
         unpack(of_arm(PATHS.reference_engine)),
         engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
-        lr=of_clip(lambda clip: PATHS.clip(clip, "lr.npy")),
+        lr=of_arm(PATHS.twin, "of_clip"),
         clip=of_clip(lambda clip: PATHS.clip(clip, "json")),
     output:
         latency=f"{ARM}/latency{{of_clip}}.csv",
@@ -137,7 +137,7 @@ rule measure_profile:
     input:
         engine=f"{ARM}/engine.bin",
         engine_record=f"{ARM}/engine.json",
-        lr=of_clip(lambda clip: PATHS.clip(clip, "lr.npy")),
+        lr=of_arm(PATHS.twin, "of_clip"),
         clip=of_clip(lambda clip: PATHS.clip(clip, "json")),
     output:
         profile=f"{ARM}/profile{{of_clip}}.csv",

@@ -59,6 +59,7 @@ wildcard_constraints:
     images="[a-z0-9_]+",
     clip="[a-z0-9_]+",
     shard="[0-9]+",
+    scale="[1-8]",
     plot=r"[a-z0-9_]+(\.[a-z0-9_+]+)?",
     of_clip=r"(\.[a-z0-9_]+)?",
     wheel=r"[A-Za-z0-9._+!-]+\.whl",

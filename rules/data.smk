@@ -40,7 +40,6 @@ rule prepare_clip:
         unpack(of(PATHS.read_by_set, "role", "clip")),
     output:
         hr=f"{RESULTS}/{{role}}/{{clip}}.hr.npy",
-        lr=f"{RESULTS}/{{role}}/{{clip}}.lr.npy",
         index=f"{RESULTS}/{{role}}/{{clip}}.json",
     log:
         f"{LOGS}/prepare_clip/{{role}}/{{clip}}.log",
@@ -67,6 +66,32 @@ rule prepare_clip:
         code=code("prepare_clip"),
     script:
         "../workflow/scripts/prepare_clip.py"
+
+
+# LR twins for the models of one scale.
+rule downsample_clip:
+    input:
+        hr=f"{RESULTS}/{{role}}/{{clip}}.hr.npy",
+        index=f"{RESULTS}/{{role}}/{{clip}}.json",
+    output:
+        lr=f"{RESULTS}/{{role}}/{{clip}}.x{{scale}}.npy",
+        index=f"{RESULTS}/{{role}}/{{clip}}.x{{scale}}.json",
+    log:
+        f"{LOGS}/downsample_clip/{{role}}/{{clip}}.x{{scale}}.log",
+    benchmark:
+        f"{BENCHMARKS}/downsample_clip/{{role}}/{{clip}}.x{{scale}}.tsv"
+    wildcard_constraints:
+        role="frames|training",
+    conda:
+        "../envs/workflow.yaml"
+    threads: 4
+    resources:
+        **needs("downsample_clip"),
+    params:
+        downsampling=of(SETTINGS.downsampling, "role", "clip"),
+        code=code("downsample_clip"),
+    script:
+        "../workflow/scripts/downsample_clip.py"
 
 
 rule prepare_calibration_set:

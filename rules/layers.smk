@@ -6,7 +6,7 @@ rule measure_sensitivity:
         unpack(of(PATHS.quantized, "model", "quantization")),
         fp32=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
         hr=PATHS.clips("hr.npy"),
-        lr=PATHS.clips("lr.npy"),
+        lr=of(PATHS.twins, "model"),
         index=PATHS.clips("json"),
         disjoint=of(PATHS.disjoint_recipe, "model", "quantization"),
     output:
@@ -26,7 +26,9 @@ rule measure_sensitivity:
     resources:
         **needs("measure_sensitivity"),
     params:
-        executor=lambda wildcards: SETTINGS.executor(STUDY.sensitivity.runtime),
+        executor=lambda wildcards: SETTINGS.executor(
+            STUDY.sensitivity.runtime, wildcards.model
+        ),
         float_layers=of(SETTINGS.float_layers, "quantization"),
         frames=STUDY.sensitivity.frames if STUDY.sensitivity else None,
         quality=STUDY.quality.model_dump(),
@@ -55,7 +57,9 @@ rule measure_subsets:
     resources:
         **needs("measure_subsets"),
     params:
-        executor=lambda wildcards: SETTINGS.executor(STUDY.steps.of("mixed")["runtime"]),
+        executor=lambda wildcards: SETTINGS.executor(
+            STUDY.steps.of("mixed")["runtime"], wildcards.model
+        ),
         images=lambda wildcards: PATHS.recipe_calibration(wildcards.recipe).images,
         downsampling=STUDY.steps.of("mixed")["downsampling"],
         quality=STUDY.quality.model_dump(),
@@ -86,7 +90,9 @@ rule time_subsets:
     resources:
         **needs("time_subsets"),
     params:
-        executor=lambda wildcards: SETTINGS.executor(STUDY.steps.of("mixed")["runtime"]),
+        executor=lambda wildcards: SETTINGS.executor(
+            STUDY.steps.of("mixed")["runtime"], wildcards.model
+        ),
         latency=STUDY.latency.timing,
         code=lambda wildcards: code(
             "time_subsets", *FACTS.executor_modules(STUDY.steps.of("mixed")["runtime"])

@@ -6,7 +6,6 @@ SHARD = f"{RESULTS}/{{role}}/{{clip}}.shards/{{shard}}"
 use rule prepare_clip as prepare_shard with:
     output:
         hr=f"{SHARD}.hr.npy",
-        lr=f"{SHARD}.lr.npy",
         index=f"{SHARD}.json",
     log:
         f"{LOGS}/prepare_shard/{{role}}/{{clip}}.{{shard}}.log",
@@ -25,7 +24,6 @@ rule join_clip:
         unpack(of(PATHS.shards_of_set, "images")),
     output:
         hr=f"{RESULTS}/{{images}}.hr.npy",
-        lr=f"{RESULTS}/{{images}}.lr.npy",
         index=f"{RESULTS}/{{images}}.json",
     log:
         f"{LOGS}/join_clip/{{images}}.log",

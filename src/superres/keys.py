@@ -132,6 +132,11 @@ Whole = Annotated[int, BeforeValidator(whole)]
 Count = Annotated[Whole, Field(ge=1)]
 """A number of things: 1 or more."""
 
+SCALES = range(1, 9)
+
+Scale = Annotated[Whole, Field(ge=SCALES[0], le=SCALES[-1])]
+"""How many times as wide and high as a frame a model's output is."""
+
 Index = Annotated[Whole, Field(ge=0)]
 """An index, or a number of things: 0 or more."""
 

@@ -20,7 +20,7 @@ from .bad_inputs import BAD_INPUTS, KINDS, BadInput, png
 
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 OUTPUTS = {
-    "prepare_clip": ("hr", "lr", "index"),
+    "prepare_clip": ("hr", "index"),
     "prepare_calibration_set": ("frames", "index"),
     "export_onnx": ("onnx",),
     "quantize_onnx": ("onnx", "record"),
@@ -50,7 +50,7 @@ def run_script(bad: BadInput) -> None:
     if bad.script.startswith("prepare_"):
         study = read_study(bad.study)
         source = next(iter(study.clips.values()))
-        images = {"name": "a", "sources": [source.source], "downsampling": "bicubic"}
+        images = {"name": "a", "sources": [source.source]}
         sets = (study.calibration_sets.get("photographs"),)
         params = {"images": images if bad.script == "prepare_clip" else sets, "wheels": "."}
     job = Named(
@@ -149,4 +149,4 @@ def test_a_job_that_meets_a_broken_file_leaves_the_other_results(project: Projec
     )
     assert len(errors) == 1 and "photos/b.png: expected an image that can be decoded" in errors[0]
     made = {path.name for path in (project.folder / "results/bad/frames").iterdir()}
-    assert made == {"a.hr.npy", "a.lr.npy", "a.json"}
+    assert made == {"a.hr.npy", "a.json"}

@@ -93,6 +93,7 @@ def test_an_edit_of_one_clip_reruns_it_alone(pair: Project, clip: str):
     timed = {"measure_latency": ARMS} if clip == "film" else {}
     assert jobs == {
         "prepare_clip": 1,
+        "downsample_clip": 1,
         "measure_quality": ARMS,
         **timed,
         "write_manifest": 2 * ARMS if timed else ARMS,

@@ -19,7 +19,7 @@ models: [{name: bicubic}]
 runtimes: [{name: opencv, precisions: [uint8]}]
 latency: {warmup_seconds: 0, min_seconds: 0, min_iterations: 5, max_seconds: 0.5, rounds: 6}
 """
-FRAMES = "results/fetched/frames/run.lr.npy"
+FRAMES = "results/fetched/frames/run.x2.npy"
 
 
 def video() -> bytes:

@@ -43,7 +43,7 @@ MODULES = {
     # Frames of a clip, but not of a calibration set.
     "downsampling": (
         ["data/resampling.py"],
-        of_figures(ALL, prepare_clip=1, check_disjoint_images=1, **OF_FRAMES),
+        of_figures(ALL, prepare_clip=1, downsample_clip=1, check_disjoint_images=1, **OF_FRAMES),
     ),
     "PSNR": (["device/frames/psnr.py"], of_figures(ALL, measure_quality=ALL, draw_plot=FRAMES_DRAWN)),
     # Nothing of this study has come through the others.
@@ -95,7 +95,7 @@ KEYS = {
     "a clip's kernel": (
         "    description: one",
         "    downsampling: area\n    description: one",
-        of_figures(ALL, prepare_clip=1, check_disjoint_images=1, **OF_FRAMES),
+        of_figures(ALL, downsample_clip=1, **OF_FRAMES),
     ),
     "a seed": (
         "{type: random,",

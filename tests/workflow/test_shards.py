@@ -49,7 +49,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_frames_and_figures_are_the_same_to_the_byte(project: Project):
-    frames = [f"frames/five.{kind}" for kind in ("hr.npy", "lr.npy", "json")]
+    frames = [f"frames/five.{kind}" for kind in ("hr.npy", "json", "x2.npy", "x2.json")]
     samples = [f"arms/local/{arm}/sample.npy" for arm in ARMS]
     for file in (*frames, *FILES, *samples):
         whole, parts = (project.folder / f"results/{study}/{file}" for study in ("whole", "parts"))

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from superres.models.adoption.adopt import adopt_onnx
 from superres.models.adoption.statements import Adoption
-from superres.models.settings import SCALE
 from superres.scripting import script_job
 
 with script_job(snakemake.log[0], snakemake.input, snakemake.output):
@@ -13,5 +12,4 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
         Path(snakemake.output.onnx),
         Path(snakemake.output.record),
         Adoption(**snakemake.params.stated),
-        scale=SCALE,
     )

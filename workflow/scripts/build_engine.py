@@ -15,7 +15,9 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
         settings["footprint"] = asdict(measure_footprint(Path(snakemake.input.graph[0])))
     clips, known = [Path(clip) for clip in snakemake.input.clips], snakemake.params.known_sizes
     if clips or known:
-        settings["sizes"] = tile_sizes(frame_sizes(clips, known), settings["footprint"])
+        settings["sizes"] = tile_sizes(
+            frame_sizes(clips, known, scale=settings["options"]["scale"]), settings["footprint"]
+        )
     job = job_of(
         "build_engine",
         snakemake.wildcards,

@@ -1,4 +1,4 @@
-"""Write the frame files and the index of a clip or a training set of those of its shards."""
+"""Write the HR frame file and the index of a clip or a training set of those of its shards."""
 
 from pathlib import Path
 
@@ -7,7 +7,5 @@ from superres.scripting import script_job
 
 with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     indexes = [Path(path) for path in snakemake.input.index]
-    for kind in ("hr", "lr"):
-        parts = [Path(path) for path in snakemake.input[kind]]
-        join_frames(parts, indexes, kind, Path(snakemake.output[kind]))
+    join_frames([Path(path) for path in snakemake.input.hr], indexes, Path(snakemake.output.hr))
     join_indexes(indexes, Path(snakemake.output.index))

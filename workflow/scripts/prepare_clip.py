@@ -1,4 +1,4 @@
-"""Write the HR and LR frame files of a clip or a training set."""
+"""Write the HR frame file of a clip or a training set."""
 
 from pathlib import Path
 
@@ -10,7 +10,6 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
         **snakemake.params.images,
         wheels=Path(snakemake.params.wheels),
         hr=Path(snakemake.output.hr),
-        lr=Path(snakemake.output.lr),
         index=Path(snakemake.output.index),
         threads=snakemake.threads,
         part=snakemake.params.get("part"),

@@ -1,4 +1,4 @@
-"""Write a video twice as wide and high, by an arm's engine."""
+"""Write a larger video, by an arm's engine."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     )
     model, calibration = snakemake.input.model, snakemake.input.calibration
     source = BuiltFrom(model[0] if model else None, calibration[0] if calibration else None)
-    settings = UpscaleSettings(**snakemake.params.settings)
+    settings = UpscaleSettings(**snakemake.params.settings, scale=engine.settings.scale)
     size = frame_size(video, deinterlace=settings.deinterlace)
     with open_for(size, engine, source, label) as session:
         upscale_video(session, video, Path(snakemake.output.video), settings, label=label)

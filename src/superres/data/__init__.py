@@ -2,7 +2,8 @@
 
 Start here:
 
-- `clips.prepare_clip`: HR frames of a clip or a training set, their LR twins and an index.
+- `clips.prepare_clip`: HR frames of a clip or a training set, and an index.
+- `clips.downsample_clip`: their LR twins at a scale, and an index.
 - `calibration_sets.prepare_calibration_set`: centre crops of photographs, and an index.
 - `calibration_sets.check_disjoint_images`: prepared images share no picture with a clip.
 - `download.fetch.fetch_file`: a pinned file from a folder or an address.

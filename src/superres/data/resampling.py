@@ -1,8 +1,8 @@
-"""Downsampling by two, from a high-resolution frame to the low-resolution input of a model.
+"""Downsampling by a scale, from a high-resolution frame to the low-resolution input of a model.
 
-Output pixel i lies between input pixels 2i and 2i + 1. At the border, pixels are mirrored with the edge pixel
-repeated (d c b a | a b c d), as in MATLAB's imresize. Light: a study's keys name the kernels, so numpy and
-OpenCV are imported by the functions that need them.
+Output pixel i lies at the middle of the input pixels s i .. s i + s - 1. At the border, pixels are mirrored
+with the edge pixel repeated (d c b a | a b c d), as in MATLAB's imresize. Light: a study's keys name the
+kernels, so numpy and OpenCV are imported by the functions that need them.
 """
 
 import math
@@ -46,76 +46,96 @@ def lanczos3(x: float) -> float:
     return 3 * math.sin(math.pi * x) * math.sin(math.pi * x / 3) / (math.pi * x) ** 2
 
 
-# A kernel, its stretch and its taps. Stretching it by the factor of reduction avoids aliasing.
+# A kernel, how far it reaches, and whether it is stretched by the scale, which avoids aliasing.
 _WEIGHTS = {
-    "bicubic": (keys_cubic, 2, 8),
-    "bicubic-matlab": (keys_cubic, 2, 8),
-    "area": (lambda _: 1.0, 2, 2),
-    "lanczos": (lanczos3, 2, 12),
-    "bicubic-aliased": (keys_cubic, 1, 4),
+    "bicubic": (keys_cubic, 2.0, True),
+    "bicubic-matlab": (keys_cubic, 2.0, True),
+    "area": (lambda _: 1.0, 0.5, True),
+    "lanczos": (lanczos3, 3.0, True),
+    "bicubic-aliased": (keys_cubic, 2.0, False),
 }
 
 
 @cache
-def _taps(kernel: str) -> "np.ndarray":
+def _taps(kernel: str, scale: int) -> "np.ndarray":
+    """Return the weights of the input pixels around the middle of an output pixel.
+
+    Their number is even for even scales, whose middle lies between two pixels, and odd for odd ones.
+    """
     import numpy as np
 
-    weigh, stretch, count = _WEIGHTS[kernel]
-    weights = np.array([weigh((i - (count - 1) / 2) / stretch) for i in range(count)])
+    weigh, reach, stretched = _WEIGHTS[kernel]
+    stretch = scale if stretched else 1
+    nearest = 0.5 if scale % 2 == 0 else 0.0
+    side = math.ceil(reach * stretch - nearest)
+    distances = [nearest + i for i in range(side)]
+    # A middle pixel is on both sides.
+    placed = [-distance for distance in reversed(distances) if distance] + distances
+    weights = np.array([weigh(distance / stretch) for distance in placed])
     weights /= weights.sum()
     weights.setflags(write=False)
     return weights
 
 
-def downsample_float(frame: "np.ndarray", kernel: str) -> "np.ndarray":
-    """Downsample a frame by two without rounding.
+def downsample_float(frame: "np.ndarray", kernel: str, scale: int) -> "np.ndarray":
+    """Downsample a frame by a scale s without rounding.
 
-    `frame` is uint8 H x W x 3, H and W even. The result is float32 H/2 x W/2 x 3, in levels of 0 to 255 with
-    overshoots. `kernel` is one of KERNELS: `bicubic` (8 taps, MATLAB imresize's antialiased bicubic), `area`
-    (mean of 2 x 2), `lanczos` (12 taps, antialiased) or `bicubic-aliased` (4 taps, not stretched). Here,
-    `bicubic-matlab` equals `bicubic`. Raises UserError for an unknown kernel or an odd size.
+    `frame` is uint8 H x W x 3, H and W multiples of s. The result is float32 H/s x W/s x 3, in levels of 0 to
+    255 with overshoots. `kernel` is one of KERNELS: `bicubic` (4s taps, MATLAB imresize's antialiased
+    bicubic), `area` (mean of s x s), `lanczos` (6s taps, antialiased) or `bicubic-aliased` (4 taps, not
+    stretched); odd scales have one tap less. Here, `bicubic-matlab` equals `bicubic`. At scale 1 nothing
+    changes. Raises UserError for an unknown kernel, or a size that is no multiple.
     """
-    _check(frame, kernel)
-    return filter_to_half(frame, _taps(kernel))
+    _check(frame, kernel, scale)
+    return reduce_by_filter(frame, _taps(kernel, scale), scale)
 
 
-def downsample(frame: "np.ndarray", kernel: str) -> "np.ndarray":
-    """Downsample a frame by two to 8 bits.
+def downsample(frame: "np.ndarray", kernel: str, scale: int) -> "np.ndarray":
+    """Downsample a frame by a scale s to 8 bits.
 
-    `frame` is uint8 H x W x 3, H and W even; the result is uint8 H/2 x W/2 x 3. Values are rounded once, at
-    the end, halves to even. `bicubic-matlab` rounds halves up after the columns and again after the rows, as
-    MATLAB's imresize does with an 8-bit picture. Kernels and errors: see `downsample_float`.
+    `frame` is uint8 H x W x 3, H and W multiples of s; the result is uint8 H/s x W/s x 3. Values are rounded
+    once, at the end, halves to even. `bicubic-matlab` rounds halves up after the columns and again after the
+    rows, as MATLAB's imresize does with an 8-bit picture. Kernels and errors: see `downsample_float`.
     """
     import numpy as np
 
-    _check(frame, kernel)
+    _check(frame, kernel, scale)
     if kernel == "bicubic-matlab":
-        taps, keep = _taps(kernel), np.ones(1)
-        halved = _to_levels(np.floor(_filter(frame, keep, taps)[::2] + 0.5))
-        return _to_levels(np.floor(_filter(halved, taps, keep)[:, ::2] + 0.5))
-    return _to_levels(np.rint(downsample_float(frame, kernel)))
+        taps, keep, kept = _taps(kernel, scale), np.ones(1), _kept(scale)
+        reduced = _to_levels(np.floor(_filter(frame, keep, taps)[kept] + 0.5))
+        return _to_levels(np.floor(_filter(reduced, taps, keep)[:, kept] + 0.5))
+    return _to_levels(np.rint(downsample_float(frame, kernel, scale)))
 
 
-def filter_to_half(frame: "np.ndarray", taps: "np.ndarray") -> "np.ndarray":
-    """Downsample a frame (uint8 H x W x 3) by two with a symmetric filter of even length, in float32."""
-    return _filter(frame, taps, taps)[::2, ::2]
+def reduce_by_filter(frame: "np.ndarray", taps: "np.ndarray", scale: int) -> "np.ndarray":
+    """Downsample a frame (uint8 H x W x 3) by a scale with a symmetric filter, in float32.
+
+    The filter's length is even for an even scale, odd for an odd one.
+    """
+    return _filter(frame, taps, taps)[_kept(scale), _kept(scale)]
 
 
-def _check(frame: "np.ndarray", kernel: str) -> None:
+def _kept(scale: int) -> slice:
+    """Return the places of the output pixels' middles in the result of `_filter`."""
+    return slice((scale - 1) // 2, None, scale)
+
+
+def _check(frame: "np.ndarray", kernel: str, scale: int) -> None:
     if kernel not in KERNELS:
         raise UserError(f"downsampling: expected one of {', '.join(KERNELS)}, found {kernel!r}")
     height, width = frame.shape[:2]
-    if height % 2 or width % 2:
+    if height % scale or width % scale:
         raise UserError(
-            f"downsampling: expected an even width and height, found {width}x{height}; crop the frame"
+            f"downsampling: expected multiples of {scale} as width and height, found {width}x{height}; "
+            "crop the frame"
         )
 
 
 def _filter(frame: "np.ndarray", across: "np.ndarray", down: "np.ndarray") -> "np.ndarray":
-    """Filter in both directions, in float32. The value between pixels 2i and 2i + 1 is at 2i."""
+    """Filter in both directions, in float32; a value between two pixels is at the first."""
     import cv2
 
-    anchor = (max(len(across) // 2 - 1, 0), max(len(down) // 2 - 1, 0))
+    anchor = ((len(across) - 1) // 2, (len(down) - 1) // 2)
     return cv2.sepFilter2D(frame, cv2.CV_32F, across, down, anchor=anchor, borderType=cv2.BORDER_REFLECT)
 
 

@@ -9,7 +9,7 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, write_json
 
 # What an index has for each frame; all else is about the whole.
-_OF_FRAMES = ("names", "hr_shapes", "lr_shapes", "hr_sha256", "lr_sha256", "origins")
+_OF_FRAMES = ("names", "hr_shapes", "hr_sha256", "origins")
 
 
 def shards_of(sources: Sequence[Source], size: int | None) -> list[tuple[int, int]]:
@@ -27,11 +27,11 @@ def shards_of(sources: Sequence[Source], size: int | None) -> list[tuple[int, in
     return [(first, min(first + size, total)) for first in range(0, total, size)]
 
 
-def join_frames(parts: Sequence[Path], indexes: Sequence[Path], kind: str, path: Path) -> None:
-    """Write one frame file of those of all shards; `kind` (hr or lr) names their shapes in the indexes."""
+def join_frames(parts: Sequence[Path], indexes: Sequence[Path], path: Path) -> None:
+    """Write one HR frame file of those of all shards."""
     from superres.device.frames.files import FrameWriter, open_frames
 
-    shapes = [[(h, w) for h, w in _read(index)[f"{kind}_shapes"]] for index in indexes]
+    shapes = [[(h, w) for h, w in _read(index)["hr_shapes"]] for index in indexes]
     with FrameWriter(path, [shape for of_part in shapes for shape in of_part]) as writer:
         place = 0
         for part, of_part in zip(parts, shapes, strict=True):

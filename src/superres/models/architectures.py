@@ -8,7 +8,8 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from superres.keys import Index, Keys, Pair, Whole, mistake
+from superres.device.base.conventions import DEFAULT_SCALE
+from superres.keys import Index, Keys, Pair, Scale, Whole, mistake
 
 PLANES = {"luma": 1, "rgb": 3}
 
@@ -48,8 +49,8 @@ class _Architecture(Keys):
         description="Function between two convolutions. hardtanh limits to [0, 1]: all ranges are known "
         "beforehand. prelu has a slope for each channel, and is for float.",
     )
-    scale: Literal[2] = Field(
-        default=2, description="How many times as wide and high as the frame the output is."
+    scale: Scale = Field(
+        default=DEFAULT_SCALE, description="How many times as wide and high as the frame the output is."
     )
 
     @property
@@ -162,7 +163,10 @@ class Espcn(_Architecture):
 
 
 class Fsrcnn(_Architecture):
-    """FSRCNN (Dong et al., ECCV 2016), whose 9x9 deconvolution becomes a 5x5 convolution, DepthToSpace."""
+    """FSRCNN (Dong et al., ECCV 2016), whose 9x9 deconvolution becomes a 5x5 convolution, DepthToSpace.
+
+    At scale 1 it stays a 9x9 convolution.
+    """
 
     kind: Literal["fsrcnn"] = "fsrcnn"
     channels: Pair[Channels] = Field(
@@ -183,7 +187,7 @@ class Fsrcnn(_Architecture):
     @property
     def outer(self) -> int:
         """Kernel of the last convolution."""
-        return 5
+        return 5 if self.scale > 1 else 9
 
 
 Architecture = Annotated[Plain | Espcn | Fsrcnn, Field(discriminator="kind")]

@@ -27,9 +27,9 @@ _DYNAMIC = {INPUT: {2: "height", 3: "width"}, OUTPUT: {2: "any_height", 3: "any_
 def export_onnx(model: str, weights: Path, onnx_out: Path, settings: NetworkSettings | None = None) -> None:
     """Write a model with its weights as one ONNX file, opset 17, float32, weights inside.
 
-    Input `frame` 1 x 3 x H x W RGB in [0, 1], output `upscaled` 1 x 3 x 2H x 2W in [0, 1]; H and W are
-    dynamic. The same model, weights, settings and torch give the same bytes. Raises UserError for an
-    unknown model and for weights that don't fit.
+    Input `frame` 1 x 3 x H x W RGB in [0, 1], output `upscaled` 1 x 3 x sH x sW in [0, 1], s the scale;
+    H and W are dynamic. The same model, weights, settings and torch give the same bytes. Raises UserError for
+    an unknown model and for weights that don't fit.
     """
     network = load_deployed(model, weights, settings)
     with Outputs({"onnx": str(onnx_out)}) as outputs:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from superres.device.base.errors import UserError
 from superres.models.architectures import Architecture
 from superres.models.networks import ANCHORS, ArchitectureNetwork, EspcnYcbcr, Layers, Network, Trunk
-from superres.models.operations import BLUE, GREEN, RADIUS, RED, SCALE, doubling_kernels
+from superres.models.operations import BLUE, GREEN, RADIUS, RED, enlarging_kernels
 
 COLOURS = 3
 KEPT_FLOAT = "skip"
@@ -25,8 +25,8 @@ KEPT_FLOAT = "skip"
 class FoldedNetwork(Layers):
     """Convolutions, one sum, one DepthToSpace, one clip: clip(D2S(blocks(frame) + skip(frame))).
 
-    `skip` interpolates the frame linearly, 3 -> 12 channels with repeated borders. The others are those of
-    the trunk; on luma, with RGB as input and the residual repeated for each colour (48 -> 12 channels). A
+    `skip` interpolates the frame linearly, 3 -> 3 s s channels with repeated borders. The others are those of
+    the trunk; on luma, with RGB as input and the residual repeated for each colour. A
     network on RGB without an anchor has no skip.
     """
 
@@ -58,7 +58,8 @@ def fold(network: Network) -> FoldedNetwork:
     trunk = network.trunk
     if isinstance(network, EspcnYcbcr):
         # Chroma of up(RGB) is up(chroma); its luma is replaced by the network's.
-        skip = _skip_kernels(doubling_kernels(network.chroma_upsampling), _identity() - _luma_row())
+        up = enlarging_kernels(network.chroma_upsampling, trunk.architecture.scale)
+        skip = _skip_kernels(up, _identity() - _luma_row())
     elif isinstance(network, ArchitectureNetwork):
         skip = _skip_of(trunk.architecture)
     else:
@@ -87,18 +88,19 @@ def _copy_layers(trunk: Trunk, folded: FoldedNetwork, *, luma: bool) -> None:
 
 def _skip_of(architecture: Architecture) -> Tensor | None:
     """Return the kernels of the interpolation beside an architecture's convolutions, None if it has none."""
-    kernel, keys = ANCHORS.get(architecture.anchor), doubling_kernels("keys")
+    kernel, scale = ANCHORS.get(architecture.anchor), architecture.scale
+    keys = enlarging_kernels("keys", scale)
     if kernel == "keys":
         return _skip_kernels(keys, _identity())
     if architecture.colour == "rgb":
         if kernel is None:
             return None
         middle = slice(RADIUS, RADIUS + 1)
-        return _skip_kernels(doubling_kernels(kernel)[:, middle, middle], _identity())
+        return _skip_kernels(enlarging_kernels(kernel, scale)[:, middle, middle], _identity())
     # Bicubic chroma, and the anchor's luma.
     skip = _skip_kernels(keys, _identity() - _luma_row())
     if kernel is not None:
-        skip += _skip_kernels(doubling_kernels(kernel), _luma_row().expand(COLOURS, COLOURS))
+        skip += _skip_kernels(enlarging_kernels(kernel, scale), _luma_row().expand(COLOURS, COLOURS))
     return skip
 
 
@@ -112,5 +114,5 @@ def _luma_row() -> Tensor:
 
 
 def _skip_kernels(up: Tensor, mixing: Tensor) -> Tensor:
-    """Return kernels 12 x 3 x k x k, in CRD order, that interpolate (`up`) and mix colours at once."""
-    return torch.einsum("cd,pyx->cpdyx", mixing, up).reshape(COLOURS * SCALE**2, COLOURS, *up.shape[1:])
+    """Return kernels 3 s s x 3 x k x k, in CRD order, that interpolate (`up`) and mix colours at once."""
+    return torch.einsum("cd,pyx->cpdyx", mixing, up).reshape(COLOURS * len(up), COLOURS, *up.shape[1:])

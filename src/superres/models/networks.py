@@ -15,10 +15,9 @@ from superres.device.base.errors import UserError
 from superres.models.architectures import Architecture, Espcn
 from superres.models.operations import (
     RADIUS,
-    SCALE,
     Interpolation,
-    double,
-    doubling_kernels,
+    enlarge,
+    enlarging_kernels,
     rgb_to_luma,
     rgb_to_ycbcr,
     ycbcr_to_rgb,
@@ -35,7 +34,7 @@ class Layers(nn.Module):
     """The convolutions of an architecture: conv1, conv2, ... with an activation between each two.
 
     N x planes x H x W to `blocks`, N x (planes scale^2) x H x W: what DepthToSpace makes the image of, in
-    CRD order: output[c, 2y + i, 2x + j] = blocks[4c + 2i + j, y, x]. Borders are padded with zeros.
+    CRD order: output[c, sy + i, sx + j] = blocks[s s c + s i + j, y, x]. Borders are padded with zeros.
     """
 
     def __init__(self, architecture: Architecture, planes: int, convolution: type[nn.Conv2d]):
@@ -51,7 +50,8 @@ class Layers(nn.Module):
                 self.add_module(f"slope{number}", nn.PReLU(layer.outputs))
         if architecture.block > 1:
             self.from_large_blocks = nn.PixelShuffle(architecture.block)
-        self.depth_to_space = nn.PixelShuffle(architecture.scale)
+        # At scale 1 blocks are pixels, and a graph gets no node for them.
+        self.depth_to_space = nn.PixelShuffle(architecture.scale) if architecture.scale > 1 else nn.Identity()
 
     @property
     def convolutions(self) -> list[nn.Conv2d]:
@@ -93,7 +93,7 @@ class Layers(nn.Module):
 
 
 class Trunk(Layers):
-    """The part of a network that is trained: an image N x planes x H x W to its N x planes x 2H x 2W.
+    """The part of a network that is trained: an image N x planes x H x W to N x planes x sH x sW.
 
     It adds its `residual` to the anchor, whose borders are repeated. Nothing is clipped.
     """
@@ -104,7 +104,7 @@ class Trunk(Layers):
         super().__init__(architecture, architecture.planes, NoisyConv2d)
         self.anchored = architecture.anchor != "none"
         if self.anchored:
-            kernels = doubling_kernels(ANCHORS[architecture.anchor]).float()
+            kernels = enlarging_kernels(ANCHORS[architecture.anchor], architecture.scale).float()
             self.register_buffer("kernels", kernels, persistent=False)
         with torch.no_grad():
             self.initialise()
@@ -141,10 +141,11 @@ class Trunk(Layers):
     def _interpolate(self, weight: Tensor, gain: float) -> None:
         """Make the last weights a bilinear kernel for each plane, and zero for all other features."""
         nn.init.zeros_(weight)
-        margin, phases = weight.shape[-1] // 2, self.architecture.scale**2
+        margin, scale = weight.shape[-1] // 2, self.architecture.scale
+        phases = scale**2
         # A bilinear kernel is 3 x 3 in the middle; a last layer of 1 x 1 can only repeat pixels.
         reach = min(margin, 1)
-        kernels = doubling_kernels("bilinear" if reach else "nearest").float() / gain
+        kernels = enlarging_kernels("bilinear" if reach else "nearest", scale).float() / gain
         middle, place = slice(RADIUS - reach, RADIUS + reach + 1), slice(margin - reach, margin + reach + 1)
         for plane in range(min(self.architecture.planes, weight.shape[1])):
             rows = slice(plane * phases, (plane + 1) * phases)
@@ -156,11 +157,11 @@ class Trunk(Layers):
 
     def forward(self, image: Tensor) -> Tensor:
         residual = self.residual(image)
-        return double(image, self.kernels) + residual if self.anchored else residual
+        return enlarge(image, self.kernels) + residual if self.anchored else residual
 
 
 class Network(nn.Module):
-    """The base of every model: RGB frames N x 3 x H x W in [0, 1] to N x 3 x 2H x 2W in [0, 1], float32."""
+    """The base of every model: RGB frames N x 3 x H x W in [0, 1] to N x 3 x sH x sW in [0, 1], float32."""
 
     trained_on: Literal["rgb", "luma"]
     trunk: Trunk
@@ -198,13 +199,13 @@ class EspcnYcbcr(Network):
 
     def forward(self, frame: Tensor) -> Tensor:
         luma, chroma = rgb_to_ycbcr(frame)
-        ycbcr = torch.cat([self.trunk(luma), self._double(chroma)], dim=1)
+        ycbcr = torch.cat([self.trunk(luma), self._enlarge(chroma)], dim=1)
         return torch.clamp(ycbcr_to_rgb(ycbcr), 0.0, 1.0)
 
-    def _double(self, chroma: Tensor) -> Tensor:
+    def _enlarge(self, chroma: Tensor) -> Tensor:
         align = None if self.chroma_upsampling == "nearest" else False
         # ONNX gets a Resize by constant scales, which every runtime takes with dynamic sizes.
-        scale = float(SCALE)
+        scale = float(self.trunk.architecture.scale)
         return functional.interpolate(
             chroma, scale_factor=scale, mode=self.chroma_upsampling, align_corners=align
         )
@@ -225,11 +226,12 @@ class ArchitectureNetwork(Network):
     def forward(self, frame: Tensor) -> Tensor:
         if self.trained_on == "rgb":
             return torch.clamp(self.trunk(frame), 0.0, 1.0)
-        luma, kernels = rgb_to_luma(frame), doubling_kernels("keys").to(frame)
-        upscaled = double(frame, kernels)
-        if self.trunk.architecture.anchor == "bicubic":
+        architecture = self.trunk.architecture
+        luma, kernels = rgb_to_luma(frame), enlarging_kernels("keys", architecture.scale).to(frame)
+        upscaled = enlarge(frame, kernels)
+        if architecture.anchor == "bicubic":
             return torch.clamp(upscaled + self.trunk.residual(luma), 0.0, 1.0)
-        return torch.clamp(upscaled + (self.trunk(luma) - double(luma, kernels)), 0.0, 1.0)
+        return torch.clamp(upscaled + (self.trunk(luma) - enlarge(luma, kernels)), 0.0, 1.0)
 
 
 NETWORKS = tuple(name for name, facts in MODELS.items() if facts.architecture or facts.network)

@@ -1,17 +1,16 @@
-"""The fixed operations of the networks: full-range BT.601 colour conversion, and interpolation by two.
+"""The fixed operations of the networks: full-range BT.601 colour conversion, and interpolation by a scale.
 
 Colour conversion is split, multiply and add, concatenate, not one matrix: the paper measures what these
 small operations cost (section III-B, figures 2 to 6). Interpolation is a convolution with a small kernel for
-each of the four sub-pixels, then DepthToSpace: a network can fold it into its last layer.
+each of the s s sub-pixels, then DepthToSpace: a network can fold it into its last layer.
 """
 
+from math import isqrt
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from superres.models.settings import SCALE
 
 # ITU-R BT.601-7, section 2.5.1; the chroma divisors are 2 (1 - 0.114) and 2 (1 - 0.299).
 RED, GREEN, BLUE = 0.299, 0.587, 0.114
@@ -19,19 +18,12 @@ CB_DIVISOR, CR_DIVISOR = 1.772, 1.402
 CHROMA_OFFSET = 0.5
 
 RADIUS = 2
+_DECONVOLUTION = 9
 
 Interpolation = Literal["keys", "bicubic", "bilinear", "nearest"]
 
-# Weights of the pixels at -2 .. 2 for the first (upper or left) of two sub-pixels, whose centre lies a
-# quarter of a pixel before that of its pixel. The second sub-pixel has the same weights mirrored.
-_FIRST_TAPS: dict[str, tuple[float, ...]] = {
-    # Keys' cubic kernel at the distances 1.75, 0.75, 0.25, 1.25 with a = -0.5, as in MATLAB's imresize ...
-    "keys": (-0.0234375, 0.2265625, 0.8671875, -0.0703125, 0.0),
-    # ... and with a = -0.75, as in torch and OpenCV.
-    "bicubic": (-0.03515625, 0.26171875, 0.87890625, -0.10546875, 0.0),
-    "bilinear": (0.0, 0.25, 0.75, 0.0, 0.0),
-    "nearest": (0.0, 0.0, 1.0, 0.0, 0.0),
-}
+# `a` of Keys' cubic kernel: as in MATLAB's imresize, and as in torch and OpenCV.
+_CUBIC = {"keys": -0.5, "bicubic": -0.75}
 
 
 def rgb_to_luma(frame: Tensor) -> Tensor:
@@ -64,48 +56,75 @@ def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
     return torch.cat([red, green, blue], dim=1)
 
 
-def doubling_kernels(interpolation: Interpolation) -> Tensor:
-    """Return the kernels of the four sub-pixels (2i + j), float64, 4 x 5 x 5; each sums to one.
+def enlarging_kernels(interpolation: Interpolation, scale: int) -> Tensor:
+    """Return the kernels of the s s sub-pixels (s i + j), float64, s s x 5 x 5; each sums to one.
 
     Half-pixel centres, as `torch.nn.functional.interpolate` with align_corners=False. `keys` is Keys' kernel
-    with a = -0.5, `bicubic` with a = -0.75 ("Cubic convolution interpolation", 1981, Eq. 15). All values are
-    sums of powers of two: float32 holds them exactly.
+    with a = -0.5, `bicubic` with a = -0.75 ("Cubic convolution interpolation", 1981, Eq. 15). At scales
+    1, 2 and 4 float32 holds all values exactly.
     """
-    first = torch.tensor(_FIRST_TAPS[interpolation], dtype=torch.float64)
-    taps = torch.stack([first, first.flip(0)])
-    return torch.einsum("iy,jx->ijyx", taps, taps).reshape(SCALE**2, 2 * RADIUS + 1, 2 * RADIUS + 1)
+    # Sub-pixel i lies (i + 0.5) / s - 0.5 beside the centre of its pixel.
+    centres = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
+    distances = (torch.arange(-RADIUS, RADIUS + 1) - centres[:, None]).abs()
+    taps = _weights(interpolation, distances)
+    return torch.einsum("iy,jx->ijyx", taps, taps).reshape(scale**2, 2 * RADIUS + 1, 2 * RADIUS + 1)
 
 
-def double(image: Tensor, kernels: Tensor) -> Tensor:
-    """Double each channel of an image: N x C x H x W to N x C x 2H x 2W, borders repeated.
+def _weights(interpolation: Interpolation, distances: Tensor) -> Tensor:
+    """Return the weights of pixels at some distances."""
+    if interpolation == "nearest":
+        return (distances < 0.5).double()
+    if interpolation == "bilinear":
+        return (1 - distances).clamp(min=0)
+    a, d = _CUBIC[interpolation], distances
+    near = (a + 2) * d**3 - (a + 3) * d**2 + 1
+    far = a * (d**3 - 5 * d**2 + 8 * d - 4)
+    return torch.where(d < 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
 
-    `kernels` are those of `doubling_kernels` in the image's type.
+
+def enlarge(image: Tensor, kernels: Tensor) -> Tensor:
+    """Enlarge each channel of an image: N x C x H x W to N x C x sH x sW, borders repeated.
+
+    `kernels` are those of `enlarging_kernels` in the image's type, s s of them.
     """
     batch, channels, height, width = image.shape
+    scale = isqrt(len(kernels))
     planes = image.reshape(batch * channels, 1, height, width)
     padded = functional.pad(planes, (RADIUS,) * 4, mode="replicate")
-    doubled = functional.pixel_shuffle(functional.conv2d(padded, kernels[:, None]), SCALE)
-    return doubled.reshape(batch, channels, SCALE * height, SCALE * width)
+    larger = functional.pixel_shuffle(functional.conv2d(padded, kernels[:, None]), scale)
+    return larger.reshape(batch, channels, scale * height, scale * width)
 
 
-def phase_kernels(deconvolution: Tensor) -> Tensor:
-    """Return the kernels of a convolution that, before DepthToSpace, is a 9x9 deconvolution by two.
+def phase_kernels(deconvolution: Tensor, scale: int) -> Tensor:
+    """Return the kernels of a convolution that, before DepthToSpace, is a 9x9 deconvolution by a scale.
 
-    Weights I x P x 9 x 9 of `torch.nn.ConvTranspose2d(I, P, 9, stride=2, padding=4, output_padding=1)` to
-    kernels (4P) x I x 5 x 5 in CRD order. Sub-pixel (i, j) has every other weight, and zero beyond them.
+    Weights I x P x 9 x 9 of `torch.nn.ConvTranspose2d(I, P, 9, stride=s, padding=4, output_padding=s - 1)` to
+    kernels (s s P) x I x k x k in CRD order, k 5 (9 at scale 1). Sub-pixel (i, j) has each s-th weight, and
+    zero beyond them.
     """
     inputs, planes, _, _ = deconvolution.shape
-    padded = functional.pad(deconvolution, (0, 1, 0, 1)).reshape(inputs, planes, 5, 2, 5, 2)
-    kernels = padded.flip(2, 4).permute(1, 3, 5, 0, 2, 4)
-    return kernels.reshape(planes * SCALE**2, inputs, 5, 5)
+    size, before, after = _phases(scale)
+    padded = functional.pad(deconvolution, (before, after, before, after))
+    phases = padded.reshape(inputs, planes, size, scale, size, scale).flip(2, 4).permute(1, 3, 5, 0, 2, 4)
+    return phases.reshape(planes * scale**2, inputs, size, size)
 
 
-def deconvolution_of(kernels: Tensor) -> Tensor:
+def deconvolution_of(kernels: Tensor, scale: int) -> Tensor:
     """Return the weights of the deconvolution that `phase_kernels` makes most of these kernels of.
 
     A deconvolution has no weight for the taps beyond its 9x9: they are left out.
     """
     outputs, inputs, _, _ = kernels.shape
-    planes = outputs // SCALE**2
-    phases = kernels.reshape(planes, SCALE, SCALE, inputs, 5, 5).permute(3, 0, 4, 1, 5, 2)
-    return phases.flip(2, 4).reshape(inputs, planes, 10, 10)[..., :9, :9].contiguous()
+    planes = outputs // scale**2
+    size, before, _ = _phases(scale)
+    phases = kernels.reshape(planes, scale, scale, inputs, size, size).permute(3, 0, 4, 1, 5, 2)
+    whole = phases.flip(2, 4).reshape(inputs, planes, size * scale, size * scale)
+    inside = slice(before, before + _DECONVOLUTION)
+    return whole[..., inside, inside].contiguous()
+
+
+def _phases(scale: int) -> tuple[int, int, int]:
+    """Return the kernel's size, and the zeros before and after a deconvolution's weights in one direction."""
+    radius = 2 if scale > 1 else _DECONVOLUTION // 2
+    before = scale * radius - _DECONVOLUTION // 2
+    return 2 * radius + 1, before, scale * (2 * radius + 1) - _DECONVOLUTION - before

@@ -4,17 +4,16 @@ Light: the workflow imports it without torch.
 """
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from superres.device.base.conventions import DEFAULT_SCALE
 from superres.keys import Count, Index, Keys, Maybe, Seed, SomeOnce, Whole
 from superres.models.architectures import Architecture, Espcn, Fsrcnn, Plain
-
-SCALE = 2
-"""How many times as wide and high networks make a frame."""
 
 ChromaUpsampling = Literal["bicubic", "bilinear", "nearest"]
 Objective = Literal["l1", "mse"]
@@ -59,11 +58,26 @@ MODELS: dict[str, ModelFacts] = {
 }
 """Every built-in model, in the order of the table; `bicubic` is the baseline and has no network."""
 
+BASELINE = "bicubic"
+"""Bicubic interpolation: no network and no ONNX file; only OpenCV runs it, on uint8 frames."""
+
+_BASELINES = re.compile(rf"{BASELINE}(_x([1-8]))?")
+
 FOLDED_FROM = {name: facts.folded_from for name, facts in MODELS.items() if facts.folded_from}
 """Models that are another model with the same weights, folded."""
 
 PRETRAINED = Path(__file__).parent / "weights"
 """The folder of the shipped weights, `{model}.safetensors`; their records are `records/{model}.json`."""
+
+
+def baseline(scale: int) -> str:
+    """Return the name of the bicubic baseline at a scale: `bicubic`, `bicubic_x3`."""
+    return BASELINE if scale == DEFAULT_SCALE else f"{BASELINE}_x{scale}"
+
+
+def is_baseline(model: str) -> bool:
+    """Return whether a model is the bicubic baseline, at any scale."""
+    return _BASELINES.fullmatch(model) is not None
 
 
 def weights_name(model: str) -> str:
@@ -85,7 +99,7 @@ class NetworkSettings(Keys):
     )
     chroma_upsampling: ChromaUpsampling = Field(
         default="bicubic",
-        description="How espcn_ycbcr doubles its chroma channels, which the paper leaves open; others "
+        description="How espcn_ycbcr enlarges its chroma channels, which the paper leaves open; others "
         "ignore it.",
     )
 
@@ -93,7 +107,10 @@ class NetworkSettings(Keys):
 class Teacher(Keys):
     """A trained network that another one is trained to imitate."""
 
-    model: str = Field(description="A model of the study, on the same colours (luma or RGB) as its pupil.")
+    model: str = Field(
+        description="A model of the study, on the same colours (luma or RGB) and at the "
+        "same scale as its pupil."
+    )
     share: float = Field(
         default=0.5,
         gt=0,

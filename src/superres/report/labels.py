@@ -8,7 +8,7 @@ from typing import Any
 
 from superres.device.runtimes import RUNTIMES, about
 from superres.device.runtimes.base import AS_WRITTEN
-from superres.models.settings import MODELS
+from superres.models.settings import BASELINE, MODELS, is_baseline
 
 FLOATS = ("fp32", "fp16", "bf16")
 KERNELS = {
@@ -24,8 +24,15 @@ UNCALIBRATED = "int8-dummy"
 
 
 def model_label(model: str) -> str:
-    """Return the paper's name of a model, or the study's for any other."""
+    """Return the paper's name of a model, or the study's for any other: `ESPCN_RGB`, `Bicubic x3`."""
+    if model not in MODELS and is_baseline(model):
+        return f"{MODELS[BASELINE].label} {model.rpartition('_')[2]}"
     return MODELS[model].label if model in MODELS else model
+
+
+def scale_label(scale: int) -> str:
+    """Return a scale in words: `x2`."""
+    return f"x{scale}"
 
 
 def runtime_label(runtime: str) -> str:
@@ -59,10 +66,10 @@ def precision_label(precision: str) -> str:
 
 def order_models(models: Iterable[str]) -> list[str]:
     """Sort models: built-in ones first, others by name, bicubic last."""
-    known = [model for model in MODELS if model != "bicubic"]
+    known = [model for model in MODELS if not is_baseline(model)]
 
     def key(model: str) -> tuple[bool, int, str]:
-        return model == "bicubic", known.index(model) if model in known else len(known), model
+        return is_baseline(model), known.index(model) if model in known else len(known), model
 
     return sorted(set(models), key=key)
 

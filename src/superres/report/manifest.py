@@ -109,3 +109,11 @@ def check_record(arm: ArmOnClip, path: Path, record: Mapping[str, Any], engine: 
             raise UserError(
                 f"{path}: expected {key} {value} for {arm.label}, found {found}; run the task again"
             )
+
+
+def scale_of(record: Mapping[str, Any], path: Path) -> int:
+    """Return the scale of an arm's model, from the record of one of its tasks, read from `path`."""
+    scale = record.get("settings", {}).get("options", {}).get("scale")
+    if scale is None:
+        raise UserError(f"{path}: expected a scale in the settings' options, found none; measure again")
+    return scale

@@ -18,13 +18,13 @@ from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
 from superres.device.runtimes.base import AS_WRITTEN
 from superres.models.adoption.statements import INSTALL_SPANDREL
-from superres.models.settings import MODELS, weights_name
+from superres.models.settings import BASELINE, MODELS, is_baseline, weights_name
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import INSTALL, TOOLS, Calibration
 from superres.study.graph_paths import check_name
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
-from superres.study.keys.models import BASELINE, TRAINING_ROLES
+from superres.study.keys.models import TRAINING_ROLES
 from superres.study.keys.quantization import Executor
 from superres.study.keys.report import Upscale
 from superres.study.keys.study import Study
@@ -71,7 +71,21 @@ def _leave_out_tools(study: Study) -> Study:
 
 def study_notes(study: Study) -> list[str]:
     """Return `table_notes`, and a line for each thing of a checked file that its frames don't keep."""
-    return [*table_notes(study), *_source_notes(study)]
+    return [*table_notes(study), *_source_notes(study), *_crop_notes(study)]
+
+
+def _crop_notes(study: Study) -> list[str]:
+    """Return a line for each clip that is known to be cropped: its frames are no multiples of all scales."""
+    step, lines = study.multiple, []
+    for clip in study.clips.values():
+        size = clip.source.size
+        if size is not None and any(side % step for side in size):
+            height, width = (side // step * step for side in size)
+            lines.append(
+                f"Clip `{clip.name}`: frames of {size[1]}x{size[0]} are cropped to {width}x{height}, "
+                f"multiples of {step}: all models are measured on the same pixels."
+            )
+    return lines
 
 
 def table_notes(study: Study) -> list[str]:
@@ -110,13 +124,25 @@ def _source_notes(study: Study) -> list[str]:
 
 
 def _reference_notes(study: Study) -> list[str]:
-    references = [study.reference.on(target) for target in dict.fromkeys(arm.target for arm in study.arms)]
+    """Return a line for each reference that is no arm; a scale whose only model is bicubic needs none."""
+    timed = {study.scale_of(arm.model) for arm in study.arms if not is_baseline(arm.model)}
+    references = [
+        study.reference(scale).on(target)
+        for target in dict.fromkeys(arm.target for arm in study.arms)
+        for scale in sorted(timed or study.scales)
+    ]
     return [
-        f"No ratios of speeds on {reference.target}: the reference {reference.folder} is no arm of this "
-        "study."
+        f"No ratios of speeds on {reference.target}{_at_scale(study, reference.model)}: the reference "
+        f"{reference.folder} is no arm of this study."
         for reference in references
         if reference not in study.arms
     ]
+
+
+def _at_scale(study: Study, model: str) -> str:
+    """Return the scale of a model in words, if the study has several."""
+    known = len(study.scales) > 1 and model in study.models
+    return f" at x{study.scale_of(model)}" if known else ""
 
 
 def _column_notes(study: Study) -> list[str]:
@@ -264,7 +290,7 @@ def check_references(study: Study) -> None:
 
 def _check_teachers(study: Study) -> None:
     """Raise UserError for a teacher that is no network of the study, or learns from its pupil."""
-    known = [name for name in study.models if name != BASELINE]
+    known = [name for name in study.models if not is_baseline(name)]
     taught = {
         name: model.training.teacher.model
         for name, model in study.models.items()
@@ -275,6 +301,12 @@ def _check_teachers(study: Study) -> None:
             raise UserError(
                 f"training.teacher.model of {pupil}: expected a network from `models` ({', '.join(known)}), "
                 f"found {teacher!r}"
+            )
+        theirs, own = study.scale_of(teacher), study.scale_of(pupil)
+        if theirs != own:
+            raise UserError(
+                f"training.teacher.model of {pupil}: expected a network of its own scale, x{own}, found "
+                f"{teacher!r} of x{theirs}"
             )
     try:
         learns = {weights_name(pupil): [weights_name(teacher)] for pupil, teacher in taught.items()}
@@ -296,12 +328,13 @@ def _check_runtimes(study: Study) -> None:
                 )
     """Raise UserError unless bicubic and its runtime are both there, or neither."""
     alone = [name for name in study.runtimes if about(name).source == "none"]
-    if alone and BASELINE not in study.models:
+    bicubic = any(map(is_baseline, study.models))
+    if alone and not bicubic:
         index = list(study.runtimes).index(alone[0])
         raise UserError(
             f"runtimes[{index}]: {alone[0]} runs the model {BASELINE} only, which `models` doesn't name"
         )
-    if BASELINE in study.models and not alone:
+    if bicubic and not alone:
         runtime = next(name for name in RUNTIMES if about(name).source == "none")
         (precision,) = about(runtime).precisions
         raise UserError(
@@ -370,7 +403,7 @@ def used_training_sets(study: Study) -> list[TrainingSet]:
 def _used_sources(study: Study) -> Iterator[tuple[str, Source, int]]:
     """Yield every source with its role and the least width and height of its images."""
     for clip in study.clips.values():
-        yield f"clip {clip.name}", clip.source, 2
+        yield f"clip {clip.name}", clip.source, study.multiple
     for images in used_calibration_sets(study):
         yield from ((f"calibration set {images.name}", source, 2) for source in images.sources)
     for images in used_training_sets(study):
@@ -381,8 +414,8 @@ def _used_sources(study: Study) -> Iterator[tuple[str, Source, int]]:
 def _largest_patch(study: Study, images: TrainingSet) -> int:
     """Return the width of the largest HR patch drawn from a set; 2 if it is for validation only."""
     patches = [
-        2 * max(model.training.patches)
-        for model in study.models.values()
+        study.scale_of(name) * max(model.training.patches)
+        for name, model in study.models.items()
         if model.weights == "train" and model.training.training_set == images.name
     ]
     return max(patches, default=2)

@@ -5,14 +5,14 @@ from typing import Any
 from superres.device.runtimes import RUNTIMES, about
 from superres.device.tasks import TASKS
 from superres.models.graphs.uint8.forms import FORMS, FORMS_OF, PLAIN
-from superres.models.settings import weights_name
+from superres.models.settings import is_baseline, weights_name
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import Calibration
 from superres.report.plots.registry import find_plot
 from superres.study.engines import form_of, frames_of, graph_of
 from superres.study.keys.arms import Arm
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
-from superres.study.keys.models import BASELINE, TRAINING_ROLES
+from superres.study.keys.models import TRAINING_ROLES
 from superres.study.keys.study import Study
 from superres.study.paths import Paths
 
@@ -28,8 +28,9 @@ class Facts:
 
     def traced(self, arm: Arm, of_clip: str) -> dict[str, str]:
         """Return the files whose hashes an arm's manifest holds, by kind."""
-        traced = {"clip": self.paths.clip(self.paths.named_clip(of_clip), "json")}
-        if arm.model != BASELINE:
+        clip, scale = self.paths.named_clip(of_clip), self.study.scale_of(arm.model)
+        traced = {"clip": self.paths.clip(clip, "json"), "lr": self.paths.clip(clip, f"x{scale}.json")}
+        if not is_baseline(arm.model):
             kind = about(arm.runtime).source
             foreign = arm.model in self.paths.adopted
             traced["weights"] = (self.paths.foreign_file if foreign else self.paths.weights)(arm.model)
@@ -68,7 +69,8 @@ class Facts:
 
         It includes the code of frames, graph and engine, and that of the reference's engine.
         """
-        names = {"prepare_clip", self.task_module("measure_quality"), self.task_module("measure_latency")}
+        names = {"prepare_clip", "downsample_clip"}
+        names |= {self.task_module("measure_quality"), self.task_module("measure_latency")}
         if self.paths.disjoint(arm, ""):
             names.add("check_disjoint_images")
         if self.paths.sharded_clips:
@@ -80,7 +82,7 @@ class Facts:
         return sorted(names)
 
     def _code_of_graph(self, arm: Arm) -> set[str]:
-        if arm.model == BASELINE:
+        if is_baseline(arm.model):
             return set()
         calibration, form = self.study.calibration_of(arm), form_of(self.study, arm)
         names = set()
@@ -177,7 +179,8 @@ class Facts:
         """Return what the study says about a model, including its training if the study trains it."""
         model = self.study.models[arm.model]
         facts = model.model_dump(exclude={"training"}, exclude_none=True)
-        if model.weights == "train" and arm.model != BASELINE:
+        facts["scale"] = self.study.scale_of(arm.model)
+        if model.weights == "train" and not is_baseline(arm.model):
             facts["training"] = model.training.model_dump()
             facts["training_sets"] = {
                 role: facts_of(self.study.training_sets[getattr(model.training, role)])

@@ -8,12 +8,12 @@ from pathlib import Path
 from superres.code_version import ROOT
 from superres.data.sources.source import Source
 from superres.device.base.errors import UserError
-from superres.models.settings import weights_name
+from superres.models.settings import is_baseline, weights_name
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import Calibration
 from superres.study.keys.arms import Arm
 from superres.study.keys.data import CalibrationSet, Clip, TrainingSet
-from superres.study.keys.models import BASELINE, TRAINING_ROLES
+from superres.study.keys.models import TRAINING_ROLES
 from superres.study.keys.study import Study
 
 PACKAGES = "resources/packages"
@@ -21,8 +21,8 @@ PACKAGES = "resources/packages"
 DOWNLOADS = "resources/downloads"
 """Downloaded files, shared by all studies."""
 
-# 8-bit planes at 4:2:0 are half of their RGB frame, whose LR twin is a quarter of it.
-_RGB_OF_PLANES, _RGB_WITH_TWIN = 2.0, 2.5
+# 8-bit planes at 4:2:0 are half of their RGB frame.
+_RGB_OF_PLANES = 2.0
 # A file's name may have 255 bytes, and jobs add some.
 _LONGEST_NAME = 240
 
@@ -63,7 +63,12 @@ class GraphPaths:
     @cached_property
     def sizes(self) -> dict[str, tuple[int, int] | None]:
         """The size (height, width) of each clip's HR frames; None if it is known only later."""
-        return {name: clip.source.size for name, clip in self.study.clips.items()}
+        given = {name: clip.source.size for name, clip in self.study.clips.items()}
+        step = self.study.multiple
+        return {
+            name: None if size is None else (size[0] // step * step, size[1] // step * step)
+            for name, size in given.items()
+        }
 
     def timed_clip(self, name: str) -> str:
         """Return the clip that arms are timed on for a clip: the first by name with frames of its size.
@@ -84,10 +89,11 @@ class GraphPaths:
         timed = self.timed_clip(self.named_clip(of_clip))
         return next(suffix for suffix, name in self.of_clip.items() if name == timed)
 
-    @property
-    def known_sizes(self) -> list[list[int]]:
-        """The sizes [height, width] of the LR frames of clips whose size is known, in rising order."""
-        return sorted([size[0] // 2, size[1] // 2] for size in self.sizes.values() if size is not None)
+    def known_sizes(self, scale: int) -> list[list[int]]:
+        """Return the sizes [height, width] of LR frames of clips whose size is known, in rising order."""
+        return sorted(
+            [size[0] // scale, size[1] // scale] for size in self.sizes.values() if size is not None
+        )
 
     @property
     def listed_sizes(self) -> list[str]:
@@ -95,12 +101,20 @@ class GraphPaths:
         return [self.clip(name, "json") for name, size in sorted(self.sizes.items()) if size is None]
 
     def clip(self, name: str, kind: str) -> str:
-        """Return a file of a clip: `hr.npy`, `lr.npy` or its index, `json`."""
+        """Return a file of a clip: `hr.npy`, `x2.npy` (its LR twin at scale 2) or its index, `json`."""
         return f"{self.results}/frames/{name}.{kind}"
 
     def clips(self, kind: str) -> list[str]:
         """Return the same file of every clip."""
         return [self.clip(name, kind) for name in sorted(self.study.clips)]
+
+    def twin(self, arm: Arm, of_clip: str) -> str:
+        """Return the LR frames of a clip that an arm runs on."""
+        return self.clip(self.named_clip(of_clip), f"x{self.study.scale_of(arm.model)}.npy")
+
+    def twins(self, model: str) -> list[str]:
+        """Return the LR frames of every clip that a model runs on."""
+        return self.clips(f"x{self.study.scale_of(model)}.npy")
 
     def calibration_frames(self, calibration: Calibration | None, kind: str = "npy") -> list[str]:
         """Return the frames (`npy`) or the index (`json`) of a calibration; none for random data."""
@@ -112,12 +126,14 @@ class GraphPaths:
         return f"{self.results}/training/{getattr(self.study.models[model].training, role)}.{kind}"
 
     def training_inputs(self, model: str) -> dict[str, str]:
-        """Return the inputs of a training: index, HR and LR frames of both sets, and a teacher's weights."""
+        """Return the inputs of a training: indices and frames of both sets, and a teacher's weights."""
         teacher = self.study.models[model].training.teacher
+        twin = f"x{self.study.scale_of(model)}"
+        kinds = {"": "json", "_hr": "hr.npy", "_lr": f"{twin}.npy", "_lr_index": f"{twin}.json"}
         inputs = {
             f"{role.removesuffix('_set')}{name}": self.training_set(model, role, kind)
             for role in TRAINING_ROLES
-            for name, kind in (("", "json"), ("_hr", "hr.npy"), ("_lr", "lr.npy"))
+            for name, kind in kinds.items()
         }
         return inputs if teacher is None else {**inputs, "teacher": self.weights(teacher.model)}
 
@@ -181,7 +197,9 @@ class GraphPaths:
     def trained(self) -> list[str]:
         """The models that the study trains. A folded model has the weights of another."""
         models = self.study.models.items()
-        return sorted({weights_name(name) for name, m in models if m.weights == "train" and name != BASELINE})
+        return sorted(
+            {weights_name(name) for name, m in models if m.weights == "train" and not is_baseline(name)}
+        )
 
     @property
     def adopted(self) -> list[str]:
@@ -306,11 +324,17 @@ def frames_made_of(study: Study, name: str) -> Iterator[tuple[str, int]]:
     planes of video. A part of a file (`count`) counts as 0. Preparing frames checks the exact size again.
     """
     for clip in study.clips.values():
-        yield f"frames/{clip.name}.hr.npy", _frame_bytes([clip.source], name, _RGB_WITH_TWIN)
+        yield f"frames/{clip.name}.hr.npy", _frame_bytes([clip.source], name, _with_twins(study.scales))
     for images in study.calibration_sets.values():
         yield f"frames/calibration/{images.name}.npy", _frame_bytes(images.sources, name, _RGB_OF_PLANES)
     for training in study.training_sets.values():
-        yield f"training/{training.name}.hr.npy", _frame_bytes(training.sources, name, _RGB_WITH_TWIN)
+        growth = _with_twins(study.training_scales(training.name))
+        yield f"training/{training.name}.hr.npy", _frame_bytes(training.sources, name, growth)
+
+
+def _with_twins(scales: Iterable[int]) -> float:
+    """Return the bytes of RGB frames and their LR twins for each byte of planes."""
+    return _RGB_OF_PLANES * (1 + sum(scale**-2 for scale in scales))
 
 
 def _frame_bytes(sources: Sequence[Source], name: str, growth: float) -> int:

@@ -5,14 +5,13 @@ from typing import Any
 
 from superres.device.runtimes import about
 from superres.models.adoption.statements import Adoption
-from superres.models.settings import NetworkSettings
+from superres.models.settings import NetworkSettings, is_baseline
 from superres.quantization.recipes import STEPS
 from superres.report.plots.registry import find_plot, split_name, write_caption
 from superres.study.check import table_notes
 from superres.study.comparisons import differing_in
 from superres.study.engines import form_of, frames_of
 from superres.study.keys.arms import Arm
-from superres.study.keys.models import BASELINE
 from superres.study.keys.study import Study
 from superres.study.paths import Paths
 from superres.targets.settings import Device
@@ -35,12 +34,15 @@ class JobSettings:
         return [found] if isinstance(found, Device) else []
 
     def runtime_options(self, arm: Arm) -> Settings:
-        """Return the options of an arm's runtime: type of frames, kernel of bicubic, TensorRT's build."""
-        options: Settings = {"frames": frames_of(self.study, arm)}
+        """Return the options of an arm's runtime: frames, scale, kernel of bicubic, TensorRT's build."""
+        options: Settings = {
+            "frames": frames_of(self.study, arm),
+            "scale": self.study.scale_of(arm.model),
+        }
         if about(arm.runtime).build_options:
             options["build"] = dict(self.study.builds[arm.runtime])
-        if arm.model == BASELINE:
-            options["kernel"] = self.study.models[BASELINE].kernel
+        if is_baseline(arm.model):
+            options["kernel"] = self.study.models[arm.model].kernel
         return options
 
     def engine(self, arm: Arm) -> Settings:
@@ -55,7 +57,7 @@ class JobSettings:
 
     def known_sizes(self, arm: Arm) -> list[list[int]]:
         """Return the sizes [height, width] that an engine is built for, as far as they are known before."""
-        return self.paths.known_sizes if about(arm.runtime).sized else []
+        return self.paths.known_sizes(self.study.scale_of(arm.model)) if about(arm.runtime).sized else []
 
     def quality(self, arm: Arm) -> Settings:
         """Return the settings for measuring an arm's PSNR."""
@@ -101,8 +103,13 @@ class JobSettings:
         return {
             "name": images.name,
             "sources": list(self.paths.sources_of(images)),
-            "downsampling": images.downsampling,
+            # All models are measured on the same pixels. Training takes what each scale can use.
+            "multiple": self.study.multiple if role == "frames" else 1,
         }
+
+    def downsampling(self, role: str, name: str) -> str:
+        """Return the kernel that makes LR twins, for a clip or a training set."""
+        return self.paths.image_set(role, name).downsampling
 
     def package(self, wheel: str) -> Settings:
         """Return the arguments of `download_wheel`."""
@@ -114,8 +121,9 @@ class JobSettings:
         return self.study.models[model].model_dump(include={*NetworkSettings.model_fields}, exclude_none=True)
 
     def adoption(self, model: str) -> Settings:
-        """Return the arguments of `Adoption`: what the study states of a network of others."""
-        return self.study.models[model].model_dump(include={*Adoption.model_fields}, exclude_none=True)
+        """Return the arguments of `Adoption`: what the study states of a network of others, and its scale."""
+        stated = self.study.models[model].model_dump(include={*Adoption.model_fields}, exclude_none=True)
+        return {**stated, "scale": self.study.scale_of(model)}
 
     def teacher_network(self, model: str) -> Settings:
         """Return the arguments of `NetworkSettings` for the teacher of a model; none without one."""
@@ -155,9 +163,10 @@ class JobSettings:
         """Return the layers of an INT8 precision that stay in float."""
         return list(self.study.quantizations[quantization].float_layers)
 
-    def executor(self, runtime: str) -> Settings:
+    def executor(self, runtime: str, model: str) -> Settings:
         """Return the arguments of `Executor`, except the threads."""
         return {
+            "scale": self.study.scale_of(model),
             "runtime": runtime,
             "frames": self.study.frames[runtime],
             "form": self.study.forms[runtime],
@@ -165,10 +174,14 @@ class JobSettings:
 
     # Tables and plots
 
-    def references(self) -> dict[str, str]:
-        """Return the reference arm of each target that has one."""
-        references = [self.study.reference.on(target) for target in sorted(self.paths.targets)]
-        return {arm.target: arm.folder for arm in references if arm in self.study.arms}
+    def references(self) -> list[str]:
+        """Return the reference arms: one for each target and scale that has one."""
+        references = [
+            self.study.reference(scale).on(target)
+            for target in sorted(self.paths.targets)
+            for scale in self.study.scales
+        ]
+        return [arm.folder for arm in references if arm in self.study.arms]
 
     @property
     def calibrated(self) -> str:
@@ -195,7 +208,7 @@ class JobSettings:
             "notes": clips + table_notes(self.study),
             "calibrated": self.calibrated,
             "samples": self.paths.sample_plots,
-            "kernel": models[BASELINE].kernel if BASELINE in models else None,
+            "kernel": next((model.kernel for name, model in models.items() if is_baseline(name)), None),
         }
 
     def plot_caption(self, plot: str) -> str:
@@ -209,7 +222,9 @@ class JobSettings:
             "calibrated": lambda: self.calibrated,
             "budget_db": lambda: self.study.steps.of("mixed")["budget_db"],
             "series": lambda: self.series("images"),
-            "arms": lambda: [(arm.model, arm.precision) for arm in self.paths.sample_arms],
+            "arms": lambda: [
+                (arm.model, arm.precision, self.study.scale_of(arm.model)) for arm in self.paths.sample_arms
+            ],
             "frame": lambda: self.study.samples.frame,
             "quality": self.study.quality.model_dump,
             "drawn": lambda: self.paths.drawn_graphs(of),

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from superres.data.download.addresses import without_secrets
+from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.base.errors import UserError
-from superres.models.settings import FOLDED_FROM
+from superres.models.settings import BASELINE, FOLDED_FROM, baseline
 from superres.quantization.settings import Calibration
 from superres.study.check import check_references
 from superres.study.graph_paths import check_name
@@ -113,13 +114,23 @@ def _swept_calibration(study: Study, name: str, key: str) -> Calibration:
 
 
 def _models(study: Study) -> dict[str, Model]:
-    """Return the models with all training settings. A folded model is its origin under another name."""
+    """Return the models with all training settings.
+
+    A folded model is its origin under another name. The baseline is there once for each scale of the
+    networks.
+    """
     models = {
         name: model.model_copy(update={"training": study.training.but(model.training)})
         for name, model in study.models.items()
     }
     origins = {name: models.get(FOLDED_FROM.get(name, name), model) for name, model in models.items()}
-    return {name: origin.model_copy(update={"name": name}) for name, origin in origins.items()}
+    scales = sorted({study.scale_of(name) for name in models if name != BASELINE}) or [DEFAULT_SCALE]
+    completed: dict[str, Model] = {}
+    for name, origin in origins.items():
+        named = {baseline(scale): {"scale": scale} for scale in scales} if name == BASELINE else {name: {}}
+        for own, changes in named.items():
+            completed[own] = origin.model_copy(update={"name": own, **changes})
+    return completed
 
 
 def _sensitivity(study: Study) -> Sensitivity | None:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable
 from superres.data.shards import shards_of
 from superres.device.base.errors import UserError
 from superres.device.runtimes import about
+from superres.models.settings import is_baseline
 from superres.report.plots.registry import find_plot, split_name
 from superres.study.comparisons import compared_arms, differing_in
 from superres.study.engines import form_file
 from superres.study.graph_paths import GraphPaths, has_braces, unlisted
 from superres.study.keys.arms import Arm
-from superres.study.keys.models import BASELINE
 from superres.study.keys.report import Upscale
 from superres.study.recipes import measured_recipes
 from superres.targets.settings import Device
@@ -115,7 +115,7 @@ class Paths(GraphPaths):
     def shards_of_set(self, images: str) -> dict[str, list[str]]:
         """Return the files of all shards of a clip or a training set, in order."""
         parts = range(len(self.shards(*images.split("/"))))
-        kinds = {"hr": "hr.npy", "lr": "lr.npy", "index": "json"}
+        kinds = {"hr": "hr.npy", "index": "json"}
         return {
             name: [f"{self.results}/{images}.shards/{part}.{kind}" for part in parts]
             for name, kind in kinds.items()
@@ -142,7 +142,7 @@ class Paths(GraphPaths):
 
     def counted_graph(self, arm: Arm) -> str | None:
         """Return the ONNX file whose operations count as those of an arm; None for bicubic."""
-        if arm.model == BASELINE:
+        if is_baseline(arm.model):
             return None
         float_graph = not arm.as_is and (arm.int8 is None or arm.implicit)
         return self.onnx(arm.model, "fp32" if float_graph else arm.precision)
@@ -276,7 +276,7 @@ class Paths(GraphPaths):
     @property
     def networks(self) -> list[str]:
         """The models that have arms and an ONNX graph, by name."""
-        return sorted({arm.model for arm in self.study.arms if arm.model != BASELINE})
+        return sorted({arm.model for arm in self.study.arms if not is_baseline(arm.model)})
 
     def drawn_graphs(self, model: str) -> list[tuple[str, str]]:
         """Return model and precision of the graphs in a picture: of one model, or of all for an empty name.
@@ -306,7 +306,7 @@ class Paths(GraphPaths):
     @property
     def sample_plots(self) -> list[str]:
         """The pictures of a detail, one a clip; none if no network runs in their runtime."""
-        if all(arm.model == BASELINE for arm in self.sample_arms):
+        if all(is_baseline(arm.model) for arm in self.sample_arms):
             return []
         return [f"samples{of_clip}" for of_clip in self.of_clip]
 
@@ -314,7 +314,7 @@ class Paths(GraphPaths):
     def sample_arms(self) -> list[Arm]:
         """The arms in those pictures: bicubic, and all of one runtime."""
         shown = self.study.samples.runtime
-        return [arm for arm in self.arms if arm.runtime == shown or arm.model == BASELINE]
+        return [arm for arm in self.arms if arm.runtime == shown or is_baseline(arm.model)]
 
     def plot_inputs(self, plot: str) -> dict[str, str | list[str]]:
         """Return the inputs of a plot, such as `fps`, `training.espcn_rgb` or `graph_espcn_rgb`, by name."""

@@ -13,6 +13,7 @@ from typing import Any
 from superres.data.sources.reading import say
 from superres.data.video.ahead import WAITING, Ahead
 from superres.data.video.reader import VideoReader
+from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json
 from superres.device.base.progress import Progress
@@ -30,18 +31,19 @@ _END = object()
 
 @dataclass(frozen=True)
 class UpscaleSettings:
-    """Settings of a video: `codec` is one of `Codec`, `crf` the quality of H.264 (0: lossless).
+    """Settings of a video: the session's `scale`, the codec, and the quality `crf` of H.264 (0: lossless).
 
     Interlaced input is refused unless `deinterlace`.
     """
 
+    scale: int = DEFAULT_SCALE
     codec: Codec = "auto"
     crf: int = 16
     deinterlace: bool = False
 
 
 def upscale_video(session: Session, source: Path, out: Path, settings: UpscaleSettings, label: str) -> int:
-    """Write a video twice as wide and high, and return its number of frames.
+    """Write a video larger by the session's scale, and return its number of frames.
 
     One thread decodes, this one upscales, another encodes; FFmpeg and the runtimes compute without Python's
     lock. The file gets its name when it is complete. Raises UserError for an unreadable video, an output that
@@ -52,7 +54,7 @@ def upscale_video(session: Session, source: Path, out: Path, settings: UpscaleSe
         raise UserError(f"{out}: expected an output other than the input, found the same file")
     deinterlace = settings.deinterlace
     with VideoReader(source, deinterlace=deinterlace) as reader, Outputs({"video": str(out)}) as outputs:
-        form = output_format(reader, out, codec)
+        form = output_format(reader, out, codec, settings.scale)
         tracks = Tracks(reader.container, reader.stream, CONTAINERS[out.suffix.lower()], str(out))
         reader.others = tracks.others
         notes = reader.facts.notes(deinterlace=deinterlace) + reader.facts.lost_in_copies

@@ -60,13 +60,13 @@ def frame_size(path: Path, *, deinterlace: bool = False) -> tuple[int, int]:
     return video_facts(path, deinterlace=deinterlace).shape
 
 
-def output_format(reader: VideoReader, out: Path, codec: Codec) -> OutputFormat:
-    """Return the format of a video twice as wide and high, with all that its container keeps of the input.
+def output_format(reader: VideoReader, out: Path, codec: Codec, scale: int) -> OutputFormat:
+    """Return the format of a video `scale` times as wide and high, with all that its container keeps.
 
     Raises UserError if the container has one rate and the video more.
     """
     facts, stream = reader.facts, reader.stream
-    height, width = (2 * side for side in facts.shape)
+    height, width = (scale * side for side in facts.shape)
     rate, time_base = facts.rate, stream.time_base
     if out.suffix.lower() in _ONE_RATE:
         rate = constant_rate(facts, f"{out}: {out.suffix} has one rate of frames")
@@ -182,7 +182,7 @@ class VideoWriter:
             matroska.write_shape(self._path, form.width, form.height, form.sample_aspect, self._title)
 
     def write(self, picture: Picture) -> None:
-        """Encode a frame, uint8 2H x 2W x 3; raises UserError if the disk is full."""
+        """Encode a frame, uint8 sH x sW x 3; raises UserError if the disk is full."""
         frame = _frame(picture.rgb, self._form)
         frame.pts, frame.time_base = picture.pts, self._form.time_base
         self._mux(self._stream.encode(frame))
@@ -225,7 +225,7 @@ class Y4mWriter:
         self._file.close()
 
     def write(self, picture: Picture) -> None:
-        """Write a frame, uint8 2H x 2W x 3; raises UserError if the disk is full."""
+        """Write a frame, uint8 sH x sW x 3; raises UserError if the disk is full."""
         self._put(b"FRAME\n")
         for plane in _planes(picture.rgb, self._form):
             self._put(np.ascontiguousarray(plane).data)

@@ -15,10 +15,10 @@ import pytest
 from superres.data.video.y4m import read_header, read_planes
 from superres.data.video.yuv import yuv_to_rgb
 from superres.device.base.errors import UserError
-from superres.device.frames.pixels import upscale_bicubic
+from superres.device.frames.pixels import enlarge_bicubic
 from superres.device.frames.psnr import PAPER, PsnrProtocol
 
-from ..data.resampling_oracle import halve_exactly
+from ..data.resampling_oracle import reduce_exactly
 
 SCRIPT = Path(__file__).parents[3] / "benchmarks/find_protocol.py"
 
@@ -70,7 +70,7 @@ def figures(path: Path, settings: Any) -> Any:
         hr = yuv_to_rgb(read_planes(path, header, k), settings.matrix, settings.range == "limited", "left")
         lr = protocol.halve(hr, settings.downsampling)
         if settings.upsampling == "matlab":
-            upscaled = upscale_bicubic(lr)
+            upscaled = enlarge_bicubic(lr, 2)
         else:
             upscaled = cv2.resize(lr, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
         difference = hr.astype(np.float64) - upscaled
@@ -180,14 +180,14 @@ def test_kernels_of_libraries_match_their_definitions(kernel: str):
     # Away from the borders, which differ, and from 0 and 255, where intermediate clipping matters.
     frame = np.random.default_rng(4).integers(90, 160, (40, 66, 3), dtype=np.uint8)
     inside = (slice(4, -4), slice(4, -4))
-    expected = halve_exactly(frame, kernel)[inside]
+    expected = reduce_exactly(frame, kernel)[inside]
     found = protocol.halve(frame, kernel)[inside]
     # OpenCV rounds once, in fixed point; Pillow after each direction.
     assert np.abs(found - expected).max() < (1.6 if kernel.startswith("pillow") else 0.6)
     for other in set(protocol.DOWNSAMPLING) - {kernel, "bicubic", "bicubic-matlab", "area"}:
         if not {kernel, other} <= {"lanczos", "pillow-lanczos"}:
             assert (
-                np.abs(found - expected).mean() < np.abs(found - halve_exactly(frame, other)[inside]).mean()
+                np.abs(found - expected).mean() < np.abs(found - reduce_exactly(frame, other)[inside]).mean()
             )
 
 

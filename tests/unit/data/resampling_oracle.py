@@ -20,27 +20,28 @@ def _box(x: float) -> float:
     return 1.0 if abs(x) <= 0.5 else 0.0
 
 
-# Kernel, how far it is stretched, and how far it reaches unstretched.
+# Kernel, whether it is stretched by the scale, and how far it reaches unstretched.
 ORACLES = {
-    "bicubic": (_cubic, 2, 2.0),
-    "bicubic-matlab": (_cubic, 2, 2.0),
-    "area": (_box, 2, 0.5),
-    "lanczos": (_lanczos, 2, 3.0),
-    "bicubic-aliased": (_cubic, 1, 2.0),
-    "bicubic-swscale": (lambda x: _cubic(x, -0.6), 2, 2.0),
-    "opencv-area": (_box, 2, 0.5),
-    "opencv-cubic": (lambda x: _cubic(x, -0.75), 1, 2.0),
-    "pillow-bicubic": (_cubic, 2, 2.0),
-    "pillow-lanczos": (_lanczos, 2, 3.0),
+    "bicubic": (_cubic, True, 2.0),
+    "bicubic-matlab": (_cubic, True, 2.0),
+    "area": (_box, True, 0.5),
+    "lanczos": (_lanczos, True, 3.0),
+    "bicubic-aliased": (_cubic, False, 2.0),
+    "bicubic-swscale": (lambda x: _cubic(x, -0.6), True, 2.0),
+    "opencv-area": (_box, True, 0.5),
+    "opencv-cubic": (lambda x: _cubic(x, -0.75), False, 2.0),
+    "pillow-bicubic": (_cubic, True, 2.0),
+    "pillow-lanczos": (_lanczos, True, 3.0),
 }
 
 
-def dense_matrix(size: int, name: str) -> np.ndarray:
-    """Return one direction as a dense size/2 x size matrix: centre 2i + 0.5, mirrored border."""
-    kernel, stretch, support = ORACLES[name]
-    matrix = np.zeros((size // 2, size))
-    for i in range(size // 2):
-        centre = 2 * i + 0.5
+def dense_matrix(size: int, name: str, scale: int = 2) -> np.ndarray:
+    """Return one direction as a dense size/s x size matrix: centre (i + 0.5) s - 0.5, mirrored border."""
+    kernel, stretched, support = ORACLES[name]
+    stretch = scale if stretched else 1
+    matrix = np.zeros((size // scale, size))
+    for i in range(size // scale):
+        centre = (i + 0.5) * scale - 0.5
         reach = support * stretch
         taps = range(math.ceil(centre - reach), math.floor(centre + reach) + 1)
         weights = [kernel((t - centre) / stretch) for t in taps]
@@ -51,8 +52,8 @@ def dense_matrix(size: int, name: str) -> np.ndarray:
     return matrix
 
 
-def halve_exactly(frame: np.ndarray, name: str) -> np.ndarray:
-    """Return a frame of half the size, not rounded."""
+def reduce_exactly(frame: np.ndarray, name: str, scale: int = 2) -> np.ndarray:
+    """Return a frame s times smaller, not rounded."""
     height, width = frame.shape[:2]
-    rows, columns = dense_matrix(height, name), dense_matrix(width, name)
+    rows, columns = dense_matrix(height, name, scale), dense_matrix(width, name, scale)
     return np.einsum("ih,hwc,jw->ijc", rows, frame.astype(np.float64), columns)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from superres.data.calibration_sets import check_disjoint_images, prepare_calibration_set
-from superres.data.clips import prepare_clip
+from superres.data.clips import downsample_clip, prepare_clip
 from superres.data.resampling import downsample
 from superres.data.sources.images import Images
 from superres.data.sources.reading import picture_digest
@@ -30,8 +30,16 @@ def _images(folder, *sizes, seed=0):
 
 
 def _clip(folder, *sources, kernel="bicubic"):
-    paths = {"hr": folder / "c.hr.npy", "lr": folder / "c.lr.npy", "index": folder / "c.json"}
-    prepare_clip("c", sources, kernel, wheels=folder, **paths)
+    return _clip_at([2], folder, *sources, kernel=kernel, multiple=2)
+
+
+def _clip_at(scales, folder, *sources, kernel="bicubic", multiple=1):
+    paths = {"hr": folder / "c.hr.npy", "index": folder / "c.json"}
+    prepare_clip("c", sources, multiple=multiple, wheels=folder, **paths)
+    for scale in scales:
+        twin = {"lr": folder / f"c.x{scale}.npy", "lr_index": folder / f"c.x{scale}.json"}
+        downsample_clip(paths["hr"], paths["index"], kernel, scale, **twin)
+        paths |= twin
     return paths
 
 
@@ -72,18 +80,46 @@ def test_a_clip_of_several_sizes(tmp_path, kernel, capsys):
     )
     index = json.loads(paths["index"].read_text())
     assert index["hr_shapes"] == [[6, 8], [10, 20], [4, 6]]
-    assert index["lr_shapes"] == [[3, 4], [5, 10], [2, 3]]
+    twin = json.loads(paths["lr_index"].read_text())
+    assert twin["lr_shapes"] == [[3, 4], [5, 10], [2, 3]]
     assert index["names"] == ["0.png", "1.png", "0.png"]
-    assert (index["name"], index["downsampling"]) == ("c", kernel)
+    assert (index["name"], twin["scale"], twin["downsampling"]) == ("c", 2, kernel)
     assert [source["path"] for source in index["sources"]] == [str(tmp_path / "a"), str(tmp_path / "b")]
-    high, low = open_frames(paths["hr"], index["hr_shapes"]), open_frames(paths["lr"], index["lr_shapes"])
+    high, low = open_frames(paths["hr"], index["hr_shapes"]), open_frames(paths["lr"], twin["lr_shapes"])
     picture = np.asarray(Image.open(tmp_path / "a" / "1.png"))[:10]
     assert np.array_equal(high[1], picture)
     for hr, lr in zip(high, low, strict=True):
-        assert np.array_equal(lr, downsample(hr, kernel))
+        assert np.array_equal(lr, downsample(hr, kernel, 2))
     assert index["hr_sha256"] == [picture_digest(frame) for frame in high]
-    assert index["lr_sha256"] == [picture_digest(frame) for frame in low]
-    assert "prepare_clip c: 3/3" in capsys.readouterr().err
+    assert twin["lr_sha256"] == [picture_digest(frame) for frame in low]
+    said = capsys.readouterr().err
+    assert "prepare_clip c: 3/3" in said and "downsample_clip c x2: 3/3" in said
+    assert "c: 1 of 3 frames are cropped to multiples of 2 pixels: 1.png from 20x11 to 20x10" in said
+
+
+def test_twins_of_every_scale_are_of_the_same_pixels(tmp_path):
+    paths = _clip_at([1, 3, 4], tmp_path, _images(tmp_path / "a", (27, 40), (24, 36)), multiple=12)
+    index = json.loads(paths["index"].read_text())
+    assert (index["hr_shapes"], index["multiple"]) == ([[24, 36], [24, 36]], 12)
+    high = np.load(paths["hr"])
+    assert np.array_equal(high[0], np.asarray(Image.open(tmp_path / "a" / "0.png"))[:24, :36])
+    for scale in (1, 3, 4):
+        low = np.load(tmp_path / f"c.x{scale}.npy")
+        assert low.shape == (2, 24 // scale, 36 // scale, 3)
+        assert np.array_equal(low[1], downsample(high[1], "bicubic", scale))
+    assert np.array_equal(np.load(tmp_path / "c.x1.npy"), high)
+
+
+def test_a_training_set_keeps_what_another_scale_can_use(tmp_path):
+    paths = _clip_at([3], tmp_path, _images(tmp_path / "a", (11, 20)))
+    high, low = np.load(paths["hr"]), np.load(paths["lr"])
+    assert (high.shape, low.shape) == ((1, 11, 20, 3), (1, 3, 6, 3))
+    assert np.array_equal(low[0], downsample(high[0, :9, :18], "bicubic", 3))
+
+
+def test_a_frame_that_nothing_is_left_of_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"c: expected frames of at least 12x12 .*found 1\.png with 30x11"):
+        _clip_at([], tmp_path, _images(tmp_path / "a", (24, 36), (11, 30)), multiple=12)
 
 
 def test_a_clip_of_one_size_is_one_array(tmp_path):

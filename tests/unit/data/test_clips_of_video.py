@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from superres.data import clips
-from superres.data.clips import prepare_clip
+from superres.data.clips import downsample_clip, prepare_clip
 from superres.data.sources.reading import picture_digest
 from superres.data.sources.registry import check_source
 from superres.data.sources.source import FrameRange, PinnedFile, Source
@@ -54,10 +54,12 @@ def source(
 
 def prepare(folder: Path, *sources: Source, threads: int = 1) -> dict[str, Path]:
     folder.mkdir(exist_ok=True)
-    paths = {"hr": folder / "c.hr.npy", "lr": folder / "c.lr.npy", "index": folder / "c.json"}
-    prepare_clip("c", sources, "bicubic", wheels=folder, threads=threads, **paths)
-    assert {path.name for path in folder.iterdir()} == {"c.hr.npy", "c.lr.npy", "c.json"}
-    return paths
+    paths = {"hr": folder / "c.hr.npy", "index": folder / "c.json"}
+    twin = {"lr": folder / "c.x2.npy", "lr_index": folder / "c.x2.json"}
+    prepare_clip("c", sources, multiple=2, wheels=folder, threads=threads, **paths)
+    downsample_clip(paths["hr"], paths["index"], "bicubic", 2, threads=threads, **twin)
+    assert {path.name for path in folder.iterdir()} == {"c.hr.npy", "c.x2.npy", "c.json", "c.x2.json"}
+    return {**paths, **twin}
 
 
 def contents(paths: dict[str, Path]) -> list[bytes]:
@@ -68,7 +70,7 @@ def test_threads_make_the_same_frames(tmp_path: Path):
     clip = source(video(tmp_path / "a.y4m", 40))
     one = contents(prepare(tmp_path / "one", clip))
     assert contents(prepare(tmp_path / "four", clip, threads=4)) == one
-    index = json.loads(one[2])
+    index = json.loads(one[1])
     assert index["names"][:2] == ["a-0000", "a-0001"] and len(index["origins"]) == 40
     assert "pinned" not in index["sources"][0]
     high = np.load(tmp_path / "one/c.hr.npy")
@@ -122,8 +124,8 @@ from superres.data.sources.y4m import Y4m
 
 folder, path = Path(sys.argv[1]), sys.argv[2]
 prepare_clip(
-    "c", [Source((Video if "Video" in sys.argv else Y4m)(path=path))], "bicubic", wheels=folder, threads=2,
-    hr=folder / "c.hr.npy", lr=folder / "c.lr.npy", index=folder / "c.json",
+    "c", [Source((Video if "Video" in sys.argv else Y4m)(path=path))], wheels=folder, threads=2,
+    hr=folder / "c.hr.npy", index=folder / "c.json",
 )
 import resource
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -141,13 +143,13 @@ def test_a_killed_preparation_starts_again(tmp_path: Path):
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
-    part, end = folder / "c.lr.npy.part", time.monotonic() + 60
-    while not (part.exists() and part.read_bytes()[128:].strip(b"\0")):
+    part, end = folder / "c.hr.npy.part", time.monotonic() + 60
+    while not (part.exists() and part.open("rb").read(4096)[128:].strip(b"\0")):
         assert time.monotonic() < end and process.poll() is None, "it ended before it could be killed"
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert {path.name for path in folder.iterdir()} == {"c.hr.npy.part", "c.lr.npy.part"}
+    assert {path.name for path in folder.iterdir()} == {"c.hr.npy.part"}
     part.write_bytes(bytes(part.stat().st_size))
     assert contents(prepare(folder, source(path), threads=2)) == whole
 
@@ -156,10 +158,11 @@ def test_an_error_leaves_nothing(tmp_path: Path):
     path = video(tmp_path / "a.y4m", 30)
     folder = tmp_path / "made"
     folder.mkdir()
-    paths = {"hr": folder / "c.hr.npy", "lr": folder / "c.lr.npy", "index": folder / "c.json"}
+    made = prepare(folder, source(path))
+    twin = {"lr": folder / "c.x3.npy", "lr_index": folder / "c.x3.json"}
     with pytest.raises(UserError, match="expected one of"):
-        prepare_clip("c", [source(path)], "nearest", wheels=folder, threads=2, **paths)
-    assert list(folder.iterdir()) == []
+        downsample_clip(made["hr"], made["index"], "nearest", 3, threads=2, **twin)
+    assert {path.name for path in folder.iterdir()} == {path.name for path in made.values()}
 
 
 def test_room_for_the_frames_is_asked_for_first(tmp_path: Path):

@@ -27,9 +27,9 @@ def write_images(folder: Path, sizes: tuple[tuple[int, int], ...], seed: int = 0
 
 
 def prepare(source: Source, stem: Path, part: tuple[int, int] | None = None) -> dict[str, Path]:
-    paths = {"hr": Path(f"{stem}.hr.npy"), "lr": Path(f"{stem}.lr.npy"), "index": Path(f"{stem}.json")}
-    hr, lr, index = paths.values()
-    prepare_clip("c", [source], "bicubic", wheels=stem.parent, hr=hr, lr=lr, index=index, part=part)
+    paths = {"hr": Path(f"{stem}.hr.npy"), "index": Path(f"{stem}.json")}
+    hr, index = paths.values()
+    prepare_clip("c", [source], multiple=2, wheels=stem.parent, hr=hr, index=index, part=part)
     return paths
 
 
@@ -43,8 +43,7 @@ def test_shards_are_joined_to_the_bytes_of_one_job(tmp_path: Path, sizes, size: 
     parts = [prepare(source, tmp_path / f"shards-{first}", (first, end)) for first, end in shards]
     indexes = [part["index"] for part in parts]
     joined = {kind: tmp_path / f"joined.{kind}" for kind in whole}
-    for kind in ("hr", "lr"):
-        join_frames([part[kind] for part in parts], indexes, kind, joined[kind])
+    join_frames([part["hr"] for part in parts], indexes, joined["hr"])
     join_indexes(indexes, joined["index"])
     for kind, path in whole.items():
         assert joined[kind].read_bytes() == path.read_bytes()

@@ -195,7 +195,7 @@ class TinyArm:
 
     def _inputs(self, *frames: str) -> dict[str, str]:
         names = {"engine": "engine.bin", "engine_record": "engine.json", "clip": "c.json"}
-        names |= {name: f"c.{name}.npy" for name in frames}
+        names |= {name: f"c.{'x2' if name == 'lr' else name}.npy" for name in frames}
         return {name: str(self.path(file)) for name, file in names.items()}
 
     def _job(self, task: str, inputs: dict[str, str], output: str, file: str, settings: dict) -> Job:
@@ -211,10 +211,10 @@ def tiny_arm(tmp_path, exported):
     lr_shapes = [(12, 16), (10, 14), (12, 16)]
     hr_shapes = [(2 * height, 2 * width) for height, width in lr_shapes]
     rng = np.random.default_rng(11)
-    for kind, shapes in (("lr", lr_shapes), ("hr", hr_shapes)):
+    for kind, shapes in (("x2", lr_shapes), ("hr", hr_shapes)):
         pixels = [rng.integers(0, 256, height * width * 3, dtype=np.uint8) for height, width in shapes]
         np.save(tmp_path / f"c.{kind}.npy", np.concatenate(pixels))
-    index = {"name": "c", "names": ["a", "b", "c"], "hr_shapes": hr_shapes, "lr_shapes": lr_shapes}
+    index = {"name": "c", "names": ["a", "b", "c"], "hr_shapes": hr_shapes}
     (tmp_path / "c.json").write_text(json.dumps(index))
 
     def make(runtime: str, precision: str, frames: str = "uint8") -> TinyArm:

@@ -17,25 +17,26 @@ MakePairs = Callable[..., Path]
 
 @pytest.fixture
 def make_pairs(tmp_path: Path) -> MakePairs:
-    """Write a set of blocky, noisy images: LR is the mean of 2 x 2 HR pixels."""
+    """Write a set of blocky, noisy images: LR is the mean of s x s HR pixels."""
 
-    def make(name: str, lr_shapes: Sequence[tuple[int, int]], seed: int = 0) -> Path:
+    def make(name: str, lr_shapes: Sequence[tuple[int, int]], seed: int = 0, scale: int = 2) -> Path:
         random = np.random.default_rng(seed)
-        hr_shapes = [(2 * h, 2 * w) for h, w in lr_shapes]
+        hr_shapes = [(scale * h, scale * w) for h, w in lr_shapes]
         index = tmp_path / f"{name}.json"
         with (
             FrameWriter(tmp_path / f"{name}.hr.npy", hr_shapes) as high,
-            FrameWriter(tmp_path / f"{name}.lr.npy", lr_shapes) as low,
+            FrameWriter(tmp_path / f"{name}.x{scale}.npy", lr_shapes) as low,
         ):
             for i, (h, w) in enumerate(lr_shapes):
                 coarse = random.integers(0, 256, (h // 2 + 1, w // 2 + 1, 3), np.uint8)
-                frame = coarse.repeat(4, 0).repeat(4, 1)[: 2 * h, : 2 * w]
+                blocks = coarse.repeat(2 * scale, 0).repeat(2 * scale, 1)
+                frame = blocks[: scale * h, : scale * w]
                 frame = frame // 2 + random.integers(0, 64, frame.shape, np.uint8)
                 high[i] = frame
-                low[i] = frame.reshape(h, 2, w, 2, 3).mean((1, 3)).astype(np.uint8)
+                low[i] = frame.reshape(h, scale, w, scale, 3).mean((1, 3)).astype(np.uint8)
         names = [f"image{i}" for i in range(len(lr_shapes))]
-        content = {"name": name, "names": names, "hr_shapes": hr_shapes, "lr_shapes": list(lr_shapes)}
-        index.write_text(json.dumps(content))
+        index.write_text(json.dumps({"name": name, "names": names, "hr_shapes": hr_shapes}))
+        index.with_suffix(f".x{scale}.json").write_text(json.dumps({"scale": scale, "seed": seed}))
         return index
 
     return make

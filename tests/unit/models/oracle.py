@@ -44,20 +44,22 @@ def cubic(distance: float, a: float) -> float:
     return a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a if d < 2 else 0.0
 
 
-def upsample(image: np.ndarray, kernel: str, a: float = -0.75) -> np.ndarray:
-    """Double C x H x W by `bicubic`, `bilinear` or `nearest`, half-pixel centres, edge pixels repeated."""
-    return np.stack([_matrix(c.shape[0], kernel, a) @ c @ _matrix(c.shape[1], kernel, a).T for c in image])
+def upsample(image: np.ndarray, kernel: str, a: float = -0.75, scale: int = 2) -> np.ndarray:
+    """Enlarge C x H x W by `bicubic`, `bilinear` or `nearest`, half-pixel centres, edge pixels repeated."""
+    return np.stack(
+        [_matrix(c.shape[0], kernel, a, scale) @ c @ _matrix(c.shape[1], kernel, a, scale).T for c in image]
+    )
 
 
-def _matrix(count: int, kernel: str, a: float) -> np.ndarray:
-    matrix = np.zeros((2 * count, count))
-    for out in range(2 * count):
-        centre = (out + 0.5) / 2 - 0.5
+def _matrix(count: int, kernel: str, a: float, scale: int) -> np.ndarray:
+    matrix = np.zeros((scale * count, count))
+    for out in range(scale * count):
+        centre = (out + 0.5) / scale - 0.5
         for source in range(int(np.floor(centre)) - 1, int(np.floor(centre)) + 3):
             weight = {
                 "bicubic": cubic(centre - source, a),
                 "bilinear": max(0.0, 1 - abs(centre - source)),
-                "nearest": float(source == out // 2),
+                "nearest": float(source == out // scale),
             }[kernel]
             matrix[out, min(max(source, 0), count - 1)] += weight
     return matrix

@@ -235,7 +235,7 @@ def _text(path: Path) -> Path:
         ),
         (_nan, {}, "found none by rgb in .*-inf dB"),
         (_one_and_a_half, {}, "expected a scale of a whole number, found 1.5"),
-        (foreign.rgb, {"scale": 4}, "expected the scale 4 that the study states, found x2"),
+        (foreign.rgb, {"scale": 4}, "expected a network of the scale 4, .* found x2; write `scale: 2`"),
         (foreign.rgb, {"input": "picture"}, "expected the input picture that the study names, found image"),
         (foreign.rgb, {"range": "0..1"}, "expected a picture close to bicubic.*each way gave"),
     ],

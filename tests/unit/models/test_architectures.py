@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
-from torch import nn
 
 from superres.models.architectures import Architecture, Espcn, Fsrcnn, Layer, Plain
 from superres.models.folding import fold
 from superres.models.networks import Trunk, build_network
-from superres.models.operations import deconvolution_of, phase_kernels
 from superres.models.settings import MODELS, NetworkSettings
 
 from . import oracle
@@ -155,17 +153,6 @@ def test_a_stride_equals_blocks_as_channels(size: tuple[int, int]) -> None:
     assert np.abs(found - expected).max() < 1e-12
 
 
-@pytest.mark.parametrize("planes", [1, 3])
-def test_a_deconvolution_is_a_convolution_and_depth_to_space(planes: int) -> None:
-    torch.manual_seed(0)
-    deconvolution = nn.ConvTranspose2d(7, planes, 9, 2, 4, output_padding=1, bias=False).double()
-    features = torch.randn(1, 7, 11, 6, dtype=torch.float64)
-    kernels = phase_kernels(deconvolution.weight)
-    found = nn.functional.pixel_shuffle(nn.functional.conv2d(features, kernels, padding=2), 2)
-    assert (found - deconvolution(features)).abs().max() < 1e-13
-    assert torch.equal(deconvolution_of(kernels), deconvolution.weight)
-
-
 def test_hardtanh_keeps_every_range_between_0_and_1() -> None:
     architecture = MODELS["quicksrnet_s"].architecture
     assert architecture is not None
@@ -202,7 +189,7 @@ def test_without_an_anchor_training_begins_at_an_interpolation(keys: dict[str, A
             {"kind": "plain", "channels": 16, "layers": 4, "unshuffle": 2, "anchor": "none"},
             "expected anchor bic",
         ),
-        ({"kind": "plain", "channels": 16, "layers": 4, "scale": 3}, "2"),
+        ({"kind": "plain", "channels": 16, "layers": 4, "scale": 9}, "less than or equal to 8"),
         ({"kind": "espcn", "channels": [64]}, "at least 2 items"),
         ({"kind": "espcn", "channels": [64, 32, 16]}, "at most 2 items"),
         ({"kind": "sesr", "channels": 16}, "'plain', 'espcn', 'fsrcnn'"),

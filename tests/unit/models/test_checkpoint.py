@@ -71,7 +71,8 @@ def adopt(checkpoint: Path, stated: Adoption = STATED, scale: int | None = None)
     """Both steps of a study, into the checkpoint's folder."""
     graph, out = checkpoint.with_name("checkpoint.onnx"), checkpoint.with_name("fp32.onnx")
     export_checkpoint(checkpoint, graph, checkpoint.with_name("checkpoint.json"))
-    adopt_onnx(graph, out, checkpoint.with_name("adopted.json"), stated, scale=scale)
+    stated = stated.model_copy(update={"scale": scale}) if scale is not None else stated
+    adopt_onnx(graph, out, checkpoint.with_name("adopted.json"), stated)
     return out
 
 
@@ -208,7 +209,7 @@ def test_a_network_that_is_not_traced_for_any_size_gets_a_graph_for_one(
 @needs_spandrel
 def test_another_scale_than_that_of_the_clips_is_one_line(tmp_path: Path):
     torch.save(build("Real-ESRGAN compact", 4).state_dict(), tmp_path / "x4.pth")
-    with pytest.raises(UserError, match=r"expected the scale 2 that .*, found x4"):
+    with pytest.raises(UserError, match=r"expected a network of the scale 2, .*, found x4"):
         adopt(tmp_path / "x4.pth", scale=2)
     assert "DepthToSpace" in [node.op_type for node in onnx.load(adopt(tmp_path / "x4.pth")).graph.node]
 

@@ -6,8 +6,10 @@ import torch
 
 from superres.models.operations import (
     Interpolation,
-    double,
-    doubling_kernels,
+    deconvolution_of,
+    enlarge,
+    enlarging_kernels,
+    phase_kernels,
     rgb_to_luma,
     rgb_to_ycbcr,
     ycbcr_to_rgb,
@@ -23,28 +25,57 @@ KINDS: list[tuple[Interpolation, str, float]] = [
 ]
 
 
+SCALES = pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
+
+
 @pytest.mark.parametrize(("kind", "kernel", "a"), KINDS)
-def test_double_is_the_kernels_definition_borders_included(
-    kind: Interpolation, kernel: str, a: float
+@SCALES
+def test_enlarging_is_the_kernels_definition_borders_included(
+    kind: Interpolation, kernel: str, a: float, scale: int
 ) -> None:
     image = np.random.default_rng(0).random((3, 7, 4))
-    result = double(torch.from_numpy(image)[None], doubling_kernels(kind))[0].numpy()
-    assert np.abs(result - oracle.upsample(image, kernel, a)).max() < 1e-14
+    result = enlarge(torch.from_numpy(image)[None], enlarging_kernels(kind, scale))[0].numpy()
+    assert np.abs(result - oracle.upsample(image, kernel, a, scale)).max() < 1e-14
 
 
 @pytest.mark.parametrize("kind", ["bicubic", "bilinear", "nearest"])
-def test_double_is_torchs_interpolation(kind: Interpolation) -> None:
+@SCALES
+def test_enlarging_is_torchs_interpolation(kind: Interpolation, scale: int) -> None:
     image = torch.rand(2, 3, 6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     align = None if kind == "nearest" else False
-    expected = torch.nn.functional.interpolate(image, scale_factor=2.0, mode=kind, align_corners=align)
-    assert (double(image, doubling_kernels(kind)) - expected).abs().max() < 1e-14
+    factor = float(scale)
+    expected = torch.nn.functional.interpolate(image, scale_factor=factor, mode=kind, align_corners=align)
+    assert (enlarge(image, enlarging_kernels(kind, scale)) - expected).abs().max() < 1e-13
 
 
 @pytest.mark.parametrize(("kind", "kernel", "a"), KINDS)
-def test_kernels_are_exact_in_float32_and_keep_a_constant(kind: Interpolation, kernel: str, a: float) -> None:
-    kernels = doubling_kernels(kind)
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_kernels_are_exact_in_float32_and_keep_a_constant(
+    kind: Interpolation, kernel: str, a: float, scale: int
+) -> None:
+    kernels = enlarging_kernels(kind, scale)
     assert torch.equal(kernels.float().double(), kernels)
-    assert torch.equal(kernels.sum((1, 2)), torch.ones(4, dtype=torch.float64))
+    assert torch.equal(kernels.sum((1, 2)), torch.ones(scale**2, dtype=torch.float64))
+
+
+def test_the_kernels_of_two_are_those_of_the_shipped_weights() -> None:
+    # Keys' cubic kernel with a = -0.5 at the distances 1.75, 0.75, 0.25, 1.25.
+    first = [-0.0234375, 0.2265625, 0.8671875, -0.0703125, 0.0]
+    assert enlarging_kernels("keys", 2)[0].sum(1).tolist() == first
+
+
+@pytest.mark.parametrize("scale", range(1, 9))
+def test_phases_are_those_of_the_deconvolution(scale: int) -> None:
+    random = torch.Generator().manual_seed(scale)
+    weights = torch.randn(3, 2, 9, 9, dtype=torch.float64, generator=random)
+    image = torch.randn(1, 3, 6, 7, dtype=torch.float64, generator=random)
+    expected = torch.nn.functional.conv_transpose2d(
+        image, weights, stride=scale, padding=4, output_padding=scale - 1
+    )
+    kernels = phase_kernels(weights, scale)
+    blocks = torch.nn.functional.conv2d(image, kernels, padding=kernels.shape[-1] // 2)
+    assert (torch.nn.functional.pixel_shuffle(blocks, scale) - expected).abs().max() < 1e-12
+    assert torch.equal(deconvolution_of(kernels, scale), weights)
 
 
 def pixel(red: float, green: float, blue: float) -> torch.Tensor:

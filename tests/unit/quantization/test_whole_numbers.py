@@ -116,7 +116,7 @@ def test_a_graph_on_frames_differs_at_ties_alone(network: Path, tmp_path: Path, 
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(blocks, options, providers=["CPUExecutionProvider"])
     found = np.empty((120, 142, 3), np.uint8)
-    from_blocks(np.asarray(session.run(None, {"frame": frame[None]})[0])[0], found)
+    from_blocks(np.asarray(session.run(None, {"frame": frame[None]})[0])[0], found, 2)
     graph = onnx.load(path)
     exact, wanted = exact_levels(graph, frame).transpose(1, 2, 0), upscale(graph, frame)
     differs = found != wanted

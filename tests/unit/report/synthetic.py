@@ -35,6 +35,7 @@ def row(runtime: str, model: str, precision: str, psnr: float, milliseconds: flo
         "model": model,
         "precision": precision,
         "clip": "park",
+        "scale": 2,
         "frames": 24,
         "psnr_db": psnr,
         "psnr_y_db": psnr + 0.4,
@@ -83,7 +84,7 @@ def row(runtime: str, model: str, precision: str, psnr: float, milliseconds: flo
 def not_run(runtime: str, model: str, precision: str, reason: str) -> dict:
     """One row of an arm that did not run."""
     arm = {"target": "local", "runtime": runtime, "model": model, "precision": precision, "clip": "park"}
-    protocol = {"luma": "full-range", "border": 0}
+    protocol = {"scale": 2, "luma": "full-range", "border": 0}
     return {**arm, **protocol, **MANIFEST, "seed": 0, "status": f"not run: {reason}"}
 
 

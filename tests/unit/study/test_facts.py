@@ -87,7 +87,8 @@ ONNX = f"{R}/onnx/{RGB}"
 )
 def test_files_behind_an_arm(arm: Arm, files: dict[str, str]):
     reference = {"reference": f"{R}/arms/local/openvino/{RGB}/fp32/engine.bin"}
-    assert FACTS.traced(arm, ".own") == {"clip": f"{R}/frames/own.json", **files, **reference}
+    clip = {"clip": f"{R}/frames/own.json", "lr": f"{R}/frames/own.x2.json"}
+    assert FACTS.traced(arm, ".own") == {**clip, **files, **reference}
 
 
 def test_the_reference_has_no_reference():
@@ -96,6 +97,7 @@ def test_the_reference_has_no_reference():
 
 ALWAYS = {
     "prepare_clip",
+    "downsample_clip",
     "device/tasks/quality.py",
     "device/tasks/latency.py",
     "device/tasks/build.py",

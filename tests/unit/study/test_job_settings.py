@@ -20,6 +20,7 @@ from .rich import BICUBIC, CONFIG, FOLDED, RGB, YCBCR, local, rich
 SETTINGS = JobSettings(Paths(rich()))
 """The settings of the rich study, which never change."""
 PHOTOGRAPHS = CONFIG["calibrations"][1]["data"]
+UINT8 = {"frames": "uint8", "scale": 2}
 BUILD = {"workspace_mib": 64, "fp16_fallback": False, "timing_cache": True}
 
 
@@ -38,17 +39,17 @@ def builtin(value: Any) -> bool:
 @pytest.mark.parametrize(
     ("arm", "settings"),
     [
-        (BICUBIC, {"options": {"frames": "uint8", "kernel": "matlab"}}),
-        (local("pytorch", "fp32"), {"options": {"frames": "uint8"}, "form": "plain"}),
-        (local("onnxruntime", "int8-tool"), {"options": {"frames": "uint8"}, "form": "levels"}),
-        (local("openvino", "bf16"), {"options": {"frames": "uint8"}, "form": "plain"}),
-        (local("openvino", "int8-head"), {"options": {"frames": "uint8"}, "form": "channels_last"}),
-        (local("tensorrt", "fp16"), {"options": {"frames": "uint8", "build": BUILD}, "form": "casts"}),
-        (local("tensorrt", "int8-minmax"), {"options": {"frames": "uint8", "build": BUILD}, "form": "casts"}),
+        (BICUBIC, {"options": {"frames": "uint8", "scale": 2, "kernel": "matlab"}}),
+        (local("pytorch", "fp32"), {"options": UINT8, "form": "plain"}),
+        (local("onnxruntime", "int8-tool"), {"options": UINT8, "form": "levels"}),
+        (local("openvino", "bf16"), {"options": UINT8, "form": "plain"}),
+        (local("openvino", "int8-head"), {"options": UINT8, "form": "channels_last"}),
+        (local("tensorrt", "fp16"), {"options": {**UINT8, "build": BUILD}, "form": "casts"}),
+        (local("tensorrt", "int8-minmax"), {"options": {**UINT8, "build": BUILD}, "form": "casts"}),
         (
             local("tensorrt", "int8-trt-entropy"),
             {
-                "options": {"frames": "float32", "build": BUILD},
+                "options": {"frames": "float32", "scale": 2, "build": BUILD},
                 "form": "plain",
                 "calibration": {"method": "entropy", "data": PHOTOGRAPHS},
             },
@@ -62,7 +63,7 @@ def test_how_an_engine_is_built(arm: Arm, settings: dict[str, Any]):
 
 def test_jobs_of_an_arm_have_its_options():
     arm = local("tensorrt", "fp16")
-    options = {"frames": "uint8", "build": BUILD}
+    options = {**UINT8, "build": BUILD}
     quality = {"luma": "full-range", "border": 0, "sample_frame": 2, "options": options}
     assert SETTINGS.quality(arm) == quality
     assert SETTINGS.profile(arm) == {"runs": 10, "options": options}
@@ -72,14 +73,14 @@ def test_jobs_of_an_arm_have_its_options():
         "label": f"local/openvino/{RGB}/fp32",
         "runtime": "openvino",
         "precision": "fp32",
-        "options": {"frames": "uint8"},
+        "options": UINT8,
     }
 
 
 def test_the_reference_and_a_device_without_one_are_timed_alone():
     assert "reference" not in SETTINGS.latency(local("openvino", "fp32"))
     assert "reference" not in SETTINGS.latency(Arm("jetson", "tensorrt", RGB, "fp16"))
-    assert SETTINGS.references() == {"local": f"local/openvino/{RGB}/fp32"}
+    assert SETTINGS.references() == [f"local/openvino/{RGB}/fp32"]
 
 
 TASKS: dict[str, tuple[Callable[[Arm], dict[str, Any]], str]] = {
@@ -130,8 +131,10 @@ def test_what_prepares_images_is_told():
     assert SETTINGS.image_set("frames", "own") == {
         "name": "own",
         "sources": [study.clips["own"].source],
-        "downsampling": "bicubic",
+        "multiple": 2,
     }
+    assert SETTINGS.downsampling("frames", "own") == "bicubic"
+    assert SETTINGS.image_set("training", "training")["multiple"] == 1
     training = SETTINGS.image_set("training", "training")
     assert training["sources"] == list(study.training_sets["training"].sources)
     assert SETTINGS.package("photos-1.0.whl") == {
@@ -176,13 +179,18 @@ def test_a_step_has_the_calibration_of_its_recipe_and_the_studys_settings():
 
 
 def test_an_executor_has_the_frames_and_the_form_of_its_runtime():
-    assert SETTINGS.executor("openvino") == {"runtime": "openvino", "frames": "uint8", "form": None}
+    assert SETTINGS.executor("openvino", "espcn_rgb") == {
+        "runtime": "openvino",
+        "frames": "uint8",
+        "form": None,
+        "scale": 2,
+    }
     runtimes = [
         {**runtime, "form": "blocks", "frames": "float32"} if runtime["name"] == "onnxruntime" else runtime
         for runtime in CONFIG["runtimes"]
     ]
-    other = JobSettings(Paths(rich(runtimes=runtimes))).executor("onnxruntime")
-    assert other == {"runtime": "onnxruntime", "frames": "float32", "form": "blocks"}
+    other = JobSettings(Paths(rich(runtimes=runtimes))).executor("onnxruntime", "espcn_rgb")
+    assert other == {"runtime": "onnxruntime", "frames": "float32", "form": "blocks", "scale": 2}
 
 
 # Tables and plots
@@ -234,4 +242,4 @@ def test_what_plots_are_told():
     assert SETTINGS.plot("fps") == {"calibrated": "int8-entropy"}
     assert SETTINGS.plot(f"graph_{RGB}") == {"drawn": [(RGB, "int8-cache")]}
     samples = SETTINGS.plot("samples.run")
-    assert samples["frame"] == 2 and ("bicubic", "uint8") in samples["arms"]
+    assert samples["frame"] == 2 and ("bicubic", "uint8", 2) in samples["arms"]

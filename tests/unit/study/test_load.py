@@ -226,7 +226,7 @@ def test_every_arm_but_the_reference_has_it_on_its_own_target():
     assert {study.reference_of(arm) for arm in study.arms if arm != reference} == {reference}
     assert "reference" not in study.latency.timing and "noise" not in study.latency.timing
     # The study's first model, unless it says another.
-    assert load_study(DEFAULT).reference.model == "espcn_rgb"
+    assert load_study(DEFAULT).reference(2).model == "espcn_rgb"
     without = load_study(edited(lambda c: c["latency"]["reference"].update(precision="fp16")))
     assert {without.reference_of(arm) for arm in without.arms} == {None}
 
@@ -482,9 +482,39 @@ MISTAKES = {
         lambda c: own(c, {**PLAIN, "anchor": "bicubick"}),
         ["models[0].architecture.anchor: expected one of bicubic, nearest, none (did you mean bicubic?)"],
     ),
-    "another scale": (
-        lambda c: own(c, {**PLAIN, "scale": 3}),
-        ["models[0].architecture.scale: expected one of 2, found 3"],
+    "a scale beyond 8": (
+        lambda c: own(c, {**PLAIN, "scale": 9}),
+        ["models[0].architecture.scale: expected 8 or less, found 9"],
+    ),
+    "a scale of no whole number": (
+        lambda c: own(c, {**PLAIN, "scale": 2.5}),
+        ["models[0].architecture.scale: expected a whole number, found 2.5"],
+    ),
+    "a network named like the baseline at a scale": (
+        lambda c: c["models"].append({"name": "bicubic_x3", "onnx": "mine.onnx"}),
+        ["].name: expected another name than bicubic_x3, the baseline at a scale; write bicubic"],
+    ),
+    "a teacher of another scale": (
+        lambda c: c.update(
+            models=[
+                {"name": "espcn_anchor"},
+                {
+                    "name": "mine",
+                    "architecture": {**PLAIN, "scale": 3},
+                    "weights": "train",
+                    "training": {"teacher": {"model": "espcn_anchor"}},
+                },
+            ],
+            runtimes=c["runtimes"][:1],
+            training_sets=[
+                {"name": name, "sources": [{"type": "images", "path": name}]}
+                for name in ("training", "validation")
+            ],
+        ),
+        [
+            "training.teacher.model of mine: expected a network of its own scale, x3, found 'espcn_anchor' "
+            "of x2"
+        ],
     ),
     "channels of three layers": (
         lambda c: own(c, {"kind": "espcn", "channels": [64, 32, 16]}),

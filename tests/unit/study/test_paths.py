@@ -35,7 +35,9 @@ def test_files_of_an_arm_name_their_clip_unless_there_is_one_only():
 
 def test_frames_and_sets_of_images():
     assert PATHS.clips("json") == INDICES
-    assert PATHS.clip("own", "lr.npy") == f"{R}/frames/own.lr.npy"
+    assert PATHS.clip("own", "x2.npy") == f"{R}/frames/own.x2.npy"
+    assert PATHS.twin(local("openvino", "fp32"), ".own") == f"{R}/frames/own.x2.npy"
+    assert PATHS.twins(RGB) == PATHS.clips("x2.npy")
     found = {name: PATHS.calibration_frames(c) for name, c in PATHS.study.calibrations.items()}
     without = {name for name, files in found.items() if not files}
     assert without == {"dummy", "fixed", "cache"}
@@ -44,10 +46,11 @@ def test_frames_and_sets_of_images():
     inputs = PATHS.training_inputs(YCBCR)
     assert (inputs["training"], inputs["training_lr"], inputs["validation_hr"]) == (
         f"{R}/training/training.json",
-        f"{R}/training/training.lr.npy",
+        f"{R}/training/training.x2.npy",
         f"{R}/training/validation.hr.npy",
     )
-    assert len(inputs) == 6
+    assert inputs["training_lr_index"] == f"{R}/training/training.x2.json"
+    assert len(inputs) == 8
     assert PATHS.image_set("frames", "own") is PATHS.study.clips["own"]
     assert PATHS.image_set("training", "training") is PATHS.study.training_sets["training"]
 
@@ -234,7 +237,8 @@ def test_an_arm_is_timed_once_for_clips_of_one_size(tmp_path: Path):
     other = sized(*reversed(clips))
     assert {name: other.timed_clip(name) for name in other.sizes} == timed
     assert other.engine_inputs(arm) == paths.engine_inputs(arm)
-    assert other.known_sizes == paths.known_sizes == [[16, 32], [16, 32], [16, 64]]
+    assert other.known_sizes(2) == paths.known_sizes(2) == [[16, 32], [16, 32], [16, 64]]
+    assert paths.known_sizes(4) == [[8, 16], [8, 16], [8, 32]]
 
 
 def test_engines_wait_for_sizes_that_no_key_and_no_header_tells():

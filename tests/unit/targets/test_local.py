@@ -30,10 +30,10 @@ def build_job(folder: Path, **changes) -> Job:
 def latency_job(folder: Path, seconds: float) -> Job:
     """Times the bicubic baseline for so many seconds."""
     local.run_here(build_job(folder))
-    np.save(folder / "c.lr.npy", np.zeros((2, 8, 8, 3), np.uint8))
-    index = {"name": "c", "names": ["a", "b"], "lr_shapes": [[8, 8]] * 2, "hr_shapes": [[16, 16]] * 2}
+    np.save(folder / "c.x2.npy", np.zeros((2, 8, 8, 3), np.uint8))
+    index = {"name": "c", "names": ["a", "b"], "hr_shapes": [[16, 16]] * 2}
     (folder / "c.json").write_text(json.dumps(index))
-    files = {"engine": "engine.bin", "engine_record": "engine.json", "lr": "c.lr.npy", "clip": "c.json"}
+    files = {"engine": "engine.bin", "engine_record": "engine.json", "lr": "c.x2.npy", "clip": "c.json"}
     settings = {"warmup_seconds": 0, "min_seconds": seconds, "min_iterations": 5, "max_seconds": seconds}
     settings |= {"warmup_frames": 1, "warmup_tolerance": 1.0, "block_seconds": 0, **OPTIONS}
     settings |= {"rounds": 6}

@@ -48,8 +48,8 @@ class Pictures(SourceKind):
     height: Annotated[
         Maybe[Side],
         Field(
-            description="Height of centre crops, even. Without both, pictures stay whole; of odd sizes they "
-            "lose the last row or column."
+            description="Height of centre crops, even. Without both, pictures stay whole; a clip's are "
+            "cropped to a multiple of the models' scales."
         ),
     ] = None
     mirror: Annotated[
@@ -79,8 +79,7 @@ class Pictures(SourceKind):
         if rows < 2 or columns < 2:
             raise UserError(f"{name}: expected an image of at least 2x2 pixels, found {columns}x{rows}")
         if self.width is None or self.height is None:
-            whole = (rows // 2 * 2, columns // 2 * 2)
-            return Cut(0, 0, *whole, whole)
+            return Cut(0, 0, rows, columns, shape)
         if not self.mirror and (rows < self.height or columns < self.width):
             raise UserError(
                 f"{name}: expected at least {self.width}x{self.height} pixels, as width and height say, "

@@ -105,7 +105,7 @@ class Images(Pictures):
 
 
 class _FolderReader(FrameReader):
-    """Reads a folder. Whole images of odd sizes lose their last row or column: frames have even sizes."""
+    """Reads a folder."""
 
     def __init__(self, kind: Images, source: Source):
         from superres.data.sources.pictures import picture_size

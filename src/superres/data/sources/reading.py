@@ -48,7 +48,7 @@ class FrameReader(ABC):
         return len(self.names)
 
     def read(self, index: int) -> "np.ndarray":
-        """Return frame `index`, uint8 H x W x 3 RGB, H and W even; raises UserError if decoding fails."""
+        """Return frame `index`, uint8 H x W x 3 RGB; raises UserError if decoding fails."""
         frame, self._origins[index] = self._read(index)
         return frame
 

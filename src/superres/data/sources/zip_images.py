@@ -126,7 +126,7 @@ class ZipImages(Pictures):
 
 
 class _ZipReader(FrameReader):
-    """Reads an archive. Images of odd sizes lose their last row or column, as those of a folder do.
+    """Reads an archive.
 
     The archive is opened again for each image: threads share no handle.
     """

@@ -3,6 +3,9 @@
 INPUT, OUTPUT = "frame", "upscaled"
 """Names of every graph's input and output."""
 
+DEFAULT_SCALE = 2
+"""How many times as wide and high a model makes a frame if nothing else is said: the paper's scale."""
+
 IMPLICIT = "int8-trt-"
 """Prefix of the precisions that TensorRT calibrates itself."""
 

@@ -1,4 +1,4 @@
-"""Convert uint8 frames to float32 planes and back, blocks of pixels to frames, and double frames."""
+"""Convert uint8 frames to float32 planes and back, blocks of pixels to frames, and enlarge frames."""
 
 from concurrent.futures import Executor
 from typing import Optional
@@ -8,9 +8,8 @@ import numpy as np
 # Rows that are converted at a time, few enough that the intermediate values stay in the cache.
 _ROWS = 16
 
-# Keys' cubic kernel with a = -0.5 at the distances 1.75, 0.75, 0.25, 1.25 from an even output pixel; for an
-# odd one in reverse. Multiples of 1/128: the float32 sums below are exact, and rounding is the only error.
-_TAPS = np.array([-3, 29, 111, -9]) / 128
+# Pixels on each side of a pixel that the bicubic kernel reads.
+_RADIUS = 2
 
 
 def to_planes(frame: np.ndarray, planes: np.ndarray) -> None:
@@ -35,41 +34,55 @@ def to_pixels(planes: np.ndarray, frame: np.ndarray, pool: Optional[Executor] = 
         job.result()
 
 
-def from_blocks(blocks: np.ndarray, frame: np.ndarray) -> None:
-    """Write uint8 `blocks` H x W x C, C at least 12, into a uint8 `frame` 2H x 2W x 3.
+def from_blocks(blocks: np.ndarray, frame: np.ndarray, scale: int) -> None:
+    """Write uint8 `blocks` H x W x C, C at least 3 s s, into a uint8 `frame` sH x sW x 3, s the `scale`.
 
-    Channel 6i + 3j + c of a block is colour c of the pixel in row i and column j of its
-    four; channels after the twelfth are ignored, and C is even. Both arrays are
-    contiguous. Two pixels are copied as three pairs of bytes, for which numpy has
-    fast loops (0.8 ms for 1080 x 1920; six bytes at a time take 1.5 ms).
+    Channel 3 s i + 3 j + c of a block is colour c of the pixel in row i and column j of its s x s; further
+    channels are ignored, and C is a multiple of the largest power of two in s. Both arrays are contiguous.
+    Bytes are copied in words of that size, for which numpy has fast loops (0.8 ms for 1080 x 1920 at scale
+    2; six bytes at a time take 1.5 ms).
     """
     height, width, channels = blocks.shape
-    source = blocks.view(np.uint16).reshape(height, width, channels // 2)[:, :, :6]
-    pairs = source.reshape(height, width, 2, 3)
-    target = frame.reshape(height, 2, 6 * width).view(np.uint16).reshape(height, 2, width, 3)
-    for k in range(3):
-        np.copyto(target[..., k], pairs[..., k].transpose(0, 2, 1))
+    word = scale & -scale
+    kind = np.dtype(f"u{word}")
+    parts = 3 * scale // word
+    source = blocks.view(kind).reshape(height, width, channels // word)[:, :, : scale * parts]
+    rows = source.reshape(height, width, scale, parts)
+    target = frame.reshape(height, scale, 3 * scale * width).view(kind).reshape(height, scale, width, parts)
+    for k in range(parts):
+        np.copyto(target[..., k], rows[..., k].transpose(0, 2, 1))
 
 
-def upscale_bicubic(frame: np.ndarray, out: Optional[np.ndarray] = None) -> np.ndarray:
-    """Double a frame: Keys' kernel with a = -0.5, borders mirrored, rounded once (halves to even).
+def bicubic_taps(scale: int) -> np.ndarray:
+    """Return the weights s x 5, float64, of the pixels at -2 .. 2 for each of s sub-pixels of a pixel.
 
-    uint8 H x W x 3 to uint8 2H x 2W x 3, written into `out` if it is given. Torch's and OpenCV's own bicubic
-    have a = -0.75 and repeat the border. Keys, "Cubic convolution interpolation for
-    digital image processing", 1981, Eq. 15.
+    Keys' cubic kernel with a = -0.5 ("Cubic convolution interpolation for digital image processing", 1981,
+    Eq. 15); sub-pixel i lies (i + 0.5) / s - 0.5 beside its pixel.
+    """
+    centres = (np.arange(scale) + 0.5) / scale - 0.5
+    near = np.abs(np.arange(-_RADIUS, _RADIUS + 1) - centres[:, None])
+    inner = 1.5 * near**3 - 2.5 * near**2 + 1
+    outer = -0.5 * near**3 + 2.5 * near**2 - 4 * near + 2
+    return np.where(near < 1, inner, np.where(near < 2, outer, 0.0))
+
+
+def enlarge_bicubic(frame: np.ndarray, scale: int, out: Optional[np.ndarray] = None) -> np.ndarray:
+    """Enlarge a frame: Keys' kernel with a = -0.5, borders mirrored, rounded once (halves to even).
+
+    uint8 H x W x 3 to uint8 sH x sW x 3, written into `out` if it is given. Torch's and OpenCV's own bicubic
+    have a = -0.75 and repeat the border. At scales 1 and 2, sums in float32 are exact.
     """
     import cv2
 
     height, width, _ = frame.shape
     if out is None:
-        out = np.empty((2 * height, 2 * width, 3), np.uint8)
-    for y, rows in enumerate((_TAPS, _TAPS[::-1])):
-        for x, columns in enumerate((_TAPS, _TAPS[::-1])):
-            levels = cv2.sepFilter2D(
-                frame, cv2.CV_32F, columns, rows, anchor=(2 - x, 2 - y), borderType=cv2.BORDER_REFLECT
-            )
+        out = np.empty((scale * height, scale * width, 3), np.uint8)
+    taps = bicubic_taps(scale)
+    for y, rows in enumerate(taps):
+        for x, columns in enumerate(taps):
+            levels = cv2.sepFilter2D(frame, cv2.CV_32F, columns, rows, borderType=cv2.BORDER_REFLECT)
             np.rint(levels, out=levels)
-            out[y::2, x::2] = np.clip(levels, 0, 255, out=levels)
+            out[y::scale, x::scale] = np.clip(levels, 0, 255, out=levels)
     return out
 
 

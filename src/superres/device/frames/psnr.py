@@ -57,7 +57,11 @@ class PsnrProtocol:
 
 
 PAPER = PsnrProtocol("full-range", 0)
-LITERATURE = PsnrProtocol("studio-swing", 2)
+
+
+def literature(scale: int) -> PsnrProtocol:
+    """Return the protocol of the super-resolution literature, whose border is as wide as the scale."""
+    return PsnrProtocol("studio-swing", scale)
 
 
 def mean_squared_errors(

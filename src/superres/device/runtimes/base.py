@@ -18,6 +18,7 @@ from typing import (
     Tuple,
 )
 
+from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.base.errors import UnsupportedError, UserError
 
 if TYPE_CHECKING:
@@ -101,6 +102,11 @@ class Settings:
             raise UserError(f"options: expected frames as {' or '.join(FRAMES)}, found {frames!r}")
         return frames
 
+    @property
+    def scale(self) -> int:
+        """The option `scale`: how many times as wide and high the engine makes a frame, 2 by default."""
+        return int(self.options.get("scale", DEFAULT_SCALE))
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -163,12 +169,13 @@ def convolution_macs(weights: Sequence[int], height: int, width: int) -> int:
 
 
 class Session(ABC):
-    """An opened engine: uint8 RGB frames H x W x 3 in, uint8 RGB frames 2H x 2W x 3 out, any H and W.
+    """An opened engine: uint8 RGB frames H x W x 3 in, uint8 RGB frames sH x sW x 3 out, any H and W.
 
-    `run` has three steps, which allows to time the runtime apart from the conversion of frames. The returned
-    frame is valid until the next call. A `reference` computes the right result, however long that takes, and
-    isn't timed. A `queued` session gives its work to a device that runs by itself: there `execute` is
-    `enqueue`, which returns at once, and `wait`. A session with several frames `in_flight` uses `stream`.
+    s is the scale. `run` has three steps, which allows to time the runtime apart from the conversion of
+    frames. The returned frame is valid until the next call. A `reference` computes the right result, however
+    long that takes, and isn't timed. A `queued` session gives its work to a device that runs by itself: there
+    `execute` is `enqueue`, which returns at once, and `wait`. A session with several frames `in_flight` uses
+    `stream`.
     """
 
     reference: bool = False
@@ -204,7 +211,7 @@ class Session(ABC):
         """Convert the engine's output to a frame."""
 
     def run(self, frame: np.ndarray) -> np.ndarray:
-        """Upscale one frame by two."""
+        """Upscale one frame."""
         return self.postprocess(self.execute(self.preprocess(frame)))
 
     def stream(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -28,8 +28,8 @@ ABOUT = About(
 
 # OpenCV's source fixes `a`; it is recorded to compare it with other bicubics.
 _ENGINES: dict[str, dict[str, Any]] = {
-    "opencv": {"interpolation": "cubic", "kernel": "opencv", "a": -0.75, "scale": 2},
-    "matlab": {"interpolation": "cubic", "kernel": "matlab", "a": -0.5, "scale": 2},
+    "opencv": {"interpolation": "cubic", "kernel": "opencv", "a": -0.75},
+    "matlab": {"interpolation": "cubic", "kernel": "matlab", "a": -0.5},
 }
 
 
@@ -42,7 +42,7 @@ def check_precision(precision: str) -> None:
 def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any]:
     """Write the engine, a small JSON file that names the interpolation; see `base.Runtime`.
 
-    The option `kernel` is `opencv` (cv2.resize in fixed point; the default) or `matlab` (`upscale_bicubic`).
+    The option `kernel` is `opencv` (cv2.resize in fixed point; the default) or `matlab` (`enlarge_bicubic`).
     """
     check_precision(settings.precision)
     if settings.frames != "uint8":
@@ -50,22 +50,24 @@ def build(model: Path | None, engine: Path, settings: Settings) -> dict[str, Any
     kernel = settings.options.get("kernel", "opencv")
     if kernel not in _ENGINES:
         raise UserError(f"opencv: expected a kernel of {', '.join(_ENGINES)}, found {kernel!r}")
-    engine.write_text(json.dumps(_ENGINES[kernel]) + "\n", encoding="utf-8")
-    return dict(_ENGINES[kernel])
+    facts = {**_ENGINES[kernel], "scale": settings.scale}
+    engine.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+    return facts
 
 
 def open_engine(engine: Path, settings: Settings) -> OpencvSession:
     """Open the engine; see `base.Runtime`."""
-    from superres.device.frames.pixels import upscale_bicubic
+    from superres.device.frames.pixels import enlarge_bicubic
 
     try:
         found = json.loads(engine.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{engine}: expected an engine of the opencv runtime, found no JSON") from error
-    if found not in _ENGINES.values():
-        expected = " or ".join(map(str, _ENGINES.values()))
+    known = [{**facts, "scale": settings.scale} for facts in _ENGINES.values()]
+    if found not in known:
+        expected = " or ".join(map(str, known))
         raise UserError(f"{engine}: expected {expected}, found {found}; build the engine again")
-    return OpencvSession(upscale_bicubic if found["kernel"] == "matlab" else _resize, settings)
+    return OpencvSession(enlarge_bicubic if found["kernel"] == "matlab" else _resize, settings)
 
 
 def versions() -> dict[str, str]:
@@ -76,13 +78,13 @@ def versions() -> dict[str, str]:
 
 
 class OpencvSession(Session):
-    """Bicubic interpolation of uint8 frames by two; `upscale` reads its first frame and writes its second."""
+    """Bicubic interpolation of uint8 frames; `enlarge` reads a frame, the scale and writes another."""
 
-    def __init__(self, upscale: Callable[[np.ndarray, np.ndarray], object], settings: Settings):
+    def __init__(self, enlarge: Callable[[np.ndarray, int, np.ndarray], object], settings: Settings):
         import cv2
 
         cv2.setNumThreads(settings.threads)
-        self._upscale = upscale
+        self._enlarge, self._scale = enlarge, settings.scale
         self._output: np.ndarray | None = None
 
     def preprocess(self, frame: np.ndarray) -> np.ndarray:
@@ -90,11 +92,12 @@ class OpencvSession(Session):
 
     def execute(self, inputs: np.ndarray) -> np.ndarray:
         height, width, _ = inputs.shape
-        if self._output is None or self._output.shape[:2] != (2 * height, 2 * width):
+        larger = self._scale * height, self._scale * width
+        if self._output is None or self._output.shape[:2] != larger:
             import numpy as np
 
-            self._output = np.empty((2 * height, 2 * width, 3), np.uint8)
-        self._upscale(inputs, self._output)
+            self._output = np.empty((*larger, 3), np.uint8)
+        self._enlarge(inputs, self._scale, self._output)
         return self._output
 
     def postprocess(self, outputs: np.ndarray) -> np.ndarray:
@@ -112,7 +115,7 @@ class OpencvSession(Session):
         return times
 
 
-def _resize(frame: np.ndarray, out: np.ndarray) -> None:
+def _resize(frame: np.ndarray, scale: int, out: np.ndarray) -> None:
     import cv2
 
     cv2.resize(frame, out.shape[1::-1], dst=out, interpolation=cv2.INTER_CUBIC)

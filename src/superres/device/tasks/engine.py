@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.base.outputs import read_json, sha256_file
 from superres.device.frames.files import Frames, open_frames
@@ -17,13 +18,16 @@ from superres.device.runtimes.tiled import TiledSession, check_room, is_cut
 
 @dataclass(frozen=True)
 class Clip:
-    """Name of a clip, the hash of its index, the names of its frames, and their sizes (height, width)."""
+    """Name of a clip, the hash of its index, the names of its frames, and their HR sizes (height, width)."""
 
     name: str
     sha256: str
     names: List[str]
     hr_shapes: List[Tuple[int, int]]
-    lr_shapes: List[Tuple[int, int]]
+
+    def lr_shapes(self, scale: int) -> List[Tuple[int, int]]:
+        """Return the sizes of the frames' LR twins at a scale."""
+        return [(height // scale, width // scale) for height, width in self.hr_shapes]
 
 
 def runtime_settings(job: Job) -> Settings:
@@ -78,37 +82,42 @@ class Engine:
     path: Path
     record: Path
 
+    @property
+    def settings(self) -> Settings:
+        """The runtime's settings."""
+        return Settings(self.precision, min(self.threads, usable_cpus()), self.options)
+
     def open(self, sizes: Sequence[Size]) -> Tuple[Session, Dict[str, Any]]:
         """Open it for frames of some sizes; see `open_arm`."""
-        settings = Settings(self.precision, min(self.threads, usable_cpus()), self.options)
-        return open_engine(self.path, self.record, self.runtime, settings, sizes)
+        return open_engine(self.path, self.record, self.runtime, self.settings, sizes)
 
 
 def read_clip(path: Path) -> Clip:
     """Read a clip's index; raises UserError if it is not one."""
-    data = read_json(path, ("name", "names", "hr_shapes", "lr_shapes"))
+    data = read_json(path, ("name", "names", "hr_shapes"))
     clip = Clip(
         data["name"],
         sha256_file(path),
         data["names"],
         [(height, width) for height, width in data["hr_shapes"]],
-        [(height, width) for height, width in data["lr_shapes"]],
     )
-    counts = {len(clip.names), len(clip.hr_shapes), len(clip.lr_shapes)}
+    counts = {len(clip.names), len(clip.hr_shapes)}
     if len(counts) != 1 or counts == {0}:
-        raise UserError(
-            f"{path}: expected a name and two sizes for every frame, found {sorted(counts)} of them"
-        )
+        raise UserError(f"{path}: expected a name and a size for every frame, found {sorted(counts)} of them")
     return clip
 
 
-def frame_sizes(clips: Sequence[Path], known: Sequence[Sequence[int]] = ()) -> Dict[str, List[int]]:
+def frame_sizes(
+    clips: Sequence[Path], known: Sequence[Sequence[int]] = (), *, scale: int = DEFAULT_SCALE
+) -> Dict[str, List[int]]:
     """Return sizes [height, width] of the LR frames of some clips, by their indices or `known`, one a clip.
 
-    They are `smallest` and `largest` on each side, and `tuned`, the size that most clips have most of; of
-    several the largest.
+    Indices have HR sizes, which are divided by the `scale`. The result has `smallest` and `largest` on each
+    side, and `tuned`, the size that most clips have most of; of several the largest.
     """
-    each = [[(height, width)] for height, width in known] + [read_clip(path).lr_shapes for path in clips]
+    each = [[(height, width)] for height, width in known] + [
+        read_clip(path).lr_shapes(scale) for path in clips
+    ]
     heights, widths = zip(*(shape for shapes in each for shape in shapes))
     tuned = _most_frequent([_most_frequent(shapes) for shapes in each])
     return {

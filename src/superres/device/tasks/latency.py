@@ -20,7 +20,7 @@ from superres.device.machine.disturbance import OthersMeter, describe_load
 from superres.device.machine.facts import peak_memory_bytes
 from superres.device.machine.power import PowerLog
 from superres.device.runtimes.base import Session
-from superres.device.tasks.engine import Engine, open_arm, open_clip_frames, read_clip
+from superres.device.tasks.engine import Engine, open_arm, open_clip_frames, read_clip, runtime_settings
 from superres.device.timing.ratios import OWN, REFERENCE
 from superres.device.timing.reference_process import Partner
 from superres.device.timing.timing import (
@@ -116,7 +116,7 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     the engine, while the reference does the same.
     """
     clip = read_clip(Path(job.inputs["clip"]))
-    lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
+    lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes(runtime_settings(job).scale))
     plan = Plan(**{field.name: job.settings[field.name] for field in fields(Plan)})
     before = describe_load()
     facts, rows = _time_arm(job, lr, plan)

@@ -13,7 +13,7 @@ from superres.device.base.outputs import Outputs, write_csv
 from superres.device.frames.files import read_frame
 from superres.device.job import MAPPING, NUMBER, Job
 from superres.device.runtimes.base import LayerTime
-from superres.device.tasks.engine import open_arm, open_clip_frames, read_clip
+from superres.device.tasks.engine import open_arm, open_clip_frames, read_clip, runtime_settings
 
 INPUTS = ("engine", "engine_record", "lr", "clip")
 OUTPUTS = ("profile", "record")
@@ -29,8 +29,8 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     Raises UnsupportedError for a runtime without profiles.
     """
     clip = read_clip(Path(job.inputs["clip"]))
-    lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
-    session, facts = open_arm(job, clip.lr_shapes[:1])
+    lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes(runtime_settings(job).scale))
+    session, facts = open_arm(job, lr.shapes[:1])
     times = session.profile(read_frame(lr, 0), int(job.settings["runs"]))
     write_csv(outputs["profile"], HEADER, [_text(time) for time in times])
     return {
@@ -38,7 +38,7 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
         "clip": clip.name,
         "clip_sha256": clip.sha256,
         # Of a frame in tiles, one tile is measured.
-        "pixels": math.prod(session.facts().get("tile", clip.lr_shapes[0])),
+        "pixels": math.prod(session.facts().get("tile", lr.shapes[0])),
         "layers": len({time.layer for time in times}),
     }
 

@@ -15,7 +15,7 @@ from superres.device.frames.psnr import PsnrProtocol, mean_squared_errors, psnr
 from superres.device.frames.ssim import ssim_y
 from superres.device.job import MAPPING, NUMBER, TEXT, Job
 from superres.device.runtimes.base import Session
-from superres.device.tasks.engine import open_arm, open_clip_frames, read_clip
+from superres.device.tasks.engine import open_arm, open_clip_frames, read_clip, runtime_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,9 +52,10 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     protocol = PsnrProtocol(job.settings["luma"], int(job.settings["border"]))
     clip = read_clip(Path(job.inputs["clip"]))
     hr = open_clip_frames(Path(job.inputs["hr"]), clip.hr_shapes)
-    lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes)
+    scale = runtime_settings(job).scale
+    lr = open_clip_frames(Path(job.inputs["lr"]), clip.lr_shapes(scale))
     opened = time.perf_counter()
-    session, facts = open_arm(job, clip.lr_shapes)
+    session, facts = open_arm(job, lr.shapes)
     started = time.perf_counter()
     kept = int(job.settings.get("sample_frame", 0)) % len(lr) if "sample" in outputs else -1
     frames = range(int(job.settings.get("first", 0)), int(job.settings.get("end", len(lr))))
@@ -68,7 +69,7 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
         where = f"clip {clip.name}, frame {name}"
         compared = compare_frame(hr[index], upscaled, protocol, where)
         levels = int(upscaled.min()), int(upscaled.max())
-        faults = find_faults(hr[index], upscaled, hr[index].shape[0] // lr[index].shape[0])
+        faults = find_faults(hr[index], upscaled, scale)
         rows.append((index, name, *compared, ssim_y(hr[index], upscaled, protocol), *levels, *faults))
         hr.forget()
         if index == kept:

@@ -82,7 +82,7 @@ def _serve(engine: Engine, lr: Path, clip: Path, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     spare_imports()
     try:
-        frames = open_clip_frames(lr, read_clip(clip).lr_shapes)
+        frames = open_clip_frames(lr, read_clip(clip).lr_shapes(engine.settings.scale))
         session, facts = engine.open(frames.shapes)
     except (UserError, UnsupportedError) as error:
         pipe.send((type(error).__name__, str(error)))

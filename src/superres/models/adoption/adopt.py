@@ -15,6 +15,7 @@ from PIL import Image
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json, sha256_file, write_json
+from superres.keys import SCALES
 from superres.models.adoption.contract import with_contract
 from superres.models.adoption.ends import Ends, find_ends
 from superres.models.adoption.quantized import in_float
@@ -84,12 +85,12 @@ class Photograph:
     lr: np.ndarray
 
 
-def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: int | None = None) -> None:
+def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption) -> None:
     """Write a foreign super-resolution network as `frame` to `upscaled`, float32 RGB in [0, 1], any size.
 
     `stated` is what the study says of it; the rest is found by running the network on a photograph, printed
-    and written to `record`. With `scale`, a network of another scale is refused. Raises UserError for a file
-    that is no such network, and if the reading taken gives no picture.
+    and written to `record`. Raises UserError for a file that is no such network, for one of another scale
+    than the stated one, and if the reading taken gives no picture.
     """
     where, notes = str(source), []
     model = normalised(read_foreign(source), source, notes)
@@ -101,7 +102,7 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption, scale: i
         notes.append("quantised already: fp32 is its float form, the precision as-is runs it as it is")
     model = _simplified(model, ends, notes)
     sizes = with_any_size(model, ends, where)
-    _check_scale(sizes.scale, stated.scale, scale, where)
+    _check_scale(sizes.scale, stated.scale, where)
     photograph = _photograph(sizes)
     choice = _choose(sizes, ends, stated, photograph, where)
     notes += [choice.doubt] if choice.doubt else []
@@ -160,7 +161,7 @@ def adopt_as_is(source: Path, adopted: Path, out: Path) -> None:
 def _is_the_same(model: onnx.ModelProto, ends: Ends, sizes: Sizes, reading: Reading) -> bool:
     """Return whether a file has the pipeline's ends already, in its opset, and nothing that is rewritten."""
     last = model.graph.node[-1]
-    limits = [GraphEditor(model.graph).constant(name) for name in last.input[1:]]
+    limits = [GraphEditor(model).constant(name) for name in last.input[1:]]
     usual = Ends(INPUT, OUTPUT, "NCHW", 3, "float32", "float32", None)
     return (
         ends == usual
@@ -186,10 +187,17 @@ def _simplified(model: onnx.ModelProto, ends: Ends, notes: list[str]) -> onnx.Mo
     return dynamic
 
 
-def _check_scale(found: int, stated: int | None, wanted: int | None, where: str) -> None:
-    for expected, who in ((stated, "the study states"), (wanted, "clips of this study are made for")):
-        if expected is not None and expected != found:
-            raise UserError(f"{where}: expected the scale {expected} that {who}, found x{found}")
+def _check_scale(found: int, stated: int | None, where: str) -> None:
+    most = max(SCALES)
+    if found not in SCALES:
+        raise UserError(
+            f"{where}: expected a network that makes a frame 1 to {most} times as wide, found x{found}"
+        )
+    if stated is not None and stated != found:
+        raise UserError(
+            f"{where}: expected a network of the scale {stated}, as the study states or by default, found "
+            f"x{found}; write `scale: {found}` next to `onnx`"
+        )
 
 
 def _reach_of(graph: onnx.ModelProto, sizes: Sizes, notes: list[str]) -> Reach | None:

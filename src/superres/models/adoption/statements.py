@@ -2,11 +2,11 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from superres.keys import Keys, Maybe, Whole
+from superres.keys import Keys, Maybe, Scale
 
 Layout = Literal["NCHW", "NHWC"]
 Colour = Literal["rgb", "bgr", "ycbcr", "luma"]
@@ -50,8 +50,10 @@ class Adoption(Keys):
 
     input: Maybe[str] = Field(default=None, description="The name of the input for the picture.")
     output: Maybe[str] = Field(default=None, description="The name of the output with the larger picture.")
-    scale: Maybe[Annotated[Whole, Field(ge=1, le=8)]] = Field(
-        default=None, description="How many times as wide and high the output is."
+    scale: Maybe[Scale] = Field(
+        default=None,
+        description="How many times as wide and high the output is. In a study, a graph of another scale "
+        "than 2 needs it, for clips are prepared by it; a wrong one is refused.",
     )
     layout: Maybe[Layout] = Field(default=None, description="Order of the input's dimensions.")
     colour: Maybe[Colour] = Field(

@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.errors import UserError
+from superres.models.graphs.footprint import scale_of
 from superres.models.graphs.onnx_file import EARLY, SLOPED, attributes, load_onnx
 
 PREFIX = "uint8"
@@ -40,9 +41,16 @@ def _describe(value: onnx.ValueInfoProto) -> tuple[str, int, int | None]:
 class GraphEditor:
     """A graph that is rewritten in place; its ends passed `check_ends`."""
 
-    def __init__(self, graph: onnx.GraphProto):
-        self.graph = graph
-        self._nodes: list[onnx.NodeProto] = list(graph.node)
+    def __init__(self, model: onnx.ModelProto):
+        self.graph = model.graph
+        self.scale = scale_of(model)
+        self._nodes: list[onnx.NodeProto] = list(model.graph.node)
+
+    @property
+    def larger(self) -> tuple[str, str]:
+        """Height and width of the output in words: `2H` and `2W`."""
+        times = {0: "larger ", 1: ""}.get(self.scale, str(self.scale))
+        return f"{times}H", f"{times}W"
 
     def take_clip(self) -> str:
         """Remove a final clip to [0, 1]; return the tensor to convert."""
@@ -63,7 +71,9 @@ class GraphEditor:
     def take_depth_to_space(self, source: str) -> str | None:
         """Remove the DepthToSpace that alone leads to `source`; return its input, None without one."""
         node = self._writer_of(source)
-        if self.shuffled(node) != 2 or self.readers(source):
+        size = self.shuffled(node)
+        # A network that enlarges in two steps has blocks of a larger frame.
+        if size is None or size != self.scale or self.readers(source):
             return None
         self._remove(node)
         return node.input[0]
@@ -192,15 +202,15 @@ def frame_graph(onnx_path: Path) -> onnx.ModelProto:
     """Return a network on float32 planes, in FP32 or as a Q/DQ graph, with uint8 frames as both ends.
 
     For networks that don't end in blocks, such as ESPCN_YCbCr; the others are faster as `blocks`, `levels` or
-    `channels_last`. Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x 2H x 2W x 3: round(255 x),
+    `channels_last`. Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x sH x sW x 3: round(255 x),
     half to even, limited to 0..255, of the network's output x for frame / 255. Its own clip is removed. The
     opset stays. Raises UserError if it is not such a network.
     """
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
-    graph = GraphEditor(model.graph)
+    graph = GraphEditor(model)
     source = graph.take_clip()
     graph.add_front(lambda: graph.add_planes(INPUT))
     graph.add("Transpose", [graph.add_levels(source)], OUTPUT, perm=[0, 2, 3, 1])
-    graph.finish((1, "H", "W", 3), (1, "2H", "2W", 3))
+    graph.finish((1, "H", "W", 3), (1, *graph.larger, 3))
     return model

@@ -113,8 +113,29 @@ class _Reach:
         return _Reach(self.radius + Fraction(pixels) / self.scale, self.scale * scale)
 
 
+def scale_of(model: onnx.ModelProto) -> int:
+    """Return how many times as wide and high a graph makes a frame; 0 if its operators don't tell."""
+    output = model.graph.output[0].name
+    height, width = example_size(model)
+    shape = known_shapes(model, (1, 3, height, width)).get(output)
+    if shape is not None and len(shape) == 4:
+        return shape[2] // height
+    # Sizes that a graph computes itself, such as those of a crop.
+    _, _, reaches = _reaches(model)
+    scale = reaches[output].scale if output in reaches else Fraction(0)
+    return int(scale) if scale.denominator == 1 else 0
+
+
 def find_reach(model: onnx.ModelProto) -> tuple[int | None, int]:
     """Return the radius of a graph, or None, and the multiple of pixels that it works in."""
+    bounded, smallest, found = _reaches(model)
+    radius = max(found[value.name].radius for value in model.graph.output if value.name in found)
+    multiple = lcm(*(part.denominator for part in [smallest]))
+    return (ceil(ceil(radius) / multiple) * multiple if bounded else None), multiple
+
+
+def _reaches(model: onnx.ModelProto) -> tuple[bool, Fraction, dict[str, _Reach]]:
+    """Return whether no operator mixes the whole frame, the smallest scale, and each tensor's reach."""
     constants = _constants(model)
     found = {value.name: _Reach(Fraction(0), Fraction(1)) for value in model.graph.input}
     smallest, bounded = Fraction(1), True
@@ -128,9 +149,7 @@ def find_reach(model: onnx.ModelProto) -> tuple[int | None, int]:
             bounded, result = False, widest
         smallest = min(smallest, result.scale)
         found |= dict.fromkeys(node.output, result)
-    radius = max(found[value.name].radius for value in model.graph.output if value.name in found)
-    multiple = lcm(*(part.denominator for part in [smallest]))
-    return (ceil(ceil(radius) / multiple) * multiple if bounded else None), multiple
+    return bounded, smallest, found
 
 
 def _constants(model: onnx.ModelProto) -> Constants:

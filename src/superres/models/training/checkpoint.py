@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,19 @@ _PACING = ("log_every", "checkpoint_every", "validate_every")
 
 
 def training_identity(
-    model: str, architecture: dict[str, Any], settings: TrainingSettings, training: Path, validation: Path
+    model: str,
+    architecture: dict[str, Any],
+    settings: TrainingSettings,
+    training: Sequence[Path],
+    validation: Sequence[Path],
 ) -> dict[str, str]:
-    """Return the facts that a checkpoint must match: model, its layers, hashes of the indices, settings."""
+    """Return the facts that a checkpoint must match: model, its layers, settings, hashes of the indices."""
     chosen = {name: str(value) for name, value in settings.model_dump().items() if name not in _PACING}
     indices = {"training set": training, "validation set": validation}
-    hashes = {kind: hashlib.sha256(path.read_bytes()).hexdigest() for kind, path in indices.items()}
+    hashes = {
+        kind: hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+        for kind, paths in indices.items()
+    }
     return {"model": model, "architecture": str(architecture), **chosen, **hashes}
 
 

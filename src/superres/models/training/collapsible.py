@@ -35,14 +35,18 @@ class Expanded(nn.Module):
 
 
 class Deconvolution(nn.Module):
-    """The kernel of a convolution before DepthToSpace, from that of a deconvolution by two."""
+    """The kernel of a convolution before DepthToSpace, from that of a deconvolution by a scale."""
+
+    def __init__(self, scale: int):
+        super().__init__()
+        self.scale = scale
 
     def forward(self, weight: Tensor) -> Tensor:
-        return phase_kernels(weight).contiguous(memory_format=torch.channels_last)
+        return phase_kernels(weight, self.scale).contiguous(memory_format=torch.channels_last)
 
     def right_inverse(self, kernels: Tensor) -> Tensor:
         """Return the weights of the deconvolution."""
-        return deconvolution_of(kernels)
+        return deconvolution_of(kernels, self.scale)
 
 
 def use_training_form(network: Network, expansion: int) -> bool:
@@ -52,8 +56,9 @@ def use_training_form(network: Network, expansion: int) -> bool:
     none with 0.
     """
     *inner, last = network.trunk.convolutions
-    if isinstance(network.trunk.architecture, Fsrcnn):
-        register_parametrization(last, "weight", Deconvolution())
+    architecture = network.trunk.architecture
+    if isinstance(architecture, Fsrcnn):
+        register_parametrization(last, "weight", Deconvolution(architecture.scale))
     else:
         inner.append(last)
     wide = [convolution for convolution in inner if expansion and convolution.kernel_size != (1, 1)]

@@ -21,13 +21,19 @@ class Teaching:
     settings: NetworkSettings | None = None
 
     def open(self, pupil: Network) -> Network:
-        """Return the teacher's network. Raises UserError if it works on other colours than its pupil."""
+        """Return the teacher's network. Raises UserError if its colours or scale aren't its pupil's."""
         name = self.keys.model
         network = load_weights(build_network(weights_name(name), self.settings), self.weights)
         if network.trained_on != pupil.trained_on:
             raise UserError(
                 f"training.teacher.model: expected a teacher on {pupil.trained_on} as its pupil, "
                 f"found {name} on {network.trained_on}"
+            )
+        scale, expected = (one.trunk.architecture.scale for one in (network, pupil))
+        if scale != expected:
+            raise UserError(
+                f"training.teacher.model: expected a teacher at x{expected} as its pupil, found {name} at "
+                f"x{scale}"
             )
         return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 

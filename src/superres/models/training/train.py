@@ -1,13 +1,14 @@
 """Training of a network: seeded, resumable to the bit, logged.
 
 Validation follows the protocol of the super-resolution literature, as Set5's published figures do: luma is
-studio-swing BT.601, as MATLAB's rgb2ycbcr, and a border of two HR pixels is left out. The paper's Eq. 2, the
-default for arms, differs.
+studio-swing BT.601, as MATLAB's rgb2ycbcr, and a border as wide as the scale, in HR pixels, is left out. The
+paper's Eq. 2, the default for arms, differs.
 """
 
 import platform
 import sys
 import time
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
@@ -24,8 +25,8 @@ from tqdm import tqdm
 
 from superres.code_version import code_commit
 from superres.device.base.errors import UserError
-from superres.device.frames.pixels import upscale_bicubic
-from superres.device.frames.psnr import LITERATURE, mean_squared_errors, psnr
+from superres.device.frames.pixels import enlarge_bicubic
+from superres.device.frames.psnr import literature, mean_squared_errors, psnr
 from superres.device.machine.facts import keep_freed_memory
 from superres.models.networks import Network, build_network
 from superres.models.operations import rgb_to_luma
@@ -55,19 +56,21 @@ def train_model(
 ) -> None:
     """Train a model and write its weights (safetensors), record (JSON) and log (CSV).
 
-    `training` and `validation` are indices (`{clip}.json`) of pairs of frame files. An interrupted training
-    resumes from `checkpoint`, next to its unfinished log; both are deleted at the end. With one thread it
-    gives the same bits as without the interruption (see `TrainingSettings`). Networks for luma train on
-    luma, the others on RGB. The weights are the average over the steps, of plain kernels. `network` has the
-    architecture of a model that isn't built in; a `teacher` gives its share of the loss. Raises UserError for
-    an unknown model, sets or a teacher that don't fit, a checkpoint of another training, and a training that
-    diverges.
+    `training` and `validation` are indices (`{clip}.json`) of frame files; LR is that of the network's scale.
+    An interrupted training resumes from `checkpoint`, next to its unfinished log; both are deleted at the
+    end. With one thread it gives the same bits as without the interruption (see `TrainingSettings`). Networks
+    for luma train on luma, the others on RGB. The weights are the average over the steps, of plain kernels.
+    `network` has the architecture of a model that isn't built in; a `teacher` gives its share of the loss.
+    Raises UserError for an unknown model, sets or a teacher that don't fit, a checkpoint of another training,
+    and a training that diverges.
     """
     unfinished_log = checkpoint.with_suffix(".csv")
     torch.set_num_threads(settings.threads)
     keep_freed_memory()
-    trainer = Trainer(model, settings, open_pairs(training), open_pairs(validation), network, teacher=teacher)
-    identity = training_identity(model, trainer.architecture, settings, training, validation)
+    scale = build_network(model, network).trunk.architecture.scale
+    drawn, validated = open_pairs(training, scale), open_pairs(validation, scale)
+    trainer = Trainer(model, settings, drawn, validated, network, teacher=teacher)
+    identity = training_identity(model, trainer.architecture, settings, drawn.indices, validated.indices)
     if teacher is not None:
         identity |= teacher.identity
     if checkpoint.is_file():
@@ -260,13 +263,13 @@ class Trainer:
         return low.contiguous(memory_format=layout), high.contiguous(memory_format=layout)
 
 
-def psnr_y_db(upscaled: np.ndarray, reference: np.ndarray) -> float:
+def psnr_y_db(upscaled: np.ndarray, reference: np.ndarray, scale: int) -> float:
     """Return PSNR of luma in dB for uint8 H x W x 3 RGB frames, at most CAP_DB."""
-    return psnr(mean_squared_errors(reference, upscaled, LITERATURE)[1])
+    return psnr(mean_squared_errors(reference, upscaled, literature(scale))[1])
 
 
 def upscale(network: Network, frame: np.ndarray) -> np.ndarray:
-    """Run a network on a frame: uint8 H x W x 3 to uint8 2H x 2W x 3, rounded to the nearest level."""
+    """Run a network on a frame: uint8 H x W x 3 to uint8 sH x sW x 3, rounded to the nearest level."""
     with torch.inference_mode():
         levels = torch.from_numpy(frame.copy()).permute(2, 0, 1)[None].float().div(255)
         output = network(levels.contiguous(memory_format=torch.channels_last))
@@ -276,13 +279,16 @@ def upscale(network: Network, frame: np.ndarray) -> np.ndarray:
 def validate(network: Network, pairs: Pairs) -> float:
     """Return a network's mean luma PSNR over the images in dB, and leave it in evaluation mode."""
     network.eval()
-    scores = [psnr_y_db(upscale(network, pairs.lr[i]), pairs.hr[i]) for i in range(len(pairs))]
-    return float(np.mean(scores))
+    return _mean_psnr(partial(upscale, network), pairs)
 
 
 def validate_bicubic(pairs: Pairs) -> float:
-    """Return the mean luma PSNR of `upscale_bicubic` over the images in dB."""
-    scores = [psnr_y_db(upscale_bicubic(pairs.lr[i]), pairs.hr[i]) for i in range(len(pairs))]
+    """Return the mean luma PSNR of `enlarge_bicubic` over the images in dB."""
+    return _mean_psnr(lambda frame: enlarge_bicubic(frame, pairs.scale), pairs)
+
+
+def _mean_psnr(upscaled: Callable[[np.ndarray], np.ndarray], pairs: Pairs) -> float:
+    scores = [psnr_y_db(upscaled(pairs.lr[i]), pairs.high(i), pairs.scale) for i in range(len(pairs))]
     return float(np.mean(scores))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import onnx
 
+from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import AS_WRITTEN, Session, Settings
 from superres.device.runtimes.tiled import TiledSession
@@ -20,7 +21,8 @@ class Executor:
     """A runtime by name, the type of its engines' frames, its threads.
 
     `form` is that of every graph on uint8 frames; None takes the runtime's own, as arms do. With `size`,
-    height and width, engines are built for frames of this size only, as those of arms.
+    height and width, engines are built for frames of this size only, as those of arms. `scale` is that of
+    the graphs.
     """
 
     runtime: str
@@ -28,12 +30,13 @@ class Executor:
     threads: int
     form: str | None = None
     size: tuple[int, int] | None = None
+    scale: int = DEFAULT_SCALE
 
     @property
     def options(self) -> dict[str, Any]:
         """The options of the runtime."""
         sizes = {key: [*self.size] for key in ("smallest", "tuned", "largest")} if self.size else None
-        return {"frames": self.frames, **({"sizes": sizes} if sizes else {})}
+        return {"frames": self.frames, "scale": self.scale, **({"sizes": sizes} if sizes else {})}
 
     @property
     def version(self) -> str:

@@ -81,7 +81,7 @@ def measure_sensitivity(
     graph, ranges = load_onnx(onnx_path), read_ranges(ranges_path, onnx_path)
     variants = sensitivity_variants(quantized_layers(graph, ranges, onnx_path, float_layers))
     graphs = [quantize_graph(graph, ranges, onnx_path, parts=variant.parts) for variant in variants]
-    opened = [_Clip(files, protocol, frames) for files in clips]
+    opened = [_Clip(files, protocol, frames, executor.scale) for files in clips]
     label = f"measure_sensitivity {model} {recipe}"
     pairs = list(zip(graphs, variants, strict=True))
     reference, measured = _measure(load_onnx(fp32), pairs, opened, executor, label)
@@ -133,11 +133,11 @@ def sensitivity_variants(layers: Mapping[str, str]) -> list[Variant]:
 class _Clip:
     """An opened clip, with its protocol of PSNR."""
 
-    def __init__(self, files: ClipFiles, protocol: PsnrProtocol, frames: int | None):
+    def __init__(self, files: ClipFiles, protocol: PsnrProtocol, frames: int | None, scale: int):
         self._protocol = protocol
         self.index: Clip = read_clip(files.index)
         self.hr: Frames = open_clip_frames(files.hr, self.index.hr_shapes)
-        self.lr: Frames = open_clip_frames(files.lr, self.index.lr_shapes)
+        self.lr: Frames = open_clip_frames(files.lr, self.index.lr_shapes(scale))
         count = len(self.lr) if frames is None else min(frames, len(self.lr))
         self.chosen = [i * len(self.lr) // count for i in range(count)]
 

@@ -111,7 +111,7 @@ def measure_subsets(
     and its LR twin is downsampled here. Raises UserError for files that don't belong together.
     """
     layers, quantized = state.variants()
-    pairs = _ImagePairs(images, downsampling)
+    pairs = _ImagePairs(images, downsampling, executor.scale)
     names, total = list(layers), len(pairs) * (1 + measured_subsets(len(layers)))
     measured: dict[Subset, tuple[float, int]] = {}
     with Progress(f"measure_subsets {state.model} {state.recipe}", total) as progress:
@@ -177,9 +177,9 @@ def time_subsets(
 class _ImagePairs:
     """Calibration images as HR, with their LR twins, one at a time."""
 
-    def __init__(self, images: FrameFile, downsampling: str):
+    def __init__(self, images: FrameFile, downsampling: str, scale: int):
         self._images = open_images(images)
-        self._downsampling = downsampling
+        self._downsampling, self._scale = downsampling, scale
 
     def __len__(self) -> int:
         return len(self._images)
@@ -192,9 +192,9 @@ class _ImagePairs:
         """
         errors = []
         for i, image in enumerate(self._images):
-            height, width = (size // 2 * 2 for size in image.shape[:2])
+            height, width = (size // self._scale * self._scale for size in image.shape[:2])
             hr = np.ascontiguousarray(image[:height, :width])
-            upscaled = opened.session.run(downsample(hr, self._downsampling))
+            upscaled = opened.session.run(downsample(hr, self._downsampling, self._scale))
             errors.append(compare_frame(hr, upscaled, protocol, f"calibration image {i}")[2])
             progress.update()
         return psnr(fmean(errors))

@@ -11,6 +11,7 @@ from typing import Any
 from superres.csv_rows import Row
 from superres.device.frames.psnr import psnr
 from superres.device.runtimes.base import runs_int8
+from superres.models.settings import is_baseline
 from superres.report.metrics.operations import Operations, executed_convolutions
 from superres.report.metrics.relative import fp32_of, loss_of
 from superres.report.metrics.speed import processor_of
@@ -62,7 +63,6 @@ _SHARE = 0.01
 
 _COLOURS = {"shift_r": "red", "shift_g": "green", "shift_b": "blue"}
 
-_BASELINE = "bicubic"
 _JUDGED_BY = "psnr_of_mean_db"
 _LOOK = "look at the arm's sample before its figures"
 
@@ -161,11 +161,12 @@ def _processor(row: Row, facts: Mapping[str, Any], latency: Mapping[str, Any]) -
 def with_doubts(rows: Sequence[Row], far_db: float) -> list[dict[str, Any]]:
     """Return the rows of `metrics.csv` or `evaluation.csv` with cautions about pictures.
 
-    A picture is far off if its PSNR is below that of bicubic on the same clip, preferably on the same target,
-    or more than `far_db` below that of `fp32_of`. This PSNR is that of the mean squared error, where an exact
-    frame weighs nothing: bicubic makes each black frame exact, which says nothing of a network. An error
-    below one level is never far off. A picture is saturated if it lacks the white or black that FP32 reaches,
-    or has more of its values there. It is shifted or checkered if its colours or phases differ from FP32's.
+    A picture is far off if its PSNR is below that of bicubic at its scale on the same clip, preferably on the
+    same target, or more than `far_db` below that of `fp32_of`. This PSNR is that of the mean squared error,
+    where an exact frame weighs nothing: bicubic makes each black frame exact, which says nothing of a
+    network. An error below one level is never far off. A picture is saturated if it lacks the white or black
+    that FP32 reaches, or has more of its values there. It is shifted or checkered if its colours or phases
+    differ from FP32's.
     """
     return [_judged(row, rows, far_db) for row in rows]
 
@@ -186,7 +187,7 @@ PICTURE_MARKS = {
 
 
 def _judged(row: Row, rows: Sequence[Row], far_db: float) -> dict[str, Any]:
-    if row["status"] != "ok" or row["model"] == _BASELINE:
+    if row["status"] != "ok" or is_baseline(row["model"]):
         return dict(row)
     cautions = [*filter(None, [row.get("cautions")]), *_far_off(row, rows, far_db)]
     if (fp32 := fp32_of(row, rows)) is not None:
@@ -235,6 +236,7 @@ def _bicubic_of(row: Row, rows: Sequence[Row]) -> float | None:
     found = {
         other["target"]: other[_JUDGED_BY]
         for other in rows
-        if (other["model"], other["clip"], other["status"]) == (_BASELINE, row["clip"], "ok")
+        if is_baseline(other["model"])
+        and (other["scale"], other["clip"], other["status"]) == (row["scale"], row["clip"], "ok")
     }
     return found.get(row["target"], next(iter(found.values()), None))

@@ -1,7 +1,7 @@
 """Collect the raw figures of all arms in `metrics.csv`, or their quality alone in `evaluation.csv`."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from superres.device.frames.faults import Faults
 from superres.device.frames.psnr import psnr
 from superres.device.runtimes.base import runs_int8
 from superres.device.timing.ratios import OWN, SAME
-from superres.report.manifest import ArmOnClip, check_record
+from superres.report.manifest import ArmOnClip, check_record, scale_of
 from superres.report.metrics.cautions import NoiseLimits, find_cautions, with_doubts
 from superres.report.metrics.operations import Operations, count_operations, executed_convolutions
 from superres.report.metrics.relative import with_added
@@ -68,13 +68,13 @@ def collect_metrics(
     arms: Sequence[ArmFiles],
     out: Path,
     *,
-    references: Mapping[str, str],
+    references: Collection[str],
     noise: NoiseLimits,
     far_db: float,
 ) -> None:
     """Write `metrics.csv`, a row per arm and clip, in the order given.
 
-    `references` are the labels of each target's reference arm, whose own ratio is 1. See `with_doubts`
+    `references` are the labels of the reference arms, whose own ratio is 1. See `with_doubts`
     for `far_db`. Raises UserError if a file is damaged, or contradicts the manifest's status.
     """
     counted = {
@@ -112,7 +112,7 @@ def aggregate(quality: pl.DataFrame, latency: pl.DataFrame) -> dict[str, float |
 def _row(
     files: ArmFiles,
     counted: Mapping[Path, Operations],
-    references: Mapping[str, str],
+    references: Collection[str],
     noise: NoiseLimits,
 ) -> dict[str, Any]:
     manifest = read_json(files.manifest, ("status", "study", "inputs", "engine", "quality", "latency"))
@@ -120,6 +120,7 @@ def _row(
     latency = read_columns(LATENCY, files.latency, may_be_empty=MAY_BE_EMPTY)
     row: dict[str, Any] = {
         **asdict(files.arm),
+        "scale": scale_of(manifest["quality"], files.manifest),
         "onnx_sha256": manifest["inputs"].get("onnx", {}).get("sha256"),
         **protocol_of(manifest["quality"], files.manifest),
         "seed": manifest["study"].get("seed"),
@@ -145,10 +146,10 @@ def _row(
 
 
 def _paired(
-    arm: ArmOnClip, latency: pl.DataFrame, record: Mapping[str, Any], references: Mapping[str, str]
+    arm: ArmOnClip, latency: pl.DataFrame, record: Mapping[str, Any], references: Collection[str]
 ) -> dict[str, Any]:
     """Return the columns about the reference arm."""
-    if references.get(arm.target) == arm.folder:
+    if arm.folder in references:
         ratio, rounds, reference = SAME, None, arm.folder
     elif (found := paired_ratio(latency)) is not None:
         (ratio, rounds), reference = found, record["reference"]["label"]
@@ -255,6 +256,7 @@ def _evaluation_row(files: ArmQuality, downsampling: str) -> dict[str, Any]:
     check_record(files.arm, files.record, record, record)
     row = {
         **asdict(files.arm),
+        "scale": scale_of(record, files.record),
         **protocol_of(record, files.record),
         "downsampling": downsampling,
         "status": record["status"],

@@ -17,7 +17,7 @@ from superres.csv_rows import Row, read_columns, read_rows, write_rows
 from superres.device.base.outputs import read_json
 from superres.device.runtimes.base import runs_int8
 from superres.report import labels
-from superres.report.manifest import ArmOnClip
+from superres.report.manifest import ArmOnClip, scale_of
 from superres.report.metrics.operations import macs_by_name
 
 CONVOLUTION, INTERPOLATION, LAYOUT, POINTWISE = "convolution", "interpolation", "moving data", "pointwise"
@@ -64,6 +64,7 @@ class Profile(dy.Schema):
     model = dy.String(primary_key=True, description="architecture with weights, or bicubic")
     precision = dy.String(primary_key=True, description="precision of the arm")
     clip = dy.String(primary_key=True, description="clip whose first frame was run")
+    scale = dy.Int64(min=1, max=8, description="how many times as wide and high the model makes a frame")
     position = dy.Int64(primary_key=True, min=0, description="place among the arm's operations")
     layer = dy.String(description="the runtime's name for the operation")
     kind = dy.String(description="the runtime's word for what it does")
@@ -100,9 +101,12 @@ class FloatLayer:
 
 @dataclass(frozen=True)
 class Network:
-    """A network in one runtime and precision: number and milliseconds of its operations by group."""
+    """A network in one runtime and precision: number and milliseconds of its operations by group.
 
-    place: tuple[str, str]
+    `place` is clip, target and scale.
+    """
+
+    place: tuple[str, str, int]
     runtime: str
     precision: str
     model: str
@@ -138,13 +142,13 @@ def read_networks(path: Path) -> list[Network]:
     rows = read_profile(path).to_dicts()
     arms: dict[tuple, list[Row]] = {}
     for row in rows:
-        key = (row["clip"], row["target"], row["runtime"], row["precision"], row["model"])
+        key = (row["clip"], row["target"], row["scale"], row["runtime"], row["precision"], row["model"])
         arms.setdefault(key, []).append(row)
     runtimes = labels.order_runtimes(row["runtime"] for row in rows)
     models = labels.order_models(row["model"] for row in rows)
     precisions = labels.order_precisions((row["precision"] for row in rows), "")
     ordered = sorted(
-        arms, key=lambda a: (a[:2], runtimes.index(a[2]), precisions.index(a[3]), models.index(a[4]))
+        arms, key=lambda a: (a[:3], runtimes.index(a[3]), precisions.index(a[4]), models.index(a[5]))
     )
     return [_network(arm, arms[arm]) for arm in ordered]
 
@@ -167,6 +171,7 @@ def _rows(files: ProfileFiles) -> list[dict[str, Any]]:
     return [
         {
             **asdict(files.arm),
+            "scale": scale_of(record, files.record),
             "position": position,
             **{key: layer[key] for key in ("layer", "kind", "type", "shape", "ms", "nodes")},
             "group": group_of(layer["kind"]),
@@ -196,12 +201,12 @@ def _rate(macs: float | None, ms: float) -> dict[str, float | None]:
 
 
 def _network(arm: tuple, rows: Sequence[Row]) -> Network:
-    clip, target, runtime, precision, model = arm
+    clip, target, scale, runtime, precision, model = arm
     convolutions = [row for row in rows if row["group"] == CONVOLUTION]
     macs = sum(row["macs"] or 0.0 for row in convolutions)
     ms = {group: fsum(row["ms"] for row in rows if row["group"] == group) for group in GROUPS}
     return Network(
-        (clip, target),
+        (clip, target, scale),
         runtime,
         precision,
         model,

@@ -142,6 +142,10 @@ def _count(description: str) -> dy.Int64:
     return dy.Int64(nullable=True, min=1, description=description)
 
 
+def _scale() -> dy.Int64:
+    return dy.Int64(min=1, max=8, description="how many times as wide and high the model makes a frame")
+
+
 def _luma() -> dy.String:
     return dy.String(regex=f"^({'|'.join(LUMAS)})$", description="kind of luma that PSNR_Y is measured on")
 
@@ -160,6 +164,7 @@ class Metrics(dy.Schema):
         primary_key=True, description="fp32, fp16, bf16, uint8, as-is or int8-<calibration>"
     )
     clip = dy.String(primary_key=True, description="frames that were evaluated")
+    scale = _scale()
     frames = _count("evaluated frames")
     psnr_db = _psnr("mean over frames of the PSNR over R, G, B (Eq. 1)")
     psnr_y_db = _psnr("mean over frames of the PSNR of luma (Eq. 2)")
@@ -278,6 +283,7 @@ class Evaluation(dy.Schema):
         primary_key=True, description="fp32, fp16, bf16, uint8, as-is or int8-<calibration>"
     )
     clip = dy.String(primary_key=True, description="images that were evaluated")
+    scale = _scale()
     images = _count("evaluated images")
     psnr_y_db = _psnr("mean over images of the PSNR of luma")
     psnr_db = _psnr("mean over images of the PSNR over R, G, B")

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from superres.csv_rows import Row
+from superres.models.settings import is_baseline
 from superres.report import labels
 from superres.report.metrics.cautions import NOISE_MARK, NOISY
 from superres.report.metrics.relative import added_mse, describe_added, fp32_of, loss_of
@@ -19,31 +20,38 @@ _LOSSES: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "psnr_y_db": ("PSNR_Y lost against FP32 [dB]", "{:.3f}".format),
     "added_mse": ("Squared error added (root)", describe_added),
 }
+Place = tuple[str, str, str]
+"""Clip, target and scale."""
+
 FPS_NOTE = "FPS: 1000 / median milliseconds from uint8 frame in memory to uint8 frame in memory."
 
 
 def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
     """Draw PSNR [dB] against FPS: a panel per model, clip and target, with bicubic as text."""
     rows, ran = _read(metrics)
-    places = _places(ran)
-    models = [model for model in labels.order_models(row["model"] for row in ran) if model != "bicubic"]
+    places, models = _places(ran), _networks_by_place(ran)
     precisions = labels.order_precisions((row["precision"] for row in ran), calibrated)
     if not models:
         _draw_nothing("network has run", rows, svg, png)
         return
     # More than three panels in a row are too small to read on a page.
-    columns = len(models) if len(models) <= 3 else 2
-    lines = -(-len(models) // columns)
+    most = max(map(len, models.values()))
+    columns = most if most <= 3 else 2
+    lines = [
+        (place, names[start : start + columns])
+        for place, names in models.items()
+        for start in range(0, len(names), columns)
+    ]
     with figures.style():
-        figure = figures.new_figure(5.2 * columns, 3.9 * lines * len(places) + 0.5)
-        grid = figure.subplots(len(places) * lines, columns, squeeze=False, sharex=True)
+        figure = figures.new_figure(5.2 * columns, 3.9 * len(lines) + 0.5)
+        grid = figure.subplots(len(lines), columns, squeeze=False, sharex=True)
         panels = {
-            (place, model): grid[i * lines + j // columns][j % columns]
-            for i, place in enumerate(places)
-            for j, model in enumerate(models)
+            (place, model): grid[i][j]
+            for i, (place, line) in enumerate(lines)
+            for j, model in enumerate(line)
         }
-        for place in places:
-            first, *others = (panels[place, model] for model in models)
+        for place, names in models.items():
+            first, *others = (panels[place, model] for model in names)
             for axes in others:
                 axes.sharey(first)
         for axes in set(grid.flat) - set(panels.values()):
@@ -51,10 +59,10 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
         for (place, model), axes in panels.items():
             here = [row for row in ran if _place(row) == place]
             _draw_points(axes, [row for row in here if row["model"] == model], precisions)
-            _draw_bicubic(axes, [row for row in here if row["model"] == "bicubic"])
+            _draw_bicubic(axes, [row for row in here if is_baseline(row["model"])])
             axes.set_title(_title(labels.model_label(model), place, places), loc="left", fontweight="bold")
             axes.set_ylabel("PSNR [dB]")
-        runtimes = labels.order_runtimes(row["runtime"] for row in ran if row["model"] != "bicubic")
+        runtimes = labels.order_runtimes(row["runtime"] for row in ran if not is_baseline(row["model"]))
         figure.legend(
             handles=[_marker(runtime) for runtime in runtimes],
             loc="outside upper left",
@@ -111,12 +119,7 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
     # Clips of one frame size have one speed.
     ran = [row for row in ran if row["timed_on"] == row["clip"]]
     places = _places(ran)
-    panels_of = [
-        (place, model)
-        for place in places
-        for model in labels.order_models(row["model"] for row in ran)
-        if model != "bicubic"
-    ]
+    panels_of = [(place, model) for place, models in _networks_by_place(ran).items() for model in models]
     if not panels_of:
         _draw_nothing("network has run", rows, svg, png)
         return
@@ -132,9 +135,10 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
             axes.set_title(_title(labels.model_label(model), place, places), loc="left", fontweight="bold")
         panels[-1].set_xlabel("frames per second")
         bicubic = [
-            f"Bicubic ({_arm_label(row)}) on {row['clip']}: {row['fps']:.0f} FPS, beyond the scale."
+            f"{labels.model_label(row['model'])} ({_arm_label(row)}) on {row['clip']}: {row['fps']:.0f} FPS, "
+            "beyond the scale."
             for row in ran
-            if row["model"] == "bicubic"
+            if is_baseline(row["model"])
         ]
         limits = (
             "%: share of the machine's limit, the time of its fastest matrix product for as many "
@@ -279,28 +283,39 @@ def _draw_nothing(what: str, rows: Sequence[Row], svg: Path, png: Path) -> None:
         figures.save(figure, svg, png)
 
 
-def _place(row: Row) -> tuple[str, str]:
-    return row["clip"], row["target"]
+def _place(row: Row) -> Place:
+    return row["clip"], row["target"], labels.scale_label(row["scale"])
 
 
-def _group(row: Row) -> tuple[tuple[str, str], str, str]:
+def _group(row: Row) -> tuple[Place, str, str]:
     return _place(row), row["model"], row["runtime"]
 
 
-def _places(rows: Sequence[Row]) -> list[tuple[str, str]]:
+def _places(rows: Sequence[Row]) -> list[Place]:
     return list(dict.fromkeys(_place(row) for row in rows))
 
 
-def _title(name: str, place: tuple[str, str], places: Sequence[tuple[str, str]]) -> str:
+def _networks_by_place(rows: Sequence[Row]) -> dict[Place, list[str]]:
+    """Return the networks that ran at each place where any did."""
+    found = {
+        place: labels.order_models(
+            row["model"] for row in rows if _place(row) == place and not is_baseline(row["model"])
+        )
+        for place in _places(rows)
+    }
+    return {place: models for place, models in found.items() if models}
+
+
+def _title(name: str, place: Place, places: Sequence[Place]) -> str:
     return name if len(places) == 1 else f"{name}: {_where(place, places)}"
 
 
-def _where(place: tuple[str, str], places: Sequence[tuple[str, str]]) -> str:
-    """Return a clip and a target, or the one of them that isn't the same everywhere."""
-    several = [
-        part for part, kind in zip(place, zip(*places, strict=True), strict=True) if len(set(kind)) > 1
-    ]
-    return " on ".join(several)
+def _where(place: Place, places: Sequence[Place]) -> str:
+    """Return what isn't the same everywhere of a clip, a target and a scale."""
+    varies = [len(set(kind)) > 1 for kind in zip(*places, strict=True)]
+    clip, target, scale = (part if told else "" for part, told in zip(place, varies, strict=True))
+    where = " on ".join(filter(None, [clip, target]))
+    return " at ".join(filter(None, [where, scale]))
 
 
 def _arm_label(row: Row) -> str:

@@ -9,6 +9,7 @@ from matplotlib.patches import Patch
 
 from superres.csv_rows import Row
 from superres.device.base.errors import UserError
+from superres.models.settings import is_baseline
 from superres.quantization.layers.frontier import choose_subset
 from superres.quantization.layers.schema import (
     ALL,
@@ -218,7 +219,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 def plot_operations(profile: Path, svg: Path, png: Path) -> None:
     """Draw the operations' times as stacked bars: a panel per runtime and precision, a bar per network."""
-    networks = [n for n in read_networks(profile) if n.model != "bicubic"]
+    networks = [n for n in read_networks(profile) if not is_baseline(n.model)]
     if not networks:
         raise UserError(f"{profile}: expected operations of networks, found none; see the arms' status")
     panels_of = list(dict.fromkeys((n.place, n.runtime, n.precision) for n in networks))
@@ -230,7 +231,9 @@ def plot_operations(profile: Path, svg: Path, png: Path) -> None:
         for axes, panel in zip(panels, panels_of, strict=True):
             _draw(axes, [n for n in networks if (n.place, n.runtime, n.precision) == panel])
             title = f"{labels.runtime_label(panel[1])} {labels.precision_label(panel[2])}"
-            axes.set_title(title + f", {' on '.join(panel[0])}" * several, loc="left", fontweight="bold")
+            clip, target, scale = panel[0]
+            where = f", {clip} on {target} at {labels.scale_label(scale)}"
+            axes.set_title(title + where * several, loc="left", fontweight="bold")
         panels[-1].set_xlabel("milliseconds, operations timed one by one")
         handles = [Patch(edgecolor="black", linewidth=0.7, label=group, **_STYLES[group]) for group in GROUPS]
         figure.legend(handles=handles, loc="outside upper right", ncols=len(GROUPS), frameon=False)

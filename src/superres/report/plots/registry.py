@@ -55,7 +55,7 @@ PLOTS: dict[str, Plot] = {
     "fps": Plot(
         "arms:plot_fps",
         "Frames per second of every arm of study {study}: 1000 / median milliseconds from uint8 frame in "
-        "memory to uint8 frame of twice the size in memory, one arm at a time. Bicubic, far faster, is "
+        "memory to the larger uint8 frame in memory, one arm at a time. Bicubic, far faster, is "
         "in the note.",
         ("metrics",),
         ("calibrated",),

@@ -10,6 +10,7 @@ import numpy as np
 from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
 from superres.device.frames.psnr import PsnrProtocol, mean_squared_errors, psnr
+from superres.models.settings import is_baseline
 from superres.report import labels
 from superres.report.plots import figures
 
@@ -33,14 +34,14 @@ def plot_samples(
     svg: Path,
     png: Path,
     *,
-    arms: Sequence[tuple[str, str]],
+    arms: Sequence[tuple[str, str, int]],
     frame: int,
     quality: Mapping[str, Any],
 ) -> None:
     """Draw a row per model: the most detailed region of frame `frame`, in HR and in each precision.
 
     `hr` and `clip` are a clip's HR frames and index. `samples` hold the frame upscaled by each of `arms`
-    (model, precision). `quality` are the settings of `PsnrProtocol`.
+    (model, precision, scale). `quality` are the settings of `PsnrProtocol`.
     """
     upscaled = dict(zip(arms, samples, strict=True))
     draw_samples(read_samples(hr, clip, frame, upscaled), svg, png, PsnrProtocol(**quality))
@@ -80,28 +81,35 @@ def draw_samples(
         figures.save(figure, svg, png)
 
 
-def read_samples(hr: Path, index: Path, frame: int, upscaled: Mapping[tuple[str, str], Path]) -> list[Sample]:
+def read_samples(
+    hr: Path, index: Path, frame: int, upscaled: Mapping[tuple[str, str, int], Path]
+) -> list[Sample]:
     """Read a sample for each model: frame `frame` (modulo the clip's length) in HR and upscaled by arms.
 
     `hr` and `index` are a clip's HR frames and index; `upscaled` has a `.npy` file for every (model,
-    precision). Every sample has bicubic. Arms that did not run, with empty files, are skipped.
+    precision, scale). Every sample has bicubic at its scale. Arms that did not run, with empty files, are
+    skipped.
     """
     clip = read_json(index, ("hr_shapes", "names"))
     number = frame % len(clip["names"])
     original = np.array(open_frames(hr, clip["hr_shapes"])[number])
     images = {arm: np.load(path, allow_pickle=False) for arm, path in upscaled.items()}
     ran = {arm: image for arm, image in images.items() if image.size}
-    bicubic = {labels.model_label(model): image for (model, _), image in ran.items() if model == "bicubic"}
-    models = labels.order_models(model for model, _ in ran if model != "bicubic")
-    order = labels.order_precisions((precision for _, precision in ran), labels.UNCALIBRATED)
-    return [
-        Sample(
-            labels.model_label(model),
-            original,
-            {**bicubic, **{labels.precision_label(p): ran[model, p] for p in order if (model, p) in ran}},
-        )
-        for model in models
-    ]
+    models = labels.order_models(model for model, _, _ in ran if not is_baseline(model))
+    order = labels.order_precisions((precision for _, precision, _ in ran), labels.UNCALIBRATED)
+    samples = []
+    for model in models:
+        mine = {(precision, scale): image for (name, precision, scale), image in ran.items() if name == model}
+        scales = {scale for _, scale in mine}
+        shown = {
+            labels.model_label(name): image
+            for (name, _, scale), image in ran.items()
+            if is_baseline(name) and scale in scales
+        }
+        for wanted in order:
+            shown |= {labels.precision_label(wanted): image for (p, _), image in mine.items() if p == wanted}
+        samples.append(Sample(labels.model_label(model), original, shown))
+    return samples
 
 
 def find_detail(image: np.ndarray, crop: tuple[int, int]) -> tuple[int, int]:

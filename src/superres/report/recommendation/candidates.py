@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from superres.csv_rows import Row
 from superres.device.runtimes.base import runs_int8
 from superres.device.timing.ratios import Ratio
+from superres.models.settings import is_baseline
 from superres.report import labels
 from superres.report.metrics.cautions import NOISY, PICTURE_MARKS
 from superres.report.metrics.relative import paired
-
-_BASELINE = "bicubic"
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Candidate:
 
     `fps` is that of the frame size where it is slowest. So is `speed`, by which arms are ordered: times that
     of the reference if all took turns with one, which holds on a busy machine too. `losses` are the PSNR [dB]
-    below the best FP32 of the target by clip. `timed` are its rows on the clips that it was timed on.
+    below the best FP32 of target and scale by clip. `timed` are its rows on the clips that it was timed on.
     """
 
     folder: str
@@ -66,10 +65,10 @@ class Candidate:
 
 
 def find_candidates(rows: Sequence[Row]) -> list[Candidate]:
-    """Return the networks' arms of one target that ran on every clip, from its rows of `metrics.csv`."""
+    """Return the networks' arms that ran on every clip, from rows of one target and scale."""
     by_arm: dict[str, list[Row]] = {}
     for row in rows:
-        if row["model"] != _BASELINE:
+        if not is_baseline(row["model"]):
             by_arm.setdefault(labels.arm_folder(row), []).append(row)
     ran = {arm: mine for arm, mine in by_arm.items() if all(row["status"] == "ok" for row in mine)}
     best = _best_fp32([row for mine in ran.values() for row in mine])

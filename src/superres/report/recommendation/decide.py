@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from superres.csv_rows import Row
 from superres.device.timing.ratios import Ratio
+from superres.models.settings import is_baseline
+from superres.report import labels
 from superres.report.recommendation.candidates import Candidate, find_candidates
 
 LEAST_GAIN = 1.05
@@ -62,14 +64,17 @@ class Guard:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a target's figures say.
+    """What a target's figures say of the networks of one scale.
 
-    `ship` fulfils the wish, and is None if no arm does; then `nearest` lacks least of it. Both are None if no
-    network's pictures can be trusted. `front` are the arms that no other beats in speed and loss,
-    fastest first. `faulty` have faults in their pictures, and are never chosen.
+    `place` is the target, with the scale if there are several. `ship` fulfils the wish, and is None if no arm
+    does; then `nearest` lacks least of it. Both are None if no network's pictures can be trusted. `front` are
+    the arms that no other beats in speed and loss, fastest first. `faulty` have faults in their pictures, and
+    are never chosen.
     """
 
     target: str
+    scale: int
+    place: str
     ship: Candidate | None
     nearest: Candidate | None
     front: tuple[Candidate, ...]
@@ -80,9 +85,16 @@ class Decision:
 
 
 def decide(rows: Sequence[Row], wish: Wish) -> list[Decision]:
-    """Decide for each target, from the rows of `metrics.csv`."""
-    targets = sorted({row["target"] for row in rows})
-    return [_decide(target, [row for row in rows if row["target"] == target], wish) for target in targets]
+    """Decide for each target and scale with networks, from the rows of `metrics.csv`."""
+    networks = [row for row in rows if not is_baseline(row["model"])] or rows
+    pairs = sorted({(row["target"], row["scale"]) for row in networks})
+    several = len({scale for _, scale in pairs}) > 1
+    decisions = []
+    for target, scale in pairs:
+        mine = [row for row in rows if (row["target"], row["scale"]) == (target, scale)]
+        place = f"{target} {labels.scale_label(scale)}" if several else target
+        decisions.append(_decide(target, scale, place, mine, wish))
+    return decisions
 
 
 def counts(gain: Ratio) -> bool:
@@ -90,12 +102,14 @@ def counts(gain: Ratio) -> bool:
     return gain.low > LEAST_GAIN
 
 
-def _decide(target: str, rows: Sequence[Row], wish: Wish) -> Decision:
+def _decide(target: str, scale: int, place: str, rows: Sequence[Row], wish: Wish) -> Decision:
     arms = find_candidates(rows)
     sound = [arm for arm in arms if not arm.faults]
     fitting = [arm for arm in sound if wish.fulfilled(arm)]
     return Decision(
         target=target,
+        scale=scale,
+        place=place,
         ship=_choose(fitting, wish) if fitting else None,
         nearest=_nearest(sound, wish) if sound and not fitting else None,
         front=_front(sound),

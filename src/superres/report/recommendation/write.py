@@ -78,12 +78,12 @@ def _target_lines(decision: Decision, wish: Wish) -> list[str]:
 
 def _ship(decision: Decision) -> str:
     if decision.ship is not None:
-        return f"{decision.target}: ship {_figures(decision.ship)}"
+        return f"{decision.place}: ship {_figures(decision.ship)}"
     if decision.nearest is not None:
-        return f"{decision.target}: no arm fulfils this; nearest is {_figures(decision.nearest)}"
+        return f"{decision.place}: no arm fulfils this; nearest is {_figures(decision.nearest)}"
     if decision.faulty:
-        return f"{decision.target}: no network's picture is without a fault"
-    return f"{decision.target}: no network has run on all clips"
+        return f"{decision.place}: no network's picture is without a fault"
+    return f"{decision.place}: no network has run on all clips"
 
 
 def _figures(arm: Candidate) -> str:
@@ -147,15 +147,15 @@ def _markdown(lines: Sequence[str], decisions: Sequence[Decision], wish: Wish) -
     title, *said = lines
     parts = [f"# {title}", "\n".join(f"- {line.strip()}" for line in said[:-1])]
     for decision in decisions:
-        parts += [f"## {decision.target}", _table(decision)] if decision.front else [f"## {decision.target}"]
+        parts += [f"## {decision.place}", _table(decision)] if decision.front else [f"## {decision.place}"]
         found = [_guard(guard, decision, wish) for guard in _ordered(decision)]
         found += [f"{arm.label}: {fault}" for arm in decision.faulty for fault in arm.faults]
         if decision.not_run:
             found.append(f"{labels.counted(decision.not_run, 'arm')} did not run: `metrics.csv` says why")
         parts += ["\n".join(f"- {line}" for line in found)] if found else []
     parts.append(
-        "Loss is PSNR below the best FP32 of the target, on the clip where it is most. The table has the "
-        "arms that no other beats in both speed and loss."
+        "Loss is PSNR below the best FP32 of the target and scale, on the clip where it is most. The table "
+        "has the arms that no other beats in both speed and loss."
     )
     return "\n\n".join(parts) + "\n"
 
@@ -180,6 +180,7 @@ def _record(study: str, lines: Sequence[str], decisions: Sequence[Decision], wis
 def _target_record(decision: Decision, wish: Wish) -> dict[str, Any]:
     return {
         "target": decision.target,
+        "scale": decision.scale,
         "ship": _arm_record(decision.ship),
         "nearest": _arm_record(decision.nearest),
         "front": [_arm_record(arm) for arm in decision.front],

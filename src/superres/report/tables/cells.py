@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from superres.csv_rows import Row
-from superres.device.base.conventions import IMPLICIT
+from superres.device.base.conventions import DEFAULT_SCALE, IMPLICIT
 from superres.device.timing.ratios import Ratio
+from superres.models.settings import is_baseline
 from superres.report import labels
 from superres.report.metrics.cautions import NOISE_MARK, NOISY, marks
 from superres.report.metrics.relative import (
@@ -80,13 +81,14 @@ class TableText:
 
 @dataclass(frozen=True)
 class Block:
-    """The table of one clip on one target: the text of every cell, the study's and the paper's.
+    """The table of one clip on one target at one scale: the text of every cell, the study's and the paper's.
 
-    `columns` are (runtime, precision), grouped by runtime.
+    `columns` are (runtime, precision), grouped by runtime. The paper has figures at its scale alone.
     """
 
     clip: str
     target: str
+    scale: int
     models: list[str]
     columns: list[tuple[str, str]]
     ours: Mapping[Cell, str]
@@ -131,11 +133,20 @@ def _paper_speedups(calibrated: str) -> dict[Cell, str]:
 
 
 def build_blocks(rows: Sequence[Row], text: TableText) -> list[Block]:
-    """Return a block per clip and target of the metrics' rows, in their order."""
+    """Return a block per clip, target and scale of the metrics' rows, in their order and by scale."""
     paper = read_paper(text.calibrated) | _paper_speedups(text.calibrated) | paper_added(text.calibrated)
     rows = in_papers_columns(rows, text.calibrated)
-    pairs = dict.fromkeys((row["clip"], row["target"]) for row in rows)
-    return [_block(clip, target, rows, paper, text) for clip, target in pairs]
+    places = dict.fromkeys((row["clip"], row["target"]) for row in rows)
+    return [
+        _block((clip, target, scale), mine, paper if scale == DEFAULT_SCALE else {}, text)
+        for scale in sorted({row["scale"] for row in rows})
+        for clip, target in places
+        if (
+            mine := [
+                row for row in rows if (row["clip"], row["target"], row["scale"]) == (clip, target, scale)
+            ]
+        )
+    ]
 
 
 def in_papers_columns(rows: Sequence[Row], calibrated: str) -> list[Row]:
@@ -153,8 +164,9 @@ def in_papers_columns(rows: Sequence[Row], calibrated: str) -> list[Row]:
     return [{**row, "precision": column(row)} for row in rows]
 
 
-def _block(clip: str, target: str, rows: Sequence[Row], paper: Mapping[Cell, str], text: TableText) -> Block:
-    mine = [row for row in rows if row["clip"] == clip and row["target"] == target]
+def _block(
+    place: tuple[str, str, int], mine: Sequence[Row], paper: Mapping[Cell, str], text: TableText
+) -> Block:
     metrics = [metric for metric in METRICS if metric not in SPEEDS or is_timed(mine)]
     columns = _columns(mine, text.calibrated)
     papers = (model for _, model, _, _ in paper)
@@ -164,13 +176,13 @@ def _block(clip: str, target: str, rows: Sequence[Row], paper: Mapping[Cell, str
     for metric in metrics:
         for model in models:
             for runtime, precision in columns:
-                if (model == "bicubic") == (runtime == "opencv"):
+                if is_baseline(model) == (runtime == "opencv"):
                     cuda = runtime == "tensorrt" or (runtime, precision) == ("pytorch", "fp16")
                     missing = NEEDS_CUDA if cuda and not has_cuda else NOT_IN_STUDY
                     cells[metric, model, runtime, precision] = missing
     for row in mine:
         cells |= {cell: text for cell, text in _row_cells(row, mine).items() if cell[0] in metrics}
-    return Block(clip, target, models, columns, cells, paper)
+    return Block(*place, models, columns, cells, paper)
 
 
 def is_timed(rows: Sequence[Row]) -> bool:

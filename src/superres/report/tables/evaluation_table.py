@@ -7,8 +7,9 @@ from pathlib import Path
 from statistics import fmean
 
 from superres.csv_rows import Row
+from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.base.outputs import Outputs
-from superres.device.frames.psnr import LITERATURE, PsnrProtocol
+from superres.device.frames.psnr import PsnrProtocol, literature
 from superres.report import labels
 from superres.report.metrics.cautions import marks
 from superres.report.metrics.relative import added_mse, describe_added, loss_of
@@ -57,7 +58,7 @@ def write_evaluation(
     swept: Collection[str] = (),
     seeds: Sequence[tuple[str, Sequence[str]]] = (),
 ) -> None:
-    """Write `evaluation.md` from `evaluation.csv`: a table per target, the spread over seeds, notes.
+    """Write `evaluation.md` from `evaluation.csv`: a table per target and scale, spread over seeds, notes.
 
     Precisions in `swept` are omitted. `seeds` are series (label, precisions) that differ only in the seed.
     """
@@ -66,13 +67,16 @@ def write_evaluation(
     reasons = Reasons()
     comparable, refused = _comparable(rows)
     parts = [f"# PSNR_Y [dB] and SSIM_Y of study `{study}`"]
-    for target in dict.fromkeys(row["target"] for row in rows):
-        mine = [row for row in rows if row["target"] == target]
-        parts.append(f"## On `{target}`\n\n{_table(mine, comparable, reasons, text)}")
-        parts.append(f"### SSIM_Y on `{target}`\n\n{_further_table(mine, _ssim_cell, reasons, text)}")
+    several = len({row["scale"] for row in rows}) > 1
+    for target, scale in sorted({(row["target"], row["scale"]) for row in rows}):
+        mine = [row for row in rows if (row["target"], row["scale"]) == (target, scale)]
+        on = f"on `{target}`" + (f" at {labels.scale_label(scale)}" if several else "")
+        theirs = comparable if scale == DEFAULT_SCALE else []
+        parts.append(f"## O{on[1:]}\n\n{_table(mine, theirs, reasons, text)}")
+        parts.append(f"### SSIM_Y {on}\n\n{_further_table(mine, _ssim_cell, reasons, text)}")
         if int8 := [row for row in mine if row["precision"].startswith("int8-")]:
             table = _further_table(int8, lambda row: _added_cell(row, rows), reasons, text)
-            parts.append(f"### Squared error added to FP32's on `{target}`\n\n{table}")
+            parts.append(f"### Squared error added to FP32's {on}\n\n{table}")
     if spread := _spread_table(rows, seeds):
         parts.append(f"## Spread over seeds: PSNR_Y lost against FP32 [dB]\n\n{spread}")
     notes = _notes(rows, comparable, reasons, text) + refused
@@ -89,7 +93,8 @@ def _comparable(rows: Sequence[Row]) -> tuple[list[Published], list[str]]:
     fitting, refused = [], []
     for clip in dict.fromkeys(row["clip"] for row in rows):
         theirs = [figure for figure in published if figure.clip == clip]
-        mine = next((row for row in rows if row["clip"] == clip and row["status"] == "ok"), None)
+        here = (row for row in rows if (row["clip"], row["scale"]) == (clip, DEFAULT_SCALE))
+        mine = next((row for row in here if row["status"] == "ok"), None)
         if not theirs or mine is None:
             continue
         differences = _differences(mine, theirs[0].images)
@@ -103,9 +108,10 @@ def _comparable(rows: Sequence[Row]) -> tuple[list[Published], list[str]]:
 def _differences(row: Row, images: int) -> list[str]:
     """Return the differences between the literature's protocol and a row of the study."""
     differences = []
-    if PsnrProtocol(row["luma"], row["border"]) != LITERATURE:
+    usual = literature(row["scale"])
+    if PsnrProtocol(row["luma"], row["border"]) != usual:
         differences.append(
-            f"{LITERATURE.luma} luma with a border of {LITERATURE.border}, this study {row['luma']} luma "
+            f"{usual.luma} luma with a border of {usual.border}, this study {row['luma']} luma "
             f"with a border of {row['border']}"
         )
     if row["downsampling"] not in LITERATURE_KERNELS:

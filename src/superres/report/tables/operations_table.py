@@ -10,12 +10,16 @@ from superres.report.tables.cells import align
 
 
 def write_operations(profile: Path, md: Path) -> None:
-    """Write a table per clip and target, with a row per network."""
+    """Write a table per clip, target and scale, with a row per network."""
     networks = read_networks(profile)
     parts = ["# Operations of every network"]
-    for place in dict.fromkeys(network.place for network in networks):
+    places = dict.fromkeys(network.place for network in networks)
+    several = len({scale for *_, scale in places}) > 1
+    for place in places:
         mine = [network for network in networks if network.place == place]
-        parts.append(f"## Clip `{place[0]}` on `{place[1]}`\n\n{_table(mine)}")
+        clip, target, scale = place
+        at = f" at {labels.scale_label(scale)}" if several else ""
+        parts.append(f"## Clip `{clip}` on `{target}`{at}\n\n{_table(mine)}")
         if any(network.float_layers for network in mine):
             parts.append(f"### Why INT8 isn't faster here\n\n{_float_table(mine)}")
     parts.append(

@@ -40,8 +40,9 @@ def write_table(
     """Write `table1.csv`, `table1.md` and the table of papers, `table1.tex`, from `metrics.csv`.
 
     `manifests` are those of the arms; they describe the machines. The CSV has the paper's rows and columns, a
-    block per clip and target; the paper's figures follow each row of the first block. The Markdown has a row
-    per runtime and clip, and the paper's figures at its end. Speed is there once for frames of one size.
+    block per clip, target and scale; the paper's figures follow each row of the first block at its scale. The
+    Markdown has a row per runtime and clip, and the paper's figures at its end. Speed is there once for
+    frames of one size.
     """
     rows = read_metrics(metrics).to_dicts()
     machine = describe_machines(manifests)
@@ -62,19 +63,27 @@ def _all_columns(blocks: Sequence[Block]) -> list[tuple[str, str]]:
 
 def _csv_header(columns: Sequence[tuple[str, str]], text: TableText) -> list[str]:
     names = [f"{labels.runtime_label(runtime)} {text.precision(precision)}" for runtime, precision in columns]
-    return ["clip", "target", "metric", "model", "source", *names]
+    return ["clip", "target", "scale", "metric", "model", "source", *names]
 
 
 def _csv_rows(blocks: Sequence[Block], columns: Sequence[tuple[str, str]]) -> list[list[str]]:
     rows = []
-    for number, block in enumerate(blocks):
-        sources = ((OURS, block.ours), *([(PAPER, block.paper)] if number == 0 else []))
+    first = next((block for block in blocks if block.paper), None)
+    for block in blocks:
+        sources = ((OURS, block.ours), *([(PAPER, block.paper)] if block is first else []))
         for metric, title in METRICS.items():
             for model in block.models:
                 for source, cells in sources:
                     values = [cells.get((metric, model, *column), "-") for column in columns]
                     if set(values) != {"-"}:
-                        start = [block.clip, block.target, title, labels.model_label(model), source]
+                        start = [
+                            block.clip,
+                            block.target,
+                            str(block.scale),
+                            title,
+                            labels.model_label(model),
+                            source,
+                        ]
                         rows.append([*start, *values])
     return rows
 
@@ -115,13 +124,15 @@ def describe_speed(machine: Mapping[str, Any]) -> list[str]:
 
 
 def _render(blocks: Sequence[Block], rows: Sequence[Row], text: TableText, machine: str) -> str:
-    """Return the whole file: a table per metric and target, the paper's, and notes."""
+    """Return the whole file: a table per metric, scale and target, the paper's, and notes."""
     reasons = Reasons()
     parts = ["# Table 1"]
-    targets = dict.fromkeys(block.target for block in blocks)
-    for target in targets:
-        mine = [block for block in blocks if block.target == target]
-        parts += [f"## On `{target}`"] if len(targets) > 1 else []
+    pairs = dict.fromkeys((block.target, block.scale) for block in blocks)
+    targets, scales = (set(each) for each in zip(*pairs, strict=True))
+    for target, scale in pairs:
+        mine = [block for block in blocks if (block.target, block.scale) == (target, scale)]
+        at = [f"on `{target}`"] * (len(targets) > 1) + [f"at {labels.scale_label(scale)}"] * (len(scales) > 1)
+        parts += [f"## {' '.join(at).capitalize()}"] if at else []
         for metric, title in METRICS.items():
             if table := _table(mine, metric, reasons, text):
                 parts.append(f"### {title}\n\n{table}")
@@ -185,8 +196,8 @@ def _notes(rows: Sequence[Row], reasons: Reasons, text: TableText, machine: str)
         *exact_note(ran, "frames"),
         f"{ADDED_NOTE} The paper's is that of its PSNR.",
         "SSIM_Y is that of luma, with a Gaussian window of 11 x 11 inside the frame, a mean over frames.",
-        "FPS is 1000 / median milliseconds, from a uint8 frame in memory to the uint8 frame of twice its "
-        f"size in memory: {_span(ran, 'iterations')} timed frames with {_span(ran, 'threads')} threads, one "
+        "FPS is 1000 / median milliseconds, from a uint8 frame in memory to the larger uint8 frame in "
+        f"memory: {_span(ran, 'iterations')} timed frames with {_span(ran, 'threads')} threads, one "
         f"arm at a time, on {machine}. The paper does not say what its FPS includes.",
         *_timed_notes(ran),
         *_speed_notes(ran),

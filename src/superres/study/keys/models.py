@@ -9,16 +9,15 @@ from pydantic import Field, model_validator
 from superres.keys import Maybe, Name, mistake
 from superres.models.adoption.statements import Adoption, is_quantized
 from superres.models.settings import (
+    BASELINE,
     FOLDED_FROM,
     MODELS,
     NetworkSettings,
     TrainingSettings,
+    is_baseline,
     is_shipped,
     weights_name,
 )
-
-BASELINE = "bicubic"
-"""Bicubic upsampling: no network and no ONNX file; only OpenCV runs it, on uint8 frames."""
 
 TRAINING_ROLES = ("training_set", "validation_set")
 
@@ -48,7 +47,8 @@ class Model(NetworkSettings, Adoption):
 
     name: Name = Field(
         description="A network of this package (docs/networks.md), or a name of your own for an "
-        "`architecture`. espcn_ycbcr_folded is espcn_ycbcr as convolutions only, with the weights and "
+        "`architecture`. bicubic is there once for each scale of the networks: bicubic at x2, bicubic_x3 and "
+        "so on at others. espcn_ycbcr_folded is espcn_ycbcr as convolutions only, with the weights and "
         "settings of espcn_ycbcr."
     )
     onnx: Maybe[str] = Field(
@@ -132,6 +132,12 @@ class Model(NetworkSettings, Adoption):
             raise mistake("expected onnx or checkpoint, found both; leave one out", "checkpoint")
 
     def _check_own(self) -> None:
+        if is_baseline(self.name):
+            raise mistake(
+                f"expected another name than {self.name}, the baseline at a scale; write {BASELINE}, which "
+                "is there for every scale of the networks",
+                "name",
+            )
         if self.file is not None:
             return
         if self.architecture is None:

@@ -4,17 +4,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from math import lcm
 from typing import Annotated
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
 from superres.data.sources.source import Download, PackageFile
+from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.runtimes import about
 from superres.keys import ByName, Count, Keys, Maybe, Named, SomeNamed
+from superres.models.settings import BASELINE, is_baseline
 from superres.quantization.settings import Calibration
 from superres.study.keys.arms import Arm, Latency, Noise, Profile, Quality, Roofline, Runtime
 from superres.study.keys.data import CalibrationSet, Clip, File, Package, TrainingSet
-from superres.study.keys.models import BASELINE, Model, Training
+from superres.study.keys.models import Model, Training
 from superres.study.keys.quantization import (
     NamedRecipe,
     Quantization,
@@ -73,7 +76,8 @@ class Study(Keys):
         "once for all studies, resumes after an interruption, and must have the given size and hash.",
     )
     clips: SomeNamed[Clip] = Field(
-        description="Clips to evaluate, each a high-resolution sequence and its x2-downsampled twin."
+        description="Clips to evaluate, each a high-resolution sequence. Its low-resolution twins are made "
+        "for each scale that the models have; frames are cropped to a size that all scales divide."
     )
     shard_frames: Maybe[Count] = Field(
         default=None,
@@ -138,8 +142,8 @@ class Study(Keys):
     roofline: Roofline = Roofline()
     upscale: Maybe[Upscale] = Field(
         default=Upscale(),
-        description="The video that the target `upscale` makes twice as wide and high: snakemake --cores 2 "
-        "upscale --config upscale='{input: clip.mp4}'.",
+        description="The video that the target `upscale` makes larger, by the model's scale: snakemake "
+        "--cores 2 upscale --config upscale='{input: clip.mp4}'.",
     )
 
     _left_out: Mapping[str, Clip] = PrivateAttr({})
@@ -204,10 +208,42 @@ class Study(Keys):
         baseline = about(runtime.name).source == "none"
         targets = [t.name for t in self.targets.values() if t.runtimes is None or runtime.name in t.runtimes]
         chosen = self.models if runtime.models is None else runtime.models
-        models = [name for name in self.models if name in chosen and (name == BASELINE) == baseline]
+        # Who names the baseline means it at every scale.
+        models = [
+            name
+            for name in self.models
+            if is_baseline(name) == baseline and (name in chosen or (baseline and BASELINE in chosen))
+        ]
         arms = [Arm(t, runtime.name, m, p) for t, m, p in product(targets, models, precisions)]
         arms = [arm for arm in arms if not arm.as_is or self.models[arm.model].is_quantized]
         return [arm for arm in arms if arm.int8 is None or arm.int8 in self.quantizations]
+
+    def scale_of(self, model: str) -> int:
+        """Return how many times as wide and high a model makes a frame."""
+        found = self.models[model]
+        if found.architecture is not None:
+            return found.architecture.scale
+        return found.scale or DEFAULT_SCALE
+
+    @property
+    def scales(self) -> list[int]:
+        """The scales of the models, in rising order."""
+        return sorted({self.scale_of(model) for model in self.models})
+
+    @property
+    def multiple(self) -> int:
+        """What the width and height of all clips are multiples of: all scales divide it."""
+        return lcm(*self.scales)
+
+    def training_scales(self, images: str) -> list[int]:
+        """Return the scales of the models that are trained or validated on a training set."""
+        found = {
+            self.scale_of(name)
+            for name, model in self.models.items()
+            if model.weights == "train"
+            and images in (model.training.training_set, model.training.validation_set)
+        }
+        return sorted(found)
 
     @property
     def frames(self) -> Mapping[str, str]:
@@ -233,15 +269,19 @@ class Study(Keys):
         """The limits of a noisy timing."""
         return self.latency.noise
 
-    @property
-    def reference(self) -> Reference:
-        """The arm that all others of a target are timed in turn with."""
+    def reference(self, scale: int) -> Reference:
+        """Return the arm that all others of a scale are timed in turn with, on any target.
+
+        It is one of the same scale: of the model that the study names, or of its first one of that scale.
+        """
         keys = self.latency.reference
-        return Reference(keys.runtime, keys.model or next(iter(self.models)), keys.precision)
+        models = [name for name in self.models if self.scale_of(name) == scale]
+        named = keys.model if keys.model in models or self.scales == [scale] else None
+        return Reference(keys.runtime, named or models[0], keys.precision)
 
     def reference_of(self, arm: Arm) -> Arm | None:
         """Return the arm that another is timed in turn with; None for the reference itself or without one."""
-        reference = self.reference.on(arm.target)
+        reference = self.reference(self.scale_of(arm.model)).on(arm.target)
         return reference if reference in self.arms and reference != arm else None
 
     def calibration_of(self, arm: Arm) -> Calibration | None:

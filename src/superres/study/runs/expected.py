@@ -28,6 +28,7 @@ _SECONDS = {
     "observe_activations": 0.4,
     "prepare_calibration_set": 0.6,
     "prepare_clip": 0.4,
+    "downsample_clip": 0.4,
     "quantize_by_tool": 20.0,
     "quantize_onnx": 0.3,
     "refine_onnx": 1.0,
@@ -38,7 +39,8 @@ _SECONDS_A_MEGAPIXEL = {
     "measure_quality": 0.22,
     "observe_activations": 1.2,
     "prepare_calibration_set": 0.17,
-    "prepare_clip": 0.09,
+    "prepare_clip": 0.06,
+    "downsample_clip": 0.03,
     "refine_onnx": 1.6,
 }
 _OTHERWISE = 1.0
@@ -95,7 +97,7 @@ class Expected:
         """Return the pixels of the frames that a job goes through, in millions."""
         if rule == "measure_quality":
             return self._of_clip("frames", self.paths.named_clip(wildcards["of_clip"]))
-        if rule == "prepare_clip":
+        if rule in ("prepare_clip", "downsample_clip"):
             return self._of_clip(wildcards["role"], wildcards["clip"])
         if rule == "prepare_calibration_set":
             return self._of_set(wildcards["images"], None)

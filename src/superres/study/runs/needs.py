@@ -27,6 +27,7 @@ SMALL = Need(mem_mb=1_000, minutes=10)
 
 NEEDS = {
     "prepare_clip": Need(mem_mb=1_000, minutes=120),
+    "downsample_clip": Need(mem_mb=1_000, minutes=60),
     "prepare_calibration_set": Need(mem_mb=1_000, minutes=60),
     "train_model": Need(mem_mb=4_000, minutes=1_440),
     "export_checkpoint": Need(mem_mb=4_000, minutes=60),

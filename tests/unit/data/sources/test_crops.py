@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("shape", "keys", "cut"),
     [
-        ((101, 51), {}, Cut(0, 0, 100, 50, (100, 50))),
+        ((101, 51), {}, Cut(0, 0, 101, 51, (101, 51))),
         ((101, 51), {"width": 20, "height": 40}, Cut(30, 15, 40, 20, (40, 20))),
         ((40, 20), {"width": 20, "height": 40}, Cut(0, 0, 40, 20, (40, 20))),
         ((101, 9), {"width": 20, "height": 40, "mirror": True}, Cut(30, 0, 40, 9, (40, 20))),

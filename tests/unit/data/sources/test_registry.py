@@ -71,8 +71,8 @@ assert read_in_any_order([source]) and source.files == []
 
 from superres.data.clips import prepare_clip
 
-names = {key: Path(f"flat.{key}") for key in ("hr", "lr", "index")}
-prepare_clip("flat", [source], "area", wheels=Path(), threads=2, **names)
+names = {key: Path(f"flat.{key}") for key in ("hr", "index")}
+prepare_clip("flat", [source], wheels=Path(), threads=2, **names)
 print(names["index"].read_text())
 """
 

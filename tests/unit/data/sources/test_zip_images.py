@@ -55,7 +55,7 @@ def test_images_of_an_archive_are_those_of_its_folder(tmp_path: Path):
     zipped = open_source(source(archive), tmp_path)
     unpacked = open_source(Source(Images(path=str(tmp_path / "folder/DIV"))), tmp_path)
     assert zipped.names == unpacked.names == ["0001.png", "0002.png", "0003.png"]
-    assert zipped.shapes == unpacked.shapes == [(6, 10), (8, 10), (8, 12)]
+    assert zipped.shapes == unpacked.shapes == [(7, 10), (8, 11), (9, 12)]
     for k in range(3):
         assert np.array_equal(zipped.read(k), unpacked.read(k))
         assert zipped.origin(k) == unpacked.origin(k)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from superres.device.frames.psnr import (
-    LITERATURE,
     PAPER,
     PsnrProtocol,
+    literature,
     mean_squared_errors,
     psnr,
     squared_errors,
@@ -107,16 +107,16 @@ def test_what_lies_in_the_border_does_not_count():
     hr = np.full((10, 12, 3), 100, np.uint8)
     recon = hr.copy()
     recon[:2], recon[-2:], recon[:, :2], recon[:, -2:] = 0, 0, 0, 0
-    assert mean_squared_errors(hr, recon, LITERATURE) == (0, 0)
+    assert mean_squared_errors(hr, recon, literature(2)) == (0, 0)
     assert min(mean_squared_errors(hr, recon, PAPER)) > 0
     recon[2, 2] = 0
-    assert mean_squared_errors(hr, recon, LITERATURE)[0] == pytest.approx(100**2 / (6 * 8))
+    assert mean_squared_errors(hr, recon, literature(2))[0] == pytest.approx(100**2 / (6 * 8))
 
 
 def test_a_border_that_leaves_nothing_is_refused():
     frame = np.zeros((4, 9, 3), np.uint8)
     with pytest.raises(ValueError, match="larger than a border of 2 pixels at each side, found 9x4"):
-        mean_squared_errors(frame, frame, LITERATURE)
+        mean_squared_errors(frame, frame, literature(2))
 
 
 def test_agrees_with_opencv():

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.frames.pixels import upscale_bicubic
+from superres.device.frames.pixels import enlarge_bicubic
 from superres.device.runtimes import RUNTIMES, load_runtime
 from superres.device.runtimes.base import FRAMES, Session, Settings
 from superres.device.runtimes.sessions import pytorch as pytorch_session
@@ -171,7 +171,7 @@ def test_opencv_with_the_kernel_of_matlab(frames, tmp_path):
     assert module.build(None, tmp_path / "engine.bin", settings)["a"] == -0.5
     session = module.open_engine(tmp_path / "engine.bin", Settings("uint8", 2, UINT8))
     for frame in frames:
-        assert np.array_equal(session.run(frame), upscale_bicubic(frame))
+        assert np.array_equal(session.run(frame), enlarge_bicubic(frame, 2))
     with pytest.raises(UserError, match="expected a kernel of opencv, matlab, found 'keys'"):
         module.build(None, tmp_path / "engine.bin", Settings("uint8", 2, {**UINT8, "kernel": "keys"}))
 

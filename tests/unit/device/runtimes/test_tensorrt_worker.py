@@ -43,7 +43,7 @@ class RtxArm:
         return self.job("build_engine", "engine", {"model": self.model}, sizes=sizes)
 
     def profile(self) -> Job:
-        inputs = {"engine": "engine.out", "engine_record": "engine.json", "lr": "c.lr.npy", "clip": "c.json"}
+        inputs = {"engine": "engine.out", "engine_record": "engine.json", "lr": "c.x2.npy", "clip": "c.json"}
         return self.job("measure_profile", "profile", {n: self.folder / f for n, f in inputs.items()}, runs=3)
 
     def record(self, name: str) -> dict[str, Any]:
@@ -67,12 +67,13 @@ def make_arm(tiny_arm, exported, tmp_path) -> Callable[[str, str], RtxArm]:
 def test_sizes_are_those_of_the_clips_frames(tiny_arm, tmp_path):
     folder = tiny_arm("opencv", "uint8").folder
     assert frame_sizes([folder / "c.json"]) == {"smallest": [10, 14], "tuned": [12, 16], "largest": [12, 16]}
-    other = {"name": "d", "names": ["a"] * 3, "hr_shapes": [[2, 80]] * 3, "lr_shapes": [[1, 40]] * 3}
+    other = {"name": "d", "names": ["a"] * 3, "hr_shapes": [[2, 80]] * 3}
     (tmp_path / "d.json").write_text(json.dumps(other))
     sizes = frame_sizes([folder / "c.json", tmp_path / "d.json"])
     # Each clip has one vote, however many frames; of equal ones the largest wins.
     assert sizes == {"smallest": [1, 14], "tuned": [12, 16], "largest": [12, 40]}
     assert frame_sizes([tmp_path / "d.json"], [[1, 40], [12, 16]])["tuned"] == [1, 40]
+    assert frame_sizes([tmp_path / "d.json"], scale=1)["largest"] == [2, 80]
     assert frame_sizes([], [[5, 6]]) == {"smallest": [5, 6], "tuned": [5, 6], "largest": [5, 6]}
 
 
@@ -183,9 +184,9 @@ def open_session(runtime: str, precision: str, make_arm: Any) -> tuple[RtxArm, A
 
 def lr_frames(folder: Path) -> list[np.ndarray]:
     index = json.loads((folder / "c.json").read_text())
-    pixels = np.load(folder / "c.lr.npy")
+    pixels = np.load(folder / "c.x2.npy")
     frames, start = [], 0
-    for height, width in index["lr_shapes"]:
+    for height, width in ((high // 2, wide // 2) for high, wide in index["hr_shapes"]):
         frames.append(pixels[start : start + 3 * height * width].reshape(height, width, 3))
         start += 3 * height * width
     return frames

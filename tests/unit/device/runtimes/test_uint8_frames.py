@@ -63,7 +63,7 @@ def files(request, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def photographs() -> list[np.ndarray]:
     """A whole photograph and a part with odd sides, with the brightest and darkest levels made extreme."""
-    photograph = downsample(np.asarray(Image.open(PHOTOGRAPH).convert("RGB"))[:600, :512], "area")
+    photograph = downsample(np.asarray(Image.open(PHOTOGRAPH).convert("RGB"))[:600, :512], "area", 2)
     stretched = np.clip((photograph.astype(np.int16) - 40) * 2, 0, 255).astype(np.uint8)
     return [photograph, stretched, photograph[20:97, 60:213]]
 

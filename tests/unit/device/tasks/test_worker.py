@@ -177,9 +177,9 @@ def test_a_reference_that_can_not_run_is_said_and_missed(tiny_arm, tmp_path):
 
 def test_identical_frames_count_60_db(tiny_arm):
     arm = tiny_arm("opencv", "uint8")
-    for kind, factor in (("lr", 1), ("hr", 2)):
+    for kind, factor in (("x2", 1), ("hr", 2)):
         np.save(arm.path(f"c.{kind}.npy"), np.full((3, 8 * factor, 8 * factor, 3), 90, np.uint8))
-    shapes = {"lr_shapes": [(8, 8)] * 3, "hr_shapes": [(16, 16)] * 3}
+    shapes = {"hr_shapes": [(16, 16)] * 3}
     arm.path("c.json").write_text(json.dumps(read_json(arm.path("c.json")) | shapes))
     assert run(arm.build_engine(), arm.folder) == run(arm.measure_quality(), arm.folder) == 0
     assert {(row["mse"], row["psnr_db"], row["psnr_y_db"]) for row in read_csv(arm.path("quality.csv"))} == {
@@ -190,10 +190,10 @@ def test_identical_frames_count_60_db(tiny_arm):
 
 def test_a_frame_smaller_than_the_window_has_no_ssim(tiny_arm):
     arm = tiny_arm("opencv", "uint8")
-    frames = {"lr": [(5, 16), (6, 6)], "hr": [(10, 32), (12, 12)]}
+    frames = {"x2": [(5, 16), (6, 6)], "hr": [(10, 32), (12, 12)]}
     for kind, shapes in frames.items():
         np.save(arm.path(f"c.{kind}.npy"), np.zeros(sum(h * w * 3 for h, w in shapes), np.uint8))
-    index = {"names": ["flat", "square"], "lr_shapes": frames["lr"], "hr_shapes": frames["hr"]}
+    index = {"names": ["flat", "square"], "hr_shapes": frames["hr"]}
     arm.path("c.json").write_text(json.dumps(read_json(arm.path("c.json")) | index))
     assert run(arm.build_engine(), arm.folder) == run(arm.measure_quality(), arm.folder) == 0
     assert [row["ssim_y"] for row in read_csv(arm.path("quality.csv"))] == ["", "1.0"]

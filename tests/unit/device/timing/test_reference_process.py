@@ -19,7 +19,7 @@ def engine(tiny_arm) -> tuple[Engine, Path, Path]:
     arm = tiny_arm("opencv", "uint8")
     worker.run_job(arm.build_engine())
     files = arm.path("engine.bin"), arm.path("engine.json")
-    return Engine("opencv", "uint8", 1, {"frames": "uint8"}, *files), arm.path("c.lr.npy"), arm.path("c.json")
+    return Engine("opencv", "uint8", 1, {"frames": "uint8"}, *files), arm.path("c.x2.npy"), arm.path("c.json")
 
 
 def gone(process: int) -> bool:
@@ -61,7 +61,7 @@ def test_an_engine_that_was_not_built_is_unsupported(tiny_arm):
     engine = Engine("opencv", "fp16", 1, {"frames": "uint8"}, *files)
     with (
         pytest.raises(UnsupportedError, match="interpolates in uint8 only"),
-        Partner(engine, arm.path("c.lr.npy"), arm.path("c.json")) as partner,
+        Partner(engine, arm.path("c.x2.npy"), arm.path("c.json")) as partner,
     ):
         partner.wait()
 

@@ -59,7 +59,7 @@ def test_identity_holds_what_decides_the_weights(tmp_path: Path) -> None:
     second.write_text("[]")
 
     def identity(settings: TrainingSettings, training: Path = first, layers: int = 4) -> dict[str, str]:
-        return training_identity("mine", {"layers": layers}, settings, training, first)
+        return training_identity("mine", {"layers": layers}, settings, [training], [first])
 
     usual = identity(TrainingSettings())
     assert identity(TrainingSettings(checkpoint_every=7, validate_every=8, log_every=9)) == usual

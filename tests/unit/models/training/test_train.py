@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from superres.device.base.errors import UserError
-from superres.device.frames.pixels import upscale_bicubic
+from superres.device.frames.pixels import enlarge_bicubic
 from superres.models.networks import Network, build_network
 from superres.models.settings import Teacher, TrainingSettings
 from superres.models.training import train as training
@@ -155,7 +155,7 @@ def test_it_learns(case: Case) -> None:
     rows = list(csv.DictReader((out / "log.csv").open(newline="")))
     record = json.loads((out / "record.json").read_text())
     torch.manual_seed(0)
-    untrained = validate(build_network("espcn_rgb"), training.open_pairs(case.validation))
+    untrained = validate(build_network("espcn_rgb"), training.open_pairs(case.validation, 2))
     assert record["validation_psnr_y_db"] > untrained + 0.5
     assert float(rows[-1]["validation_psnr_y_db"]) == record["validation_psnr_y_db"]
 
@@ -171,7 +171,7 @@ def test_log_has_a_row_where_one_is_due(case: Case) -> None:
 def test_record_says_what_the_weights_are(case: Case) -> None:
     out = case.run("record")
     record = json.loads((out / "record.json").read_text())
-    pairs = training.open_pairs(case.validation)
+    pairs = training.open_pairs(case.validation, 2)
     network = load_weights(build_network("espcn_ycbcr"), out / "weights.safetensors")
     assert record["validation_psnr_y_db"] == pytest.approx(validate(network, pairs), abs=1e-9)
     assert record["bicubic_psnr_y_db"] == pytest.approx(validate_bicubic(pairs), abs=1e-9)
@@ -237,14 +237,14 @@ def test_grey_difference_of_one_level() -> None:
     reference = np.full((10, 12, 3), 100, np.uint8)
     # Studio-swing luma has a gain of 219 / 255 for grey.
     expected = 20 * math.log10(255 / (219 / 255))
-    assert psnr_y_db(reference + 1, reference) == pytest.approx(expected, abs=1e-6)
+    assert psnr_y_db(reference + 1, reference, 2) == pytest.approx(expected, abs=1e-6)
 
 
 def test_difference_in_green_alone() -> None:
     reference = np.full((10, 12, 3), 100, np.uint8)
     upscaled = reference.copy()
     upscaled[..., 1] += 2
-    assert psnr_y_db(upscaled, reference) == pytest.approx(
+    assert psnr_y_db(upscaled, reference, 2) == pytest.approx(
         20 * math.log10(255 / (2 * 128.553 / 255)), abs=1e-6
     )
 
@@ -253,9 +253,9 @@ def test_border_of_two_pixels_does_not_count() -> None:
     reference = np.full((10, 12, 3), 100, np.uint8)
     upscaled = reference.copy()
     upscaled[:2], upscaled[-2:], upscaled[:, :2], upscaled[:, -2:] = 0, 0, 0, 0
-    assert psnr_y_db(upscaled, reference) == 60
+    assert psnr_y_db(upscaled, reference, 2) == 60
     upscaled[2, 2] = 0
-    assert psnr_y_db(upscaled, reference) < 60
+    assert psnr_y_db(upscaled, reference, 2) < 60
 
 
 class Repeat(Network):
@@ -278,11 +278,11 @@ def test_upscale_rounds_to_the_nearest_level() -> None:
 
 
 def test_validation_is_the_mean_over_the_images(make_pairs: MakePairs) -> None:
-    pairs = open_pairs(make_pairs("set", [(12, 20), (16, 9)]))
+    pairs = open_pairs(make_pairs("set", [(12, 20), (16, 9)]), 2)
     for score, method in ((validate(Repeat(0), pairs), "nearest"), (validate_bicubic(pairs), "bicubic")):
         singles = []
         for low, high in zip(pairs.lr, pairs.hr, strict=True):
-            up = upscale_bicubic(low) if method == "bicubic" else low.repeat(2, 0).repeat(2, 1)
+            up = enlarge_bicubic(low, 2) if method == "bicubic" else low.repeat(2, 0).repeat(2, 1)
             luma = (up.astype(float) - high)[2:-2, 2:-2] @ np.array([65.481, 128.553, 24.966]) / 255
             singles.append(10 * np.log10(255**2 / np.mean(luma**2)))
         assert score == pytest.approx(np.mean(singles), abs=1e-9)

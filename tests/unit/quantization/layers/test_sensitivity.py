@@ -79,7 +79,7 @@ class Setting:
         self.clip = ClipFiles(folder / "hr.npy", folder / "lr.npy", folder / "clip.json")
         np.save(self.clip.hr, self.hr)
         np.save(self.clip.lr, self.lr)
-        shapes = {"hr_shapes": [self.hr.shape[1:3]] * 3, "lr_shapes": [SIZE] * 3}
+        shapes = {"hr_shapes": [self.hr.shape[1:3]] * 3}
         self.clip.index.write_text(json.dumps({"name": "noise", "names": ["a", "b", "c"], **shapes}))
 
     def measure(

@@ -100,7 +100,7 @@ def pooled_psnr(graph: Path, images: list[np.ndarray]) -> float:
     errors = []
     for image in images:
         hr = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
-        lr = np.moveaxis(downsample(hr, "area"), 2, 0)[np.newaxis].astype(np.float32) / np.float32(255)
+        lr = np.moveaxis(downsample(hr, "area", 2), 2, 0)[np.newaxis].astype(np.float32) / np.float32(255)
         upscaled = np.asarray(session.run(None, {"frame": lr})[0])[0]
         levels = np.clip(np.rint(upscaled.astype(np.float64) * 255), 0, 255)
         errors.append(np.mean((np.moveaxis(levels, 0, 2) - hr) ** 2))

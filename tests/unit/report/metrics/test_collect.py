@@ -1,6 +1,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def write_arm(folder: Path, status: str = "ok", arm: ArmOnClip = ARM) -> ArmFile
     header = "arm,round,frame,height,width,compute_ms,enqueue_ms,end_to_end_ms,interval_ms"
     (folder / "latency.csv").write_text("\n".join([header, *(latency if ok else [])]) + "\n")
     common = {"status": status, "runtime": arm.runtime, "precision": arm.precision}
-    common |= {"settings": {"luma": "studio-swing", "border": 2}}
+    common |= {"settings": {"luma": "studio-swing", "border": 2, "options": {"scale": 3}}}
     engine = {"engine_sha256": ENGINE_SHA256 if ok else None}
     records = {
         "engine": {**common, **engine, "engine_bytes": 1234 if ok else 0, "build_seconds": 0.3}
@@ -83,8 +84,8 @@ def write_arm(folder: Path, status: str = "ok", arm: ArmOnClip = ARM) -> ArmFile
     return ArmFiles(arm, quality_csv, latency_csv, manifest, roofline_json, network)
 
 
-def collect(arms: list[ArmFiles], out: Path, references: dict[str, str] | None = None) -> None:
-    collect_metrics(arms, out, references=references or {}, noise=NoiseLimits(1.5, 0.1), far_db=1.0)
+def collect(arms: list[ArmFiles], out: Path, references: Collection[str] = ()) -> None:
+    collect_metrics(arms, out, references=references, noise=NoiseLimits(1.5, 0.1), far_db=1.0)
 
 
 def merge(files: ArmFiles) -> dict:
@@ -183,7 +184,7 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
     collect([ran, missing], out)
     header = out.read_text().splitlines()[0]
     assert header == (
-        "target,runtime,model,precision,clip,frames,psnr_db,psnr_y_db,psnr_of_mean_db,psnr_y_of_mean_db,added_mse,added_levels,ssim_y,"
+        "target,runtime,model,precision,clip,scale,frames,psnr_db,psnr_y_db,psnr_of_mean_db,psnr_y_of_mean_db,added_mse,added_levels,ssim_y,"
         "exact_frames,darkest,brightest,shift_r,shift_g,shift_b,checkerboard,saturated,luma,"
         "border,timed_on,fps,fps_compute,in_flight,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_mean_ms,compute_p50_ms,"
         "enqueue_p50_ms,iterations,first_frame_ms,reference,speedup,speedup_low,speedup_high,rounds,other_processors,"
@@ -191,7 +192,7 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
         "device_memory_bytes,energy_mj_per_frame,build_seconds,engine_bytes,engine_sha256,onnx_sha256,seed,runtime_version,manifest,manifest_sha256,cautions,status"
     )
     first, second = read_metrics(out).to_dicts()
-    assert first["fps"] == 1000 / 47.5
+    assert first["fps"] == 1000 / 47.5 and (first["scale"], second["scale"]) == (3, 3)
     assert (first["threads"], first["engine_bytes"], first["engine_sha256"]) == (2, 1234, ENGINE_SHA256)
     assert (first["seed"], first["runtime_version"], first["status"]) == (7, "2026.4", "ok")
     # Two rounds: 90 / 45 and 202.5 / 67.5.
@@ -219,7 +220,7 @@ def test_rows_of_arms_that_ran_and_did_not(tmp_path: Path) -> None:
 def test_a_row_has_to_say_how_it_was_measured(tmp_path: Path) -> None:
     files = write_arm(tmp_path)
     record = tmp_path / "quality.json"
-    record.write_text(json.dumps({**json.loads(record.read_text()), "settings": {"luma": "full-range"}}))
+    record.write_text(json.dumps({**json.loads(record.read_text()), "settings": {"options": {"scale": 2}}}))
     merge(files)
     with pytest.raises(UserError, match="expected luma and border in the settings"):
         collect([files], tmp_path / "metrics.csv")
@@ -228,7 +229,7 @@ def test_a_row_has_to_say_how_it_was_measured(tmp_path: Path) -> None:
 def test_the_reference_itself_is_as_fast_as_itself(tmp_path: Path) -> None:
     files = write_arm(tmp_path)
     merge(files)
-    collect([files], tmp_path / "metrics.csv", {"local": "local/openvino/espcn_rgb/int8-minmax"})
+    collect([files], tmp_path / "metrics.csv", ["local/openvino/espcn_rgb/int8-minmax"])
     (found,) = read_metrics(tmp_path / "metrics.csv").to_dicts()
     assert (found["speedup"], found["speedup_low"], found["speedup_high"], found["rounds"]) == (1, 1, 1, None)
 

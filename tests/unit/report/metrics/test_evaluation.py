@@ -46,7 +46,7 @@ def write_quality(folder: Path, arm: ArmOnClip = ARM, status: str = "ok", images
         "status": status,
         "runtime": arm.runtime,
         "precision": arm.precision,
-        "settings": {"luma": "studio-swing", "border": 2, "sample_frame": 0},
+        "settings": {"luma": "studio-swing", "border": 2, "sample_frame": 0, "options": {"scale": 2}},
         "versions": {arm.runtime: "2026.4"},
         "frames": images if status == "ok" else 0,
     }
@@ -65,7 +65,7 @@ def test_a_row_an_arm_and_clip(tmp_path: Path) -> None:
     out = tmp_path / "evaluation.csv"
     collect_evaluation(files, {"set5": "bicubic-matlab"}, out, far_db=1.0)
     assert out.read_text().splitlines()[0] == (
-        "target,runtime,model,precision,clip,images,psnr_y_db,psnr_db,psnr_of_mean_db,added_mse,added_levels,ssim_y,"
+        "target,runtime,model,precision,clip,scale,images,psnr_y_db,psnr_db,psnr_of_mean_db,added_mse,added_levels,ssim_y,"
         "exact_frames,darkest,brightest,shift_r,shift_g,shift_b,checkerboard,saturated,luma,border,downsampling,"
         "engine_sha256,runtime_version,cautions,status"
     )
@@ -109,6 +109,7 @@ def row(runtime: str, precision: str, psnr_y: float, clip: str = "set5", **other
         "model": model,
         "precision": precision,
         "clip": clip,
+        "scale": 2,
         "images": images,
         "psnr_y_db": psnr_y,
         "psnr_db": psnr_y - 1.5,

@@ -40,7 +40,9 @@ def write_profile(folder: Path, model: str = "espcn_rgb", status: str = "ok") ->
         writer.writerow(HEADER)
         for run, times in enumerate(TIMES if status == "ok" else []):
             writer.writerows((run, *row, ms) for row, ms in zip(ROWS, times, strict=True))
-    (folder / "profile.json").write_text(json.dumps({"status": status, "pixels": PIXELS}))
+    (folder / "profile.json").write_text(
+        json.dumps({"status": status, "pixels": PIXELS, "settings": {"options": {"scale": 2}}})
+    )
     write_network(folder / "n.onnx")
     arm = ArmOnClip("local", "onnxruntime", model, "int8-minmax", "park")
     return ProfileFiles(arm, folder / "profile.csv", folder / "profile.json", folder / "n.onnx")

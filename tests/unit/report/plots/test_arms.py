@@ -140,7 +140,11 @@ def _texts(figure: Figure) -> list[str]:
 
 
 def test_titles_say_only_what_differs() -> None:
-    places = [("park", "local"), ("rooms", "local")]
+    places = [("park", "local", "x2"), ("rooms", "local", "x2")]
     assert [_where(place, places) for place in places] == ["park", "rooms"]
-    assert _where(("park", "jetson"), [("park", "local"), ("park", "jetson")]) == "jetson"
-    assert _where(("park", "local"), [*places, ("park", "jetson")]) == "park on local"
+    jetson = ("park", "jetson", "x2")
+    assert _where(jetson, [places[0], jetson]) == "jetson"
+    assert _where(places[0], [*places, jetson]) == "park on local"
+    larger = ("park", "local", "x4")
+    assert _where(larger, [places[0], larger]) == "x4"
+    assert _where(larger, [*places, larger]) == "park at x4"

@@ -70,7 +70,7 @@ def test_files_of_arms_become_both_kinds_of_picture(tmp_path: Path) -> None:
     np.save(tmp_path / "hr.npy", hr)
     index = {"hr_shapes": [[24, 32]] * 2, "names": ["a", "b"]}
     (tmp_path / "clip.json").write_text(json.dumps(index))
-    arms = [("bicubic", "uint8"), ("espcn_rgb", "fp32"), ("espcn_rgb", "int8-minmax")]
+    arms = [("bicubic", "uint8", 2), ("espcn_rgb", "fp32", 2), ("espcn_rgb", "int8-minmax", 2)]
     # The last did not run.
     images = [hr[1] + 1, hr[1] + 5, np.zeros(0, np.uint8)]
     samples = [tmp_path / f"{number}.npy" for number in range(3)]

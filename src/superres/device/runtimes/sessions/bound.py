@@ -15,15 +15,16 @@ LEAST_BLOCK_CHANNELS = 12
 class BoundSession(Session):
     """An engine between two arrays, which are allocated once for each frame size.
 
-    Arrays of uint8 frames: 1 x H x W x 3 in, 1 x 2H x 2W x 3 out. With `block_channels` the output is
-    1 x H x W x `block_channels` and is converted here (`frames.pixels.from_blocks`). Float32 planes, range
-    0 to 1: 1 x 3 x H x W in, 1 x 3 x 2H x 2W out, converted here in numpy.
+    Arrays of uint8 frames: 1 x H x W x 3 in, 1 x sH x sW x 3 out, s the scale. With `block_channels` the
+    output is 1 x H x W x `block_channels` and is converted here (`frames.pixels.from_blocks`). Float32
+    planes, range 0 to 1: 1 x 3 x H x W in, 1 x 3 x sH x sW out, converted here in numpy.
     """
 
     def __init__(self, settings: Settings, block_channels: int = 0):
         self._planar = settings.frames == "float32"
         self._block_channels = block_channels
         self._threads = settings.threads
+        self._scale = settings.scale
         self._pool = ThreadPoolExecutor(settings.threads) if self._planar and settings.threads > 1 else None
         self._size: Tuple[int, int] = (0, 0)
 
@@ -41,10 +42,11 @@ class BoundSession(Session):
 
     def _allocate(self, size: Tuple[int, int]) -> None:
         height, width = self._size = size
-        self._frame = self.empty((2 * height, 2 * width, 3), np.uint8)
+        larger = self._scale * height, self._scale * width
+        self._frame = self.empty((*larger, 3), np.uint8)
         if self._planar:
             self._inputs = self.empty((1, 3, height, width), np.float32)
-            self._outputs = self.empty((1, 3, 2 * height, 2 * width), np.float32)
+            self._outputs = self.empty((1, 3, *larger), np.float32)
         else:
             self._inputs = self.empty((1, height, width, 3), np.uint8)
             self._outputs = self._frame[np.newaxis]
@@ -68,7 +70,7 @@ class BoundSession(Session):
         if self._planar:
             to_pixels(self._outputs, self._frame, self._pool, self._threads)
         elif self._block_channels:
-            from_blocks(self._outputs[0], self._frame)
+            from_blocks(self._outputs[0], self._frame, self._scale)
         return self._frame
 
 

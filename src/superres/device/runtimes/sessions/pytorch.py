@@ -22,7 +22,7 @@ _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Uint8Frames(torch.nn.Module):
-    """A program on float32 planes as one on uint8 frames: 1 x H x W x 3 in, 1 x 2H x 2W x 3 out."""
+    """A program on float32 planes as one on uint8 frames: 1 x H x W x 3 in, 1 x sH x sW x 3 out."""
 
     def __init__(self, program: torch.nn.Module, channels_last: bool):
         super().__init__()
@@ -72,6 +72,7 @@ class PytorchSession(Session):
         self._device = device
         self._dtype = _TYPES[settings.precision]
         self._planar = settings.frames == "float32"
+        self._scale = settings.scale
         self._pixels = torch.empty((0, 0, 3), dtype=torch.uint8)
         self._frame = torch.empty((0, 0, 3), dtype=torch.uint8)
 
@@ -135,7 +136,8 @@ class PytorchSession(Session):
         height, width = size
         pinned = self._device.type == "cuda"
         self._pixels = torch.empty((height, width, 3), dtype=torch.uint8, pin_memory=pinned)
-        self._frame = torch.empty((2 * height, 2 * width, 3), dtype=torch.uint8, pin_memory=pinned)
+        larger = self._scale * height, self._scale * width
+        self._frame = torch.empty((*larger, 3), dtype=torch.uint8, pin_memory=pinned)
 
 
 def _layer_times(run: int, events: Iterable[Any], queued: bool) -> List[LayerTime]:

@@ -1,6 +1,6 @@
 """Graphs from uint8 frames to blocks: all but the last transposition is inside.
 
-A *block* has all levels of the 2 x 2 pixels that one pixel of the small frame becomes, as the last
+A *block* has all levels of the s x s pixels that one pixel of the small frame becomes, as the last
 convolution writes them. The runtime turns blocks into a frame, six bytes at a time
 (`superres.device.frames.pixels.from_blocks`). The last convolution can then write 8-bit levels in INT8.
 """
@@ -16,9 +16,8 @@ from superres.device.base.conventions import INPUT, OUTPUT
 from superres.models.graphs.editor import PREFIX, GraphEditor, check_ends, frame_graph
 from superres.models.graphs.onnx_file import load_onnx, save_onnx
 
-# Sub-pixel (i, j) of colour c is channel 4c + 2i + j of DepthToSpace's input (CRD), and entry 6i + 3j + c of
-# a block.
-_ORDER = tuple(4 * c + 2 * i + j for i in range(2) for j in range(2) for c in range(3))
+# onnxruntime's INT8 convolution is fast for multiples of so many outputs.
+_ALIGNED = 16
 _LINEAR = {"QuantizeLinear", "DequantizeLinear", "Add", "Sub", "Mul", "Div", "Pad", "Cast", "Identity"}
 
 
@@ -29,8 +28,9 @@ class NoBlocksError(Exception):
 def write_blocks(onnx_path: Path, out: Path) -> None:
     """Write a network on float32 planes, in FP32 or as a Q/DQ graph, with uint8 frames in and blocks out.
 
-    Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x H x W x 12: at 6i + 3j + c the level of
-    colour c of pixel (2y + i, 2x + j), round(255 x), half to even, limited to 0..255.
+    Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x H x W x 3 s s, s the scale: at
+    3 s i + 3 j + c the level of colour c of pixel (s y + i, s x + j), round(255 x), half to even, limited to
+    0..255.
 
     Without DepthToSpace (CRD) and a clip to [0, 1] at the end, it gets frames on both sides
     (`superres.models.graphs.editor.frame_graph`). The same file gives the same bytes. Raises UserError as
@@ -42,13 +42,13 @@ def write_blocks(onnx_path: Path, out: Path) -> None:
 def block_graph(onnx_path: Path, *, aligned: bool) -> onnx.ModelProto:
     """Return the graph of `write_blocks`.
 
-    `aligned` adds a fourth input channel of zeros, and four outputs without meaning to the 12 of a block:
-    onnxruntime's INT8 convolution is fast for multiples of 4 inputs and 16 outputs. No value changes.
+    `aligned` adds a fourth input channel of zeros, and outputs without meaning to those of a block (four to
+    12): onnxruntime's INT8 convolution is fast for multiples of 4 inputs and 16 outputs. No value changes.
     """
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
     try:
-        BlockEditor(model.graph, aligned).rewrite()
+        BlockEditor(model, aligned).rewrite()
     except NoBlocksError:
         # The graph may be partly rewritten: start again.
         return frame_graph(onnx_path)
@@ -58,10 +58,19 @@ def block_graph(onnx_path: Path, *, aligned: bool) -> onnx.ModelProto:
 class BlockEditor(GraphEditor):
     """Give a graph uint8 frames and blocks as ends."""
 
-    def __init__(self, graph: onnx.GraphProto, aligned: bool):
-        super().__init__(graph)
+    def __init__(self, model: onnx.ModelProto, aligned: bool):
+        super().__init__(model)
         self._aligned = aligned
-        self._order = (*_ORDER, *[-1] * 4) if aligned else _ORDER
+
+    @property
+    def order(self) -> list[int]:
+        """The channels of DepthToSpace's input in the order of a block; -1 for those without meaning.
+
+        Sub-pixel (i, j) of colour c is channel s s c + s i + j (CRD), and entry 3 s i + 3 j + c of a block.
+        """
+        side = range(self.scale)
+        order = [self.scale * (self.scale * c + i) + j for i in side for j in side for c in range(3)]
+        return order + [-1] * (-len(order) % _ALIGNED if self._aligned else 0)
 
     def rewrite(self) -> None:
         """Put the steps from levels before the network and the steps to blocks after it."""
@@ -70,7 +79,7 @@ class BlockEditor(GraphEditor):
             self._widen([INPUT])
         self.add_front(self._add_planes)
         self.add("Transpose", [self.add_levels(unshuffled)], OUTPUT, perm=[0, 2, 3, 1])
-        self.finish((1, "H", "W", 3), (1, "H", "W", len(self._order)))
+        self.finish((1, "H", "W", 3), (1, "H", "W", len(self.order)))
 
     def take_blocks(self) -> str:
         """Remove the clip and the DepthToSpace; return the tensor of the blocks, its channels in their order.
@@ -80,7 +89,7 @@ class BlockEditor(GraphEditor):
         unshuffled = self.take_depth_to_space(self.take_clip())
         if unshuffled is None:
             raise NoBlocksError
-        self._reorder(unshuffled, self._order)
+        self._reorder(unshuffled, self.order)
         return unshuffled
 
     def _add_planes(self) -> str:

@@ -18,13 +18,13 @@ from superres.models.graphs.onnx_file import load_onnx, save_onnx
 def write_casts(onnx_path: Path, out: Path) -> None:
     """Write a network on float32 planes, in any precision, with uint8 frames as both ends.
 
-    Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x 2H x 2W x 3: round(255 x), half to even,
+    Input `frame` uint8 1 x H x W x 3, output `upscaled` uint8 1 x sH x sW x 3: round(255 x), half to even,
     limited to 0..255, of what the network gives for frame / 255. Network and opset
     stay; the same file gives the same bytes. Raises UserError if it is not such a network.
     """
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
-    graph = GraphEditor(model.graph)
+    graph = GraphEditor(model)
     # TensorRT fuses a ReLU with its convolution only if no pair separates them.
     graph.round_once()
     planes = graph.rename_output()
@@ -41,5 +41,5 @@ def write_casts(onnx_path: Path, out: Path) -> None:
     levels = graph.add("Clip", [levels, black, white], "limited")
     levels = graph.add("Transpose", [levels], "pixels", perm=[0, 2, 3, 1])
     graph.add("Cast", [levels], OUTPUT, to=TensorProto.UINT8)
-    graph.finish((1, "H", "W", 3), (1, "2H", "2W", 3))
+    graph.finish((1, "H", "W", 3), (1, *graph.larger, 3))
     save_onnx(model, out)

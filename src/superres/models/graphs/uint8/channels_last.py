@@ -43,7 +43,7 @@ class _FloatReader:
 def write_channels_last(onnx_path: Path, out: Path) -> None:
     """Write a network on float32 planes, in FP32 or as a Q/DQ graph, with uint8 frames in and blocks out.
 
-    Frames, blocks of 12 and levels are those of `superres.models.graphs.uint8.blocks`. Float sums have
+    Frames, blocks and levels are those of `superres.models.graphs.uint8.blocks`. Float sums have
     another order: a level next to a tie may differ by one. A network that doesn't end in blocks gets frames
     on both sides (`superres.models.graphs.editor.frame_graph`). The same file gives the same bytes. Raises
     UserError as `frame_graph` does.
@@ -51,7 +51,7 @@ def write_channels_last(onnx_path: Path, out: Path) -> None:
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
     try:
-        _ChannelsLastEditor(model.graph).rewrite()
+        _ChannelsLastEditor(model).rewrite()
     except NoBlocksError:
         model = frame_graph(onnx_path)
     save_onnx(model, out)
@@ -60,8 +60,8 @@ def write_channels_last(onnx_path: Path, out: Path) -> None:
 class _ChannelsLastEditor(BlockEditor):
     """Give a graph uint8 frames and blocks as ends, without moving values in between."""
 
-    def __init__(self, graph: onnx.GraphProto):
-        super().__init__(graph, aligned=False)
+    def __init__(self, model: onnx.ModelProto):
+        super().__init__(model, aligned=False)
 
     def rewrite(self) -> None:
         """Put the steps from levels before the network and the steps to blocks after it."""
@@ -87,7 +87,7 @@ class _ChannelsLastEditor(BlockEditor):
             self.add_front(lambda: self.add_planes(INPUT))
         self._nodes = front + self._nodes
         self._add_blocks(blocks)
-        self.finish((1, "H", "W", 3), (1, "H", "W", 12))
+        self.finish((1, "H", "W", 3), (1, "H", "W", len(self.order)))
 
     def _in_float(self, node: onnx.NodeProto) -> _FloatReader | None:
         """Return a node as a float convolution of the frame, also through a padding of its own; else None."""

@@ -18,7 +18,7 @@ _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 
 def write_levels(onnx_path: Path, out: Path) -> None:
-    """Write a network on float32 planes with uint8 frames in and blocks of 16 levels out.
+    """Write a network on float32 planes with uint8 frames in and blocks of levels out, 16 or a multiple.
 
     That is `block_graph` with `aligned`. Symmetric int8 pairs are then changed:
 

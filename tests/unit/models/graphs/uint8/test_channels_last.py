@@ -116,7 +116,7 @@ def test_what_a_relu_limits_is_rounded_once_behind_it(tmp_path: Path) -> None:
         frame = np.random.default_rng(5).integers(0, 256, (1, 24, 32, 3), np.uint8)
         pictures.append(np.asarray(session.run(None, {"frame": frame})[0]))
     upscaled = np.empty((48, 64, 3), np.uint8)
-    from_blocks(pictures[1][0], upscaled)
+    from_blocks(pictures[1][0], upscaled, 2)
     np.testing.assert_array_equal(pictures[0][0], upscaled)
 
 
