@@ -30,6 +30,12 @@ test: $(DEV_STAMP)
 test-gpu: $(DEV_STAMP)
 	$(BIN)/python benchmarks/check_gpu.py --cores $(CORES)
 
+# Snakemake's plugin for Slurm, for the tests that start a Slurm: apart, because Snakemake imports every plugin
+# that it finds, and this one brings pandas into each of a study's processes.
+.venv/cluster: $(DEV_STAMP) envs/cluster.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ -r envs/cluster.txt
+	touch $@
+
 check: $(DEV_STAMP)
 	bash .ci/checks
 

@@ -12,6 +12,7 @@ report: "workflow/report/workflow.rst"
 
 include: "rules/common.smk"
 include: "rules/run.smk"
+include: "rules/cluster.smk"
 include: "rules/verify.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
@@ -19,13 +20,17 @@ include: "rules/quantization.smk"
 include: "rules/layers.smk"
 include: "rules/arms.smk"
 include: "rules/devices.smk"
+include: "rules/shards.smk"
 include: "rules/report.smk"
 include: "rules/upscale.smk"
 
 
+# On a cluster they stay on the submitting host, as what waits for devices does.
 localrules:
     all,
     evaluate,
+    download_package,
+    fetch_file,
     check_device,
     clean_device,
     verify,
@@ -41,6 +46,7 @@ onstart:
     if LOCK is None:
         begin_run()
     lift_job_limit()
+    watch_cluster()
     show(workflow.logger_manager.get_log_handlers(), planned(), STUDY.name, log)
 
 

@@ -13,6 +13,8 @@ rule write_uint8_graph:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("write_uint8_graph"),
     params:
         code=lambda wildcards: code(
             "write_uint8_graph", FACTS.form_module(wildcards.form)
@@ -33,7 +35,9 @@ rule build_engine:
         f"{BENCHMARKS}/build_engine/{{target}}/{{runtime}}/{{model}}/{{precision}}.tsv"
     conda:
         "../envs/workflow.yaml"
-    threads: threads_here(2)
+    threads: 2
+    resources:
+        **needs("build_engine"),
     params:
         settings=of_arm(SETTINGS.engine),
         known_sizes=of_arm(SETTINGS.known_sizes),
@@ -68,7 +72,9 @@ rule measure_quality:
         f"{BENCHMARKS}/measure_quality/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.tsv"
     conda:
         "../envs/workflow.yaml"
-    threads: threads_here(max(1, workflow.cores // 2))
+    threads: max(1, workflow.cores // 2)
+    resources:
+        **needs("measure_quality"),
     params:
         settings=of_arm(SETTINGS.quality, "of_clip"),
         device=of(SETTINGS.device, "target"),
@@ -92,11 +98,13 @@ rule measure_latency:
     log:
         f"{LOGS}/measure_latency/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
     # After all that can run side by side, or it would wait for a core at a time.
-    priority: lambda wildcards: 0 if PATHS.is_device(wildcards.target) else -1
+    priority: -1
     conda:
         "../envs/workflow.yaml"
-    # All cores: nothing else runs here while an arm is timed here; a device has a lock of its own.
-    threads: threads_here(workflow.cores)
+    # All cores: nothing else runs while an arm is timed.
+    threads: workflow.cores
+    resources:
+        **needs("measure_latency"),
     params:
         settings=of_arm(SETTINGS.latency),
         device=of(SETTINGS.device, "target"),
@@ -113,7 +121,9 @@ rule measure_roofline:
     conda:
         "../envs/workflow.yaml"
     # All cores: nothing else runs while a target is timed.
-    threads: threads_here(workflow.cores)
+    threads: workflow.cores
+    resources:
+        **needs("measure_roofline"),
     params:
         settings=STUDY.roofline.model_dump(),
         device=of(SETTINGS.device, "target"),
@@ -137,7 +147,9 @@ rule measure_profile:
     conda:
         "../envs/workflow.yaml"
     # All cores: nothing else runs while layers are timed.
-    threads: threads_here(workflow.cores)
+    threads: workflow.cores
+    resources:
+        **needs("measure_profile"),
     params:
         settings=of_arm(SETTINGS.profile),
         device=of(SETTINGS.device, "target"),
@@ -163,6 +175,8 @@ rule write_manifest:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("write_manifest"),
     params:
         study=of_arm(FACTS.of_arm, "of_clip"),
         clip=of_clip(str),

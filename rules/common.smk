@@ -20,6 +20,7 @@ from superres.study.facts import Facts
 from superres.study.job_settings import JobSettings
 from superres.study.keys.arms import Arm
 from superres.study.graph_paths import DOWNLOADS, PACKAGES
+from superres.study.runs.needs import needs
 from superres.study.paths import Paths
 from superres.study.runs.before import read_study, settle_environment, study_error
 
@@ -57,6 +58,7 @@ wildcard_constraints:
     step="[a-z0-9]+",
     images="[a-z0-9_]+",
     clip="[a-z0-9_]+",
+    shard="[0-9]+",
     scale="[1-8]",
     plot=r"[a-z0-9_]+(\.[a-z0-9_+]+)?",
     of_clip=r"(\.[a-z0-9_]+)?",
@@ -104,14 +106,10 @@ def code(*names):
     )
 
 
-def threads_here(count):
-    """Threads function: `count` for an arm of this machine; one of a device only waits here."""
-    return lambda wildcards: 1 if PATHS.is_device(wildcards.target) else count
-
-
 def any_of(names):
     """Pattern of these names, for a wildcard; one that nothing matches if there are none."""
-    return "|".join(map(re.escape, names)) or "(?!)"
+    names = list(names)
+    return f"({'|'.join(map(re.escape, names))})" if names else "(?!)"
 
 
 # Jobs read this file too, in processes of their own: it is said once.

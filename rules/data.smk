@@ -57,6 +57,8 @@ rule prepare_clip:
             )
             else 1
         )
+    resources:
+        **needs("prepare_clip"),
     params:
         images=of(SETTINGS.image_set, "role", "clip"),
         unlisted=of(PATHS.unlisted_of_set, "role", "clip"),
@@ -83,6 +85,8 @@ rule downsample_clip:
     conda:
         "../envs/workflow.yaml"
     threads: 4
+    resources:
+        **needs("downsample_clip"),
     params:
         downsampling=of(SETTINGS.downsampling, "role", "clip"),
         code=code("downsample_clip"),
@@ -105,6 +109,8 @@ rule prepare_calibration_set:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("prepare_calibration_set"),
     params:
         images=listed(STUDY.calibration_sets.get, "images"),
         unlisted=lambda wildcards: PATHS.unlisted(
@@ -129,6 +135,8 @@ rule check_disjoint_images:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("check_disjoint_images"),
     params:
         code=code("check_disjoint_images"),
     script:

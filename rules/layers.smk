@@ -23,6 +23,8 @@ rule measure_sensitivity:
     conda:
         "../envs/workflow.yaml"
     threads: max(1, workflow.cores // 2)
+    resources:
+        **needs("measure_sensitivity"),
     params:
         executor=lambda wildcards: SETTINGS.executor(
             STUDY.sensitivity.runtime, wildcards.model
@@ -52,6 +54,8 @@ rule measure_subsets:
     conda:
         "../envs/workflow.yaml"
     threads: max(1, workflow.cores // 2)
+    resources:
+        **needs("measure_subsets"),
     params:
         executor=lambda wildcards: SETTINGS.executor(
             STUDY.steps.of("mixed")["runtime"], wildcards.model
@@ -83,6 +87,8 @@ rule time_subsets:
         "../envs/workflow.yaml"
     # All cores: nothing else runs while subsets are timed.
     threads: workflow.cores
+    resources:
+        **needs("time_subsets"),
     params:
         executor=lambda wildcards: SETTINGS.executor(
             STUDY.steps.of("mixed")["runtime"], wildcards.model
@@ -111,6 +117,8 @@ rule find_frontier:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("find_frontier"),
     params:
         code=code("find_frontier"),
     script:

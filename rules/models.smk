@@ -12,6 +12,8 @@ rule train_model:
     conda:
         "../envs/workflow.yaml"
     threads: lambda wildcards: SETTINGS.training(wildcards.model)["threads"]
+    resources:
+        **needs("train_model"),
     params:
         settings=of(SETTINGS.training, "model"),
         network=of(SETTINGS.network, "model"),
@@ -35,6 +37,8 @@ rule export_onnx:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("export_onnx"),
     params:
         network=of(SETTINGS.network, "model"),
         code=code("export_onnx"),
@@ -56,6 +60,8 @@ rule export_checkpoint:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("export_checkpoint"),
     params:
         code=code("export_checkpoint"),
     script:
@@ -76,6 +82,8 @@ rule adopt_onnx:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("adopt_onnx"),
     params:
         stated=of(SETTINGS.adoption, "model"),
         code=code("adopt_onnx"),
@@ -97,6 +105,8 @@ rule adopt_as_is:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("adopt_as_is"),
     params:
         code=code("adopt_as_is"),
     script:
@@ -113,6 +123,8 @@ rule convert_fp16:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("convert_fp16"),
     params:
         code=code("convert_fp16"),
     script:
@@ -129,6 +141,8 @@ rule export_program:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("export_program"),
     params:
         network=of(SETTINGS.network, "model"),
         code=code("export_program"),

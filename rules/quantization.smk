@@ -13,6 +13,8 @@ rule observe_activations:
     conda:
         "../envs/workflow.yaml"
     threads: max(1, workflow.cores // 2)
+    resources:
+        **needs("observe_activations"),
     params:
         observation=of(SETTINGS.observation, "images"),
         code=code("observe_activations"),
@@ -35,6 +37,8 @@ rule calibrate_ranges:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("calibrate_ranges"),
     params:
         calibration=of(SETTINGS.calibration, "calibration"),
         code=code("calibrate_ranges"),
@@ -55,6 +59,8 @@ rule refine_onnx:
     conda:
         "../envs/workflow.yaml"
     threads: lambda wildcards: SETTINGS.step_threads(wildcards.step, max(1, workflow.cores // 2))
+    resources:
+        **needs("refine_onnx"),
     params:
         job=of(SETTINGS.step, "recipe", "step"),
         code=lambda wildcards: code("refine_onnx", FACTS.step_module(wildcards.step)),
@@ -77,6 +83,8 @@ rule quantize_onnx:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("quantize_onnx"),
     params:
         float_layers=of(SETTINGS.float_layers, "quantization"),
         code=code("quantize_onnx"),
@@ -103,6 +111,8 @@ rule quantize_by_tool:
         "../envs/workflow.yaml"
     # Neither tool can be told how many processors it may use.
     threads: workflow.cores
+    resources:
+        **needs("quantize_by_tool"),
     params:
         calibration=of(SETTINGS.calibration, "calibration"),
         code=lambda wildcards: code(

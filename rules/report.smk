@@ -16,6 +16,8 @@ rule collect_metrics:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("collect_metrics"),
     params:
         arms=PATHS.arms_on_clips(),
         graphs=PATHS.graphs_of_arms,
@@ -49,6 +51,8 @@ rule collect_profiles:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("collect_profiles"),
     params:
         arms=PATHS.arms_on_clips(clips=PATHS.timed),
         graphs=[PATHS.counted_graph(arm) for arm in PATHS.arms for _ in PATHS.timed],
@@ -78,6 +82,8 @@ rule write_table:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("write_table"),
     params:
         text=SETTINGS.table_text(),
         code=code("write_table"),
@@ -100,6 +106,8 @@ rule write_recommendation:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("write_recommendation"),
     params:
         study=STUDY.name,
         wish=STUDY.recommend.model_dump(),
@@ -144,6 +152,8 @@ rule collect_evaluation:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("collect_evaluation"),
     params:
         arms=PATHS.arms_on_clips(PATHS.evaluated),
         downsampling={
@@ -169,6 +179,8 @@ rule write_evaluation:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("write_evaluation"),
     params:
         study=STUDY.name,
         text=SETTINGS.table_text(),
@@ -200,6 +212,8 @@ rule compare_tools:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("compare_tools"),
     params:
         graphs=PATHS.compared_graphs,
         arms=[arm.folder for arm in PATHS.compared],
@@ -226,6 +240,8 @@ rule draw_plot:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("draw_plot"),
     params:
         settings=of(SETTINGS.plot, "plot"),
         caption=of(SETTINGS.plot_caption, "plot"),

@@ -3,7 +3,7 @@ import atexit
 
 from superres.study.runs import during
 from superres.study.runs.display import show
-from superres.study.runs.during import FailedJob, lock_study
+from superres.study.runs.during import lock_study
 from superres.study.runs.expected import Expected, describe_cost
 from superres.study.runs.plan import Plan, PlannedJob
 
@@ -21,10 +21,12 @@ def begin_run():
 
 def end_failed_run(logs):
     """Repeat the errors of failed jobs, as the last lines of the run."""
-    failed = workflow.scheduler.failed
+    groups = (
+        [failed_job(job) for job in getattr(group, "jobs", [group])]
+        for group in workflow.scheduler.failed
+    )
     during.tell_failures(
-        (FailedJob(job.rule.name, job.wildcards_dict, list(job.log)) for job in failed),
-        logs,
+        (job for group in groups for job in during.culprits(group)), logs
     )
 
 
@@ -56,10 +58,14 @@ def planned_job(job, runs):
         tuple(job.log),
         # Jobs of a device wait for each other.
         threads=(
-            workflow.cores if PATHS.is_device(wildcards.get("target")) else job.threads
+            workflow.cores if wildcards.get("target") in PATHS.devices else job.threads
         ),
         needs=frozenset(map(workflow.dag.jobid, workflow.dag.job_dependencies(job))),
-        guess_s=EXPECTED.seconds(name, wildcards) if job.log else 0.0,
+        guess_s=(
+            EXPECTED.seconds(name.removesuffix("_on_device"), wildcards)
+            if job.log
+            else 0.0
+        ),
         past_s=record and during.seconds_between(record.starttime, record.endtime),
         runs=runs,
     )

@@ -13,6 +13,8 @@ if STUDY.upscale is not None:
             "../envs/workflow.yaml"
         # All cores: the runtime uses them, and decodes and encodes beside.
         threads: workflow.cores
+        resources:
+            **needs("upscale_video"),
         params:
             # Functions: Snakemake takes braces in a text for wildcards.
             video=lambda wildcards: PATHS.upscaled_from,

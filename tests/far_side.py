@@ -237,8 +237,8 @@ def descendants(pid: int, name: str) -> list[int]:
 PATIENCE_S = 120.0
 
 
-def wait_until(condition, what: str = "it") -> None:
-    end = time.monotonic() + PATIENCE_S
+def wait_until(condition, what: str = "it", patience_s: float = PATIENCE_S) -> None:
+    end = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.02)

@@ -57,9 +57,9 @@ def run(tiny: Project, tmp_path_factory: pytest.TempPathFactory, far: FarSide) -
     done = project.snakemake("--cores", "4", f"--configfile={study}", *files)
     assert done.returncode == 0, done.stdout[-6000:]
     assert read_jobs(done.stdout) == {
-        "build_engine": 6,
-        "measure_quality": 6,
-        "measure_latency": 2,
+        "build_engine_on_device": 6,
+        "measure_quality_on_device": 6,
+        "measure_latency_on_device": 2,
         "write_manifest": 2,
         "total": 16,
     }
@@ -115,7 +115,7 @@ def test_another_address_reruns_nothing_and_another_power_mode_everything(run: P
     assert read_jobs(run.snakemake("-n", f"--configfile={study}", *wanted).stdout) == {}
     study = write_study(run, far, power_mode=2)
     jobs = read_jobs(run.snakemake("-n", f"--configfile={study}", *wanted).stdout)
-    assert jobs["measure_quality"] == jobs["build_engine"] == 6
+    assert jobs["measure_quality_on_device"] == jobs["build_engine_on_device"] == 6
     assert "prepare_clip" not in jobs
 
 

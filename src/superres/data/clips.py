@@ -31,6 +31,7 @@ def prepare_clip(
     hr: Path,
     index: Path,
     threads: int = 1,
+    part: tuple[int, int] | None = None,
 ) -> None:
     """Write the high-resolution frames of a clip, and their index; `downsample_clip` makes LR twins of them.
 
@@ -38,14 +39,17 @@ def prepare_clip(
     study. `hr` is a frame file. `index` is JSON with names, shapes, origins and the digest of every frame
     (`picture_digest`). Each file gets its name when it is complete, the index last. `wheels` is the folder of
     downloaded wheels. If the sources allow it, `threads` threads make frames, with one frame in memory each;
-    fewer where memory is short. Raises UserError for a faulty source, a frame smaller than `multiple`, and a
-    full disk.
+    fewer where memory is short. `part` is a shard (`superres.data.shards`): its first frame and the one after
+    its last; by default all frames. Raises UserError for a faulty source, a frame smaller than `multiple`,
+    and a full disk.
     """
     readers = [open_source(source, wheels) for source in sources]
-    frames = list(each_frame(readers))
-    given = [shape for reader in readers for shape in reader.shapes]
+    taken = slice(*part) if part is not None else slice(None)
+    frames = list(each_frame(readers))[taken]
+    given = [shape for reader in readers for shape in reader.shapes][taken]
     shapes = [cropped(shape, multiple) for shape in given]
-    _say_cropped(name, [reader.names[place] for reader, place in frames], given, multiple)
+    names = [reader.names[place] for reader, place in frames]
+    _say_cropped(name, names, given, multiple)
     threads = _fitting_threads(f"prepare_clip {name}", given, threads if read_in_any_order(sources) else 1)
     with naming_full_disk(hr, "and run it again"):
         check_space([(hr.parent, _bytes(shapes))], f"frames of {name}")
@@ -61,7 +65,7 @@ def prepare_clip(
         content = {
             "name": name,
             "sources": [source.describe() for source in sources],
-            "names": [frame_name for reader in readers for frame_name in reader.names],
+            "names": names,
             "multiple": multiple,
             "hr_shapes": shapes,
             "hr_sha256": [frame.digest for frame in written],

@@ -73,6 +73,8 @@ class Facts:
         names |= {self.task_module("measure_quality"), self.task_module("measure_latency")}
         if self.paths.disjoint(arm, ""):
             names.add("check_disjoint_images")
+        if self.paths.sharded_clips:
+            names |= {"join_clip", "join_quality"}
         for one in (arm, self.study.reference_of(arm)):
             if one is not None:
                 names |= {self.task_module("build_engine"), self.runtime_module(one.runtime)}

@@ -72,6 +72,11 @@ class JobSettings:
         own = {"chroma": clip.chroma, "sample_frame": frame, "options": options}
         return {**self.study.quality.model_dump(), **own}
 
+    def quality_shard(self, arm: Arm, of_clip: str, shard: str) -> Settings:
+        """Return the same for one shard of a clip, by its number."""
+        first, end = self.paths.shard("frames", self.paths.named_clip(of_clip), shard)
+        return {**self.quality(arm), "first": first, "end": end}
+
     def latency(self, arm: Arm) -> Settings:
         """Return the settings for timing an arm, with its reference."""
         settings = {**self.study.latency.timing, "options": self.runtime_options(arm)}

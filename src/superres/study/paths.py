@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from superres.data.shards import shards_of
 from superres.device.base.errors import UserError
 from superres.device.runtimes import about
 from superres.models.settings import is_baseline
@@ -91,6 +92,45 @@ class Paths(GraphPaths):
             "calibration": implicit,
         }
 
+    # Shards
+
+    def shards(self, role: str, name: str) -> list[tuple[int, int]]:
+        """Return the shards of a clip or a training set; none if one job prepares it."""
+        return shards_of(self.sources_of(self.image_set(role, name)), self.study.shard_frames)
+
+    def shard(self, role: str, name: str, shard: str) -> tuple[int, int]:
+        """Return the first frame of a shard and the one after its last, by its number."""
+        return self.shards(role, name)[int(shard)]
+
+    @property
+    def sharded(self) -> list[str]:
+        """The clips and training sets that are prepared in shards: their files without endings."""
+        sets = {"frames": self.study.clips, "training": self.study.training_sets}
+        return [f"{role}/{name}" for role in sets for name in sorted(sets[role]) if self.shards(role, name)]
+
+    @property
+    def sharded_clips(self) -> list[str]:
+        """The suffixes of the clips that are measured in shards."""
+        return [of_clip for of_clip, name in self.of_clip.items() if self.shards("frames", name)]
+
+    def shards_of_set(self, images: str) -> dict[str, list[str]]:
+        """Return the files of all shards of a clip or a training set, in order."""
+        parts = range(len(self.shards(*images.split("/"))))
+        kinds = {"hr": "hr.npy", "index": "json"}
+        return {
+            name: [f"{self.results}/{images}.shards/{part}.{kind}" for part in parts]
+            for name, kind in kinds.items()
+        }
+
+    def quality_shards(self, arm: Arm, of_clip: str) -> dict[str, list[str]]:
+        """Return the files with an arm's quality on all shards of a clip, in order."""
+        parts = range(len(self.shards("frames", self.named_clip(of_clip))))
+        kinds = {"quality": ("quality", "csv"), "record": ("quality", "json"), "sample": ("sample", "npy")}
+        return {
+            name: [self.arm(arm, f"shards/{stem}{of_clip}.{part}.{end}") for part in parts]
+            for name, (stem, end) in kinds.items()
+        }
+
     def reference_engine(self, arm: Arm) -> dict[str, str]:
         """Return the engine of the reference that an arm is timed against; empty without one."""
         reference = self.study.reference_of(arm)
@@ -136,9 +176,10 @@ class Paths(GraphPaths):
         """The names of the targets that have arms."""
         return sorted({arm.target for arm in self.study.arms})
 
-    def is_device(self, target: str) -> bool:
-        """Return whether a target is another machine."""
-        return isinstance(self.study.targets.get(target), Device)
+    @property
+    def devices(self) -> list[str]:
+        """The names of the targets that are other machines."""
+        return sorted(name for name, target in self.study.targets.items() if isinstance(target, Device))
 
     # A video
 

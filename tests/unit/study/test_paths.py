@@ -303,7 +303,7 @@ def test_arms_can_be_asked_for_by_group():
     assert {arm.target for arm in groups["tensorrt"]} == {"local", "jetson"}
     assert len(groups["int8-head"]) == 3
     assert PATHS.targets == ["jetson", "local"]
-    assert PATHS.is_device("jetson") and not PATHS.is_device("local")
+    assert PATHS.devices == ["jetson"]
 
 
 def test_a_video_is_upscaled_by_an_arm():

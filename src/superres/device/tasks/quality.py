@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
 INPUTS = ("engine", "engine_record", "hr", "lr", "clip")
 OUTPUTS = ("quality", "record", "[sample]")
-SETTINGS = {"luma": TEXT, "border": NUMBER, "[chroma]": TEXT, "[sample_frame]": NUMBER, "[options]": MAPPING}
+SETTINGS = {
+    "luma": TEXT,
+    "border": NUMBER,
+    "[chroma]": TEXT,
+    "[sample_frame]": NUMBER,
+    "[options]": MAPPING,
+    "[first]": NUMBER,
+    "[end]": NUMBER,
+}
 
 HEADER = (
     *("frame", "name", "height", "width", "mse", "psnr_db", "mse_y", "psnr_y_db", "ssim_y"),
@@ -39,8 +47,9 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     `runtime_seconds` is the runtime's part of it. `open_seconds`, not included, is the time to import
     the runtime and open the engine. The settings `luma` and `border` are those of `PsnrProtocol`.
     With `chroma`, one of `superres.device.frames.chroma.CHROMAS`, frames get it before they are compared.
-    `sample_frame` is the upscaled frame that the output `sample` keeps. SSIM is empty for frames that are
-    smaller than its window. `darkest` and `brightest` are the least and the largest level of the picture.
+    `sample_frame` is the upscaled frame that the output `sample` keeps; a shard without it keeps an empty
+    one. A shard measures the frames from `first` up to, not including, `end`. SSIM is empty for frames that
+    are smaller than its window. `darkest` and `brightest` are the least and the largest level of the picture.
     The other columns are those of `Faults`.
     """
     protocol = PsnrProtocol(job.settings["luma"], int(job.settings["border"]))
@@ -53,9 +62,12 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     started = time.perf_counter()
     chroma = str(job.settings.get("chroma", UPSCALED))
     kept = int(job.settings.get("sample_frame", 0)) % len(lr) if "sample" in outputs else -1
+    frames = range(int(job.settings.get("first", 0)), int(job.settings.get("end", len(lr))))
+    if "sample" in outputs and kept not in frames:
+        _write_no_sample(outputs)
     rows: list[tuple[Any, ...]] = []
     runtime_seconds = 0.0
-    for index, made, seconds in _upscale(session, lr, f"measure_quality {job.label}"):
+    for index, made, seconds in _upscale(session, lr, frames, f"measure_quality {job.label}"):
         runtime_seconds += seconds
         name = clip.names[index]
         where = f"clip {clip.name}, frame {name}"
@@ -84,22 +96,28 @@ def write_empty(outputs: Outputs) -> dict[str, Any]:
     """Write the outputs of an arm that this machine can't run; returns their part of the record."""
     write_csv(outputs["quality"], HEADER, [])
     if "sample" in outputs:
-        import numpy as np
-
-        _write_sample(outputs["sample"], np.zeros((0, 0, 3), np.uint8))
+        _write_no_sample(outputs)
     return {"frames": 0}
 
 
-def _upscale(session: Session, lr: Frames, label: str) -> Iterator[tuple[int, np.ndarray, float]]:
+def _upscale(
+    session: Session, lr: Frames, frames: range, label: str
+) -> Iterator[tuple[int, np.ndarray, float]]:
     """Yield each frame's index, the upscaled frame and the seconds that it took."""
-    with Progress(label, len(lr)) as progress:
-        for index in range(len(lr)):
+    with Progress(label, len(frames)) as progress:
+        for index in frames:
             started = time.perf_counter()
             upscaled = session.run(lr[index])
             yield index, upscaled, time.perf_counter() - started
             # Old frames of a long clip would fill the memory.
             lr.forget()
             progress.update()
+
+
+def _write_no_sample(outputs: Outputs) -> None:
+    import numpy as np
+
+    _write_sample(outputs["sample"], np.zeros((0, 0, 3), np.uint8))
 
 
 def _write_sample(path: Path, upscaled: np.ndarray) -> None:

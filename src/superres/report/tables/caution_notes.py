@@ -78,8 +78,14 @@ def busy_note(rows: Sequence[Row]) -> str:
         f"percentile is {_range(spreads, '.2f')} times the median. FPS and the share of the limit are lower "
         "bounds there: on a quiet machine both are higher. Ratios to the reference hold within their "
         "intervals, since both took turns under the same load. To time again on a quiet machine, repeat the "
-        "command with `--forcerun measure_roofline measure_latency` behind the target."
+        f"command with `--forcerun {_timing_rules(rows)}` behind the target."
     )
+
+
+def _timing_rules(rows: Sequence[Row]) -> str:
+    """Return the rules that time arms again; those of devices have names of their own."""
+    ends = sorted({"" if row["target"] == "local" else "_on_device" for row in rows})
+    return " ".join(f"{rule}{end}" for end in ends for rule in ("measure_roofline", "measure_latency"))
 
 
 def _range(values: Sequence[float], form: str) -> str:

@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from superres.data.sources.source import Download, PackageFile
 from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.runtimes import about
-from superres.keys import ByName, Keys, Maybe, Named, SomeNamed
+from superres.keys import ByName, Count, Keys, Maybe, Named, SomeNamed
 from superres.models.settings import BASELINE, is_baseline
 from superres.quantization.settings import Calibration
 from superres.study.keys.arms import Arm, Latency, Noise, Profile, Quality, Roofline, Runtime
@@ -78,6 +78,13 @@ class Study(Keys):
     clips: SomeNamed[Clip] = Field(
         description="Clips to evaluate, each a high-resolution sequence. Its low-resolution twins are made "
         "for each scale that the models have; frames are cropped to a size that all scales divide."
+    )
+    shard_frames: Maybe[Count] = Field(
+        default=None,
+        description="Frames of a shard, for a cluster (docs/cluster.md). A clip or a training set with more "
+        "frames is prepared by several jobs, and a clip is measured by several; the figures are the same. By "
+        "default one job does all. A source whose number of frames isn't known before any work needs "
+        "`frames.count`.",
     )
     calibration_sets: Named[CalibrationSet] = Field(
         default={},

@@ -49,11 +49,12 @@ def lock_study(name: str, results: Path) -> IO[str]:
 
 @dataclass(frozen=True)
 class FailedJob:
-    """A job that failed: its rule, its wildcards and its log."""
+    """A job that failed: its rule, its wildcards, its log, and why a scheduler ended it, if one did."""
 
     rule: str
     wildcards: Mapping[str, str]
     log: Sequence[str]
+    lost: str | None = None
 
     @property
     def line(self) -> str:
@@ -62,6 +63,12 @@ class FailedJob:
         text = self._said()
         return f"{name}: {self._error(text)}" + (f" (log: {self.log[0]})" if text else "")
 
+    @property
+    def says_why(self) -> bool:
+        """Whether it is known why the job failed. Others of its group may only have ended with it."""
+        text = self._said()
+        return self.lost is not None or _ERROR in text or "Traceback" in text
+
     def _said(self) -> str:
         try:
             return Path(self.log[0]).read_text(encoding="utf-8", errors="replace")
@@ -69,7 +76,12 @@ class FailedJob:
             return ""
 
     def _error(self, text: str) -> str:
-        """Return the last error in the text of a log, else its last line, such as that of a traceback."""
+        """Return the last error in the text of a log, else its last line, such as that of a traceback.
+
+        What a scheduler did to the job comes first: the text may be of an earlier run.
+        """
+        if self.lost is not None:
+            return self.lost
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith(_ERROR)]
         if errors:
@@ -83,6 +95,11 @@ class FailedJob:
         folders = [folder for log in self.log for folder in Path(log).parents if folder.is_dir()]
         reason = no_room(None, folders[0]) if folders else None
         return str(room_error("outputs", reason)) if reason else "ended without a message"
+
+
+def culprits(group: Sequence[FailedJob]) -> Sequence[FailedJob]:
+    """Return the jobs of a group, which a cluster runs together, that failed themselves; all if none says."""
+    return [job for job in group if job.says_why] or group
 
 
 def seconds_between(start: float | None, end: float | None) -> float | None:

@@ -124,3 +124,17 @@ def test_a_log_that_a_full_disk_left_empty(tmp_path: Path, monkeypatch: pytest.M
     assert job.line.startswith(
         "export_onnx: outputs: expected room for them on the disk, found none (no space"
     )
+
+
+def test_what_a_scheduler_did_comes_before_what_is_left_in_the_log(tmp_path: Path):
+    log = tmp_path / "a.log"
+    log.write_text("error: of an earlier run\n")
+    job = FailedJob("export_onnx", {}, [str(log)], "Slurm's job 7 was over its memory")
+    assert job.line == f"export_onnx: Slurm's job 7 was over its memory (log: {log})"
+
+
+def test_of_a_group_only_those_are_told_that_failed_themselves(tmp_path: Path):
+    (tmp_path / "bad.log").write_text("error: no such thing\n")
+    bad, ended = (FailedJob(name, {}, [str(tmp_path / f"{name}.log")]) for name in ("bad", "ended"))
+    assert during.culprits([bad, ended]) == [bad]
+    assert during.culprits([ended]) == [ended]

@@ -36,7 +36,8 @@ def check_origin(facts: Mapping[str, Any], name: str, version: str, device: Devi
         if found[key] != value:
             raise UserError(
                 f"the engine was built with {key} {found[key]}, this is {value}: TensorRT's engines belong "
-                "to one version and one device; build it again, with snakemake --forcerun build_engine"
+                "to one version and one device; build it again, with snakemake --forcerun build_engine, "
+                "or build_engine_on_device"
             )
 
 
