@@ -75,7 +75,7 @@ class JobSettings:
     def quality_shard(self, arm: Arm, of_clip: str, shard: str) -> Settings:
         """Return the same for one shard of a clip, by its number."""
         first, end = self.paths.shard("frames", self.paths.named_clip(of_clip), shard)
-        return {**self.quality(arm), "first": first, "end": end}
+        return {**self.quality(arm, of_clip), "first": first, "end": end}
 
     def latency(self, arm: Arm) -> Settings:
         """Return the settings for timing an arm, with its reference."""

@@ -54,12 +54,12 @@ def source(
 
 def prepare(folder: Path, *sources: Source, threads: int = 1) -> dict[str, Path]:
     folder.mkdir(exist_ok=True)
-    paths = {"hr": folder / "c.hr.npy", "index": folder / "c.json"}
+    hr, index = folder / "c.hr.npy", folder / "c.json"
     twin = {"lr": folder / "c.x2.npy", "lr_index": folder / "c.x2.json"}
-    prepare_clip("c", sources, multiple=2, wheels=folder, threads=threads, **paths)
-    downsample_clip(paths["hr"], paths["index"], "bicubic", 2, threads=threads, **twin)
+    prepare_clip("c", sources, multiple=2, wheels=folder, threads=threads, hr=hr, index=index)
+    downsample_clip(hr, index, "bicubic", 2, threads=threads, **twin)
     assert {path.name for path in folder.iterdir()} == {"c.hr.npy", "c.x2.npy", "c.json", "c.x2.json"}
-    return {**paths, **twin}
+    return {"hr": hr, "index": index, **twin}
 
 
 def contents(paths: dict[str, Path]) -> list[bytes]:
