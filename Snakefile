@@ -64,6 +64,7 @@ rule all:
         metrics=f"{RESULTS}/metrics.csv",
         table=expand(f"{RESULTS}/table1.{{kind}}", kind=["csv", "md"]),
         recommendation=f"{RESULTS}/recommendation.md",
+        page=PATHS.page,
         plots=expand(
             f"{RESULTS}/plots/{{plot}}.{{kind}}",
             plot=PATHS.plots,

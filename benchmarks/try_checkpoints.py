@@ -94,7 +94,7 @@ def try_network(name: str, folder: Path) -> Tried:
     records = folder / "checkpoint.json", folder / "adopted.json"
     try:
         export_checkpoint(checkpoint, graph, records[0])
-        adopt_onnx(graph, out, records[1], Adoption(colour="rgb", range="0..1"), scale=2)
+        adopt_onnx(graph, out, records[1], Adoption(colour="rgb", range="0..1", scale=2))
     except UserError as error:
         return Tried(shown, f"refused: {str(error).partition(', found ')[2][:_LONGEST]}", "")
     facts, adopted = (json.loads(record.read_text(encoding="utf-8")) for record in records)

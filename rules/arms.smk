@@ -76,7 +76,7 @@ rule measure_quality:
     resources:
         **needs("measure_quality"),
     params:
-        settings=of_arm(SETTINGS.quality),
+        settings=of_arm(SETTINGS.quality, "of_clip"),
         device=of(SETTINGS.device, "target"),
         code=code(FACTS.task_module("measure_quality")),
     script:

@@ -116,6 +116,27 @@ rule write_recommendation:
         "../workflow/scripts/write_recommendation.py"
 
 
+rule build_page:
+    input:
+        **PATHS.page_inputs(),
+    output:
+        page=report(
+            PATHS.page,
+            caption="../workflow/report/page.rst",
+            category="Figures",
+        ),
+    log:
+        f"{LOGS}/build_page.log",
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    params:
+        **SETTINGS.page(),
+        code=code("build_page"),
+    script:
+        "../workflow/scripts/build_page.py"
+
+
 rule collect_evaluation:
     input:
         quality=PATHS.arm_files("quality{of_clip}.csv", PATHS.evaluated),

@@ -7,17 +7,18 @@ The functions in `TABLES` make the tables of the default study from its metrics.
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import paper
 import yaml
+from formatting import markdown, read_rows
 
 from superres.report import labels
 from superres.report.metrics.relative import added_error, describe_added, squared_error
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "docs/figures"
-PAPER = ROOT / "src/superres/report/tables/paper_table1.csv"
 MARKED = re.compile(r"(<!-- figures: ([\w/-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 CALIBRATED = "int8-entropy"
 TUNED = "int8-tuned"
@@ -46,22 +47,6 @@ def figures(name: str) -> str:
     with (FIGURES / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         columns, *rows = csv.reader(file)
     return markdown(columns, rows)
-
-
-def markdown(columns: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table with columns of figures aligned to the right."""
-    lines = [list(columns), *rows]
-    widths = [max(3, *(len(cell) for cell in column)) for column in zip(*lines, strict=True)]
-    right = [all(re.match(r"[-+~]?\d|$", cell) for cell in column) for column in zip(*rows, strict=True)]
-    shown = [
-        [
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(line, widths, right, strict=True)
-        ]
-        for line in lines
-    ]
-    rule = ["-" * (width - 1) + (":" if number else "-") for width, number in zip(widths, right, strict=True)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [shown[0], rule, *shown[1:]])
 
 
 def _origin(path: Path) -> str:
@@ -149,23 +134,6 @@ def by_arm(cell: Callable[[Row], str], clip: str = CLIP) -> str:
     return markdown(["Runtime", "Precision", *map(labels.model_label, models)], lines)
 
 
-def paper() -> str:
-    """Return the paper's Table 1: a row per network, runtime and precision."""
-    found = {
-        (row["model"], row["runtime"], row["precision"], row["metric"]): row["value"] for row in _read(PAPER)
-    }
-    lines = [
-        [
-            labels.model_label(model),
-            labels.runtime_label(runtime),
-            _precision(precision),
-            *(found[model, runtime, precision, metric] for metric in ("psnr_db", "psnr_y_db", "fps")),
-        ]
-        for model, runtime, precision in dict.fromkeys(arm[:3] for arm in found)
-    ]
-    return markdown(["Network", "Runtime", "Precision", "PSNR [dB]", "PSNR_Y [dB]", "FPS"], lines)
-
-
 def bicubic() -> str:
     """Return the table of the default study's baseline."""
     rows = [row for row in _metrics() if row["model"] == "bicubic"]
@@ -207,12 +175,7 @@ def _psnr(row: Row, name: str) -> str:
 
 
 def _metrics(clip: str = CLIP) -> list[dict[str, str]]:
-    return [row for row in _read(FIGURES / "default/metrics.csv") if row["clip"] == clip]
-
-
-def _read(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return [row for row in read_rows(FIGURES / "default/metrics.csv") if row["clip"] == clip]
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -228,7 +191,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "default/speedup": lambda: by_arm(_speedup),
     "default/limit": lambda: by_arm(_limit),
     "default/bicubic": bicubic,
-    "paper/table1": paper,
+    **paper.TABLES,
 }
 
 

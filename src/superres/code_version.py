@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent
 # Every script imports it, and it changes no output.
 _WRAPPER = "scripting.py"
 # Folders and files that decide results, unlike docs and tests.
+_DATA = (".csv", ".html", ".css", ".js")
 _DECIDING = ("src", "rules", "workflow", "Snakefile")
 
 
@@ -204,8 +205,8 @@ class _Walk:
 
 
 def _table_beside(file: Path, name: str) -> str | None:
-    """Return the CSV file of this name in a module's folder, relative to the package, if there is one."""
-    table = file.parent / name if name.endswith(".csv") and "/" not in name else None
+    """Return the data file of this name in a module's folder, relative to the package, if there is one."""
+    table = file.parent / name if name.endswith(_DATA) and "/" not in name else None
     return str(table.relative_to(ROOT)) if table is not None and table.is_file() else None
 
 

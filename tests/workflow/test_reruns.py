@@ -10,7 +10,13 @@ from project_copy import Project, read_jobs
 STUDY = "--configfile=studies/tiny.yaml"
 INT8, ALL = 9, 19
 # What follows figures of n arms, from the manifest on; three of the plots show figures, a fourth frames.
-COLLECTED = {"collect_metrics": 1, "write_table": 1, "write_recommendation": 1, "draw_plot": 3}
+COLLECTED = {
+    "collect_metrics": 1,
+    "write_table": 1,
+    "write_recommendation": 1,
+    "draw_plot": 3,
+    "build_page": 1,
+}
 FRAMES_DRAWN = 4
 # The calibrated INT8 graph of each network.
 GRAPHS_DRAWN = 3
@@ -90,7 +96,8 @@ KEYS = {
     "a comment and a description": (
         "description: Every step",
         "# another comment\ndescription: Each step",
-        {},
+        # The page shows it.
+        {"build_page": 1},
     ),
     "a clip's kernel": (
         "    description: one",
@@ -116,9 +123,13 @@ KEYS = {
     "the column of the table": (
         "calibrated: minmax",
         "calibrated: dummy",
-        {"write_table": 1, "draw_plot": 3 + GRAPHS_DRAWN},
+        {"write_table": 1, "draw_plot": 3 + GRAPHS_DRAWN, "build_page": 1},
     ),
-    "a wish": ("latency:\n", "recommend: {fps: 30}\nlatency:\n", {"write_recommendation": 1}),
+    "a wish": (
+        "latency:\n",
+        "recommend: {fps: 30}\nlatency:\n",
+        {"write_recommendation": 1, "build_page": 1},
+    ),
 }
 
 

@@ -1,6 +1,7 @@
 """The tiny study, really run: its figures hang together, and nothing is made twice."""
 
 import json
+import re
 from pathlib import Path
 from statistics import median
 
@@ -133,6 +134,23 @@ def test_table_has_the_papers_figures_beside_ours(tiny: Project):
     assert "not run" not in table
     for figure in ("30.0797", "29.7454", "28.9282", "51.95"):
         assert figure in table
+
+
+def test_the_page_has_every_arm_and_its_pictures(tiny: Project):
+    page = (tiny.folder / RESULTS / "report/index.html").read_text(encoding="utf-8")
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    assert found
+    data = json.loads(found[1])
+    keys = ("target", "runtime", "model", "precision")
+    fps = {"/".join(r[k] for k in keys): r["fps"] for r in read_metrics(tiny).iter_rows(named=True)}
+    assert {row["arm"]: row["fps"] for row in data["rows"]} == fps
+    (clip,) = data["pictures"]
+    assert all(set(place["shown"]) == {"HR", *fps} for place in clip["places"])
+    (histograms,) = data["int8"]
+    # Input and output of each of three convolutions, of which neighbours share one.
+    assert len(histograms["figures"]) >= 3 * 4
+    assert len(data["drawings"]) == 3
+    assert "snakemake --cores 4 all --configfile studies/tiny.yaml" in page
 
 
 def test_plots_are_there_twice(tiny: Project):

@@ -241,11 +241,11 @@ NETWORKS = tuple(name for name, facts in MODELS.items() if facts.architecture or
 def build_network(name: str, settings: NetworkSettings | None = None) -> Network:
     """Return a freshly initialised network by model name, on the CPU, in training mode.
 
-    `settings` have the architecture of a model that isn't built in. Raises UserError for a model without
-    one (`bicubic` has no network).
+    `settings` have the architecture, or the paper's network, of a model that isn't built in. Raises
+    UserError for a model without one (`bicubic` has no network).
     """
     settings = settings or NetworkSettings()
-    facts = MODELS.get(name)
+    facts = MODELS.get(settings.network or name)
     architecture = settings.architecture or (facts and facts.architecture)
     if architecture:
         return ArchitectureNetwork(architecture)

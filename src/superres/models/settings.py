@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from superres.device.base.conventions import DEFAULT_SCALE
-from superres.keys import Count, Index, Keys, Maybe, Seed, SomeOnce, Whole
+from superres.keys import Count, Index, Keys, Maybe, OneOf, Seed, SomeOnce, Whole
 from superres.models.architectures import Architecture, Espcn, Fsrcnn, Plain
 
 ChromaUpsampling = Literal["bicubic", "bilinear", "nearest"]
@@ -66,6 +66,9 @@ _BASELINES = re.compile(rf"{BASELINE}(_x([1-8]))?")
 FOLDED_FROM = {name: facts.folded_from for name, facts in MODELS.items() if facts.folded_from}
 """Models that are another model with the same weights, folded."""
 
+OF_PAPER = tuple(name for name, facts in MODELS.items() if facts.network)
+"""The paper's two networks, which no architecture describes: colour conversion is a part of them."""
+
 PRETRAINED = Path(__file__).parent / "weights"
 """The folder of the shipped weights, `{model}.safetensors`; their records are `records/{model}.json`."""
 
@@ -96,6 +99,10 @@ class NetworkSettings(Keys):
     architecture: Maybe[Architecture] = Field(
         default=None,
         description="A network of one's own by its layers, under any name that no model of this package has.",
+    )
+    network: Maybe[Annotated[str, OneOf(lambda: OF_PAPER)]] = Field(
+        default=None,
+        description="A network of the paper under another name, to compare several of its weights.",
     )
     chroma_upsampling: ChromaUpsampling = Field(
         default="bicubic",

@@ -18,6 +18,12 @@ from superres.targets.settings import Device
 
 Settings = dict[str, Any]
 
+_CHROMA = {
+    "upscaled": "",
+    "hr": "; chroma of the HR frames",
+    "hr-420": "; chroma of the HR frames, halved and doubled",
+}
+
 
 class JobSettings:
     """The settings of one study's jobs."""
@@ -59,10 +65,12 @@ class JobSettings:
         """Return the sizes [height, width] that an engine is built for, as far as they are known before."""
         return self.paths.known_sizes(self.study.scale_of(arm.model)) if about(arm.runtime).sized else []
 
-    def quality(self, arm: Arm) -> Settings:
-        """Return the settings for measuring an arm's PSNR."""
+    def quality(self, arm: Arm, of_clip: str) -> Settings:
+        """Return the settings for measuring an arm's PSNR on a clip, by the suffix of its files."""
+        clip = self.study.clips[self.paths.named_clip(of_clip)]
         frame, options = self.study.samples.frame, self.runtime_options(arm)
-        return {**self.study.quality.model_dump(), "sample_frame": frame, "options": options}
+        own = {"chroma": clip.chroma, "sample_frame": frame, "options": options}
+        return {**self.study.quality.model_dump(), **own}
 
     def quality_shard(self, arm: Arm, of_clip: str, shard: str) -> Settings:
         """Return the same for one shard of a clip, by its number."""
@@ -200,7 +208,7 @@ class JobSettings:
         """Return the texts of a table: notes, the calibrated column, the kernel of bicubic."""
         clips = [
             f"Clip `{clip.name}`: {clip.description or 'not described'}; "
-            f"LR by {clip.downsampling} downsampling."
+            f"LR by {clip.downsampling} downsampling{_CHROMA[clip.chroma]}."
             for clip in self.study.clips.values()
         ]
         models = self.study.models
@@ -209,6 +217,26 @@ class JobSettings:
             "calibrated": self.calibrated,
             "samples": self.paths.sample_plots,
             "kernel": next((model.kernel for name, model in models.items() if is_baseline(name)), None),
+        }
+
+    def page(self) -> Settings:
+        """Return the texts of the page, and what its files belong to."""
+        clips = {name: clip.description or "" for name, clip in self.study.clips.items()}
+        return {
+            "text": {
+                "study": self.study.name,
+                "description": self.study.description or "",
+                "clips": clips,
+                "table": self.table_text(),
+                "runtime": self.study.samples.runtime,
+                "series": self.series("images"),
+            },
+            "frame": self.study.samples.frame,
+            "clips": [self.paths.named_clip(of_clip) for of_clip in self.paths.of_clip],
+            "samples": [(arm[-1], "/".join(arm[:-1])) for arm in self.paths.arms_on_clips()],
+            "observed": self.paths.page_observed,
+            "ranges": self.paths.page_ranges,
+            "drawings": self.paths.networks,
         }
 
     def plot_caption(self, plot: str) -> str:

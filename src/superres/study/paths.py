@@ -6,6 +6,7 @@ returns a path, a list of paths (empty where a job needs none), or a mapping of 
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from superres.data.shards import shards_of
 from superres.device.base.errors import UserError
@@ -315,6 +316,47 @@ class Paths(GraphPaths):
         """The arms in those pictures: bicubic, and all of one runtime."""
         shown = self.study.samples.runtime
         return [arm for arm in self.arms if arm.runtime == shown or is_baseline(arm.model)]
+
+    # The page
+
+    @property
+    def page(self) -> str:
+        """The page with all results."""
+        return f"{self.results}/report/index.html"
+
+    @property
+    def page_ranges(self) -> list[tuple[str, str]]:
+        """Model and calibration of the ranges that INT8 arms begin with."""
+        arms = [arm for arm in self.arms if arm.int8 and not arm.implicit]
+        named = [(arm.model, self.study.calibration_of(arm)) for arm in arms]
+        return sorted({(model, one.name) for model, one in named if one is not None and one.tool is None})
+
+    @property
+    def page_observed(self) -> list[tuple[str, str]]:
+        """Model and images of the statistics behind these ranges."""
+        observed = {(model, self.study.calibrations[name].observed) for model, name in self.page_ranges}
+        return sorted((model, images) for model, images in observed if images is not None)
+
+    def page_inputs(self) -> dict[str, str | list[str]]:
+        """Return the inputs of the page, by name. Operations are shown if they were timed before."""
+        recipes = measured_recipes(self.study.arms, self.study.quantizations)
+        profile = f"{self.results}/profile.csv"
+        return {
+            "metrics": f"{self.results}/metrics.csv",
+            "recommendation": f"{self.results}/recommendation.json",
+            "manifests": self.arm_files("manifest{of_clip}.json"),
+            "hr": self.clips("hr.npy"),
+            "index": self.clips("json"),
+            "samples": self.arm_files("sample{of_clip}.npy"),
+            "observed": [
+                f"{self.results}/ranges/{model}/observed/{name}.npz" for model, name in self.page_observed
+            ],
+            "ranges": [f"{self.results}/ranges/{model}/{name}.json" for model, name in self.page_ranges],
+            "sensitivities": self.sensitivity_tables,
+            "frontiers": [self.frontier(model, recipe) for model, recipe in recipes],
+            "drawings": [f"{self.results}/plots/graph_{model}.svg" for model in self.networks],
+            "profile": [profile] if Path(profile).is_file() else [],
+        }
 
     def plot_inputs(self, plot: str) -> dict[str, str | list[str]]:
         """Return the inputs of a plot, such as `fps`, `training.espcn_rgb` or `graph_espcn_rgb`, by name."""

@@ -58,6 +58,14 @@ def test_espcn_ycbcr_matches_float64_numpy(
     assert np.abs(run(network, frame) - expected).max() < 1e-5
 
 
+@pytest.mark.parametrize("model", ["espcn_rgb", "espcn_ycbcr"])
+def test_a_network_of_the_paper_by_another_name_is_the_same(make_network: MakeNetwork, model: str) -> None:
+    network, named = make_network(model), build_network("other", NetworkSettings(network=model))
+    named.load_state_dict(network.state_dict())
+    frame = np.random.default_rng(2).random((3, 9, 12), np.float32)
+    assert np.array_equal(run(named.eval(), frame), run(network, frame))
+
+
 def test_espcn_anchor_matches_float64_numpy(make_network: MakeNetwork) -> None:
     network = make_network("espcn_anchor")
     frame = np.random.default_rng(2).random((3, 9, 14), np.float32)

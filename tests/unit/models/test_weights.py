@@ -107,3 +107,20 @@ def test_better_than_bicubic_on_a_photograph_it_never_saw(model: str) -> None:
     gain = psnr_y_db(upscale(network, low), photograph, 2)
     gain -= psnr_y_db(enlarge_bicubic(low, 2), photograph, 2)
     assert gain > 1.0
+
+
+COMPARED = Path(__file__).parents[3] / "studies/weights"
+
+
+@pytest.mark.parametrize("model", ["espcn_rgb", "espcn_ycbcr"])
+def test_weights_for_comparison_had_the_shipped_recipe_without_noise(model: str) -> None:
+    """And are as good in FP32, on the same images."""
+    path = COMPARED / f"{model}_quiet.safetensors"
+    load_weights(build_network(model), path)
+    assert path.stat().st_size < 1_000_000
+    quiet = json.loads(path.with_suffix(".json").read_text())
+    shipped = json.loads((PRETRAINED / "records" / f"{model}.json").read_text())
+    assert quiet["data"] == shipped["data"]
+    asked = {"int8_noise": 0.0} | {key: shipped["settings"][key] * 2 // 5 for key in ("steps", "l1_steps")}
+    assert {key: quiet["settings"][key] for key in shipped["settings"]} == shipped["settings"] | asked
+    assert quiet["validation_psnr_y_db"] == pytest.approx(shipped["validation_psnr_y_db"], abs=0.05)

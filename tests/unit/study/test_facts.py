@@ -195,7 +195,8 @@ def test_of_an_arm_only_what_concerns_it():
     # A description changes no figure.
     source = {"kind": "Video", "path": "own.mp4", "frames": {"first": 0, "stride": 1}, "deinterlace": False}
     source |= dict.fromkeys(("matrix", "range", "siting"), "auto")
-    assert facts["clip"] == {"name": "own", "downsampling": "bicubic", "sources": [source]}
+    told = {"name": "own", "downsampling": "bicubic", "chroma": "upscaled", "sources": [source]}
+    assert facts["clip"] == told
     assert facts["runtime"] == {"frames": "uint8", "form": "plain", "build": {}}
     assert "training" not in facts["model"] and facts["model"]["name"] == RGB
     assert facts["latency"]["reference"] is None and "noise" not in facts["latency"]

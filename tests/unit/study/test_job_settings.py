@@ -65,7 +65,7 @@ def test_jobs_of_an_arm_have_its_options():
     arm = local("tensorrt", "fp16")
     options = {**UINT8, "build": BUILD}
     quality = {"luma": "full-range", "border": 0, "sample_frame": 2, "options": options}
-    assert SETTINGS.quality(arm) == quality
+    assert SETTINGS.quality(arm, ".run") == {**quality, "chroma": "upscaled"}
     assert SETTINGS.profile(arm) == {"runs": 10, "options": options}
     timing = SETTINGS.latency(arm)
     assert timing["options"] == options and timing["min_iterations"] == 50 and "noise" not in timing
@@ -85,7 +85,7 @@ def test_the_reference_and_a_device_without_one_are_timed_alone():
 
 TASKS: dict[str, tuple[Callable[[Arm], dict[str, Any]], str]] = {
     "build_engine": (SETTINGS.engine, "engine"),
-    "measure_quality": (SETTINGS.quality, "quality"),
+    "measure_quality": (lambda arm: SETTINGS.quality(arm, ".run"), "quality"),
     "measure_latency": (SETTINGS.latency, "latency"),
     "measure_profile": (SETTINGS.profile, "profile"),
 }
@@ -243,3 +243,11 @@ def test_what_plots_are_told():
     assert SETTINGS.plot(f"graph_{RGB}") == {"drawn": [(RGB, "int8-cache")]}
     samples = SETTINGS.plot("samples.run")
     assert samples["frame"] == 2 and ("bicubic", "uint8", 2) in samples["arms"]
+
+
+def test_a_clip_with_the_chroma_of_the_original_is_measured_with_it_and_says_so():
+    study = rich()
+    clips = {name: clip.model_copy(update={"chroma": "hr"}) for name, clip in study.clips.items()}
+    settings = JobSettings(Paths(study.but(clips=clips)))
+    assert settings.quality(local("openvino", "fp32"), ".own")["chroma"] == "hr"
+    assert "LR by bicubic downsampling; chroma of the HR frames." in settings.table_text()["notes"][1]

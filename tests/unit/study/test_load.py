@@ -416,19 +416,19 @@ MISTAKES = {
     ),
     "a built-in name for a checkpoint": (
         lambda c: c["models"].append({"name": "espcn_rgb", "checkpoint": "x.pth"}),
-        ["models[5].name: expected a name of its own for a network with the key checkpoint", "rename it"],
+        ["models[6].name: expected a name of its own for a network with the key checkpoint", "rename it"],
     ),
     "weights of a checkpoint": (
         lambda c: c["models"].append({"name": "mine", "checkpoint": "x.pth", "weights": "train"}),
-        ["models[5].weights: expected no such key next to checkpoint"],
+        ["models[6].weights: expected no such key next to checkpoint"],
     ),
     "a checkpoint that is a graph": (
         lambda c: c["models"].append({"name": "mine", "checkpoint": "x.onnx"}),
-        ["models[5].checkpoint: expected a text of the form", "safetensors", "found 'x.onnx'"],
+        ["models[6].checkpoint: expected a text of the form", "safetensors", "found 'x.onnx'"],
     ),
     "a graph and a checkpoint": (
         lambda c: c["models"].append({"name": "mine", "checkpoint": "x.pth", "onnx": "x.onnx"}),
-        ["models[5].checkpoint: expected onnx or checkpoint, found both; leave one out"],
+        ["models[6].checkpoint: expected onnx or checkpoint, found both; leave one out"],
     ),
     "a built-in name for a new ONNX file": (
         lambda c: c["models"].append({"name": "fsrcnn", "onnx": "mine.onnx"}),
@@ -448,7 +448,19 @@ MISTAKES = {
     ),
     "an own architecture without weights": (
         lambda c: c["models"][0].update(name="mine", architecture=PLAIN),
-        ["models[0].weights: expected train or the path of a .safetensors file for the architecture mine"],
+        ["models[0].weights: expected train or the path of a .safetensors file for mine, found pretrained"],
+    ),
+    "a built-in name for the paper's network": (
+        lambda c: c["models"][0].update(network="espcn_rgb"),
+        ["models[0].name: expected a name of its own for a network with the key network", "rename it"],
+    ),
+    "a network that isn't the paper's": (
+        lambda c: c["models"][0].update(name="mine", network="fsrcnn", weights="train"),
+        ["models[0].network: expected", "espcn_rgb", "found 'fsrcnn'"],
+    ),
+    "a network of the paper by its layers": (
+        lambda c: c["models"][0].update(name="mine", network="espcn_rgb", architecture=PLAIN),
+        ["models[0].network: expected architecture or network, found both"],
     ),
     "weights that are no weights": (
         lambda c: c["models"][0].update(weights="mine.onnx"),

@@ -253,7 +253,7 @@ def test_engines_wait_for_sizes_that_no_key_and_no_header_tells():
     size = {"width": 64, "height": 32}
     stated = sized(("own", {**own, **size}), ("run", {**run, **size}), ("view", VIEW))
     assert stated.engine_inputs(arm)["clips"] == []
-    assert stated.known_sizes == [[16, 32]] * 3
+    assert stated.known_sizes(2) == [[16, 32]] * 3
     assert set(stated.timed) == {".own"}
 
 
@@ -386,7 +386,6 @@ def test_the_order_of_entries_is_no_input(reordered: dict):
         of_arms = (
             settings.engine,
             settings.known_sizes,
-            settings.quality,
             settings.latency,
             settings.profile,
             facts.code_behind,
@@ -395,7 +394,11 @@ def test_the_order_of_entries_is_no_input(reordered: dict):
         observed = {c.observed for c in paths.study.calibrations.values() if c.observed}
         return {
             "arms": {arm: [repr(tell(arm)) for tell in of_arms] for arm in paths.arms},
-            "clips": {(a, c): repr(facts.of_arm(a, c)) for a in paths.arms for c in paths.of_clip},
+            "clips": {
+                (a, c): repr((facts.of_arm(a, c), settings.quality(a, c)))
+                for a in paths.arms
+                for c in paths.of_clip
+            },
             "observed": {name: settings.observation(name) for name in observed},
             "files": [
                 paths.arm_files("{of_clip}"),

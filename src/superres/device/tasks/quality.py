@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, write_csv
 from superres.device.base.progress import Progress
+from superres.device.frames.chroma import UPSCALED, with_chroma
 from superres.device.frames.faults import Faults, find_faults
 from superres.device.frames.files import Frames
 from superres.device.frames.psnr import PsnrProtocol, mean_squared_errors, psnr
@@ -25,6 +26,7 @@ OUTPUTS = ("quality", "record", "[sample]")
 SETTINGS = {
     "luma": TEXT,
     "border": NUMBER,
+    "[chroma]": TEXT,
     "[sample_frame]": NUMBER,
     "[options]": MAPPING,
     "[first]": NUMBER,
@@ -44,6 +46,7 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     `total_seconds` covers reading, upscaling and comparing frames and writing the results;
     `runtime_seconds` is the runtime's part of it. `open_seconds`, not included, is the time to import
     the runtime and open the engine. The settings `luma` and `border` are those of `PsnrProtocol`.
+    With `chroma`, one of `superres.device.frames.chroma.CHROMAS`, frames get it before they are compared.
     `sample_frame` is the upscaled frame that the output `sample` keeps; a shard without it keeps an empty
     one. A shard measures the frames from `first` up to, not including, `end`. SSIM is empty for frames that
     are smaller than its window. `darkest` and `brightest` are the least and the largest level of the picture.
@@ -57,16 +60,18 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     opened = time.perf_counter()
     session, facts = open_arm(job, lr.shapes)
     started = time.perf_counter()
+    chroma = str(job.settings.get("chroma", UPSCALED))
     kept = int(job.settings.get("sample_frame", 0)) % len(lr) if "sample" in outputs else -1
     frames = range(int(job.settings.get("first", 0)), int(job.settings.get("end", len(lr))))
     if "sample" in outputs and kept not in frames:
         _write_no_sample(outputs)
     rows: list[tuple[Any, ...]] = []
     runtime_seconds = 0.0
-    for index, upscaled, seconds in _upscale(session, lr, frames, f"measure_quality {job.label}"):
+    for index, made, seconds in _upscale(session, lr, frames, f"measure_quality {job.label}"):
         runtime_seconds += seconds
         name = clip.names[index]
         where = f"clip {clip.name}, frame {name}"
+        upscaled = with_chroma(made, hr[index], chroma)
         compared = compare_frame(hr[index], upscaled, protocol, where)
         levels = int(upscaled.min()), int(upscaled.max())
         faults = find_faults(hr[index], upscaled, scale)

@@ -43,7 +43,9 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
         for start in range(0, len(names), columns)
     ]
     with figures.style():
-        figure = figures.new_figure(5.2 * columns, 3.9 * len(lines) + 0.5)
+        # Lower panels where each clip has its own.
+        height = 3.9 if len(models) == 1 else 3.0
+        figure = figures.new_figure(5.2 * columns, height * len(lines) + 0.5)
         grid = figure.subplots(len(lines), columns, squeeze=False, sharex=True)
         panels = {
             (place, model): grid[i][j]
@@ -86,21 +88,26 @@ def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "in
     if not losses:
         _draw_nothing("INT8 has run beside FP32 in the same runtime", rows, svg, png)
         return
-    groups = [
-        (place, model, runtime)
-        for place in _places(losses)
-        for model in labels.order_models(row["model"] for row in losses)
-        for runtime in labels.order_runtimes(row["runtime"] for row in losses)
-        if any(_group(row) == (place, model, runtime) for row in losses)
-    ]
     precisions = labels.order_precisions((row["precision"] for row in losses), calibrated)
+    groups = _loss_groups(losses, precisions)
+    places = _places(losses)
+    # Beside another clip's, PSNR_Y tells little more than PSNR.
+    keys = [key for key in _LOSSES if len(places) == 1 or key != "psnr_y_db"]
+    panels_of = [(place, key) for place in places for key in keys]
+    columns = min(4, len(panels_of))
+    lines = -(-len(panels_of) // columns)
     with figures.style():
-        height = 0.27 * (len(losses) + len(groups)) + 1.5
-        figure = figures.new_figure(11.4, height)
-        panels = figure.subplots(1, 3, sharey=True)
-        panels[1].sharex(panels[0])
-        for axes, key in zip(panels, _LOSSES, strict=True):
-            _draw_losses(axes, losses, groups, precisions, key)
+        height = 0.27 * (sum(map(len, groups.values())) + len(groups)) + 0.5
+        figure = figures.new_figure(2.6 + 2.9 * columns, height * lines + 1)
+        grid = figure.subplots(lines, columns, sharey=True, squeeze=False)
+        for axes in list(grid.flat)[len(panels_of) :]:
+            axes.set_axis_off()
+        for axes, (place, key) in zip(grid.flat, panels_of, strict=False):
+            _draw_losses(axes, [row for row in losses if _place(row) == place], groups, precisions, key)
+            title = _LOSSES[key][0] + (f"\n{_where(place, places)}" * (len(places) > 1))
+            axes.set_title(title, loc="left", fontweight="bold")
+        if len(places) == 1:
+            grid[0][1].sharex(grid[0][0])
         handles = [
             Patch(**figures.bar_style(name, precisions), label=labels.precision_label(name))
             for name in precisions
@@ -193,29 +200,38 @@ def _draw_bicubic(axes: Axes, rows: Sequence[Row]) -> None:
         axes.set_title(text, loc="right", fontsize=8)
 
 
+def _loss_groups(losses: Sequence[Row], precisions: Sequence[str]) -> dict[tuple[str, str], list[str]]:
+    """Return the precisions of each model in each runtime, in the order of the plot."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for model in labels.order_models(row["model"] for row in losses):
+        for runtime in labels.order_runtimes(row["runtime"] for row in losses):
+            mine = {row["precision"] for row in losses if (row["model"], row["runtime"]) == (model, runtime)}
+            if mine:
+                found[model, runtime] = [precision for precision in precisions if precision in mine]
+    return found
+
+
 def _draw_losses(
-    axes: Axes, losses: Sequence[Row], groups: Sequence[tuple], precisions: Sequence[str], key: str
+    axes: Axes,
+    losses: Sequence[Row],
+    groups: Mapping[tuple[str, str], Sequence[str]],
+    precisions: Sequence[str],
+    key: str,
 ) -> None:
-    title, text = _LOSSES[key]
-    axes.set_title(title, loc="left", fontweight="bold")
+    text = _LOSSES[key][1]
     ticks, y = [], 0.0
-    for group in groups:
-        mine = {row["precision"]: row for row in losses if _group(row) == group}
-        shown = [precision for precision in precisions if precision in mine]
+    for group, shown in groups.items():
+        mine = {row["precision"]: row for row in losses if (row["model"], row["runtime"]) == group}
         ticks.append(y + (len(shown) - 1) / 2)
         for precision in shown:
-            value = mine[precision][key]
-            axes.barh(y, value, height=0.85, **figures.bar_style(precision, precisions))
-            place = (max(value, 0), y)
-            axes.annotate(text(value), place, (3, 0), textcoords="offset points", va="center", fontsize=8)
+            if precision in mine:
+                value = mine[precision][key]
+                axes.barh(y, value, height=0.85, **figures.bar_style(precision, precisions))
+                place = (max(value, 0), y)
+                axes.annotate(text(value), place, (3, 0), textcoords="offset points", va="center", fontsize=8)
             y += 1
         y += 0.8
-    places = list(dict.fromkeys(place for place, _, _ in groups))
-    names = [
-        f"{labels.model_label(model)}\n{labels.runtime_label(runtime)}"
-        + (f"\n{_where(place, places)}" * (len(places) > 1))
-        for place, model, runtime in groups
-    ]
+    names = [f"{labels.model_label(model)}\n{labels.runtime_label(runtime)}" for model, runtime in groups]
     axes.set_yticks(ticks, names)
     axes.tick_params(axis="y", length=0)
     axes.axvline(0, color="black", linewidth=0.8)
@@ -285,10 +301,6 @@ def _draw_nothing(what: str, rows: Sequence[Row], svg: Path, png: Path) -> None:
 
 def _place(row: Row) -> Place:
     return row["clip"], row["target"], labels.scale_label(row["scale"])
-
-
-def _group(row: Row) -> tuple[Place, str, str]:
-    return _place(row), row["model"], row["runtime"]
 
 
 def _places(rows: Sequence[Row]) -> list[Place]:

@@ -88,8 +88,8 @@ def _ship(decision: Decision) -> str:
 
 def _figures(arm: Candidate) -> str:
     return (
-        f"{arm.label}: {arm.fps:.1f}{_mark(arm)} FPS, {arm.psnr_db:.2f} dB, {_lost(arm.loss_db)} against "
-        f"the best FP32 ({arm.worst_clip})"
+        f"{arm.label}: {arm.fps:.1f}{_mark(arm)} FPS, {arm.psnr_db:.2f} dB, {lost_words(arm.loss_db)} "
+        f"against the best FP32 ({arm.worst_clip})"
     )
 
 
@@ -97,7 +97,8 @@ def _mark(arm: Candidate) -> str:
     return NOISE_MARK if arm.noisy else ""
 
 
-def _lost(loss_db: float) -> str:
+def lost_words(loss_db: float) -> str:
+    """Return a loss in words, such as `loses 0.12 dB`."""
     if abs(loss_db) < SAME_DB / 2:
         return "loses nothing"
     return f"loses {loss_db:.2f} dB" if loss_db > 0 else f"gains {-loss_db:.2f} dB"
@@ -112,7 +113,7 @@ def _ordered(decision: Decision) -> list[Guard]:
 def _guard(guard: Guard, decision: Decision, wish: Wish) -> str:
     several = len(decision.guards) > 1
     name = f"{labels.model_label(guard.model)}: " if several else ""
-    gains = f"INT8 gains {_ratio(guard.gain)} over {_short(guard.other)} and {_lost(guard.loss_db)}"
+    gains = f"INT8 gains {_ratio(guard.gain)} over {_short(guard.other)} and {lost_words(guard.loss_db)}"
     why = "" if guard.worth_it or not guard.reasons else f" ({'; '.join(guard.reasons)})"
     return f"{name}{gains}: {_verdict(guard, decision.ship, wish)}{why}"
 

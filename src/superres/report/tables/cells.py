@@ -237,6 +237,21 @@ def _format(metric: str, value: float | Ratio | None) -> str:
     return f"{value:.2f}" if metric == "fps" else f"{value:.4f}"
 
 
+def is_figure(cell: str) -> bool:
+    """Return whether a cell holds a figure, not a reason for none."""
+    return cell[:1].isdigit() or (cell[:1] == "-" and cell[1:2].isdigit())
+
+
+def not_run_reasons(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Return the names of the arms that did not run, by the reason."""
+    reasons: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row["status"] != "ok":
+            reason = row["status"].removeprefix("not run: ")
+            reasons.setdefault(reason, {})[labels.arm_label(labels.arm_folder(row))] = None
+    return {reason: list(arms) for reason, arms in reasons.items()}
+
+
 class Reasons:
     """Letters for reasons too long for a cell."""
 

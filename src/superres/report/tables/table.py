@@ -13,18 +13,17 @@ from superres.report.tables.caution_notes import caution_notes, exact_note
 from superres.report.tables.cells import (
     ADDED_NOTE,
     METRICS,
-    NEEDS_CUDA,
-    NO_RATIO,
     NOT_IN_STUDY,
     OURS,
     PAPER,
     Block,
-    Reasons,
     TableText,
     align,
     bicubic_note,
     build_blocks,
     in_papers_columns,
+    is_figure,
+    not_run_reasons,
     paper_added,
     read_paper,
 )
@@ -124,8 +123,7 @@ def describe_speed(machine: Mapping[str, Any]) -> list[str]:
 
 
 def _render(blocks: Sequence[Block], rows: Sequence[Row], text: TableText, machine: str) -> str:
-    """Return the whole file: a table per metric, scale and target, the paper's, and notes."""
-    reasons = Reasons()
+    """Return the whole file: tables per metric, scale and target, the paper's, what didn't run, and notes."""
     parts = ["# Table 1"]
     pairs = dict.fromkeys((block.target, block.scale) for block in blocks)
     targets, scales = (set(each) for each in zip(*pairs, strict=True))
@@ -134,22 +132,25 @@ def _render(blocks: Sequence[Block], rows: Sequence[Row], text: TableText, machi
         at = [f"on `{target}`"] * (len(targets) > 1) + [f"at {labels.scale_label(scale)}"] * (len(scales) > 1)
         parts += [f"## {' '.join(at).capitalize()}"] if at else []
         for metric, title in METRICS.items():
-            if table := _table(mine, metric, reasons, text):
+            if table := _table(mine, metric, text):
                 parts.append(f"### {title}\n\n{table}")
     parts.append(f"## The paper: {PAPER.removeprefix('paper, ')}\n\n{_paper_table(text)}")
-    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in _notes(rows, reasons, text, machine)))
+    if missing := not_run_reasons(rows):
+        lines = (f"- {reason}: {', '.join(arms)}" for reason, arms in missing.items())
+        parts.append("## Not run\n\n" + "\n".join(lines))
+    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in _notes(rows, text, machine)))
     return "\n\n".join(parts) + "\n"
 
 
-def _table(blocks: Sequence[Block], metric: str, reasons: Reasons, text: TableText) -> str:
-    """Return a row per model, runtime and clip with a cell of the study; empty if no arm has a figure."""
+def _table(blocks: Sequence[Block], metric: str, text: TableText) -> str:
+    """Return the rows (model, runtime, clip) and columns that have a figure; empty if no arm has one."""
     cells = {
         (model, runtime, block.clip, precision): cell
         for block in blocks
         for (name, model, runtime, precision), cell in block.ours.items()
-        if name == metric and cell not in (NOT_IN_STUDY, NEEDS_CUDA)
+        if name == metric and is_figure(cell)
     }
-    if not any(cell != NO_RATIO and not cell.startswith("not run") for cell in cells.values()):
+    if not cells:
         return ""
     models = labels.order_models(model for model, _, _, _ in cells)
     runtimes = labels.order_runtimes(runtime for _, runtime, _, _ in cells)
@@ -161,9 +162,9 @@ def _table(blocks: Sequence[Block], metric: str, reasons: Reasons, text: TableTe
     title = ""
     for model, runtime, clip in product(models, runtimes, clips):
         found = [cells.get((model, runtime, clip, precision)) for precision in precisions]
-        if set(found) - {None, NO_RATIO}:
+        if any(found):
             new, title = ("" if model == title else labels.model_label(model)), model
-            values = [reasons.shorten(cell) if cell else "-" for cell in found]
+            values = [cell or "-" for cell in found]
             lines.append([new, labels.runtime_label(runtime), *[clip] * several, *values])
     return align(lines, left=2 + several)
 
@@ -179,15 +180,14 @@ def _paper_table(text: TableText) -> str:
     return align(lines, left=3)
 
 
-def _notes(rows: Sequence[Row], reasons: Reasons, text: TableText, machine: str) -> list[str]:
+def _notes(rows: Sequence[Row], text: TableText, machine: str) -> list[str]:
     ran = [row for row in rows if row["status"] == "ok"]
     calibrated = labels.precision_label(text.calibrated).removeprefix("INT8 ")
     # A study measures all arms alike.
     luma, border = rows[0]["luma"], rows[0]["border"]
     return [
-        *(f"({letter}) {reason}." for reason, letter in reasons.letters.items()),
-        f"`-`: {NOT_IN_STUDY}, or not in the paper. The paper's clip and machine differ: compare differences "
-        "between precisions, not the figures themselves.",
+        f"`-`: {NOT_IN_STUDY} or the paper, or no arm to divide by. The paper's clip and machine differ: "
+        "compare differences between precisions, not the figures themselves.",
         *caution_notes(ran, text.samples),
         f"PSNR (Eq. 1) is measured over R, G, B, PSNR_Y (Eq. 2) on {labels.LUMAS[luma]}"
         f"{labels.border_label(border)}. Both are means over {_span(ran, 'frames')} frames of each frame's "
@@ -252,7 +252,6 @@ def _speed_notes(ran: Sequence[Row]) -> list[str]:
         notes += [f"10^9 multiply-adds a second of the fastest FP32 product: {', '.join(told)}."] * bool(
             peaks
         )
-    notes.append(f"`{NO_RATIO}`: no arm to divide by, or no known limit.")
     return notes
 
 

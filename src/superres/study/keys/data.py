@@ -172,6 +172,11 @@ class Clip(Keys):
         description="If true, the clip is skipped when its file or folder is missing. The start of a run "
         "and the tables have a note.",
     )
+    chroma: Literal["upscaled", "hr", "hr-420"] = Field(
+        default="upscaled",
+        description="Where the chroma of measured pictures comes from: upscaled by the arm, or from the HR "
+        "frame, so that only luma counts. hr-420 halves and doubles HR's chroma, as a 4:2:0 video does.",
+    )
     source: AnyOf = Field(description="Where frames come from.")
 
 

@@ -47,9 +47,9 @@ class Model(NetworkSettings, Adoption):
 
     name: Name = Field(
         description="A network of this package (docs/networks.md), or a name of your own for an "
-        "`architecture`. bicubic is there once for each scale of the networks: bicubic at x2, bicubic_x3 and "
-        "so on at others. espcn_ycbcr_folded is espcn_ycbcr as convolutions only, with the weights and "
-        "settings of espcn_ycbcr."
+        "`architecture` or a `network`. bicubic is there once for each scale of the networks: bicubic at x2, "
+        "bicubic_x3 and so on at others. espcn_ycbcr_folded is espcn_ycbcr as convolutions only, with the "
+        "weights and settings of espcn_ycbcr."
     )
     onnx: Maybe[str] = Field(
         default=None,
@@ -104,7 +104,7 @@ class Model(NetworkSettings, Adoption):
         return self
 
     def _check_built_in(self) -> None:
-        for key in ("architecture", "onnx", "checkpoint"):
+        for key in ("architecture", "network", "onnx", "checkpoint"):
             if getattr(self, key) is not None:
                 raise mistake(
                     f"expected a name of its own for a network with the key {key}, found {self.name}, a "
@@ -124,7 +124,7 @@ class Model(NetworkSettings, Adoption):
         stated = {*Adoption.model_fields} & self.model_fields_set
         if self.file is None and stated:
             raise mistake("expected it next to onnx or checkpoint, found neither; leave it out", min(stated))
-        unfit = {"weights", "architecture", "training", "chroma_upsampling", "kernel"} & self.model_fields_set
+        unfit = {*NetworkSettings.model_fields, "weights", "training", "kernel"} & self.model_fields_set
         if self.file is not None and unfit:
             key = "onnx" if self.onnx is not None else "checkpoint"
             raise mistake(f"expected no such key next to {key}, which has its weights inside", min(unfit))
@@ -140,17 +140,18 @@ class Model(NetworkSettings, Adoption):
             )
         if self.file is not None:
             return
-        if self.architecture is None:
+        if self.architecture is not None and self.network is not None:
+            raise mistake("expected architecture or network, found both; take one out", "network")
+        if self.architecture is None and self.network is None:
             close = get_close_matches(self.name, MODELS, n=1)
             meant = f" (did you mean {close[0]}?)" if close else ""
             raise mistake(
                 f"expected one of {', '.join(MODELS)}{meant}, or another name with the key "
-                f"architecture, onnx or checkpoint, found {self.name!r}",
+                f"architecture, network, onnx or checkpoint, found {self.name!r}",
                 "name",
             )
         if self.weights == "pretrained":
             raise mistake(
-                f"expected train or the path of a .safetensors file for the architecture {self.name}, found "
-                "pretrained",
+                f"expected train or the path of a .safetensors file for {self.name}, found pretrained",
                 "weights",
             )

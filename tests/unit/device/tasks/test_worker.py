@@ -79,6 +79,22 @@ def test_quality_by_the_literatures_protocol(tiny_arm):
     assert (settings["luma"], settings["border"]) == ("studio-swing", 2)
 
 
+def test_quality_with_the_chroma_of_the_original(tiny_arm):
+    """Luma alone is wrong, by the same in R, G and B, up to rounding and limits."""
+    arm = tiny_arm("opencv", "uint8")
+    assert run(arm.build_engine(), arm.folder) == 0
+    job = arm.measure_quality()
+    own, errors = [], []
+    for chroma, found in (("upscaled", own), ("hr", errors)):
+        assert run(dataclasses.replace(job, settings={**job.settings, "chroma": chroma}), arm.folder) == 0
+        found += [(float(row["mse"]), float(row["mse_y"])) for row in read_csv(arm.path("quality.csv"))]
+        assert read_json(arm.path("quality.json"))["settings"]["chroma"] == chroma
+    assert all(
+        abs(mse - mse_y) < abs(before - before_y)
+        for (mse, mse_y), (before, before_y) in zip(errors, own, strict=True)
+    )
+
+
 def test_an_unknown_luma_is_a_users_mistake(tiny_arm, capsys):
     arm = tiny_arm("opencv", "uint8")
     assert run(arm.build_engine(), arm.folder) == 0

@@ -107,6 +107,23 @@ def test_the_plot_of_losses_has_the_added_error(
     assert texts[0] == f"{bar:.2f} ({bar**0.5:.1f})" and len(texts) == 8
 
 
+def test_clips_stand_side_by_side_in_the_plot_of_losses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = []
+    monkeypatch.setattr(figures, "save", lambda figure, *_: saved.append(figure))
+    rows = default_rows()
+    plot_int8_loss(write_metrics(tmp_path / "a.csv", rows), tmp_path / "a.svg", tmp_path / "a.png")
+    second = [{**row, "clip": "street", "psnr_db": row["psnr_db"] + 1} for row in rows]
+    plot_int8_loss(write_metrics(tmp_path / "b.csv", rows + second), tmp_path / "a.svg", tmp_path / "a.png")
+    one, two = saved
+    assert two.get_figheight() == one.get_figheight()
+    assert [axes.get_title(loc="left").split("\n")[-1] for axes in two.axes] == ["park"] * 2 + ["street"] * 2
+    # The same bars in each, at the same heights.
+    bars = [[patch.get_y() for patch in axes.patches] for axes in two.axes]
+    assert len(bars[0]) == 8 and bars[0] == bars[1] == bars[2] == bars[3]
+
+
 def test_losses_leave_out_arms_without_fp32() -> None:
     rows = [row for row in default_rows() if (row["runtime"], row["precision"]) != ("openvino", "fp32")]
     assert {row["runtime"] for row in int8_losses(rows)} == {"onnxruntime"}

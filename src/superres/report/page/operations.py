@@ -1,0 +1,68 @@
+"""The time of each kind of operation, stacked per arm, and their numbers."""
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+from superres.models.settings import is_baseline
+from superres.report import labels
+from superres.report.metrics.profiles import GROUPS, TIMED_APART, Network, read_networks
+from superres.report.page.data import Figure, Grid, Group
+
+
+def operations(profile: Path) -> tuple[Group | None, Grid | None]:
+    """Return the plots of `profile.csv`, one a clip and target, and a table; None without any operation."""
+    networks = [network for network in read_networks(profile) if not is_baseline(network.model)]
+    if not networks:
+        return None, None
+    places = dict.fromkeys(network.place for network in networks)
+    figures = [_stacked(place, [n for n in networks if n.place == place]) for place in places]
+    group = Group(id="operations", title="Time by kind of operation", text=TIMED_APART, figures=figures)
+    return group, _table(networks)
+
+
+def _stacked(place: tuple[str, str, int], networks: Sequence[Network]) -> Figure:
+    names = [html.escape(_name(network)) for network in networks]
+    data = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": kind,
+            "y": names,
+            "x": [network.ms[kind] for network in networks],
+            "customdata": [network.counts[kind] for network in networks],
+            "hovertemplate": f"%{{y}}<br>{kind}: %{{x:.2f}} ms, %{{customdata}} operations<extra></extra>",
+        }
+        for kind in GROUPS
+    ]
+    layout = {
+        "barmode": "stack",
+        "height": 160 + 24 * len(names),
+        "xaxis": {"title": {"text": "milliseconds, operations timed one by one"}},
+        "yaxis": {"autorange": "reversed", "automargin": True},
+    }
+    return Figure(
+        name=f"{place[0]} on {place[1]} at {labels.scale_label(place[2])}", data=data, layout=layout
+    )
+
+
+def _table(networks: Sequence[Network]) -> Grid:
+    rows = [
+        [
+            _name(network),
+            *network.place[:2],
+            labels.scale_label(network.place[2]),
+            *(str(network.counts[kind]) for kind in GROUPS),
+            str(network.operations),
+            str(network.int8),
+            f"{network.total_ms:.2f}",
+        ]
+        for network in networks
+    ]
+    header = ["Arm", "Clip", "Target", "Scale", *GROUPS, "all", "convolutions in INT8", "sum [ms]"]
+    return Grid(title="Number of operations", header=header, rows=rows, names=4)
+
+
+def _name(network: Network) -> str:
+    words = (labels.runtime_label(network.runtime), labels.precision_label(network.precision))
+    return f"{' '.join(words)} {labels.model_label(network.model)}"

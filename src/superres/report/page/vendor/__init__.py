@@ -1,0 +1,1 @@
+"""Scripts of others that a page carries, unchanged: `envs/vendor.sh` fetches them."""
