@@ -130,6 +130,8 @@ rule build_page:
     conda:
         "../envs/workflow.yaml"
     threads: 1
+    resources:
+        **needs("build_page"),
     params:
         **SETTINGS.page(),
         code=code("build_page"),
