@@ -325,7 +325,6 @@ IMAGES = {
         images(),
         ("photos/a.tif: expected 8 or 16 bits a channel, found floating point",),
         float_tiff,
-        "prepare_clip",
     ),
     "too small to calibrate on": BadInput(
         "calibration_sets:\n"

@@ -98,7 +98,7 @@ def test_a_checkpoint_of_others_is_exported_adopted_quantised_and_measured(proje
     results = project.folder / "results/theirs"
     with (results / "evaluation.csv").open(newline="") as file:
         found = {(row["runtime"], row["precision"]): float(row["psnr_db"]) for row in csv.DictReader(file)}
-    lr, hr = (np.load(results / f"frames/clip.{kind}.npy").astype(np.float32) for kind in ("lr", "hr"))
+    lr, hr = (np.load(results / f"frames/clip.{kind}.npy").astype(np.float32) for kind in ("x2", "hr"))
     frame = torch.from_numpy(lr.transpose(0, 3, 1, 2) / 255)
     hidden = functional.conv2d(frame, tensors["body.0.weight"], tensors["body.0.bias"], padding=1)
     hidden = functional.prelu(hidden, tensors["body.1.weight"])

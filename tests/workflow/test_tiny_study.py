@@ -107,7 +107,7 @@ def test_manifest_says_in_which_form_frames_went_in(tiny: Project):
         folder = tiny.folder / ARM.replace("openvino", runtime)
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         for task in ("engine", "quality", "latency"):
-            assert manifest[task]["settings"]["options"] == {"frames": "uint8"}
+            assert manifest[task]["settings"]["options"] == {"frames": "uint8", "scale": 2}
         assert manifest["inputs"]["onnx"]["path"].endswith("espcn_rgb/int8-minmax.onnx")
         assert manifest["engine"]["settings"]["form"] == form
         graph = tiny.folder / RESULTS / f"onnx/espcn_rgb/int8-minmax.{form}.onnx"

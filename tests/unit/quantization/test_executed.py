@@ -89,7 +89,8 @@ def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
                 )
             return fp32, ranges
         if not ranges.exists():
-            job = StepJob(name, calibration, images, STEPS[step].settings(**SETTINGS.get(step, {})))
+            settings = STEPS[step].settings(**SETTINGS.get(step, {}))
+            job = StepJob(name, calibration, images, settings, measured=folder / "observed.npz")
             refine_onnx(*state(before), step, job, onnx_out=onnx, ranges_out=ranges)
         return onnx, ranges
 

@@ -57,7 +57,7 @@ def tuned(model: str, images: FrameFile, folder: Path) -> tuple[Path, Path]:
     ]
     for step, (before, after) in zip(calibration.steps, pairwise(states), strict=True):
         fast = {"pixels": 1000} if step == "adaround" else {}
-        job = StepJob(model, calibration, images, STEPS[step].settings(**fast), 1)
+        job = StepJob(model, calibration, images, STEPS[step].settings(**fast), 1, observed)
         refine_onnx(*before, step, job, onnx_out=after[0], ranges_out=after[1])
     quantize_onnx(*states[-1], folder / "int8.onnx")
     return fp32, folder / "int8.onnx"

@@ -59,6 +59,7 @@ def make(network: Path, steps: tuple[str, ...], folder: Path) -> Path:
             CalibrationSettings(name="some", method="minmax"),
             data,
             TAKEN[step].settings(**settings.get(step, {})),
+            measured=folder / "r.npz",
         )
         refine_onnx(onnx_path, ranges, step, job, onnx_out=after[0], ranges_out=after[1])
         onnx_path, ranges = after

@@ -89,7 +89,8 @@ def test_it_is_built_and_measured(run: Callable[..., str], tiny_arm: Callable, t
     record = json.loads(arm.path("engine.json").read_text())
     assert (record["status"], record["facts"], record["versions"]) == ("ok", {"offset": 3}, {"toy": "1.0"})
     clip = json.loads(arm.path("c.json").read_text())
-    hr, lr = (open_frames(arm.path(f"c.{kind}.npy"), clip[f"{kind}_shapes"]) for kind in ("hr", "lr"))
+    hr = open_frames(arm.path("c.hr.npy"), clip["hr_shapes"])
+    lr = open_frames(arm.path("c.x2.npy"), [(height // 2, width // 2) for height, width in clip["hr_shapes"]])
     with arm.path("quality.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(hr)

@@ -140,10 +140,6 @@ def quantize_bias(model: onnx.ModelProto) -> None:
     model.graph.node.insert(at, node)
 
 
-def rename_operator(model: onnx.ModelProto) -> None:
-    next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Frobnicate"
-
-
 REFUSED = {
     "zero-point": (
         with_zero_point(np.int8(3)),
@@ -154,8 +150,17 @@ REFUSED = {
         r"node frame_quantized/QuantizeLinear \(QuantizeLinear\): .*[Zz]ero point",
     ),
     "quantised bias": (quantize_bias, r"node bias/DequantizeLinear \(DequantizeLinear\): .*Int32"),
-    "unknown operator": (rename_operator, r"node /trunk/Relu \(Frobnicate\): "),
 }
+
+
+def test_an_operator_that_it_lacks_is_named(rgb, build, tmp_path):
+    model = onnx.load(rgb / "int8-dummy.onnx")
+    next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Frobnicate"
+    onnx.save(model, tmp_path / "changed.onnx")
+    with pytest.raises(
+        UnsupportedError, match=r"^TensorRT 1\.[\d.]+ lacks the operator Frobnicate of this graph$"
+    ):
+        build(tmp_path / "changed.onnx", settings("int8-dummy"))
 
 
 @pytest.mark.parametrize(("change", "message"), REFUSED.values(), ids=REFUSED.keys())

@@ -116,7 +116,8 @@ def test_a_border_that_leaves_nothing_is_a_users_mistake(tiny_arm, capsys):
 def check_quality(arm, weights: np.ndarray, border: int) -> None:
     """Compare the CSV with the formulas in float64, on what the session itself gives."""
     clip = read_json(arm.path("c.json"))
-    hr, lr = (open_frames(arm.path(f"c.{kind}.npy"), clip[f"{kind}_shapes"]) for kind in ("hr", "lr"))
+    hr = open_frames(arm.path("c.hr.npy"), clip["hr_shapes"])
+    lr = open_frames(arm.path("c.x2.npy"), [(height // 2, width // 2) for height, width in clip["hr_shapes"]])
     settings = Settings(arm.precision, 2, {"frames": arm.frames})
     session = load_runtime(arm.runtime).open_engine(arm.path("engine.bin"), settings)
     rows = read_csv(arm.path("quality.csv"))
@@ -225,13 +226,6 @@ def remove_frame(arm) -> str:
     return "c.hr.npy: expected .* bytes of frames by its index, found 100"
 
 
-def swap_sizes(arm) -> str:
-    index = read_json(arm.path("c.json"))
-    index["hr_shapes"] = [[width, height] for height, width in index["hr_shapes"]]
-    arm.path("c.json").write_text(json.dumps(index))
-    return "clip c, frame a: expected .*32, 24.* from the engine, found .*24, 32"
-
-
 def change_runtime(arm) -> str:
     record = read_json(arm.path("engine.json")) | {"runtime": "openvino"}
     arm.path("engine.json").write_text(json.dumps(record))
@@ -250,9 +244,7 @@ def spoil_index(arm) -> str:
     return "c.json: expected the keys .* missing: name"
 
 
-@pytest.mark.parametrize(
-    "fault", [damage_engine, remove_frame, swap_sizes, change_runtime, change_options, spoil_index]
-)
+@pytest.mark.parametrize("fault", [damage_engine, remove_frame, change_runtime, change_options, spoil_index])
 def test_a_users_mistake_is_one_line_and_leaves_nothing(fault, tiny_arm, capsys):
     arm = tiny_arm("opencv", "uint8")
     assert run(arm.build_engine(), arm.folder) == 0

@@ -147,6 +147,9 @@ class INetworkDefinition(Strict):
 
 
 class ParserError(Strict):
+    def code(self) -> str:
+        return "ErrorCode.INVALID_NODE"
+
     def node(self) -> int:
         return 7
 
