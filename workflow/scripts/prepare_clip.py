@@ -12,5 +12,5 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
         hr=Path(snakemake.output.hr),
         index=Path(snakemake.output.index),
         threads=snakemake.threads,
-        part=snakemake.params.get("part"),
+        part=getattr(snakemake.params, "part", None),
     )
