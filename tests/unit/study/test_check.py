@@ -74,6 +74,8 @@ def test_a_checkpoint_needs_its_file_and_spandrel_before_any_work(
     (package / "__init__.py").touch()
     monkeypatch.syspath_prepend(package.parent)
     check_study(study)
+    # Another test may have imported it.
+    monkeypatch.delitem(sys.modules, "spandrel", raising=False)
     monkeypatch.setattr(sys, "path", [])
     with pytest.raises(
         UserError, match=r"^model theirs: checkpoint: expected the package spandrel.*envs/checkpoints\.txt$"
