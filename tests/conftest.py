@@ -6,7 +6,7 @@ import pytest
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep together what shares a fixture: a file's tests, and all of the tiny study.
 
-    As soon as a test is collected: pytest-xdist reads the groups before hooks of a conftest that see all tests.
+    As soon as a test is collected: pytest-xdist reads the groups before a conftest sees all tests.
     """
     tiny = "tiny" in getattr(item, "fixturenames", ())
     item.add_marker(pytest.mark.xdist_group("tiny" if tiny else str(item.path)))

@@ -115,7 +115,10 @@ def test_the_order_of_entries_reruns_nothing_but_table_and_page(pair: Project):
     first = next(i for i, line in enumerate(lines) if "name: film" in line)
     clips = "".join([*lines[:first], *lines[first : first + 3][::-1], *lines[first + 3 :]])
     assert dry_run(pair, clips)[0].keys() <= {"write_table", "build_page"}
-    assert dry_run(pair, STUDY.replace("[fp32, bf16]", "[bf16, fp32]"))[0].keys() <= {"write_table", "build_page"}
+    assert dry_run(pair, STUDY.replace("[fp32, bf16]", "[bf16, fp32]"))[0].keys() <= {
+        "write_table",
+        "build_page",
+    }
 
 
 @pytest.mark.parametrize("name", ["latency.csv", "quality.csv", "latency.park.csv", "manifest.json"])
