@@ -24,7 +24,7 @@ setup: $(RUN_STAMP)
 
 # A process for each processor; tests/conftest.py says which tests stay together.
 test: $(DEV_STAMP)
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 # What holds on an NVIDIA GPU, in one screen: its tests, and studies/gpu-smoke.yaml.
 test-gpu: $(DEV_STAMP)
