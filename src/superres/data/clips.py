@@ -3,11 +3,12 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from superres.data.download.verify import check_space, naming_full_disk
 from superres.data.resampling import downsample
@@ -20,6 +21,8 @@ from superres.device.base.progress import Progress
 from superres.device.frames.files import Frames, FrameWriter, open_frames
 from superres.device.machine.facts import usable_cpus
 from superres.device.machine.memory import available_memory, check_memory
+
+_Fact = TypeVar("_Fact")
 
 
 def prepare_clip(
@@ -50,18 +53,11 @@ def prepare_clip(
     shapes = [cropped(shape, multiple) for shape in given]
     names = [reader.names[place] for reader, place in frames]
     _say_cropped(name, names, given, multiple)
-    threads = _fitting_threads(f"prepare_clip {name}", given, threads if read_in_any_order(sources) else 1)
+    job = f"prepare_clip {name}"
+    threads = _fitting_threads(job, given, threads if read_in_any_order(sources) else 1)
     with naming_full_disk(hr, "and run it again"):
         check_space([(hr.parent, _bytes(shapes))], f"frames of {name}")
-        with (
-            Progress(f"prepare_clip {name}", total=len(shapes)) as progress,
-            FrameWriter(hr, shapes) as high,
-            frame_threads(threads) as pool,
-        ):
-            written: list[_Written] = []
-            for frame in pool.map(_FrameMaker(frames, shapes, high), range(len(shapes))):
-                written.append(frame)
-                progress.update()
+        written = _write_frames(job, hr, shapes, threads, lambda high: _FrameMaker(frames, shapes, high))
         content = {
             "name": name,
             "sources": [source.describe() for source in sources],
@@ -73,6 +69,26 @@ def prepare_clip(
         }
         with Outputs({"index": str(index)}) as outputs:
             write_json(outputs["index"], content)
+
+
+def _write_frames(
+    job: str,
+    path: Path,
+    shapes: Sequence[Shape],
+    threads: int,
+    maker: Callable[[FrameWriter], Callable[[int], _Fact]],
+) -> list[_Fact]:
+    """Write a frame file by threads that make a frame each, and return what is known of every frame."""
+    with (
+        Progress(job, total=len(shapes)) as progress,
+        FrameWriter(path, shapes) as writer,
+        frame_threads(threads) as pool,
+    ):
+        facts: list[_Fact] = []
+        for fact in pool.map(maker(writer), range(len(shapes))):
+            facts.append(fact)
+            progress.update()
+    return facts
 
 
 def cropped(shape: Shape, multiple: int) -> Shape:
@@ -115,18 +131,13 @@ def downsample_clip(
     shapes = [(height // scale, width // scale) for height, width in content["hr_shapes"]]
     name = f"{content['name']} x{scale}"
     frames = open_frames(hr, [(height, width) for height, width in content["hr_shapes"]])
-    threads = _fitting_threads(f"downsample_clip {name}", frames.shapes, threads)
+    job = f"downsample_clip {name}"
+    threads = _fitting_threads(job, frames.shapes, threads)
     with naming_full_disk(lr, "and run it again"):
         check_space([(lr.parent, _bytes(shapes))], f"frames of {name}")
-        with (
-            Progress(f"downsample_clip {name}", total=len(shapes)) as progress,
-            FrameWriter(lr, shapes) as low,
-            frame_threads(threads) as pool,
-        ):
-            digests: list[str] = []
-            for digest in pool.map(_TwinMaker(frames, downsampling, scale, low), range(len(shapes))):
-                digests.append(digest)
-                progress.update()
+        digests = _write_frames(
+            job, lr, shapes, threads, lambda low: _TwinMaker(frames, downsampling, scale, low)
+        )
         written = {"name": content["name"], "scale": scale, "downsampling": downsampling}
         with Outputs({"index": str(lr_index)}) as outputs:
             write_json(outputs["index"], {**written, "lr_shapes": shapes, "lr_sha256": digests})

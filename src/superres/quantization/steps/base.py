@@ -141,8 +141,7 @@ class Taps:
     """A graph with one image input, run by ONNX Runtime on the CPU for some of its tensors.
 
     Nothing is fused or reordered: tensors have the values of the graph as written, and only nodes that they
-    need run. `threads` 0 takes all
-    CPUs; the last bits of sums may depend on the number of threads.
+    need run. `threads` 0 takes all CPUs; the last bits of sums may depend on the number of threads.
     """
 
     def __init__(self, graph: onnx.ModelProto, names: Sequence[str], threads: int = 0):
