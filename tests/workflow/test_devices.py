@@ -159,7 +159,7 @@ class Agents:
                 self.pids.add((job / "agent.pid").read_text())
             except FileNotFoundError:
                 continue
-        return bool(self.pids - {""})
+        return bool(self.pids)
 
 
 def test_a_device_is_checked_and_cleaned(run: Project, far: FarSide):

@@ -81,8 +81,11 @@ class JobFolder:
                 break
             # Another process is testing it: a real holder would hold the device's lock as well.
             time.sleep(0.01)
+        # The agent writes its own: never is the one of another process there while it runs.
+        with suppress(FileNotFoundError):
+            (self.path / "agent.pid").unlink()
         with closing(mine), (self.path / "agent.log").open("wb") as log:
-            process = subprocess.Popen(
+            subprocess.Popen(
                 [sys.executable, str(worker), "agent", str(self.path), str(worker), *map(str, locks)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -90,7 +93,6 @@ class JobFolder:
                 pass_fds=(mine, *locks),
                 start_new_session=True,
             )
-        (self.path / "agent.pid").write_text(str(process.pid), encoding="ascii")
 
     def stop(self) -> None:
         """Stop the agent, which stops its worker, and wait until it is gone."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Dict, List, Optional
 
-from superres.device.base.outputs import sha256_file
+from superres.device.base.outputs import sha256_file, write_whole
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _SECONDS_TO_STOP = 10.0
@@ -22,6 +22,7 @@ def main(arguments: List[str]) -> int:
     """Run the job of a folder: FOLDER WORKER LOCK..., the descriptors of locks that the worker holds too."""
     signal.signal(signal.SIGTERM, _leave)
     folder, worker, locks = Path(arguments[0]), arguments[1], [int(lock) for lock in arguments[2:]]
+    write_whole(folder / "agent.pid", str(os.getpid()).encode("ascii"))
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     # Freed at the end, it makes room for the result on a full disk.
     reserve = folder / "reserve"
@@ -31,7 +32,7 @@ def main(arguments: List[str]) -> int:
     if ending["returncode"] == 0:
         outputs = {name: _describe(folder / place) for name, place in request["job"]["outputs"].items()}
     reserve.unlink()
-    _write_whole(folder / "result.json", {**ending, "outputs": outputs})
+    write_whole(folder / "result.json", json.dumps({**ending, "outputs": outputs}).encode("utf-8"))
     return 0
 
 
@@ -80,15 +81,6 @@ def _stop(process: "subprocess.Popen[bytes]") -> int:
 
 def _describe(path: Path) -> Dict[str, Any]:
     return {"sha256": sha256_file(path), "bytes": path.stat().st_size}
-
-
-def _write_whole(path: Path, content: Dict[str, Any]) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(content))
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def _leave(number: int, frame: Optional[FrameType]) -> None:

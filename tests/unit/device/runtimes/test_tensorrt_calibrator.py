@@ -11,7 +11,6 @@ from superres.device.runtimes.trt.calibrator import (
     CalibrationCache,
     cache_key,
     make_calibrator,
-    write_whole,
 )
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, read_images
 
@@ -85,7 +84,7 @@ def test_a_cache_is_read_back_by_the_next_build(tmp_path):
 
 def test_a_cache_belongs_to_all_that_it_was_made_of(tmp_path):
     model = tmp_path / "model.onnx"
-    write_whole(model, b"one")
+    model.write_bytes(b"one")
     key = cache_key("tensorrt", "8.5", DUMMY, model)
     assert key == cache_key("tensorrt", "8.5", dict(reversed(DUMMY.items())), model)
     others = [
@@ -93,7 +92,7 @@ def test_a_cache_belongs_to_all_that_it_was_made_of(tmp_path):
         cache_key("tensorrt", "8.5", {**DUMMY, "seed": 4}, model),
         cache_key("tensorrt8.5", "", DUMMY, model),
     ]
-    write_whole(model, b"two")
+    model.write_bytes(b"two")
     others.append(cache_key("tensorrt", "8.5", DUMMY, model))
     assert len({key, *others}) == 5
 

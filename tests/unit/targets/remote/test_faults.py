@@ -78,6 +78,7 @@ def test_a_killed_agent_takes_its_worker_along_and_the_job_begins_again(
     client = start(job, far.device, tmp_path / "log")
     wait_until(lambda: has_begun(far))
     (worker,), (agent,) = workers(far), agents(far)
+    assert [(folder / "agent.pid").read_text() for folder in far.jobs()] == [str(agent)]
     os.kill(agent, signal.SIGKILL)
     wait_until(lambda: said(tmp_path / "log", "begun", 2))
     assert worker not in workers(far)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from superres.device.base.conventions import IMPLICIT
 from superres.device.base.errors import UnsupportedError, UserError
-from superres.device.base.outputs import read_json
+from superres.device.base.outputs import read_json, write_whole
 from superres.device.frames.files import open_frames
 from superres.device.frames.pixels import to_planes
 from superres.device.runtimes.base import Size, input_shape
@@ -139,14 +138,6 @@ class CalibrationCache:
         self.content = bytes(content)
         if self._path is not None:
             write_whole(self._path, self.content)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that no reader ever sees in part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)
 
 
 def cache_key(*parts: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
 
 from superres.device.base.errors import UnsupportedError, UserError
+from superres.device.base.outputs import write_whole
 from superres.device.machine.facts import cache_folder
 from superres.device.machine.memory import available_memory
 from superres.device.runtimes.base import Settings, frame_sizes
@@ -21,7 +22,6 @@ from superres.device.runtimes.trt.calibrator import (
     is_implicit,
     make_calibrator,
     set_calibrator,
-    write_whole,
 )
 from superres.device.runtimes.trt.config import build_options
 from superres.device.runtimes.trt.cuda import Cuda, Device
