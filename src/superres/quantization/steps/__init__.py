@@ -7,6 +7,7 @@ pertensor.py      one scale for all weights of a convolution
 equalize.py       channels scaled so neighbouring convolutions use their levels equally well
 bias.py           biases that correct the mean error of rounding
 adaround.py       weights rounded by the effect on a layer's output
+anchor.py         the interpolation that a network's output is added to
 qat.py            fine-tuning with the rounding of INT8 in the network
 trainable.py      the quantised convolutions as a torch network, for qat
 pow2.py           power-of-two scales by range
