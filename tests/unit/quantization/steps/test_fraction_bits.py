@@ -20,7 +20,7 @@ from superres.quantization.recipes import STEPS
 from superres.quantization.settings import CalibrationSettings, Pow2Search
 from superres.quantization.steps import pow2search
 from superres.quantization.steps.base import State, StepJob, refine_onnx, replace_initializers
-from superres.quantization.steps.fraction_bits import bits_by_range, fraction_bits, with_bits
+from superres.quantization.fraction_bits import bits_by_range, fraction_bits, with_bits
 
 from ..network import build_network, calibrate, network_weights, write_set
 
