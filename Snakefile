@@ -45,6 +45,7 @@ onstart:
     # Repairing locks it before it removes files.
     if LOCK is None:
         begin_run()
+    tell_notes()
     lift_job_limit()
     watch_cluster()
     show(workflow.logger_manager.get_log_handlers(), planned(), STUDY.name, log)

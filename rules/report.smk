@@ -185,7 +185,7 @@ rule write_evaluation:
         **needs("write_evaluation"),
     params:
         study=STUDY.name,
-        text=SETTINGS.table_text(),
+        text=SETTINGS.table_text(timed=False),
         swept=sorted({arm.precision for arm in STUDY.swept}),
         seeds=SETTINGS.seeds(),
         code=code("write_evaluation"),

@@ -1,6 +1,7 @@
 # What surrounds a run: the lock, what is shown while jobs run, and what is said at the end.
 import atexit
 
+from superres.study.check import planned_notes
 from superres.study.runs import during
 from superres.study.runs.display import show
 from superres.study.runs.during import lock_study
@@ -79,10 +80,18 @@ def planned():
     )
 
 
+def tell_notes():
+    """Say which ratios and columns there won't be, if what was asked for has any."""
+    names = {job.rule.name for job in workflow.dag.jobs}
+    for note in planned_notes(STUDY, names):
+        during.tell(f"study {STUDY.name}: {note}\n")
+
+
 def tell_cost():
     """Say what a run that was only planned would take, as the last line of this process."""
     plan = planned() if workflow.dryrun and workflow.dag else None
     if plan is not None and plan.jobs:
+        tell_notes()
         sizes = [EXPECTED.bytes(job.rule, job.wildcards) for job in plan.jobs.values()]
         during.tell(f"{describe_cost(plan, sizes, STUDY.name)}\n")
 

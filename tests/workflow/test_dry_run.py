@@ -241,6 +241,11 @@ def test_a_study_without_the_reference_says_so_and_runs(project: Project):
         "No ratios of speeds on local: the reference local/openvino/espcn_rgb/fp32 is no arm of this study."
         in done.stdout
     )
+    # Nothing is timed, and there is no Table 1.
+    calibrated = study.replace("[fp32]", "[fp32, int8-minmax]")
+    named = project.write_study("alone", f"{calibrated}table: {{calibrated: none}}\n")
+    done = project.snakemake("-n", "evaluate", "--configfile", named)
+    assert done.returncode == 0 and "No ratios" not in done.stdout and "is empty" not in done.stdout
     chosen = study + "latency: {reference: {runtime: onnxruntime}}\n"
     done = project.snakemake("-n", "all", "--configfile", project.write_study("alone", chosen))
     assert read_jobs(done.stdout)["measure_latency"] == 1 and "No ratios" not in done.stdout
@@ -256,6 +261,24 @@ def test_a_calibration_that_the_table_names_and_no_arm_has(project: Project):
     assert note in done.stdout
     done = project.snakemake("-n", "all", "--configfile", "studies/tiny.yaml")
     assert "is empty" not in done.stdout
+
+
+@pytest.mark.parametrize("paper", [False, True])
+def test_the_study_of_a_jetson_has_all_columns_and_ratios(project: Project, paper: bool):
+    """A person's copy, with an address: on the default clips, and on the paper's for TensorRT 11."""
+    study = project.folder / "studies/jetson.yaml"
+    text = study.read_text(encoding="utf-8").replace("ssh: user@jetson ", "ssh: me@192.0.2.7 ")
+    if paper:
+        text = text.replace("fp16, int8-trt-dummy, int8-trt-entropy", "fp16, int8-dummy, int8-entropy")
+    assert "me@192.0.2.7" in text and ("fp16, int8-trt-dummy" in text) == (not paper)
+    study.write_text(text, encoding="utf-8")
+    files = [*["studies/paper.yaml"] * paper, "studies/jetson.yaml"]
+    done = project.snakemake("-n", "all", "--configfile", *files)
+    assert done.returncode == 0, done.stdout
+    assert "No ratios" not in done.stdout and "is empty" not in done.stdout
+    jobs = read_jobs(done.stdout)
+    assert jobs["measure_latency_on_device"] == jobs["build_engine_on_device"] == 13
+    assert "measure_latency" not in jobs and jobs.get("fetch_file", 0) == 2 * paper
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 Decodes nothing and imports nothing heavy.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from graphlib import CycleError, TopologicalSorter
 from importlib.util import find_spec
@@ -70,8 +70,17 @@ def _leave_out_tools(study: Study) -> Study:
 
 
 def study_notes(study: Study) -> list[str]:
-    """Return `table_notes`, and a line for each thing of a checked file that its frames don't keep."""
-    return [*table_notes(study), *_source_notes(study), *_crop_notes(study)]
+    """Return a line for each thing left out, and for each thing of a checked file that frames don't keep."""
+    return [*left_out_notes(study), *_source_notes(study), *_crop_notes(study)]
+
+
+def planned_notes(study: Study, rules: Collection[str]) -> list[str]:
+    """Return a line for each reference and column that a run of these rules has to do without."""
+    timed = {"measure_latency", "measure_latency_on_device"} & set(rules)
+    return [
+        *(_reference_notes(study) if timed else []),
+        *(_column_notes(study) if "write_table" in rules else []),
+    ]
 
 
 def _crop_notes(study: Study) -> list[str]:
@@ -146,12 +155,16 @@ def _at_scale(study: Study, model: str) -> str:
 
 
 def _column_notes(study: Study) -> list[str]:
-    """Return a line if no arm has the calibration of the column of calibrated INT8."""
+    """Return a line if no arm has the calibration of the column of calibrated INT8.
+
+    TensorRT's own INT8 of a calibration stands there too: see `in_papers_columns`.
+    """
     calibrated = study.table.calibrated
-    others = {arm.precision for arm in study.arms if arm.int8 is not None} - {"int8-dummy"}
-    if f"int8-{calibrated}" in others or not others:
+    int8 = {arm.int8 for arm in study.arms if arm.int8 is not None}
+    others = {name.removeprefix("trt-") for name in int8} - {"dummy"}
+    if {calibrated, f"trt-{calibrated}"} & int8 or not others:
         return []
-    known = ", ".join(sorted(name.removeprefix("int8-") for name in others))
+    known = ", ".join(sorted(others))
     return [
         f'The column "INT8 w/ calibration" is empty: table.calibrated is {calibrated}, which no arm has; '
         f"it may be {known}."

@@ -8,7 +8,7 @@ from superres.models.adoption.statements import Adoption
 from superres.models.settings import NetworkSettings, is_baseline
 from superres.quantization.recipes import STEPS
 from superres.report.plots.registry import find_plot, split_name, write_caption
-from superres.study.check import table_notes
+from superres.study.check import left_out_notes, table_notes
 from superres.study.comparisons import differing_in
 from superres.study.engines import form_of, frames_of
 from superres.study.keys.arms import Arm
@@ -204,8 +204,11 @@ class JobSettings:
         """Return the INT8 precisions that differ in their seed only, by common label."""
         return [(label, [name for _, name in precisions]) for label, precisions in self.series("seed")]
 
-    def table_text(self) -> Settings:
-        """Return the texts of a table: notes, the calibrated column, the kernel of bicubic."""
+    def table_text(self, *, timed: bool = True) -> Settings:
+        """Return the texts of a table: notes, the calibrated column, the kernel of bicubic.
+
+        One without `timed` arms says nothing of ratios and the paper's columns.
+        """
         clips = [
             f"Clip `{clip.name}`: {clip.description or 'not described'}; "
             f"LR by {clip.downsampling} downsampling{_CHROMA[clip.chroma]}."
@@ -213,7 +216,7 @@ class JobSettings:
         ]
         models = self.study.models
         return {
-            "notes": clips + table_notes(self.study),
+            "notes": clips + (table_notes if timed else left_out_notes)(self.study),
             "calibrated": self.calibrated,
             "samples": self.paths.sample_plots,
             "kernel": next((model.kernel for name, model in models.items() if is_baseline(name)), None),

@@ -35,7 +35,10 @@ def job_of(
         inputs={name: files if isinstance(files, str) else files[0] for name, files in given.items()},
         outputs={name: str(path) for name, path in outputs.items()},
         settings=dict(settings),
-        label="/".join(cell[key] for key in ("target", "runtime", "model", "precision") if key in cell),
+        # Not `key in cell`: Snakemake's wildcards are a list of values, which `in` looks through.
+        label="/".join(
+            value for key in ("target", "runtime", "model", "precision") if (value := cell.get(key))
+        ),
     )
 
 
