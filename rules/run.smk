@@ -62,11 +62,7 @@ def planned_job(job, runs):
             workflow.cores if wildcards.get("target") in PATHS.devices else job.threads
         ),
         needs=frozenset(map(workflow.dag.jobid, workflow.dag.job_dependencies(job))),
-        guess_s=(
-            EXPECTED.seconds(name.removesuffix("_on_device"), wildcards)
-            if job.log
-            else 0.0
-        ),
+        guess_s=EXPECTED.seconds(name, wildcards) if job.log else 0.0,
         past_s=record and during.seconds_between(record.starttime, record.endtime),
         runs=runs,
     )

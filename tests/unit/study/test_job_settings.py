@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-
 from snakemake.iocontainers import Wildcards
 
 from superres.models.architectures import Fsrcnn

@@ -15,7 +15,6 @@ from superres.study.runs.plan import Plan, describe_seconds
 # be of the right order: `Plan` corrects them by the times that jobs take here.
 _SECONDS = {
     "adopt_onnx": 2.0,
-    "build_engine": 0.8,
     "calibrate_ranges": 0.5,
     "check_disjoint_images": 0.3,
     "convert_fp16": 1.0,
@@ -35,12 +34,29 @@ _SECONDS = {
     "write_uint8_graph": 0.3,
 }
 _SECONDS_A_MEGAPIXEL = {
-    "measure_quality": 0.22,
+    "measure_quality": 0.17,  # PSNR, SSIM and faults; the runtime's own are below
     "observe_activations": 1.2,
     "prepare_calibration_set": 0.17,
     "prepare_clip": 0.06,
     "downsample_clip": 0.03,
 }
+# Of a runtime, for a megapixel of an upscaled frame: the paper's networks in FP32 on two cores. A card's are
+# a guess, as nothing has run on one.
+_RUNTIME_SECONDS_A_MEGAPIXEL = {
+    "pytorch": 0.26,
+    "pytorch_tuned": 0.07,
+    "onnxruntime": 0.06,
+    "openvino": 0.06,
+    "openvino_throughput": 0.06,
+    "tensorrt": 0.02,
+    "tensorrt_rtx": 0.02,
+    "opencv": 0.001,
+}
+# TensorRT tries kernels for minutes.
+_BUILD_SECONDS = {"tensorrt": 60.0, "tensorrt_rtx": 20.0}
+_BUILD_OTHERWISE = 0.8
+# How much longer processors of a device, such as a Jetson's, take than two cores of a server.
+_SLOWER_DEVICE = 2.0
 # Of a step of a recipe: most only rewrite a graph.
 _SECONDS_OF_STEP = {"adaround": 15.0, "bias": 5.0, "pow2search": 60.0, "qat": 90.0}
 _OTHERWISE = 1.0
@@ -48,8 +64,14 @@ _OTHERWISE = 1.0
 _START = 1.5
 _TRAINING_STEP = 0.05
 _BYTES_A_SECOND = 10e6
-# A clip whose frames aren't known before: one second of Full HD.
+# A clip of which nothing is known before: one second of Full HD.
 _FRAMES, _SIZE = 24, (1080, 1920)
+# Bytes of a file for each pixel of its frames: y4m in 4:2:0, a video at 0.16 bits; and of a picture in an
+# archive, those of DIV2K.
+_BYTES_A_PIXEL = {"y4m": 1.5, "video": 0.02}
+_BYTES_A_PICTURE = 4.4e6
+# Rules that do a part of another's work.
+_WHOLE = {"prepare_shard": "prepare_clip", "measure_quality_shard": "measure_quality"}
 
 
 class Expected:
@@ -60,13 +82,11 @@ class Expected:
 
     def seconds(self, rule: str, wildcards: Mapping[str, str]) -> float:
         """Return the seconds of a job. Jobs that time know theirs from the study."""
+        rule = rule.removesuffix("_on_device")
+        rule = _WHOLE.get(rule, rule)
+        if "target" in wildcards.keys():  # noqa: SIM118 (Snakemake's wildcards are a list of values)
+            return self._seconds_on_target(rule, wildcards)
         match rule:
-            case "measure_latency":
-                return self._timing_seconds()
-            case "measure_roofline":
-                return 8 + 10 * self.study.roofline.seconds
-            case "measure_profile":
-                return _START + 0.1 * self.study.profile.runs
             case "train_model":
                 return _TRAINING_STEP * self.study.models[wildcards["model"]].training.steps
             case "refine_onnx":
@@ -75,6 +95,23 @@ class Expected:
                 return _OTHERWISE + (self.bytes(rule, wildcards) or 0) / _BYTES_A_SECOND
         each = _SECONDS_A_MEGAPIXEL.get(rule, 0.0)
         return _SECONDS.get(rule, _OTHERWISE) + (each and each * self._megapixels(rule, wildcards))
+
+    def _seconds_on_target(self, rule: str, wildcards: Mapping[str, str]) -> float:
+        slower = _SLOWER_DEVICE if wildcards["target"] in self.paths.devices else 1.0
+        runtime = _RUNTIME_SECONDS_A_MEGAPIXEL.get(wildcards.get("runtime", ""), 0.0)
+        match rule:
+            case "build_engine":
+                return slower * _BUILD_SECONDS.get(wildcards["runtime"], _BUILD_OTHERWISE)
+            case "measure_quality":
+                each = _SECONDS_A_MEGAPIXEL[rule] + runtime
+                return slower * (_SECONDS[rule] + each * self._megapixels(rule, wildcards))
+            case "measure_latency":
+                return self._timing_seconds(slower * runtime, slower, wildcards["of_clip"])
+            case "measure_roofline":
+                return 8 + 10 * self.study.roofline.seconds
+            case "measure_profile":
+                return _START + 0.1 * self.study.profile.runs
+        return _SECONDS.get(rule, _OTHERWISE)
 
     def bytes(self, rule: str, wildcards: Mapping[str, str]) -> int | None:
         """Return the bytes that a job downloads: 0 if it downloads nothing, None if that isn't known."""
@@ -89,18 +126,26 @@ class Expected:
             return 0
         return wanted.file.bytes - (part.stat().st_size if part.exists() else 0)
 
-    def _timing_seconds(self) -> float:
-        """Return the seconds of an arm and its reference: warm-up, then the least time and rounds."""
+    def _timing_seconds(self, each: float, slower: float, of_clip: str) -> float:
+        """Return the seconds of an arm and its reference: warm-up, then the least time and rounds.
+
+        `each` are the arm's seconds a megapixel. A round has at least one frame of both, however long they
+        take.
+        """
         keys = self.study.latency
+        height, width = self.study.clips[self.paths.named_clip(of_clip)].source.size or _SIZE
+        both = each, slower * _RUNTIME_SECONDS_A_MEGAPIXEL.get(keys.reference.runtime, 0.0)
+        a_round = sum(max(keys.block_seconds, seconds * height * width / 1e6) for seconds in both)
         least = max(2 * keys.min_seconds, 2 * keys.rounds * keys.block_seconds)
-        return _START + 1.5 * keys.warmup_seconds + min(least, keys.max_seconds)
+        timed = max(keys.rounds * a_round, min(least, keys.max_seconds))
+        return _START + 1.5 * keys.warmup_seconds + timed
 
     def _megapixels(self, rule: str, wildcards: Mapping[str, str]) -> float:
         """Return the pixels of the frames that a job goes through, in millions."""
         if rule == "measure_quality":
-            return self._of_clip("frames", self.paths.named_clip(wildcards["of_clip"]))
+            return self._of_clip("frames", self.paths.named_clip(wildcards["of_clip"]), wildcards)
         if rule in ("prepare_clip", "downsample_clip"):
-            return self._of_clip(wildcards["role"], wildcards["clip"])
+            return self._of_clip(wildcards["role"], wildcards["clip"], wildcards)
         if rule == "prepare_calibration_set":
             return self._of_set(wildcards["images"], None)
         calibration = (
@@ -110,12 +155,12 @@ class Expected:
         )
         return self._of_calibration(calibration)
 
-    def _of_clip(self, role: str, name: str) -> float:
+    def _of_clip(self, role: str, name: str, wildcards: Mapping[str, str]) -> float:
         total = 0.0
         for source in self.paths.sources_of(self.paths.image_set(role, name)):
             height, width = source.size or _SIZE
             total += _frames(source) * height * width / 1e6
-        return total
+        return total / len(self.paths.shards(role, name)) if "shard" in wildcards else total
 
     def _of_set(self, name: str, images: int | None) -> float:
         found = self.study.calibration_sets[name]
@@ -131,8 +176,30 @@ class Expected:
 
 
 def _frames(source: Source) -> int:
-    """Return the frames of a source: as many as its keys tell, else one a member, else a second of video."""
-    return source.kind.number(source) or len(getattr(source.kind, "members", ())) or _FRAMES
+    """Return the frames of a source: as its keys tell, its bytes, one for each member, or a guess."""
+    return source.kind.number(source) or _frames_by_bytes(source) or _members(source) or _FRAMES
+
+
+def _members(source: Source) -> int:
+    return len(getattr(source.kind, "members", ()))
+
+
+def _frames_by_bytes(source: Source) -> int:
+    """Return the frames that a file's size tells, of those that the study takes; 0 without a file or size.
+
+    The file may be fetched later: the study says its size. y4m of other sampling than 4:2:0 has fewer.
+    """
+    if source.pinned is not None:
+        size = source.pinned.bytes
+    elif source.path is not None and Path(source.path).is_file():
+        size = Path(source.path).stat().st_size
+    else:
+        return 0
+    height, width = source.size or _SIZE
+    pixels = _BYTES_A_PIXEL.get(source.kind.type)
+    each = _BYTES_A_PICTURE if pixels is None else pixels * height * width
+    taken = round(size / each) - source.frames.first
+    return max(1, -(-taken // source.frames.stride))
 
 
 def describe_cost(plan: Plan, downloads: Iterable[int | None], study: str) -> str:
