@@ -206,6 +206,7 @@ def check_study(study: Study) -> None:
         elif model.weights not in ("pretrained", "train"):
             _check_model_file(model.name, "weights", model.weights)
     _check_as_is(study)
+    _check_dla_sizes(study)
     _check_overlaps(study)
     for calibration in used_calibrations(study):
         _check_number(study, calibration)
@@ -230,6 +231,18 @@ def _check_as_is(study: Study) -> None:
             raise UserError(
                 f"runtimes[{i}].precisions: expected as-is with a model whose ONNX file is quantised, found "
                 "none; take as-is out"
+            )
+
+
+def _check_dla_sizes(study: Study) -> None:
+    """Raise UserError for a runtime with a DLA core, which takes frames of one size, and clips of several."""
+    sizes = {clip.source.size: name for name, clip in study.clips.items() if clip.source.size is not None}
+    for i, runtime in enumerate(study.runtimes.values()):
+        if runtime.build.dla_core is not None and len(sizes) > 1:
+            found = ", ".join(f"{width}x{height} ({name})" for (height, width), name in sizes.items())
+            raise UserError(
+                f"runtimes[{i}].build.dla_core: expected clips of one size, as a DLA takes, found {found}; "
+                "take dla_core out, or a clip"
             )
 
 

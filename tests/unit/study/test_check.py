@@ -300,3 +300,15 @@ def test_weights_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.M
     assert Paths(study).weights("espcn_rgb") == weights
     monkeypatch.chdir(tmp_path)
     assert Paths(study).weights("espcn_rgb") == str(ROOT / weights)
+
+
+def test_a_dla_core_takes_clips_of_one_size(tmp_path: Path):
+    view = {"type": "turning-view", "package": "matplotlib", "member": "a.jpg", "count": 1, "height": 32}
+    view |= {"fov": 90, "yaw": 0, "yaw_step": 1}
+    clips = [{"name": name, "source": {**view, "width": width}} for name, width in (("a", 64), ("b", 48))]
+    dla = {"name": "tensorrt", "precisions": ["fp16"], "build": {"dla_core": 0}}
+    keys: dict[str, Any] = {"packages": [{"name": "matplotlib"}], "clips": clips, "runtimes": [dla]}
+    wanted = r"^runtimes\[0\]\.build\.dla_core: expected clips of one size, .*64x32 \(a\), 48x32 \(b\); take"
+    with pytest.raises(UserError, match=wanted):
+        check_study(load_study(study_of(tmp_path, **keys)))
+    check_study(load_study(study_of(tmp_path, **{**keys, "clips": clips[:1]})))

@@ -102,6 +102,14 @@ MISTAKES = [
         {"name": "openvino", "precisions": ["fp32"], "build": {}},
         r"runtimes\[0\]\.build: expected it with tensorrt",
     ),
+    (
+        {"name": "tensorrt", "precisions": ["fp16", "fp32"], "build": {"dla_core": 0}},
+        r"runtimes\[0\]\.precisions: expected fp16 and int8 alone with build\.dla_core, .* found fp32; ",
+    ),
+    (
+        {"name": "tensorrt_rtx", "precisions": ["fp16"], "build": {"dla_core": 1}},
+        r"runtimes\[0\]\.build: expected dla_core with tensorrt only, found it with tensorrt_rtx",
+    ),
     ({"name": "tensorrt", "precisions": ["bf16"]}, "expected fp32, fp16 or int8 for tensorrt, found bf16"),
     (
         {"name": "tensorrt_rtx", "precisions": ["int8-trt-minmax"]},

@@ -78,7 +78,7 @@ class Build(Keys):
     dla_core: Maybe[Index] = Field(
         default=None,
         description="Run what this DLA core supports on it, the rest on the GPU. Only for fp16 and int8, "
-        "and frames of one size.",
+        "and frames of one size. For INT8 take int8-trt-NAME: see envs/jetson.md.",
     )
     timing_cache: bool = Field(
         default=True, description="Keep the times of kernels on this device for the next build."
@@ -140,10 +140,24 @@ class Runtime(Keys):
         forms = FORMS_OF.get(self.name, (PLAIN,))
         if self.form is not None and self.form not in forms:
             raise mistake(f"expected {' or '.join(forms)} for {self.name}, found {self.form}", "form")
+        if self.build.dla_core is not None:
+            self._check_dla()
         if not facts.build_options and "build" in self.model_fields_set:
             having = " or ".join(name for name in RUNTIMES if about(name).build_options)
             raise mistake(f"expected it with {having} only, found it with {self.name}", "build")
         return self
+
+    def _check_dla(self) -> None:
+        """Raise a mistake for what a DLA core can't run, before any work."""
+        if self.name != "tensorrt":
+            raise mistake(f"expected dla_core with tensorrt only, found it with {self.name}", "build")
+        wide = [name for name in self.precisions if name in ("fp32", "bf16")]
+        if wide:
+            raise mistake(
+                f"expected fp16 and int8 alone with build.dla_core, for a DLA computes in nothing else, "
+                f"found {wide[0]}; take it out, or dla_core",
+                "precisions",
+            )
 
 
 class Quality(Keys):
