@@ -46,6 +46,7 @@ onstart:
     if LOCK is None:
         begin_run()
     tell_notes()
+    tell_notes()
     lift_job_limit()
     watch_cluster()
     show(workflow.logger_manager.get_log_handlers(), planned(), STUDY.name, log)

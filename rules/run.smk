@@ -92,5 +92,15 @@ def tell_cost():
         during.tell(f"{describe_cost(plan, sizes, STUDY.name)}\n")
 
 
+def tell_unknown():
+    """After Snakemake's own error of a target that no rule has, say which names there are."""
+    asked = workflow.dag_settings.targets if workflow.dag_settings else ()
+    targets = [rule.name for rule in workflow.rules if not rule.output]
+    known = [rule.name for rule in workflow.rules]
+    for line in during.unknown_targets(asked, known, targets):
+        during.tell(f"study {STUDY.name}: {line}\n")
+
+
 if workflow.is_main_process:
+    atexit.register(tell_unknown)
     atexit.register(tell_cost)

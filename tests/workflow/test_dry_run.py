@@ -291,6 +291,14 @@ def test_arms_by_name(project: Project, group: str, arms: int):
     assert jobs["measure_quality"] == jobs["write_manifest"] == 2 * arms
 
 
+def test_a_misspelt_target_is_told_the_names(project: Project):
+    done = project.snakemake("-n", "int8-minmx", "--configfile=studies/tiny.yaml")
+    assert done.returncode != 0
+    assert done.stdout.splitlines()[-1].startswith(
+        "study tiny: expected a target that this study has, found 'int8-minmx' (did you mean int8-minmax"
+    )
+
+
 def test_weights_are_trained_if_the_study_says_so(project: Project):
     study = project.write_study("train_both", train_study(project))
     jobs = read_jobs(project.snakemake("-n", "all", "--configfile", study).stdout)

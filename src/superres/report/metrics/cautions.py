@@ -206,7 +206,7 @@ def _far_off(row: Row, rows: Sequence[Row], far_db: float) -> list[str]:
     lost = loss_of(row, rows, _JUDGED_BY)
     if lost is not None and lost > far_db:
         found.append(f"{lost:.2f} dB below FP32")
-    return [f"{FAR_OFF}{' and '.join(found)}, {_LOOK}"] if found else []
+    return [f"{FAR_OFF}{' and '.join(found)} in PSNR of the mean error, {_LOOK}"] if found else []
 
 
 def _saturated(row: Row, fp32: Row) -> list[str]:

@@ -15,6 +15,7 @@ from superres.report.tables.cells import align
 
 MOST_LINES = 12
 _FRONT = 3
+_MISSES = ", but it misses the wish"
 
 
 def write_recommendation(study: str, metrics: Path, wish: Wish, *, md: Path, json: Path) -> None:
@@ -70,10 +71,21 @@ def _target_lines(decision: Decision, wish: Wish) -> list[str]:
         lines.append(f"Not considered, for faults in the picture: {names}{rest}")
     if len(decision.front) > 1:
         lines.append(_front(decision.front))
-    for worth_it, words in ((True, "INT8 is worth it"), (False, "INT8 isn't worth it")):
-        names = [labels.model_label(guard.model) for guard in guards[1:] if guard.worth_it == worth_it]
-        lines += [f"{words} for {', '.join(names)}"] if names else []
-    return lines
+    return [*lines, *_others(guards[1:], wish)]
+
+
+def _others(guards: Sequence[Guard], wish: Wish) -> list[str]:
+    """Return what INT8 is to further networks, a line for each answer."""
+    found: dict[str, list[str]] = {}
+    for guard in guards:
+        misses = "" if wish.fulfilled(guard.int8) else _MISSES
+        words = (
+            f"INT8 is {'faster' if misses else 'worth it'}{misses}"
+            if guard.worth_it
+            else "INT8 isn't worth it"
+        )
+        found.setdefault(words, []).append(labels.model_label(guard.model))
+    return [f"{words}: {', '.join(names)}" for words, names in sorted(found.items())]
 
 
 def _ship(decision: Decision) -> str:
@@ -113,7 +125,10 @@ def _ordered(decision: Decision) -> list[Guard]:
 def _guard(guard: Guard, decision: Decision, wish: Wish) -> str:
     several = len(decision.guards) > 1
     name = f"{labels.model_label(guard.model)}: " if several else ""
-    gains = f"INT8 gains {_ratio(guard.gain)} over {_short(guard.other)} and {lost_words(guard.loss_db)}"
+    gains = (
+        f"{_short(guard.int8)} gains {_ratio(guard.gain)} over {_short(guard.other)} and "
+        f"{lost_words(guard.loss_db)}"
+    )
     why = "" if guard.worth_it or not guard.reasons else f" ({'; '.join(guard.reasons)})"
     return f"{name}{gains}: {_verdict(guard, decision.ship, wish)}{why}"
 
@@ -125,7 +140,7 @@ def _verdict(guard: Guard, ship: Candidate | None, wish: Wish) -> str:
     if not guard.worth_it:
         return f"keep {labels.precision_label((own or guard.other).precision)}"
     if not wish.fulfilled(guard.int8):
-        return "worth it, but it misses the wish"
+        return f"INT8 is faster{_MISSES}"
     return "more speed than the wish needs" if own is not None and not own.int8 else "INT8 is worth it"
 
 

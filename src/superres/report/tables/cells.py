@@ -27,6 +27,7 @@ OURS = "this study"
 NEEDS_CUDA = "not run: needs a CUDA device"
 NOT_IN_STUDY = "not in this study"
 NO_RATIO = "n/a"
+_WIDE = 0.5
 
 SPEEDS = {
     "fps": "FPS [frames/sec]",
@@ -228,13 +229,23 @@ def _format(metric: str, value: float | Ratio | None) -> str:
     if value is None:
         return NO_RATIO
     if isinstance(value, Ratio):
-        margin = max(value.high - value.value, value.value - value.low)
-        return f"{value.value:.2f} ±{margin:.2f}" if margin else f"{value.value:g}"
+        return format_ratio(value)
     if metric == "added_mse":
         return describe_added(value)
     if metric == "limit_fraction":
         return f"{100 * value:.0f}"
     return f"{value:.2f}" if metric == "fps" else f"{value:.4f}"
+
+
+def format_ratio(ratio: Ratio) -> str:
+    """Return a ratio with the wider side of its interval, or with both ends of one that is wide."""
+    margin = max(ratio.high - ratio.value, ratio.value - ratio.low)
+    if not margin:
+        return f"{ratio.value:g}"
+    if margin > _WIDE * ratio.value:
+        # Such an interval is skewed: a margin could say that an arm may have a speed below zero.
+        return f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+    return f"{ratio.value:.2f} ±{margin:.2f}"
 
 
 def is_figure(cell: str) -> bool:

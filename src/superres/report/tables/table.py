@@ -190,14 +190,14 @@ def _notes(rows: Sequence[Row], text: TableText, machine: str) -> list[str]:
         "compare differences between precisions, not the figures themselves.",
         *caution_notes(ran, text.samples),
         f"PSNR (Eq. 1) is measured over R, G, B, PSNR_Y (Eq. 2) on {labels.LUMAS[luma]}"
-        f"{labels.border_label(border)}. Both are means over {_span(ran, 'frames')} frames of each frame's "
-        "value. PSNR of the mean error averages the squared error over frames first. The paper does not "
-        "say which of the two it gives.",
+        f"{labels.border_label(border)}. Both are means over {_span(ran, 'frames', 'frame')} of each "
+        "frame's value. PSNR of the mean error averages the squared error over frames first. The paper does "
+        "not say which of the two it gives.",
         *exact_note(ran, "frames"),
         f"{ADDED_NOTE} The paper's is that of its PSNR.",
         "SSIM_Y is that of luma, with a Gaussian window of 11 x 11 inside the frame, a mean over frames.",
         "FPS is 1000 / median milliseconds, from a uint8 frame in memory to the larger uint8 frame in "
-        f"memory: {_span(ran, 'iterations')} timed frames with {_span(ran, 'threads')} threads, one "
+        f"memory: {_span(ran, 'iterations', 'timed frame')} with {_span(ran, 'threads', 'thread')}, one "
         f"arm at a time, on {machine}. The paper does not say what its FPS includes.",
         *_timed_notes(ran),
         *_speed_notes(ran),
@@ -238,8 +238,9 @@ def _speed_notes(ran: Sequence[Row]) -> list[str]:
     if references:
         notes.append(
             f"The reference is {' and '.join(map(labels.arm_label, references))}. Each arm took turns with "
-            "it. A ratio is the median over rounds, ± the wider side of its 95% interval. The other ratios "
-            "divide two of these. Intervals hold for this run: machines of one name differ by more."
+            "it. A ratio is the median over rounds, ± the wider side of its 95% interval, or both ends of a "
+            "wide one. The other ratios divide two of these. Intervals hold for this run: machines of one "
+            "name differ by more."
         )
     if any(row["limit_fraction"] is not None for row in ran):
         notes.append(
@@ -264,8 +265,8 @@ def _peaks(ran: Sequence[Row]) -> dict[str, float]:
     return peaks
 
 
-def _span(rows: Sequence[Row], column: str) -> str:
-    values = sorted({row[column] for row in rows})
-    if not values:
-        return "0"
-    return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
+def _span(rows: Sequence[Row], column: str, noun: str) -> str:
+    """Return the least and the largest number of things, such as `5 to 50 timed frames` or `1 frame`."""
+    values = sorted({row[column] for row in rows}) or [0]
+    few, many = values[0], values[-1]
+    return labels.counted(many, noun) if few == many else f"{few} to {labels.counted(many, noun)}"

@@ -3,9 +3,11 @@
 import atexit
 import csv
 import os
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import IO
 
@@ -140,6 +142,22 @@ def _not_run(metrics: Path) -> list[str]:
             if row["status"] != "ok":
                 arms.setdefault(row["status"], {})[arm_label(arm_folder(row))] = None
     return [f"{status[0].upper()}{status[1:]}: {', '.join(names)}" for status, names in arms.items()]
+
+
+def unknown_targets(asked: Iterable[str], known: Collection[str], shown: Iterable[str]) -> list[str]:
+    """Return a line for each target that looks like a name and is none of those `known`; files are others.
+
+    `shown` are the names that are for people.
+    """
+    lines, names = [], sorted(shown)
+    for target in asked:
+        if re.fullmatch(r"[A-Za-z0-9_+-]+", target) and target not in known and not Path(target).exists():
+            close = " or ".join(get_close_matches(target, names, n=2))
+            meant = f" (did you mean {close}?)" if close else ""
+            lines.append(
+                f"expected a target that this study has, found {target!r}{meant}; it has: {', '.join(names)}"
+            )
+    return lines
 
 
 def tell(text: str) -> None:

@@ -31,7 +31,7 @@ def test_int8_that_is_not_worth_it(tmp_path: Path) -> None:
         "local: ship OpenVINO BF16 ESPCN_RGB: 12.7 FPS, 31.07 dB, loses 0.01 dB against the best FP32 (park)"
     )
     assert lines[2] == (
-        "  INT8 gains 1.02x (0.98 to 1.05) over OpenVINO BF16 and loses 0.11 dB: keep BF16 "
+        "  OpenVINO INT8 minmax gains 1.02x (0.98 to 1.05) over OpenVINO BF16 and loses 0.11 dB: keep BF16 "
         "(2 of 3 quantised convolutions run in float)"
     )
     assert lines[-1].endswith("recommendation.md")
@@ -47,7 +47,7 @@ def test_int8_that_is_not_worth_it(tmp_path: Path) -> None:
     ("wish", "said", "verdict"),
     [
         ({"loss_db": 0.2}, "ship OpenVINO INT8 minmax", "INT8 is worth it"),
-        ({"psnr_db": 31}, "ship OpenVINO BF16", "worth it, but it misses the wish"),
+        ({"psnr_db": 31}, "ship OpenVINO BF16", "INT8 is faster, but it misses the wish"),
         ({"fps": 10}, "ship OpenVINO BF16", "more speed than the wish needs"),
         ({"fps": 60}, "no arm fulfils this; nearest is OpenVINO INT8 minmax", "it misses the wish"),
     ],
@@ -55,6 +55,16 @@ def test_int8_that_is_not_worth_it(tmp_path: Path) -> None:
 def test_int8_that_is_faster(tmp_path: Path, wish: dict, said: str, verdict: str) -> None:
     lines, _, _ = written(tmp_path, [FP32, BF16, INT8], **wish)
     assert said in lines[1] and verdict in lines[2]
+
+
+def test_each_line_says_whose_int8_it_is_and_none_that_a_miss_is_worth_it(tmp_path: Path) -> None:
+    other = [{**each, "model": "espcn_ycbcr"} for each in (FP32, BF16, {**INT8, "runtime": "onnxruntime"})]
+    lines, _, page = written(tmp_path, [FP32, BF16, INT8, *other], psnr_db=31)
+    text = "\n".join(lines)
+    assert "worth it" not in text and "INT8 is faster, but it misses the wish: ESPCN_" in text
+    assert "ONNX Runtime INT8 minmax gains " in page and "over OpenVINO BF16" in page
+    lines, _, _ = written(tmp_path, [FP32, BF16, INT8, *other], loss_db=0.2)
+    assert "INT8 is worth it: ESPCN_" in "\n".join(lines)
 
 
 def test_only_int8_fulfils_the_wish(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from superres.device.timing.ratios import Ratio
 from superres.report.tables.cells import (
     METRICS,
     NEEDS_CUDA,
@@ -13,6 +14,8 @@ from superres.report.tables.cells import (
     OURS,
     PAPER,
     TableText,
+    format_ratio,
+    is_figure,
     read_paper,
 )
 from superres.report.tables.table import describe_machines, write_table
@@ -78,6 +81,20 @@ def test_our_figures_and_reasons(metrics: Path, tmp_path: Path) -> None:
     assert find(rows, "FPS [frames/sec]", "Bicubic", OURS)["OpenCV UINT8"] == f"{1000 / 1.1:.2f}"
     assert find(rows, "PSNR of the mean error [dB]", "ESPCN_RGB", OURS)["PyTorch FP32"] == "31.0000"
     assert all(value for line in rows for value in line.values())
+
+
+def test_a_wide_interval_has_both_ends() -> None:
+    """A margin of the wider side would reach below zero."""
+    assert format_ratio(Ratio(1.87, 0.98, 4.53)) == "1.87 (0.98 to 4.53)"
+    assert format_ratio(Ratio(1.87, 1.6, 2.1)) == "1.87 ±0.27"
+    assert is_figure("1.87 (0.98 to 4.53)")
+
+
+def test_numbers_have_their_nouns(tmp_path: Path) -> None:
+    one = [{**each, "frames": 1, "iterations": 1, "threads": 1} for each in default_rows()]
+    _, text = write(write_metrics(tmp_path / "metrics.csv", one), tmp_path)
+    assert "means over 1 frame of each frame's value" in text
+    assert "1 timed frame with 1 thread, one arm" in text
 
 
 def test_speedups_and_shares_of_the_limit(metrics: Path, tmp_path: Path) -> None:

@@ -39,6 +39,18 @@ def test_results_that_can_not_be_written(tmp_path: Path):
         lock_study("a", tmp_path / "results/a")
 
 
+def test_a_target_that_no_rule_has_is_told_the_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    known, shown = ["all", "int8-tuned", "fp32", "write_table"], ["int8-tuned", "fp32", "all"]
+    asked = ["all", "write_table", "int8-tunde", "results/a/table1.csv", "xyz"]
+    near, far = during.unknown_targets(asked, known, shown)
+    assert near == (
+        "expected a target that this study has, found 'int8-tunde' (did you mean int8-tuned?); "
+        "it has: all, fp32, int8-tuned"
+    )
+    assert far.endswith("found 'xyz'; it has: all, fp32, int8-tuned")
+
+
 @pytest.fixture
 def at_the_end(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is said when the process ends."""
