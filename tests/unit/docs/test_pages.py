@@ -130,3 +130,13 @@ def test_shortcuts_of_a_graph_are_left_out():
 
 def _anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lstrip("# ").lower()).replace(" ", "-")
+
+
+def test_the_time_of_the_default_study_is_of_as_many_arms_as_its_figures():
+    """A new default study brings its own time: see "Add a thing" in docs/architecture.md."""
+    timed = {
+        row["Default study"]: row["Measured"]
+        for row in pages.read_rows(pages.FIGURES / "speed/study/time.csv")
+    }
+    rows = pages.read_rows(pages.FIGURES / "default/metrics.csv")
+    assert int(timed["arms"]) == len({(row["runtime"], row["model"], row["precision"]) for row in rows})

@@ -1,6 +1,6 @@
 """TensorRT on an NVIDIA GPU: fp32, fp16, Q/DQ graphs, and the implicit calibration of versions up to 10.
 
-The engine belongs to one version and one device. Not yet run on hardware: see `envs/jetson.md`.
+The engine belongs to one version and one device. Not yet run on hardware: see `docs/gpu.md`.
 """
 
 from __future__ import annotations

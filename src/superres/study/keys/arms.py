@@ -78,7 +78,7 @@ class Build(Keys):
     dla_core: Maybe[Index] = Field(
         default=None,
         description="Run what this DLA core supports on it, the rest on the GPU. Only for fp16 and int8, "
-        "and frames of one size. For INT8 take int8-trt-NAME: see envs/jetson.md.",
+        "and frames of one size. For INT8 take int8-trt-NAME: see docs/gpu.md.",
     )
     timing_cache: bool = Field(
         default=True, description="Keep the times of kernels on this device for the next build."

@@ -8,7 +8,7 @@ from superres.device.runtimes.trt.cuda import Cuda, Device, require_driver
 
 PACKAGES = {
     "tensorrt": (
-        "on a Jetson install JetPack's tensorrt and python3-libnvinfer (envs/jetson.md), on a PC envs/gpu.txt"
+        "on a Jetson install JetPack's tensorrt and python3-libnvinfer (docs/gpu.md), on a PC envs/gpu.txt"
     ),
     "tensorrt_rtx": "install tensorrt-rtx-cu12 (envs/gpu.txt)",
 }
