@@ -103,7 +103,7 @@ def test_tasks_take_their_settings(task: str):
         files = {**inputs, **SETTINGS.paths.engine_inputs(arm), "clip": "file"}
         outputs = {output: "a", "record": "b"}
         # As Snakemake has them: a list of values, not a mapping.
-        wildcards = Wildcards(fromdict=asdict(arm))
+        wildcards: Any = Wildcards(fromdict=asdict(arm))
         job = job_of(task, wildcards, inputs=files, outputs=outputs, settings=settings, threads=2)
         assert (job.settings, job.label, job.threads) == (settings, arm.folder, 2)
         assert ("model" in job.inputs) == (task == "build_engine" and arm != BICUBIC)

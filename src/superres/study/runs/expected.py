@@ -196,7 +196,7 @@ def _frames_by_bytes(source: Source) -> int:
     else:
         return 0
     height, width = source.size or _SIZE
-    pixels = _BYTES_A_PIXEL.get(source.kind.type)
+    pixels = _BYTES_A_PIXEL.get(getattr(source.kind, "type", ""))
     each = _BYTES_A_PICTURE if pixels is None else pixels * height * width
     taken = round(size / each) - source.frames.first
     return max(1, -(-taken // source.frames.stride))
