@@ -98,7 +98,7 @@ def test_a_video_at_another_scale(tmp_path: Path, scale: int, name: str) -> None
     assert found.rate is not None and abs(found.rate - RATE) < 0.1
     for small, large in zip(pictures(path), pictures(tmp_path / name), strict=True):
         # FFV1 alone keeps RGB without loss.
-        assert np.abs(large.astype(int) - session.run(small)).mean() <= (0 if name == "out.mkv" else 3)
+        assert np.abs(large.astype(int) - session.run(small)).mean() <= (0 if name == "out.mkv" else 5)
 
 
 @pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p", "yuv444p"])
