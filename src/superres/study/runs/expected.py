@@ -30,6 +30,10 @@ _SECONDS = {
     "downsample_clip": 0.4,
     "quantize_by_tool": 20.0,
     "quantize_onnx": 0.3,
+    "refine_onnx adaround": 15.0,
+    "refine_onnx bias": 5.0,
+    "refine_onnx pow2search": 60.0,
+    "refine_onnx qat": 90.0,
     "time_subsets": 60.0,
     "write_uint8_graph": 0.3,
 }
@@ -57,8 +61,6 @@ _BUILD_SECONDS = {"tensorrt": 60.0, "tensorrt_rtx": 20.0}
 _BUILD_OTHERWISE = 0.8
 # How much longer processors of a device, such as a Jetson's, take than two cores of a server.
 _SLOWER_DEVICE = 2.0
-# Of a step of a recipe: most only rewrite a graph.
-_SECONDS_OF_STEP = {"adaround": 15.0, "bias": 5.0, "pow2search": 60.0, "qat": 90.0}
 _OTHERWISE = 1.0
 # To start a job that times, and its runtime.
 _START = 1.5
@@ -84,17 +86,17 @@ class Expected:
         """Return the seconds of a job. Jobs that time know theirs from the study."""
         rule = rule.removesuffix("_on_device")
         rule = _WHOLE.get(rule, rule)
-        if "target" in wildcards.keys():  # noqa: SIM118 (Snakemake's wildcards are a list of values)
+        if "target" in wildcards:
             return self._seconds_on_target(rule, wildcards)
         match rule:
             case "train_model":
                 return _TRAINING_STEP * self.study.models[wildcards["model"]].training.steps
-            case "refine_onnx":
-                return _SECONDS_OF_STEP.get(wildcards["step"], _OTHERWISE)
             case "download_package" | "fetch_file":
                 return _OTHERWISE + (self.bytes(rule, wildcards) or 0) / _BYTES_A_SECOND
         each = _SECONDS_A_MEGAPIXEL.get(rule, 0.0)
-        return _SECONDS.get(rule, _OTHERWISE) + (each and each * self._megapixels(rule, wildcards))
+        # Most steps of recipes only rewrite a graph.
+        named = f"{rule} {wildcards['step']}" if "step" in wildcards else rule
+        return _SECONDS.get(named, _OTHERWISE) + (each and each * self._megapixels(rule, wildcards))
 
     def _seconds_on_target(self, rule: str, wildcards: Mapping[str, str]) -> float:
         slower = _SLOWER_DEVICE if wildcards["target"] in self.paths.devices else 1.0
