@@ -6,6 +6,7 @@ from superres.study.runs.display import show
 from superres.study.runs.during import lock_study
 from superres.study.runs.expected import Expected, describe_cost
 from superres.study.runs.plan import Plan, PlannedJob
+from superres.report.times import settle_times
 
 EXPECTED = Expected(PATHS)
 # Kept open for as long as Snakemake runs.
@@ -89,3 +90,5 @@ def tell_cost():
 
 if workflow.is_main_process:
     atexit.register(tell_cost)
+    for note in settle_times(Path(RESULTS)):
+        print(f"study {STUDY.name}: {note}", file=sys.stderr)

@@ -12,7 +12,7 @@ from typing import TextIO
 from superres.data.download.addresses import redact
 from superres.device.base.errors import UserError
 from superres.device.base.garbage import spare_imports
-from superres.device.base.room import no_room, room_error
+from superres.device.base.room import lacking
 from superres.device.machine.facts import usable_cpus
 from superres.report.receipts import REPAIR_COMMAND, Receipts
 
@@ -62,8 +62,8 @@ def _close(log: TextIO) -> None:
 class script_log:  # noqa: N801 (used as a function)
     """Run the body of a script with its output in the file `log` as well as on the terminal.
 
-    A UserError or a full disk ends the script with one line and exit code 1. Any other exception propagates,
-    and its traceback goes to the log too.
+    A UserError, and what the machine lacks (`superres.device.base.room`), end the script with one line and exit
+    code 1. Any other exception propagates, and its traceback goes to the log too.
     """
 
     def __init__(self, log: str):
@@ -88,8 +88,7 @@ class script_log:  # noqa: N801 (used as a function)
     ) -> None:
         with self._stack:
             if isinstance(value, Exception) and not isinstance(value, UserError):
-                reason = no_room(value, self._path.parent)
-                value = room_error("outputs", reason) if reason is not None else value
+                value = lacking(value, self._path.parent) or value
             if isinstance(value, UserError):
                 # One write keeps the lines of parallel jobs apart; print ends the line in a second one.
                 sys.stderr.write(f"error: {redact(str(value))}\n")

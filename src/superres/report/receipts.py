@@ -4,9 +4,10 @@ A receipt lies in `results/{study}/.receipts/`, under the name of its file. It t
 since from one that is as its job left it. Files that a user gives have none, and may change.
 """
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from superres.device.base.errors import UserError
@@ -23,10 +24,11 @@ _LARGE_SOURCE = 128 * 2**20
 
 @dataclass(frozen=True)
 class Content:
-    """A file's size and SHA-256; no hash for a large file of a user."""
+    """A file's size, SHA-256 and time of change; no hash for a large file of a user, no time in old receipts."""
 
     bytes: int
     sha256: str | None
+    changed_ns: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,19 @@ class Receipts:
 
     def read_all(self) -> dict[str, Receipt]:
         """Return all receipts by the name of their file."""
-        folder = self.study / FOLDER
-        names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.json")))
-        files = (name.removesuffix(".json") for name in names)
-        return {name: receipt for name in files if (receipt := self.read(name)) is not None}
+        return dict(self.read_some(lambda name: True))
+
+    def read_some(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Receipt]]:
+        """Yield the receipts of files whose names are wanted, with these names."""
+        for name in filter(wanted, self.names()):
+            if (receipt := self.read(name)) is not None:
+                yield name, receipt
+
+    def names(self) -> list[str]:
+        """Return the names of all files that have a receipt, sorted."""
+        top = (self.study / FOLDER).as_posix()
+        files = (f"{folder}/{name}" for folder, _, names in os.walk(top) for name in names)
+        return sorted(file[len(top) + 1 : -len(".json")] for file in files if file.endswith(".json"))
 
     def check(self, inputs: Iterable[str], remedy: str) -> Used:
         """Return the hashes of a job's inputs.
@@ -146,12 +157,13 @@ def content_of(path: Path) -> Content:
 
     The hash of a download is that of its verification. That of another large file is unknown.
     """
-    size = path.stat().st_size
-    if size <= _LARGE_SOURCE:
-        return Content(size, sha256_file(path))
-    if (receipt := download_receipt(path)).is_file():
-        return Content(size, read_json(receipt, ("sha256",))["sha256"])
-    return Content(size, None)
+    status = path.stat()
+    digest = None
+    if status.st_size <= _LARGE_SOURCE:
+        digest = sha256_file(path)
+    elif (receipt := download_receipt(path)).is_file():
+        digest = read_json(receipt, ("sha256",))["sha256"]
+    return Content(status.st_size, digest, status.st_mtime_ns)
 
 
 def download_receipt(path: Path) -> Path:

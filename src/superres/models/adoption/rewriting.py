@@ -35,7 +35,24 @@ def read_foreign(path: Path) -> onnx.ModelProto:
         ) from error
     if not model.graph.node or not model.graph.output:
         raise UserError(f"{path}: expected an ONNX graph with nodes and outputs, found an empty one")
+    _check(model, path)
     return model
+
+
+def _check(model: onnx.ModelProto, path: Path) -> None:
+    """Raise UserError for a graph that breaks the rules of ONNX; the shape of an output may be unknown."""
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    for value in copied.graph.output:
+        value.type.tensor_type.shape.SetInParent()
+    try:
+        onnx.checker.check_model(copied)
+        for tensor in copied.graph.initializer:
+            numpy_helper.to_array(tensor)
+    except (onnx.checker.ValidationError, ValueError, TypeError, RuntimeError) as error:
+        raise UserError(
+            f"{path}: expected a sound ONNX graph, found: {first_line(error)}; export it again"
+        ) from error
 
 
 def normalised(model: onnx.ModelProto, path: Path, notes: list[str]) -> onnx.ModelProto:
