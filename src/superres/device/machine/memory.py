@@ -11,6 +11,8 @@ from superres.device.base.errors import UserError
 _GIB = 1 << 30
 # Version 1 of control groups writes about 2^63 where there is no limit.
 _NO_LIMIT = 1 << 60
+# Addresses that PyTorch, OpenVINO and Polars take when they are loaded, and some for work.
+_LEAST = 2 * _GIB
 # Threads reserve addresses that they never use.
 _SPARE = 1 << 30
 
@@ -33,6 +35,18 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
     if available is not None and needed > available:
         raise UserError(
             f"{what}: expected {needed / _GIB:.1f} GiB of free memory, found {available / _GIB:.1f}; {remedy}"
+        )
+
+
+def check_limit() -> None:
+    """Raise UserError if processes may take less memory than libraries need, which then fail or wait for ever."""
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < _LEAST:
+        raise UserError(
+            f"memory: expected a limit of at least {_LEAST / _GIB:.0f} GiB for a process, found "
+            f"{limit / _GIB:.1f}; lift it: ulimit -v unlimited"
         )
 
 
