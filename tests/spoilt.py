@@ -23,7 +23,17 @@ def fuzz(examples: int) -> settings:
 
 # Sizes, counts and offsets at which readers go wrong.
 _NUMBERS = (0, 1, 2, 127, 128, 255, 256, 32767, 32768, 65535, 2**31 - 1, 2**31, 2**32 - 1)
-_PIECES = [b"\0", b"\xff", *(n.to_bytes(size, order) for n in _NUMBERS for size in (2, 4) for order in ("big", "little") if n < 256**size)]
+_PIECES = [
+    b"\0",
+    b"\xff",
+    *(
+        n.to_bytes(size, order)
+        for n in _NUMBERS
+        for size in (2, 4)
+        for order in ("big", "little")
+        if n < 256**size
+    ),
+]
 
 
 @st.composite

@@ -12,9 +12,10 @@ from typing import TextIO
 from superres.data.download.addresses import redact
 from superres.device.base.errors import UserError
 from superres.device.base.garbage import spare_imports
+from superres.device.base.locks import lock
 from superres.device.base.room import lacking
 from superres.device.machine.facts import usable_cpus
-from superres.report.receipts import REPAIR_COMMAND, Receipts
+from superres.report.receipts import JOBS, REPAIR_COMMAND, Receipts
 
 
 def threads_side_by_side(threads: int) -> int:
@@ -109,7 +110,16 @@ def script_job(log: str, inputs: Iterable[str] = (), outputs: Iterable[str] = ()
         if (receipts := Receipts.of_log(path)) is None:
             yield
             return
-        used = receipts.check(inputs, os.environ.get(REPAIR_COMMAND, "snakemake --cores 4 repair"))
+        with _held(receipts.study / JOBS):
+            used = receipts.check(inputs, os.environ.get(REPAIR_COMMAND, "snakemake --cores 4 repair"))
+            yield
+            job = path.relative_to(receipts.study / "logs").with_suffix("")
+            receipts.write(job.as_posix(), outputs, used)
+
+
+@contextmanager
+def _held(jobs: Path) -> Iterator[None]:
+    """Hold the lock of a study's jobs: if the call of Snakemake is killed, the next one waits for its jobs."""
+    with jobs.open("a", encoding="utf-8") as file:
+        lock(file, shared=True, wait=True)
         yield
-        job = path.relative_to(receipts.study / "logs").with_suffix("")
-        receipts.write(job.as_posix(), outputs, used)

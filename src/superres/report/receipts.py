@@ -14,6 +14,8 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json, sha256_file, write_json
 
 FOLDER = ".receipts"
+JOBS = ".jobs"
+"""A file of a study that each of its jobs holds locked: who waits for all of them locks it alone."""
 REPAIR_COMMAND = "SUPERRES_REPAIR"
 """The environment variable with the command that repairs the study of a job."""
 # Hashing must not show: larger files are read again only if their size or time differs, 0.03 s at most else.

@@ -51,7 +51,9 @@ def settle_times(study: Path, records: Path = Path(".snakemake/metadata")) -> li
     _remember(folder)
     if ahead < _SLACK_S:
         return []
-    return [f"files of {study} are {ahead / 3600:.1f} h ahead of the clock, which was set back: their times are now"]
+    return [
+        f"files of {study} are {ahead / 3600:.1f} h ahead of the clock, which was set back: their times are now"
+    ]
 
 
 def _is_run(study: Path) -> bool:

@@ -48,7 +48,10 @@ def adopt_or_line(folder: Path, content: bytes) -> bool:
         assert not [path for path in (folder / "out").glob("*")]
         return False
     graph = onnx.load(made[0])
-    assert ([value.name for value in graph.graph.input], [value.name for value in graph.graph.output]) == (["frame"], ["upscaled"])
+    assert ([value.name for value in graph.graph.input], [value.name for value in graph.graph.output]) == (
+        ["frame"],
+        ["upscaled"],
+    )
     return True
 
 
@@ -74,11 +77,29 @@ def edited(draw: st.DrawFn, seeds: list[onnx.ModelProto]) -> onnx.ModelProto:
             break
         node = graph.node[draw(st.integers(0, len(graph.node) - 1))]
         names = [name for other in graph.node for name in (*other.input, *other.output)] or ["image"]
-        match draw(st.sampled_from(["kind", "input", "output", "drop", "attribute", "dims", "type", "opset", "tensor", "ends", "domain"])):
+        match draw(
+            st.sampled_from(
+                [
+                    "kind",
+                    "input",
+                    "output",
+                    "drop",
+                    "attribute",
+                    "dims",
+                    "type",
+                    "opset",
+                    "tensor",
+                    "ends",
+                    "domain",
+                ]
+            )
+        ):
             case "kind":
                 node.op_type = draw(st.sampled_from(KINDS))
             case "input" if node.input:
-                node.input[draw(st.integers(0, len(node.input) - 1))] = draw(st.sampled_from([*names, "", "gone"]))
+                node.input[draw(st.integers(0, len(node.input) - 1))] = draw(
+                    st.sampled_from([*names, "", "gone"])
+                )
             case "output" if node.output:
                 node.output[0] = draw(st.sampled_from([*names, "", "gone"]))
             case "drop":
@@ -94,7 +115,9 @@ def edited(draw: st.DrawFn, seeds: list[onnx.ModelProto]) -> onnx.ModelProto:
                 value = draw(st.sampled_from([*graph.input, *graph.output]))
                 dims = value.type.tensor_type.shape.dim
                 if dims and draw(st.booleans()):
-                    dims[draw(st.integers(0, len(dims) - 1))].dim_value = draw(st.sampled_from([-1, 0, 1, 2, 3, 5, 1 << 31]))
+                    dims[draw(st.integers(0, len(dims) - 1))].dim_value = draw(
+                        st.sampled_from([-1, 0, 1, 2, 3, 5, 1 << 31])
+                    )
                 elif dims:
                     del dims[draw(st.integers(0, len(dims) - 1))]
             case "type":
@@ -120,7 +143,9 @@ def edited(draw: st.DrawFn, seeds: list[onnx.ModelProto]) -> onnx.ModelProto:
                 if draw(st.booleans()):
                     del ends[:]
                 else:
-                    ends.append(draw(st.sampled_from([*graph.input, *graph.output, onnx.ValueInfoProto(name="more")])))
+                    ends.append(
+                        draw(st.sampled_from([*graph.input, *graph.output, onnx.ValueInfoProto(name="more")]))
+                    )
             case "domain":
                 node.domain = draw(st.sampled_from(["com.example", "ai.onnx.ml", "com.microsoft"]))
     return model

@@ -26,7 +26,7 @@ FILES = ("--configfile", "studies/tiny.yaml", "studies/small.yaml")
 TARGETS = ("openvino", "results/small/evaluation.csv", "results/small/evaluation.md")
 ARM = "arms/local/openvino/espcn_rgb/int8-minmax"
 # What has the times of one run in it, in folders of their own or by name.
-_TIMED = (".receipts", "logs", "benchmarks", "latency.csv", "latency.json", ".lock")
+_TIMED = (".receipts", "logs", "benchmarks", "latency.csv", "latency.json", ".lock", ".jobs")
 # Ends waiting for what never comes.
 _SECONDS = 600.0
 
@@ -54,15 +54,22 @@ class SmallStudy:
         done = self.call()
         assert done.returncode == 0, done.stdout[-4000:]
 
-    def start(self) -> subprocess.Popen[bytes]:
-        return self.project.start("--cores", "2", *TARGETS, *FILES)
+    def start(self, said: Path = Path(os.devnull)) -> subprocess.Popen[bytes]:
+        """Start Snakemake in a session of its own; what it says goes into a file."""
+        command = self.project.command(["--cores", "2", *TARGETS, *FILES])
+        with said.open("wb") as out:
+            return subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out, start_new_session=True)
 
     def contents(self) -> dict[str, Any]:
         """All files with a final name but timings, by their names; records without their times."""
         found: dict[str, Any] = {}
         for path in sorted(self.results.rglob("*")):
             name = path.relative_to(self.results)
-            if path.is_file() and not path.name.endswith(".part") and not {*name.parts, name.name} & {*_TIMED}:
+            if (
+                path.is_file()
+                and not path.name.endswith(".part")
+                and not {*name.parts, name.name} & {*_TIMED}
+            ):
                 content = path.read_bytes()
                 found[name.as_posix()] = _timeless(json.loads(content)) if path.suffix == ".json" else content
         return found
@@ -98,7 +105,11 @@ def _timeless(record: Any) -> Any:
         path = str(record.get("path", ""))
         if path.endswith((".json", "latency.csv")) and "sha256" in record:
             return path
-        return {key: _timeless(value) for key, value in record.items() if "seconds" not in key and key != "latency"}
+        return {
+            key: _timeless(value)
+            for key, value in record.items()
+            if "seconds" not in key and key != "latency"
+        }
     return [_timeless(value) for value in record] if isinstance(record, list) else record
 
 
@@ -120,13 +131,24 @@ def kill_tree(run: subprocess.Popen[bytes]) -> None:
     """Kill all processes of a run's session, whatever groups they are in, until none is left."""
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    while left := [pid for pid in _processes() if _session(pid) == run.pid]:
+    while left := processes_of(run):
         for pid in left:
             os.kill(pid, signal.SIGKILL)
 
 
-def _processes() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+def processes_of(run: subprocess.Popen[bytes]) -> list[int]:
+    """The processes of a run's session, which it began."""
+    every = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+    return [pid for pid in every if _session(pid) == run.pid]
+
+
+def wait_for(path: Path, run: subprocess.Popen[bytes]) -> None:
+    """Wait until a run has made a file."""
+    end = time.monotonic() + _SECONDS
+    while not path.exists():
+        assert run.poll() is None, "the run ended before its file was there"
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.005)
 
 
 def _session(pid: int) -> int | None:

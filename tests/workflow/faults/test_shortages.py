@@ -44,7 +44,9 @@ def fails_in_a_line(study: SmallStudy, expected: str) -> None:
     """Call the study, which has to say this in one line."""
     done = study.call()
     assert done.returncode != 0 and "Traceback" not in done.stdout, done.stdout[-3000:]
-    assert any(expected in line and "error: " in line for line in done.stdout.splitlines()), done.stdout[-3000:]
+    assert any(expected in line and "error: " in line for line in done.stdout.splitlines()), done.stdout[
+        -3000:
+    ]
 
 
 def assert_right(study: SmallStudy, undisturbed: Undisturbed) -> None:
@@ -67,7 +69,9 @@ def test_a_folder_that_is_read_only(study: SmallStudy, undisturbed: Undisturbed)
     remount(study, "ro")
     done = study.call()
     assert done.returncode != 0 and "Traceback" not in done.stdout
-    expected = "study error: results/small: expected a folder that can be written to, found: Read-only file system;"
+    expected = (
+        "study error: results/small: expected a folder that can be written to, found: Read-only file system;"
+    )
     assert sum(line.startswith(expected) for line in done.stdout.splitlines()) == 1
     remount(study, "rw")
     study.finish()
@@ -91,9 +95,21 @@ def test_a_folder_that_becomes_read_only(study: SmallStudy, undisturbed: Undistu
 
 def test_too_little_memory(study: SmallStudy, undisturbed: Undisturbed):
     done = subprocess.run(
-        ["bash", "-c", 'ulimit -v 1500000; exec "$@"', "limited", *study.project.command(("--cores", "2", *TARGETS, *FILES))],
-        cwd=study.folder, capture_output=True, text=True, check=False,
+        [
+            "bash",
+            "-c",
+            'ulimit -v 1500000; exec "$@"',
+            "limited",
+            *study.project.command(("--cores", "2", *TARGETS, *FILES)),
+        ],
+        cwd=study.folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode != 0 and "Traceback" not in done.stdout + done.stderr
-    assert "study error: memory: expected a limit of at least 2 GiB for a process, found 1.4; lift it" in done.stdout + done.stderr
+    assert (
+        "study error: memory: expected a limit of at least 2 GiB for a process, found 1.4; lift it"
+        in done.stdout + done.stderr
+    )
     assert_right(study, undisturbed)

@@ -43,7 +43,9 @@ def test_a_copy_without_times_has_nothing_to_do_but_what_changed(study: SmallStu
     rng = random.Random(0)
     for path in sorted(study.folder.rglob("*")):
         if path.is_file():
-            mine = path.is_relative_to(study.folder / "results") or path.is_relative_to(study.folder / "photos")
+            mine = path.is_relative_to(study.folder / "results") or path.is_relative_to(
+                study.folder / "photos"
+            )
             changed = time.time() + rng.uniform(-DAY, DAY if mine else 0)
             os.utime(path, (changed, changed))
     assert planned(study) == {}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from superres.device.base.errors import UserError
+from superres.file_kinds import kind_of, remedy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,9 +135,24 @@ def _opened(file: Path | bytes | BinaryIO, name: str) -> Iterator[Image.Image]:
         with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
             yield image
     except _BROKEN as error:
+        kind = kind_of(_head(file)) if isinstance(error, UnidentifiedImageError) else None
         raise UserError(
-            f"{name}: expected an image that can be decoded, found: {_reason(error)}; replace or exclude it"
+            f"{name}: expected an image that can be decoded, found: {kind or _reason(error)}; "
+            f"{remedy(kind, 'replace or exclude it')}"
         ) from error
+
+
+def _head(file: Path | bytes | BinaryIO) -> bytes:
+    if isinstance(file, bytes):
+        return file
+    try:
+        if isinstance(file, Path):
+            with file.open("rb") as opened:
+                return opened.read(256)
+        file.seek(0)
+        return file.read(256)
+    except _BROKEN:
+        return b"?"
 
 
 def _reason(error: Exception) -> str:

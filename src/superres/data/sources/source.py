@@ -271,6 +271,8 @@ def correct_path(path: Path) -> str:
     """Return the end of a message about a path that leads to nothing: what to do, and where it begins."""
     if path.is_absolute():
         return "correct its path"
+    if path.parts[:1] and path.parts[0].startswith("~"):
+        return "write the home folder out, as no shell reads a study"
     return f"correct its path, which begins at {Path.cwd()} or beside the study's file"
 
 

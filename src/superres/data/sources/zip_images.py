@@ -27,6 +27,7 @@ from superres.data.sources.source import (
     what_is_there,
 )
 from superres.device.base.errors import UserError
+from superres.file_kinds import kind_of_file, remedy
 from superres.keys import Many, Maybe, Some
 
 if TYPE_CHECKING:
@@ -240,6 +241,11 @@ def _opened(path: Path, member: str | None = None) -> Iterator[zipfile.ZipFile]:
             f"{path}: expected a zip archive, found nothing there; {correct_path(path)}"
         ) from error
     except DAMAGED as error:
+        kind = None if zipfile.is_zipfile(path) else kind_of_file(path)
+        if kind not in (None, "a zip archive"):
+            raise UserError(
+                f"{path}: expected a zip archive, found {kind}; {remedy(kind, 'pack it again: `zip -r`')}"
+            ) from error
         what = f"{member} whole" if member else "a zip archive"
         raise UserError(
             f"{path}: expected {what}, found it damaged or cut off ({error}); fetch it again"

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from superres.device.base.errors import UserError
+from superres.file_kinds import kind_of_file, remedy
 from superres.models.adoption.statements import Activation
 from superres.models.graphs.onnx_file import OPSET, attributes
 
@@ -23,6 +24,8 @@ def read_foreign(path: Path) -> onnx.ModelProto:
     """Return the graph of an ONNX file with its external data; raises UserError if it can't be read."""
     if not path.is_file():
         raise UserError(f"{path}: expected an ONNX file, found nothing there; correct its path")
+    if (kind := kind_of_file(path)) is not None:
+        raise UserError(f"{path}: expected an ONNX file, found {kind}; {remedy(kind, 'correct its path')}")
     try:
         model = onnx.load(str(path))
     except (DecodeError, ValueError) as error:

@@ -45,7 +45,16 @@ _REDRAWN_EACH_S = 1.0
 _TAIL = 4096
 # What the kernel says of a disk, of rights, and of a machine that has no more of something.
 _REFUSED = (
-    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE),
+    *(
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.ESTALE,
+    ),
     *(errno.EBUSY, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE),
 )
 _OS_ERROR = re.compile(r"Error: \[Errno (?P<number>\d+)\] [^:]*(?:: '(?P<path>.*)')?$")

@@ -69,7 +69,10 @@ def archive(method: int) -> bytes:
     return stream.getvalue()
 
 
-ARCHIVES = [archive(method) for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)]
+ARCHIVES = [
+    archive(method)
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+]
 
 
 def frames_or_line(source: Source, place: str) -> list[np.ndarray]:

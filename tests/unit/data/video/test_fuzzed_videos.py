@@ -36,7 +36,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def seeds(folder: Path) -> list[bytes]:
-    return [write_video(folder / f"a{suffix}", codec, pixels, frames=FRAMES).read_bytes() for suffix, codec, pixels in KINDS]
+    return [
+        write_video(folder / f"a{suffix}", codec, pixels, frames=FRAMES).read_bytes()
+        for suffix, codec, pixels in KINDS
+    ]
 
 
 def frames_or_line(path: Path) -> list[np.ndarray]:
