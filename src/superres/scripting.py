@@ -63,8 +63,8 @@ def _close(log: TextIO) -> None:
 class script_log:  # noqa: N801 (used as a function)
     """Run the body of a script with its output in the file `log` as well as on the terminal.
 
-    A UserError, and what the machine lacks (`superres.device.base.room`), end the script with one line and exit
-    code 1. Any other exception propagates, and its traceback goes to the log too.
+    A UserError, and what the machine lacks (`superres.device.base.room`), end the script with one line and
+    exit code 1. Any other exception propagates, and its traceback goes to the log too.
     """
 
     def __init__(self, log: str):
@@ -119,7 +119,7 @@ def script_job(log: str, inputs: Iterable[str] = (), outputs: Iterable[str] = ()
 
 @contextmanager
 def _held(jobs: Path) -> Iterator[None]:
-    """Hold the lock of a study's jobs: if the call of Snakemake is killed, the next one waits for its jobs."""
+    """Hold the lock of a study's jobs: if the call of Snakemake is killed, the next one waits for them."""
     with jobs.open("a", encoding="utf-8") as file:
         lock(file, shared=True, wait=True)
         yield

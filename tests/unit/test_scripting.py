@@ -107,7 +107,13 @@ def test_a_job_writes_what_it_made_of_what(graph: Path):
         "sha256": sha256_file(graph),
         "changed_ns": graph.stat().st_mtime_ns,
         "made_of": {},
-        "read": {"mine.weights": {"bytes": 7, "sha256": sha256_file(Path("mine.weights"))}},
+        "read": {
+            "mine.weights": {
+                "bytes": 7,
+                "sha256": sha256_file(Path("mine.weights")),
+                "changed_ns": Path("mine.weights").stat().st_mtime_ns,
+            }
+        },
     }
     engine = json.loads((RECEIPTS / "arms/engine.bin.json").read_text())
     assert engine["made_of"] == {"onnx/net.onnx": sha256_file(graph)} and engine["read"] == {}

@@ -26,7 +26,10 @@ _LARGE_SOURCE = 128 * 2**20
 
 @dataclass(frozen=True)
 class Content:
-    """A file's size, SHA-256 and time of change; no hash for a large file of a user, no time in old receipts."""
+    """A file's size, SHA-256 and time of change.
+
+    A large file of a user has no hash, and receipts had no time once.
+    """
 
     bytes: int
     sha256: str | None

@@ -1,6 +1,6 @@
-"""Times of a study's files, by which Snakemake decides what to make again, put right by what is known of contents.
+"""Times of a study's files, put right by their contents: Snakemake decides by times what to make again.
 
-Times say nothing after a copy without them, an unpacked archive, or a clock that was set back; and an older file
+Times say nothing after a copy without them, an unpacked archive, or a clock that was set back. An older file
 in place of a newer one is a change that they hide.
 """
 
@@ -24,7 +24,7 @@ _LONGEST = 180
 
 
 def settle_times(study: Path, records: Path = Path(".snakemake/metadata")) -> list[str]:
-    """Set the times of a study's files so that what is out of date by its receipts is made again, and only that.
+    """Set times of a study's files so that what is out of date by its receipts is made again, and only that.
 
     `records` is Snakemake's folder of what files were made with. Without a record of these files nobody would
     see a change of the study, so that all is made again. Contents stay as they are. Returns lines to print.
@@ -52,7 +52,7 @@ def settle_times(study: Path, records: Path = Path(".snakemake/metadata")) -> li
     if ahead < _SLACK_S:
         return []
     return [
-        f"files of {study} are {ahead / 3600:.1f} h ahead of the clock, which was set back: their times are now"
+        f"files of {study} are {ahead / 3600:.1f} h ahead of the clock, which was set back: they get its time"
     ]
 
 

@@ -216,8 +216,8 @@ def _check_border(study: Study) -> None:
         size = clip.source.size
         if size is not None and min(size) <= 2 * border:
             raise UserError(
-                f"quality.border: expected frames larger than a border of {border} pixels at each side, found "
-                f"{size[1]}x{size[0]} in the clip {clip.name}; make it narrower"
+                f"quality.border: expected frames larger than a border of {border} pixels at each side, "
+                f"found {size[1]}x{size[0]} in the clip {clip.name}; make it narrower"
             )
 
 

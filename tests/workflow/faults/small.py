@@ -80,7 +80,7 @@ class SmallStudy:
         for folder, _, names in os.walk(self.results):
             for name in names:
                 try:
-                    status = os.stat(f"{folder}/{name}")
+                    status = Path(folder, name).stat()
                 except FileNotFoundError:
                     continue
                 found.add((f"{folder}/{name}", status.st_ino, status.st_mtime_ns))

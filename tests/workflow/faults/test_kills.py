@@ -1,4 +1,4 @@
-"""Whenever a run is killed, nothing that it left is wrong, and the next call ends with the bytes of a whole run."""
+"""Whenever a run is killed, nothing that it left is wrong, and the next call ends with the same bytes."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A disk without room, a folder that becomes read-only, too little memory: a line says so, and the next call ends right."""
+"""No room, no rights or no memory: a line says so, and the next call ends right."""
 
 import shutil
 import subprocess
@@ -15,7 +15,7 @@ from .small import ARM, FILES, TARGETS, SmallStudy
 
 @pytest.fixture
 def study(undisturbed: Undisturbed, tmp_path: Path) -> Iterator[SmallStudy]:
-    """A copy of the study in which one arm is still to be run, with a disk of its own for results if possible."""
+    """A copy of the study in which one arm is to be run, with a disk of its own for results if possible."""
     folder = tmp_path / "copy"
     shutil.copytree(undisturbed.study.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("results"))
     (folder / "results").mkdir()

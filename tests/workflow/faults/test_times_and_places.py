@@ -86,7 +86,7 @@ def test_a_clock_that_is_set_back_hides_no_change(study: SmallStudy, undisturbed
 
 
 def test_results_without_snakemakes_records_are_made_again(study: SmallStudy, undisturbed: Undisturbed):
-    """Nobody would see that the study says something else by now: another border of PSNR, in another checkout."""
+    """Nobody would see that the study says something else by now: another border, in another checkout."""
     shutil.rmtree(study.folder / ".snakemake")
     done = study.call("-n", *TARGETS)
     assert "expected Snakemake's records of results/small in .snakemake/metadata, found none" in done.stdout

@@ -248,5 +248,5 @@ def _opened(path: Path, member: str | None = None) -> Iterator[zipfile.ZipFile]:
             ) from error
         what = f"{member} whole" if member else "a zip archive"
         raise UserError(
-            f"{path}: expected {what}, found it damaged or cut off ({error}); fetch it again"
+            f"{path}: expected {what}, found it damaged or cut off ({str(error)[:200]}); fetch it again"
         ) from error

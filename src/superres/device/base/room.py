@@ -80,7 +80,7 @@ def lacking(error: BaseException, folder: Path) -> Optional[UserError]:
 
 def is_no_memory(error: BaseException) -> bool:
     """Return whether an exception says that there is no memory left."""
-    if isinstance(error, MemoryError) or isinstance(error, OSError) and error.errno == errno.ENOMEM:
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     text = str(error)
     return any(words in text for words in _NO_MEMORY)

@@ -69,8 +69,8 @@ def mean_squared_errors(
 ) -> tuple[float, float]:
     """Mean squared errors between two frames inside the border: over R, G, B, and over unrounded luma.
 
-    Both are uint8 H x W x 3, RGB. Raises ValueError if the shapes or types differ, UserError if the border leaves
-    nothing.
+    Both are uint8 H x W x 3, RGB. Raises ValueError if the shapes or types differ, UserError if the
+    border leaves nothing.
     """
     height, width = inside_border(hr, protocol).shape[:2]
     total, total_y = squared_errors(

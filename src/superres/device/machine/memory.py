@@ -39,7 +39,7 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
 
 
 def check_limit() -> None:
-    """Raise UserError if processes may take less memory than libraries need, which then fail or wait for ever."""
+    """Raise UserError if processes may take less memory than libraries need: they fail, or wait for ever."""
     import resource
 
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -51,8 +51,8 @@ def check_limit() -> None:
 
 
 @contextmanager
-def within_free_memory() -> Iterator[None]:
-    """Let an allocation beyond the free memory fail in this process.
+def within_free_memory(most: int) -> Iterator[None]:
+    """Let an allocation beyond the free memory, or beyond so many bytes more, fail in this process.
 
     Otherwise the system ends one that it chooses, and a graph of others may ask for any amount.
     """
@@ -63,7 +63,7 @@ def within_free_memory() -> Iterator[None]:
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_AS)
-    limit = _taken() + available + _SPARE
+    limit = _taken() + min(available, most) + _SPARE
     if before[1] != resource.RLIM_INFINITY:
         limit = min(limit, before[1])
     resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))

@@ -53,6 +53,9 @@ NO_PICTURE_DB = 3.0
 CLEARLY_DB = 0.3
 """Another reading that is better by this is worth a line."""
 
+# Far more than a network takes for a photograph of 192 pixels a side.
+_MOST_BYTES = 6 << 30
+
 _SIDE = 192
 _REACHING = 64
 
@@ -86,7 +89,7 @@ class Photograph:
     lr: np.ndarray
 
 
-@within_free_memory()
+@within_free_memory(_MOST_BYTES)
 def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption) -> None:
     """Write a foreign super-resolution network as `frame` to `upscaled`, float32 RGB in [0, 1], any size.
 
@@ -141,7 +144,7 @@ def _adopt(source: Path, out: Path, record: Path, stated: Adoption) -> None:
         write_json(outputs["record"], found)
 
 
-@within_free_memory()
+@within_free_memory(_MOST_BYTES)
 def adopt_as_is(source: Path, adopted: Path, out: Path) -> None:
     """Write a network that is quantised already as `frame` to `upscaled`, with all of its nodes as they are.
 

@@ -221,7 +221,7 @@ def block(plan: Plan, study: str, began: float, now: float) -> list[str]:
 
 
 def machine_error(text: str) -> str | None:
-    """Return one line for a traceback of Snakemake's that ends in what the machine refuses; None for others."""
+    """Return one line for a traceback of Snakemake's if the machine refused something; None for others."""
     lines = text.strip().splitlines()
     found = _OS_ERROR.search(lines[-1]) if "Traceback" in text else None
     if found is None or int(found["number"]) not in _REFUSED:

@@ -24,8 +24,8 @@ _ERROR = "error: "
 def lock_study(name: str, results: Path) -> IO[str]:
     """Keep a second call away from a study; the lock ends with this process, or when the file is closed.
 
-    Raises UserError if another call has it, if nothing can be written to `results`, and if jobs may not take the
-    memory that libraries alone need. On a file system without locks, that is said and the study runs.
+    Raises UserError if another call has it, if nothing can be written to `results`, and if jobs may not take
+    the memory that libraries alone need. On a file system without locks, that is said and the study runs.
     """
     check_limit()
     path = results / ".lock"
@@ -111,7 +111,7 @@ class FailedJob:
         return (
             str(room_error("outputs", reason))
             if reason
-            else "ended without a message, as one that was killed or had no memory left"
+            else "ended without a message: killed, or without memory"
         )
 
 
