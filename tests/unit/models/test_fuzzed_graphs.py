@@ -61,7 +61,7 @@ def adopt_or_line(folder: Path, content: bytes) -> bool:
 def test_a_changed_file_is_adopted_or_gets_one_line(folder: Path):
     seeds = [write(folder / "seed.onnx").read_bytes() for write in SEEDS]
 
-    @fuzz(150)
+    @fuzz(80)
     @given(spoilt(seeds))
     def adopt(changed: tuple[int, bytes]) -> None:
         adopt_or_line(folder, changed[1])
@@ -157,7 +157,7 @@ def edited(draw: st.DrawFn, seeds: list[onnx.ModelProto]) -> onnx.ModelProto:
 def test_an_edited_graph_is_adopted_or_gets_one_line(folder: Path):
     seeds = [onnx.load(write(folder / "seed.onnx")) for write in SEEDS]
 
-    @fuzz(200)
+    @fuzz(120)
     @given(edited(seeds))
     def adopt(model: onnx.ModelProto) -> None:
         adopt_or_line(folder, model.SerializeToString())

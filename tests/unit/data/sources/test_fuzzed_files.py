@@ -101,7 +101,7 @@ def read_image(folder: Path, suffix: str, content: bytes) -> list[np.ndarray]:
     return frames_or_line(Source(Images(path=str(folder))), str(folder))
 
 
-@fuzz(1000)
+@fuzz(800)
 @given(spoilt([content for _, content in IMAGES]))
 def test_an_image_or_one_line(folder: Path, changed: tuple[int, bytes]):
     suffix, whole = IMAGES[changed[0]]
