@@ -14,6 +14,7 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json, sha256_file, write_json
 
 FOLDER = ".receipts"
+_PLACE = f"{FOLDER}/.place"
 JOBS = ".jobs"
 """A file of a study that each of its jobs holds locked: who waits for all of them locks it alone."""
 REPAIR_COMMAND = "SUPERRES_REPAIR"
@@ -123,6 +124,25 @@ class Receipts:
                 facts, digest = path.stat(), sha256_file(path)
                 receipt = Receipt(job, facts.st_size, digest, facts.st_mtime_ns, used.made_of, used.read)
                 self._save(path.relative_to(self.study).as_posix(), receipt)
+        if not (self.study / _PLACE).exists():
+            self.remember_place()
+
+    def is_here(self) -> bool:
+        """Return whether the study's folder is the one that its jobs ran in, not a copy of it."""
+        try:
+            return (self.study / _PLACE).read_text(encoding="utf-8") == self._here()
+        except OSError:
+            return False
+
+    def remember_place(self) -> None:
+        """Note where the study's folder is; on a disk that can't be written to, nothing is noted."""
+        with suppress(OSError):
+            (self.study / _PLACE).write_text(self._here(), encoding="utf-8")
+
+    def _here(self) -> str:
+        """Return the numbers of the folder in its file system."""
+        status = (self.study / FOLDER).stat()
+        return f"{status.st_dev} {status.st_ino}\n"
 
     def remove(self, name: str) -> None:
         """Remove a file and its receipt."""

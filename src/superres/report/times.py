@@ -13,8 +13,6 @@ from pathlib import Path
 from superres.device.base.locks import lock
 from superres.report.receipts import FOLDER, Content, Receipt, Receipts, content_of
 
-# Where the study's folder was when its times were last right: its numbers in the file system.
-_PLACE = ".place"
 # The clocks of a file server and of this machine differ.
 _SLACK_S = 60.0
 # Older than any script or input.
@@ -38,7 +36,7 @@ def settle_times(study: Path, records: Path = Path(".snakemake/metadata")) -> li
         for name in receipts.read_all():
             _set_time(study / name, _OLD_S)
         return [f"expected Snakemake's records of {study} in {records}, found none: all of it is made again"]
-    moved, ahead = not _is_here(folder), _newest(study) - time.time()
+    moved, ahead = not receipts.is_here(), _newest(study) - time.time()
     if not moved and ahead < _SLACK_S:
         for name, receipt in receipts.read_some(lambda name: not name.startswith("arms/")):
             if _reads_other(study / name, receipt, hidden=True):
@@ -48,7 +46,7 @@ def settle_times(study: Path, records: Path = Path(".snakemake/metadata")) -> li
     for name, receipt in known.items():
         stale = _is_made_of_other(receipt, known) or _reads_other(study / name, receipt)
         _set_time(study / name, _OLD_S if stale else now)
-    _remember(folder)
+    receipts.remember_place()
     if ahead < _SLACK_S:
         return []
     return [
@@ -78,26 +76,6 @@ def _has_records(receipts: Receipts, records: Path) -> bool:
     encoded = (base64.b64encode(path.encode(), altchars=b"_-").decode() for path in paths)
     short = [name for name in encoded if len(name) < _LONGEST]
     return not short or any((records / name).exists() for name in short)
-
-
-def _is_here(folder: Path) -> bool:
-    try:
-        return (folder / _PLACE).read_text(encoding="utf-8") == _place(folder)
-    except OSError:
-        return False
-
-
-def _remember(folder: Path) -> None:
-    # On a disk that can't be written to, the next call looks again.
-    try:
-        (folder / _PLACE).write_text(_place(folder), encoding="utf-8")
-    except OSError:
-        return
-
-
-def _place(folder: Path) -> str:
-    status = folder.stat()
-    return f"{status.st_dev} {status.st_ino}\n"
 
 
 def _newest(study: Path) -> float:

@@ -69,8 +69,8 @@ def mean_squared_errors(
 ) -> tuple[float, float]:
     """Mean squared errors between two frames inside the border: over R, G, B, and over unrounded luma.
 
-    Both are uint8 H x W x 3, RGB. Raises ValueError if the shapes or types differ, UserError if the
-    border leaves nothing.
+    Both are uint8 H x W x 3, RGB. Raises ValueError if the shapes or types differ, or if the border leaves
+    nothing.
     """
     height, width = inside_border(hr, protocol).shape[:2]
     total, total_y = squared_errors(
@@ -80,13 +80,13 @@ def mean_squared_errors(
 
 
 def inside_border(frame: np.ndarray, protocol: PsnrProtocol) -> np.ndarray:
-    """Return a frame without the protocol's border; raises UserError if nothing is left."""
+    """Return a frame without the protocol's border; raises ValueError if nothing is left."""
     border = protocol.border
     height, width = (size - 2 * border for size in frame.shape[:2])
     if height < 1 or width < 1:
-        raise UserError(
-            f"quality.border: expected frames larger than a border of {border} pixels at each side, found "
-            f"{frame.shape[1]}x{frame.shape[0]}; make it narrower"
+        raise ValueError(
+            f"expected frames larger than a border of {border} pixels at each side, found "
+            f"{frame.shape[1]}x{frame.shape[0]}"
         )
     return frame[border : border + height, border : border + width]
 

@@ -43,11 +43,17 @@ def read_foreign(path: Path) -> onnx.ModelProto:
 
 
 def _check(model: onnx.ModelProto, path: Path) -> None:
-    """Raise UserError for a graph that breaks the rules of ONNX; the shape of an output may be unknown."""
+    """Raise UserError for a graph that breaks the rules of ONNX.
+
+    The shape of an output may be unknown, and the version of another domain than ONNX's.
+    """
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
     for value in copied.graph.output:
         value.type.tensor_type.shape.SetInParent()
+    stated = {entry.domain for entry in model.opset_import} | {"", "ai.onnx"}
+    for domain in sorted({node.domain for node in model.graph.node} - stated):
+        copied.opset_import.append(helper.make_opsetid(domain, 1))
     try:
         onnx.checker.check_model(copied)
         for tensor in copied.graph.initializer:

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from superres.device.base.errors import UserError
 from superres.device.frames.psnr import (
     PAPER,
     PsnrProtocol,
@@ -116,7 +115,7 @@ def test_what_lies_in_the_border_does_not_count():
 
 def test_a_border_that_leaves_nothing_is_refused():
     frame = np.zeros((4, 9, 3), np.uint8)
-    with pytest.raises(UserError, match="larger than a border of 2 pixels at each side, found 9x4"):
+    with pytest.raises(ValueError, match="larger than a border of 2 pixels at each side, found 9x4"):
         mean_squared_errors(frame, frame, literature(2))
 
 
