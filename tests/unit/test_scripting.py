@@ -188,7 +188,7 @@ def test_a_job_that_failed_leaves_no_receipt_and_a_second_run_replaces_it(graph:
 def test_what_lies_outside_the_study_gets_no_receipt(graph: Path):
     run_job("upscale_video", [str(graph)], "videos/large.mkv", "video")
     run_job("export_onnx", [], "results/other/onnx/net.onnx", "of another study")
-    assert [path.name for path in RECEIPTS.rglob("*") if path.is_file()] == ["net.onnx.json"]
+    assert [path.name for path in RECEIPTS.rglob("*.json")] == ["net.onnx.json"]
     assert json.loads((RECEIPTS / "onnx/net.onnx.json").read_text())["bytes"] == 5
 
 

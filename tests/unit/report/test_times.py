@@ -39,7 +39,7 @@ def old() -> set[Path]:
 
 @pytest.fixture(autouse=True)
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights of a user, a graph of them, its engine, and what the engine gives; none newer than its inputs."""
+    """Weights of a user, a graph of them, its engine, and what that gives; each newer than its input."""
     monkeypatch.chdir(tmp_path)
     SOURCE.write_text("weights")
     run_job("export_onnx", [SOURCE], GRAPH, "graph")

@@ -123,8 +123,8 @@ OSError: [Errno 30] Read-only file system: 'results/a/engine.bin'
 
 def test_what_the_machine_refuses_to_snakemake_is_one_line():
     line = (
-        "error: results/a/engine.bin: expected Snakemake to read and write here, found: read-only file system; "
-        "give it room and rights, and run it again"
+        "error: results/a/engine.bin: expected Snakemake to read and write here, found: read-only file "
+        "system; give it room and rights, and run it again"
     )
     assert machine_error(REFUSED) == line
     for error in (

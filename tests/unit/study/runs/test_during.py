@@ -91,7 +91,8 @@ def test_failed_jobs_are_said_once_each_below_the_log_of_the_run(tmp_path: Path,
     during.tell_failures(jobs, ["whole.log"])
     during.tell_failures([], ["whole.log"])
     assert at_the_end == [
-        "\nWhole log: whole.log\nFailed jobs:\n  a clip=x: ended without a message: killed, or without memory\n"
+        "\nWhole log: whole.log\nFailed jobs:\n"
+        "  a clip=x: ended without a message: killed, or without memory\n"
         f"  b: of b (log: {log})\n"
     ]
 
