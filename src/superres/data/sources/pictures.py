@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from superres.device.base.errors import UserError
 from superres.file_kinds import kind_of, remedy
@@ -103,7 +103,7 @@ def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
     import numpy as np
 
     with _opened(file, name) as image:
-        if image.format == "PNG" and image.fp is not None:
+        if image.format == "PNG" and isinstance(image, ImageFile.ImageFile) and image.fp is not None:
             _check_chunks(image.fp)
         if (number := _pictures(image)) > 1:
             _say_once(f"{image.format} file", name, f"with {number} pictures, of which the first is used")
