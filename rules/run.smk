@@ -56,10 +56,8 @@ def planned_job(job, runs):
         name,
         wildcards,
         tuple(job.log),
-        # Jobs of a device wait for each other.
-        threads=(
-            workflow.cores if wildcards.get("target") in PATHS.devices else job.threads
-        ),
+        threads=job.threads,
+        device=target if (target := wildcards.get("target")) in PATHS.devices else None,
         needs=frozenset(map(workflow.dag.jobid, workflow.dag.job_dependencies(job))),
         guess_s=(
             EXPECTED.seconds(name.removesuffix("_on_device"), wildcards)

@@ -63,6 +63,11 @@ def read_json(path: Path, keys: Sequence[str]) -> Dict[str, Any]:
     return data
 
 
+def recorded_path(path: str) -> str:
+    """Return a path as records have it: a full one, which only this machine has, is only a name."""
+    return Path(path).name if Path(path).is_absolute() else path
+
+
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write a record as readable JSON."""
     path.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
