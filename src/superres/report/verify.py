@@ -91,8 +91,10 @@ def tell(done: Verification, where: str, expected: str, remedy: str) -> None:
         raise UserError(f"{where}: expected {expected}, found {differences}, listed above; {remedy}")
 
 
-def inspect_study(wanted: Wanted) -> Verification:
+def inspect_study(wanted: Wanted, *, with_code: bool = True) -> Verification:
     """Compare files with their receipts, and manifests with code and study. Raises UserError for no results.
+
+    The code may be left out.
 
     Checked are all files that jobs made. Those that nothing in `wanted` was made of may be gone, and so may a
     user's own file and a download.
@@ -109,7 +111,7 @@ def inspect_study(wanted: Wanted) -> Verification:
         if name in reached and (wanted.results / name).is_file():
             _check_inputs(wanted.results / name, name, receipts, done)
     for path in manifests:
-        _check_manifest(Path(path), wanted, done)
+        _check_manifest(Path(path), wanted, done, with_code=with_code)
     unknown = [name for name in sorted(reached - receipts.keys()) if (wanted.results / name).is_file()]
     if receipts:
         # An edit may have taken the receipt away with it.
@@ -129,9 +131,9 @@ def inspect_study(wanted: Wanted) -> Verification:
 
 
 def inspect_packed(results: Path, packed: Callable[[str], bool], others: Collection[str]) -> Verification:
-    """Compare packed results with their receipts, each other and their manifests; see `superres.report.archive`.
+    """Compare packed results with their receipts, each other and their manifests.
 
-    `packed` says of a name whether its file belongs to the archive: only what the others were made of is known.
+    `packed` says of a name whether its file is there; of what these were made of only hashes are known.
     `others` are the files without a receipt. Nothing is compared with this machine's code or files.
     """
     receipts, done = Receipts(results).read_all(), Verification()
@@ -181,12 +183,12 @@ def _digest_now(source: str, digest: str | None, done: Verification) -> str | No
     return done._found[source]
 
 
-def _check_manifest(path: Path, wanted: Wanted, done: Verification) -> None:
+def _check_manifest(path: Path, wanted: Wanted, done: Verification, *, with_code: bool) -> None:
     """Compare a manifest with the code and the study."""
     name, study = wanted.name(path), wanted.arms[path.as_posix()]
     if (manifest := _check_digest(path, name, done)) is None:
         return
-    modules = manifest["code"]["modules"]
+    modules = manifest["code"]["modules"] if with_code else {}
     now = module_hashes(list(modules))
     for module, digest in modules.items():
         found = f"sha256 {now[module]}" if module in now else NOTHING

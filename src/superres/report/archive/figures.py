@@ -33,21 +33,18 @@ _TOLERANCE = 1e-9
 _PLACE = "manifest"
 
 
-def figure_faults(results: Path, text: Mapping[str, Any] | None) -> Iterator[Finding]:
-    """Yield what tables say otherwise than the records in a folder of results.
+def figure_faults(results: Path) -> Iterator[Finding]:
+    """Yield what `metrics.csv` and `evaluation.csv` say otherwise than the records in a folder of results.
 
-    Columns about operations and cautions aren't computed: they come from graphs as well. Table 1 is written
-    again with the texts `text`; not at all without them. Raises UserError for a table that isn't one.
+    Columns about operations and cautions aren't computed: they come from graphs as well. Raises UserError for
+    a table that isn't one.
     """
-    rows: Sequence[Row] = []
     if (results / METRICS).is_file():
         rows = read_metrics(results / METRICS).to_dicts()
         yield from _faults(METRICS, rows, [*_metrics_again(results, rows)])
     if (results / EVALUATION).is_file():
         evaluated = read_evaluation(results / EVALUATION).to_dicts()
         yield from _faults(EVALUATION, evaluated, [*_evaluation_again(results, evaluated)])
-    if rows and text is not None and all((results / name).is_file() for name in TABLE.values()):
-        yield from _table_faults(results, rows, text)
 
 
 def manifest_of(results: Path, row: Row) -> Path:
@@ -96,7 +93,7 @@ def _metrics_again(results: Path, rows: Sequence[Row]) -> Iterator[Row | UserErr
 
 
 def _files_of(path: Path, row: Row) -> tuple[ArmFiles, dict[str, Any]]:
-    """Return an arm's files and its manifest. Raises UserError if they aren't those that it was written for."""
+    """Return an arm's files and its manifest. Raises UserError if these don't belong together."""
     manifest = read_json(path, MANIFEST)
     files = {}
     for name in ("quality", "latency"):
@@ -128,13 +125,17 @@ def _evaluation_again(results: Path, rows: Sequence[Row]) -> Iterator[Row | User
             yield error
 
 
-def _table_faults(results: Path, rows: Sequence[Row], text: Mapping[str, Any]) -> Iterator[Finding]:
-    """Write Table 1 again, and name its files that differ."""
+def table_faults(results: Path, text: Mapping[str, Any]) -> Iterator[Finding]:
+    """Write Table 1 again with its texts, and yield which of its files in a folder of results differ."""
+    names = {key: name for key, name in TABLE.items() if (results / name).is_file()}
+    if not names:
+        return
+    rows = read_metrics(results / METRICS).to_dicts()
     with tempfile.TemporaryDirectory(prefix="superres-") as folder:
         again = {key: Path(folder, name) for key, name in TABLE.items()}
         manifests = [manifest_of(results, row) for row in rows]
         write_table(results / METRICS, manifests, text=TableText(**text), **again)
-        for key, name in TABLE.items():
+        for key, name in names.items():
             if again[key].read_bytes() != (results / name).read_bytes():
                 line = _first_difference(again[key], results / name)
                 yield Finding(name, f"the figures of {METRICS}", f"others in line {line}")

@@ -1,5 +1,6 @@
 """Check an archive of results: every file against its hash, every figure against the records behind it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import yaml
 from superres.code_version import code_digest
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import sha256_file
-from superres.report.archive.figures import figure_faults
+from superres.report.archive.figures import figure_faults, table_faults
 from superres.report.archive.pack import GIVEN, RUN, TABLE_CODE, is_packed
 from superres.report.archive.reading import SUMS, Opened, opened_archive
 from superres.report.verify import NOTHING, Finding, Verification, inspect_packed, tell
@@ -36,16 +37,21 @@ def inspect_archive(opened: Opened) -> Verification:
     folder = opened.folder
     done = _checked_sums(folder, opened.sums or {})
     if not done.findings:
-        # Hashes may have been edited too: receipts, manifests and tables know of each other.
-        done = inspect_packed(folder, is_packed, GIVEN)
+        # Checksums may have been edited too: receipts, manifests and tables know of each other.
+        packed = inspect_packed(folder, is_packed, GIVEN)
+        done.findings, done.manifests = packed.findings, packed.manifests
     if not done.findings:
-        for finding in _figures(folder, done):
-            done.findings[finding] += 1
+        done.findings.update(_figures(folder, done))
     done.notes[:0] = opened.notes
-    named = Verification(notes=done.notes, files=done.files, manifests=done.manifests)
-    for one, count in done.findings.items():
-        named.findings[Finding(*(_inside(text, folder) for text in (one.what, one.expected, one.found)))] += count
-    return named
+    # Names as they are in the archive.
+    place = f"{folder.as_posix()}/"
+    done.findings = Counter(
+        {
+            Finding(*(text.replace(place, "") for text in (one.what, one.expected, one.found))): files
+            for one, files in done.findings.items()
+        }
+    )
+    return done
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -73,15 +79,10 @@ def _checked_sums(folder: Path, sums: Mapping[str, str]) -> Verification:
 
 def _figures(folder: Path, done: Verification) -> list[Finding]:
     try:
-        run = read_run(folder)
-        text = run.get("table") if run.get("table_code") == code_digest(*TABLE_CODE) else None
-        if text is None and run.get("table"):
-            done.notes.append("Table 1 was written by another version: of its files only the hashes are checked")
-        return list(figure_faults(folder, text))
-    except UserError as error:
+        found, run = list(figure_faults(folder)), read_run(folder)
+        if run.get("table_code") == code_digest(*TABLE_CODE):
+            return [*found, *table_faults(folder, run["table"])]
+        done.notes.append("Table 1 is of another version: only the hashes of its files are checked")
+        return found
+    except (UserError, TypeError, KeyError) as error:
         return [Finding("figures", "those of a study", str(error))]
-
-
-def _inside(text: str, folder: Path) -> str:
-    """Return a text with the names of files as they are in the archive."""
-    return text.replace(f"{folder.as_posix()}/", "")

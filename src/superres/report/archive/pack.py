@@ -1,8 +1,7 @@
-"""Pack a study's results for others: figures, records, plots, the page and the study, without this machine."""
+"""Pack a study's results for others: figures, records, plots, the page and the study."""
 
 import io
 import json
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,12 +14,12 @@ import yaml
 from superres.code_version import code_digest
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json, recorded_path
-from superres.report.archive.figures import EVALUATION, METRICS, figure_faults
+from superres.report.archive.figures import EVALUATION, METRICS, figure_faults, table_faults
 from superres.report.archive.reading import SUMS, sums_text
 from superres.report.labels import counted
 from superres.report.receipts import FOLDER, Receipt, Receipts, with_sources
 from superres.report.tables.table import describe_machines
-from superres.report.verify import Wanted, tell, verify_study, Verification
+from superres.report.verify import Verification, Wanted, inspect_study, tell
 
 STUDY, RUN = "study.yaml", "run.yaml"
 GIVEN = (STUDY, RUN, SUMS)
@@ -54,7 +53,10 @@ def export_results(wanted: Wanted, described: Described, remedy: str, out: Path)
     again. Raises UserError for results that aren't as their jobs left them, that aren't there, or that name a
     place of this machine.
     """
-    verify_study(wanted, remedy)
+    again = f"make again what they concern: {remedy}"
+    # Results of an earlier version of the code may be packed: manifests name it.
+    found = inspect_study(wanted, with_code=False)
+    tell(found, str(wanted.results), "every file as its job left it", again)
     receipts = Receipts(wanted.results).read_all()
     names = [name for name in sorted(_shown(wanted, receipts)) if is_packed(name)]
     if not {METRICS, EVALUATION} & set(names):
@@ -63,7 +65,7 @@ def export_results(wanted: Wanted, described: Described, remedy: str, out: Path)
             "run the study first: snakemake --cores 4 all"
         )
     faults = Verification()
-    for fault in figure_faults(wanted.results, described.table):
+    for fault in figure_faults(wanted.results):
         faults.findings[fault] += 1
     if faults.findings:
         tell(faults, str(wanted.results), "tables that say what their records say", "run the study again")
@@ -95,7 +97,10 @@ def _run(wanted: Wanted, names: list[str], described: Described) -> dict[str, An
     manifests = [wanted.results / name for name in names if Path(name).name.startswith("manifest")]
     records = [wanted.results / name for name in names if Path(name).name.startswith("quality")]
     read = [read_json(path, ("code", "latency")) for path in manifests]
-    commits = {f"{m['code']['commit']}{'+changes' if m['code']['changed'] else ''}" for m in read}
+    commits = {
+        f"{code['commit'] or 'unknown'}{'+changes' if code['changed'] else ''}"
+        for code in (manifest["code"] for manifest in read)
+    }
     versions = {
         f"{name} {version}"
         for path in records
@@ -107,14 +112,20 @@ def _run(wanted: Wanted, names: list[str], described: Described) -> dict[str, An
         "commits": sorted(commits),
         "machines": sorted(filter(None, describe_machines(manifests).split("; "))),
         "versions": sorted(versions),
-        "table_code": code_digest(*TABLE_CODE),
-        "table": json.loads(json.dumps(described.table)),
+        **_table(wanted, described),
     }
+
+
+def _table(wanted: Wanted, described: Described) -> dict[str, Any]:
+    """Return what it takes to write Table 1 again; nothing if this version writes another one."""
+    if any(table_faults(wanted.results, described.table)):
+        return {}
+    return {"table_code": code_digest(*TABLE_CODE), "table": json.loads(json.dumps(described.table))}
 
 
 def _check_places(files: Mapping[str, bytes], results: Path) -> None:
     """Raise UserError for a text that names a folder of this machine."""
-    places = {str(path).encode() for path in (Path.cwd(), Path.home(), Path(tempfile.gettempdir()))} - {b"/"}
+    places = {str(path).encode() for path in (Path.cwd(), Path.home())} - {b"/"}
     for name, content in files.items():
         if name.endswith(_TEXTS):
             for place in places:
@@ -144,4 +155,5 @@ def _write(files: dict[str, bytes], study: str, out: Path) -> None:
     with Outputs({"archive": str(out), "sum": f"{out}.sha256"}) as outputs:
         outputs["archive"].write_bytes(content)
         outputs["sum"].write_text(f"{sha256(content).hexdigest()}  {out.name}\n", encoding="utf-8")
-    print(f"{out}: {counted(len(files), 'file')}, {len(content) / 1e6:.1f} MB; check it: sha256sum -c {out.name}.sha256")
+    size = f"{counted(len(files), 'file')}, {len(content) / 1e6:.1f} MB"
+    print(f"{out}: {size}; check it: sha256sum -c {out.name}.sha256", flush=True)

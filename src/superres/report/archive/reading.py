@@ -47,7 +47,9 @@ def opened_archive(path: Path) -> Iterator[Opened]:
         yield Opened(path, read_sums(path / SUMS) if (path / SUMS).is_file() else None)
         return
     if not path.is_file():
-        raise UserError(f"archive {path}: expected a zip archive, found {what_is_there(path)}; {correct_path(path)}")
+        raise UserError(
+            f"archive {path}: expected a zip archive, found {what_is_there(path)}; {correct_path(path)}"
+        )
     notes = _check_beside(path)
     with tempfile.TemporaryDirectory(prefix="superres-") as temporary:
         folder = _unpack(path, Path(temporary))
@@ -90,8 +92,8 @@ def _check_beside(path: Path) -> list[str]:
     # Whoever renames an archive leaves the name in the checksum.
     if found not in expected.values():
         raise UserError(
-            f"archive {path}: expected sha256 {', '.join(expected.values()) or 'of a file'}, as {beside.name} "
-            f"says, found {found}; fetch both again"
+            f"archive {path}: expected sha256 {', '.join(expected.values()) or 'of a file'}, as "
+            f"{beside.name} says, found {found}; fetch both again"
         )
     return []
 

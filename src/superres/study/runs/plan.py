@@ -15,9 +15,9 @@ _LEAST_SECONDS, _LEAST_SHARE = 5.0, 0.02
 class PlannedJob:
     """A job of the DAG.
 
-    `threads` are those that it keeps from others, `device` is the one that it has alone. `guess_s` is expected without knowing this machine,
-    `past_s` what it took last time, if ever. `runs` tells whether this run makes it; `needs` are the jobs
-    before it.
+    `threads` are those that it keeps from others, `device` is the one that it has alone. `guess_s` is
+    expected without knowing this machine, `past_s` what it took last time, if ever. `runs` tells whether this
+    run makes it; `needs` are the jobs before it.
     """
 
     number: int
