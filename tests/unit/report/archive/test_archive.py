@@ -132,9 +132,9 @@ def edited(files: Files, name: str, old: str, new: str) -> Files:
 
 FORGED = {
     "a figure": (
-        lambda files: edited(files, "metrics.csv", r"(int8-minmax,park,3,3),[\d.]+,", r"\1,99.5,"),
+        lambda files: edited(files, "metrics.csv", r"(int8-minmax,park,3,3),[\d.]+,", r"\1,59.5,"),
         r"metrics\.csv: local/openvino/espcn_rgb/int8-minmax on park: psnr_db: "
-        r"expected \d[\d.]+, as its records say, found 99\.5$",
+        r"expected \d[\d.]+, as its records say, found 59\.5$",
     ),
     "a cell of the table": (
         lambda files: edited(files, "table1.md", r"\b34\.\d+", "39.99"),
@@ -146,8 +146,8 @@ FORGED = {
     ),
     "a frame's error with its PSNR": (
         lambda files: edited(files, QUALITY, r"^0,f0,4,6,10.0,[\d.]+,", "0,f0,4,6,1.0,48.1308036086791,"),
-        r"metrics\.csv: local/.* on park: expected records that it comes from, found .*quality\.csv: expected "
-        r"sha256 \w+, as manifest\.json says",
+        r"metrics\.csv: local/.* on park: expected records that it comes from, found "
+        r".*quality\.csv: expected sha256 \w+, as manifest\.json says",
     ),
     "a time": (
         lambda files: edited(files, f"{ARM}/latency.csv", "45.0", "4.5"),
