@@ -15,12 +15,12 @@ LOCK = None
 def begin_run(names=()):
     """Keep a second run away from this study. The system frees the lock when this process ends.
 
-    `names` are the rules of the run. One that makes nothing may read from a read-only file system.
+    `names` are the rules of the run. Results that nobody can write to may be verified without it.
     """
     global LOCK
-    with study_error():
-        only_reads = set(names) == {"verify"}
-        LOCK = lock_study(STUDY.name, Path(RESULTS), only_reads=only_reads)
+    if set(names) != {"verify"} or os.access(RESULTS, os.W_OK):
+        with study_error():
+            LOCK = lock_study(STUDY.name, Path(RESULTS))
 
 
 def end_failed_run(logs):

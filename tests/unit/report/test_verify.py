@@ -283,7 +283,9 @@ def test_the_command_is_that_of_the_study(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_command_for_others_names_no_folder_of_this_machine():
-    command = repair_command("/opt/sr/Snakefile", "there", ["/home/me/my study.yaml"], {"latency": {"rounds": 5}})
+    command = repair_command(
+        "/opt/sr/Snakefile", "there", ["/home/me/my study.yaml"], {"latency": {"rounds": 5}}
+    )
     assert shown_command(command) == (
         "snakemake --cores 4 repair --snakefile Snakefile --configfile 'my study.yaml' "
         """--config 'latency={"rounds": 5}'"""

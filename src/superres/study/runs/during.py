@@ -19,20 +19,17 @@ from superres.report.labels import arm_folder, arm_label
 _ERROR = "error: "
 
 
-def lock_study(name: str, results: Path, *, only_reads: bool = False) -> IO[str] | None:
+def lock_study(name: str, results: Path) -> IO[str]:
     """Keep a second call away from a study; the lock ends with this process, or when the file is closed.
 
-    Raises UserError if another call has it, and if nothing can be written to `results`, unless this call
-    `only_reads`: then nobody else writes there either, and there is no lock. On a file system without locks,
-    that is said and the study runs.
+    Raises UserError if another call has it, and if nothing can be written to `results`. On a file system
+    without locks, that is said and the study runs.
     """
     path = results / ".lock"
     try:
         results.mkdir(parents=True, exist_ok=True)
         file = path.open("w", encoding="utf-8")
     except OSError as error:
-        if only_reads:
-            return None
         raise UserError(
             f"{results}: expected a folder that can be written to, found: {error.strerror}; change its "
             "rights, or run in a folder of your own: snakemake -s PATH/Snakefile"
