@@ -12,9 +12,10 @@ from superres.csv_rows import Row
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json
 from superres.report import labels
-from superres.report.archive.figures import EVALUATION, METRICS, record_of
+from superres.report.archive.figures import EVALUATION, METRICS, NO_RECORD, folder_of, record_of
 from superres.report.archive.inspect import inspect_archive
 from superres.report.archive.reading import opened_archive
+from superres.report.manifest import ArmOnClip
 from superres.report.metrics.relative import paired
 from superres.report.metrics.schema import read_evaluation, read_metrics
 from superres.report.receipts import Receipts
@@ -26,7 +27,6 @@ OURS, THEIRS = "ours", "theirs"
 _NAMED = 3
 _HEADER = ("Model", "Precision", "Runtime", "PSNR", "theirs", "difference")
 _HEADER += ("Speedup", "theirs", "ratio", "Other")
-_KEY = ("target", "runtime", "model", "precision", "clip")
 
 
 @dataclass(frozen=True)
@@ -52,24 +52,15 @@ class Compared:
     `other` names what differs of that which decides PSNR; empty where PSNR has to be equal.
     """
 
-    target: str
-    runtime: str
-    model: str
-    precision: str
-    clip: str
+    arm: ArmOnClip
     ours: Result
     theirs: Result
-    psnr_difference_db: float | None
-    psnr_y_difference_db: float | None
-    ratio: float | None
-    ratio_low: float | None
-    ratio_high: float | None
-    other: str
-
-    @property
-    def name(self) -> str:
-        """The arm and its clip, for people."""
-        return f"{self.target}/{self.runtime}/{self.model}/{self.precision} on {self.clip}"
+    psnr_difference_db: float | None = None
+    psnr_y_difference_db: float | None = None
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    other: str = ""
 
 
 def compare_results(own: Path, other: Path, remedy: str, *, csv_out: Path, md_out: Path) -> None:
@@ -84,7 +75,10 @@ def compare_results(own: Path, other: Path, remedy: str, *, csv_out: Path, md_ou
         _check(own, remedy)
         if opened.sums is None:
             _check(opened.folder, f"make it again where {other} was made")
-        rows = compare_rows(own, opened.folder)
+        try:
+            rows = compare_rows(own, opened.folder)
+        except NO_RECORD as error:
+            raise UserError(f"{other}: expected the records of arms, found others: {error!r}") from error
     lines = summarize(rows)
     with Outputs({"csv": str(csv_out), "md": str(md_out)}) as outputs:
         with outputs["csv"].open("w", encoding="utf-8", newline="") as file:
@@ -100,9 +94,8 @@ def compare_results(own: Path, other: Path, remedy: str, *, csv_out: Path, md_ou
 def compare_rows(own: Path, other: Path) -> list[Compared]:
     """Return a row for each arm and clip that either folder of results has, ours first."""
     ours, theirs = _rows(own), _rows(other)
-    return [
-        _compared(key, own, other, ours.get(key), theirs.get(key)) for key in dict.fromkeys((*ours, *theirs))
-    ]
+    arms = dict.fromkeys((*ours, *theirs))
+    return [_compared(arm, own, other, ours.get(arm), theirs.get(arm)) for arm in arms]
 
 
 def summarize(rows: Sequence[Compared]) -> list[str]:
@@ -116,16 +109,18 @@ def summarize(rows: Sequence[Compared]) -> list[str]:
         lines.append(
             f"PSNR of {labels.counted(len(same), 'arm')} with equal versions, graphs and frames: {found}"
         )
-    lines += [f"{row.name}: expected the same PSNR, found {row.psnr_difference_db:+.6f} dB" for row in wrong]
+    lines += [
+        f"{row.arm.label}: expected the same PSNR, found {row.psnr_difference_db:+.6f} dB" for row in wrong
+    ]
     if differing:
         largest = max(differing, key=lambda row: abs(row.psnr_difference_db or 0.0))
         lines.append(
             f"PSNR of {labels.counted(len(differing), 'arm')} that differ otherwise: at most "
-            f"{largest.psnr_difference_db:+.4f} dB, {largest.name} ({largest.other})"
+            f"{largest.psnr_difference_db:+.4f} dB, {largest.arm.label} ({largest.other})"
         )
     lines += _speed_lines(rows)
     for side, other in ((OURS, THEIRS), (THEIRS, OURS)):
-        alone = [row.name for row in rows if getattr(row, other).status is None]
+        alone = [row.arm.label for row in rows if getattr(row, other).status is None]
         if alone:
             more = f" and {len(alone) - _NAMED} more" if len(alone) > _NAMED else ""
             lines.append(f"Only {side}: {', '.join(alone[:_NAMED])}{more}")
@@ -155,13 +150,13 @@ def _check(results: Path, remedy: str) -> None:
     Receipts(results).check(there, remedy)
 
 
-def _rows(results: Path) -> dict[tuple[str, ...], Row]:
+def _rows(results: Path) -> dict[ArmOnClip, Row]:
     """Return the rows of a folder of results by arm and clip; those of `metrics.csv` say more."""
-    found: dict[tuple[str, ...], Row] = {}
+    found: dict[ArmOnClip, Row] = {}
     for name, read in ((METRICS, read_metrics), (EVALUATION, read_evaluation)):
         if (results / name).is_file():
             for row in read(results / name).to_dicts():
-                found.setdefault(tuple(row[key] for key in _KEY), row)
+                found.setdefault(ArmOnClip(*(row[field.name] for field in fields(ArmOnClip))), row)
     if not found:
         raise UserError(
             f"{results}: expected {METRICS} or {EVALUATION}, found neither; run the study first: "
@@ -170,9 +165,8 @@ def _rows(results: Path) -> dict[tuple[str, ...], Row]:
     return found
 
 
-def _compared(key: tuple[str, ...], own: Path, other: Path, ours: Row | None, theirs: Row | None) -> Compared:
-    results = [_result(folder, row) for folder, row in ((own, ours), (other, theirs))]
-    row = Compared(*key, *results, None, None, None, None, None, "")
+def _compared(arm: ArmOnClip, own: Path, other: Path, ours: Row | None, theirs: Row | None) -> Compared:
+    row = Compared(arm, _result(own, ours), _result(other, theirs))
     if ours is None or theirs is None or "ok" not in (ours["status"], theirs["status"]):
         return row
     row = replace(row, other="; ".join(_others(own, other, ours, theirs)))
@@ -229,6 +223,7 @@ def _record(results: Path, row: Row) -> Mapping[str, Any]:
 
 def _frames(results: Path, row: Row) -> list[Any]:
     """Return the hashes of a row's frames, HR and LR."""
+    folder_of(results, row)
     clip = results / "frames" / row["clip"]
     return [
         _read(clip.with_name(f"{clip.name}.json")).get("hr_sha256"),
@@ -238,21 +233,20 @@ def _frames(results: Path, row: Row) -> list[Any]:
 
 def _flat(row: Compared) -> dict[str, Any]:
     """Return a row's columns, with those of both sides beside each other."""
-    plain = {name: value for name, value in asdict(row).items() if name not in (OURS, THEIRS)}
-    key = {name: plain.pop(name) for name in _KEY}
+    plain = {name: value for name, value in asdict(row).items() if name not in ("arm", OURS, THEIRS)}
     sides = {
         f"{field.name}_{side}": getattr(getattr(row, side), field.name)
         for field in fields(Result)
         for side in (OURS, THEIRS)
     }
-    return {**key, **sides, **plain}
+    return {**asdict(row.arm), **sides, **plain}
 
 
 def _tables(rows: Sequence[Compared]) -> list[str]:
     """Return a table for each clip and target, and what its columns are."""
     parts = []
-    for clip, target in dict.fromkeys((row.clip, row.target) for row in rows):
-        mine = [row for row in rows if (row.clip, row.target) == (clip, target)]
+    for clip, target in dict.fromkeys((row.arm.clip, row.arm.target) for row in rows):
+        mine = [row for row in rows if (row.arm.clip, row.arm.target) == (clip, target)]
         header = [
             "Model",
             "Precision",
@@ -278,9 +272,9 @@ def _cells(row: Compared) -> list[str]:
     ours, theirs = row.ours, row.theirs
     ratio = f"{row.ratio:.2f} [{row.ratio_low:.2f}, {row.ratio_high:.2f}]" if row.ratio is not None else "-"
     return [
-        labels.model_label(row.model),
-        labels.precision_label(row.precision),
-        labels.runtime_label(row.runtime),
+        labels.model_label(row.arm.model),
+        labels.precision_label(row.arm.precision),
+        labels.runtime_label(row.arm.runtime),
         *(_psnr(side) for side in (ours, theirs)),
         _difference(row.psnr_difference_db),
         *("-" if side.speedup is None else f"{side.speedup:.2f}" for side in (ours, theirs)),

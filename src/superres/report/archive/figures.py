@@ -1,6 +1,7 @@
 """Compare the figures of tables with the records that they come from, by computing them again."""
 
 import math
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,9 @@ METRICS, EVALUATION = "metrics.csv", "evaluation.csv"
 TABLE = {"csv_out": "table1.csv", "md_out": "table1.md", "tex_out": "paper/table1.tex"}
 # Sums may be taken in another order by another version of a library.
 _TOLERANCE = 1e-9
+_NAME = re.compile(r"[A-Za-z0-9_+-]+")
+NO_RECORD = (TypeError, KeyError, AttributeError, ValueError, ArithmeticError)
+"""What other people's JSON raises where it isn't a record of a job."""
 # Its folder may be another one here.
 _PLACE = "manifest"
 
@@ -49,12 +53,21 @@ def figure_faults(results: Path) -> Iterator[Finding]:
 
 def manifest_of(results: Path, row: Row) -> Path:
     """Return the manifest of a row of `metrics.csv`."""
-    return results / "arms" / arm_folder(row) / Path(row["manifest"]).name
+    return folder_of(results, row) / Path(row["manifest"]).name
+
+
+def folder_of(results: Path, row: Row) -> Path:
+    """Return the folder of a row's arm. Raises UserError for names that lead elsewhere: no study has them."""
+    arm = arm_folder(row)
+    for part in (*arm.split("/"), row["clip"]):
+        if not _NAME.fullmatch(part):
+            raise UserError(f"{arm} on {row['clip']}: expected the names of an arm, found {part!r}")
+    return results / "arms" / arm
 
 
 def record_of(results: Path, row: Row) -> Path | None:
     """Return the record of a row's quality, by its clip; None without one."""
-    for path in sorted((results / "arms" / arm_folder(row)).glob("quality*.json")):
+    for path in sorted(folder_of(results, row).glob("quality*.json")):
         if read_json(path, ("status",)).get("clip", row["clip"]) == row["clip"]:
             return path
     return None
@@ -90,6 +103,8 @@ def _metrics_again(results: Path, rows: Sequence[Row]) -> Iterator[Row | UserErr
             yield row_of_records(files, manifest, latency, references)
         except UserError as error:
             yield error
+        except NO_RECORD as error:
+            yield UserError(f"{row['manifest']}: expected records, found something else: {error!r}")
 
 
 def _files_of(path: Path, row: Row) -> tuple[ArmFiles, dict[str, Any]]:
@@ -123,6 +138,8 @@ def _evaluation_again(results: Path, rows: Sequence[Row]) -> Iterator[Row | User
             yield evaluation_row(ArmQuality(arm, record.with_suffix(".csv"), record), row["downsampling"])
         except UserError as error:
             yield error
+        except NO_RECORD as error:
+            yield UserError(f"arms/{arm.folder}: expected a record, found something else: {error!r}")
 
 
 def table_faults(results: Path, text: Mapping[str, Any]) -> Iterator[Finding]:

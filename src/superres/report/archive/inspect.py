@@ -10,7 +10,7 @@ import yaml
 from superres.code_version import code_digest
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import sha256_file
-from superres.report.archive.figures import figure_faults, table_faults
+from superres.report.archive.figures import NO_RECORD, figure_faults, table_faults
 from superres.report.archive.pack import GIVEN, RUN, TABLE_CODE, is_packed
 from superres.report.archive.reading import SUMS, Opened, opened_archive
 from superres.report.verify import NOTHING, Finding, Verification, inspect_packed, tell
@@ -60,7 +60,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         found = yaml.safe_load((folder / RUN).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{folder / RUN}: expected the run of a study, found: {reason}") from error
     return found if isinstance(found, dict) else {}
@@ -80,9 +80,13 @@ def _checked_sums(folder: Path, sums: Mapping[str, str]) -> Verification:
 def _figures(folder: Path, done: Verification) -> list[Finding]:
     try:
         found, run = list(figure_faults(folder)), read_run(folder)
+        if found:
+            return found
         if run.get("table_code") == code_digest(*TABLE_CODE):
-            return [*found, *table_faults(folder, run["table"])]
+            return list(table_faults(folder, run["table"]))
         done.notes.append("Table 1 is of another version: only the hashes of its files are checked")
         return found
-    except (UserError, TypeError, KeyError) as error:
+    except UserError as error:
         return [Finding("figures", "those of a study", str(error))]
+    except NO_RECORD as error:
+        return [Finding("figures", "those of a study", repr(error))]

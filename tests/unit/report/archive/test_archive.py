@@ -161,6 +161,30 @@ FORGED = {
         lambda files: edited(files, MANIFEST, '"seed": 7', '"seed": 8'),
         r"arms/.*/manifest\.json: study_sha256: expected \w+, found \w+$",
     ),
+    "a manifest of something else": (
+        lambda files: edited(files, MANIFEST, r'"session": \{\}', '"session": []'),
+        r"metrics\.csv: local/.* on park: expected records that it comes from, found "
+        r".*: expected records, found something else: AttributeError",
+    ),
+    "a manifest without an end": (
+        lambda files: {**files, MANIFEST: b"[" * 100_000},
+        r".*manifest\.json: expected a manifest, found ",
+    ),
+    "an arm elsewhere": (
+        lambda files: edited(files, "metrics.csv", r"^local,", "../../../../local,"),
+        r"metrics\.csv: \.\./.*: expected records that it comes from, found .*expected the names of an arm",
+    ),
+    "a run of something else": (
+        lambda files: edited(files, "run.yaml", r"^table: \{\}$", "table: [1]"),
+        r"figures: expected those of a study, found TypeError",
+    ),
+    "a receipt of something else": (
+        lambda files: {
+            **files,
+            ".receipts/table1.md.json": files[".receipts/table1.md.json"].replace(b"{}", b"[1]"),
+        },
+        r"table1\.md: expected a receipt of the job that made it, found nothing",
+    ),
     "no figures": (
         lambda files: {**files, "metrics.csv": b"target\n"},
         r"figures: expected those of a study",

@@ -98,7 +98,7 @@ def test_ratios_and_arms_that_one_alone_has(tmp_path: Path):
     theirs.append(not_run("onnxruntime", "espcn_rgb", "fp32", "no such file"))
     theirs.append(row("opencv", "bicubic", "uint8", 28.0, 1.0))
     found = {
-        one.name: one for one in compare_rows(write(tmp_path / "a", ours), write(tmp_path / "b", theirs))
+        one.arm.label: one for one in compare_rows(write(tmp_path / "a", ours), write(tmp_path / "b", theirs))
     }
     one = found["local/openvino/espcn_rgb/int8-minmax on park"]
     # Errors of logarithms add up as squares.
