@@ -31,7 +31,6 @@ _SECONDS = {
     "downsample_clip": 0.4,
     "quantize_by_tool": 20.0,
     "quantize_onnx": 0.3,
-    "refine_onnx": 1.0,
     "time_subsets": 60.0,
     "write_uint8_graph": 0.3,
 }
@@ -41,8 +40,9 @@ _SECONDS_A_MEGAPIXEL = {
     "prepare_calibration_set": 0.17,
     "prepare_clip": 0.06,
     "downsample_clip": 0.03,
-    "refine_onnx": 1.6,
 }
+# Of a step of a recipe: most only rewrite a graph.
+_SECONDS_OF_STEP = {"adaround": 15.0, "bias": 5.0, "pow2search": 60.0, "qat": 90.0}
 _OTHERWISE = 1.0
 # To start a job that times, and its runtime.
 _START = 1.5
@@ -69,6 +69,8 @@ class Expected:
                 return _START + 0.1 * self.study.profile.runs
             case "train_model":
                 return _TRAINING_STEP * self.study.models[wildcards["model"]].training.steps
+            case "refine_onnx":
+                return _SECONDS_OF_STEP.get(wildcards["step"], _OTHERWISE)
             case "download_package" | "fetch_file":
                 return _OTHERWISE + (self.bytes(rule, wildcards) or 0) / _BYTES_A_SECOND
         each = _SECONDS_A_MEGAPIXEL.get(rule, 0.0)
