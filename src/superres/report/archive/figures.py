@@ -145,7 +145,7 @@ def _evaluation_again(results: Path, rows: Sequence[Row]) -> Iterator[Row | User
 def table_faults(results: Path, text: Mapping[str, Any]) -> Iterator[Finding]:
     """Write Table 1 again with its texts, and yield which of its files in a folder of results differ."""
     names = {key: name for key, name in TABLE.items() if (results / name).is_file()}
-    if not names:
+    if not names or not (results / METRICS).is_file():
         return
     rows = read_metrics(results / METRICS).to_dicts()
     with tempfile.TemporaryDirectory(prefix="superres-") as folder:
