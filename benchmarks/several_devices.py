@@ -37,7 +37,7 @@ def write_study(project: Project, sides: list[FarSide], seconds: float) -> str:
         for name, side in zip(NAMES, sides, strict=True)
     ]
     # Time alone ends the timing of an arm.
-    limits = f"min_seconds: {seconds}, max_seconds: {seconds}, min_iterations: 1, rounds: 6"
+    limits = f"min_seconds: {seconds}, max_seconds: {seconds}, min_iterations: 5, rounds: 6"
     before = text[: text.index("latency:")]
     return project.write_study(
         "devices", f"{before}latency: {{warmup_seconds: 0, {limits}}}\ntargets: {json.dumps(targets)}\n"
