@@ -100,7 +100,7 @@ def test_results_without_snakemakes_records_are_made_again():
     shutil.rmtree(RECORDS)
     (line,) = settle_times(STUDY)
     assert line == (
-        f"expected Snakemake's records of {STUDY} in {RECORDS}, found none: all of it is made again"
+        f"expected Snakemake's records of {STUDY} in {RECORDS}, found none: a call makes all of it again"
     )
     assert old() == {GRAPH, ENGINE, SCORES}
 
