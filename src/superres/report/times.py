@@ -35,7 +35,8 @@ def settle_times(study: Path, records: Path = Path(".snakemake/metadata")) -> li
     if not _has_records(receipts, records):
         for name in receipts.read_all():
             _set_time(study / name, _OLD_S)
-        return [f"expected Snakemake's records of {study} in {records}, found none: a call makes all of it again"]
+        line = f"expected Snakemake's records of {study} in {records}, found none"
+        return [f"{line}: a call makes all of it again"]
     moved, ahead = not receipts.is_here(), _newest(study) - time.time()
     if not moved and ahead < _SLACK_S:
         for name, receipt in receipts.read_some(lambda name: not name.startswith("arms/")):
