@@ -144,6 +144,8 @@ rule measure_profile:
         record=f"{ARM}/profile{{of_clip}}.json",
     log:
         f"{LOGS}/measure_profile/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
+    # As measure_latency.
+    priority: -1
     conda:
         "../envs/workflow.yaml"
     # All cores: nothing else runs while layers are timed.

@@ -224,8 +224,16 @@ def test_one_file_of_an_arm_asks_for_that_arm_alone(project: Project):
     assert "measure_quality" not in jobs
 
 
-def test_profiles_are_no_part_of_all(project: Project):
-    assert "measure_profile" not in read_jobs(project.snakemake("-n", "all").stdout)
+def test_the_page_has_operations_of_the_arms_that_the_study_names(project: Project):
+    jobs = read_jobs(project.snakemake("-n", "all").stdout)
+    # Two networks in two precisions; the table of every arm's operations is no part of it.
+    assert jobs["measure_profile"] == 4
+    assert "collect_profiles" not in jobs
+    quiet = project.snakemake("-n", "all", "--config", "profile={runtimes: []}")
+    assert "measure_profile" not in read_jobs(quiet.stdout)
+
+
+def test_profiles_of_every_arm_are_a_target(project: Project):
     jobs = read_jobs(project.snakemake("-n", "profile").stdout)
     assert jobs["measure_profile"] == jobs["build_engine"] == 42
     assert jobs["collect_profiles"] == jobs["draw_plot"] == 1

@@ -237,6 +237,7 @@ class JobSettings:
             "observed": self.paths.page_observed,
             "ranges": self.paths.page_ranges,
             "drawings": self.paths.networks,
+            "profiled": self.paths.arms_on_clips(self.paths.page_profiled, self.paths.timed),
         }
 
     def plot_caption(self, plot: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from superres.csv_rows import Row
 from superres.device.base.outputs import Outputs, read_json
 from superres.report import labels
+from superres.report.metrics.profiles import ProfileFiles
 from superres.report.metrics.schema import read_metrics
 from superres.report.page import arms
 from superres.report.page.data import Drawing, PageData
@@ -31,7 +32,7 @@ class PageFiles:
     """The files that a page shows. Lists may be empty.
 
     `samples` are the arms' pictures of each clip, by clip and by the arm's folder. `drawings` are SVGs by
-    model. `profile` is None if no operation was timed.
+    model.
     """
 
     metrics: Path
@@ -41,7 +42,7 @@ class PageFiles:
     samples: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
     int8: Int8Files = field(default_factory=Int8Files)
     drawings: Mapping[str, Path] = field(default_factory=dict)
-    profile: Path | None = None
+    profiles: Sequence[ProfileFiles] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def page_data(files: PageFiles, text: PageText, command: str) -> PageData:
     axes, heights = arms.find_axes(rows)
     advice = arms.advice(recommendation, metrics)
     pictures = _pictures(files, text.runtime, [each.arm for each in advice if each.arm])
-    group, table = operations(files.profile) if files.profile else (None, None)
+    group, table = operations(files.profiles)
     drawings, left_out = _drawings(files.drawings)
     return PageData(
         study=text.study,

@@ -2,17 +2,15 @@
 
 import html
 from collections.abc import Sequence
-from pathlib import Path
 
-from superres.models.settings import is_baseline
 from superres.report import labels
-from superres.report.metrics.profiles import GROUPS, TIMED_APART, Network, read_networks
+from superres.report.metrics.profiles import GROUPS, TIMED_APART, Network, ProfileFiles, networks_of
 from superres.report.page.data import Figure, Grid, Group
 
 
-def operations(profile: Path) -> tuple[Group | None, Grid | None]:
-    """Return the plots of `profile.csv`, one a clip and target, and a table; None without any operation."""
-    networks = [network for network in read_networks(profile) if not is_baseline(network.model)]
+def operations(arms: Sequence[ProfileFiles]) -> tuple[Group | None, Grid | None]:
+    """Return the plots of these arms, one a clip and target, and a table; None without any operation."""
+    networks = networks_of(arms)
     if not networks:
         return None, None
     places = dict.fromkeys(network.place for network in networks)

@@ -231,11 +231,29 @@ class Latency(Keys):
 
 
 class Profile(Keys):
-    """Settings of the target `profile`, which times operations."""
+    """Times of single operations: of every arm by the target `profile`, of a few by `all`, for the page."""
 
     runs: Count = Field(
         default=10, description="Frames that run with counters; results are medians over them."
     )
+    runtimes: tuple[Annotated[str, OneOf(lambda: RUNTIMES)], ...] = Field(
+        default=(),
+        description="The runtimes whose operations are on the page. Without any, all times no operation.",
+    )
+    models: Maybe[SomeOnce[Name]] = Field(
+        default=None, description="Of these models, as far as the study has them; all if left out."
+    )
+    precisions: Maybe[SomeOnce[Precision]] = Field(
+        default=None, description="In these precisions, as far as the study has them; all if left out."
+    )
+
+    def shows(self, arm: Arm) -> bool:
+        """Return whether the page shows the operations of an arm."""
+        return (
+            arm.runtime in self.runtimes
+            and (self.models is None or arm.model in self.models)
+            and (self.precisions is None or arm.precision in self.precisions)
+        )
 
 
 class Roofline(Keys):
