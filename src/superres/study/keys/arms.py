@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from superres.device.runtimes import RUNTIMES, about, refusal
 from superres.device.runtimes.base import AS_WRITTEN
-from superres.keys import Count, Index, Keys, Maybe, Name, OneOf, SomeOnce, Whole, mistake
+from superres.keys import Count, Index, Keys, ManyOnce, Maybe, Name, OneOf, SomeOnce, Whole, mistake
 from superres.models.graphs.uint8.forms import FORMS, FORMS_OF, PLAIN
 
 Precision = Annotated[
@@ -236,7 +236,7 @@ class Profile(Keys):
     runs: Count = Field(
         default=10, description="Frames that run with counters; results are medians over them."
     )
-    runtimes: tuple[Annotated[str, OneOf(lambda: RUNTIMES)], ...] = Field(
+    runtimes: ManyOnce[Annotated[str, OneOf(lambda: RUNTIMES)]] = Field(
         default=(),
         description="The runtimes whose operations are on the page. Without any, all times no operation.",
     )
