@@ -92,7 +92,7 @@ def page_data(files: PageFiles, text: PageText, command: str) -> PageData:
     return PageData(
         study=text.study,
         description=text.description,
-        wish=recommendation["summary"][0],
+        wish=recommendation["summary"][0].partition(": ")[2],
         date=newest(files.manifests),
         machines=describe_machines(_of_arms_that_ran(files.manifests)),
         clips=text.clips,
@@ -115,6 +115,7 @@ def page_data(files: PageFiles, text: PageText, command: str) -> PageData:
         provenance=read_provenance(files.manifests, command),
         hashes=hashes(metrics),
         signs=arms.signs(metrics),
+        coloured=arms.find_colours(rows),
     )
 
 

@@ -58,7 +58,7 @@ def write_html(files: PageFiles) -> Path:
 class Opened:
     """A page with its faults: messages of errors, and requests that leave it."""
 
-    def __init__(self, browser: Any, html: Path, **options: Any):
+    def __init__(self, browser: Any, html: Path, script: str = "", **options: Any):
         permissions = ["clipboard-read", "clipboard-write"]
         self.context = browser.new_context(permissions=permissions, **options)
         self.page: Page = self.context.new_page()
@@ -69,12 +69,9 @@ class Opened:
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.faults.append(dialog.message), dialog.dismiss()))
         self.page.on("request", self._request)
+        self.page.add_init_script(script)
         self.page.goto(html.as_uri())
         self.page.wait_for_selector("#tradeoff .main-svg")
-
-    def _console(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.faults.append(message.text)
 
     def _request(self, request: Any) -> None:
         if not request.url.startswith(("file:", "data:", "blob:")):
@@ -313,6 +310,75 @@ def test_sizes_and_themes(browser: Any, html: Path, width: int, scheme: str):
     opened.close()
 
 
+def test_the_tool_bar_covers_nothing_and_sends_nothing(opened: Opened):
+    page = opened.page
+    page.hover("#tradeoff")
+    bar, legend, plot = (
+        page.locator(f"#tradeoff {name}").bounding_box()
+        for name in (".modebar", ".legend", ".cartesianlayer")
+    )
+    assert bar and legend and plot
+    assert bar["y"] + bar["height"] <= min(legend["y"], plot["y"])
+    titles = page.eval_on_selector_all(".modebar-btn", "all => all.map((one) => one.dataset.title)")
+    assert {*titles} == {"Download plot as a PNG", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"}
+
+
+def test_the_table_fits_and_its_columns_can_be_chosen(opened: Opened, files: PageFiles):
+    page = opened.page
+    width, room = page.evaluate(
+        "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.getElementById('arms').parentElement)"
+    )
+    assert width <= room
+    assert "PSNR_Y [dB]" not in opened.header()
+    page.click(".columns summary")
+    page.check(".columns label:has-text('PSNR_Y') input")
+    page.uncheck(".columns label:has-text('Latency') input")
+    header = opened.header()
+    assert "PSNR_Y [dB]" in header and "Latency [ms]" not in header
+    arms = page.eval_on_selector_all(".pick", "all => all.map((one) => one.dataset.arm)")
+    expected = metrics_of(files)[FP32]["psnr_y_db"]
+    assert opened.lines()[arms.index(FP32)][header.index("PSNR_Y [dB]")] == f"{expected:.2f}"
+
+
+GROUND = "getComputedStyle(document.body).backgroundColor"
+LIGHT, DARK = "rgb(255, 255, 255)", "rgb(20, 23, 28)"
+NO_STORAGE = (
+    "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('not allowed'); } })"
+)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_button_changes_the_theme(browser: Any, html: Path, allowed: bool):
+    opened = Opened(browser, html, color_scheme="dark", script="" if allowed else NO_STORAGE)
+    page = opened.page
+
+    def texts_of_the_plot() -> str:
+        return page.evaluate("getComputedStyle(document.querySelector('#tradeoff .ytick text')).fill")
+
+    assert page.evaluate(GROUND) == DARK
+    dark = texts_of_the_plot()
+    page.focus("#theme")
+    page.keyboard.press("Enter")
+    assert page.evaluate(GROUND) == LIGHT
+    assert texts_of_the_plot() != dark
+    # Kept over a change of the system's, and where it may be, over the next visit.
+    page.emulate_media(color_scheme="light")
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(GROUND) == (LIGHT if allowed else DARK)
+    page.reload()
+    assert page.evaluate(GROUND) == (LIGHT if allowed else DARK)
+    opened.close()
+
+
+def test_paper_is_light(browser: Any, html: Path):
+    opened = Opened(browser, html, color_scheme="dark")
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert opened.page.evaluate(GROUND) == LIGHT
+    opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert opened.page.evaluate(GROUND) == DARK
+    opened.close()
+
+
 def test_print_has_every_arm_and_no_controls(opened: Opened):
     opened.page.emulate_media(media="print")
     opened.page.evaluate("window.onbeforeprint()")
@@ -340,6 +406,11 @@ def test_two_thousand_arms_can_be_used(browser: Any, tmp_path: Path):
     ]
     opened = Opened(browser, write_html(write_study(tmp_path, rows, pictures=False)))
     assert "of 2,000 entries" in opened.page.inner_text(".dt-info")
+    # What is drawn doesn't grow with the arms: marks of a few traces, and lines of one page.
+    traces, lines = opened.page.evaluate(
+        "[document.getElementById('tradeoff').data.length, document.querySelectorAll('#arms tbody tr').length]"
+    )
+    assert traces <= 18 and lines == 25
     opened.page.fill(".dt-search input", "net999")
     opened.until("document.querySelectorAll('#arms tbody tr').length === 2")
     opened.close()
