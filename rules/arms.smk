@@ -184,7 +184,11 @@ rule write_manifest:
         clip=of_clip(str),
         timed_on=of_clip(PATHS.timed_clip),
         traced=lambda wildcards: sorted(of_arm(FACTS.traced, "of_clip")(wildcards)),
-        behind=of_arm(FACTS.code_behind),
+        # Found here once for all arms: a job would read each module again.
+        modules=lambda wildcards: modules(of_arm(FACTS.code_behind)(wildcards)),
+        libraries=lambda wildcards: libraries_behind(
+            modules(of_arm(FACTS.code_behind)(wildcards))
+        ),
         code=lambda wildcards: code(
             "write_manifest", *of_arm(FACTS.code_behind)(wildcards)
         ),

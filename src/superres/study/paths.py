@@ -6,7 +6,6 @@ returns a path, a list of paths (empty where a job needs none), or a mapping of 
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from superres.data.shards import shards_of
 from superres.device.base.errors import UserError

@@ -57,6 +57,9 @@ class Arm:
         return self.precision.startswith(IMPLICIT)
 
 
+_Rounds = Annotated[Whole, Field(ge=6)]
+
+
 class Build(Keys):
     """Build options of engines, for tensorrt and tensorrt_rtx only."""
 
@@ -123,6 +126,11 @@ class Runtime(Keys):
         "plain: the runtime converts by itself (openvino). blocks: the output is turned into a frame "
         "outside the graph (onnxruntime). levels: the same for INT8 kernels of onnxruntime. channels_last: "
         "for convolutions of openvino. casts: for TensorRT, its only form.",
+    )
+    rounds: Maybe[_Rounds] = Field(
+        default=None,
+        description="Rounds of its arms instead of `latency.rounds`: a slow runtime need not be timed for long "
+        "if a wider interval is enough.",
     )
     build: Build = Build()
 
@@ -210,7 +218,7 @@ class Latency(Keys):
         description="... but timing ends after this long, the reference's frames included, once 5 frames "
         "are timed and, with a reference, `rounds` are over.",
     )
-    rounds: Annotated[Whole, Field(ge=6)] = Field(
+    rounds: _Rounds = Field(
         default=12,
         description="With a reference, timing takes at least this many rounds. More make the 95% interval of "
         "the ratio narrower; fewer than 6 have none.",

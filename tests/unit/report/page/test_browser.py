@@ -326,7 +326,7 @@ def test_the_tool_bar_covers_nothing_and_sends_nothing(opened: Opened):
 def test_the_table_fits_and_its_columns_can_be_chosen(opened: Opened, files: PageFiles):
     page = opened.page
     width, room = page.evaluate(
-        "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.getElementById('arms').parentElement)"
+        "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])($('arms').parentElement)"
     )
     assert width <= room
     assert "PSNR_Y [dB]" not in opened.header()
@@ -408,7 +408,7 @@ def test_two_thousand_arms_can_be_used(browser: Any, tmp_path: Path):
     assert "of 2,000 entries" in opened.page.inner_text(".dt-info")
     # What is drawn doesn't grow with the arms: marks of a few traces, and lines of one page.
     traces, lines = opened.page.evaluate(
-        "[document.getElementById('tradeoff').data.length, document.querySelectorAll('#arms tbody tr').length]"
+        "[$('tradeoff').data.length, document.querySelectorAll('#arms tbody tr').length]"
     )
     assert traces <= 18 and lines == 25
     opened.page.fill(".dt-search input", "net999")
