@@ -129,8 +129,8 @@ class Runtime(Keys):
     )
     rounds: Maybe[_Rounds] = Field(
         default=None,
-        description="Rounds of its arms instead of `latency.rounds`: a slow runtime need not be timed for long "
-        "if a wider interval is enough.",
+        description="Rounds of its arms instead of `latency.rounds`: a slow runtime need not be timed for "
+        "long if a wider interval is enough.",
     )
     build: Build = Build()
 
