@@ -19,7 +19,7 @@ from superres.report.page.operations import operations
 from superres.report.page.paper import paper_points, paper_tables
 from superres.report.page.pictures import BUDGET, HR, MOST_ARMS, ClipFiles, clip_pictures, order_samples
 from superres.report.page.provenance import hashes, newest, read_provenance
-from superres.report.page.render import render
+from superres.report.page.template.render import render
 from superres.report.tables.cells import TableText
 from superres.report.tables.table import describe_machines
 
