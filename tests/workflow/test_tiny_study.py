@@ -153,7 +153,7 @@ def test_the_page_has_every_arm_and_its_pictures(tiny: Project):
     assert len(data["drawings"]) == 3
     # Of the arms that config.yaml names, those that this study has.
     (operations,) = data["operations"]["figures"]
-    names = ["OpenVINO FP32 ESPCN_RGB", "OpenVINO FP32 ESPCN_YCbCr"]
+    names = ["OpenVINO FP32<br>ESPCN_RGB", "OpenVINO FP32<br>ESPCN_YCbCr"]
     assert all(kind["y"] == names for kind in operations["data"])
     assert "snakemake --cores 4 all --configfile studies/tiny.yaml" in page
 

@@ -8,6 +8,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from superres.csv_rows import write_rows
+from superres.quantization.layers.schema import Frontier, Sensitivity
 from superres.report.page.build import PageFiles, build_page
+from superres.report.page.int8 import Int8Files
 
+from ..metrics.test_profiles import write_profile
+from ..plots.test_layers import frontier_rows, sensitivity_rows
 from ..synthetic import not_run, row
 from .study import NOT_RUN, text_of_test, write_study
 
@@ -41,7 +47,21 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> PageFiles:
-    return write_study(tmp_path_factory.mktemp("study"))
+    """The files of a study with something in every section."""
+    folder = tmp_path_factory.mktemp("study")
+    sensitivity, front, drawing = (folder / name for name in ("s.csv", "f.csv", "g.svg"))
+    write_rows(Sensitivity, sensitivity_rows("espcn_rgb"), sensitivity)
+    write_rows(Frontier, frontier_rows("espcn_rgb"), front)
+    drawing.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="60"><path d="M9 9h9v9"/></svg>'
+    )
+    profiles = [write_profile(folder / name, name) for name in ("espcn_rgb", "espcn_ycbcr")]
+    return replace(
+        write_study(folder),
+        int8=Int8Files(sensitivities=[sensitivity], frontiers=[front]),
+        drawings={"espcn_rgb": drawing},
+        profiles=profiles,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -302,9 +322,13 @@ def test_sizes_and_themes(browser: Any, html: Path, width: int, scheme: str):
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     serious = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]
     assert [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in serious] == []
+    # Plots are drawn when they come into sight.
+    for plot in page.locator(".plot").all():
+        plot.scroll_into_view_if_needed()
+        plot.locator(".main-svg").first.wait_for()
+    assert overlaps(page) == []
     if folder := os.environ.get("SUPERRES_SCREENSHOTS"):
-        # Plots are drawn when they come into sight.
-        page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+        page.evaluate("window.scrollTo(0, 0)")
         Path(folder).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=Path(folder, f"page.{width}.{scheme}.png"), full_page=True)
     opened.close()
@@ -377,6 +401,21 @@ def test_paper_is_light(browser: Any, html: Path):
     opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert opened.page.evaluate(GROUND) == DARK
     opened.close()
+
+
+def overlaps(page: Page) -> list[str]:
+    """Parts of a plot that lie over each other: legend, titles of axes, and what the axes hold."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll(".plot")].flatMap((plot) => {
+            const names = [".legend", ".xtitle", ".ytitle", ".bglayer .bg, .draglayer .nsewdrag"];
+            const boxes = names.map((name) => [name, plot.querySelector(name)?.getBoundingClientRect()]);
+            const over = (a, b) => a?.width && b?.width
+                && Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+                && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+            return boxes.flatMap(([name, box], i) => boxes.slice(0, i).filter(([, other]) => over(box, other))
+                .map(([other]) => `${plot.ariaLabel}: ${other} over ${name}`));
+        })"""
+    )
 
 
 def test_print_has_every_arm_and_no_controls(opened: Opened):
