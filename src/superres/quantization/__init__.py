@@ -3,12 +3,14 @@
 Doors: `ranges.observation.observe_activations`, `ranges.calibrate.calibrate_ranges`,
 `steps.base.refine_onnx`, `qdq.quantize_onnx`, `tools.run.quantize_by_tool`.
 
-settings.py  calibration methods, and the study keys of calibrations and steps (light)
-recipes.py   all steps, and recipes of them (light)
-qdq.py       Q/DQ pairs around the convolutions and products of a graph
-grids.py     the values that levels of int8 or uint8 stand for
-ranges/      statistics of activations, and the ranges that follow
-steps/       one file for each step of a recipe
-layers/      loss and time of single layers, and the layers that stay in float
-tools/       one file for each quantiser of another project
+settings.py       calibration methods, and the study keys of calibrations and steps (light)
+recipes.py        all steps, and recipes of them (light)
+qdq.py            Q/DQ pairs around the convolutions and products of a graph
+trainable.py      the quantised convolutions as a torch network, for qat
+fraction_bits.py  power-of-two scales as fraction bits
+grids.py          the values that levels of int8 or uint8 stand for
+ranges/           statistics of activations, and the ranges that follow
+steps/            one file for each step of a recipe
+layers/           loss and time of single layers, and the layers that stay in float
+tools/            one file for each quantiser of another project
 """

@@ -123,8 +123,23 @@ def quantize_graph(
         for result, c in chosen.items()
     }
     axes = {c.weights: c.axis for c in chosen.values()}
+    names |= _before_sums(model, {c.output for c in chosen.values()}, grids, ranges)
     _Pairs(model, grids, axes).insert(names, early)
     return model
+
+
+def _before_sums(
+    model: onnx.ModelProto, outputs: Collection[str], grids: dict[str, Grid], ranges: Ranges
+) -> dict[str, list[str]]:
+    """Return the sums that read a quantised layer's output through a pair, and add the grids of those."""
+    rounded = [name for name in ranges.sums if name in outputs]
+    grids |= {name: activation_grid(ranges.sums[name], ranges) for name in rounded}
+    found = {
+        node.output[0]: [name for name in node.input if name in rounded]
+        for node in model.graph.node
+        if node.op_type == "Add"
+    }
+    return {result: names for result, names in found.items() if names}
 
 
 def quantized_convolutions(graph: onnx.ModelProto, ranges: Ranges) -> list[Convolution]:

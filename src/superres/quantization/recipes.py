@@ -16,24 +16,24 @@ class Step:
     `settings` are its study keys. `images` says whether it reads the images of its calibration, and whether
     these must be photographs. `allowed_before` are the steps that may come before it; None allows any.
     `one_thread` always runs it on one thread. A step with `measured` needs a measurement of the recipe before
-    it: that file in the study's folder; one with `observed` what the calibration saw. `pow2` makes all scales
-    powers of two; only steps with `keeps_scales` may follow it.
+    it: that file in the study's folder; one with `observed` what the calibration saw.
     """
 
     settings: type[Keys] = Keys
     images: Literal["none", "any", "photographs"] = "none"
     allowed_before: tuple[str, ...] | None = None
+    allowed_after: tuple[str, ...] | None = None
     one_thread: bool = False
     measured: str = ""
     observed: bool = False
-    pow2: bool = False
-    keeps_scales: bool = False
 
 
 _SAME_FLOAT = ("center", "equalize", "balance", "asymmetric", "pertensor")
 # qat is trained towards the float graph, which these steps keep. New scales would undo what was fitted to the
 # old ones, except the means of channels.
 _BEFORE_SCALES = (*_SAME_FLOAT, "bias")
+# All scales are powers of two: only what keeps them may follow.
+_AFTER_POW2 = ("bias", "adaround")
 
 STEPS: Mapping[str, Step] = {
     "center": Step(),
@@ -41,11 +41,12 @@ STEPS: Mapping[str, Step] = {
     "pertensor": Step(),
     "equalize": Step(images="any", observed=True),
     "balance": Step(images="any", observed=True),
-    "bias": Step(Bias, "any", keeps_scales=True),
-    "adaround": Step(Adaround, "any", keeps_scales=True),
+    "bias": Step(Bias, "any"),
+    "adaround": Step(Adaround, "any"),
     "qat": Step(Qat, "photographs", _SAME_FLOAT, one_thread=True),
-    "pow2": Step(allowed_before=_BEFORE_SCALES, pow2=True),
-    "pow2search": Step(Pow2Search, "any", _BEFORE_SCALES, pow2=True),
+    "pow2": Step(allowed_before=_BEFORE_SCALES, allowed_after=_AFTER_POW2),
+    "pow2search": Step(Pow2Search, "any", _BEFORE_SCALES, _AFTER_POW2),
+    "anchor": Step(allowed_after=("mixed",)),
     "mixed": Step(Mixed, "photographs", measured="frontier/{model}/{recipe}.csv"),
 }
 """Every step of recipes; each is a module of superres.quantization.steps, documented there."""
@@ -85,10 +86,11 @@ def parse_recipe(text: str) -> Recipe:
                     f"expected nothing but {', '.join(allowed)} before the step {step}, found {before} in "
                     f"{text!r}"
                 )
-        for after in steps[i + 1 :] if STEPS[step].pow2 else ():
-            if not STEPS[after].keeps_scales:
-                known = ", ".join(name for name, other in STEPS.items() if other.keeps_scales)
+        for after in steps[i + 1 :]:
+            allowed = STEPS[step].allowed_after
+            if allowed is not None and after not in allowed:
                 raise UserError(
-                    f"expected nothing but {known} after the step {step}, found {after} in {text!r}"
+                    f"expected nothing but {', '.join(allowed)} after the step {step}, found {after} in "
+                    f"{text!r}"
                 )
     return Recipe(calibration, tuple(steps))

@@ -48,7 +48,7 @@ RECIPES = [
     "minmax+pow2",
     "minmax+pow2search",
     "mse+asymmetric",
-    "mse+asymmetric+adaround",
+    "mse+asymmetric+adaround+anchor",
 ]
 
 Make = Callable[[str], Path]

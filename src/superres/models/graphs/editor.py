@@ -164,11 +164,11 @@ class GraphEditor:
                     node.input[i] = planes
         self._nodes += network
 
-    def add_planes(self, levels: str) -> str:
+    def add_planes(self, levels: str, name: str = "") -> str:
         """Add nodes from levels to float32 planes in [0, 1]; they transpose first, as uint8 is small."""
-        planes = self.add("Transpose", [levels], "level_planes", perm=[0, 3, 1, 2])
-        planes = self.add("Cast", [planes], "float_levels", to=TensorProto.FLOAT)
-        return self.add("Div", [planes, self.store("white", np.float32(255))], "planes")
+        planes = self.add("Transpose", [levels], f"{name}level_planes", perm=[0, 3, 1, 2])
+        planes = self.add("Cast", [planes], f"{name}float_levels", to=TensorProto.FLOAT)
+        return self.add("Div", [planes, self.store(f"{name}white", np.float32(255))], f"{name}planes")
 
     def add_levels(self, planes: str) -> str:
         """Add QuantizeLinear from float32 to levels: it scales, rounds half to even and limits."""

@@ -35,7 +35,8 @@ class Ranges:
     from: the calibration, its method, its images. `activation` symmetric is int8 around 0, asymmetric uint8
     with a zero-point. `weights` have one scale per output channel or per tensor: max |w| / 127, or
     `weight_amax` of the initializer over 127, a value a channel. Convolutions in `float_convolutions`, by the
-    name of their output, stay in float. `steps` are those taken since the calibration.
+    name of their output, stay in float. `sums` has the range of tensors that are rounded before they are
+    added to another. `steps` are those taken since the calibration.
     """
 
     tensors: Mapping[str, TensorRange]
@@ -44,6 +45,7 @@ class Ranges:
     weights: Weights = "per-channel"
     weight_amax: Mapping[str, Sequence[float]] = field(default_factory=dict)
     float_convolutions: Sequence[str] = ()
+    sums: Mapping[str, TensorRange] = field(default_factory=dict)
     steps: Sequence[Mapping[str, Any]] = ()
 
 
@@ -64,11 +66,14 @@ def read_ranges(path: Path, onnx_path: Path) -> Ranges:
         record = json.loads(path.read_text(encoding="utf-8"))
         made_for = record.pop("onnx_sha256")
         named = {item.name: record.pop(item.name) for item in fields(Ranges) if item.name in record}
-        tensors = {
-            name: TensorRange(entry["min"], entry["max"], float(entry["amax"]))
-            for name, entry in named.pop("tensors").items()
-        }
-        ranges = Ranges(tensors, origin=record, **named)
+        tensors, sums = (
+            {
+                name: TensorRange(entry["min"], entry["max"], float(entry["amax"]))
+                for name, entry in named.pop(key).items()
+            }
+            for key in ("tensors", "sums")
+        )
+        ranges = Ranges(tensors, origin=record, sums=sums, **named)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: expected a ranges file, found something else: {error!r}") from error
     found = sha256_file(onnx_path)

@@ -7,10 +7,9 @@ pertensor.py      one scale for all weights of a convolution
 equalize.py       channels scaled so neighbouring convolutions use their levels equally well
 bias.py           biases that correct the mean error of rounding
 adaround.py       weights rounded by the effect on a layer's output
+anchor.py         the interpolation that a network's output is added to
 qat.py            fine-tuning with the rounding of INT8 in the network
-trainable.py      the quantised convolutions as a torch network, for qat
 pow2.py           power-of-two scales by range
 pow2search.py     power-of-two scales by search
-fraction_bits.py  power-of-two scales as fraction bits, for both
 mixed.py          layers in float within a budget of dB
 """

@@ -11,10 +11,10 @@ import onnxruntime as ort
 from superres.device.base.errors import UserError
 from superres.device.base.progress import Progress
 from superres.models.graphs.onnx_file import own_size
+from superres.quantization.fraction_bits import FractionBits, bits_by_range, with_bits
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.calibration import Image, first_images, read_images
 from superres.quantization.steps.base import State, StepJob
-from superres.quantization.steps.fraction_bits import FractionBits, bits_by_range, with_bits
 
 Choice = tuple[int, ...]
 """Fraction bits of each tensor, then of each layer's weights, as differences to those by range."""

@@ -13,6 +13,7 @@ import pytest
 
 from superres.device.base.errors import UserError
 from superres.models.graphs.onnx_file import load_onnx
+from superres.quantization.fraction_bits import bits_by_range, fraction_bits, with_bits
 from superres.quantization.qdq import quantize_graph, quantize_onnx
 from superres.quantization.ranges.calibration import FrameFile
 from superres.quantization.ranges.record import read_ranges
@@ -20,7 +21,6 @@ from superres.quantization.recipes import STEPS
 from superres.quantization.settings import CalibrationSettings, Pow2Search
 from superres.quantization.steps import pow2search
 from superres.quantization.steps.base import State, StepJob, refine_onnx, replace_initializers
-from superres.quantization.steps.fraction_bits import bits_by_range, fraction_bits, with_bits
 
 from ..network import build_network, calibrate, network_weights, write_set
 

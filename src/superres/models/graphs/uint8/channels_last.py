@@ -1,4 +1,4 @@
-"""Graphs from uint8 frames to blocks, channels-last all the way, for OpenVINO.
+"""Graphs from uint8 frames to blocks or frames, channels-last all the way, for OpenVINO.
 
 OpenVINO's convolutions on CPUs are channels-last, as frames are. A transposition next to a convolution is
 then free, if sizes are fixed when the graph is compiled. So padding and casts are done on frames and blocks,
@@ -43,10 +43,11 @@ class _FloatReader:
 def write_channels_last(onnx_path: Path, out: Path) -> None:
     """Write a network on float32 planes, in FP32 or as a Q/DQ graph, with uint8 frames in and blocks out.
 
-    Frames, blocks and levels are those of `superres.models.graphs.uint8.blocks`. Float sums have
-    another order: a level next to a tie may differ by one. A network that doesn't end in blocks gets frames
-    on both sides (`superres.models.graphs.editor.frame_graph`). The same file gives the same bytes. Raises
-    UserError as `frame_graph` does.
+    A network that ends in a sum in INT8, as by the step `anchor`, gets a frame as its output. Frames, blocks
+    and levels are those of `superres.models.graphs.uint8.blocks`. Float sums have another order: a level next
+    to a tie may differ by one. A network that doesn't end in blocks gets frames on both sides
+    (`superres.models.graphs.editor.frame_graph`). The same file gives the same bytes. Raises UserError as
+    `frame_graph` does.
     """
     model = load_onnx(onnx_path)
     check_ends(model, onnx_path)
@@ -76,18 +77,23 @@ class _ChannelsLastEditor(BlockEditor):
         for found in floats:
             if found.padding is not None:
                 self._remove(found.padding.node)
-        network, front = self._nodes, []
+        network, front = self._nodes, list[onnx.NodeProto]()
         for number, found in enumerate(floats):
             self._nodes = []
             found.convolution.input[0] = self._add_float_frame(found.padding, f"float_frame_{number}")
             front += self._nodes
         self._nodes = network
-        if len(floats) < len(readers):
+        front += self._pad_pixels()
+        if self.readers(INPUT):
             # INT8 convolutions and all others read planes in [0, 1].
             self.add_front(lambda: self.add_planes(INPUT))
         self._nodes = front + self._nodes
-        self._add_blocks(blocks)
-        self.finish((1, "H", "W", 3), (1, "H", "W", len(self.order)))
+        if self.scale > 1 and self._is_rounded_sum(blocks):
+            self._add_frame(blocks)
+            self.finish((1, "H", "W", 3), (1, *self.larger, 3))
+        else:
+            self._add_blocks(blocks)
+            self.finish((1, "H", "W", 3), (1, "H", "W", len(self.order)))
 
     def _in_float(self, node: onnx.NodeProto) -> _FloatReader | None:
         """Return a node as a float convolution of the frame, also through a padding of its own; else None."""
@@ -123,6 +129,40 @@ class _ChannelsLastEditor(BlockEditor):
             levels = self.add("Pad", [INPUT, amounts], f"{name}_padded", mode=padding.mode)
         levels = self.add("Cast", [levels], f"{name}_pixels", to=TensorProto.FLOAT)
         return self.add("Transpose", [levels], name, perm=[0, 3, 1, 2])
+
+    def _pad_pixels(self) -> list[onnx.NodeProto]:
+        """Let what else reads a padded frame read padded pixels; return the nodes that make its planes."""
+        padded = [(node, self._padding(node)) for node in self.readers(INPUT) if node.op_type == "Pad"]
+        paddings = [found for _, found in padded if found is not None]
+        for found in paddings:
+            self._remove(found.node)
+        network, self._nodes = self._nodes, []
+        for number, found in enumerate(paddings):
+            name = f"padded_frame_{number}"
+            amounts = self.store(f"{name}_pads", found.amounts)
+            planes = self.add_planes(self.add("Pad", [INPUT, amounts], name, mode=found.mode), f"{name}_")
+            for node in network:
+                node.input[:] = [planes if each == found.node.output[0] else each for each in node.input]
+        front, self._nodes = self._nodes, network
+        return front
+
+    def _add_frame(self, blocks: str) -> None:
+        """Add nodes from a sum in INT8 to the frame.
+
+        OpenVINO computes the sum within the second convolution, and then a transposition after it costs a
+        copy. DepthToSpace copies too, but leaves nothing to do outside.
+        """
+        levels = self.add_levels(blocks)
+        pixels = self.add("DepthToSpace", [levels], "pixels", blocksize=self.scale, mode="DCR")
+        self.add("Transpose", [pixels], OUTPUT, perm=[0, 2, 3, 1])
+
+    def _is_rounded_sum(self, tensor: str) -> bool:
+        """Return whether a tensor is the sum of an INT8 convolution and of the rounded result of another."""
+        node = self.writer(tensor)
+        if node is None or node.op_type != "Add":
+            return False
+        kinds = [None if (each := self.writer(name)) is None else each.op_type for name in node.input]
+        return sorted(map(str, kinds)) == ["Conv", "DequantizeLinear"] and all(map(self._is_int8, node.input))
 
     def _add_blocks(self, blocks: str) -> None:
         """Add nodes from the last convolutions' sum to blocks of levels.

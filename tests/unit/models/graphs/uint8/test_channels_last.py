@@ -21,6 +21,9 @@ from superres.models.graphs.uint8.channels_last import write_channels_last
 from superres.models.settings import weights_name
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.record import Ranges, TensorRange
+from superres.quantization.settings import CalibrationSettings
+from superres.quantization.steps import anchor
+from superres.quantization.steps.base import State, StepJob
 
 from ..test_editor import write_frames
 from .test_blocks import export_unshuffled
@@ -82,6 +85,39 @@ def test_openvino_moves_nothing_and_the_picture_stays(tmp_path: Path, name: str,
     # hidden sum of exactly half a step to either neighbour, differently in each form.
     assert np.abs(differing).max() <= (1 if precision == "fp32" else 2)
     assert (differing != 0).mean() < (2e-3 if precision == "fp32" else 4e-3)
+
+
+def test_an_anchor_in_int8_is_one_convolution_from_frame_to_frame(tmp_path: Path) -> None:
+    name, fp32 = "plain_c8_m4", tmp_path / "fp32.onnx"
+    export_onnx(name, WEIGHTS / f"{name}.safetensors", fp32)
+    graph = load_onnx(fp32)
+    layers = find_convolutions(graph)
+    tensors = {c.data: TensorRange(0.0, 2.0, 1.5) for c in layers} | {"frame": TensorRange(0.0, 1.0, 1.0)}
+    tensors[layers[-1].output] = TensorRange(-1.0, 1.0, 1.0)
+    state = State(graph, Ranges(tensors, origin={}, activation="asymmetric"))
+    state = anchor.apply(state, StepJob(name, CalibrationSettings(name="some", method="minmax"), None))
+    plain = tmp_path / "plain.onnx"
+    onnx.save(quantize_graph(state.graph, state.ranges, plain), plain)
+    write_channels_last(plain, tmp_path / "channels_last.onnx")
+    write_frames(plain, tmp_path / "frames.onnx")
+    settings = Settings("int8-some", 1, {"frames": "uint8", **SIZES})
+    runtime, engine = load_runtime("openvino"), tmp_path / "engine"
+    facts = runtime.build(tmp_path / "channels_last.onnx", engine, settings)
+    nodes = load_compiled(engine, properties(settings, LATENCY)).get_runtime_model().get_ordered_ops()
+    known = [node.get_rt_info() for node in nodes]
+    convolutions = [info for info in known if info["layerType"].value == "Convolution"]
+    assert [info["runtimePrecision"].value for info in convolutions] == ["u8"] * 7
+    assert {info["outputPrecisions"].value for info in convolutions} == {"u8"}
+    # The last one adds the network's output, rounds and limits.
+    assert "/Add" in convolutions[-1]["originalLayersNames"].value
+    frame = np.random.default_rng(2).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
+    found = runtime.open_engine(engine, Settings("int8-some", 1, {"frames": "uint8"}, facts)).run(frame)
+    session = ort.InferenceSession(tmp_path / "frames.onnx", providers=["CPUExecutionProvider"])
+    expected = np.asarray(session.run(None, {"frame": frame[None]})[0])[0]
+    assert found.shape == expected.shape == (2 * SIZE[0], 2 * SIZE[1], 3)
+    # Half steps are rounded to either side.
+    assert np.abs(found.astype(int) - expected).max() <= 2
+    assert (found != expected).mean() < 2e-2
 
 
 def test_division_by_255_is_in_the_weights_of_what_stays_in_float(tmp_path: Path) -> None:
