@@ -319,7 +319,13 @@ def test_sizes_and_themes(browser: Any, html: Path, width: int, scheme: str):
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
     page.add_script_tag(content=(resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8"))
+    # What is folded away too: the chooser of columns, tables of the paper's layout and of hashes.
+    folded = page.evaluate(
+        "() => [...document.querySelectorAll('details:not([open])')].map((one) => (one.open = true)).length"
+    )
+    assert folded >= 4
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    page.evaluate("document.querySelector('.columns').open = false")
     serious = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]
     assert [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in serious] == []
     # Plots are drawn when they come into sight.
