@@ -392,9 +392,12 @@ def test_the_button_changes_the_theme(browser: Any, html: Path, allowed: bool):
     assert page.evaluate(GROUND) == LIGHT
     assert texts_of_the_plot() != dark
     # Kept over a change of the system's, and where it may be, over the next visit.
-    page.emulate_media(color_scheme="light")
-    page.emulate_media(color_scheme="dark")
-    assert page.evaluate(GROUND) == (LIGHT if allowed else DARK)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        seen = LIGHT if allowed or scheme == "light" else DARK
+        # A change is told with the next frame.
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+        opened.until(f"{GROUND} === '{seen}'")
     page.reload()
     assert page.evaluate(GROUND) == (LIGHT if allowed else DARK)
     opened.close()
