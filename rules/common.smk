@@ -27,8 +27,8 @@ from superres.study.runs.before import read_study, settle_environment, study_err
 # Snakemake's objects live to its end, too: looking through them takes a third of a dry run.
 spare_imports(collect_after=100_000)
 
-# For check_device and clean_device: `--config target=NAME`; no part of the study.
-CHOSEN_TARGET = config.pop("target", None)
+# No part of the study: `--config target=NAME` for check_device and clean_device, `archive=FILE` for others' results.
+CHOSEN_TARGET, ARCHIVE = config.pop("target", None), config.pop("archive", None)
 
 settle_environment(os.environ)
 with study_error():

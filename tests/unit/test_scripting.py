@@ -203,4 +203,4 @@ def test_every_script_hands_over_its_inputs_and_outputs(script: Path):
     if "snakemake.output" in text:
         assert "with script_job(snakemake.log[0], snakemake.input, snakemake.output):\n" in text
     else:
-        assert script.stem in ("verify", "check_device", "clean_device")
+        assert script.stem in ("verify", "export_results", "compare", "check_device", "clean_device")

@@ -10,12 +10,13 @@ from superres.report.page.build import PageFiles, PageText, build_page, by_key
 from superres.report.page.int8 import Int8Files
 from superres.report.page.pictures import ClipFiles
 from superres.report.receipts import REPAIR_COMMAND
+from superres.report.repair import shown_command
 from superres.report.tables.cells import TableText
 from superres.scripting import script_job
 
 with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     files, params = snakemake.input, snakemake.params
-    command = redact(os.environ.get(REPAIR_COMMAND, "snakemake --cores 4 repair"))
+    command = shown_command(redact(os.environ.get(REPAIR_COMMAND, "snakemake --cores 4 repair")))
     build_page(
         PageFiles(
             metrics=Path(files.metrics),

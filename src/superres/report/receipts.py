@@ -75,8 +75,10 @@ class Receipts:
         """Return the receipt of a file; None without one, or if it is damaged."""
         try:
             facts = read_json(self._path(name), ("job", "bytes", "sha256", "changed_ns", "made_of", "read"))
-            return Receipt(**{**facts, "read": {path: Content(**c) for path, c in facts["read"].items()}})
-        except (UserError, TypeError):
+            facts |= {"read": {path: Content(**c) for path, c in facts["read"].items()}}
+            facts |= {key: dict(facts[key]) for key in ("made_of", "read")}
+            return Receipt(**{**facts, "job": str(facts["job"])})
+        except (UserError, TypeError, AttributeError, ValueError):
             return None
 
     def read_all(self) -> dict[str, Receipt]:

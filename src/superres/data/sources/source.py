@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from superres.device.base.errors import UserError
+from superres.device.base.outputs import recorded_path
 from superres.keys import Keys, Maybe, Whole
 
 if TYPE_CHECKING:
@@ -187,11 +188,15 @@ class Source:
         return self.kind.stated if self.pinned is not None else self.kind.size(self)
 
     def describe(self) -> dict[str, Any]:
-        """Return plain values for JSON: the kind, every key that is set, and the package or file."""
+        """Return plain values for JSON: the kind, every key that is set, and the package or file.
+
+        Of a full path only the name: another machine has another.
+        """
         refers = {"package": self.package, "pinned": self.pinned}
+        keys = self.kind.model_dump(exclude_none=True, exclude={"type"})
         return {
             "kind": type(self.kind).__name__,
-            **self.kind.model_dump(exclude_none=True, exclude={"type"}),
+            **{key: recorded_path(value) if key == "path" else value for key, value in keys.items()},
             **{key: asdict(value) for key, value in refers.items() if value is not None},
         }
 
