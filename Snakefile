@@ -35,6 +35,8 @@ localrules:
     clean_device,
     verify,
     repair,
+    export_results,
+    compare,
     recommend,
     profile,
     upscale,
@@ -44,8 +46,7 @@ localrules:
 onstart:
     # Repairing locks it before it removes files.
     if LOCK is None:
-        begin_run()
-    tell_notes()
+        begin_run(job.rule.name for job in workflow.dag.jobs)
     tell_notes()
     lift_job_limit()
     watch_cluster()
