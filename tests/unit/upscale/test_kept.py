@@ -117,6 +117,58 @@ def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:
         assert not (tmp_path / out).exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "tick"),
+    [
+        # As browsers record; the rate is that of the clock.
+        ("a.webm", "libvpx", 1000, Fraction(1, 1000)),
+        ("a.mkv", "libx264", 1000, Fraction(1, 1000)),
+        ("a.mov", "libx264", 90000, Fraction(1, 90000)),
+        # Frames that were dropped; the second has them out of order.
+        ("a.avi", "mpeg4", 25, Fraction(1, 25)),
+        ("a.avi", "libx264", 25, Fraction(1, 25)),
+    ],
+)
+def test_times_are_kept_where_the_rate_is_that_of_the_clock(
+    tmp_path: Path, name: str, codec: str, rate: int, tick: Fraction
+) -> None:
+    times = [0, 0.04, 0.08, 0.2, 0.24, 0.28, 0.48, 0.52, 0.56, 0.6]
+    ticks = [round(t / tick) for t in times]
+    path = write_video(tmp_path / name, codec, rate=rate, times=ticks, time_base=tick, frames=len(times))
+    for out in ("b.mkv", "b.mp4", "b.mov"):
+        assert seconds(doubled(path, tmp_path / out)) == pytest.approx(times, abs=1e-3)
+    for out in ("b.avi", "b.y4m"):
+        with pytest.raises(UserError, match=r"has one rate of frames, found .* at uneven times"):
+            doubled(path, tmp_path / out)
+
+
+def test_one_frame_that_was_dropped_is_no_rounding(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", "mpeg4", frames=5, times=[0, 1, 2, 4, 5])
+    with pytest.raises(UserError, match="at uneven times"):
+        doubled(path, tmp_path / "b.avi")
+
+
+@pytest.mark.parametrize("rate", ["", "F0:0 ", "F0:1 ", "F30000:1001 "])
+def test_a_rate_that_no_file_names_is_said(tmp_path: Path, capsys: Any, rate: str) -> None:
+    frame = b"FRAME\n" + bytes([90]) * (64 * 48 * 3 // 2)
+    path = tmp_path / "a.y4m"
+    path.write_bytes(f"YUV4MPEG2 W64 H48 {rate}Ip C420jpeg\n".encode() + 2 * frame)
+    doubled(path, tmp_path / "b.mkv")
+    said = "no rate is named: 25 frames a second are taken" in capsys.readouterr().err
+    assert said == (not rate.startswith("F3"))
+    doubled(write_video(tmp_path / "a.h264"), tmp_path / "c.mkv")
+    assert "a.h264: frames have no times: 25 a second are taken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.ts"])
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, name: str) -> None:
+    path = write_video(tmp_path / name, frames=20)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3 | 1])
+    with pytest.raises(UserError, match="it was cut off"):
+        doubled(path, tmp_path / "b.mkv")
+    assert not list(tmp_path.glob("b*"))
+
+
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_frames_are_upright(tmp_path: Path, degrees: int, mirrored: bool) -> None:

@@ -15,6 +15,7 @@ from av.error import FFmpegError
 from av.filter import Graph
 
 from superres.data.video.facts import (
+    AVI,
     Y4M,
     VideoFacts,
     interlaced_message,
@@ -74,6 +75,7 @@ class VideoReader:
     def _decoded(self) -> "Iterator[av.VideoFrame | av.Packet]":
         """Yield frames as FFmpeg decodes them. Before the first key frame something may be missing."""
         count, begun = 0, False
+        places = _Places() if self.facts.container == AVI else None
         packets = self.container.demux(self.stream, *self.others)
         while True:
             try:
@@ -94,6 +96,8 @@ class VideoReader:
                     continue
                 raise UserError(self._damaged(count, str(error.strerror))) from error
             count += len(frames)
+            if places:
+                places.settle(packet, frames)
             yield from frames
 
     def _check(self, frame: av.VideoFrame, index: int) -> None:
@@ -139,7 +143,7 @@ def check_end(facts: VideoFacts, stream: Any, last: Fraction, count: int) -> Non
     other programs may have copied, so there it is only said.
     """
     end = last + 2 / facts.rate + _MISSING
-    if facts.container.startswith(("mov", "avi")) and stream.duration and stream.time_base:
+    if facts.container.startswith(("mov", AVI)) and stream.duration and stream.time_base:
         named = ((stream.start_time or 0) + stream.duration) * stream.time_base
     else:
         named = _end_in_text(stream)
@@ -162,6 +166,30 @@ def _end_in_text(stream: Any) -> Fraction:
         return (int(hours) * 60 + int(minutes)) * 60 + Fraction(seconds)
     except (KeyError, ValueError):
         return Fraction(0)
+
+
+class _Places:
+    """Times of frames in an .avi, which numbers its packets in the order of decoding.
+
+    FFmpeg's guess of `pts` is out of order where frames are. The packet that lets a frame out of the decoder
+    has the frame's number, but for the delay of the first one.
+    """
+
+    def __init__(self) -> None:
+        self._first: int | None = None
+        self._delay: int | None = None
+        self._last = -1
+
+    def settle(self, packet: av.Packet, frames: Sequence[av.VideoFrame]) -> None:
+        """Set the times of frames that came out when `packet` was decoded."""
+        if self._first is None:
+            self._first = packet.dts
+        for frame in frames:
+            if self._delay is None:
+                self._delay = (frame.dts or 0) - (self._first or 0)
+            # Frames that wait in the decoder at the end of the file come one after the other.
+            frame.pts = self._last + 1 if frame.dts is None else frame.dts - self._delay
+            self._last = frame.pts
 
 
 class _Deinterlacer:

@@ -320,20 +320,6 @@ def test_damaged_bytes_are_never_painted_over(
         frames(path)
 
 
-def test_a_file_that_was_cut_off(tmp_path: Path, capsys: Any) -> None:
-    path = write_video(tmp_path / "a.y4m", "rawvideo")
-    path.write_bytes(path.read_bytes()[:-100])
-    assert "found 7 and a part of the next, which lacks 100 bytes" in refused(path)
-    path = write_video(tmp_path / "a.mkv", frames=[picture(i) for i in range(100)])
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    try:
-        assert len(frames(path)) < 100
-    except UserError as error:
-        assert "damage" in str(error)
-    else:
-        assert "damaged or cut off" in capsys.readouterr().err
-
-
 def test_a_header_comment_over_4_kb_is_said(tmp_path: Path) -> None:
     path = tmp_path / "a.y4m"
     for comment in ("X" + "c" * 5000, " ".join(["Xabc"] * 2000)):
