@@ -201,6 +201,18 @@ def test_the_shape_of_pixels_stays(tmp_path: Path, capsys: Any, out: str) -> Non
         assert stream_of(made, "aspect") == Fraction(32, 27)
 
 
+def test_a_change_of_the_shape_of_pixels_is_said(tmp_path: Path, capsys: Any) -> None:
+    def shaped(aspect: Fraction) -> Any:
+        return lambda stream: setattr(stream.codec_context, "sample_aspect_ratio", aspect)
+
+    first = write_video(tmp_path / "1.h264", prepare=shaped(Fraction(1))).read_bytes()
+    second = write_video(tmp_path / "2.h264", prepare=shaped(Fraction(4, 3))).read_bytes()
+    (tmp_path / "a.h264").write_bytes(first + second)
+    assert stream_of(doubled(tmp_path / "a.h264", tmp_path / "b.mp4"), "aspect") == 1
+    said = capsys.readouterr().err
+    assert said.count("a.h264: the shape of pixels changes from 1 to 4:3 near frame ") == 1
+
+
 @pytest.mark.parametrize("title", ["", "Über uns", "x" * 120, "x" * 124, "x" * 200])
 @pytest.mark.parametrize("codec", ["ffv1", "h264"])
 def test_the_shape_of_pixels_in_a_matroska_file(tmp_path: Path, title: str, codec: str) -> None:

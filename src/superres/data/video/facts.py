@@ -22,7 +22,7 @@ from superres.data.video.ends import check_whole
 from superres.data.video.y4m import (
     check_fields,
     colours_said,
-    read_any_size,
+    read_size,
     read_tags,
     usual_siting,
 )
@@ -179,7 +179,7 @@ def _open(path: str) -> Any:
         if file.read(9) == b"YUV4MPEG2":
             # FFmpeg says nothing of what is wrong with a header.
             tags = read_tags(Path(path))
-            read_any_size(tags, Path(path))
+            read_size(tags, Path(path))
             check_fields(tags, Path(path))
     try:
         # As a file, whatever its name looks like, and without other files or addresses that it names.

@@ -44,6 +44,8 @@ class VideoReader:
         self.facts: VideoFacts = video_facts(path, deinterlace=deinterlace)
         self.deinterlace = deinterlace
         self.others: Sequence[Any] = ()
+        self._aspect: Fraction | None = None
+        self._aspect_said = False
         self._stack = ExitStack()
         self.container, self.stream = self._stack.enter_context(opened(self.path))
 
@@ -65,6 +67,7 @@ class VideoReader:
         for item in self._decoded():
             if isinstance(item, av.VideoFrame):
                 self._check(item, count)
+                self._say_new_aspect(count)
                 count, last = count + 1, item
             yield from fields.push(item) if fields and isinstance(item, av.VideoFrame) else (item,)
         yield from fields.flush() if fields else ()
@@ -117,6 +120,18 @@ class VideoReader:
             raise UserError(self._damaged(index, "parts that don't decode"))
         if frame.interlaced_frame and not self.deinterlace:
             raise UserError(interlaced_message(self.path, f"frame {index} to be interlaced"))
+
+    def _say_new_aspect(self, index: int) -> None:
+        """Say once if the shape of pixels changes, as in broadcasts; the decoder is some frames ahead."""
+        aspect = self.stream.codec_context.sample_aspect_ratio
+        first = self._aspect = self._aspect or aspect
+        if aspect and aspect != first and not self._aspect_said:
+            self._aspect_said = True
+            before, after = (str(shape).replace("/", ":") for shape in (first, aspect))
+            sys.stderr.write(
+                f"{self.path}: the shape of pixels changes from {before} to {after} near frame {index}; the "
+                "first is taken for all\n"
+            )
 
     def _damaged(self, index: int, found: str) -> str:
         return (
