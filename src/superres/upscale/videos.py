@@ -67,10 +67,15 @@ def frame_size(path: Path, *, deinterlace: bool = False) -> tuple[int, int]:
 def output_format(reader: VideoReader, out: Path, codec: Codec, scale: int) -> OutputFormat:
     """Return the format of a video `scale` times as wide and high, with all that its container keeps.
 
-    Raises UserError if the container has one rate and the video more.
+    Raises UserError if the container has one rate and the video more, and for H.264 of an odd size.
     """
     facts, stream = reader.facts, reader.stream
     height, width = (scale * side for side in facts.shape)
+    if codec == "h264" and (height % 2 or width % 2):
+        raise UserError(
+            f"{out}: expected an even width and height, which H.264 in 4:2:0 has, found {width}x{height}; "
+            "write .mkv"
+        )
     rate, time_base = facts.rate, stream.time_base
     one_rate = out.suffix.lower() in _ONE_RATE
     if one_rate:

@@ -18,13 +18,16 @@ from videos import picture, trim, write_sound, write_video, write_with_tracks
 
 
 class Repetition(Session):
-    """A network that doubles every pixel."""
+    """A network that repeats every pixel."""
+
+    def __init__(self, scale: int = 2):
+        self.scale = scale
 
     def preprocess(self, frame: np.ndarray) -> np.ndarray:
         return frame
 
     def execute(self, inputs: np.ndarray) -> np.ndarray:
-        return inputs.repeat(2, 0).repeat(2, 1)
+        return inputs.repeat(self.scale, 0).repeat(self.scale, 1)
 
     def postprocess(self, outputs: np.ndarray) -> np.ndarray:
         return outputs
@@ -100,6 +103,20 @@ def test_rate_times_and_pictures(tmp_path: Path, source: str, out: str) -> None:
             # 4:2:0 keeps luma, and a quarter of the chroma samples.
             assert np.abs(difference @ (0.299, 0.587, 0.114)).max() < 1.5 and np.abs(difference).mean() < 2.5
             assert np.abs(difference.mean((0, 1))).max() < 0.2
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p", "yuv444p"])
+def test_pictures_of_odd_sizes(tmp_path: Path, pixels: str) -> None:
+    shown = [picture(i, 33, 47) for i in range(2)]
+    path = write_video(tmp_path / "a.mkv", "ffv1", pixels, frames=shown)
+    small = pictures(path)
+    for out in ("b.mkv", "b.y4m"):
+        same = Repetition(1)
+        upscale_video(same, path, tmp_path / out, UpscaleSettings(scale=1), "test")
+        for found, expected in zip(pictures(tmp_path / out), small, strict=True):
+            assert found.shape == (33, 47, 3) and np.abs(found.astype(int) - expected).mean() < 2.5
+    with pytest.raises(UserError, match=r"b\.mp4: expected an even width and height, .*found 47x33; write"):
+        upscale_video(Repetition(1), path, tmp_path / "b.mp4", UpscaleSettings(scale=1), "test")
 
 
 def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:

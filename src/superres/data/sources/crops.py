@@ -48,8 +48,8 @@ class Pictures(SourceKind):
     height: Annotated[
         Maybe[Side],
         Field(
-            description="Height of centre crops. Without both, pictures stay whole. A clip's frames are cropped "
-            "to a multiple of the models' scales."
+            description="Height of centre crops. Without both, pictures stay whole. A clip's frames are "
+            "cropped to a multiple of the models' scales."
         ),
     ] = None
     mirror: Annotated[
