@@ -12,6 +12,7 @@ from pathlib import Path
 
 import paper
 import yaml
+import zoo
 from formatting import markdown, read_rows
 
 from superres.report import labels
@@ -192,6 +193,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "default/limit": lambda: by_arm(_limit),
     "default/bicubic": bicubic,
     **paper.TABLES,
+    **zoo.TABLES,
 }
 
 

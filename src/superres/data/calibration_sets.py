@@ -1,7 +1,6 @@
 """Calibration sets: centre crops of photographs in a frame file, an index, and a comparison with clips."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from superres.data.sources.reading import FrameReader, Origin, each_frame, pictu
 from superres.data.sources.registry import open_source
 from superres.data.sources.source import Source
 from superres.device.base.errors import UserError
-from superres.device.base.outputs import Outputs, write_json
+from superres.device.base.outputs import Outputs, read_json, write_json
 from superres.device.base.progress import Progress
 from superres.device.frames.files import FrameWriter
 
@@ -117,7 +116,7 @@ def check_disjoint_images(images: Path, clips: Sequence[Path], out: Path) -> Non
 
 
 def _read_index(index: Path) -> tuple[str, list[Origin]]:
-    content = json.loads(index.read_text(encoding="utf-8"))
+    content = read_json(index, ("name", "origins"))
     origins = content["origins"]
     return content["name"], [
         Origin(o["name"], o["sha256"], tuple(o["yaw_degrees"]) if o["yaw_degrees"] else None) for o in origins

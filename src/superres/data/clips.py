@@ -1,7 +1,6 @@
 """Clips: HR and LR frame files with an index of each."""
 
 import dataclasses
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from superres.data.sources.reading import FrameReader, Origin, Shape, each_frame
 from superres.data.sources.registry import open_source
 from superres.data.sources.source import Source, read_in_any_order
 from superres.device.base.errors import UserError
-from superres.device.base.outputs import Outputs, write_json
+from superres.device.base.outputs import Outputs, read_json, write_json
 from superres.device.base.progress import Progress
 from superres.device.frames.files import Frames, FrameWriter, open_frames
 from superres.device.machine.facts import usable_cpus
@@ -127,7 +126,7 @@ def downsample_clip(
     `hr` and `index` are files of `prepare_clip`, `downsampling` is one of KERNELS. HR pixels beyond a
     multiple of the scale have no twin. Raises UserError for a full disk.
     """
-    content = json.loads(index.read_text(encoding="utf-8"))
+    content = read_json(index, ("name", "hr_shapes"))
     shapes = [(height // scale, width // scale) for height, width in content["hr_shapes"]]
     name = f"{content['name']} x{scale}"
     frames = open_frames(hr, [(height, width) for height, width in content["hr_shapes"]])

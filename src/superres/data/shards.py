@@ -1,12 +1,11 @@
 """Shards: a clip or a training set whose frames several jobs prepare, joined to the bytes of one job."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from superres.data.sources.source import Source
 from superres.device.base.errors import UserError
-from superres.device.base.outputs import Outputs, write_json
+from superres.device.base.outputs import Outputs, read_json, write_json
 
 # What an index has for each frame; all else is about the whole.
 _OF_FRAMES = ("names", "hr_shapes", "hr_sha256", "origins")
@@ -31,7 +30,7 @@ def join_frames(parts: Sequence[Path], indexes: Sequence[Path], path: Path) -> N
     """Write one HR frame file of those of all shards."""
     from superres.device.frames.files import FrameWriter, open_frames
 
-    shapes = [[(h, w) for h, w in _read(index)["hr_shapes"]] for index in indexes]
+    shapes = [[(h, w) for h, w in read_json(index, ("hr_shapes",))["hr_shapes"]] for index in indexes]
     with FrameWriter(path, [shape for of_part in shapes for shape in of_part]) as writer:
         place = 0
         for part, of_part in zip(parts, shapes, strict=True):
@@ -44,7 +43,7 @@ def join_frames(parts: Sequence[Path], indexes: Sequence[Path], path: Path) -> N
 
 def join_indexes(parts: Sequence[Path], path: Path) -> None:
     """Write one index of those of all shards. Raises UserError if they aren't parts of one set."""
-    contents = [_read(part) for part in parts]
+    contents = [read_json(part, ("names", "hr_shapes")) for part in parts]
     whole = {key: value for key, value in contents[0].items() if key not in _OF_FRAMES}
     for part, content in zip(parts, contents, strict=True):
         if {key: value for key, value in content.items() if key not in _OF_FRAMES} != whole:
@@ -55,7 +54,3 @@ def join_indexes(parts: Sequence[Path], path: Path) -> None:
     }
     with Outputs({"index": str(path)}) as outputs:
         write_json(outputs["index"], joined)
-
-
-def _read(index: Path) -> dict:
-    return json.loads(index.read_text(encoding="utf-8"))

@@ -5,7 +5,8 @@ Doors: `ranges.observation.observe_activations`, `ranges.calibrate.calibrate_ran
 
 settings.py       calibration methods, and the study keys of calibrations and steps (light)
 recipes.py        all steps, and recipes of them (light)
-qdq.py            Q/DQ pairs around the convolutions and products of a graph
+qdq.py            which tensors of a graph get Q/DQ pairs: those around its convolutions and products
+pairs.py          puts them into the graph
 trainable.py      the quantised convolutions as a torch network, for qat
 fraction_bits.py  power-of-two scales as fraction bits
 grids.py          the values that levels of int8 or uint8 stand for

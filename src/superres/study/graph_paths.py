@@ -193,7 +193,7 @@ class GraphPaths:
 
     # Models
 
-    @property
+    @cached_property
     def trained(self) -> list[str]:
         """The models that the study trains. A folded model has the weights of another."""
         models = self.study.models.items()
@@ -201,12 +201,12 @@ class GraphPaths:
             {weights_name(name) for name, m in models if m.weights == "train" and not is_baseline(name)}
         )
 
-    @property
+    @cached_property
     def adopted(self) -> list[str]:
         """The models that are networks of others."""
         return [name for name, model in self.study.models.items() if model.file is not None]
 
-    @property
+    @cached_property
     def checkpoints(self) -> list[str]:
         """The models that are checkpoints of others."""
         return [name for name, model in self.study.models.items() if model.checkpoint is not None]

@@ -83,6 +83,25 @@ def test_every_frame_equals_the_output_of_the_session(tmp_path: Path, session: S
         np.testing.assert_array_equal(large, session.run(small))
 
 
+@pytest.mark.parametrize("scale", [1, 3, 4])
+@pytest.mark.parametrize("name", ["out.mkv", "out.mp4", "out.y4m"])
+def test_a_video_at_another_scale(tmp_path: Path, scale: int, name: str) -> None:
+    runtime = load_runtime("opencv")
+    settings = Settings("uint8", 1, {"frames": "uint8", "kernel": "opencv", "scale": scale})
+    runtime.build(None, tmp_path / "engine", settings)
+    session = runtime.open_engine(tmp_path / "engine", settings)
+    path = write_video(tmp_path / "in.mkv", "yuv444p")
+    upscale_video(session, path, tmp_path / name, UpscaleSettings(scale=scale, crf=10), "test")
+    found = video_facts(tmp_path / name)
+    assert found.shape == (scale * HEIGHT, scale * WIDTH)
+    # Matroska's times are whole milliseconds.
+    assert found.rate is not None and abs(found.rate - RATE) < 0.1
+    for small, large in zip(pictures(path), pictures(tmp_path / name), strict=True):
+        differences = np.abs(large.astype(int) - session.run(small))
+        # FFV1 alone keeps RGB without loss. The others halve the chroma of the pattern's edges.
+        assert differences.max() == 0 if name == "out.mkv" else np.median(differences) <= 3
+
+
 @pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p", "yuv444p"])
 def test_y4m_keeps_the_chroma_format_and_the_colours(tmp_path: Path, session: Session, pixels: str) -> None:
     path = write_video(tmp_path / "in.y4m", pixels)

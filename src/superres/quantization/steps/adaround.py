@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 
 from superres.device.base.conventions import INT8_MAX
-from superres.device.base.errors import UserError
 from superres.device.base.progress import Progress
 from superres.models.graphs.onnx_file import Convolution, attributes, own_size
 from superres.quantization.grids import weight_grid
@@ -24,9 +23,9 @@ from superres.quantization.steps.base import (
     State,
     StepJob,
     Taps,
-    copy_graph,
     read_initializers,
     replace_initializers,
+    with_biases,
     writer,
 )
 from superres.quantization.steps.bias import bias_name, refuse_after
@@ -44,16 +43,17 @@ def apply(state: State, job: StepJob) -> State:
     Quantization", arXiv:2004.10568, equations 20 and 21 without the activation function. There the choice is
     relaxed and trained. Here the levels of each output channel descend the quadratic form one level at a
     time, from the nearest ones and from those rounded in turn; the better end wins. Only the pixels are
-    random (`seed`). Raises UserError after a step that has rounded weights, and for a convolution that isn't
-    plain.
+    random (`seed`). Convolutions with dilations or groups keep the nearest levels. Raises UserError after a
+    step that has rounded weights.
     """
     refuse_after(state, "adaround", ("adaround", "qat"))
     images = first_images(job.images("adaround"), job.settings.images)
-    graph = copy_graph(state.graph)
+    graph = with_biases(state.graph)
     ranges = state.ranges
     path = Path(job.model)
-    convolutions = quantized_convolutions(graph, ranges)
-    # Check all convolutions before any work.
+    found = quantized_convolutions(graph, ranges)
+    convolutions = [convolution for convolution in found if _is_plain(graph, convolution)]
+    # Check all biases before any work.
     windows = {convolution.result: _Window.of(graph, convolution) for convolution in convolutions}
     biases = {convolution.result: bias_name(graph, convolution) for convolution in convolutions}
     gains: dict[str, float] = {}
@@ -82,7 +82,15 @@ def apply(state: State, job: StepJob) -> State:
             replace_initializers(graph, values)
             amax = [float(value) * INT8_MAX for value in grid.scale.reshape(-1)]
             ranges = replace(ranges, weight_amax={**ranges.weight_amax, convolution.weights: amax})
-    return State(graph, ranges, {"error_against_nearest": gains})
+    left = [convolution.layer for convolution in found if convolution.layer not in gains]
+    return State(graph, ranges, {"error_against_nearest": gains, "nearest": left})
+
+
+def _is_plain(graph: onnx.ModelProto, convolution: Convolution) -> bool:
+    """Return whether a convolution reads a window of adjacent pixels of all channels."""
+    found = attributes(writer(graph, convolution.result))
+    plain = {"dilations": [1, 1], "group": 1, "auto_pad": b"NOTSET"}
+    return all(found.get(name, value) == value for name, value in plain.items())
 
 
 Pixels = tuple[np.ndarray, np.ndarray]
@@ -131,16 +139,8 @@ class _Window:
 
     @classmethod
     def of(cls, graph: onnx.ModelProto, convolution: Convolution) -> "_Window":
-        """Return the window of a convolution; raises UserError for dilations and groups."""
-        node = writer(graph, convolution.result)
-        found = attributes(node)
-        plain = {"dilations": [1, 1], "group": 1, "auto_pad": b"NOTSET"}
-        for name, value in plain.items():
-            if found.get(name, value) != value:
-                raise UserError(
-                    f"step adaround: convolution {convolution.layer}: expected {name} {value}, found "
-                    f"{found[name]}"
-                )
+        """Return the window of a plain convolution."""
+        found = attributes(writer(graph, convolution.result))
         kernel = read_initializers(graph)[convolution.weights].shape[2:]
         return cls(*found.get("strides", [1, 1]), *kernel, *found.get("pads", [0, 0, 0, 0])[:2])
 

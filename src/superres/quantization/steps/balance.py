@@ -1,8 +1,10 @@
 """Give all channels of an activation the same largest magnitude, so that one scale fits all of them."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from superres.quantization.steps.base import State, StepJob
+from superres.quantization.steps.base import State, StepJob, with_biases
 from superres.quantization.steps.equalize import consecutive_pairs, read_extremes, scaled_state
 
 
@@ -14,12 +16,13 @@ def apply(state: State, job: StepJob) -> State:
     this step is set by its largest channel and rounds all others as coarsely. It is SmoothQuant with all of
     the difficulty moved to the weights, which have a scale a channel (G. Xiao and others, arXiv:2211.10438,
     equation 4 with alpha = 1). In float only rounding changes: a ReLU passes positive factors. The ranges are
-    found again: see `scaled_state`. Raises UserError if no two convolutions follow each other, and after any
-    other step.
+    found again: see `scaled_state`. Where no two convolutions follow each other, nothing changes. Raises
+    UserError after any other step.
     """
     seen = read_extremes(state, job, "balance")
+    state = replace(state, graph=with_biases(state.graph))
     factors = {}
-    for first, _ in consecutive_pairs(state, "balance"):
+    for first, _ in consecutive_pairs(state.graph):
         reach = np.maximum(-seen[first.output].lows, seen[first.output].highs).astype(np.float64)
         factors[first.layer] = np.where(reach > 0, reach / reach.max(), 1.0)
     return scaled_state(state, job, "balance", factors, seen)

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, sha256_file
 from superres.keys import Keys
-from superres.models.graphs.onnx_file import load_onnx, only_outputs
+from superres.models.graphs.onnx_file import find_convolutions, load_onnx, only_outputs
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, images_of
 from superres.quantization.ranges.record import Ranges, check_ranges, ranges_text, read_ranges
 from superres.quantization.recipes import STEPS
@@ -135,6 +135,20 @@ def replace_initializers(graph: onnx.ModelProto, values: Mapping[str, np.ndarray
             if new.shape != old.shape:
                 raise ValueError(f"{tensor.name}: expected the shape {old.shape}, found {new.shape}")
             tensor.CopyFrom(numpy_helper.from_array(new, tensor.name))
+
+
+def with_biases(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy in which each convolution that INT8 may have has a bias: zeros where there was none."""
+    copied = copy_graph(graph)
+    values = read_initializers(copied)
+    for convolution in find_convolutions(copied):
+        node = writer(copied, convolution.result)
+        if len(node.input) == 2 and convolution.weights in values:
+            name = f"{convolution.result}_zero_bias"
+            zeros = np.zeros(len(values[convolution.weights]), values[convolution.weights].dtype)
+            copied.graph.initializer.append(numpy_helper.from_array(zeros, name))
+            node.input.append(name)
+    return copied
 
 
 class Taps:

@@ -15,9 +15,9 @@ from superres.quantization.steps.base import (
     State,
     StepJob,
     Taps,
-    copy_graph,
     read_initializers,
     replace_initializers,
+    with_biases,
     writer,
 )
 
@@ -28,11 +28,11 @@ def apply(state: State, job: StepJob) -> State:
     Means are over all pixels of the first `images` calibration images; a layer is measured after those before
     it are corrected (M. Nagel and others, "Data-Free Quantization Through Weight Equalization and Bias
     Correction", arXiv:1906.04721, section 4.2, with measured means). Raises UserError after `adaround` and
-    `qat`, which leave no float graph to compare with, and for a convolution without a bias.
+    `qat`, which leave no float graph to compare with, and for a convolution whose bias is computed.
     """
     refuse_after(state, "bias", ("adaround", "qat"))
     images = first_images(job.images("bias"), job.settings.images)
-    graph = copy_graph(state.graph)
+    graph = with_biases(state.graph)
     convolutions = quantized_convolutions(graph, state.ranges)
     shifts: dict[str, float] = {}
     with Progress(f"bias {job.model}", total=(len(convolutions) + 1)) as progress:
@@ -60,7 +60,7 @@ def refuse_after(state: State, step: str, others: tuple[str, ...]) -> None:
 
 
 def bias_name(graph: onnx.ModelProto, convolution: Convolution) -> str:
-    """Return the name of a convolution's bias; raises UserError for one without."""
+    """Return the name of a convolution's bias; raises UserError unless it is a constant."""
     node = writer(graph, convolution.result)
     if len(node.input) != 3 or node.input[2] not in read_initializers(graph):
         raise UserError(f"convolution {convolution.layer}: expected a constant bias, found none")

@@ -21,6 +21,7 @@ from superres.quantization.steps.base import (
     copy_graph,
     read_initializers,
     replace_initializers,
+    with_biases,
 )
 from superres.quantization.steps.bias import bias_name
 
@@ -34,11 +35,12 @@ def apply(state: State, job: StepJob) -> State:
     s_i = sqrt(r_i / q_i), with r_i the largest magnitude of the first convolution's weights for channel i and
     q_i that of the second's: both become sqrt(r_i q_i) (M. Nagel and others, arXiv:1906.04721, equations 9
     and 11). This repeats until no scale moves by more than 0.1 %. In float only rounding changes: a ReLU
-    passes positive factors. The ranges are found again: see `scaled_state`. Raises UserError if no two
-    convolutions follow each other, and after any other step.
+    passes positive factors. The ranges are found again: see `scaled_state`. Where no two convolutions follow
+    each other, nothing changes. Raises UserError after any other step.
     """
     seen = read_extremes(state, job, "equalize")
-    pairs = consecutive_pairs(state, "equalize")
+    state = replace(state, graph=with_biases(state.graph))
+    pairs = list(consecutive_pairs(state.graph))
     weights = {name: value.astype(np.float64) for name, value in read_initializers(state.graph).items()}
     factors = {first.layer: np.ones(weights[first.weights].shape[0]) for first, _ in pairs}
     for _ in range(_SWEEPS):
@@ -82,7 +84,7 @@ def scaled_state(
     """
     graph = copy_graph(state.graph)
     tensors = dict(state.ranges.tensors)
-    for first, second in consecutive_pairs(state, step):
+    for first, second in consecutive_pairs(state.graph):
         by = factors[first.layer]
         _scale_channels(graph, first, second, by)
         # Before a PReLU there is a pair of its own.
@@ -96,14 +98,6 @@ def scaled_state(
         tensors, origin = measured.tensors, {**origin, **measured.origin}
     spread = {layer: [float(by.min()), float(by.max())] for layer, by in factors.items()}
     return State(graph, replace(state.ranges, tensors=tensors, origin=origin), {"scales": spread})
-
-
-def consecutive_pairs(state: State, step: str) -> list[tuple[Convolution, Convolution]]:
-    """Return the pairs of convolutions with only a ReLU between them; raises UserError for none."""
-    pairs = list(_pairs(state.graph))
-    if not pairs:
-        raise UserError(f"step {step}: expected two convolutions with a ReLU between them, found none")
-    return pairs
 
 
 def _scale_channels(graph: onnx.ModelProto, first: Convolution, second: Convolution, by: np.ndarray) -> None:
@@ -121,9 +115,12 @@ def _scale_channels(graph: onnx.ModelProto, first: Convolution, second: Convolut
     )
 
 
-def _pairs(graph: onnx.ModelProto) -> Iterator[tuple[Convolution, Convolution]]:
-    """Yield convolutions that follow each other: the second alone reads the ReLU of the first."""
-    convolutions = find_convolutions(graph)
+def consecutive_pairs(graph: onnx.ModelProto) -> Iterator[tuple[Convolution, Convolution]]:
+    """Yield convolutions that follow each other: the second alone reads the ReLU of the first.
+
+    The second reads all channels at once: it has no groups.
+    """
+    convolutions, weights = find_convolutions(graph), read_initializers(graph)
     readers: dict[str, int] = defaultdict(int)
     for node in graph.graph.node:
         for name in node.input:
@@ -131,7 +128,9 @@ def _pairs(graph: onnx.ModelProto) -> Iterator[tuple[Convolution, Convolution]]:
     for first in convolutions:
         for second in convolutions:
             follows = second.data == first.output and first.activation in HOMOGENEOUS
-            if follows and readers[first.output] == 1:
+            if not follows or readers[first.output] != 1:
+                continue
+            if weights[second.weights].shape[1] == weights[first.weights].shape[0]:
                 yield first, second
 
 

@@ -164,8 +164,9 @@ class Study(Keys):
         copied = self.model_copy(update=keys)
         for name in changes.keys() - keys.keys():
             setattr(copied, f"_{name}", changes[name])
-        for name in ("arms", "swept"):
-            vars(copied).pop(name, None)
+        for name, value in vars(Study).items():
+            if isinstance(value, cached_property):
+                vars(copied).pop(name, None)
         return copied
 
     @property
@@ -225,7 +226,7 @@ class Study(Keys):
             return found.architecture.scale
         return found.scale or DEFAULT_SCALE
 
-    @property
+    @cached_property
     def scales(self) -> list[int]:
         """The scales of the models, in rising order."""
         return sorted({self.scale_of(model) for model in self.models})
@@ -274,15 +275,28 @@ class Study(Keys):
 
         It is one of the same scale: of the model that the study names, or of its first one of that scale.
         """
+        return self.references[scale]
+
+    @cached_property
+    def references(self) -> Mapping[int, Reference]:
+        """The reference of each scale."""
         keys = self.latency.reference
-        models = [name for name in self.models if self.scale_of(name) == scale]
-        named = keys.model if keys.model in models or self.scales == [scale] else None
-        return Reference(keys.runtime, named or models[0], keys.precision)
+        found = {}
+        for scale in self.scales:
+            models = [name for name in self.models if self.scale_of(name) == scale]
+            named = keys.model if keys.model in models or self.scales == [scale] else None
+            found[scale] = Reference(keys.runtime, named or models[0], keys.precision)
+        return found
+
+    @cached_property
+    def distinct_arms(self) -> frozenset[Arm]:
+        """The arms, to look one up among thousands."""
+        return frozenset(self.arms)
 
     def reference_of(self, arm: Arm) -> Arm | None:
         """Return the arm that another is timed in turn with; None for the reference itself or without one."""
         reference = self.reference(self.scale_of(arm.model)).on(arm.target)
-        return reference if reference in self.arms and reference != arm else None
+        return reference if reference in self.distinct_arms and reference != arm else None
 
     def calibration_of(self, arm: Arm) -> Calibration | None:
         """Return the calibration of an INT8 arm, None for any other."""

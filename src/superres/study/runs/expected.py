@@ -31,6 +31,10 @@ _SECONDS = {
     "downsample_clip": 0.4,
     "quantize_by_tool": 20.0,
     "quantize_onnx": 0.3,
+    "refine_onnx adaround": 15.0,
+    "refine_onnx bias": 5.0,
+    "refine_onnx pow2search": 60.0,
+    "refine_onnx qat": 90.0,
     "time_subsets": 60.0,
     "write_uint8_graph": 0.3,
 }
@@ -41,8 +45,6 @@ _SECONDS_A_MEGAPIXEL = {
     "prepare_clip": 0.06,
     "downsample_clip": 0.03,
 }
-# Of a step of a recipe: most only rewrite a graph.
-_SECONDS_OF_STEP = {"adaround": 15.0, "bias": 5.0, "pow2search": 60.0, "qat": 90.0}
 _OTHERWISE = 1.0
 # To start a job that times, and its runtime.
 _START = 1.5
@@ -69,12 +71,12 @@ class Expected:
                 return _START + 0.1 * self.study.profile.runs
             case "train_model":
                 return _TRAINING_STEP * self.study.models[wildcards["model"]].training.steps
-            case "refine_onnx":
-                return _SECONDS_OF_STEP.get(wildcards["step"], _OTHERWISE)
             case "download_package" | "fetch_file":
                 return _OTHERWISE + (self.bytes(rule, wildcards) or 0) / _BYTES_A_SECOND
         each = _SECONDS_A_MEGAPIXEL.get(rule, 0.0)
-        return _SECONDS.get(rule, _OTHERWISE) + (each and each * self._megapixels(rule, wildcards))
+        # Most steps of recipes only rewrite a graph.
+        named = f"{rule} {wildcards['step']}" if "step" in wildcards else rule
+        return _SECONDS.get(named, _OTHERWISE) + (each and each * self._megapixels(rule, wildcards))
 
     def bytes(self, rule: str, wildcards: Mapping[str, str]) -> int | None:
         """Return the bytes that a job downloads: 0 if it downloads nothing, None if that isn't known."""

@@ -278,11 +278,6 @@ def second_with(state: Files, name: str, value: list[int]) -> tuple[onnx.ModelPr
     return graph, adaround.quantized_convolutions(graph, read_ranges(state[1], state[0]))[1]
 
 
-def test_a_convolution_with_dilations_is_named(state: Files) -> None:
-    with pytest.raises(UserError, match=r"convolution c2: expected dilations \[1, 1\], found \[2, 2\]"):
-        adaround._Window.of(*second_with(state, "dilations", [2, 2]))
-
-
 def test_windows_of_a_convolution_with_strides_are_those_that_it_reads(state: Files) -> None:
     graph, convolution = second_with(state, "strides", [2, 3])
     data = np.random.default_rng(0).normal(size=(8, 9, 11)).astype(np.float32)
