@@ -35,6 +35,8 @@ localrules:
     clean_device,
     verify,
     repair,
+    export_results,
+    compare,
     recommend,
     profile,
     upscale,
@@ -44,7 +46,7 @@ localrules:
 onstart:
     # Repairing locks it before it removes files.
     if LOCK is None:
-        begin_run()
+        begin_run(job.rule.name for job in workflow.dag.jobs)
     lift_job_limit()
     watch_cluster()
     show(workflow.logger_manager.get_log_handlers(), planned(), STUDY.name, log)

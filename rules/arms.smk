@@ -144,6 +144,8 @@ rule measure_profile:
         record=f"{ARM}/profile{{of_clip}}.json",
     log:
         f"{LOGS}/measure_profile/{{target}}/{{runtime}}/{{model}}/{{precision}}{{of_clip}}.log",
+    # As measure_latency.
+    priority: -1
     conda:
         "../envs/workflow.yaml"
     # All cores: nothing else runs while layers are timed.
@@ -182,7 +184,11 @@ rule write_manifest:
         clip=of_clip(str),
         timed_on=of_clip(PATHS.timed_clip),
         traced=lambda wildcards: sorted(of_arm(FACTS.traced, "of_clip")(wildcards)),
-        behind=of_arm(FACTS.code_behind),
+        # Found here once for all arms: a job would read each module again.
+        modules=lambda wildcards: modules(of_arm(FACTS.code_behind)(wildcards)),
+        libraries=lambda wildcards: libraries_behind(
+            modules(of_arm(FACTS.code_behind)(wildcards))
+        ),
         code=lambda wildcards: code(
             "write_manifest", *of_arm(FACTS.code_behind)(wildcards)
         ),

@@ -11,7 +11,7 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join(filter(None, [SOURCE, os.getenv("PYTHONPATH")]))
 )
 
-from superres.code_version import code_digest
+from superres.code_version import code_digest, libraries_behind, modules_behind
 from superres.data.sources.source import FILES, read_in_any_order
 from superres.device.base.garbage import spare_imports
 from superres.device.runtimes import engine_identity
@@ -27,8 +27,8 @@ from superres.study.runs.before import read_study, settle_environment, study_err
 # Snakemake's objects live to its end, too: looking through them takes a third of a dry run.
 spare_imports(collect_after=100_000)
 
-# For check_device and clean_device: `--config target=NAME`; no part of the study.
-CHOSEN_TARGET = config.pop("target", None)
+# No part of the study: `--config target=NAME` for check_device and clean_device, `archive=FILE` for others' results.
+CHOSEN_TARGET, ARCHIVE = config.pop("target", None), config.pop("archive", None)
 
 settle_environment(os.environ)
 with study_error():
@@ -100,10 +100,18 @@ def listed(method, *names):
 
 def code(*names):
     """Digest of the code of rules' scripts and of modules loaded by name: an edit reruns the rule."""
+    return code_digest(*entries(names))
+
+
+def modules(names):
+    """The modules behind these."""
+    return modules_behind(*entries(names))
+
+
+def entries(names):
+    """Modules by their paths in the package, and rules' scripts by their names."""
     scripts = Path(workflow.basedir, "workflow/scripts")
-    return code_digest(
-        *(name if name.endswith(".py") else scripts / f"{name}.py" for name in names)
-    )
+    return [name if name.endswith(".py") else scripts / f"{name}.py" for name in names]
 
 
 def any_of(names):

@@ -26,8 +26,22 @@ rule clean_device:
         "../workflow/scripts/clean_device.py"
 
 
-# Jobs on devices are rules of their own: they wait here for the device, which has a lock. So they take one
-# thread, and on a cluster they stay on the submitting host, which has the keys.
+# One job of a device at a time, by a resource of its own, and devices side by side. Without it, jobs that wait
+# for one device's lock would take the cores that the other needs.
+for name in PATHS.devices:
+    workflow.register_resource(f"device_{name}", 1)
+
+
+def only_on(name):
+    """Resources function: the device of this name, for jobs of its arms."""
+    return lambda wildcards: int(wildcards.target == name)
+
+
+DEVICE = {f"device_{name}": only_on(name) for name in PATHS.devices}
+
+
+# Jobs on devices are rules of their own: they only wait here, so they take one thread, and begin before jobs
+# of this machine. On a cluster they stay on the submitting host, which has the keys.
 localrules:
     build_engine_on_device,
     measure_quality_on_device,
@@ -39,32 +53,46 @@ localrules:
 use rule build_engine as build_engine_on_device with:
     wildcard_constraints:
         target=any_of(PATHS.devices),
+    priority: 1
     threads: 1
+    resources:
+        **DEVICE,
 
 
 use rule measure_quality as measure_quality_on_device with:
     wildcard_constraints:
         target=any_of(PATHS.devices),
+    priority: 1
     threads: 1
+    resources:
+        **DEVICE,
 
 
 use rule measure_latency as measure_latency_on_device with:
     wildcard_constraints:
         target=any_of(PATHS.devices),
-    priority: 0
+    priority: 1
     threads: 1
+    resources:
+        **DEVICE,
 
 
 use rule measure_roofline as measure_roofline_on_device with:
     wildcard_constraints:
         target=any_of(PATHS.devices),
+    priority: 1
     threads: 1
+    resources:
+        **DEVICE,
 
 
 use rule measure_profile as measure_profile_on_device with:
     wildcard_constraints:
         target=any_of(PATHS.devices),
+    priority: 1
     threads: 1
+    resources:
+        **DEVICE,
 
 
 ruleorder: build_engine_on_device > build_engine

@@ -267,15 +267,17 @@ rule recommend:
         "../workflow/scripts/recommend.py"
 
 
-# Asked for by its name. It makes nothing, so it runs each time.
+# Asked for by its name. It makes nothing, so it runs each time; its log is elsewhere, for results that can only
+# be read.
 rule verify:
     log:
-        f"{LOGS}/verify.log",
+        f".snakemake/log/verify-{STUDY.name}.log",
     conda:
         "../envs/workflow.yaml"
     threads: 1
     params:
         wanted=lambda wildcards: [wanted()],
+        archive=lambda wildcards: ARCHIVE,
         remedy=os.environ[REPAIR_COMMAND],
     script:
         "../workflow/scripts/verify.py"

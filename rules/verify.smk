@@ -2,13 +2,18 @@ from superres.device.base.errors import UserError
 from superres.report.receipts import REPAIR_COMMAND
 from superres.report.repair import remove_damage, repair_command
 from superres.report.verify import Wanted
+from superres.study.runs.shared import shared_study
 
 # Jobs name it where they refuse a changed file.
 os.environ[REPAIR_COMMAND] = repair_command(
     workflow.main_snakefile,
     workflow.overwrite_workdir,
     workflow.config_settings.configfiles,
-    workflow.config_settings.config,
+    {
+        key: value
+        for key, value in workflow.config_settings.config.items()
+        if key in config
+    },
 )
 # What `repair` asks for, once it has looked.
 TO_REPAIR = []
@@ -44,3 +49,36 @@ def damaged(wildcards):
         except UserError as error:
             sys.exit(f"study error: {error}")
     return TO_REPAIR[0]
+
+
+# Asked for by its name, too: packs what is there.
+rule export_results:
+    log:
+        f"{LOGS}/export_results.log",
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    params:
+        wanted=lambda wildcards: [wanted()],
+        # Functions: Snakemake takes braces in a text for wildcards.
+        study=lambda wildcards: [shared_study(config)],
+        table=lambda wildcards: SETTINGS.table_text(),
+        remedy=os.environ[REPAIR_COMMAND],
+        archive=f"{RESULTS}/export/{STUDY.name}.zip",
+    script:
+        "../workflow/scripts/export_results.py"
+
+
+# With results of somebody else, or of another machine: `--config archive=FILE`.
+rule compare:
+    log:
+        f"{LOGS}/compare.log",
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    params:
+        archive=lambda wildcards: ARCHIVE,
+        results=RESULTS,
+        remedy=os.environ[REPAIR_COMMAND],
+    script:
+        "../workflow/scripts/compare.py"

@@ -4,12 +4,12 @@ import pytest
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep together what shares a fixture: a file's tests, and all of the tiny study.
+    """Keep together what shares a fixture: a file's tests, and all of a study that is run once.
 
     As soon as a test is collected: pytest-xdist reads the groups before a conftest sees all tests.
     """
-    tiny = "tiny" in getattr(item, "fixturenames", ())
-    item.add_marker(pytest.mark.xdist_group("tiny" if tiny else str(item.path)))
+    shared = [name for name in ("tiny", "undisturbed") if name in getattr(item, "fixturenames", ())]
+    item.add_marker(pytest.mark.xdist_group((*shared, str(item.path))[0]))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -32,15 +32,12 @@ class Project:
             check=False,
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start Snakemake in a process group of its own."""
-        return subprocess.Popen(
-            self.command(arguments),
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+    def start(self, *arguments: str, said_to: Path = Path(os.devnull)) -> subprocess.Popen[bytes]:
+        """Start Snakemake in a process group of its own; its output goes to a file."""
+        with said_to.open("wb") as said:
+            return subprocess.Popen(
+                self.command(arguments), cwd=self.folder, stdout=said, stderr=said, start_new_session=True
+            )
 
     @staticmethod
     def command(arguments: Sequence[str]) -> list[str]:

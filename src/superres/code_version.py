@@ -102,11 +102,21 @@ def describe_code(modules: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def describe_libraries(modules: Sequence[str]) -> dict[str, str]:
-    """Return the versions of Python and of the installed libraries that some modules import, by name."""
-    providers = metadata.packages_distributions()
-    names = {name for library in libraries_behind(modules) for name in providers.get(library, ())}
+def describe_libraries(libraries: Iterable[str]) -> dict[str, str]:
+    """Return the versions of Python and of what installed some packages, named as in imports, by name."""
+    wanted = set(libraries)
+    names = {each.metadata["Name"] for each in metadata.distributions() if wanted & _top_level(each)}
     return {name: version for name in ("python", *sorted(names)) if (version := installed_version(name))}
+
+
+def _top_level(distribution: metadata.Distribution) -> set[str]:
+    # As `metadata.packages_distributions`, which makes an object of every installed file: that takes a
+    # third of the job that writes a manifest.
+    declared = distribution.read_text("top_level.txt")
+    if declared:
+        return set(declared.split())
+    lines = (distribution.read_text("RECORD") or "").splitlines()
+    return {line.partition("/")[0].partition(",")[0].partition(".")[0] for line in lines}
 
 
 @cache

@@ -12,9 +12,10 @@ from typing import TextIO
 from superres.data.download.addresses import redact
 from superres.device.base.errors import UserError
 from superres.device.base.garbage import spare_imports
-from superres.device.base.room import no_room, room_error
+from superres.device.base.locks import lock
+from superres.device.base.room import lacking
 from superres.device.machine.facts import usable_cpus
-from superres.report.receipts import REPAIR_COMMAND, Receipts
+from superres.report.receipts import JOBS, REPAIR_COMMAND, Receipts
 
 
 def threads_side_by_side(threads: int) -> int:
@@ -62,8 +63,8 @@ def _close(log: TextIO) -> None:
 class script_log:  # noqa: N801 (used as a function)
     """Run the body of a script with its output in the file `log` as well as on the terminal.
 
-    A UserError or a full disk ends the script with one line and exit code 1. Any other exception propagates,
-    and its traceback goes to the log too.
+    A UserError, and what the machine lacks (`superres.device.base.room`), end the script with one line and
+    exit code 1. Any other exception propagates, and its traceback goes to the log too.
     """
 
     def __init__(self, log: str):
@@ -88,8 +89,7 @@ class script_log:  # noqa: N801 (used as a function)
     ) -> None:
         with self._stack:
             if isinstance(value, Exception) and not isinstance(value, UserError):
-                reason = no_room(value, self._path.parent)
-                value = room_error("outputs", reason) if reason is not None else value
+                value = lacking(value, self._path.parent) or value
             if isinstance(value, UserError):
                 # One write keeps the lines of parallel jobs apart; print ends the line in a second one.
                 sys.stderr.write(f"error: {redact(str(value))}\n")
@@ -110,7 +110,16 @@ def script_job(log: str, inputs: Iterable[str] = (), outputs: Iterable[str] = ()
         if (receipts := Receipts.of_log(path)) is None:
             yield
             return
-        used = receipts.check(inputs, os.environ.get(REPAIR_COMMAND, "snakemake --cores 4 repair"))
+        with _held(receipts.study / JOBS):
+            used = receipts.check(inputs, os.environ.get(REPAIR_COMMAND, "snakemake --cores 4 repair"))
+            yield
+            job = path.relative_to(receipts.study / "logs").with_suffix("")
+            receipts.write(job.as_posix(), outputs, used)
+
+
+@contextmanager
+def _held(jobs: Path) -> Iterator[None]:
+    """Hold the lock of a study's jobs: if the call of Snakemake is killed, the next one waits for them."""
+    with jobs.open("a", encoding="utf-8") as file:
+        lock(file, shared=True, wait=True)
         yield
-        job = path.relative_to(receipts.study / "logs").with_suffix("")
-        receipts.write(job.as_posix(), outputs, used)

@@ -86,7 +86,7 @@ def test_code_is_named_by_its_content_without_git(monkeypatch: pytest.MonkeyPatc
 
 
 def test_libraries_are_named_as_they_are_installed():
-    found = describe_libraries(["data/sources/pictures.py", "device/frames/pixels.py"])
+    found = describe_libraries(["cv2", "PIL", "numpy"])
     names = ("numpy", "opencv-python-headless", "pillow")
     assert {name: found[name] for name in names} == {name: metadata.version(name) for name in names}
     assert next(iter(found)) == "python" and "torch" not in found

@@ -107,7 +107,13 @@ def test_a_job_writes_what_it_made_of_what(graph: Path):
         "sha256": sha256_file(graph),
         "changed_ns": graph.stat().st_mtime_ns,
         "made_of": {},
-        "read": {"mine.weights": {"bytes": 7, "sha256": sha256_file(Path("mine.weights"))}},
+        "read": {
+            "mine.weights": {
+                "bytes": 7,
+                "sha256": sha256_file(Path("mine.weights")),
+                "changed_ns": Path("mine.weights").stat().st_mtime_ns,
+            }
+        },
     }
     engine = json.loads((RECEIPTS / "arms/engine.bin.json").read_text())
     assert engine["made_of"] == {"onnx/net.onnx": sha256_file(graph)} and engine["read"] == {}
@@ -182,7 +188,7 @@ def test_a_job_that_failed_leaves_no_receipt_and_a_second_run_replaces_it(graph:
 def test_what_lies_outside_the_study_gets_no_receipt(graph: Path):
     run_job("upscale_video", [str(graph)], "videos/large.mkv", "video")
     run_job("export_onnx", [], "results/other/onnx/net.onnx", "of another study")
-    assert [path.name for path in RECEIPTS.rglob("*") if path.is_file()] == ["net.onnx.json"]
+    assert [path.name for path in RECEIPTS.rglob("*.json")] == ["net.onnx.json"]
     assert json.loads((RECEIPTS / "onnx/net.onnx.json").read_text())["bytes"] == 5
 
 
@@ -203,4 +209,4 @@ def test_every_script_hands_over_its_inputs_and_outputs(script: Path):
     if "snakemake.output" in text:
         assert "with script_job(snakemake.log[0], snakemake.input, snakemake.output):\n" in text
     else:
-        assert script.stem in ("verify", "check_device", "clean_device")
+        assert script.stem in ("verify", "export_results", "compare", "check_device", "clean_device")

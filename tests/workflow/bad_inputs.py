@@ -351,7 +351,7 @@ ARCHIVES = {
         archive(), ("clip a: a.zip: expected a zip archive, found nothing there",)
     ),
     "web page as archive": BadInput(
-        archive(), ("a.zip: expected a zip archive, found it damaged",), raw("a.zip", b"<html>")
+        archive(), ("a.zip: expected a zip archive, found a web page; fetch",), raw("a.zip", b"<html>")
     ),
     "name that leads out": BadInput(
         archive(),
@@ -453,4 +453,3 @@ OTHERS = {
 }
 
 KINDS = (STUDIES, CLIPS, IMAGES, ARCHIVES, WEIGHTS, OTHERS)
-BAD_INPUTS: dict[str, BadInput] = {name: bad for kind in KINDS for name, bad in kind.items()}

@@ -16,8 +16,12 @@ from superres.study.check import check_study, leave_out_missing
 from superres.study.keys.study import Study
 from superres.study.load import load_study
 
-from .bad_inputs import BAD_INPUTS, KINDS, BadInput, png
+from .bad_inputs import KINDS as FIRST_KINDS
+from .bad_inputs import BadInput, png
+from .more_bad_inputs import KEYS, KINDS_OF_FILES, PLACES
 
+KINDS = (*FIRST_KINDS, KEYS, PLACES, KINDS_OF_FILES)
+BAD_INPUTS: dict[str, BadInput] = {name: bad for kind in KINDS for name, bad in kind.items()}
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 OUTPUTS = {
     "prepare_clip": ("hr", "index"),
@@ -99,7 +103,7 @@ def test_one_line_says_what_is_wrong(
 
 
 def test_there_are_enough_of_every_kind():
-    assert len(BAD_INPUTS) == sum(map(len, KINDS)) >= 75
+    assert len(BAD_INPUTS) == sum(map(len, KINDS)) >= 120
     assert min(map(len, KINDS)) >= 5
 
 

@@ -90,7 +90,7 @@ def test_an_edit_of_one_clip_reruns_it_alone(pair: Project, clip: str):
     before = f"path: {clip}.y4m, matrix: bt709"
     jobs, output = dry_run(pair, STUDY.replace(before, before.replace("bt709", "bt601")))
     # No engine; speed only if it was measured on this clip, with the manifests of all that have it.
-    timed = {"measure_latency": ARMS} if clip == "film" else {}
+    timed = {"measure_latency": ARMS, "measure_profile": 1} if clip == "film" else {}
     assert jobs == {
         "prepare_clip": 1,
         "downsample_clip": 1,

@@ -8,7 +8,7 @@ import pytest
 from project_copy import Project, read_jobs
 
 STUDY = "--configfile=studies/tiny.yaml"
-INT8, ALL = 9, 19
+INT8, ALL, PROFILED = 9, 19, 2
 # What follows figures of n arms, from the manifest on; three of the plots show figures, a fourth frames.
 COLLECTED = {
     "collect_metrics": 1,
@@ -35,6 +35,8 @@ def of_engines(arms: int, **jobs: int) -> dict[str, int]:
 OF_FRAMES = {
     "measure_quality": ALL,
     "measure_latency": ALL,
+    # Of the arms whose operations the page shows.
+    "measure_profile": PROFILED,
     "draw_plot": FRAMES_DRAWN,
 }
 # An edit, the modules that get it, and the jobs that follow: each case takes a dry run.
@@ -113,7 +115,7 @@ KEYS = {
     "the form of frames": (
         "{name: openvino,",
         "{name: openvino, frames: float32,",
-        {**of_engines(9), "measure_latency": ALL, "write_manifest": ALL},
+        {**of_engines(9, measure_profile=PROFILED), "measure_latency": ALL, "write_manifest": ALL},
     ),
     "how long arms are timed": (
         "min_seconds: 0.1",

@@ -125,6 +125,7 @@ def test_another_version_of_a_runtime_builds_its_engines_again(tiny: Project, tm
     assert jobs["build_engine"] == jobs["measure_quality"] == 9
     # The reference is one of them: every arm takes turns with it.
     assert jobs["measure_latency"] == 19
+    assert jobs["measure_profile"] == 2
     assert not {"write_uint8_graph", "quantize_onnx", "export_program"} & set(jobs)
 
 
@@ -150,6 +151,10 @@ def test_the_page_has_every_arm_and_its_pictures(tiny: Project):
     # Input and output of each of three convolutions, of which neighbours share one.
     assert len(histograms["figures"]) >= 3 * 4
     assert len(data["drawings"]) == 3
+    # Of the arms that config.yaml names, those that this study has.
+    (operations,) = data["operations"]["figures"]
+    names = ["OpenVINO FP32<br>ESPCN_RGB", "OpenVINO FP32<br>ESPCN_YCbCr"]
+    assert all(kind["y"] == names for kind in operations["data"])
     assert "snakemake --cores 4 all --configfile studies/tiny.yaml" in page
 
 

@@ -4,16 +4,19 @@ import os
 from pathlib import Path
 
 from superres.data.download.addresses import redact
+from superres.report.manifest import ArmOnClip
+from superres.report.metrics.profiles import ProfileFiles
 from superres.report.page.build import PageFiles, PageText, build_page, by_key
 from superres.report.page.int8 import Int8Files
 from superres.report.page.pictures import ClipFiles
 from superres.report.receipts import REPAIR_COMMAND
+from superres.report.repair import shown_command
 from superres.report.tables.cells import TableText
-from superres.scripting import optional_path, script_job
+from superres.scripting import script_job
 
 with script_job(snakemake.log[0], snakemake.input, snakemake.output):
     files, params = snakemake.input, snakemake.params
-    command = redact(os.environ.get(REPAIR_COMMAND, "snakemake --cores 4 repair"))
+    command = shown_command(redact(os.environ.get(REPAIR_COMMAND, "snakemake --cores 4 repair")))
     build_page(
         PageFiles(
             metrics=Path(files.metrics),
@@ -31,7 +34,12 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
                 frontiers=[Path(path) for path in files.frontiers],
             ),
             drawings=dict(zip(params.drawings, map(Path, files.drawings), strict=True)),
-            profile=optional_path(files.profile),
+            profiles=[
+                ProfileFiles(ArmOnClip(*arm), Path(profile), Path(record), None)
+                for arm, profile, record in zip(
+                    params.profiled, files.profiles, files.profile_records, strict=True
+                )
+            ],
         ),
         PageText(**{**params.text, "table": TableText(**params.text["table"])}),
         command=command.replace(" repair", " TARGET", 1),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
+from superres.file_kinds import kind_of_file, remedy
 from superres.models.networks import NETWORKS, Network, build_network
 from superres.models.settings import PRETRAINED, weights_name
 
@@ -42,6 +43,10 @@ def load_weights(network: Network, path: Path) -> Network:
     Raises UserError if the file can't be read, or a tensor is missing, surplus, of another shape or not
     finite.
     """
+    if (kind := kind_of_file(path)) is not None:
+        raise UserError(
+            f"{path}: expected weights (safetensors), found {kind}; {remedy(kind, 'correct its path')}"
+        )
     try:
         tensors = safetensors.torch.load_file(path)
     except (OSError, safetensors.SafetensorError) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from superres.device.base.errors import UserError
-from superres.device.base.outputs import Outputs, read_json, sha256_file, write_json
+from superres.device.base.outputs import Outputs, read_json, recorded_path, sha256_file, write_json
 
 
 @dataclass(frozen=True, order=True)
@@ -84,8 +84,8 @@ def write_manifest(
 
 
 def describe_file(path: Path) -> dict[str, Any]:
-    """Return a file's path, size and SHA-256."""
-    return {"path": path.as_posix(), "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+    """Return a file's path (its name if it lies elsewhere), size and SHA-256."""
+    return {"path": recorded_path(path.as_posix()), "bytes": path.stat().st_size, "sha256": sha256_file(path)}
 
 
 def study_digest(study: Mapping[str, Any]) -> str:

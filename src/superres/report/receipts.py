@@ -4,15 +4,19 @@ A receipt lies in `results/{study}/.receipts/`, under the name of its file. It t
 since from one that is as its job left it. Files that a user gives have none, and may change.
 """
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json, sha256_file, write_json
 
 FOLDER = ".receipts"
+_PLACE = f"{FOLDER}/.place"
+JOBS = ".jobs"
+"""A file of a study that each of its jobs holds locked: who waits for all of them locks it alone."""
 REPAIR_COMMAND = "SUPERRES_REPAIR"
 """The environment variable with the command that repairs the study of a job."""
 # Hashing must not show: larger files are read again only if their size or time differs, 0.03 s at most else.
@@ -23,10 +27,14 @@ _LARGE_SOURCE = 128 * 2**20
 
 @dataclass(frozen=True)
 class Content:
-    """A file's size and SHA-256; no hash for a large file of a user."""
+    """A file's size, SHA-256 and time of change.
+
+    A large file of a user has no hash, and receipts had no time once.
+    """
 
     bytes: int
     sha256: str | None
+    changed_ns: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -75,16 +83,27 @@ class Receipts:
         """Return the receipt of a file; None without one, or if it is damaged."""
         try:
             facts = read_json(self._path(name), ("job", "bytes", "sha256", "changed_ns", "made_of", "read"))
-            return Receipt(**{**facts, "read": {path: Content(**c) for path, c in facts["read"].items()}})
-        except (UserError, TypeError):
+            facts |= {"read": {path: Content(**c) for path, c in facts["read"].items()}}
+            facts |= {key: dict(facts[key]) for key in ("made_of", "read")}
+            return Receipt(**{**facts, "job": str(facts["job"])})
+        except (UserError, TypeError, AttributeError, ValueError):
             return None
 
     def read_all(self) -> dict[str, Receipt]:
         """Return all receipts by the name of their file."""
-        folder = self.study / FOLDER
-        names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.json")))
-        files = (name.removesuffix(".json") for name in names)
-        return {name: receipt for name in files if (receipt := self.read(name)) is not None}
+        return dict(self.read_some(lambda name: True))
+
+    def read_some(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Receipt]]:
+        """Yield the receipts of files whose names are wanted, with these names."""
+        for name in filter(wanted, self.names()):
+            if (receipt := self.read(name)) is not None:
+                yield name, receipt
+
+    def names(self) -> list[str]:
+        """Return the names of all files that have a receipt, sorted."""
+        top = (self.study / FOLDER).as_posix()
+        files = (f"{folder}/{name}" for folder, _, names in os.walk(top) for name in names)
+        return sorted(file[len(top) + 1 : -len(".json")] for file in files if file.endswith(".json"))
 
     def check(self, inputs: Iterable[str], remedy: str) -> Used:
         """Return the hashes of a job's inputs.
@@ -107,6 +126,25 @@ class Receipts:
                 facts, digest = path.stat(), sha256_file(path)
                 receipt = Receipt(job, facts.st_size, digest, facts.st_mtime_ns, used.made_of, used.read)
                 self._save(path.relative_to(self.study).as_posix(), receipt)
+        if not (self.study / _PLACE).exists():
+            self.remember_place()
+
+    def is_here(self) -> bool:
+        """Return whether the study's folder is the one that its jobs ran in, not a copy of it."""
+        try:
+            return (self.study / _PLACE).read_text(encoding="utf-8") == self._here()
+        except OSError:
+            return False
+
+    def remember_place(self) -> None:
+        """Note where the study's folder is; on a disk that can't be written to, nothing is noted."""
+        with suppress(OSError):
+            (self.study / _PLACE).write_text(self._here(), encoding="utf-8")
+
+    def _here(self) -> str:
+        """Return the numbers of the folder in its file system."""
+        status = (self.study / FOLDER).stat()
+        return f"{status.st_dev} {status.st_ino}\n"
 
     def remove(self, name: str) -> None:
         """Remove a file and its receipt."""
@@ -146,12 +184,13 @@ def content_of(path: Path) -> Content:
 
     The hash of a download is that of its verification. That of another large file is unknown.
     """
-    size = path.stat().st_size
-    if size <= _LARGE_SOURCE:
-        return Content(size, sha256_file(path))
-    if (receipt := download_receipt(path)).is_file():
-        return Content(size, read_json(receipt, ("sha256",))["sha256"])
-    return Content(size, None)
+    status = path.stat()
+    digest = None
+    if status.st_size <= _LARGE_SOURCE:
+        digest = sha256_file(path)
+    elif (receipt := download_receipt(path)).is_file():
+        digest = read_json(receipt, ("sha256",))["sha256"]
+    return Content(status.st_size, digest, status.st_mtime_ns)
 
 
 def download_receipt(path: Path) -> Path:

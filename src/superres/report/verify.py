@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json, sha256_file
 from superres.report.labels import counted
 from superres.report.manifest import study_digest
-from superres.report.receipts import Receipt, Receipts, with_sources
+from superres.report.receipts import FOLDER, Receipt, Receipts, with_sources
 
 NOTHING = "nothing"
 _KEYS = ("status", "study", "study_sha256", "libraries", "code")
@@ -72,7 +72,12 @@ def verify_study(wanted: Wanted, remedy: str) -> None:
     Changes nothing. Other versions of libraries are only noted. Raises UserError for any difference, with
     the command `remedy`, and for a study without results.
     """
-    done = inspect_study(wanted)
+    again = f"make again what they concern: {remedy}"
+    tell(inspect_study(wanted), str(wanted.results), "every file as its job left it", again)
+
+
+def tell(done: Verification, where: str, expected: str, remedy: str) -> None:
+    """Print the notes and findings of a verification, a line each. Raises UserError if there is a finding."""
     for note in dict.fromkeys(done.notes):
         sys.stderr.write(f"note: {note}\n")
     for finding, files in sorted(done.findings.items()):
@@ -83,14 +88,13 @@ def verify_study(wanted: Wanted, remedy: str) -> None:
         f"verified {counted(done.files, 'file')} and {counted(done.manifests, 'manifest')}: {differences}\n"
     )
     if done.findings:
-        raise UserError(
-            f"{wanted.results}: expected every file as its job left it, found {differences}, listed above; "
-            f"make again what they concern: {remedy}"
-        )
+        raise UserError(f"{where}: expected {expected}, found {differences}, listed above; {remedy}")
 
 
-def inspect_study(wanted: Wanted) -> Verification:
+def inspect_study(wanted: Wanted, *, with_code: bool = True) -> Verification:
     """Compare files with their receipts, and manifests with code and study. Raises UserError for no results.
+
+    The code may be left out.
 
     Checked are all files that jobs made. Those that nothing in `wanted` was made of may be gone, and so may a
     user's own file and a download.
@@ -107,7 +111,7 @@ def inspect_study(wanted: Wanted) -> Verification:
         if name in reached and (wanted.results / name).is_file():
             _check_inputs(wanted.results / name, name, receipts, done)
     for path in manifests:
-        _check_manifest(Path(path), wanted, done)
+        _check_manifest(Path(path), wanted, done, with_code=with_code)
     unknown = [name for name in sorted(reached - receipts.keys()) if (wanted.results / name).is_file()]
     if receipts:
         # An edit may have taken the receipt away with it.
@@ -126,6 +130,26 @@ def inspect_study(wanted: Wanted) -> Verification:
     return done
 
 
+def inspect_packed(results: Path, packed: Callable[[str], bool], others: Collection[str]) -> Verification:
+    """Compare packed results with their receipts, each other and their manifests.
+
+    `packed` says of a name whether its file is there; of what these were made of only hashes are known.
+    `others` are the files without a receipt. Nothing is compared with this machine's code or files.
+    """
+    receipts, done = Receipts(results).read_all(), Verification()
+    for name in sorted(filter(packed, receipts)):
+        _check_file(results / name, receipts[name], name, done)
+    for name in sorted(receipts):
+        _check_made_of(results / name, name, receipts, done)
+    for path in sorted(path for path in results.rglob("*") if path.is_file()):
+        name = path.relative_to(results).as_posix()
+        if name not in receipts and name not in others and not name.startswith(f"{FOLDER}/"):
+            done.compare(name, path.as_posix(), "a receipt of the job that made it", NOTHING)
+    for path in sorted(results.glob("arms/**/manifest*.json")):
+        _check_digest(path, path.relative_to(results).as_posix(), done)
+    return done
+
+
 def _check_file(path: Path, receipt: Receipt, name: str, done: Verification) -> None:
     """Compare a file with its receipt."""
     done.files += 1
@@ -137,13 +161,17 @@ def _check_file(path: Path, receipt: Receipt, name: str, done: Verification) -> 
 
 def _check_inputs(path: Path, name: str, receipts: Mapping[str, Receipt], done: Verification) -> None:
     """Compare what a file was made of with what is there now."""
-    for source, used in receipts[name].made_of.items():
-        if source in receipts and receipts[source].sha256 != used:
-            done.compare(name, path.as_posix(), f"it to be made of {source} as it is now", "an earlier one")
+    _check_made_of(path, name, receipts, done)
     for source, content in receipts[name].read.items():
         if (found := _digest_now(source, content.sha256, done)) is not None and found != content.sha256:
             done.compare(name, source, f"sha256 {content.sha256}, as when it was read", f"sha256 {found}")
             done.sources.add(source)
+
+
+def _check_made_of(path: Path, name: str, receipts: Mapping[str, Receipt], done: Verification) -> None:
+    for source, used in receipts[name].made_of.items():
+        if source in receipts and receipts[source].sha256 != used:
+            done.compare(name, path.as_posix(), f"it to be made of {source} as it is now", "an earlier one")
 
 
 def _digest_now(source: str, digest: str | None, done: Verification) -> str | None:
@@ -155,26 +183,33 @@ def _digest_now(source: str, digest: str | None, done: Verification) -> str | No
     return done._found[source]
 
 
-def _check_manifest(path: Path, wanted: Wanted, done: Verification) -> None:
+def _check_manifest(path: Path, wanted: Wanted, done: Verification, *, with_code: bool) -> None:
     """Compare a manifest with the code and the study."""
     name, study = wanted.name(path), wanted.arms[path.as_posix()]
-    try:
-        manifest = read_json(path, _KEYS)
-    except UserError as error:
-        done.compare(name, path.as_posix(), "a manifest", str(error).partition(": ")[2])
+    if (manifest := _check_digest(path, name, done)) is None:
         return
-    done.manifests += 1
-    modules = manifest["code"]["modules"]
+    modules = manifest["code"]["modules"] if with_code else {}
     now = module_hashes(list(modules))
     for module, digest in modules.items():
         found = f"sha256 {now[module]}" if module in now else NOTHING
         done.compare(name, f"module {module}", f"sha256 {digest}", found)
-    recorded = study_digest(manifest["study"])
-    done.compare(name, f"{path.as_posix()}: study_sha256", recorded, manifest["study_sha256"])
     # As JSON, where tuples become lists as in a manifest.
     for key, before, after in _differences(manifest["study"], json.loads(json.dumps(study)), "study"):
         done.compare(name, key, before, after)
     done.notes += _other_libraries(manifest)
+
+
+def _check_digest(path: Path, name: str, done: Verification) -> dict[str, Any] | None:
+    """Compare a manifest's study with its hash, and return the manifest; None if it is damaged."""
+    try:
+        manifest = read_json(path, _KEYS)
+    except UserError as error:
+        done.compare(name, path.as_posix(), "a manifest", str(error).partition(": ")[2])
+        return None
+    done.manifests += 1
+    recorded = study_digest(manifest["study"])
+    done.compare(name, f"{path.as_posix()}: study_sha256", recorded, manifest["study_sha256"])
+    return manifest
 
 
 def _differences(before: Any, after: Any, key: str) -> Iterator[tuple[str, Any, Any]]:

@@ -193,6 +193,7 @@ def check_study(study: Study) -> None:
         elif model.weights not in ("pretrained", "train"):
             _check_model_file(model.name, "weights", model.weights)
     _check_as_is(study)
+    _check_border(study)
     _check_overlaps(study)
     for calibration in used_calibrations(study):
         _check_number(study, calibration)
@@ -206,6 +207,18 @@ def _check_model_file(model: str, key: str, file: str) -> None:
         check_name(file)
         if not Path(file).is_file():
             raise UserError(f"expected a file, found none at {file}; {correct_path(Path(file))}")
+
+
+def _check_border(study: Study) -> None:
+    """Raise UserError for a border that leaves nothing of a clip, as far as its size is known."""
+    border = study.quality.border
+    for clip in study.clips.values():
+        size = clip.source.size
+        if size is not None and min(size) <= 2 * border:
+            raise UserError(
+                f"quality.border: expected frames larger than a border of {border} pixels at each side, "
+                f"found {size[1]}x{size[0]} in the clip {clip.name}; make it narrower"
+            )
 
 
 def _check_as_is(study: Study) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from superres.device.base.outputs import recorded_path
 from superres.device.runtimes import RUNTIMES, about
 from superres.device.tasks import TASKS
 from superres.models.graphs.uint8.forms import FORMS, FORMS_OF, PLAIN
@@ -179,6 +180,9 @@ class Facts:
         """Return what the study says about a model, including its training if the study trains it."""
         model = self.study.models[arm.model]
         facts = model.model_dump(exclude={"training"}, exclude_none=True)
+        for key in ("weights", "onnx", "checkpoint"):
+            if isinstance(facts.get(key), str):
+                facts[key] = recorded_path(facts[key])
         facts["scale"] = self.study.scale_of(arm.model)
         if model.weights == "train" and not is_baseline(arm.model):
             facts["training"] = model.training.model_dump()

@@ -80,6 +80,7 @@ class JobSettings:
     def latency(self, arm: Arm) -> Settings:
         """Return the settings for timing an arm, with its reference."""
         settings = {**self.study.latency.timing, "options": self.runtime_options(arm)}
+        settings["rounds"] = self.study.runtimes[arm.runtime].rounds or settings["rounds"]
         reference = self.study.reference_of(arm)
         if reference is not None:
             settings["reference"] = {
@@ -237,6 +238,7 @@ class JobSettings:
             "observed": self.paths.page_observed,
             "ranges": self.paths.page_ranges,
             "drawings": self.paths.networks,
+            "profiled": self.paths.arms_on_clips(self.paths.page_profiled, self.paths.timed),
         }
 
     def plot_caption(self, plot: str) -> str:

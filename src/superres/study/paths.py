@@ -6,7 +6,6 @@ returns a path, a list of paths (empty where a job needs none), or a mapping of 
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from superres.data.shards import shards_of
 from superres.device.base.errors import UserError
@@ -337,10 +336,14 @@ class Paths(GraphPaths):
         observed = {(model, self.study.calibrations[name].observed) for model, name in self.page_ranges}
         return sorted((model, images) for model, images in observed if images is not None)
 
+    @property
+    def page_profiled(self) -> list[Arm]:
+        """The arms whose operations the page shows."""
+        return [arm for arm in self.arms if self.study.profile.shows(arm) and not is_baseline(arm.model)]
+
     def page_inputs(self) -> dict[str, str | list[str]]:
-        """Return the inputs of the page, by name. Operations are shown if they were timed before."""
+        """Return the inputs of the page, by name."""
         recipes = measured_recipes(self.study.arms, self.study.quantizations)
-        profile = f"{self.results}/profile.csv"
         return {
             "metrics": f"{self.results}/metrics.csv",
             "recommendation": f"{self.results}/recommendation.json",
@@ -355,7 +358,8 @@ class Paths(GraphPaths):
             "sensitivities": self.sensitivity_tables,
             "frontiers": [self.frontier(model, recipe) for model, recipe in recipes],
             "drawings": [f"{self.results}/plots/graph_{model}.svg" for model in self.networks],
-            "profile": [profile] if Path(profile).is_file() else [],
+            "profiles": self.arm_files("profile{of_clip}.csv", self.page_profiled, self.timed),
+            "profile_records": self.arm_files("profile{of_clip}.json", self.page_profiled, self.timed),
         }
 
     def plot_inputs(self, plot: str) -> dict[str, str | list[str]]:

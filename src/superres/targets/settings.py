@@ -81,6 +81,13 @@ class Device(Keys):
         repr=False,
         description="Minutes after which a job there is stopped. Waiting for another job doesn't count.",
     )
+    reconnect_minutes: float = Field(
+        default=5.0,
+        ge=0,
+        repr=False,
+        description="Minutes that a job tries to reach a device again that it has lost. Then the job fails; "
+        "it goes on there, and the next call finds it.",
+    )
 
     @model_validator(mode="after")
     def _check_address(self) -> Self:

@@ -10,10 +10,14 @@ import pytest
 import yaml
 
 from superres.models.settings import MODELS
+from superres.study.load import load_study
+from superres.study.paths import Paths
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *pages.pages()]
 LONGEST = 110
+# What lies beside a repository's files where it is shown: the files of its last release.
+RELEASES = "../../../releases/latest/download"
 
 
 def lines_of(page: Path) -> list[str]:
@@ -110,12 +114,24 @@ def test_the_readme_is_short():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_and_headings(page: Path):
     for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if target == f"{RELEASES}/index.html":
+            continue
         name, _, anchor = target.partition("#")
         file = page.parent / name if name else page
         assert file.exists(), target
         assert not anchor or anchor in {_anchor(line) for line in lines_of(file) if line.startswith("#")}, (
             target
         )
+
+
+def test_a_release_has_the_page_that_is_linked():
+    release = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))
+    (job,) = release["jobs"].values()
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands[0] == "make all" and commands[1].endswith(" verify")
+    page = Paths(load_study(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")))).page
+    assert page in commands[-1] and Path(page).name == "index.html"
+    assert f"({RELEASES}/index.html)" in (ROOT / "docs/results.md").read_text(encoding="utf-8")
 
 
 def test_the_picture_of_the_rules_is_that_of_the_default_study():

@@ -36,3 +36,19 @@ def test_a_study_that_has_not_run_has_no_page(tmp_path: Path):
     done = run("none.html", folder=tmp_path, browser="false")
     assert done.returncode == 1
     assert done.stderr == "error: expected a page at none.html, found none; run its study first: make all\n"
+
+
+def test_make_opens_the_page_of_the_study(tmp_path: Path):
+    page = tmp_path / "results/tiny/report/index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<p>")
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {seen}\n')
+    browser.chmod(browser.stat().st_mode | stat.S_IEXEC)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "BROWSER": str(browser)}
+    # The environment is there: this Python's.
+    binaries = f"BIN={Path(sys.executable).parent}"
+    command = ["make", "-f", str(ROOT / "Makefile"), "-o", "setup", "open", "STUDY=tiny", binaries]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{page.as_uri()}\n" == seen.read_text()

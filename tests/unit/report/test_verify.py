@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import superres
-from superres.code_version import describe_code, describe_libraries
+from superres.code_version import describe_code, describe_libraries, libraries_behind
 from superres.device.base.errors import UserError
 from superres.report.manifest import Background, write_manifest
 from superres.report.metrics.collect import ArmFiles
-from superres.report.repair import remove_damage, repair_command
+from superres.report.repair import remove_damage, repair_command, shown_command
 from superres.report.verify import Wanted, verify_study
 from superres.scripting import script_job
 
@@ -76,7 +76,7 @@ def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArmFiles:
     for task in TASKS:
         inputs = [FRAMES, FOLDER / "engine.json"]
         made(f"measure_{task}", inputs, FOLDER / f"{task}.csv", FOLDER / f"{task}.json")
-    manifest_of(files, describe_code(MODULES), describe_libraries(MODULES))
+    manifest_of(files, describe_code(MODULES), describe_libraries(libraries_behind(MODULES)))
     return files
 
 
@@ -280,3 +280,14 @@ def test_the_command_is_that_of_the_study(tmp_path: Path, monkeypatch: pytest.Mo
         f"snakemake --cores 4 repair --snakefile {tmp_path}/Snakefile --directory {tmp_path} "
         "--configfile /b.yaml"
     )
+
+
+def test_a_command_for_others_names_no_folder_of_this_machine():
+    command = repair_command(
+        "/opt/sr/Snakefile", "there", ["/home/me/my study.yaml"], {"latency": {"rounds": 5}}
+    )
+    assert shown_command(command) == (
+        "snakemake --cores 4 repair --snakefile Snakefile --configfile 'my study.yaml' "
+        """--config 'latency={"rounds": 5}'"""
+    )
+    assert shown_command("snakemake --cores 4 repair") == "snakemake --cores 4 repair"

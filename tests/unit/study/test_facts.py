@@ -1,6 +1,7 @@
 """What a manifest says of an arm: its files, the code of their jobs, and its part of the study."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from superres.code_version import ROOT
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import TOOLS
 from superres.report.plots.registry import PLOTS
-from superres.study.facts import Facts
+from superres.study.facts import Facts, facts_of
 from superres.study.keys.arms import Arm
 from superres.study.load import load_study
 from superres.study.paths import Paths
@@ -234,6 +235,16 @@ def test_of_tensorrt_its_build_and_the_frames_of_its_engines():
         "fp16": {"frames": "uint8", "form": "casts", "build": build},
         "int8-trt-entropy": {"frames": "float32", "form": "plain", "build": build},
     }
+
+
+def test_a_full_path_is_only_a_name(tmp_path: Path):
+    clip = {"name": "far", "source": {"type": "y4m", "path": str(tmp_path / "far.y4m")}}
+    mine = {"name": "mine", "onnx": str(tmp_path / "mine.onnx")}
+    study = rich(clips=[*CONFIG["clips"], clip], models=[*CONFIG["models"], mine])
+    assert facts_of(study.clips["far"])["sources"][0]["path"] == "far.y4m"
+    facts = Facts(Paths(study)).of_arm(local("openvino", "fp32", "mine"), ".far")
+    assert facts["model"]["onnx"] == "mine.onnx"
+    assert str(tmp_path) not in str(facts)
 
 
 @pytest.mark.parametrize("model", [YCBCR, FOLDED])

@@ -12,6 +12,7 @@ from superres.quantization.settings import Calibration
 from superres.report.plots.registry import find_plot
 from superres.study.job_settings import JobSettings
 from superres.study.keys.arms import Arm
+from superres.study.load import load_study
 from superres.study.paths import Paths
 from superres.targets.run import job_of
 
@@ -75,6 +76,14 @@ def test_jobs_of_an_arm_have_its_options():
         "precision": "fp32",
         "options": UINT8,
     }
+
+
+def test_a_runtime_may_have_rounds_of_its_own():
+    first, *others = CONFIG["runtimes"]
+    slow = load_study(CONFIG | {"runtimes": [{**first, "rounds": 6}, *others]})
+    timing = JobSettings(Paths(slow)).latency
+    assert timing(local(first["name"], "fp32"))["rounds"] == 6
+    assert timing(local("onnxruntime", "fp32"))["rounds"] == slow.latency.rounds == 12
 
 
 def test_the_reference_and_a_device_without_one_are_timed_alone():

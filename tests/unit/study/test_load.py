@@ -56,7 +56,7 @@ def taught(config: Config, **teachers: str) -> None:
 def test_default_study_has_the_arms_of_the_table():
     study = load_study(DEFAULT)
     arms = {(arm.runtime, arm.model, arm.precision) for arm in study.arms}
-    assert len(study.arms) == len(arms) == 2 * (2 + 1) + 5 * (2 + 5) + 1
+    assert len(study.arms) == len(arms) == 2 * (2 + 1) + 3 * 2 + 5 * 5 + 1
     assert ("opencv", "bicubic", "uint8") in arms
     assert ("openvino", "espcn_ycbcr", "int8-dummy") in arms
     assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")

@@ -137,9 +137,12 @@ def image_files(images: Images) -> list[Path]:
     entries = [file for file in folder.iterdir() if is_taken(file.name, images.include, images.exclude)]
     found = sorted(file for file in entries if not file.is_dir())
     if not found:
+        names = [file.name for file in folder.iterdir()]
+        others = other_pictures(str(folder), names, images.include, images.exclude)
         raise UserError(
             f"{folder}: expected at least one image ({', '.join(IMAGE_SUFFIXES)}) that include "
             f"{list(images.include)} and exclude {list(images.exclude)} let through, found none"
+            + "".join(f"; {line.partition(': ')[2]}" for line in others)
         )
     for file in found:
         check_letters(file.name, folder)

@@ -8,14 +8,16 @@ import re
 import struct
 import sys
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from superres.device.base.errors import UserError
+from superres.file_kinds import kind_of, remedy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,6 +80,19 @@ def _has_exif_after_pixels(png: BinaryIO) -> bool:
         png.seek(before)
 
 
+def _check_chunks(png: IO[bytes]) -> None:
+    """Raise OSError if a chunk that pixels depend on has another checksum; Pillow ignores that of pixels."""
+    before = png.tell()
+    png.seek(8)
+    while len(head := png.read(8)) == 8:
+        kind, content = head[4:], png.read(int.from_bytes(head[:4], "big"))
+        checksum = png.read(4)
+        # A capital letter marks what no reader may ignore.
+        if kind[:1].isupper() and checksum != zlib.crc32(kind + content).to_bytes(4, "big"):
+            raise OSError(f"damage in its part {kind.decode('ascii', 'replace')}")
+    png.seek(before)
+
+
 def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
     """Decode an image to uint8 H x W x 3, RGB, upright by its EXIF orientation.
 
@@ -88,6 +103,8 @@ def read_picture(file: Path | bytes, name: str) -> "np.ndarray":
     import numpy as np
 
     with _opened(file, name) as image:
+        if image.format == "PNG" and isinstance(image, ImageFile.ImageFile) and image.fp is not None:
+            _check_chunks(image.fp)
         if (number := _pictures(image)) > 1:
             _say_once(f"{image.format} file", name, f"with {number} pictures, of which the first is used")
         deep = ";16" in str(getattr(image, "tile", "")) or image.mode in _WIDE_MODES
@@ -134,9 +151,24 @@ def _opened(file: Path | bytes | BinaryIO, name: str) -> Iterator[Image.Image]:
         with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
             yield image
     except _BROKEN as error:
+        kind = kind_of(_head(file)) if isinstance(error, UnidentifiedImageError) else None
         raise UserError(
-            f"{name}: expected an image that can be decoded, found: {_reason(error)}; replace or exclude it"
+            f"{name}: expected an image that can be decoded, found: {kind or _reason(error)}; "
+            f"{remedy(kind, 'replace or exclude it')}"
         ) from error
+
+
+def _head(file: Path | bytes | BinaryIO) -> bytes:
+    if isinstance(file, bytes):
+        return file
+    try:
+        if isinstance(file, Path):
+            with file.open("rb") as opened:
+                return opened.read(256)
+        file.seek(0)
+        return file.read(256)
+    except _BROKEN:
+        return b"?"
 
 
 def _reason(error: Exception) -> str:

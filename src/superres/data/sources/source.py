@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from superres.device.base.errors import UserError
+from superres.device.base.outputs import recorded_path
 from superres.keys import Keys, Maybe, Whole
 
 if TYPE_CHECKING:
@@ -187,11 +188,15 @@ class Source:
         return self.kind.stated if self.pinned is not None else self.kind.size(self)
 
     def describe(self) -> dict[str, Any]:
-        """Return plain values for JSON: the kind, every key that is set, and the package or file."""
+        """Return plain values for JSON: the kind, every key that is set, and the package or file.
+
+        Of a full path only the name: another machine has another.
+        """
         refers = {"package": self.package, "pinned": self.pinned}
+        keys = self.kind.model_dump(exclude_none=True, exclude={"type"})
         return {
             "kind": type(self.kind).__name__,
-            **self.kind.model_dump(exclude_none=True, exclude={"type"}),
+            **{key: recorded_path(value) if key == "path" else value for key, value in keys.items()},
             **{key: asdict(value) for key, value in refers.items() if value is not None},
         }
 
@@ -271,6 +276,8 @@ def correct_path(path: Path) -> str:
     """Return the end of a message about a path that leads to nothing: what to do, and where it begins."""
     if path.is_absolute():
         return "correct its path"
+    if path.parts[:1] and path.parts[0].startswith("~"):
+        return "write the home folder out, as no shell reads a study"
     return f"correct its path, which begins at {Path.cwd()} or beside the study's file"
 
 

@@ -27,6 +27,7 @@ from superres.data.sources.source import (
     what_is_there,
 )
 from superres.device.base.errors import UserError
+from superres.file_kinds import kind_of_file, remedy
 from superres.keys import Many, Maybe, Some
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class ZipImages(Pictures):
 
     def notes(self, source: Source) -> list[str]:
         """Say which pictures of the archive aren't read."""
-        with _opened(Path(source.location)) as archive:
+        with opened_zip(Path(source.location)) as archive:
             return other_pictures(source.location, archive.namelist(), self.include, self.exclude)
 
     def number(self, source: Source) -> int | None:
@@ -164,11 +165,11 @@ def zip_members(archive: str, images: ZipImages) -> list[str]:
     path = Path(archive)
     if path.exists() and not path.is_file():
         raise UserError(f"{path}: expected a zip archive, found {what_is_there(path)}; {correct_path(path)}")
-    with _opened(path) as opened:
+    with opened_zip(path) as opened:
         infos = opened.infolist()
     seen: set[str] = set()
     for info in infos:
-        _check_name(info.filename, seen, path)
+        check_member_name(info.filename, seen, path)
     taken = [
         info
         for info in infos
@@ -195,11 +196,15 @@ def read_member(path: Path, member: str) -> bytes:
 @contextmanager
 def member_stream(path: Path, member: str) -> Iterator[BinaryIO]:
     """Open a member as a file that can seek; raises UserError if it proves damaged while it is read."""
-    with _opened(path, member) as archive, archive.open(member) as stream:
+    with opened_zip(path, member) as archive, archive.open(member) as stream:
         yield cast(BinaryIO, stream)
 
 
-def _check_name(name: str, seen: set[str], path: Path) -> None:
+def check_member_name(name: str, seen: set[str], path: Path) -> None:
+    """Raise UserError for a member's name that leads out of the archive `path`, or that is in `seen`.
+
+    Adds it to `seen`.
+    """
     inside = name and not name.startswith("/") and "\\" not in name and not re.match(r"[A-Za-z]:", name)
     if not inside or ".." in name.split("/") or "\0" in name:
         raise UserError(
@@ -231,7 +236,8 @@ def _check_member(info: zipfile.ZipInfo, path: Path) -> None:
 
 
 @contextmanager
-def _opened(path: Path, member: str | None = None) -> Iterator[zipfile.ZipFile]:
+def opened_zip(path: Path, member: str | None = None) -> Iterator[zipfile.ZipFile]:
+    """Open an archive; raises UserError for one that is missing or damaged, or while `member` is read."""
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
@@ -240,7 +246,12 @@ def _opened(path: Path, member: str | None = None) -> Iterator[zipfile.ZipFile]:
             f"{path}: expected a zip archive, found nothing there; {correct_path(path)}"
         ) from error
     except DAMAGED as error:
+        kind = None if zipfile.is_zipfile(path) else kind_of_file(path)
+        if kind not in (None, "a zip archive"):
+            raise UserError(
+                f"{path}: expected a zip archive, found {kind}; {remedy(kind, 'pack it again: `zip -r`')}"
+            ) from error
         what = f"{member} whole" if member else "a zip archive"
         raise UserError(
-            f"{path}: expected {what}, found it damaged or cut off ({error}); fetch it again"
+            f"{path}: expected {what}, found it damaged or cut off ({str(error)[:200]}); fetch it again"
         ) from error

@@ -27,6 +27,7 @@ from superres.data.video.y4m import (
     usual_siting,
 )
 from superres.device.base.errors import UserError
+from superres.file_kinds import kind_of_file, remedy
 
 AVI, Y4M = "avi", "yuv4mpegpipe"
 """FFmpeg's names of containers in which frames have places instead of times."""
@@ -188,6 +189,11 @@ def _open(path: str) -> Any:
         )
     except (FFmpegError, UnicodeError, ValueError) as error:
         found = getattr(error, "strerror", None) or "a name or text that is no UTF-8"
+        kind = kind_of_file(Path(path))
+        if kind is not None and not kind.endswith("video"):
+            raise UserError(
+                f"{path}: expected a video, found {kind}; {remedy(kind, 'correct its path')}"
+            ) from error
         raise UserError(f"{path}: expected a video, found something else: {found}") from error
 
 

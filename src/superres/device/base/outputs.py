@@ -55,12 +55,17 @@ def read_json(path: Path, keys: Sequence[str]) -> Dict[str, Any]:
     """Read a JSON object; raises UserError if it is none or lacks one of `keys`."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: expected a JSON file, found something else: {error}") from error
     missing = [key for key in keys if not isinstance(data, dict) or key not in data]
     if missing:
         raise UserError(f"{path}: expected the keys {', '.join(keys)}, missing: {', '.join(missing)}")
     return data
+
+
+def recorded_path(path: str) -> str:
+    """Return a path as records have it: a full one, which only this machine has, is only a name."""
+    return Path(path).name if Path(path).is_absolute() else path
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Optional
 
@@ -10,6 +11,10 @@ from superres.device.base.errors import UserError
 _GIB = 1 << 30
 # Version 1 of control groups writes about 2^63 where there is no limit.
 _NO_LIMIT = 1 << 60
+# Addresses that PyTorch, OpenVINO and Polars take when they are loaded, and some for work.
+_LEAST = 2 * _GIB
+# Threads reserve addresses that they never use.
+_SPARE = 1 << 30
 
 
 def available_memory() -> Optional[int]:
@@ -31,6 +36,47 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
         raise UserError(
             f"{what}: expected {needed / _GIB:.1f} GiB of free memory, found {available / _GIB:.1f}; {remedy}"
         )
+
+
+def check_limit() -> None:
+    """Raise UserError if processes may take less memory than libraries need: they fail, or wait for ever."""
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < _LEAST:
+        raise UserError(
+            f"memory: expected a limit of at least {_LEAST / _GIB:.0f} GiB for a process, found "
+            f"{limit / _GIB:.1f}; lift it: ulimit -v unlimited"
+        )
+
+
+@contextmanager
+def within_free_memory(most: int) -> Iterator[None]:
+    """Let an allocation beyond the free memory, or beyond so many bytes more, fail in this process.
+
+    Otherwise the system ends one that it chooses, and a graph of others may ask for any amount.
+    """
+    available = available_memory()
+    if available is None:
+        yield
+        return
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _taken() + min(available, most) + _SPARE
+    if before[1] != resource.RLIM_INFINITY:
+        limit = min(limit, before[1])
+    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def _taken() -> int:
+    """Return the bytes of addresses that this process has taken; 0 if the system doesn't say."""
+    pages = re.match(r"\d+", _read("/proc/self/statm"))
+    return int(pages.group()) * os.sysconf("SC_PAGESIZE") if pages else 0
 
 
 def _of_system() -> Iterator[int]:
@@ -58,8 +104,7 @@ def _of_process() -> Iterator[int]:
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY:
         return
-    pages = re.match(r"\d+", _read("/proc/self/statm"))
-    yield limit - (int(pages.group()) * os.sysconf("SC_PAGESIZE") if pages else 0)
+    yield limit - _taken()
 
 
 def _read(path: str) -> str:

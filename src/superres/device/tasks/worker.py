@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional
 from superres.device.base.errors import USER_ERROR, UnsupportedError, UserError
 from superres.device.base.garbage import spare_imports
 from superres.device.base.outputs import Outputs, write_json
-from superres.device.base.room import NO_ROOM, room_error
+from superres.device.base.room import lacking
 from superres.device.job import Job
 from superres.device.machine.jetson import check_state, read_state, throttling
 from superres.device.tasks import load_task
@@ -74,13 +74,14 @@ def main(arguments: List[str]) -> int:
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return USER_ERROR
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        sys.stderr.write(f"error: {room_error('outputs', os.strerror(error.errno).lower())}\n")
-        return USER_ERROR
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    except Exception as error:
+        found = lacking(error, Path())
+        if found is None:
+            raise
+        sys.stderr.write(f"error: {found}\n")
+        return USER_ERROR
     return 0
 
 

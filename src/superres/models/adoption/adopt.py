@@ -15,6 +15,7 @@ from PIL import Image
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json, sha256_file, write_json
+from superres.device.machine.memory import within_free_memory
 from superres.keys import SCALES
 from superres.models.adoption.contract import with_contract
 from superres.models.adoption.ends import Ends, find_ends
@@ -40,7 +41,7 @@ from superres.models.adoption.rewriting import (
     simplified,
     with_size,
 )
-from superres.models.adoption.sizes import Sizes, runner, with_any_size
+from superres.models.adoption.sizes import Sizes, refusing_broken, runner, with_any_size
 from superres.models.adoption.statements import Adoption, is_quantized
 from superres.models.graphs.editor import GraphEditor
 from superres.models.graphs.footprint import find_reach, write_reach
@@ -51,6 +52,9 @@ NO_PICTURE_DB = 3.0
 
 CLEARLY_DB = 0.3
 """Another reading that is better by this is worth a line."""
+
+# Far more than a network takes for a photograph of 192 pixels a side.
+_MOST_BYTES = 6 << 30
 
 _SIDE = 192
 _REACHING = 64
@@ -85,6 +89,7 @@ class Photograph:
     lr: np.ndarray
 
 
+@within_free_memory(_MOST_BYTES)
 def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption) -> None:
     """Write a foreign super-resolution network as `frame` to `upscaled`, float32 RGB in [0, 1], any size.
 
@@ -92,6 +97,11 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption) -> None:
     and written to `record`. Raises UserError for a file that is no such network, for one of another scale
     than the stated one, and if the reading taken gives no picture.
     """
+    with refusing_broken(source):
+        _adopt(source, out, record, stated)
+
+
+def _adopt(source: Path, out: Path, record: Path, stated: Adoption) -> None:
     where, notes = str(source), []
     model = normalised(read_foreign(source), source, notes)
     ends = find_ends(model, stated, where)
@@ -134,6 +144,7 @@ def adopt_onnx(source: Path, out: Path, record: Path, stated: Adoption) -> None:
         write_json(outputs["record"], found)
 
 
+@within_free_memory(_MOST_BYTES)
 def adopt_as_is(source: Path, adopted: Path, out: Path) -> None:
     """Write a network that is quantised already as `frame` to `upscaled`, with all of its nodes as they are.
 

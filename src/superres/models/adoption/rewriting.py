@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from superres.device.base.errors import UserError
+from superres.file_kinds import kind_of_file, remedy
 from superres.models.adoption.statements import Activation
 from superres.models.graphs.onnx_file import OPSET, attributes
 
@@ -23,6 +24,8 @@ def read_foreign(path: Path) -> onnx.ModelProto:
     """Return the graph of an ONNX file with its external data; raises UserError if it can't be read."""
     if not path.is_file():
         raise UserError(f"{path}: expected an ONNX file, found nothing there; correct its path")
+    if (kind := kind_of_file(path)) is not None:
+        raise UserError(f"{path}: expected an ONNX file, found {kind}; {remedy(kind, 'correct its path')}")
     try:
         model = onnx.load(str(path))
     except (DecodeError, ValueError) as error:
@@ -35,7 +38,30 @@ def read_foreign(path: Path) -> onnx.ModelProto:
         ) from error
     if not model.graph.node or not model.graph.output:
         raise UserError(f"{path}: expected an ONNX graph with nodes and outputs, found an empty one")
+    _check(model, path)
     return model
+
+
+def _check(model: onnx.ModelProto, path: Path) -> None:
+    """Raise UserError for a graph that breaks the rules of ONNX.
+
+    The shape of an output may be unknown, and the version of another domain than ONNX's.
+    """
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    for value in copied.graph.output:
+        value.type.tensor_type.shape.SetInParent()
+    stated = {entry.domain for entry in model.opset_import} | {"", "ai.onnx"}
+    for domain in sorted({node.domain for node in model.graph.node} - stated):
+        copied.opset_import.append(helper.make_opsetid(domain, 1))
+    try:
+        onnx.checker.check_model(copied)
+        for tensor in copied.graph.initializer:
+            numpy_helper.to_array(tensor)
+    except (onnx.checker.ValidationError, ValueError, TypeError, RuntimeError) as error:
+        raise UserError(
+            f"{path}: expected a sound ONNX graph, found: {first_line(error)}; export it again"
+        ) from error
 
 
 def normalised(model: onnx.ModelProto, path: Path, notes: list[str]) -> onnx.ModelProto:

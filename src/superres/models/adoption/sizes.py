@@ -1,7 +1,9 @@
 """Sizes that a foreign graph takes: make fixed ones dynamic, and find the multiple that sides must be of."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -15,7 +17,7 @@ from superres.models.graphs.onnx_file import attributes, known_shapes
 
 _MOST_MULTIPLE = 64
 _LEAST_SIDE = 24
-_DTYPES = {"uint8": np.uint8}
+_DTYPES = {"uint8": np.uint8, "float16": np.float16, "double": np.float64}
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,40 @@ def runner(model: onnx.ModelProto, ends: Ends) -> Callable[[np.ndarray], np.ndar
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     return lambda batch: np.asarray(session.run([ends.output], {ends.input: batch})[0])
+
+
+@contextmanager
+def refusing_broken(source: Path) -> Iterator[None]:
+    """Raise UserError for an exception in work on a graph that onnxruntime can't run either.
+
+    Tensors whose shapes don't fit show in any step. Other exceptions propagate: the graph is sound.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        found = _why_it_fails(source)
+        if found is None:
+            raise
+        raise UserError(f"{source}: expected a graph that onnxruntime runs, found: {found}") from error
+
+
+def _why_it_fails(source: Path) -> str | None:
+    """Return why onnxruntime can't run a file on a picture of its own size or of 64x64; None if it can."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        feeds = {}
+        for value in session.get_inputs():
+            first, *rest = (dim if isinstance(dim, int) and dim > 0 else None for dim in value.shape)
+            dtype = _DTYPES.get(value.type.removeprefix("tensor(").removesuffix(")"), np.float32)
+            feeds[value.name] = np.zeros([first or 1, *(dim or _MOST_MULTIPLE for dim in rest)], dtype)
+        session.run(None, feeds)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the graph doesn't run
+        return first_line(error)
+    return None
 
 
 def _scale(run: Callable[[np.ndarray], np.ndarray], ends: Ends, multiple: int, where: str) -> int:

@@ -49,6 +49,9 @@ _QUALITY = {
 # Empty for frames that are smaller than SSIM's window.
 _NO_SSIM = ("ssim_y",)
 
+MANIFEST = ("status", "study", "inputs", "outputs", "engine", "quality", "latency")
+"""The keys of a manifest that figures need."""
+
 _FLOAT_LAYERS = 4
 
 
@@ -115,9 +118,25 @@ def _row(
     references: Collection[str],
     noise: NoiseLimits,
 ) -> dict[str, Any]:
-    manifest = read_json(files.manifest, ("status", "study", "inputs", "engine", "quality", "latency"))
-    quality = read_quality(files.quality)
+    manifest = read_json(files.manifest, MANIFEST)
     latency = read_columns(LATENCY, files.latency, may_be_empty=MAY_BE_EMPTY)
+    row = row_of_records(files, manifest, latency, references)
+    if manifest["status"] != "ok":
+        return row
+    operations = counted[files.operations] if files.operations else None
+    row |= _operations(files, operations, manifest, latency)
+    cautions = find_cautions(row, manifest["engine"], manifest["latency"], operations, noise)
+    return row | {"cautions": "; ".join(cautions) or None}
+
+
+def row_of_records(
+    files: ArmFiles, manifest: Mapping[str, Any], latency: pl.DataFrame, references: Collection[str]
+) -> dict[str, Any]:
+    """Return the columns that come from an arm's own records: all but those of operations, and cautions.
+
+    `latency` are the rows of `latency.csv`. Raises UserError if a file is damaged, or has no figures.
+    """
+    quality = read_quality(files.quality)
     row: dict[str, Any] = {
         **asdict(files.arm),
         "scale": scale_of(manifest["quality"], files.manifest),
@@ -135,14 +154,10 @@ def _row(
             )
     if manifest["status"] != "ok":
         return row
-    operations = counted[files.operations] if files.operations else None
     row |= aggregate(quality, latency)
     row |= _provenance(files, manifest, row)
     row["timed_on"] = manifest["latency"]["clip"]
-    row |= _paired(files.arm, latency, manifest["latency"], references)
-    row |= _operations(files, operations, manifest, latency)
-    cautions = find_cautions(row, manifest["engine"], manifest["latency"], operations, noise)
-    return row | {"cautions": "; ".join(cautions) or None}
+    return row | _paired(files.arm, latency, manifest["latency"], references)
 
 
 def _paired(
@@ -247,11 +262,12 @@ def collect_evaluation(
     `downsampling` names each clip's kernel. See `with_doubts` for `far_db`. Raises UserError if a file is
     damaged or belongs to another arm.
     """
-    rows = [_evaluation_row(files, downsampling[files.arm.clip]) for files in arms]
+    rows = [evaluation_row(files, downsampling[files.arm.clip]) for files in arms]
     write_rows(Evaluation, with_added(with_doubts(rows, far_db)), out)
 
 
-def _evaluation_row(files: ArmQuality, downsampling: str) -> dict[str, Any]:
+def evaluation_row(files: ArmQuality, downsampling: str) -> dict[str, Any]:
+    """Return the columns of `evaluation.csv` for an arm, but those that other arms decide."""
     record = read_json(files.record, ("status", "runtime", "precision", "settings", "versions"))
     check_record(files.arm, files.record, record, record)
     row = {

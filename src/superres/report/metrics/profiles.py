@@ -139,7 +139,15 @@ def read_profile(path: Path) -> dy.DataFrame[Profile]:
 
 def read_networks(path: Path) -> list[Network]:
     """Read the networks of `profile.csv`, in the order of runtimes, precisions and models."""
-    rows = read_profile(path).to_dicts()
+    return _networks(read_profile(path).to_dicts())
+
+
+def networks_of(arms: Sequence[ProfileFiles]) -> list[Network]:
+    """Return the networks of some arms in that order, without arms that did not run."""
+    return _networks([row for files in arms for row in _rows(files)])
+
+
+def _networks(rows: Sequence[Row]) -> list[Network]:
     arms: dict[tuple, list[Row]] = {}
     for row in rows:
         key = (row["clip"], row["target"], row["scale"], row["runtime"], row["precision"], row["model"])

@@ -8,7 +8,6 @@ pictures.py    crops of a frame as every arm makes it, and where they are taken
 int8.py        histograms, losses and fronts of INT8
 operations.py  the time of each kind of operation
 provenance.py  machines, versions, hashes, and what the study says
-render.py      `render`: the template with its style, scripts and data
-page.*         the template, its style, and its own script
+template/      `render`: the template with its style, its own scripts and the data
 vendor/        scripts of others, with their versions and hashes
 """

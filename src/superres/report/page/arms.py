@@ -22,11 +22,11 @@ COLUMNS = (
     Column(key="precision", title="Precision", kind="name"),
     Column(key="clip", title="Clip", kind="name"),
     Column(key="psnr_db", title="PSNR [dB]", kind="figure", digits=2, help="over R, G, B; mean over frames"),
-    Column(key="psnr_y_db", title="PSNR_Y [dB]", kind="figure", digits=2, help="of luma"),
+    Column(key="psnr_y_db", title="PSNR_Y [dB]", kind="figure", digits=2, help="of luma", visible=False),
     Column(key="ssim_y", title="SSIM_Y", kind="figure", digits=4, help="of luma"),
     Column(key="loss_db", title="Loss [dB]", kind="figure", digits=3, help="PSNR below FP32 of the network"),
     Column(key="added_levels", title="Added error", kind="figure", digits=2, help="root of the squared error "
-           "beyond FP32's, in levels of 8 bits"),
+           "beyond FP32's, in levels of 8 bits", visible=False),
     Column(key="fps", title="FPS", kind="figure", digits=1, help="1000 / median milliseconds, from frame "
            "in memory to frame in memory"),
     Column(key="latency_p50_ms", title="Latency [ms]", kind="figure", digits=2, help="median"),
@@ -46,6 +46,7 @@ COLUMNS = (
 )  # fmt: skip
 """All columns; a page has those with a value."""
 
+_MOST_COLOURS = 16
 _SYMBOLS = (
     *(("circle", "○"), ("square", "□"), ("diamond", "◇"), ("triangle-up", "△"), ("triangle-down", "▽")),
     *(("cross", "✚"), ("star", "☆"), ("hexagon", "⬡")),
@@ -72,7 +73,7 @@ def find_columns(rows: Sequence[Mapping[str, Value]]) -> list[Column]:
 
 def _visible(column: Column, rows: Sequence[Mapping[str, Value]]) -> bool:
     several = column.kind != "name" or len({row[column.key] for row in rows}) > 1
-    return column.kind != "interval" and (several or len(rows) == 1)
+    return column.visible and column.kind != "interval" and (several or len(rows) == 1)
 
 
 def find_axes(rows: Sequence[Mapping[str, Value]]) -> tuple[list[Axis], list[Axis]]:
@@ -123,6 +124,13 @@ def table_rows(metrics: Sequence[Row], calibrated: str) -> list[dict[str, Value]
         row["label"] = f"{row['runtime']} {row['precision']} {row['model']}{where}"
         row["hover"] = _hover(row)
     return found
+
+
+def find_colours(rows: Sequence[Mapping[str, Value]]) -> str:
+    """Return the name that has colours in the trade-off: models, or what a legend has room for."""
+    return next(
+        (key for key in ("model", "precision") if len({row[key] for row in rows}) <= _MOST_COLOURS), "runtime"
+    )
 
 
 def signs(metrics: Sequence[Row]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 from superres.csv_rows import Row
 from superres.device.base.outputs import Outputs, read_json
 from superres.report import labels
+from superres.report.metrics.profiles import ProfileFiles
 from superres.report.metrics.schema import read_metrics
 from superres.report.page import arms
 from superres.report.page.data import Drawing, PageData
@@ -18,7 +19,7 @@ from superres.report.page.operations import operations
 from superres.report.page.paper import paper_points, paper_tables
 from superres.report.page.pictures import BUDGET, HR, MOST_ARMS, ClipFiles, clip_pictures, order_samples
 from superres.report.page.provenance import hashes, newest, read_provenance
-from superres.report.page.render import render
+from superres.report.page.template.render import render
 from superres.report.tables.cells import TableText
 from superres.report.tables.table import describe_machines
 
@@ -31,7 +32,7 @@ class PageFiles:
     """The files that a page shows. Lists may be empty.
 
     `samples` are the arms' pictures of each clip, by clip and by the arm's folder. `drawings` are SVGs by
-    model. `profile` is None if no operation was timed.
+    model.
     """
 
     metrics: Path
@@ -41,7 +42,7 @@ class PageFiles:
     samples: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
     int8: Int8Files = field(default_factory=Int8Files)
     drawings: Mapping[str, Path] = field(default_factory=dict)
-    profile: Path | None = None
+    profiles: Sequence[ProfileFiles] = ()
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,12 @@ def page_data(files: PageFiles, text: PageText, command: str) -> PageData:
     axes, heights = arms.find_axes(rows)
     advice = arms.advice(recommendation, metrics)
     pictures = _pictures(files, text.runtime, [each.arm for each in advice if each.arm])
-    group, table = operations(files.profile) if files.profile else (None, None)
+    group, table = operations(files.profiles)
     drawings, left_out = _drawings(files.drawings)
     return PageData(
         study=text.study,
         description=text.description,
-        wish=recommendation["summary"][0],
+        wish=recommendation["summary"][0].partition(": ")[2],
         date=newest(files.manifests),
         machines=describe_machines(_of_arms_that_ran(files.manifests)),
         clips=text.clips,
@@ -114,6 +115,7 @@ def page_data(files: PageFiles, text: PageText, command: str) -> PageData:
         provenance=read_provenance(files.manifests, command),
         hashes=hashes(metrics),
         signs=arms.signs(metrics),
+        coloured=arms.find_colours(rows),
     )
 
 

@@ -14,10 +14,43 @@ STYLE = {
     "plot_bgcolor": "rgba(0,0,0,0)",
     "hovermode": "closest",
     "showlegend": True,
-    "margin": {"l": 56, "r": 12, "t": 12, "b": 48},
+    # The tool bar has the top to itself.
+    "margin": {"l": 56, "r": 12, "t": 40, "b": 48},
     "hoverlabel": {"align": "left", "font": {"size": 12}},
 }
 """Layout of all plots; the colours are far enough from white and from black."""
+
+CONFIG = {
+    "responsive": True,
+    "displaylogo": False,
+    # Named one by one: Plotly has another button that would send the data to its makers.
+    "modeBarButtons": [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]],
+    "plotlyServerURL": "",
+}
+"""Plotly's tool bar."""
+
+_TICKS = [float(f"{step}e{power}") for power in range(-6, 5) for step in (1, 2, 5)]
+LOG = {"type": "log", "tickvals": _TICKS, "ticktext": [f"{tick:.10g}" for tick in _TICKS]}
+"""A logarithmic axis; Plotly's own ticks leave out the power of ten."""
+
+MARKS = {
+    "front": {"mode": "lines", "hoverinfo": "skip", "line": {"dash": "dot", "width": 2, "color": "#8a8f99"}},
+    "chosen": {
+        "hoverinfo": "skip",
+        "marker": {"size": 22, "symbol": "circle-open", "line": {"width": 3}, "color": "#e0245e"},
+    },
+    "paper": {"marker": {"symbol": "x", "size": 9, "color": "#8a8f99"}},
+}
+"""Marks of the trade-off that aren't arms."""
+
+TABLE = {
+    "order": [],
+    "pageLength": 25,
+    "autoWidth": False,
+    "lengthMenu": [10, 25, 100, {"label": "all", "value": -1}],
+    "layout": {"topStart": "info", "topEnd": "search", "bottomStart": "pageLength", "bottomEnd": "paging"},
+}
+"""Options of the table of arms: those of DataTables."""
 
 
 class _Model(BaseModel):
@@ -28,7 +61,7 @@ class Column(_Model):
     """A column of the table of arms: a key of its rows, with its title and its decimals.
 
     `kind`: a `name` can be filtered, a `figure` is a number, an `interval` is shown on demand, a `text`
-    explains. A name that all rows have is not `visible`.
+    explains. Columns that aren't `visible` can be chosen: a name that all rows have, and what fills the page.
     """
 
     key: str
@@ -174,4 +207,9 @@ class PageData(_Model):
     provenance: Provenance
     hashes: Grid
     signs: Mapping[str, str]
+    coloured: str
     style: Mapping[str, Any] = STYLE
+    config: Mapping[str, Any] = CONFIG
+    log: Mapping[str, Any] = LOG
+    marks: Mapping[str, Any] = MARKS
+    table: Mapping[str, Any] = TABLE

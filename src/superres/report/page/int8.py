@@ -15,7 +15,7 @@ from superres.quantization.ranges.histogram import BINS, Statistics
 from superres.quantization.ranges.observation import read_observed
 from superres.report import labels
 from superres.report.metrics.relative import loss_of
-from superres.report.page.data import Figure, Group
+from superres.report.page.data import LOG, Figure, Group
 from superres.report.plots.layers import sensitivity_bars
 
 Trace = dict[str, Any]
@@ -118,7 +118,7 @@ def _histogram(name: str, seen: Statistics, thresholds: Mapping[str, float]) -> 
             }
         )
     layout = {"xaxis": {"title": {"text": "magnitude"}, "rangemode": "tozero"},
-              "yaxis": {"title": {"text": "share of values"}, "type": "log"}}  # fmt: skip
+              "yaxis": {"title": {"text": "share of values"}, **LOG}}  # fmt: skip
     return Figure(name=name, data=data, layout=layout)
 
 
@@ -142,7 +142,7 @@ def _over_images(metrics: Sequence[Row], series: SERIES) -> Iterator[Figure]:
                 )
         if data:
             name = f"{labels.model_label(model)} in {labels.runtime_label(runtime)}, {clip} on {target}"
-            layout = {"xaxis": {"title": {"text": "calibration images"}, "type": "log"},
+            layout = {"xaxis": {"title": {"text": "calibration images"}, **LOG},
                       "yaxis": {"title": {"text": "PSNR lost [dB]"}}}  # fmt: skip
             yield Figure(name=name, data=data, layout=layout)
 

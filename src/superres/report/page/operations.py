@@ -2,17 +2,18 @@
 
 import html
 from collections.abc import Sequence
-from pathlib import Path
 
-from superres.models.settings import is_baseline
 from superres.report import labels
-from superres.report.metrics.profiles import GROUPS, TIMED_APART, Network, read_networks
+from superres.report.metrics.profiles import GROUPS, TIMED_APART, Network, ProfileFiles, networks_of
 from superres.report.page.data import Figure, Grid, Group
 
 
-def operations(profile: Path) -> tuple[Group | None, Grid | None]:
-    """Return the plots of `profile.csv`, one a clip and target, and a table; None without any operation."""
-    networks = [network for network in read_networks(profile) if not is_baseline(network.model)]
+def operations(arms: Sequence[ProfileFiles]) -> tuple[Group | None, Grid | None]:
+    """Return the plots of these arms, one a clip and target, and a table; None without any operation."""
+    found = networks_of(arms)
+    models = labels.order_models(network.model for network in found)
+    # What one network takes in each precision stands together.
+    networks = sorted(found, key=lambda network: (network.place, models.index(network.model)))
     if not networks:
         return None, None
     places = dict.fromkeys(network.place for network in networks)
@@ -22,7 +23,8 @@ def operations(profile: Path) -> tuple[Group | None, Grid | None]:
 
 
 def _stacked(place: tuple[str, str, int], networks: Sequence[Network]) -> Figure:
-    names = [html.escape(_name(network)) for network in networks]
+    # In two lines: a phone has no room for one.
+    names = ["<br>".join(map(html.escape, _words(network))) for network in networks]
     data = [
         {
             "type": "bar",
@@ -37,8 +39,8 @@ def _stacked(place: tuple[str, str, int], networks: Sequence[Network]) -> Figure
     ]
     layout = {
         "barmode": "stack",
-        "height": 160 + 24 * len(names),
-        "xaxis": {"title": {"text": "milliseconds, operations timed one by one"}},
+        "height": 140 + 40 * len(names),
+        "xaxis": {"title": {"text": "ms, timed one by one"}},
         "yaxis": {"autorange": "reversed", "automargin": True},
     }
     return Figure(
@@ -64,5 +66,9 @@ def _table(networks: Sequence[Network]) -> Grid:
 
 
 def _name(network: Network) -> str:
+    return " ".join(_words(network))
+
+
+def _words(network: Network) -> tuple[str, str]:
     words = (labels.runtime_label(network.runtime), labels.precision_label(network.precision))
-    return f"{' '.join(words)} {labels.model_label(network.model)}"
+    return " ".join(words), labels.model_label(network.model)

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from superres.device.runtimes import RUNTIMES, about, refusal
 from superres.device.runtimes.base import AS_WRITTEN
-from superres.keys import Count, Index, Keys, Maybe, Name, OneOf, SomeOnce, Whole, mistake
+from superres.keys import Count, Index, Keys, ManyOnce, Maybe, Name, OneOf, SomeOnce, Whole, mistake
 from superres.models.graphs.uint8.forms import FORMS, FORMS_OF, PLAIN
 
 Precision = Annotated[
@@ -55,6 +55,9 @@ class Arm:
     def implicit(self) -> bool:
         """True if TensorRT finds the ranges itself, on the images of the calibration."""
         return self.precision.startswith(IMPLICIT)
+
+
+_Rounds = Annotated[Whole, Field(ge=6)]
 
 
 class Build(Keys):
@@ -123,6 +126,11 @@ class Runtime(Keys):
         "plain: the runtime converts by itself (openvino). blocks: the output is turned into a frame "
         "outside the graph (onnxruntime). levels: the same for INT8 kernels of onnxruntime. channels_last: "
         "for convolutions of openvino. casts: for TensorRT, its only form.",
+    )
+    rounds: Maybe[_Rounds] = Field(
+        default=None,
+        description="Rounds of its arms instead of `latency.rounds`: a slow runtime need not be timed for "
+        "long if a wider interval is enough.",
     )
     build: Build = Build()
 
@@ -210,7 +218,7 @@ class Latency(Keys):
         description="... but timing ends after this long, the reference's frames included, once 5 frames "
         "are timed and, with a reference, `rounds` are over.",
     )
-    rounds: Annotated[Whole, Field(ge=6)] = Field(
+    rounds: _Rounds = Field(
         default=12,
         description="With a reference, timing takes at least this many rounds. More make the 95% interval of "
         "the ratio narrower; fewer than 6 have none.",
@@ -231,11 +239,29 @@ class Latency(Keys):
 
 
 class Profile(Keys):
-    """Settings of the target `profile`, which times operations."""
+    """Times of single operations: of every arm by the target `profile`, of a few by `all`, for the page."""
 
     runs: Count = Field(
         default=10, description="Frames that run with counters; results are medians over them."
     )
+    runtimes: ManyOnce[Annotated[str, OneOf(lambda: RUNTIMES)]] = Field(
+        default=(),
+        description="The runtimes whose operations are on the page. Without any, all times no operation.",
+    )
+    models: Maybe[SomeOnce[Name]] = Field(
+        default=None, description="Of these models, as far as the study has them; all if left out."
+    )
+    precisions: Maybe[SomeOnce[Precision]] = Field(
+        default=None, description="In these precisions, as far as the study has them; all if left out."
+    )
+
+    def shows(self, arm: Arm) -> bool:
+        """Return whether the page shows the operations of an arm."""
+        return (
+            arm.runtime in self.runtimes
+            and (self.models is None or arm.model in self.models)
+            and (self.precisions is None or arm.precision in self.precisions)
+        )
 
 
 class Roofline(Keys):

@@ -5,6 +5,7 @@ print goes into Snakemake's log of the run. Elsewhere, as in CI, one plain line 
 what jobs print. `before.prepare_run` registers it, so nothing has to be installed; the profile chooses it.
 """
 
+import errno
 import logging
 import os
 import re
@@ -42,6 +43,21 @@ _CHATTER_EVENTS = (LogEvent.WORKFLOW_STARTED, LogEvent.RESOURCES_INFO, LogEvent.
 _BAR = 24
 _REDRAWN_EACH_S = 1.0
 _TAIL = 4096
+# What the kernel says of a disk, of rights, and of a machine that has no more of something.
+_REFUSED = (
+    *(
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.ESTALE,
+    ),
+    *(errno.EBUSY, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE),
+)
+_OS_ERROR = re.compile(r"Error: \[Errno (?P<number>\d+)\] [^:]*(?:: '(?P<path>.*)')?$")
 _STEPS = re.compile(r"\b(\d+)/(\d+)\b")
 
 
@@ -105,7 +121,9 @@ class LogHandler(LogHandlerBase):
     def emit(self, record: logging.LogRecord) -> None:
         """Show a record; those of jobs only count for the progress."""
         event = getattr(record, "event", None)
-        if self._plan is None:
+        if event == LogEvent.ERROR and (line := machine_error(str(record.msg))):
+            self._say(line)
+        elif self._plan is None:
             if self._asked or self._dryrun or not (self._live and _is_chatter(record, event)):
                 self._texts.emit(record)
         elif event == LogEvent.RUN_INFO:
@@ -200,6 +218,18 @@ def block(plan: Plan, study: str, began: float, now: float) -> list[str]:
     bar = f"[{'#' * filled}{'.' * (_BAR - filled)}]"
     ahead = f"about {describe_seconds(left)} left" if len(plan.ended) < len(plan.jobs) else "ending"
     return [f"{study} {bar} {count}, {describe_seconds(passed)} so far, {ahead}", *lines]
+
+
+def machine_error(text: str) -> str | None:
+    """Return one line for a traceback of Snakemake's if the machine refused something; None for others."""
+    lines = text.strip().splitlines()
+    found = _OS_ERROR.search(lines[-1]) if "Traceback" in text else None
+    if found is None or int(found["number"]) not in _REFUSED:
+        return None
+    return (
+        f"error: {found['path'] or Path.cwd()}: expected Snakemake to read and write here, found: "
+        f"{os.strerror(int(found['number'])).lower()}; give it room and rights, and run it again"
+    )
 
 
 def _last_line(log: Iterable[str]) -> str:

@@ -14,7 +14,9 @@ from superres.device.base.errors import UserError
 from superres.device.base.locks import lock
 from superres.device.base.outputs import read_json
 from superres.device.base.room import no_room, room_error
+from superres.device.machine.memory import check_limit
 from superres.report.labels import arm_folder, arm_label
+from superres.report.receipts import JOBS
 
 _ERROR = "error: "
 
@@ -22,9 +24,10 @@ _ERROR = "error: "
 def lock_study(name: str, results: Path) -> IO[str]:
     """Keep a second call away from a study; the lock ends with this process, or when the file is closed.
 
-    Raises UserError if another call has it, and if nothing can be written to `results`. On a file system
-    without locks, that is said and the study runs.
+    Raises UserError if another call has it, if nothing can be written to `results`, and if jobs may not take
+    the memory that libraries alone need. On a file system without locks, that is said and the study runs.
     """
+    check_limit()
     path = results / ".lock"
     try:
         results.mkdir(parents=True, exist_ok=True)
@@ -44,7 +47,18 @@ def lock_study(name: str, results: Path) -> IO[str]:
         raise UserError(
             f"{name} is being run by another call of snakemake: wait for it, or stop it"
         ) from error
+    _wait_for_jobs(name, results / JOBS)
     return file
+
+
+def _wait_for_jobs(name: str, path: Path) -> None:
+    """Wait until no job of an earlier call runs: one that was killed by itself leaves its jobs behind."""
+    with path.open("a", encoding="utf-8") as jobs:
+        try:
+            lock(jobs)
+        except BlockingIOError:
+            sys.stderr.write(f"study {name}: waits for jobs of an earlier call, which was killed\n")
+            lock(jobs, wait=True)
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,11 @@ class FailedJob:
         """Return why a log has no message: a full disk has no room for it, or none for all of it."""
         folders = [folder for log in self.log for folder in Path(log).parents if folder.is_dir()]
         reason = no_room(None, folders[0]) if folders else None
-        return str(room_error("outputs", reason)) if reason else "ended without a message"
+        return (
+            str(room_error("outputs", reason))
+            if reason
+            else "ended without a message: killed, or without memory"
+        )
 
 
 def culprits(group: Sequence[FailedJob]) -> Sequence[FailedJob]:

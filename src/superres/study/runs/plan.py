@@ -15,9 +15,9 @@ _LEAST_SECONDS, _LEAST_SHARE = 5.0, 0.02
 class PlannedJob:
     """A job of the DAG.
 
-    `threads` are those that it keeps from others. `guess_s` is expected without knowing this machine,
-    `past_s` what it took last time, if ever. `runs` tells whether this run makes it; `needs` are the jobs
-    before it.
+    `threads` are those that it keeps from others, `device` is the one that it has alone. `guess_s` is
+    expected without knowing this machine, `past_s` what it took last time, if ever. `runs` tells whether this
+    run makes it; `needs` are the jobs before it.
     """
 
     number: int
@@ -25,6 +25,7 @@ class PlannedJob:
     wildcards: Mapping[str, str] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     threads: int = 1
+    device: str | None = None
     needs: frozenset[int] = frozenset()
     guess_s: float = 1.0
     past_s: float | None = None
@@ -92,14 +93,19 @@ class Plan:
     def left_s(self, now: float = 0.0) -> float:
         """Return the seconds until all jobs have ended.
 
-        At least those of the longest chain, and those of all work shared evenly by the cores.
+        At least those of the longest chain, of all jobs on one device, and of all work shared evenly by the
+        cores.
         """
         left = {number: self._left_of(job, now) for number, job in self.jobs.items()}
         work = sum(seconds * min(self.jobs[n].threads, self.cores) for n, seconds in left.items())
+        on_devices: dict[str, float] = defaultdict(float)
+        for number, seconds in left.items():
+            if (device := self.jobs[number].device) is not None:
+                on_devices[device] += seconds
         ends: dict[int, float] = {}
         for number in self._order:
             ends[number] = left[number] + max((ends[other] for other in self._before[number]), default=0.0)
-        return max([work / self.cores, *ends.values()])
+        return max([work / self.cores, *ends.values(), *on_devices.values()])
 
     def _left_of(self, job: PlannedJob, now: float) -> float:
         if job.number in self.ended:

@@ -36,14 +36,14 @@ def run_on_device(
     that broke. Ctrl-C and SIGTERM stop the job on the device too.
     """
     say: Callable[[str], object] = log if log is not None else sys.stderr.write
-    errand = _Errand(job, device, pack_worker(), patience or Patience(), say)
+    errand = _Errand(job, device, pack_worker(), patience or Patience.with_device(device), say)
     with sigterm_as_exit():
         _persist(device, errand.patience, say, errand.run)
 
 
 def ask(device: Device, operation: str, patience: Patience | None = None, **request: Any) -> dict[str, Any]:
     """Run a short operation, `describe` or `clean`, on a device and return its answer."""
-    patience = patience or Patience()
+    patience = patience or Patience.with_device(device)
 
     def once(tries: _Tries) -> dict[str, Any]:
         with connect(device, pack_worker(), patience) as (connection, _):

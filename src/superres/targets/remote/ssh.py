@@ -99,6 +99,12 @@ class Patience:
     pauses: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
     most_tries: int = 20
 
+    @classmethod
+    def with_device(cls, device: Device) -> "Patience":
+        """Return the patience with a device, by its target's `reconnect_minutes`."""
+        reconnect_s = device.reconnect_minutes * 60
+        return cls(first_s=min(cls.first_s, reconnect_s), reconnect_s=reconnect_s)
+
 
 @contextmanager
 def connect(

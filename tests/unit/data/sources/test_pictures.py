@@ -116,3 +116,18 @@ def test_orientation_after_the_pixels_counts_without_decoding_them(tmp_path, aft
     if not after:
         # The header alone is enough: there are no pixels to decode.
         assert picture_size(content[: content.index(b"IDAT") + 10], "a") == (96, 64)
+
+
+def test_every_changed_byte_of_a_pngs_pixels_is_found():
+    """Pillow decodes such a file to other pixels and says nothing."""
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    whole = stream.getvalue()
+    assert np.array_equal(read_picture(whole, "a.png"), pixels)
+    begin, end = whole.index(b"IDAT"), whole.index(b"IEND") - 4
+    for at in range(begin + 4, end):
+        changed = bytearray(whole)
+        changed[at] ^= 16
+        with pytest.raises(UserError, match=r"a\.png: expected an image that can be decoded, found: "):
+            read_picture(bytes(changed), "a.png")

@@ -8,7 +8,7 @@ import pytest
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
-from superres.device.base.room import no_room
+from superres.device.base.room import lacking, no_room
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -58,3 +58,33 @@ def test_other_errors_stay_as_they_are(error: Exception, tmp_path: Path):
     with pytest.raises(type(error)) as said, Outputs({"a": str(tmp_path / "a")}):
         raise error
     assert said.value is error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (FULL, "outputs: expected room for them on the disk, found none"),
+        (MemoryError(), "memory: expected enough for this job, found too little (MemoryError)"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "memory: expected enough for this job"),
+        (RuntimeError("std::bad_alloc"), "memory: expected enough for this job, found too little (std::bad"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "memory: expected enough"),
+        (RuntimeError("can't start new thread"), "memory: expected enough"),
+        (
+            OSError(errno.EROFS, "Read-only file system", "results/a.csv"),
+            "results/a.csv: expected a place that this user may write to, found: read-only file system",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied", "a.png"), "a.png: expected a place"),
+    ],
+    ids=repr,
+)
+def test_what_the_machine_lacks_is_one_line(error: Exception, expected: str, tmp_path: Path):
+    wrapped = ValueError("serialization failed")
+    wrapped.__cause__ = error
+    for raised in (error, wrapped):
+        message = str(lacking(raised, tmp_path))
+        assert message.startswith(expected) and message.isprintable() and "run it again" in message
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), KeyError("a"), OSError(errno.ENOENT, "No such file")])
+def test_a_fault_of_the_code_is_no_lack(error: Exception, tmp_path: Path):
+    assert lacking(error, tmp_path) is None

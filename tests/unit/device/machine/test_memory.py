@@ -35,3 +35,45 @@ def test_a_process_knows_its_own_limit():
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert 0 < int(found.stdout) < 4 << 30
+
+
+def limited(limit: int, code: str) -> str:
+    """What a process prints whose addresses are limited to so many bytes."""
+    begin = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}));"
+    done = subprocess.run([sys.executable, "-c", begin + code], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def test_a_limit_that_no_library_could_be_loaded_in_is_refused():
+    code = """
+from superres.device.base.errors import UserError
+from superres.device.machine.memory import check_limit
+try:
+    check_limit()
+    print("fine")
+except UserError as error:
+    print(error)
+"""
+    line = (
+        "memory: expected a limit of at least 2 GiB for a process, found 1.0; lift it: ulimit -v unlimited\n"
+    )
+    assert limited(GIB, code) == line
+    assert limited(3 * GIB, code) == "fine\n"
+
+
+def test_no_allocation_goes_beyond_the_free_memory():
+    code = """
+import resource
+from superres.device.machine import memory
+before = resource.getrlimit(resource.RLIMIT_AS)
+memory.available_memory = lambda: 64 << 20
+with memory.within_free_memory(1 << 40):
+    small = bytearray(32 << 20)
+    try:
+        large = bytearray(3 << 30)
+    except MemoryError:
+        print("refused")
+assert resource.getrlimit(resource.RLIMIT_AS) == before
+print(len(bytearray(3 << 30)) >> 30)
+"""
+    assert limited(16 * GIB, code) == "refused\n3\n"

@@ -4,7 +4,10 @@ import csv
 import dataclasses
 import json
 import math
+import platform
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -291,3 +294,34 @@ def test_a_missing_model_or_job_is_a_users_mistake(tiny_arm, tmp_path, capsys):
     assert worker.main([]) == worker.main([str(tmp_path / "none.json")]) == worker.USER_ERROR
     signal.signal(signal.SIGTERM, before)
     assert "expected one job file" in capsys.readouterr().err
+
+
+AFTER_QUALITY = """
+import resource, sys
+import numpy as np
+from superres.device.tasks.worker import main
+if sys.argv[1] != "none":
+    assert main([sys.argv[1]]) == 0
+def take():
+    np.ones(16 << 20, np.uint8)
+    np.ones(48 << 20, np.uint8)
+take()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    take()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's malloc has the setting")
+def test_measuring_quality_keeps_memory_from_frame_to_frame(tiny_arm):
+    arm = tiny_arm("opencv", "uint8")
+    worker.run_job(arm.build_engine())
+    job = arm.path("job.json")
+    job.write_text(arm.measure_quality().to_json(), encoding="utf-8")
+
+    def faults(argument: str) -> int:
+        command = [sys.executable, "-c", AFTER_QUALITY, argument]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert faults(str(job)) < min(200, faults("none"))

@@ -8,6 +8,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from superres.csv_rows import write_rows
+from superres.quantization.layers.schema import Frontier, Sensitivity
 from superres.report.page.build import PageFiles, build_page
+from superres.report.page.int8 import Int8Files
 
+from ..metrics.test_profiles import write_profile
+from ..plots.test_layers import frontier_rows, sensitivity_rows
 from ..synthetic import not_run, row
 from .study import NOT_RUN, text_of_test, write_study
 
@@ -41,7 +47,21 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> PageFiles:
-    return write_study(tmp_path_factory.mktemp("study"))
+    """The files of a study with something in every section."""
+    folder = tmp_path_factory.mktemp("study")
+    sensitivity, front, drawing = (folder / name for name in ("s.csv", "f.csv", "g.svg"))
+    write_rows(Sensitivity, sensitivity_rows("espcn_rgb"), sensitivity)
+    write_rows(Frontier, frontier_rows("espcn_rgb"), front)
+    drawing.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="60"><path d="M9 9h9v9"/></svg>'
+    )
+    profiles = [write_profile(folder / name, name) for name in ("espcn_rgb", "espcn_ycbcr")]
+    return replace(
+        write_study(folder),
+        int8=Int8Files(sensitivities=[sensitivity], frontiers=[front]),
+        drawings={"espcn_rgb": drawing},
+        profiles=profiles,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +78,7 @@ def write_html(files: PageFiles) -> Path:
 class Opened:
     """A page with its faults: messages of errors, and requests that leave it."""
 
-    def __init__(self, browser: Any, html: Path, **options: Any):
+    def __init__(self, browser: Any, html: Path, script: str = "", **options: Any):
         permissions = ["clipboard-read", "clipboard-write"]
         self.context = browser.new_context(permissions=permissions, **options)
         self.page: Page = self.context.new_page()
@@ -69,12 +89,9 @@ class Opened:
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.faults.append(dialog.message), dialog.dismiss()))
         self.page.on("request", self._request)
+        self.page.add_init_script(script)
         self.page.goto(html.as_uri())
         self.page.wait_for_selector("#tradeoff .main-svg")
-
-    def _console(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.faults.append(message.text)
 
     def _request(self, request: Any) -> None:
         if not request.url.startswith(("file:", "data:", "blob:")):
@@ -302,15 +319,112 @@ def test_sizes_and_themes(browser: Any, html: Path, width: int, scheme: str):
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
     page.add_script_tag(content=(resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8"))
+    # What is folded away too: the chooser of columns, tables of the paper's layout and of hashes.
+    folded = page.evaluate(
+        "() => [...document.querySelectorAll('details:not([open])')].map((one) => (one.open = true)).length"
+    )
+    assert folded >= 4
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    page.evaluate("document.querySelector('.columns').open = false")
     serious = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]
     assert [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in serious] == []
+    # Plots are drawn when they come into sight.
+    for plot in page.locator(".plot").all():
+        plot.scroll_into_view_if_needed()
+        plot.locator(".main-svg").first.wait_for()
+    assert overlaps(page) == []
     if folder := os.environ.get("SUPERRES_SCREENSHOTS"):
-        # Plots are drawn when they come into sight.
-        page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+        page.evaluate("window.scrollTo(0, 0)")
         Path(folder).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=Path(folder, f"page.{width}.{scheme}.png"), full_page=True)
     opened.close()
+
+
+def test_the_tool_bar_covers_nothing_and_sends_nothing(opened: Opened):
+    page = opened.page
+    page.hover("#tradeoff")
+    bar, legend, plot = (
+        page.locator(f"#tradeoff {name}").bounding_box()
+        for name in (".modebar", ".legend", ".cartesianlayer")
+    )
+    assert bar and legend and plot
+    assert bar["y"] + bar["height"] <= min(legend["y"], plot["y"])
+    titles = page.eval_on_selector_all(".modebar-btn", "all => all.map((one) => one.dataset.title)")
+    assert {*titles} == {"Download plot as a PNG", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"}
+
+
+def test_the_table_fits_and_its_columns_can_be_chosen(opened: Opened, files: PageFiles):
+    page = opened.page
+    width, room = page.evaluate(
+        "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])($('arms').parentElement)"
+    )
+    assert width <= room
+    assert "PSNR_Y [dB]" not in opened.header()
+    page.click(".columns summary")
+    page.check(".columns label:has-text('PSNR_Y') input")
+    page.uncheck(".columns label:has-text('Latency') input")
+    header = opened.header()
+    assert "PSNR_Y [dB]" in header and "Latency [ms]" not in header
+    arms = page.eval_on_selector_all(".pick", "all => all.map((one) => one.dataset.arm)")
+    expected = metrics_of(files)[FP32]["psnr_y_db"]
+    assert opened.lines()[arms.index(FP32)][header.index("PSNR_Y [dB]")] == f"{expected:.2f}"
+
+
+GROUND = "getComputedStyle(document.body).backgroundColor"
+LIGHT, DARK = "rgb(255, 255, 255)", "rgb(20, 23, 28)"
+NO_STORAGE = (
+    "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('not allowed'); } })"
+)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_button_changes_the_theme(browser: Any, html: Path, allowed: bool):
+    opened = Opened(browser, html, color_scheme="dark", script="" if allowed else NO_STORAGE)
+    page = opened.page
+
+    def texts_of_the_plot() -> str:
+        return page.evaluate("getComputedStyle(document.querySelector('#tradeoff .ytick text')).fill")
+
+    assert page.evaluate(GROUND) == DARK
+    dark = texts_of_the_plot()
+    page.focus("#theme")
+    page.keyboard.press("Enter")
+    assert page.evaluate(GROUND) == LIGHT
+    assert texts_of_the_plot() != dark
+    # Kept over a change of the system's, and where it may be, over the next visit.
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        seen = LIGHT if allowed or scheme == "light" else DARK
+        # A change is told with the next frame.
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+        opened.until(f"{GROUND} === '{seen}'")
+    page.reload()
+    assert page.evaluate(GROUND) == (LIGHT if allowed else DARK)
+    opened.close()
+
+
+def test_paper_is_light(browser: Any, html: Path):
+    opened = Opened(browser, html, color_scheme="dark")
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert opened.page.evaluate(GROUND) == LIGHT
+    opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert opened.page.evaluate(GROUND) == DARK
+    opened.close()
+
+
+def overlaps(page: Page) -> list[str]:
+    """Parts of a plot that lie over each other: legend, titles of axes, and what the axes hold."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll(".plot")].flatMap((plot) => {
+            const names = [".legend", ".xtitle", ".ytitle", ".bglayer .bg, .draglayer .nsewdrag"];
+            const boxes = names.map((name) => [name, plot.querySelector(name)?.getBoundingClientRect()]);
+            const over = (a, b) => a?.width && b?.width
+                && Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+                && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+            return boxes.flatMap(([name, box], i) => boxes.slice(0, i).filter(([, other]) => over(box, other))
+                .map(([other]) => `${plot.ariaLabel}: ${other} over ${name}`));
+        })"""
+    )
 
 
 def test_print_has_every_arm_and_no_controls(opened: Opened):
@@ -340,6 +454,11 @@ def test_two_thousand_arms_can_be_used(browser: Any, tmp_path: Path):
     ]
     opened = Opened(browser, write_html(write_study(tmp_path, rows, pictures=False)))
     assert "of 2,000 entries" in opened.page.inner_text(".dt-info")
+    # What is drawn doesn't grow with the arms: marks of a few traces, and lines of one page.
+    traces, lines = opened.page.evaluate(
+        "[$('tradeoff').data.length, document.querySelectorAll('#arms tbody tr').length]"
+    )
+    assert traces <= 18 and lines == 25
     opened.page.fill(".dt-search input", "net999")
     opened.until("document.querySelectorAll('#arms tbody tr').length === 2")
     opened.close()

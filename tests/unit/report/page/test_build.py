@@ -17,6 +17,7 @@ from superres.device.base.errors import UserError
 from superres.report.page import build, pictures
 from superres.report.page.build import PageFiles, build_page, page_data
 from superres.report.page.data import ClipPictures, PageData, Place
+from superres.report.page.template import render
 from superres.report.page.vendor.parts import PARTS
 
 from ..synthetic import default_rows, not_run, row
@@ -110,7 +111,7 @@ def test_text_of_the_study_is_escaped(tmp_path: Path):
     elements.feed(page)
     # No element of a name: neither bold nor italic nor underlined text, nor another script.
     assert not {"i", "u"} & set(elements.tags)
-    assert elements.tags.count("script") == 2 + len(PARTS)
+    assert elements.tags.count("script") == 3 + len(PARTS)
     assert all(link.startswith(("#", "data:image/")) for link in elements.links), elements.links
     data = data_of(page)
     assert data["description"] == DESCRIPTION
@@ -126,10 +127,11 @@ def test_scripts_of_others_are_unchanged_and_inside(tmp_path: Path):
         assert content.decode().replace("</script", "<\\/script").replace("<!--", "<\\!--") in page
 
 
-def test_own_script_is_short():
-    script = Path(build.__file__).with_name("page.js").read_text(encoding="utf-8").splitlines()
-    assert len(script) <= 200
-    assert max(map(len, script)) <= 120
+def test_own_scripts_are_short():
+    texts = [path.read_text(encoding="utf-8") for path in Path(render.__file__).parent.glob("*.js")]
+    lines = [line for text in texts for line in text.splitlines()]
+    assert len(texts) == 2 and len(lines) <= 200
+    assert max(map(len, lines)) <= 120
 
 
 def decode(place: Place, name: str) -> np.ndarray:
@@ -212,7 +214,7 @@ def test_pictures_stay_in_their_budget(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_page_without_pictures_and_networks(tmp_path: Path):
     page = write_page(write_study(tmp_path, pictures=False), tmp_path / "index.html")
     assert 'id="compare"' not in page and 'id="networks-title"' not in page
-    assert "No operation was timed" in page and "snakemake --cores 4 profile" in page
+    assert "names no arms whose operations" in page and "snakemake --cores 4 profile" in page
 
 
 @pytest.mark.parametrize(
@@ -254,6 +256,15 @@ def test_hostile_markup_in_every_text_survives_the_way_to_json(tmp_path: Path):
     data = PageData.model_validate(data_of(write_page(write_study(tmp_path), tmp_path / "i.html")))
     assert data.study == "test <1>" and data.clips == {"park": "a <u>turning</u> view"}
     assert {column.key for column in data.columns} <= set(data.rows[0])
+
+
+def test_a_legend_has_room_for_what_has_colours(tmp_path: Path):
+    def coloured(models: int, precisions: int) -> str:
+        names = [f"int8-m{number}" for number in range(precisions)]
+        rows = [row("openvino", f"net{m}", name, 30.0, 10.0) for m in range(models) for name in names]
+        return page_data(write_study(tmp_path, rows, pictures=False), text_of_test(), COMMAND).coloured
+
+    assert [coloured(16, 1), coloured(17, 2), coloured(17, 17)] == ["model", "precision", "runtime"]
 
 
 def test_the_same_files_give_the_same_page(tmp_path: Path):

@@ -11,7 +11,6 @@ from superres.quantization.layers.schema import Frontier, Sensitivity
 from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.histogram import BINS
 from superres.quantization.ranges.observation import observe_activations, read_observed
-from superres.report.metrics.profiles import collect_profiles
 from superres.report.page.int8 import Int8Files, int8_groups
 from superres.report.page.operations import operations
 
@@ -79,8 +78,7 @@ def test_losses_over_images_per_layer_and_the_front(tmp_path: Path):
 
 
 def test_operations_are_stacked_and_counted(tmp_path: Path):
-    collect_profiles([write_profile(tmp_path / "espcn_rgb")], tmp_path / "profile.csv")
-    group, table = operations(tmp_path / "profile.csv")
+    group, table = operations([write_profile(tmp_path / "espcn_rgb")])
     assert group is not None and table is not None
     stack = {one["name"]: (one["x"], one["customdata"]) for one in group.figures[0].data}
     assert stack["convolution"] == ([3.0], [2])
@@ -89,7 +87,6 @@ def test_operations_are_stacked_and_counted(tmp_path: Path):
     assert dict(zip(table.header, line, strict=True))["all"] == "5"
 
 
-def test_a_profile_without_networks_gives_nothing(tmp_path: Path):
+def test_arms_that_did_not_run_have_no_operations(tmp_path: Path):
     files = [write_profile(tmp_path / "none", "espcn_rgb", "not run: needs a CUDA device")]
-    collect_profiles(files, tmp_path / "profile.csv")
-    assert operations(tmp_path / "profile.csv") == (None, None)
+    assert operations(files) == operations([]) == (None, None)

@@ -10,7 +10,7 @@ from snakemake.logging import DefaultFormatter
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
-from superres.study.runs.display import LogHandler, block, register, show
+from superres.study.runs.display import LogHandler, block, machine_error, register, show
 from superres.study.runs.plan import Plan, PlannedJob
 from terminal import screen_of
 
@@ -110,3 +110,32 @@ def test_the_screen_of_the_tests_is_that_of_a_terminal():
     assert screen_of("a\nbb\nc\x1b[1A\r\x1b[Jd\n") == ["a", "d", ""]
     assert screen_of("abc\rx") == ["xbc"]
     assert screen_of("\x1b[33mred\x1b[0m") == ["red"]
+
+
+REFUSED = """Traceback (most recent call last):
+
+  File "snakemake/io/__init__.py", line 1273, in remove
+    os.remove(file)
+
+OSError: [Errno 30] Read-only file system: 'results/a/engine.bin'
+"""
+
+
+def test_what_the_machine_refuses_to_snakemake_is_one_line():
+    line = (
+        "error: results/a/engine.bin: expected Snakemake to read and write here, found: read-only file "
+        "system; give it room and rights, and run it again"
+    )
+    assert machine_error(REFUSED) == line
+    for error in (
+        "PermissionError: [Errno 13] Permission denied: 'a b'",
+        "OSError: [Errno 28] No space left",
+    ):
+        assert str(machine_error(f"Traceback (most recent call last):\n\n{error}")).startswith("error: ")
+    for other in (
+        "OSError: [Errno 30] Read-only file system: 'a'",
+        "Traceback (most recent call last):\n\nFileNotFoundError: [Errno 2] No such file or directory: 'a'",
+        "Traceback (most recent call last):\n\nKeyError: 'a'",
+        "",
+    ):
+        assert machine_error(other) is None

@@ -91,7 +91,9 @@ def test_failed_jobs_are_said_once_each_below_the_log_of_the_run(tmp_path: Path,
     during.tell_failures(jobs, ["whole.log"])
     during.tell_failures([], ["whole.log"])
     assert at_the_end == [
-        f"\nWhole log: whole.log\nFailed jobs:\n  a clip=x: ended without a message\n  b: of b (log: {log})\n"
+        "\nWhole log: whole.log\nFailed jobs:\n"
+        "  a clip=x: ended without a message: killed, or without memory\n"
+        f"  b: of b (log: {log})\n"
     ]
 
 
@@ -105,8 +107,8 @@ def test_the_seconds_of_a_job_are_those_of_its_record():
 LOGS = {
     "error: first\nsome work\nerror: last, of b.png\n": "last, of b.png (log: {log})",
     "Traceback (most recent call last):\n  File x\nE: two\n": "E: two (log: {log})",
-    "some work\n": "ended without a message (log: {log})",
-    "": "ended without a message",
+    "some work\n": "ended without a message: killed, or without memory (log: {log})",
+    "": "ended without a message: killed, or without memory",
 }
 
 

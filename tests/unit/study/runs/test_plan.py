@@ -19,6 +19,14 @@ def test_work_is_shared_by_the_cores_and_a_chain_is_not():
     assert Plan(timed, 2).left_s() == pytest.approx(40)
 
 
+def test_jobs_of_one_device_wait_for_each_other_and_devices_work_at_once():
+    jobs = [job(n, 10, device="north" if n % 2 else "south") for n in range(6)]
+    assert Plan(jobs, 2).left_s() == pytest.approx(30)
+    # More cores than devices don't help.
+    assert Plan(jobs, 8).left_s() == pytest.approx(30)
+    assert Plan(jobs, 1).left_s() == pytest.approx(60)
+
+
 def test_what_a_job_took_last_time_counts_more_than_a_guess():
     assert Plan([job(0, 10, past_s=300.0)], 1).left_s() == 300
     # A job that isn't run again says what others of its rule take on this machine.

@@ -14,6 +14,8 @@ from superres.device.base.errors import UserError
 from superres.targets.remote import errand as remote
 from superres.targets.remote import parcel
 from superres.targets.remote.parcel import hash_input
+from superres.targets.remote.ssh import Patience
+from superres.targets.settings import Device
 
 from ..quick import QUICK, SECONDS, check_outputs, has_begun, make_job, repack, run, start
 
@@ -74,6 +76,15 @@ def test_a_device_that_is_not_there(far: FarSide, tmp_path: Path):
         UserError, match=r"expected to reach it, tried for 2 s: .*refused.*check that `ssh far` works"
     ):
         run(make_job(tmp_path), far, far.with_device(ssh_config=str(tmp_path / "ssh_config")))
+
+
+def test_patience_with_a_device_is_its_own():
+    device = Device(name="far", ssh="far")
+    assert Patience.with_device(device) == Patience()
+    short = Patience.with_device(device.model_copy(update={"reconnect_minutes": 0.1}))
+    assert short == Patience(first_s=6.0, reconnect_s=6.0)
+    # One that never answered is given up as soon as ever.
+    assert Patience.with_device(device.model_copy(update={"reconnect_minutes": 60.0})).first_s == 15.0
 
 
 def test_an_input_that_changes_while_it_is_sent(

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from superres.report.page.data import Column, PageData, Value
 from superres.report.page.vendor.parts import PARTS
 
-_TEMPLATE, _STYLE, _SCRIPT = "page.html", "page.css", "page.js"
+_TEMPLATE, _STYLE, _SCRIPT, _THEME = "page.html", "page.css", "page.js", "theme.js"
 
 
 def render(data: PageData) -> str:
@@ -21,6 +21,7 @@ def render(data: PageData) -> str:
     return environment.from_string(_beside(_TEMPLATE)).render(
         page=data,
         style=Markup(_beside(_STYLE)),
+        theme=_script(_beside(_THEME)),
         scripts=[*scripts, _script(_beside(_SCRIPT))],
         data=_json(data),
         targets=[(name, name) for name in dict.fromkeys(row["target"] for row in data.rows)],
@@ -29,6 +30,7 @@ def render(data: PageData) -> str:
         heights=[(axis.key, axis.title) for axis in data.heights],
         picture_clips=[(number, pictures.clip) for number, pictures in enumerate(data.pictures)],
         filters=_filters(data),
+        intervals=[place for place, column in enumerate(data.columns, 1) if column.kind == "interval"],
     )
 
 

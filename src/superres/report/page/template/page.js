@@ -6,22 +6,21 @@ const esc = (text) => String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charC
 const LABELS = Object.fromEntries([["HR", "HR, the original"], ...DATA.rows.map((row) => [row.arm, row.label])]);
 const numeric = (column) => column.kind === "figure" || column.kind === "interval";
 const changed = (ids, act) => ids.forEach((id) => $(id)?.addEventListener("change", act));
-let chosen = [];
+let chosen = [], current = null;
 
 // Arms: a table to sort, filter, choose from and copy.
 const shown = (column, value) => !numeric(column) ? (value ?? "") : (value?.toFixed(column.digits) ?? "–");
 const render = (column) => (value, type) => type === "display" ? esc(shown(column, value))
   : value ?? (type !== "filter" && numeric(column) ? -1e99 : "");
-const pick = (arm, type) => type !== "display" ? "" : `<button type="button" class="pick" data-arm="${esc(arm)}"
-  aria-pressed="${chosen.includes(arm)}" aria-label="Choose ${esc(LABELS[arm])}">+</button>`;
+const pick = (arm, type) => type !== "display" ? "" :
+  `<button type="button" class="pick" data-arm="${esc(arm)}" aria-label="Choose ${esc(LABELS[arm])}">+</button>`;
 const table = new DataTable("#arms", {
-  data: DATA.rows, order: [], pageLength: 25, autoWidth: false,
-  lengthMenu: [10, 25, 100, { label: "all", value: -1 }],
-  layout: { topStart: "info", topEnd: "search", bottomStart: "pageLength", bottomEnd: "paging" },
+  ...DATA.table, data: DATA.rows,
   columns: [{ title: "Chosen", data: "arm", orderable: false, searchable: false, render: pick, className: "plain" },
     ...DATA.columns.map((column) => ({ title: esc(column.title), data: column.key, className: column.kind,
       render: render(column), visible: column.visible, type: numeric(column) ? "num" : "string" }))],
-  createdRow: (line, row) => line.classList.toggle("chosen", chosen.includes(row.arm)),
+  rowCallback: (line, { arm }) =>
+    line.querySelector(".pick").ariaPressed = line.classList.toggle("chosen", chosen.includes(arm)),
 });
 for (const select of document.querySelectorAll("[data-filter]")) {
   const place = 1 + DATA.columns.findIndex((column) => column.key === select.dataset.filter);
@@ -29,27 +28,26 @@ for (const select of document.querySelectorAll("[data-filter]")) {
 }
 table.search.fixed("only", (_, row) => !$("only").checked || chosen.includes(row.arm));
 changed(["only"], () => table.draw());
-changed(["intervals"], () => DATA.columns.forEach((column, index) => {
-  if (column.kind === "interval") table.column(index + 1).visible($("intervals").checked);
-}));
+for (const box of document.querySelectorAll("[data-columns]")) box.onchange = () =>
+  table.columns(box.dataset.columns.split(" ").map(Number)).visible(box.checked);
 $("arms").onclick = ({ target }) => target.matches(".pick") && choose(target.dataset.arm);
-
 const WORDS = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}" };
 const latex = (text) => String(text).replace(/[\\&%$#_{}~^]/g, (sign) => WORDS[sign] ?? `\\${sign}`);
 const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+const texts = (columns, rows) => [columns.map((c) => c.title),
+  ...rows.map((row) => columns.map((c) => shown(c, row[c.key])))];
 const COPIES = {
   csv: (columns, rows) => [columns.map((c) => c.key), ...rows.map((row) => columns.map((c) => row[c.key] ?? ""))]
     .map((line) => `${line.map(quoted).join(",")}\n`).join(""),
   markdown: (columns, rows) => {
     const line = (cells) => `| ${cells.map((text) => text.replaceAll("|", "\\|")).join(" | ")} |\n`;
-    return line(columns.map((c) => c.title)) + line(columns.map((c) => (numeric(c) ? "---:" : "---")))
-      + rows.map((row) => line(columns.map((c) => shown(c, row[c.key])))).join("");
+    const [titles, ...lines] = texts(columns, rows).map(line);
+    return titles + line(columns.map((c) => (numeric(c) ? "---:" : "---"))) + lines.join("");
   },
   latex: (columns, rows) => {
-    const line = (cells) => `${cells.map(latex).join(" & ")} \\\\\n`;
+    const [titles, ...lines] = texts(columns, rows).map((cells) => `${cells.map(latex).join(" & ")} \\\\\n`);
     return `\\begin{tabular}{${columns.map((c) => (numeric(c) ? "r" : "l")).join("")}}\n\\toprule\n`
-      + `${line(columns.map((c) => c.title))}\\midrule\n${rows.map((row) => line(
-        columns.map((c) => shown(c, row[c.key])))).join("")}\\bottomrule\n\\end{tabular}\n`;
+      + `${titles}\\midrule\n${lines.join("")}\\bottomrule\n\\end{tabular}\n`;
   },
 };
 for (const button of document.querySelectorAll("[data-copy]")) button.onclick = async () => {
@@ -60,19 +58,19 @@ for (const button of document.querySelectorAll("[data-copy]")) button.onclick = 
 };
 
 // Plots: figures of Plotly's, in the colours of the page, drawn when they come into sight.
-const drawn = [];
 function plot(element, figure) {
   const redraw = () => {
-    const { data, layout } = figure(), style = getComputedStyle(document.documentElement);
-    const [text, line] = ["--text", "--line"].map((name) => style.getPropertyValue(name).trim());
-    const axis = (own) => ({ gridcolor: line, linecolor: line, zerolinecolor: line, automargin: true, ...own });
-    const narrow = element.clientWidth < 700;
-    Plotly.react(element, data, { ...DATA.style, ...layout, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
-      font: { color: text, size: 13 }, legend: narrow ? { orientation: "h", y: -0.35, yanchor: "top" } : {} },
-    { responsive: true, displaylogo: false, displayModeBar: narrow ? false : "hover" });
+    const { data, layout } = figure(), narrow = element.clientWidth < 700;
+    const { color, borderTopColor: line } = getComputedStyle(document.querySelector("h2"));
+    const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, automargin: true };
+    Plotly.react(element, data, { ...DATA.style, ...layout, template: { layout: { xaxis: axis, yaxis: axis,
+      modebar: { color, activecolor: color, bgcolor: "rgba(0,0,0,0)" }, font: { color, size: 13 },
+      legend: { traceorder: "normal", ...(narrow && { orientation: "h", y: 1, yanchor: "bottom" }) } } },
+      ...(narrow && layout.height && { height: layout.height + 120 }) },
+    { ...DATA.config, displayModeBar: narrow ? false : "hover" });
   };
   redraw();
-  drawn.push(redraw);
+  addEventListener("theme", redraw);
   return redraw;
 }
 const sights = [...DATA.int8, DATA.operations].filter(Boolean).map((group) => {
@@ -97,42 +95,32 @@ function tradeoff() {
   const trace = (name, points, other) => ({ type: "scatter", mode: "markers", name: esc(name),
     x: points.map((row) => row[x.key]), y: points.map((row) => row[y.key]), text: points.map((row) => row.hover),
     customdata: points.map((row) => row.arm), hovertemplate: "%{text}<extra></extra>", ...other });
-  const of = (name) => rows.filter((row) => row.model === name);
-  const line = front(rows.filter((row) => !row.baseline), x, y);
-  const data = [
-    trace("front", line, { mode: "lines", hoverinfo: "skip", line: { dash: "dot", width: 2, color: "#8a8f99" } }),
-    ...new Set(rows.map((row) => row.model)),
-  ].map((one) => one.mode ? one : trace(one, of(one), { visible: of(one)[0].baseline ? "legendonly" : true,
-    marker: { size: 11, line: { width: 2 }, symbol: of(one).map((row) => row.symbol) } }));
-  data.push(trace("chosen", rows.filter((row) => chosen.includes(row.arm)), { hoverinfo: "skip",
-    marker: { size: 22, symbol: "circle-open", line: { width: 3 }, color: "#e0245e" } }));
+  // The legend shows the first mark: an empty one, a disc.
+  const marker = (members) => ({ size: 12, symbol: ["circle", ...members.map(({ symbol }) => symbol)],
+    line: { width: [0, ...members.map(({ symbol }) => (symbol.endsWith("open") ? 2 : 0))] } });
+  const data = [trace("front", front(rows.filter((row) => !row.baseline), x, y), DATA.marks.front),
+    ...[...Map.groupBy(rows, (row) => row[DATA.coloured])].map(([name, members]) => trace(name, [{}, ...members],
+      { visible: members[0].baseline ? "legendonly" : true, marker: marker(members) })),
+    trace("chosen", rows.filter((row) => chosen.includes(row.arm)), DATA.marks.chosen)];
   if ($("plot-paper")?.checked && x?.key === "fps" && y?.key.startsWith("psnr"))
-    data.push(trace("the paper", DATA.paper, { marker: { symbol: "x", size: 9, color: "#8a8f99" } }));
+    data.push(trace("the paper", DATA.paper, DATA.marks.paper));
   return { data, layout: { yaxis: { title: { text: y?.title } },
-    xaxis: { title: { text: x?.title }, type: $("plot-log").checked ? "log" : "linear" } } };
+    xaxis: { title: { text: x?.title }, ...($("plot-log").checked && DATA.log) } } };
 }
 const redrawTradeoff = plot($("tradeoff"), tradeoff);
 changed(["plot-target", "plot-clip", "plot-x", "plot-y", "plot-log", "plot-paper"], redrawTradeoff);
 $("tradeoff").on("plotly_click", ({ points }) => points[0].customdata in LABELS && choose(points[0].customdata));
 function choose(arm) {
   chosen = chosen.includes(arm) ? chosen.filter((other) => other !== arm) : [...chosen, arm];
-  for (const line of table.rows().nodes().toArray().filter(Boolean)) {
-    const button = line.querySelector(".pick"), now = chosen.includes(button.dataset.arm);
-    line.classList.toggle("chosen", now);
-    button.ariaPressed = now;
-  }
-  if ($("only").checked) table.draw();
+  const focused = document.activeElement;
+  table.draw(false);
+  focused.focus({ preventScroll: true });
   redrawTradeoff();
   if (DATA.pictures.length && chosen.length) offer(chosen.at(-1), chosen.at(-2) ?? $("compare-b").value);
 }
 
 // Compare: two pictures of a place, pixel by pixel.
-const decoded = new Map();
-function pixels(place, number) {
-  const picture = place.pictures[number];
-  if (!decoded.has(picture)) decoded.set(picture, decode(place, picture));
-  return decoded.get(picture);
-}
+const pixels = (place, number) => place.pictures[number].pixels ??= decode(place, place.pictures[number]);
 async function decode(place, picture) {
   const context = new OffscreenCanvas(place.width, place.height).getContext("2d"), image = new Image();
   image.src = `data:image/webp;base64,${picture.webp}`;
@@ -155,7 +143,6 @@ async function rate(place, index) {
   const mean = errors.reduce((sum, one) => sum + one, 0) / errors.length;
   return { place, index, left, right, errors, mean, most: errors.reduce((most, one) => Math.max(most, one), 0) };
 }
-let current = null;
 async function compare() {
   const clip = DATA.pictures[$("compare-clip").value], rated = await Promise.all(clip.places.map(rate));
   rated.sort((one, other) => other.mean - one.mean || one.index - other.index);
@@ -171,10 +158,8 @@ async function compare() {
   paint("error", width, height, [...now.errors].flatMap((one) => heat(Math.min(1, one / top))));
   $("ramp-end").textContent = `${top} levels`;
   $("pair-names").textContent = `Left: ${LABELS[$("compare-a").value]}. Right: ${LABELS[$("compare-b").value]}.`;
-  const mark = (selector, name) => document.querySelectorAll(`[data-${selector}]`).forEach(
-    (each) => each.classList.toggle("current", each.dataset[selector] === name));
-  mark("overview", $("compare-clip").value);
-  mark("place", `${x} ${y}`);
+  for (const each of document.querySelectorAll("[data-overview], [data-place]")) each.classList.toggle("current",
+    [$("compare-clip").value, `${x} ${y}`].includes(each.dataset.overview ?? each.dataset.place));
 }
 function offer(...wanted) {
   const names = Object.keys(DATA.pictures[$("compare-clip").value].places[0].shown);
@@ -195,6 +180,6 @@ if (DATA.pictures.length) {
   views.forEach((view, i) => { view.onscroll = () => views[1 - i].scrollTo(view.scrollLeft, view.scrollTop); });
 }
 
-// The system's theme, and paper.
-matchMedia("(prefers-color-scheme: dark)").onchange = () => drawn.forEach((redraw) => redraw());
-window.onbeforeprint = () => { sights.forEach((draw) => draw()); table.page.len(-1).draw(); };
+// Paper is light, and has every arm.
+window.onbeforeprint = () => { show("light"); sights.forEach((draw) => draw()); table.page.len(-1).draw(); };
+window.onafterprint = () => show(kept());

@@ -1,0 +1,1 @@
+"""How a page looks: its template, its style and its own scripts."""

@@ -1,0 +1,136 @@
+"""Images and archives with bytes changed at random: either all frames are right, or one line says why not."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from PIL import Image
+
+from spoilt import check_line, fuzz, spoilt
+from superres.data.sources.images import Images
+from superres.data.sources.registry import open_source
+from superres.data.sources.source import Source
+from superres.data.sources.zip_images import ZipImages
+from superres.device.base.errors import UserError
+
+HEIGHT, WIDTH = 12, 16
+RNG = np.random.default_rng(0)
+RGB = Image.fromarray(RNG.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8))
+DEEP = Image.fromarray(RNG.integers(0, 65536, (HEIGHT, WIDTH), np.uint16))
+
+
+def written(image: Image.Image, form: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+# A small image of each kind that is read, by its suffix.
+IMAGES: list[tuple[str, bytes]] = [
+    (".png", written(RGB, "PNG")),
+    (".png", written(RGB.quantize(16), "PNG", optimize=True)),
+    (".png", written(DEEP, "PNG")),
+    (".png", written(RGB.convert("LA"), "PNG", exif=turned(), icc_profile=b"profile")),
+    (".png", written(RGB, "PNG", save_all=True, append_images=[RGB.rotate(180)])),
+    (".jpg", written(RGB, "JPEG", exif=turned())),
+    (".jpg", written(RGB, "JPEG", progressive=True)),
+    (".jpg", written(RGB.convert("CMYK"), "JPEG")),
+    (".tif", written(RGB, "TIFF")),
+    (".tif", written(RGB, "TIFF", compression="tiff_lzw")),
+    (".tif", written(DEEP, "TIFF", compression="tiff_adobe_deflate")),
+    (".tif", written(RGB, "TIFF", save_all=True, append_images=[RGB])),
+    (".bmp", written(RGB, "BMP")),
+    (".webp", written(RGB, "WEBP", lossless=True)),
+    (".webp", written(RGB, "WEBP")),
+    (".webp", written(RGB, "WEBP", save_all=True, append_images=[RGB.rotate(180)])),
+    (".jp2", written(RGB, "JPEG2000")),
+    (".j2k", written(RGB, "JPEG2000", irreversible=True, no_jp2=True)),
+    (".ppm", written(RGB, "PPM")),
+    (".pgm", written(DEEP, "PPM")),
+]
+ARCHIVED = ("a.png", "b.jpg", "c.bmp")
+
+
+def archive(method: int) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as opened:
+        for name, form in zip(ARCHIVED, ("PNG", "JPEG", "BMP"), strict=True):
+            opened.writestr(zipfile.ZipInfo(name), written(RGB, form), method)
+    return stream.getvalue()
+
+
+ARCHIVES = [
+    archive(method)
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+]
+
+
+def frames_or_line(source: Source, place: str) -> list[np.ndarray]:
+    """Check a source and read all of its frames; none if a line says what is wrong."""
+    try:
+        source.kind.check(source, 2)
+        source.kind.notes(source)
+        reader = open_source(source, Path())
+        frames = [reader.read(i) for i in range(len(reader))]
+    except UserError as error:
+        check_line(error, place)
+        return []
+    for frame, shape in zip(frames, reader.shapes, strict=True):
+        assert frame.dtype == np.uint8 and frame.shape == (*shape, 3)
+    return frames
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+def read_image(folder: Path, suffix: str, content: bytes) -> list[np.ndarray]:
+    for old in folder.iterdir():
+        old.unlink()
+    (folder / f"a{suffix}").write_bytes(content)
+    return frames_or_line(Source(Images(path=str(folder))), str(folder))
+
+
+@fuzz(800)
+@given(spoilt([content for _, content in IMAGES]))
+def test_an_image_or_one_line(folder: Path, changed: tuple[int, bytes]):
+    suffix, whole = IMAGES[changed[0]]
+    for frame in read_image(folder, suffix, changed[1]):
+        # No more pixels than a file of this size can have, but for what compresses well.
+        assert frame.size <= 3 << 26
+        if suffix == ".png" and b"IEND" in changed[1]:
+            # Pixels have checksums.
+            (expected,) = read_image(folder, suffix, whole)
+            assert np.array_equal(frame, expected)
+
+
+@pytest.mark.parametrize("index", range(len(IMAGES)), ids=lambda index: f"{index}{IMAGES[index][0]}")
+def test_an_image_that_was_cut_off_is_refused_or_whole(folder: Path, index: int):
+    suffix, whole = IMAGES[index]
+    (expected,) = read_image(folder, suffix, whole)
+    for length in range(0, len(whole), max(1, len(whole) // 40)):
+        for frame in read_image(folder, suffix, whole[:length]):
+            assert np.array_equal(frame, expected), length
+
+
+@fuzz(500)
+@given(spoilt(ARCHIVES))
+@example((0, b"PK\x05\x06" + bytes(18)))
+def test_images_of_an_archive_or_one_line(folder: Path, changed: tuple[int, bytes]):
+    path = folder / "a.zip"
+    path.write_bytes(ARCHIVES[changed[0]])
+    source = Source(ZipImages(path=str(path)))
+    whole = {frame.tobytes() for frame in frames_or_line(source, str(path))}
+    path.write_bytes(changed[1])
+    # Each member has a checksum; a changed name may hide one.
+    assert {frame.tobytes() for frame in frames_or_line(source, str(path))} <= whole
