@@ -48,13 +48,18 @@ def write_video(
     times: Sequence[int] | None = None,
     time_base: Fraction | None = None,
     options: dict[str, str] | None = None,
+    container: dict[str, str] | None = None,
     prepare: Callable[[Any], None] = lambda stream: None,
 ) -> Path:
-    """Write pictures as a video; `times` are in units of the time base, `prepare` sets what else a stream "
-    "has."""
+    """Write pictures as a video.
+
+    `times` are in units of the time base, `options` the encoder's, `container` those of the file's format,
+    and `prepare` sets what else a stream has.
+    """
     shown = [picture(i) for i in range(frames)] if isinstance(frames, int) else list(frames)
-    with av.open(f"file:{path}", "w", format=_FORMATS.get(path.suffix)) as container:
-        stream: Any = container.add_stream(
+    kind = _FORMATS.get(path.suffix)
+    with av.open(f"file:{path}", "w", format=kind, container_options=container) as file:
+        stream: Any = file.add_stream(
             codec, rate=rate, options={**_ENCODERS.get(codec, {}), **(options or {})}
         )
         stream.height, stream.width, stream.pix_fmt = *shown[0].shape[:2], pixels
@@ -69,8 +74,8 @@ def write_video(
             frame = plain.reformat(format=pixels, dst_colorspace=_matrix(context))
             frame.pts, frame.time_base = i if times is None else times[i], base
             frame.colorspace, frame.color_range = context.colorspace, context.color_range
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
     return path
 
 

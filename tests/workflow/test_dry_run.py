@@ -348,7 +348,7 @@ MISTAKES = {
         "clips: [{name: a, source: {type: y4m, path: cut.y4m}}]",
         ["clip a", "cut.y4m", "found 1 and a part of the next"],
     ),
-    "odd y4m": ("clips: [{name: a, source: {type: y4m, path: odd.y4m}}]", ["clip a", "odd.y4m", "15x8"]),
+    "thin y4m": ("clips: [{name: a, source: {type: y4m, path: thin.y4m}}]", ["clip a", "thin.y4m", "1x8"]),
     "range outside a y4m": (
         "clips: [{name: a, source: {type: y4m, path: whole.y4m, frames: {first: 1, count: 2}}}]",
         ["clip a", "whole.y4m", "2"],
@@ -377,7 +377,7 @@ calibration_sets:
 def make_broken_files(folder: Path) -> None:
     frame = b"FRAME\n" + bytes(16 * 8 * 3 // 2)
     (folder / "cut.y4m").write_bytes(b"YUV4MPEG2 W16 H8 F50:1 Ip A1:1\n" + frame + frame[:-5])
-    (folder / "odd.y4m").write_bytes(b"YUV4MPEG2 W15 H8 F50:1 Ip A1:1\n" + frame)
+    (folder / "thin.y4m").write_bytes(b"YUV4MPEG2 W1 H8 F50:1 Ip A1:1\nFRAME\n" + bytes(8 + 2 * 4))
     (folder / "whole.y4m").write_bytes(b"YUV4MPEG2 W16 H8 F50:1 Ip A1:1\n" + frame * 2)
     for name in ("broken", "empty"):
         (folder / name).mkdir()

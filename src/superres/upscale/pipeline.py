@@ -23,6 +23,7 @@ from superres.device.runtimes.tiled import tile_sizes, tiling_of
 from superres.device.tasks.engine import Engine
 from superres.targets.local import run_here
 from superres.upscale.codecs import CONTAINERS, Codec, chosen_codec
+from superres.upscale.timing import rate_notes
 from superres.upscale.tracks import Tracks
 from superres.upscale.videos import Picture, VideoWriter, Y4mWriter, output_format, picture_notes, pictures
 
@@ -58,7 +59,7 @@ def upscale_video(session: Session, source: Path, out: Path, settings: UpscaleSe
         tracks = Tracks(reader.container, reader.stream, CONTAINERS[out.suffix.lower()], str(out))
         reader.others = tracks.others
         notes = reader.facts.notes(deinterlace=deinterlace) + reader.facts.lost_in_copies
-        say(notes + picture_notes(reader.facts, form, out) + tracks.notes)
+        say(notes + rate_notes(reader.facts) + picture_notes(reader.facts, form, out) + tracks.notes)
         opened = (
             Y4mWriter(outputs["video"], form)
             if codec == "y4m"

@@ -12,7 +12,7 @@ from av.video.reformatter import ColorRange
 
 from superres.data.video.colour import Colour, Tags, settle
 from superres.data.video.convert import ACCURATE, rgb_of
-from superres.data.video.facts import Y4M, VideoFacts, video_facts
+from superres.data.video.facts import VideoFacts, video_facts
 from superres.data.video.reader import VideoReader
 from superres.data.video.yuv import rgb_to_yuv
 from superres.device.base.errors import UserError
@@ -40,12 +40,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class OutputFormat:
-    """Size, timing and colours of a video that is written. `frames` is an estimate, or 0."""
+    """Size, timing and colours of a video that is written. `frames` is an estimate, or 0.
+
+    `numbered` frames have no times of their own that count: the video or its container has one rate.
+    """
 
     width: int
     height: int
     rate: Fraction
     time_base: Fraction
+    numbered: bool
     pixels: str
     colour: Colour
     matrix_number: int
@@ -63,15 +67,21 @@ def frame_size(path: Path, *, deinterlace: bool = False) -> tuple[int, int]:
 def output_format(reader: VideoReader, out: Path, codec: Codec, scale: int) -> OutputFormat:
     """Return the format of a video `scale` times as wide and high, with all that its container keeps.
 
-    Raises UserError if the container has one rate and the video more.
+    Raises UserError if the container has one rate and the video more, and for H.264 of an odd size.
     """
     facts, stream = reader.facts, reader.stream
     height, width = (scale * side for side in facts.shape)
+    if codec == "h264" and (height % 2 or width % 2):
+        raise UserError(
+            f"{out}: expected an even width and height, which H.264 in 4:2:0 has, found {width}x{height}; "
+            "write .mkv"
+        )
     rate, time_base = facts.rate, stream.time_base
-    if out.suffix.lower() in _ONE_RATE:
+    one_rate = out.suffix.lower() in _ONE_RATE
+    if one_rate:
         rate = constant_rate(facts, f"{out}: {out.suffix} has one rate of frames")
-        time_base = 1 / rate
-    elif not facts.stamped or not time_base:
+    numbered = one_rate or not facts.stamped or not time_base
+    if numbered:
         time_base = 1 / rate
     colour = facts.colour()
     if codec == "y4m":
@@ -85,6 +95,7 @@ def output_format(reader: VideoReader, out: Path, codec: Codec, scale: int) -> O
         height=height,
         rate=rate,
         time_base=time_base,
+        numbered=numbered,
         pixels=pixels or (planar if planar in _PLANAR else "yuv444p"),
         colour=colour,
         matrix_number=5
@@ -119,7 +130,7 @@ def picture_notes(facts: VideoFacts, form: OutputFormat, out: Path) -> list[str]
 def pictures(reader: VideoReader, form: OutputFormat) -> "Iterator[Picture | av.Packet]":
     """Yield frames as RGB with their times, and the unchanged packets of `reader.others` between them."""
     colour, turn = reader.facts.colour(), reader.facts.turn
-    clock = Clock(form.rate, form.time_base, numbered=reader.facts.container == Y4M)
+    clock = Clock(form.rate, form.time_base, numbered=form.numbered)
     for item in reader:
         if isinstance(item, av.VideoFrame):
             yield Picture(rgb_of(item, colour, turn), clock.time_of(item))

@@ -9,9 +9,10 @@ from PIL import Image
 
 from project_copy import ROOT
 from superres.device.base.errors import UserError
-from superres.study.check import check_study, leave_out_missing, used_calibration_sets
+from superres.study.check import check_study, leave_out_missing, study_notes, used_calibration_sets
 from superres.study.load import load_study
 from superres.study.paths import Paths
+from videos import picture, write_video
 
 
 def images(folder: Path, *names: str) -> dict[str, Any]:
@@ -267,12 +268,24 @@ def test_a_name_that_is_too_long_for_a_file_is_a_mistake(changes: dict[str, Any]
         load_study(study_of(tmp_path, **changes))
 
 
+def test_a_video_whose_frames_are_cropped_is_named_before_any_work(tmp_path: Path):
+    path = write_video(tmp_path / "odd.mkv", "ffv1", frames=[picture(0, 33, 47)])
+    clip = {"name": "odd", "source": {"type": "video", "path": str(path)}}
+    study = load_study(study_of(tmp_path, clips=[clip]))
+    check_study(study)
+    said = "Clip `odd`: frames of 47x33 are cropped to 46x32, multiples of 2"
+    assert [said in note for note in study_notes(study)].count(True) == 1
+
+
 @pytest.mark.parametrize("name", ["a{b}", "a" * 241])
 def test_an_upscaled_video_whose_name_no_job_can_write(name: str, tmp_path: Path):
     arm = {"runtime": "openvino", "model": "espcn_rgb", "precision": "fp32"}
     upscale = {"input": f"{name}.mp4", **arm}
     with pytest.raises(UserError, match=r"^upscale\.output: .*, or name another output$"):
-        load_study(study_of(tmp_path, upscale=upscale))
+        load_study(study_of(tmp_path, upscale=upscale | {"output": f"{name}.mkv"}))
+    if "{" in name:
+        named = load_study(study_of(tmp_path, upscale=upscale)).upscale
+        assert named is not None and Path(named.output).name == "a(b).mkv"
     study = load_study(study_of(tmp_path, upscale=upscale | {"output": "b.mkv"}))
     (tmp_path / f"{name}.mp4").write_bytes(b"12")
     assert study.upscale is not None

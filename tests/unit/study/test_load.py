@@ -260,7 +260,7 @@ MISTAKES = {
         ["clips[0].source.type", "turning-view", "y4m", "found 'film'"],
     ),
     "name that leaves its folder": (lambda c: c.update(study="../up"), ["study:", "found '../up'"]),
-    "odd frame size": (lambda c: source(c).update(width=1919), ["clips[0].source", "even", "1919x1080"]),
+    "frame without a pixel": (lambda c: source(c).update(width=0), ["clips[0].source", "16 or more", "0"]),
     "unknown package": (
         lambda c: source(c).update(package="psychpy"),
         ["clips[0].source.package", "psychopy", "found 'psychpy'"],

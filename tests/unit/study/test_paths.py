@@ -11,6 +11,7 @@ from superres.study.job_settings import JobSettings
 from superres.study.keys.arms import Arm
 from superres.study.load import load_study
 from superres.study.paths import Paths
+from videos import picture, write_video
 
 from .rich import BICUBIC, CONFIG, FOLDED, RGB, YCBCR, local, rich
 
@@ -206,9 +207,8 @@ def sized(*clips: tuple[str, dict]) -> Paths:
 
 
 def y4m(path: Path, width: int, height: int) -> dict:
-    path.write_bytes(
-        f"YUV4MPEG2 W{width} H{height} F25:1 Ip C420jpeg\nFRAME\n".encode() + bytes(width * height * 3 // 2)
-    )
+    planes = width * height + 2 * -(-height // 2) * -(-width // 2)
+    path.write_bytes(f"YUV4MPEG2 W{width} H{height} F25:1 Ip C420jpeg\nFRAME\n".encode() + bytes(planes))
     return {"type": "y4m", "path": str(path)}
 
 
@@ -217,7 +217,7 @@ def test_an_arm_is_timed_once_for_clips_of_one_size(tmp_path: Path):
         ("wide", {**VIEW, "width": 128}),
         ("view", VIEW),
         ("film", y4m(tmp_path / "film.y4m", 64, 32)),
-        # Not known before: a fetched file, and any video.
+        # Not known before: a fetched file, and a video that isn't there.
         ("run", CONFIG["clips"][0]["source"]),
         ("own", CONFIG["clips"][1]["source"]),
     ]
@@ -255,6 +255,21 @@ def test_engines_wait_for_sizes_that_no_key_and_no_header_tells():
     assert stated.engine_inputs(arm)["clips"] == []
     assert stated.known_sizes(2) == [[16, 32]] * 3
     assert set(stated.timed) == {".own"}
+
+
+def test_a_video_tells_its_size_as_soon_as_it_is_there(tmp_path: Path):
+    """So an edit of one video, such as its count of frames, builds no engine again."""
+    turned = write_video(tmp_path / "turned.mp4", prepare=lambda stream: stream.set_display_rotation(90))
+    odd = write_video(tmp_path / "odd.mkv", "ffv1", frames=[picture(0, 33, 47)])
+    film = {"type": "video", "path": str(turned)}
+    arm = local("openvino", "fp32")
+    clips = [("odd", {"type": "video", "path": str(odd)}), ("small", y4m(tmp_path / "a.y4m", 47, 33))]
+    paths = sized(("film", film), *clips)
+    assert paths.sizes == {"film": (64, 48), "odd": (32, 46), "small": (32, 46)}
+    assert paths.engine_inputs(arm)["clips"] == [] and paths.timed_clip("small") == "odd"
+    fewer = sized(("film", {**film, "frames": {"count": 3}}), *clips)
+    assert fewer.engine_inputs(arm) == paths.engine_inputs(arm)
+    assert fewer.known_sizes(2) == paths.known_sizes(2) == [[16, 23], [16, 23], [32, 24]]
 
 
 def test_a_file_of_no_clip_names_those_that_there_are():

@@ -18,13 +18,16 @@ from videos import picture, trim, write_sound, write_video, write_with_tracks
 
 
 class Repetition(Session):
-    """A network that doubles every pixel."""
+    """A network that repeats every pixel."""
+
+    def __init__(self, scale: int = 2):
+        self.scale = scale
 
     def preprocess(self, frame: np.ndarray) -> np.ndarray:
         return frame
 
     def execute(self, inputs: np.ndarray) -> np.ndarray:
-        return inputs.repeat(2, 0).repeat(2, 1)
+        return inputs.repeat(self.scale, 0).repeat(self.scale, 1)
 
     def postprocess(self, outputs: np.ndarray) -> np.ndarray:
         return outputs
@@ -102,6 +105,20 @@ def test_rate_times_and_pictures(tmp_path: Path, source: str, out: str) -> None:
             assert np.abs(difference.mean((0, 1))).max() < 0.2
 
 
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p", "yuv444p"])
+def test_pictures_of_odd_sizes(tmp_path: Path, pixels: str) -> None:
+    shown = [picture(i, 33, 47) for i in range(2)]
+    path = write_video(tmp_path / "a.mkv", "ffv1", pixels, frames=shown)
+    small = pictures(path)
+    for out in ("b.mkv", "b.y4m"):
+        same = Repetition(1)
+        upscale_video(same, path, tmp_path / out, UpscaleSettings(scale=1), "test")
+        for found, expected in zip(pictures(tmp_path / out), small, strict=True):
+            assert found.shape == (33, 47, 3) and np.abs(found.astype(int) - expected).mean() < 2.5
+    with pytest.raises(UserError, match=r"b\.mp4: expected an even width and height, .*found 47x33; write"):
+        upscale_video(Repetition(1), path, tmp_path / "b.mp4", UpscaleSettings(scale=1), "test")
+
+
 def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:
     times = [0, 40, 80, 200, 240, 500, 520, 900]
     path = write_video(tmp_path / "a.mkv", times=times, time_base=Fraction(1, 1000))
@@ -115,6 +132,58 @@ def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=message):
             doubled(path, tmp_path / out)
         assert not (tmp_path / out).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "tick"),
+    [
+        # As browsers record; the rate is that of the clock.
+        ("a.webm", "libvpx", 1000, Fraction(1, 1000)),
+        ("a.mkv", "libx264", 1000, Fraction(1, 1000)),
+        ("a.mov", "libx264", 90000, Fraction(1, 90000)),
+        # Frames that were dropped; the second has them out of order.
+        ("a.avi", "mpeg4", 25, Fraction(1, 25)),
+        ("a.avi", "libx264", 25, Fraction(1, 25)),
+    ],
+)
+def test_times_are_kept_where_the_rate_is_that_of_the_clock(
+    tmp_path: Path, name: str, codec: str, rate: int, tick: Fraction
+) -> None:
+    times = [0, 0.04, 0.08, 0.2, 0.24, 0.28, 0.48, 0.52, 0.56, 0.6]
+    ticks = [round(t / tick) for t in times]
+    path = write_video(tmp_path / name, codec, rate=rate, times=ticks, time_base=tick, frames=len(times))
+    for out in ("b.mkv", "b.mp4", "b.mov"):
+        assert seconds(doubled(path, tmp_path / out)) == pytest.approx(times, abs=1e-3)
+    for out in ("b.avi", "b.y4m"):
+        with pytest.raises(UserError, match=r"has one rate of frames, found .* at uneven times"):
+            doubled(path, tmp_path / out)
+
+
+def test_one_frame_that_was_dropped_is_no_rounding(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", "mpeg4", frames=5, times=[0, 1, 2, 4, 5])
+    with pytest.raises(UserError, match="at uneven times"):
+        doubled(path, tmp_path / "b.avi")
+
+
+@pytest.mark.parametrize("rate", ["", "F0:0 ", "F0:1 ", "F30000:1001 "])
+def test_a_rate_that_no_file_names_is_said(tmp_path: Path, capsys: Any, rate: str) -> None:
+    frame = b"FRAME\n" + bytes([90]) * (64 * 48 * 3 // 2)
+    path = tmp_path / "a.y4m"
+    path.write_bytes(f"YUV4MPEG2 W64 H48 {rate}Ip C420jpeg\n".encode() + 2 * frame)
+    doubled(path, tmp_path / "b.mkv")
+    said = "no rate is named: 25 frames a second are taken" in capsys.readouterr().err
+    assert said == (not rate.startswith("F3"))
+    doubled(write_video(tmp_path / "a.h264"), tmp_path / "c.mkv")
+    assert "a.h264: frames have no times: 25 a second are taken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.ts"])
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, name: str) -> None:
+    path = write_video(tmp_path / name, frames=20)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3 | 1])
+    with pytest.raises(UserError, match="it was cut off"):
+        doubled(path, tmp_path / "b.mkv")
+    assert not list(tmp_path.glob("b*"))
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
@@ -147,6 +216,18 @@ def test_the_shape_of_pixels_stays(tmp_path: Path, capsys: Any, out: str) -> Non
         assert "b.avi: the shape of pixels (32:27) is dropped" in capsys.readouterr().err
     else:
         assert stream_of(made, "aspect") == Fraction(32, 27)
+
+
+def test_a_change_of_the_shape_of_pixels_is_said(tmp_path: Path, capsys: Any) -> None:
+    def shaped(aspect: Fraction) -> Any:
+        return lambda stream: setattr(stream.codec_context, "sample_aspect_ratio", aspect)
+
+    first = write_video(tmp_path / "1.h264", prepare=shaped(Fraction(1))).read_bytes()
+    second = write_video(tmp_path / "2.h264", prepare=shaped(Fraction(4, 3))).read_bytes()
+    (tmp_path / "a.h264").write_bytes(first + second)
+    assert stream_of(doubled(tmp_path / "a.h264", tmp_path / "b.mp4"), "aspect") == 1
+    said = capsys.readouterr().err
+    assert said.count("a.h264: the shape of pixels changes from 1 to 4:3 near frame ") == 1
 
 
 @pytest.mark.parametrize("title", ["", "Über uns", "x" * 120, "x" * 124, "x" * 200])

@@ -38,17 +38,17 @@ class Cut:
         return np.pad(part, [*((gap // 2, gap - gap // 2) for gap in missing), (0, 0)], "symmetric")
 
 
-Side = Annotated[Whole, Field(ge=2, le=16384, multiple_of=2)]
+Side = Annotated[Whole, Field(ge=2, le=16384)]
 
 
 class Pictures(SourceKind):
     """A kind of still pictures: whole, of any sizes, or cut to one size."""
 
-    width: Annotated[Maybe[Side], Field(description="Width of centre crops, even; needs `height`.")] = None
+    width: Annotated[Maybe[Side], Field(description="Width of centre crops; needs `height`.")] = None
     height: Annotated[
         Maybe[Side],
         Field(
-            description="Height of centre crops, even. Without both, pictures stay whole; a clip's are "
+            description="Height of centre crops. Without both, pictures stay whole. A clip's frames are "
             "cropped to a multiple of the models' scales."
         ),
     ] = None

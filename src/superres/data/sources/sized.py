@@ -17,8 +17,9 @@ class SizedKeys(SourceKind):
     width: Annotated[
         Maybe[Side],
         Field(
-            description="Width of the frames as they are shown; needs `height`. With both, engines that are "
-            "made for a size don't wait for the frames, and an arm is timed once for clips of one size."
+            description="Width of the frames as they are shown; needs `height`. A file that is there tells "
+            "its size itself. With both keys, so does one that is fetched: engines that are made for a size "
+            "don't wait for its frames, and an arm is timed once for clips of one size."
         ),
     ] = None
     height: Annotated[Maybe[Side], Field(description="Height of the frames as they are shown.")] = None
@@ -34,8 +35,13 @@ class SizedKeys(SourceKind):
         """The size (height, width) that the study states."""
         return None if self.width is None or self.height is None else (self.height, self.width)
 
-    def check_stated(self, path: str, found: Shape) -> None:
-        """Raise UserError if a file has another size than the study states."""
+    def check_shape(self, path: str, found: Shape, smallest: int = 1) -> None:
+        """Raise UserError if a file has another size than the study states, or smaller frames."""
+        if min(found) < smallest:
+            raise UserError(
+                f"{path}: expected frames of at least {smallest}x{smallest} pixels, found "
+                f"{found[1]}x{found[0]}; leave it out"
+            )
         if self.stated not in (None, found):
             raise UserError(
                 f"{path}: expected frames of {self.width}x{self.height}, as width and height say, found "

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from superres.data.sources.package_images import PackageImages, open_member, package_of
 from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest
@@ -50,12 +50,6 @@ class TurningView(SourceKind):
             ge=1, le=4, description="Views are rendered at this many times their size, then area-averaged."
         ),
     ] = 2
-
-    @model_validator(mode="after")
-    def _check_size(self) -> "TurningView":
-        if self.width % 2 or self.height % 2:
-            raise ValueError(f"expected an even width and height, found {self.width}x{self.height}")
-        return self
 
     def size(self, source: Source) -> tuple[int, int]:
         """Return the size of a view."""

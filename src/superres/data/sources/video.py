@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from superres.data.sources.reading import FrameReader, Origin, numbered_names, picture_digest, say
+from superres.data.sources.reading import FrameReader, Origin, Shape, numbered_names, picture_digest, say
 from superres.data.sources.sized import SizedKeys
 from superres.data.sources.source import (
     FrameRange,
@@ -52,8 +52,8 @@ class Video(ColourKeys, SizedKeys):
     frames: FrameRange = FrameRange()
 
     def check(self, source: Source, smallest: int) -> None:
-        """Raise UserError for a file that is missing, no video, of odd size, or too short."""
-        self.check_stated(source.location, _check_shape(self.facts(source)))
+        """Raise UserError for a file that is missing, no video, cut off, too small, or too short."""
+        self.check_shape(source.location, self.facts(source).shape, smallest)
         _check_range(self, source)
 
     def notes(self, source: Source) -> list[str]:
@@ -65,6 +65,12 @@ class Video(ColourKeys, SizedKeys):
             lines.append(f"{facts.path}: pixels of {aspect} are taken as square")
         return lines
 
+    def size(self, source: Source) -> Shape | None:
+        """Return the size that is stated, or that of a file that is there, which its check has read."""
+        if self.stated is not None or not Path(source.location).is_file():
+            return self.stated
+        return self.facts(source).shape
+
     def open(self, source: Source, wheels: Path) -> FrameReader:
         """Open the frames that are taken."""
         return _VideoReader(self, source)
@@ -74,15 +80,6 @@ class Video(ColourKeys, SizedKeys):
         from superres.data.video.facts import video_facts
 
         return video_facts(check_file(source.location, "video"), deinterlace=self.deinterlace)
-
-
-def _check_shape(facts: "VideoFacts") -> tuple[int, int]:
-    height, width = facts.shape
-    if height % 2 or width % 2:
-        raise UserError(
-            f"{facts.path}: expected an even width and height, found {width}x{height}; crop it first"
-        )
-    return height, width
 
 
 def _check_range(kind: Video, source: Source) -> range:
@@ -112,8 +109,8 @@ class _VideoReader(FrameReader):
 
     def __init__(self, kind: Video, source: Source):
         facts = kind.facts(source)
-        shape = _check_shape(facts)
-        kind.check_stated(facts.path, shape)
+        shape = facts.shape
+        kind.check_shape(facts.path, shape)
         say(kind.notes(source))
         self._path, self._deinterlace = source.location, kind.deinterlace
         self._turn, self._colour = facts.turn, facts.colour(kind.wanted)

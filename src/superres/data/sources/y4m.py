@@ -31,9 +31,9 @@ class Y4m(ColourKeys, SizedKeys):
     frames: FrameRange = FrameRange()
 
     def check(self, source: Source, smallest: int) -> None:
-        """Raise UserError for a file that is missing, malformed or too short."""
+        """Raise UserError for a file that is missing, malformed, too small or too short."""
         header = read_header(check_file(source.location, "y4m"))
-        self.check_stated(source.location, (header.height, header.width))
+        self.check_shape(source.location, (header.height, header.width), smallest)
         select_frames(source.frames, header.frames, source.location)
 
     def notes(self, source: Source) -> list[str]:
@@ -67,7 +67,7 @@ class _Y4mReader(FrameReader):
         self._header = read_header(self._path)
         self._indices = select_frames(source.frames, self._header.frames, source.location)
         shape = height, width = self._header.height, self._header.width
-        kind.check_stated(source.location, shape)
+        kind.check_shape(source.location, shape)
         self._colour = settle(self._header.said, height, width, kind.wanted, self._header.siting)
         say(kind.notes(source))
         super().__init__(numbered_names(source.location, self._indices), [shape] * len(self._indices))

@@ -18,18 +18,19 @@ from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
 from superres.data.video.colour import Colour, Tags, contradictions, settle
 from superres.data.video.convert import Turn
+from superres.data.video.ends import check_whole
 from superres.data.video.y4m import (
     check_fields,
     colours_said,
-    read_any_size,
+    read_size,
     read_tags,
     usual_siting,
 )
 from superres.device.base.errors import UserError
 from superres.file_kinds import kind_of_file, remedy
 
-Y4M = "yuv4mpegpipe"
-"""FFmpeg's name of the container y4m."""
+AVI, Y4M = "avi", "yuv4mpegpipe"
+"""FFmpeg's names of containers in which frames have places instead of times."""
 
 _HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
 # ITU-T H.273, table 4. 0 is RGB, 2 unknown; the others have no matrix of fixed weights.
@@ -60,7 +61,7 @@ class VideoFacts:
     mean if it varies. `sample_aspect` is that of decoded pixels. `matrix_number`, `primaries` and `transfer`
     are numbers of ITU-T H.273. `interlaced` is None if neither header nor first frame tells. `siting` is used
     if no tag names one. `others` counts further streams of pictures. `stamped` says that frames have times,
-    `side_data` what comes with the first one, and `look` its `look_of`.
+    `side_data` what comes with the first one, and `look` its `look_of`. `doubts` are lines of `check_whole`.
     """
 
     path: str
@@ -85,6 +86,7 @@ class VideoFacts:
     stamped: bool
     side_data: tuple[str, ...]
     look: str
+    doubts: tuple[str, ...]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -98,7 +100,7 @@ class VideoFacts:
 
     def notes(self, wanted: Tags | None = None, *, deinterlace: bool = False) -> list[str]:
         """Return a line for each thing that frames of 8-bit RGB don't keep, and for each contradiction."""
-        lines = contradictions(self.said, wanted or Tags(), self.path)
+        lines = [*self.doubts, *contradictions(self.said, wanted or Tags(), self.path)]
         if self.bits > 8:
             lines.append(f"{self.path}: {self.bits} bits a sample are rounded to 8")
         if self.alpha:
@@ -128,8 +130,8 @@ class VideoFacts:
 def video_facts(path: Path | str, *, deinterlace: bool = False) -> VideoFacts:
     """Return what a video says of itself; decodes its first frame only.
 
-    Raises UserError if the file is missing or no video that FFmpeg decodes, for colours that no matrix
-    describes, and for interlaced frames unless they are deinterlaced.
+    Raises UserError if the file is missing, cut off or no video that FFmpeg decodes, for colours that no
+    matrix describes, and for interlaced frames unless they are deinterlaced.
     """
     file = Path(path)
     if not file.is_file():
@@ -178,7 +180,7 @@ def _open(path: str) -> Any:
         if file.read(9) == b"YUV4MPEG2":
             # FFmpeg says nothing of what is wrong with a header.
             tags = read_tags(Path(path))
-            read_any_size(tags, Path(path))
+            read_size(tags, Path(path))
             check_fields(tags, Path(path))
     try:
         # As a file, whatever its name looks like, and without other files or addresses that it names.
@@ -202,6 +204,7 @@ def moving_pictures(container: Any) -> list[Any]:
 
 @lru_cache
 def _facts(path: str, *_stamp: int) -> VideoFacts:
+    doubts = check_whole(path)
     with opened(path) as (container, stream):
         context = stream.codec_context
         frame = _first_frame(path, container, stream)
@@ -246,6 +249,7 @@ def _facts(path: str, *_stamp: int) -> VideoFacts:
             stamped=frame.pts is not None,
             side_data=tuple(dict.fromkeys(kinds)),
             look=look_of(frame),
+            doubts=tuple(doubts),
         )
 
 

@@ -15,6 +15,7 @@ from av.error import FFmpegError
 from av.filter import Graph
 
 from superres.data.video.facts import (
+    AVI,
     Y4M,
     VideoFacts,
     interlaced_message,
@@ -43,6 +44,8 @@ class VideoReader:
         self.facts: VideoFacts = video_facts(path, deinterlace=deinterlace)
         self.deinterlace = deinterlace
         self.others: Sequence[Any] = ()
+        self._aspect: Fraction | None = None
+        self._aspect_said = False
         self._stack = ExitStack()
         self.container, self.stream = self._stack.enter_context(opened(self.path))
 
@@ -64,6 +67,7 @@ class VideoReader:
         for item in self._decoded():
             if isinstance(item, av.VideoFrame):
                 self._check(item, count)
+                self._say_new_aspect(count)
                 count, last = count + 1, item
             yield from fields.push(item) if fields and isinstance(item, av.VideoFrame) else (item,)
         yield from fields.flush() if fields else ()
@@ -74,6 +78,7 @@ class VideoReader:
     def _decoded(self) -> "Iterator[av.VideoFrame | av.Packet]":
         """Yield frames as FFmpeg decodes them. Before the first key frame something may be missing."""
         count, begun = 0, False
+        places = _Places() if self.facts.container == AVI else None
         packets = self.container.demux(self.stream, *self.others)
         while True:
             try:
@@ -94,6 +99,8 @@ class VideoReader:
                     continue
                 raise UserError(self._damaged(count, str(error.strerror))) from error
             count += len(frames)
+            if places:
+                places.settle(packet, frames)
             yield from frames
 
     def _check(self, frame: av.VideoFrame, index: int) -> None:
@@ -113,6 +120,18 @@ class VideoReader:
             raise UserError(self._damaged(index, "parts that don't decode"))
         if frame.interlaced_frame and not self.deinterlace:
             raise UserError(interlaced_message(self.path, f"frame {index} to be interlaced"))
+
+    def _say_new_aspect(self, index: int) -> None:
+        """Say once if the shape of pixels changes, as in broadcasts; the decoder is some frames ahead."""
+        aspect = self.stream.codec_context.sample_aspect_ratio
+        first = self._aspect = self._aspect or aspect
+        if aspect and aspect != first and not self._aspect_said:
+            self._aspect_said = True
+            before, after = (str(shape).replace("/", ":") for shape in (first, aspect))
+            sys.stderr.write(
+                f"{self.path}: the shape of pixels changes from {before} to {after} near frame {index}; the "
+                "first is taken for all\n"
+            )
 
     def _damaged(self, index: int, found: str) -> str:
         return (
@@ -139,7 +158,7 @@ def check_end(facts: VideoFacts, stream: Any, last: Fraction, count: int) -> Non
     other programs may have copied, so there it is only said.
     """
     end = last + 2 / facts.rate + _MISSING
-    if facts.container.startswith(("mov", "avi")) and stream.duration and stream.time_base:
+    if facts.container.startswith(("mov", AVI)) and stream.duration and stream.time_base:
         named = ((stream.start_time or 0) + stream.duration) * stream.time_base
     else:
         named = _end_in_text(stream)
@@ -162,6 +181,30 @@ def _end_in_text(stream: Any) -> Fraction:
         return (int(hours) * 60 + int(minutes)) * 60 + Fraction(seconds)
     except (KeyError, ValueError):
         return Fraction(0)
+
+
+class _Places:
+    """Times of frames in an .avi, which numbers its packets in the order of decoding.
+
+    FFmpeg's guess of `pts` is out of order where frames are. The packet that lets a frame out of the decoder
+    has the frame's number, but for the delay of the first one.
+    """
+
+    def __init__(self) -> None:
+        self._first: int | None = None
+        self._delay: int | None = None
+        self._last = -1
+
+    def settle(self, packet: av.Packet, frames: Sequence[av.VideoFrame]) -> None:
+        """Set the times of frames that came out when `packet` was decoded."""
+        if self._first is None:
+            self._first = packet.dts
+        for frame in frames:
+            if self._delay is None:
+                self._delay = (frame.dts or 0) - (self._first or 0)
+            # Frames that wait in the decoder at the end of the file come one after the other.
+            frame.pts = self._last + 1 if frame.dts is None else frame.dts - self._delay
+            self._last = frame.pts
 
 
 class _Deinterlacer:

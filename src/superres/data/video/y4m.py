@@ -63,17 +63,23 @@ class Y4mHeader:
         return {"420": (2, 2), "422": (2, 1), "444": (1, 1)}[self.chroma]
 
     @property
+    def chroma_shape(self) -> tuple[int, int]:
+        """Height and width of a chroma plane; a last odd row or column has samples of its own."""
+        across, down = self.subsampling
+        return -(-self.height // down), -(-self.width // across)
+
+    @property
     def frame_bytes(self) -> int:
         """The size of a frame's three planes in bytes."""
-        across, down = self.subsampling
-        return self.width * self.height + 2 * (self.width // across) * (self.height // down)
+        rows, columns = self.chroma_shape
+        return self.width * self.height + 2 * rows * columns
 
 
 def read_header(path: Path) -> Y4mHeader:
     """Read a y4m file's header and find its frames, without reading a plane.
 
-    Raises UserError for a file that is no y4m file, isn't 8-bit 4:2:0, 4:2:2 or 4:4:4, is interlaced, has
-    an odd width or height, or ends within a frame.
+    Raises UserError for a file that is no y4m file, isn't 8-bit 4:2:0, 4:2:2 or 4:4:4, is interlaced, or
+    ends within a frame.
     """
     path = Path(path)
     with path.open("rb") as file:
@@ -142,15 +148,7 @@ def _read_tags(file: BinaryIO, path: Path) -> dict[str, str]:
 
 
 def read_size(tags: dict[str, str], path: Path) -> tuple[int, int]:
-    """Return the width and height in a header; raises UserError if they aren't even, or no sizes."""
-    width, height = read_any_size(tags, path)
-    if width % 2 or height % 2:
-        raise UserError(f"{path}: expected an even width and height, found {width}x{height}; crop it first")
-    return width, height
-
-
-def read_any_size(tags: dict[str, str], path: Path) -> tuple[int, int]:
-    """Return the width and height in a header, even or odd; raises UserError if they are no sizes."""
+    """Return the width and height in a header; raises UserError if they are no sizes."""
     sizes = [tags.get(letter, "") for letter in "WH"]
     if not all(size.isascii() and size.isdigit() and 0 < int(size) <= _LARGEST_SIDE for size in sizes):
         found = f"W{_shown(sizes[0])} H{_shown(sizes[1])}"
@@ -226,8 +224,7 @@ def read_planes(path: Path, header: Y4mHeader, index: int) -> "tuple[np.ndarray,
 
     # One map per frame: the frames before don't stay in memory.
     data = np.memmap(path, np.uint8, "r", header.starts[index], (header.frame_bytes,))
-    across, down = header.subsampling
-    small = (header.height // down, header.width // across)
+    small = header.chroma_shape
     luma, chroma = header.width * header.height, small[0] * small[1]
     return (
         data[:luma].reshape(header.height, header.width),

@@ -117,11 +117,21 @@ def yuv_to_rgb(
 def rgb_to_yuv(
     rgb: np.ndarray, matrix: str, limited: bool, siting: str, sampling: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Convert uint8 H x W x 3 RGB to 8-bit planes, the inverse of `yuv_to_rgb`; H and W even.
+    """Convert uint8 H x W x 3 RGB to 8-bit planes, the inverse of `yuv_to_rgb`.
 
     `sampling` is 420, 422 or 444. A subsampled chroma sample is the mean of two neighbours, or 1:2:1 where it
-    shares a luma sample's position. Computed in float32, rounded once.
+    shares a luma sample's position. A last odd row or column counts twice. Computed in float32, rounded once.
     """
+    rows, columns = rgb.shape[:2]
+    if rows % 2 or columns % 2:
+        even = np.pad(rgb, [(0, rows % 2), (0, columns % 2), (0, 0)], "edge")
+        luma, *chroma = rgb_to_yuv(even, matrix, limited, siting, sampling)
+        small = (
+            -(-rows // 2) if sampling == "420" else rows,
+            columns if sampling == "444" else -(-columns // 2),
+        )
+        blue, red = (plane[: small[0], : small[1]] for plane in chroma)
+        return luma[:rows, :columns], blue, red
     to_rgb = rgb_matrix(matrix, limited)
     to_yuv = np.linalg.inv(to_rgb[:, :3])
     offset = np.array([16 if limited else 0, 128, 128])

@@ -36,15 +36,18 @@ def with_chroma(upscaled: np.ndarray, hr: np.ndarray, chroma: str) -> np.ndarray
 def as_420(frame: np.ndarray) -> np.ndarray:
     """Return a frame, float32, after planes of half its size: means of 2 x 2 pixels, bilinearly doubled.
 
-    That treats R, G and B alike, as it treats chroma; the planes aren't rounded. Width and height are even.
+    That treats R, G and B alike, as it treats chroma; the planes aren't rounded. A last odd row or column is
+    repeated.
     """
     import numpy as np
 
     height, width, planes = frame.shape
-    halved = frame.reshape(height // 2, 2, width // 2, 2, planes).mean((1, 3), dtype=np.float32)
+    even = np.pad(frame, [(0, height % 2), (0, width % 2), (0, 0)], "edge")
+    pairs = even.reshape(-(-height // 2), 2, -(-width // 2), 2, planes)
+    halved = pairs.mean((1, 3), dtype=np.float32)
     for axis in (0, 1):
         halved = _doubled(halved, axis)
-    return halved
+    return halved[:height, :width]
 
 
 def _doubled(values: np.ndarray, axis: int) -> np.ndarray:

@@ -80,7 +80,9 @@ class Upscale(Keys):
     def named(self, study: str) -> "Upscale":
         """Return a copy with an output. Raises UserError for the input's name and one unfit for the codec."""
         source = Path(self.input)
-        output = self.output or f"results/{study}/upscaled/{source.stem}.mkv"
+        # Snakemake would take braces for wildcards.
+        stem = source.stem.replace("{", "(").replace("}", ")")
+        output = self.output or f"results/{study}/upscaled/{stem}.mkv"
         if source.resolve() == Path(output).resolve():
             raise UserError(f"upscale.output: expected another file than the input, found {output}")
         try:

@@ -52,6 +52,9 @@ def test_chroma_at_half_size_is_that_of_means_bilinearly_doubled():
             doubled[y, x] = sum(a * b * means[i, j] for i, a in rows for j, b in columns)
     assert np.abs(as_420(hr) - doubled).max() < 1e-3
     assert np.abs(with_chroma(upscaled, hr, "hr-420") - recomposed(upscaled, doubled)).max() <= 0.5 + 1e-3
+    # A last odd row and column are repeated.
+    odd = np.pad(hr[:5, :7], [(0, 1), (0, 1), (0, 0)], "edge")
+    np.testing.assert_array_equal(as_420(hr[:5, :7]), as_420(odd)[:5, :7])
 
 
 def test_the_chroma_of_the_arm_is_left_alone():
