@@ -9,8 +9,8 @@ from superres.report.metrics.profiles import ProfileFiles
 from superres.report.page.build import PageFiles, PageText, build_page, by_key
 from superres.report.page.int8 import Int8Files
 from superres.report.page.pictures import ClipFiles
+from superres.report.page.provenance import shown_command
 from superres.report.receipts import REPAIR_COMMAND
-from superres.report.repair import shown_command
 from superres.report.tables.cells import TableText
 from superres.scripting import script_job
 

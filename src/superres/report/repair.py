@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from superres.device.base.outputs import recorded_path
 from superres.report.labels import counted
 from superres.report.receipts import Receipts, download_receipt, with_dependents
 from superres.report.verify import Wanted, inspect_study
@@ -62,15 +61,6 @@ def repair_command(
         texts = (value if isinstance(value, str) else json.dumps(value) for value in config.values())
         words += ["--config", *(f"{key}={text}" for key, text in zip(config, texts, strict=True))]
     return shlex.join(words)
-
-
-def shown_command(command: str) -> str:
-    """Return a command of `repair_command` for others to read: without folders of this machine."""
-    words = shlex.split(command)
-    if "--directory" in words:
-        place = words.index("--directory")
-        del words[place : place + 2]
-    return shlex.join(map(recorded_path, words))
 
 
 def _short(path: Path, here: Path, directory: str | Path | None) -> bool:

@@ -16,7 +16,8 @@ from superres.code_version import describe_code, describe_libraries, libraries_b
 from superres.device.base.errors import UserError
 from superres.report.manifest import Background, write_manifest
 from superres.report.metrics.collect import ArmFiles
-from superres.report.repair import remove_damage, repair_command, shown_command
+from superres.report.page.provenance import shown_command
+from superres.report.repair import remove_damage, repair_command
 from superres.report.verify import Wanted, verify_study
 from superres.scripting import script_job
 

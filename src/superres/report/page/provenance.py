@@ -1,13 +1,14 @@
 """What made the figures: machines, versions, hashes and the study's settings, from the arms' manifests."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from superres.csv_rows import Row
-from superres.device.base.outputs import read_json
+from superres.device.base.outputs import read_json, recorded_path
 from superres.report import labels
 from superres.report.page.data import Grid, Provenance
 
@@ -68,3 +69,12 @@ def newest(files: Sequence[Path]) -> str:
     """Return the day (UTC) that the newest of some files was made on; empty without files."""
     latest = max((path.stat().st_mtime for path in files), default=None)
     return "" if latest is None else datetime.fromtimestamp(latest, UTC).strftime("%Y-%m-%d")
+
+
+def shown_command(command: str) -> str:
+    """Return a command that repairs a study for others to read: without folders of this machine."""
+    words = shlex.split(command)
+    if "--directory" in words:
+        place = words.index("--directory")
+        del words[place : place + 2]
+    return shlex.join(map(recorded_path, words))
