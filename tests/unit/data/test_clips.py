@@ -84,7 +84,8 @@ def test_a_clip_of_several_sizes(tmp_path, kernel, capsys):
     assert twin["lr_shapes"] == [[3, 4], [5, 10], [2, 3]]
     assert index["names"] == ["0.png", "1.png", "0.png"]
     assert (index["name"], twin["scale"], twin["downsampling"]) == ("c", 2, kernel)
-    assert [source["path"] for source in index["sources"]] == [str(tmp_path / "a"), str(tmp_path / "b")]
+    # Folders of this machine stay out of records.
+    assert [source["path"] for source in index["sources"]] == ["a", "b"]
     high, low = open_frames(paths["hr"], index["hr_shapes"]), open_frames(paths["lr"], twin["lr_shapes"])
     picture = np.asarray(Image.open(tmp_path / "a" / "1.png"))[:10]
     assert np.array_equal(high[1], picture)
