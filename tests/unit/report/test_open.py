@@ -48,7 +48,17 @@ def test_make_opens_the_page_of_the_study(tmp_path: Path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "BROWSER": str(browser)}
     # The environment is there: this Python's.
     binaries = f"BIN={Path(sys.executable).parent}"
-    command = ["make", "-f", str(ROOT / "Makefile"), "-o", "setup", "open", "STUDY=tiny", binaries]
+    command = [
+        "make",
+        "--no-print-directory",
+        "-f",
+        str(ROOT / "Makefile"),
+        "-o",
+        "setup",
+        "open",
+        "STUDY=tiny",
+        binaries,
+    ]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{page.as_uri()}\n" == seen.read_text()

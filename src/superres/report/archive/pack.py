@@ -137,7 +137,8 @@ def _check_places(files: Mapping[str, bytes], results: Path) -> None:
 
 
 def _yaml(data: Mapping[str, Any]) -> bytes:
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=200).encode()
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=200)
+    return text.encode()
 
 
 def _write(files: dict[str, bytes], study: str, out: Path) -> None:
