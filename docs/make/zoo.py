@@ -6,7 +6,6 @@ docs/figures/zoo/, and docs/pictures/zoo.png. Run `make docs` afterwards.
 
 import argparse
 import csv
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import mean
@@ -85,7 +84,9 @@ def anchor() -> str:
     lines = []
     for model in labels.order_models({model for model, precision, _ in arms if precision == WITHOUT}):
         one, other = ([arms[model, name, clip] for clip in CLIPS] for name in (WITHOUT, TUNED))
-        if (architecture := MODELS[model].architecture) is None or architecture.anchor == "none":
+        architecture = MODELS[model].architecture
+        if architecture is None or architecture.anchor == "none" or architecture.block > 1:
+            # The step changes nothing: no anchor, or one that isn't added to a convolution's result.
             continue
         lost = [f"{float(a['psnr_db']) - float(b['psnr_db']):+.3f}" for a, b in zip(one, other, strict=True)]
         gain = float(other[0]["speedup"]) / float(one[0]["speedup"])
@@ -130,6 +131,54 @@ def losses() -> str:
     return markdown(["Network", "Layers", "Channels", "FP32 [dB]", *SHOWN.values()], lines)
 
 
+def draw_front(png: Path) -> None:
+    """Draw PSNR against FPS of each network, a line from FP32 to INT8, and the front of INT8."""
+    # Matplotlib, which the tables don't need.
+    from superres.report.plots import figures
+
+    arms = {
+        (row["model"], row["precision"]): (float(row["fps"]), float(row["psnr_db"]))
+        for row in read_rows(FIGURES / "metrics.csv")
+        if (row["runtime"], row["clip"], row["status"]) == (RUNTIME, CLIPS[0], "ok")
+    }
+    with figures.style():
+        figure = figures.new_figure(9, 5)
+        axes = figure.subplots()
+        models = labels.order_models({model for model, _ in arms})
+        tuned = {model: arms[model, TUNED] for model in models}
+        best = [
+            point
+            for point in tuned.values()
+            if not any(other[0] > point[0] and other[1] > point[1] for other in tuned.values())
+        ]
+        axes.plot(*zip(*sorted(best), strict=True), color="0.8", linewidth=6, zorder=0, label="front of INT8")
+        for model in models:
+            points = arms[model, "fp32"], tuned[model]
+            (line,) = axes.plot(*zip(*points, strict=True), linewidth=1)
+            axes.plot(*points[0], "o", color=line.get_color(), fillstyle="none")
+            axes.plot(*points[1], "s", color=line.get_color())
+            above = model in ("plain_c32_m4", "plain_c32_m6", "plain_c16_m4", "plain_c8_m4")
+            axes.annotate(
+                labels.model_label(model),
+                points[1],
+                (6, 5 if above else -11),
+                textcoords="offset points",
+                fontsize=8,
+                color=line.get_color(),
+            )
+        axes.plot([], [], "o", color="0.4", fillstyle="none", label="FP32")
+        axes.plot([], [], "s", color="0.4", label="INT8, tuned")
+        axes.set_xscale("log")
+        axes.set_xticks([5, 10, 20, 30, 50, 100], labels=["5", "10", "20", "30", "50", "100"])
+        axes.set_xticks([], minor=True)
+        axes.set_xlim(5.5, 170)
+        axes.grid(color="0.92")
+        axes.set_xlabel(f"frames per second, 540 x 960 to 1080 x 1920, {labels.runtime_label(RUNTIME)}")
+        axes.set_ylabel(f"PSNR on {CLIPS[0]} [dB]")
+        axes.legend(loc="lower left", frameon=False)
+        figure.savefig(png, format="png", dpi=140, metadata={"Software": None})
+
+
 def _width_and_depth(model: str) -> tuple[bool, int, int, str]:
     """Order plain networks on luma by width, then depth; all others come after them."""
     found = MODELS[model].architecture
@@ -147,9 +196,9 @@ def _if_measured(table: Callable[[], str]) -> Callable[[], str]:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "zoo/front": _if_measured(front),
+    "zoo/metrics": _if_measured(front),
     "zoo/anchor": _if_measured(anchor),
-    "zoo/losses": _if_measured(losses),
+    "zoo/held_out": _if_measured(losses),
 }
 
 
@@ -185,7 +234,7 @@ def main() -> None:
     _write(FIGURES / "held_out.csv", HELD_OUT, _held_out(options.held_out))
     manifest = f"arms/local/{RUNTIME}/{REFERENCE}/fp32/manifest.{CLIPS[0]}.json"
     copy_study.write_run(FIGURES / "run.yaml", options.study / manifest, options)
-    shutil.copyfile(options.study / "plots/psnr_fps.png", ROOT / "docs/pictures/zoo.png")
+    draw_front(ROOT / "docs/pictures/zoo.png")
 
 
 if __name__ == "__main__":
