@@ -41,8 +41,9 @@ class _Architecture(Keys):
     )
     anchor: Literal["bicubic", "nearest", "none"] = Field(
         default="bicubic",
-        description="Interpolation of the frame that the network's output is added to, in float in every "
-        "precision; bicubic has a = -0.5. With none, the convolutions carry the image itself.",
+        description="Interpolation of the frame that the network's output is added to; bicubic has a = -0.5. "
+        "It stays in float unless a recipe has the step anchor. With none, the convolutions carry the image "
+        "itself.",
     )
     activation: Literal["relu", "prelu", "hardtanh"] = Field(
         default="relu",
