@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from far_side import wait_until
 from superres.csv_rows import write_rows
 from superres.quantization.layers.schema import Frontier, Sensitivity
 from superres.report.page.build import PageFiles, build_page
@@ -398,8 +399,14 @@ def test_the_button_changes_the_theme(browser: Any, html: Path, allowed: bool):
         # A change is told with the next frame.
         page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
         opened.until(f"{GROUND} === '{seen}'")
-    page.reload()
-    assert page.evaluate(GROUND) == (LIGHT if allowed else DARK)
+    seen = LIGHT if allowed else DARK
+
+    def is_kept() -> bool:
+        page.reload()
+        return page.evaluate(GROUND) == seen
+
+    # The browser writes it in a process of its own, some time later.
+    wait_until(is_kept, f"a page in {seen}")
     opened.close()
 
 
