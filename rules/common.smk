@@ -124,3 +124,8 @@ def any_of(names):
 if workflow.is_main_process:
     for note in (*place_notes(STUDY), *study_notes(STUDY)):
         print(f"study {STUDY.name}: {note}", file=sys.stderr)
+
+
+def only_on(name):
+    """Resources function: the device of this name, for jobs of its arms."""
+    return lambda wildcards: int(wildcards.target == name)

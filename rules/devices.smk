@@ -30,13 +30,6 @@ rule clean_device:
 # for one device's lock would take the cores that the other needs.
 for name in PATHS.devices:
     workflow.register_resource(f"device_{name}", 1)
-
-
-def only_on(name):
-    """Resources function: the device of this name, for jobs of its arms."""
-    return lambda wildcards: int(wildcards.target == name)
-
-
 DEVICE = {f"device_{name}": only_on(name) for name in PATHS.devices}
 
 

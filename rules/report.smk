@@ -289,3 +289,36 @@ use rule verify as repair with:
         damaged,
     log:
         f"{LOGS}/repair.log",
+
+
+# Asked for by its name, too: packs what is there.
+rule export_results:
+    log:
+        f"{LOGS}/export_results.log",
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    params:
+        wanted=lambda wildcards: [wanted()],
+        # Functions: Snakemake takes braces in a text for wildcards.
+        study=lambda wildcards: [shared_study(config)],
+        table=lambda wildcards: SETTINGS.table_text(),
+        remedy=os.environ[REPAIR_COMMAND],
+        archive=f"{RESULTS}/export/{STUDY.name}.zip",
+    script:
+        "../workflow/scripts/export_results.py"
+
+
+# With results of somebody else, or of another machine: `--config archive=FILE`.
+rule compare:
+    log:
+        f"{LOGS}/compare.log",
+    conda:
+        "../envs/workflow.yaml"
+    threads: 1
+    params:
+        archive=lambda wildcards: ARCHIVE,
+        results=RESULTS,
+        remedy=os.environ[REPAIR_COMMAND],
+    script:
+        "../workflow/scripts/compare.py"
