@@ -49,11 +49,7 @@ Row = Mapping[str, str]
 
 def front() -> str:
     """Return PSNR and speed of each network in OpenVINO, the fastest first."""
-    arms = {
-        (row["model"], row["precision"], row["clip"]): row
-        for row in read_rows(FIGURES / "metrics.csv")
-        if row["runtime"] == RUNTIME and row["status"] == "ok"
-    }
+    arms = _arms()
     reference = float(arms[REFERENCE, TUNED, CLIPS[0]]["speedup"])
     timed = {
         model: row for (model, precision, clip), row in arms.items() if (precision, clip) == (TUNED, CLIPS[0])
@@ -76,11 +72,7 @@ def front() -> str:
 
 def anchor() -> str:
     """Return what the anchor in INT8 gains and loses, a row a network that has one."""
-    arms = {
-        (row["model"], row["precision"], row["clip"]): row
-        for row in read_rows(FIGURES / "metrics.csv")
-        if row["runtime"] == RUNTIME and row["status"] == "ok"
-    }
+    arms = _arms()
     lines = []
     for model in labels.order_models({model for model, precision, _ in arms if precision == WITHOUT}):
         one, other = ([arms[model, name, clip] for clip in CLIPS] for name in (WITHOUT, TUNED))
@@ -137,9 +129,9 @@ def draw_front(png: Path) -> None:
     from superres.report.plots import figures
 
     arms = {
-        (row["model"], row["precision"]): (float(row["fps"]), float(row["psnr_db"]))
-        for row in read_rows(FIGURES / "metrics.csv")
-        if (row["runtime"], row["clip"], row["status"]) == (RUNTIME, CLIPS[0], "ok")
+        (model, precision): (float(row["fps"]), float(row["psnr_db"]))
+        for (model, precision, clip), row in _arms().items()
+        if clip == CLIPS[0]
     }
     with figures.style():
         figure = figures.new_figure(9, 5)
@@ -187,18 +179,23 @@ def _width_and_depth(model: str) -> tuple[bool, int, int, str]:
     return True, 0, 0, model
 
 
+def _arms() -> dict[tuple[str, str, str], Row]:
+    """Return OpenVINO's arms that ran, by model, precision and clip."""
+    return {
+        (row["model"], row["precision"], row["clip"]): row
+        for row in read_rows(FIGURES / "metrics.csv")
+        if row["runtime"] == RUNTIME and row["status"] == "ok"
+    }
+
+
 def _fps(row: Row) -> str:
     return f"{'~' if 'noisy' in row['cautions'] else ''}{float(row['fps']):.1f}"
 
 
-def _if_measured(table: Callable[[], str]) -> Callable[[], str]:
-    return lambda: table() if (FIGURES / "run.yaml").is_file() else "Not measured yet."
-
-
 TABLES: dict[str, Callable[[], str]] = {
-    "zoo/metrics": _if_measured(front),
-    "zoo/anchor": _if_measured(anchor),
-    "zoo/held_out": _if_measured(losses),
+    "zoo/metrics": front,
+    "zoo/anchor": anchor,
+    "zoo/held_out": losses,
 }
 
 
