@@ -2,9 +2,15 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+from superres.data.sources.registry import open_source
+from superres.data.sources.source import Source
+from superres.device.base.errors import UserError
 
 # Examples are the same at every run, unless this asks for so many times more.
 _TIMES = int(os.environ.get("SUPERRES_FUZZ", "1"))
@@ -70,3 +76,18 @@ def check_line(error: Exception, place: str) -> None:
     message = str(error)
     assert message.isprintable() and message.startswith(place) and "expected" in message, message
     assert len(message) < 900, message
+
+
+def frames_or_line(source: Source, place: str) -> list[np.ndarray]:
+    """Check a source and read all of its frames; none if a line says what is wrong."""
+    try:
+        source.kind.check(source, 2)
+        source.kind.notes(source)
+        reader = open_source(source, Path())
+        frames = [reader.read(i) for i in range(len(reader))]
+    except UserError as error:
+        check_line(error, place)
+        return []
+    for frame, shape in zip(frames, reader.shapes, strict=True):
+        assert frame.dtype == np.uint8 and frame.shape == (*shape, 3)
+    return frames

@@ -9,12 +9,10 @@ import pytest
 from hypothesis import example, given
 from PIL import Image
 
-from spoilt import check_line, fuzz, spoilt
+from spoilt import frames_or_line, fuzz, spoilt
 from superres.data.sources.images import Images
-from superres.data.sources.registry import open_source
 from superres.data.sources.source import Source
 from superres.data.sources.zip_images import ZipImages
-from superres.device.base.errors import UserError
 
 HEIGHT, WIDTH = 12, 16
 RNG = np.random.default_rng(0)
@@ -72,21 +70,6 @@ ARCHIVES = [
     archive(method)
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 ]
-
-
-def frames_or_line(source: Source, place: str) -> list[np.ndarray]:
-    """Check a source and read all of its frames; none if a line says what is wrong."""
-    try:
-        source.kind.check(source, 2)
-        source.kind.notes(source)
-        reader = open_source(source, Path())
-        frames = [reader.read(i) for i in range(len(reader))]
-    except UserError as error:
-        check_line(error, place)
-        return []
-    for frame, shape in zip(frames, reader.shapes, strict=True):
-        assert frame.dtype == np.uint8 and frame.shape == (*shape, 3)
-    return frames
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from spoilt import check_line, fuzz, spoilt
-from superres.data.sources.registry import open_source
+from spoilt import frames_or_line, fuzz, spoilt
 from superres.data.sources.source import Source
 from superres.data.sources.video import Video
-from superres.device.base.errors import UserError
 from videos import picture, write_video
 
 FRAMES = [picture(i, 32, 32) for i in range(4)]
@@ -42,20 +40,9 @@ def seeds(folder: Path) -> list[bytes]:
     ]
 
 
-def frames_or_line(path: Path) -> list[np.ndarray]:
-    """Check a video and read all of its frames; none if a line says what is wrong."""
-    source = Source(Video(path=str(path)))
-    try:
-        source.kind.check(source, 2)
-        source.kind.notes(source)
-        reader = open_source(source, Path())
-        frames = [reader.read(i) for i in range(len(reader))]
-    except UserError as error:
-        check_line(error, str(path))
-        return []
-    for frame, shape in zip(frames, reader.shapes, strict=True):
-        assert frame.dtype == np.uint8 and frame.shape == (*shape, 3)
-    return frames
+def frames_of(path: Path) -> list[np.ndarray]:
+    """All frames of a video; none if a line says what is wrong."""
+    return frames_or_line(Source(Video(path=str(path))), str(path))
 
 
 def test_frames_of_a_video_or_one_line(folder: Path):
@@ -66,7 +53,7 @@ def test_frames_of_a_video_or_one_line(folder: Path):
     def read(changed: tuple[int, bytes]) -> None:
         path = folder / f"b{KINDS[changed[0]][0]}"
         path.write_bytes(changed[1])
-        frames_or_line(path)
+        frames_of(path)
 
     read()
 
@@ -75,10 +62,10 @@ def test_frames_of_a_video_or_one_line(folder: Path):
 def test_a_video_that_was_cut_off_is_refused_or_its_frames_are_right(folder: Path, index: int):
     suffix, codec, pixels = KINDS[index]
     whole = write_video(folder / f"c{suffix}", codec, pixels, frames=FRAMES)
-    expected = frames_or_line(whole)
+    expected = frames_of(whole)
     assert len(expected) == len(FRAMES)
     content = whole.read_bytes()
     for length in range(0, len(content), max(1, len(content) // 12)):
         whole.write_bytes(content[:length])
-        for frame, right in zip(frames_or_line(whole), expected, strict=False):
+        for frame, right in zip(frames_of(whole), expected, strict=False):
             assert np.array_equal(frame, right), length
