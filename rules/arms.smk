@@ -1,3 +1,5 @@
+# Asked for each arm.
+IDENTITY = cache(engine_identity)
 ARM = f"{RESULTS}/arms/{{target}}/{{runtime}}/{{model}}/{{precision}}"
 
 
@@ -44,7 +46,7 @@ rule build_engine:
         device=of(SETTINGS.device, "target"),
         # Another version of the runtime or another card builds it again. Targets check what they have.
         identity=lambda wildcards: (
-            engine_identity(wildcards.runtime) if wildcards.target == "local" else {}
+            IDENTITY(wildcards.runtime) if wildcards.target == "local" else {}
         ),
         # The runtime's module too: what is measured on the engine follows.
         code=lambda wildcards: code(
@@ -183,15 +185,13 @@ rule write_manifest:
         study=of_arm(FACTS.of_arm, "of_clip"),
         clip=of_clip(str),
         timed_on=of_clip(PATHS.timed_clip),
-        traced=lambda wildcards: sorted(of_arm(FACTS.traced, "of_clip")(wildcards)),
+        traced=of_arm(
+            lambda arm, of_clip: sorted(FACTS.traced(arm, of_clip)), "of_clip"
+        ),
         # Found here once for all arms: a job would read each module again.
-        modules=lambda wildcards: modules(of_arm(FACTS.code_behind)(wildcards)),
-        libraries=lambda wildcards: libraries_behind(
-            modules(of_arm(FACTS.code_behind)(wildcards))
-        ),
-        code=lambda wildcards: code(
-            "write_manifest", *of_arm(FACTS.code_behind)(wildcards)
-        ),
+        modules=of_arm(lambda arm: modules(FACTS.code_behind(arm))),
+        libraries=of_arm(lambda arm: libraries(FACTS.code_behind(arm))),
+        code=of_arm(lambda arm: code("write_manifest", *FACTS.code_behind(arm))),
     script:
         "../workflow/scripts/write_manifest.py"
 

@@ -2,6 +2,8 @@ import os
 import re
 import sys
 from dataclasses import asdict
+from functools import cache, partial
+from inspect import signature
 from pathlib import Path
 
 # Jobs find the package also where it is not installed, as in the environments of --sdm conda.
@@ -20,7 +22,7 @@ from superres.study.facts import Facts
 from superres.study.job_settings import JobSettings
 from superres.study.keys.arms import Arm
 from superres.study.graph_paths import DOWNLOADS, PACKAGES
-from superres.study.runs.needs import needs
+from superres.study.runs import needs as needs_of
 from superres.study.paths import Paths
 from superres.study.runs.before import read_study, settle_environment, study_error
 
@@ -66,9 +68,19 @@ wildcard_constraints:
     file="[A-Za-z0-9][A-Za-z0-9._-]*",
 
 
+# Only where jobs are submitted are they tried again.
+needs = partial(needs_of.needs, again=workflow.resource_settings.nodes is not None)
+
+
+def seen(call):
+    """A function with its signature noted: Snakemake looks at it twice a job, a tenth of a large dry run."""
+    call.__signature__ = signature(call)
+    return call
+
+
 def of(method, *names):
     """Input or params function: what `method` gives for the wildcards of these names."""
-    return lambda wildcards: method(*(getattr(wildcards, name) for name in names))
+    return seen(lambda wildcards: method(*(getattr(wildcards, name) for name in names)))
 
 
 def of_arm(method, *names):
@@ -79,7 +91,7 @@ def of_arm(method, *names):
         arm = Arm(*(getattr(wildcards, key) for key in keys))
         return or_say(method, arm, *(getattr(wildcards, name) for name in names))
 
-    return call
+    return seen(call)
 
 
 def or_say(method, *arguments):
@@ -90,22 +102,21 @@ def or_say(method, *arguments):
 
 def of_clip(method):
     """Input function: what `method` gives for the clip that a file of an arm belongs to."""
-    return lambda wildcards: method(or_say(PATHS.named_clip, wildcards.of_clip))
+    return seen(lambda wildcards: method(or_say(PATHS.named_clip, wildcards.of_clip)))
 
 
 def listed(method, *names):
     """Params function for an object: Snakemake compares its `repr` only inside a builtin container."""
-    return lambda wildcards: [of(method, *names)(wildcards)]
+    return seen(
+        lambda wildcards: [method(*(getattr(wildcards, name) for name in names))]
+    )
 
 
-def code(*names):
-    """Digest of the code of rules' scripts and of modules loaded by name: an edit reruns the rule."""
-    return code_digest(*entries(names))
-
-
-def modules(names):
-    """The modules behind these."""
-    return modules_behind(*entries(names))
+# Of rules' scripts and of modules loaded by name: the digest of their code, so that an edit reruns the rule, the
+# modules behind them, and the packages that these import. Thousands of arms have the same few.
+code = cache(lambda *names: code_digest(*entries(names)))
+modules = cache(lambda names: modules_behind(*entries(names)))
+libraries = cache(lambda names: libraries_behind(modules(names)))
 
 
 def entries(names):

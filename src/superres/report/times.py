@@ -72,11 +72,16 @@ def _has_records(receipts: Receipts, records: Path) -> bool:
     if not records.is_dir() and any(records.parent.glob(f"{records.name}*")):
         # In a database.
         return True
-    names = [name for name in receipts.names() if (receipts.study / name).is_file()]
-    paths = [(receipts.study / name).as_posix() for name in names]
-    encoded = (base64.b64encode(path.encode(), altchars=b"_-").decode() for path in paths)
-    short = [name for name in encoded if len(name) < _LONGEST]
-    return not short or any((records / name).exists() for name in short)
+    unknown = False
+    for name in receipts.names():
+        path = receipts.study / name
+        record = base64.b64encode(path.as_posix().encode(), altchars=b"_-").decode()
+        if len(record) < _LONGEST and path.is_file():
+            if (records / record).exists():
+                # One is enough: a study of thousands of arms has ten thousands.
+                return True
+            unknown = True
+    return not unknown
 
 
 def _newest(study: Path) -> float:

@@ -1,5 +1,6 @@
 """The facts in a manifest of an arm: its part of the study, its files, and the code of their jobs."""
 
+from functools import cached_property
 from typing import Any
 
 from superres.device.base.outputs import recorded_path
@@ -24,6 +25,7 @@ class Facts:
     def __init__(self, paths: Paths):
         self.paths = paths
         self.study: Study = paths.study
+        self._behind: dict[Arm, tuple[str, ...]] = {}
 
     # Files
 
@@ -65,11 +67,17 @@ class Facts:
 
     # Code
 
-    def code_behind(self, arm: Arm) -> list[str]:
+    def code_behind(self, arm: Arm) -> tuple[str, ...]:
         """Return the code of an arm's figures: names of rules, and paths of modules that are loaded by name.
 
-        It includes the code of frames, graph and engine, and that of the reference's engine.
+        It includes the code of frames, graph and engine, and that of the reference's engine. An arm's is found
+        once: its manifest asks for it three times a clip.
         """
+        if arm not in self._behind:
+            self._behind[arm] = tuple(sorted(self._code_behind(arm)))
+        return self._behind[arm]
+
+    def _code_behind(self, arm: Arm) -> set[str]:
         names = {"prepare_clip", "downsample_clip"}
         names |= {self.task_module("measure_quality"), self.task_module("measure_latency")}
         if self.paths.disjoint(arm, ""):
@@ -80,7 +88,7 @@ class Facts:
             if one is not None:
                 names |= {self.task_module("build_engine"), self.runtime_module(one.runtime)}
                 names |= self._code_of_graph(one)
-        return sorted(names)
+        return names
 
     def _code_of_graph(self, arm: Arm) -> set[str]:
         if is_baseline(arm.model):
@@ -157,34 +165,56 @@ class Facts:
     # What the study says
 
     def of_arm(self, arm: Arm, of_clip: str) -> dict[str, Any]:
-        """Return all that the study says about an arm on a clip, and nothing else."""
+        """Return all that the study says about an arm on a clip, and nothing else.
+
+        Thousands of arms share what is said of a clip, a model or an INT8 precision.
+        """
         reference = self.study.reference_of(arm)
         facts = {
             "study": self.study.name,
-            "clip": facts_of(self.study.clips[self.paths.named_clip(of_clip)]),
+            "clip": self._clips[self.paths.named_clip(of_clip)],
             "timed_on": self.paths.timed_clip(self.paths.named_clip(of_clip)),
-            "model": self._of_model(arm),
+            "model": self._models[arm.model],
             "runtime": {
                 "frames": frames_of(self.study, arm),
                 "form": form_of(self.study, arm),
                 "build": dict(self.study.builds.get(arm.runtime, {})),
             },
-            "quality": self.study.quality.model_dump(),
-            "latency": {**self.study.latency.timing, "reference": reference.folder if reference else None},
+            "quality": self._quality,
+            "latency": {**self._timing, "reference": reference.folder if reference else None},
             "seed": None,
         }
-        calibration = self.study.calibration_of(arm)
-        return facts if calibration is None else facts | self._of_int8(arm, calibration)
+        return facts if arm.int8 is None else facts | self._quantizations[arm.int8]
 
-    def _of_model(self, arm: Arm) -> dict[str, Any]:
+    @cached_property
+    def _clips(self) -> dict[str, dict[str, Any]]:
+        return {name: facts_of(clip) for name, clip in self.study.clips.items()}
+
+    @cached_property
+    def _models(self) -> dict[str, dict[str, Any]]:
+        return {name: self._of_model(name) for name in self.study.models}
+
+    @cached_property
+    def _quantizations(self) -> dict[str, dict[str, Any]]:
+        return {name: self._of_int8(name) for name in self.study.quantizations}
+
+    @cached_property
+    def _quality(self) -> dict[str, Any]:
+        return self.study.quality.model_dump()
+
+    @cached_property
+    def _timing(self) -> dict[str, Any]:
+        return self.study.latency.timing
+
+    def _of_model(self, name: str) -> dict[str, Any]:
         """Return what the study says about a model, including its training if the study trains it."""
-        model = self.study.models[arm.model]
+        model = self.study.models[name]
         facts = model.model_dump(exclude={"training"}, exclude_none=True)
         for key in ("weights", "onnx", "checkpoint"):
             if isinstance(facts.get(key), str):
                 facts[key] = recorded_path(facts[key])
-        facts["scale"] = self.study.scale_of(arm.model)
-        if model.weights == "train" and not is_baseline(arm.model):
+        facts["scale"] = self.study.scale_of(name)
+        if model.weights == "train" and not is_baseline(name):
             facts["training"] = model.training.model_dump()
             facts["training_sets"] = {
                 role: facts_of(self.study.training_sets[getattr(model.training, role)])
@@ -192,8 +222,9 @@ class Facts:
             }
         return facts
 
-    def _of_int8(self, arm: Arm, calibration: Calibration) -> dict[str, Any]:
-        quantization = self.study.quantizations[arm.int8 or ""]
+    def _of_int8(self, int8: str) -> dict[str, Any]:
+        quantization = self.study.quantizations[int8]
+        calibration = self.study.calibrations[quantization.recipe.calibration]
         name = calibration.calibration_set
         written = calibration.model_dump()
         return {

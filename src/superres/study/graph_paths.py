@@ -38,7 +38,7 @@ class GraphPaths:
 
     # Images
 
-    @property
+    @cached_property
     def of_clip(self) -> dict[str, str]:
         """The clips by the suffix that the files of an arm have for each; no suffix for a single clip.
 
@@ -79,7 +79,7 @@ class GraphPaths:
         size = self.sizes[name]
         return name if size is None else min(other for other, its in self.sizes.items() if its == size)
 
-    @property
+    @cached_property
     def timed(self) -> dict[str, str]:
         """The clips that arms are timed on, by the suffix of their files."""
         return {suffix: name for suffix, name in self.of_clip.items() if self.timed_clip(name) == name}

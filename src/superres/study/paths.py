@@ -6,6 +6,7 @@ returns a path, a list of paths (empty where a job needs none), or a mapping of 
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import cached_property
 
 from superres.data.shards import shards_of
 from superres.device.base.errors import UserError
@@ -29,7 +30,7 @@ class Paths(GraphPaths):
 
     # Arms
 
-    @property
+    @cached_property
     def arms(self) -> list[Arm]:
         """The arms of the study by name: the order of its entries is no input of any job."""
         return sorted(self.study.arms)
@@ -107,7 +108,7 @@ class Paths(GraphPaths):
         sets = {"frames": self.study.clips, "training": self.study.training_sets}
         return [f"{role}/{name}" for role in sets for name in sorted(sets[role]) if self.shards(role, name)]
 
-    @property
+    @cached_property
     def sharded_clips(self) -> list[str]:
         """The suffixes of the clips that are measured in shards."""
         return [of_clip for of_clip, name in self.of_clip.items() if self.shards("frames", name)]
@@ -273,7 +274,7 @@ class Paths(GraphPaths):
         side_by_side = 1 < len(networks) <= _SIDE_BY_SIDE
         return [*(f"graph_{model}" for model in networks), *(["graphs"] if side_by_side else [])]
 
-    @property
+    @cached_property
     def networks(self) -> list[str]:
         """The models that have arms and an ONNX graph, by name."""
         return sorted({arm.model for arm in self.study.arms if not is_baseline(arm.model)})
@@ -285,9 +286,17 @@ class Paths(GraphPaths):
         """
         if not model:
             return [(name, "fp32") for name in self.networks]
-        int8 = {arm.precision for arm in self.arms if arm.model == model and arm.int8 and not arm.implicit}
-        calibrated = f"int8-{self.study.table.calibrated}"
+        int8, calibrated = self._int8.get(model, ()), f"int8-{self.study.table.calibrated}"
         return [(model, calibrated if calibrated in int8 else min(int8, default="fp32"))]
+
+    @cached_property
+    def _int8(self) -> dict[str, set[str]]:
+        """The INT8 precisions of each model that have a graph of Q/DQ nodes."""
+        found = defaultdict[str, set[str]](set)
+        for arm in self.arms:
+            if arm.int8 and not arm.implicit:
+                found[arm.model].add(arm.precision)
+        return found
 
     @property
     def evaluation_plots(self) -> list[str]:
@@ -297,11 +306,15 @@ class Paths(GraphPaths):
     @property
     def layer_plots(self) -> list[str]:
         """The plots of layers that the study measures: sensitivity and frontiers."""
-        recipes = measured_recipes(self.study.arms, self.study.quantizations)
         return [
             *(["sensitivity"] if self.study.sensitivity else []),
-            *dict.fromkeys(f"frontier.{recipe}" for _, recipe in recipes),
+            *dict.fromkeys(f"frontier.{recipe}" for _, recipe in self.measured),
         ]
+
+    @cached_property
+    def measured(self) -> list[tuple[str, str]]:
+        """Each model and recipe that a measured step of some arm follows."""
+        return measured_recipes(self.study.arms, self.study.quantizations)
 
     @property
     def sample_plots(self) -> list[str]:
@@ -343,7 +356,6 @@ class Paths(GraphPaths):
 
     def page_inputs(self) -> dict[str, str | list[str]]:
         """Return the inputs of the page, by name."""
-        recipes = measured_recipes(self.study.arms, self.study.quantizations)
         return {
             "metrics": f"{self.results}/metrics.csv",
             "recommendation": f"{self.results}/recommendation.json",
@@ -356,7 +368,7 @@ class Paths(GraphPaths):
             ],
             "ranges": [f"{self.results}/ranges/{model}/{name}.json" for model, name in self.page_ranges],
             "sensitivities": self.sensitivity_tables,
-            "frontiers": [self.frontier(model, recipe) for model, recipe in recipes],
+            "frontiers": [self.frontier(model, recipe) for model, recipe in self.measured],
             "drawings": [f"{self.results}/plots/graph_{model}.svg" for model in self.networks],
             "profiles": self.arm_files("profile{of_clip}.csv", self.page_profiled, self.timed),
             "profile_records": self.arm_files("profile{of_clip}.json", self.page_profiled, self.timed),
@@ -366,14 +378,13 @@ class Paths(GraphPaths):
         """Return the inputs of a plot, such as `fps`, `training.espcn_rgb` or `graph_espcn_rgb`, by name."""
         of = split_name(plot)[1]
         of_clip = of and f".{of}"
-        recipes = measured_recipes(self.study.arms, self.study.quantizations)
         files: dict[str, Callable[[], str | list[str]]] = {
             "metrics": lambda: f"{self.results}/metrics.csv",
             "evaluation": lambda: f"{self.results}/evaluation.csv",
             "profile": lambda: f"{self.results}/profile.csv",
             "curve": lambda: f"{self.results}/weights/{of}.csv",
             "sensitivities": lambda: self.sensitivity_tables,
-            "frontiers": lambda: [self.frontier(model, recipe) for model, recipe in recipes if recipe == of],
+            "frontiers": lambda: [self.frontier(model, name) for model, name in self.measured if name == of],
             "hr": lambda: self.clip(self.named_clip(of_clip), "hr.npy"),
             "clip": lambda: self.clip(self.named_clip(of_clip), "json"),
             "samples": lambda: [self.arm(arm, f"sample{of_clip}.npy") for arm in self.sample_arms],

@@ -246,17 +246,17 @@ class Study(Keys):
         }
         return sorted(found)
 
-    @property
+    @cached_property
     def frames(self) -> Mapping[str, str]:
         """The type of frames, `uint8` or `float32`, by runtime."""
         return {name: runtime.frames for name, runtime in self.runtimes.items()}
 
-    @property
+    @cached_property
     def forms(self) -> Mapping[str, str | None]:
         """The form of graphs by runtime; None for the default."""
         return {name: runtime.form for name, runtime in self.runtimes.items()}
 
-    @property
+    @cached_property
     def builds(self) -> Mapping[str, Mapping[str, object]]:
         """The build options, by runtime that has any."""
         return {

@@ -47,15 +47,19 @@ NEEDS = {
 """The needs of rules whose jobs compute; those of all others are SMALL."""
 
 
-def needs(rule: str) -> dict[str, Resource | str]:
-    """Return the resources `mem_mb` and `runtime` (minutes) of a rule; both grow with Snakemake's attempt.
+def needs(rule: str, *, again: bool = True) -> dict[str, Resource | int | str]:
+    """Return the resources `mem_mb` and `runtime` (minutes) of a rule.
 
-    A timed job's `slurm_extra` asks Slurm for a whole node. It isn't in Slurm's profile, where any
-    `--set-resources` of the user's would take it away silently.
+    Both grow with Snakemake's attempt if jobs may be tried `again`, as on a cluster. Else they are numbers:
+    calling functions for each job takes a tenth of a dry run. A timed job's `slurm_extra` asks Slurm for a
+    whole node. It isn't in Slurm's profile, where any `--set-resources` of the user's would take it away
+    silently.
     """
     need = NEEDS.get(rule, SMALL)
-    found: dict[str, Resource | str] = {
-        "mem_mb": lambda wildcards, attempt: attempt * need.mem_mb,
-        "runtime": lambda wildcards, attempt: attempt * need.minutes,
-    }
+    found: dict[str, Resource | int | str] = {"mem_mb": need.mem_mb, "runtime": need.minutes}
+    if again:
+        found = {
+            "mem_mb": lambda wildcards, attempt: attempt * need.mem_mb,
+            "runtime": lambda wildcards, attempt: attempt * need.minutes,
+        }
     return {**found, "slurm_extra": "--exclusive"} if need.alone else found

@@ -51,3 +51,8 @@ def test_a_second_attempt_asks_for_twice_as_much():
 def test_a_timed_job_asks_for_a_whole_node_and_no_other_does():
     assert needs("measure_latency")["slurm_extra"] == "--exclusive"
     assert "slurm_extra" not in needs("measure_quality")
+
+
+def test_without_a_second_attempt_needs_are_numbers():
+    assert needs("measure_quality", again=False) == {"mem_mb": 2000, "runtime": 120}
+    assert needs("measure_latency", again=False)["slurm_extra"] == "--exclusive"
