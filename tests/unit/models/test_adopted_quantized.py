@@ -133,3 +133,15 @@ def test_a_quantised_operator_without_float_form_is_named(tmp_path: Path):
     with pytest.raises(UserError, match="QLinearSoftmax") as caught:
         adopt_onnx(source, tmp_path / "o.onnx", tmp_path / "r.json", Adoption())
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("axis", [3, -1, 1])
+def test_scales_along_another_axis_than_theirs_get_one_line(axis: int, tmp_path: Path):
+    """Eight scales for three rows, columns or channels of a kernel."""
+    source = quantized.pairs(tmp_path / "foreign.onnx")
+    model = onnx.load(source)
+    node = next(node for node in model.graph.node if node.op_type == "DequantizeLinear" and node.attribute)
+    node.attribute[0].i = axis
+    onnx.save(model, source)
+    with pytest.raises(UserError, match="expected scales and zero-points that fit the values of Dequantize"):
+        adopt_onnx(source, tmp_path / "fp32.onnx", tmp_path / "adopted.json", Adoption())

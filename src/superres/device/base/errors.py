@@ -2,7 +2,13 @@
 
 
 class UserError(Exception):
-    """A mistake in a study or a file; one line: where, expected, found, and what to do."""
+    """A mistake in a study or a file; one line: where, expected, found, and what to do.
+
+    What a text quotes of a damaged file may be any characters: those that can't be printed are escaped.
+    """
+
+    def __init__(self, text: object = ""):
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text)))
 
 
 class UnsupportedError(Exception):

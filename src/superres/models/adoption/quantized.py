@@ -11,6 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.base.errors import UserError
+from superres.models.adoption.rewriting import first_line
 from superres.models.graphs.onnx_file import attributes
 
 # Operators of onnxruntime on quantised tensors: the float operator, and where its tensors are. Each is
@@ -53,7 +54,14 @@ class _Floats:
             if node.op_type == "Constant" and (value := attributes(node).get("value")) is not None:
                 self.constants[node.output[0]] = numpy_helper.to_array(value)
             node.input[:] = [self.renamed.get(name, name) for name in node.input]
-            self._of(node)(node)
+            rewrite = self._of(node)
+            try:
+                rewrite(node)
+            except (ValueError, IndexError, ZeroDivisionError) as error:
+                raise UserError(
+                    f"{self.where}: expected scales and zero-points that fit the values of {node.op_type} "
+                    f"{node.name or node.output[0]}, found: {first_line(error)}; export the float network"
+                ) from error
         for output in self.graph.output:
             self._restore_levels(output)
         del self.graph.node[:]
