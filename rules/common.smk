@@ -17,7 +17,7 @@ from superres.code_version import code_digest, libraries_behind, modules_behind
 from superres.data.sources.source import FILES, read_in_any_order
 from superres.device.base.garbage import spare_imports
 from superres.device.runtimes import engine_identity
-from superres.study.check import place_notes, study_notes
+from superres.study.check.notes import place_notes, study_notes
 from superres.study.facts import Facts
 from superres.study.job_settings import JobSettings
 from superres.study.keys.arms import Arm

@@ -1,7 +1,7 @@
 # What surrounds a run: the lock, what is shown while jobs run, and what is said at the end.
 import atexit
 
-from superres.study.check import planned_notes
+from superres.study.check.notes import planned_notes
 from superres.study.runs import during
 from superres.study.runs.display import show
 from superres.study.runs.during import lock_study

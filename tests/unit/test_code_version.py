@@ -95,7 +95,7 @@ def test_libraries_are_named_as_they_are_installed():
 # Modules behind others.
 
 
-@pytest.mark.parametrize("entry", ["study/check.py", "data/clips.py", "device/frames/psnr.py"])
+@pytest.mark.parametrize("entry", ["study/check/files.py", "data/clips.py", "device/frames/psnr.py"])
 def test_all_that_python_loads_is_named(entry: str):
     name = "superres." + entry.removesuffix(".py").replace("/", ".")
     program = (
@@ -150,8 +150,8 @@ def test_a_digest_takes_one_pass_over_the_code():
     for cached in (code_version._read, code_version._closure):
         cached.cache_clear()
     with cProfile.Profile() as profile:
-        code_digest("study/check.py")
-    modules = [ROOT / module for module in modules_behind("study/check.py") if module.endswith(".py")]
+        code_digest("study/check/files.py")
+    modules = [ROOT / module for module in modules_behind("study/check/files.py") if module.endswith(".py")]
     nodes = sum(1 for module in modules for _ in ast.walk(ast.parse(module.read_bytes())))
     # 13 calls a node here, 37 in three passes.
     assert pstats.Stats(profile).total_calls < 20 * nodes  # pyright: ignore[reportAttributeAccessIssue]

@@ -25,7 +25,8 @@ from superres.models.networks import build_network
 from superres.models.training.checkpoint import load_checkpoint, save_checkpoint
 from superres.models.weights import load_weights
 from superres.quantization.ranges.observation import read_observed
-from superres.study.check import check_study, leave_out_missing
+from superres.study.check.files import check_study
+from superres.study.check.left_out import leave_out_missing
 from superres.study.load import load_study
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ The doors are `load.load_study(config, data)`, the only reader of a configuratio
 
 load.py            reads a study
 messages.py        one line for its first mistake
-check.py           checks references and files before any work starts
+check/             checks references and files before any work starts, and says what is left out
 recipes.py         the recipes of the INT8 precisions
 engines.py         graph and form of each engine
 graph_paths.py     files from images to graphs

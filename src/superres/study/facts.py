@@ -70,8 +70,8 @@ class Facts:
     def code_behind(self, arm: Arm) -> tuple[str, ...]:
         """Return the code of an arm's figures: names of rules, and paths of modules that are loaded by name.
 
-        It includes the code of frames, graph and engine, and that of the reference's engine. An arm's is found
-        once: its manifest asks for it three times a clip.
+        It includes the code of frames, graph and engine, and that of the reference's engine. It is found once
+        an arm: a manifest asks for it three times.
         """
         if arm not in self._behind:
             self._behind[arm] = tuple(sorted(self._code_behind(arm)))

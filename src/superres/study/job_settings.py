@@ -8,7 +8,7 @@ from superres.models.adoption.statements import Adoption
 from superres.models.settings import NetworkSettings, is_baseline
 from superres.quantization.recipes import STEPS
 from superres.report.plots.registry import find_plot, split_name, write_caption
-from superres.study.check import left_out_notes, table_notes
+from superres.study.check.notes import left_out_notes, table_notes
 from superres.study.comparisons import differing_in
 from superres.study.engines import form_of, frames_of
 from superres.study.keys.arms import Arm

@@ -12,7 +12,7 @@ from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.base.errors import UserError
 from superres.models.settings import BASELINE, FOLDED_FROM, baseline
 from superres.quantization.settings import Calibration
-from superres.study.check import check_references
+from superres.study.check.references import check_references
 from superres.study.graph_paths import check_name
 from superres.study.keys.data import Found
 from superres.study.keys.models import Model

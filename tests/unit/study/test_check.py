@@ -9,7 +9,10 @@ from PIL import Image
 
 from project_copy import ROOT
 from superres.device.base.errors import UserError
-from superres.study.check import check_study, leave_out_missing, study_notes, used_calibration_sets
+from superres.study.check.files import check_study
+from superres.study.check.left_out import leave_out_missing
+from superres.study.check.notes import study_notes
+from superres.study.check.used import used_calibration_sets
 from superres.study.load import load_study
 from superres.study.paths import Paths
 from videos import picture, write_video

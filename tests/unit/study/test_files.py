@@ -11,7 +11,8 @@ from superres.data.sources.video import Video
 from superres.data.sources.y4m import Y4m
 from superres.data.sources.zip_images import ZipImages
 from superres.device.base.errors import UserError
-from superres.study.check import check_study, leave_out_missing
+from superres.study.check.files import check_study
+from superres.study.check.left_out import leave_out_missing
 from superres.study.graph_paths import frames_made_of
 from superres.study.load import load_study
 

@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from superres.device.base.errors import UserError
-from superres.study.check import check_study, leave_out_missing
+from superres.study.check.files import check_study
+from superres.study.check.left_out import leave_out_missing
 from superres.study.load import load_study
 
 from .strategies import JUNK, SCHEMA, studies

@@ -10,7 +10,8 @@ import yaml
 from superres.device.base.errors import UserError
 from superres.quantization import settings as presets
 from superres.quantization.settings import INSTALL, Tool
-from superres.study.check import leave_out_missing, left_out_notes
+from superres.study.check.left_out import leave_out_missing
+from superres.study.check.notes import left_out_notes
 from superres.study.keys.study import Study
 from superres.study.load import load_study
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from superres.device.base.errors import UserError
-from superres.study.check import check_study
+from superres.study.check.files import check_study
 from superres.study.keys.arms import Arm
 from superres.study.keys.study import Study
 from superres.study.load import load_study

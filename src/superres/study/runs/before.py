@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from superres.device.base.errors import UserError
-from superres.study.check import check_study, leave_out_missing
+from superres.study.check.files import check_study
+from superres.study.check.left_out import leave_out_missing
 from superres.study.keys.study import Study
 from superres.study.load import load_study
 from superres.study.runs.texts import check_study_text

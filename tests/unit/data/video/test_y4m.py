@@ -115,7 +115,7 @@ def test_no_y4m_at_all(tmp_path):
 
 def test_the_workflow_can_check_without_numpy():
     code = (
-        "import sys, superres.data.sources.registry, superres.study.check;"
+        "import sys, superres.data.sources.registry, superres.study.check.files;"
         "sys.exit(', '.join({'numpy', 'cv2', 'PIL', 'torch', 'requests', 'tqdm'} & set(sys.modules)) or None)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

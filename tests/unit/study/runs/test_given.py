@@ -8,7 +8,7 @@ import pytest
 from snakemake.utils import update_config
 
 from superres.device.base.errors import UserError
-from superres.study.check import place_notes
+from superres.study.check.notes import place_notes
 from superres.study.keys.study import Study
 from superres.study.load import load_study
 

@@ -1,0 +1,1 @@
+"""What only a whole study shows: references, files, overlaps, and notes about them."""
