@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from far_side import wait_until
+from far_side import NEEDS_SSHD, FarSide, wait_until
 from one_node import NEEDS_SLURM, PLUGIN, OneNode
 from project_copy import Project, copy_project
 
@@ -23,7 +23,7 @@ RUNTIMES = [
     {"name": "opencv", "precisions": ["uint8"]},
 ]
 ARMS = ("openvino/espcn_rgb/fp32", "openvino/espcn_rgb/int8-minmax", "opencv/bicubic/uint8")
-TIMED = ("measure_latency", "measure_roofline", "measure_profile")
+TIMED = ("measure_latency", "measure_roofline")
 # What ends too soon at first: one job by its memory, one by its time.
 LIMITS = ("quantize_onnx:mem_mb=10*200**(attempt-1)", "prepare_clip:runtime=60**(attempt-1)")
 PATHS = (str(PLUGIN), os.getenv("PYTHONPATH"))
@@ -162,8 +162,8 @@ def test_what_slurm_ended_is_said_in_a_line_and_tried_again(run: Run, cluster: O
 def test_a_timed_job_has_the_node_for_itself(run: Run, cluster: OneNode):
     jobs = [job for job in cluster.jobs() if job["state"] == "COMPLETED"]
     timed = [job for job in jobs if any(f"rule_{rule}" in job["rule"] for rule in TIMED)]
-    # The machine's limits, and the operations of the first arm.
-    assert len(timed) == len(ARMS) + 2
+    # The machine's limits too.
+    assert len(timed) == len(ARMS) + 1
     for job in timed:
         assert int(job["cpus"]) == len(os.sched_getaffinity(0))
         others = [other for other in jobs if other is not job]
@@ -188,3 +188,24 @@ def test_a_job_that_is_lost_twice_ends_the_run_with_one_line(run: Run, project: 
         r"Slurm's job \d+ was over its memory( \(log: .*\))?\n$",
         again.said,
     )
+
+
+@NEEDS_SSHD
+def test_jobs_of_a_device_stay_on_the_submitting_host(cluster: OneNode, project: Project, tmp_path: Path):
+    side = FarSide.make(tmp_path / "far")
+    study = yaml.safe_load((project.folder / "studies/three.yaml").read_text(encoding="utf-8"))
+    keys = ("name", "ssh", "ssh_config", "python", "workdir")
+    study["targets"] = [{"runtimes": ["opencv"], **{key: getattr(side.device, key) for key in keys}}]
+    study["runtimes"] = [{"name": "opencv", "precisions": ["uint8"]}]
+    study["models"] = [{"name": "bicubic"}]
+    written = project.write_study("far", yaml.safe_dump(study, sort_keys=False))
+    quality = "results/tiny/arms/far/opencv/bicubic/uint8/quality.csv"
+    side.work.mkdir()
+    side.start()
+    try:
+        with Run(project, quality, f"--configfile={written}") as run:
+            assert run.end() == 0, run.said[-6000:]
+    finally:
+        side.stop()
+    assert (project.folder / quality).is_file()
+    assert not [job["rule"] for job in cluster.jobs() if "on_device" in job["rule"]]

@@ -238,9 +238,15 @@ def _check_member(info: zipfile.ZipInfo, path: Path) -> None:
 @contextmanager
 def opened_zip(path: Path, member: str | None = None) -> Iterator[zipfile.ZipFile]:
     """Open an archive; raises UserError for one that is missing or damaged, or while `member` is read."""
+    with naming_damage(path, member), zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+@contextmanager
+def naming_damage(path: Path, member: str | None = None) -> Iterator[None]:
+    """Raise UserError where an archive is missing or damaged, or `member` of it."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
+        yield
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: expected a zip archive, found nothing there; {correct_path(path)}"

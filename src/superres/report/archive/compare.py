@@ -74,7 +74,7 @@ def compare_results(own: Path, other: Path, remedy: str, *, csv_out: Path, md_ou
             tell(inspect_archive(opened), f"archive {other}", "all as it was packed", "ask for it again")
         _check(own, remedy)
         if opened.sums is None:
-            _check(opened.folder, f"make it again where {other} was made")
+            _check(opened.folder, f"where {other} was made")
         try:
             rows = compare_rows(own, opened.folder)
         except NO_RECORD as error:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from superres.data.sources.images import check_letters
 from superres.data.sources.source import correct_path, what_is_there
-from superres.data.sources.zip_images import check_member_name, opened_zip
+from superres.data.sources.zip_images import check_member_name, naming_damage, opened_zip
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import sha256_file
 
@@ -43,6 +43,16 @@ def opened_archive(path: Path) -> Iterator[Opened]:
     Raises UserError for a missing or damaged archive, one that doesn't fit the checksum beside it, and one
     with names that lead out of it, links, encrypted, repeated or huge files.
     """
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        # A name that is too long or has a zero byte, a loop of links, a folder that nobody may enter.
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(
+            f"archive {str(path)[:200]}: expected a zip archive, found: {reason}; {correct_path(path)}"
+        ) from error
     if path.is_dir():
         yield Opened(path, read_sums(path / SUMS) if (path / SUMS).is_file() else None)
         return
@@ -71,7 +81,7 @@ def read_sums(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path.name}: expected checksums, found: {error}") from error
+        raise UserError(f"{path.name}: expected checksums, found: {error}; fetch it again") from error
     for number, line in enumerate(lines, start=1):
         match = _LINE.fullmatch(line)
         if match is None or match[2] in found:
@@ -102,27 +112,29 @@ def _unpack(path: Path, out: Path) -> Path:
     """Write the files of an archive below `out`, and return the folder that has all of them."""
     with opened_zip(path) as archive:
         members = archive.infolist()
-    _check_members(members, path)
-    for member in members:
-        if member.is_dir():
-            continue
-        with opened_zip(path, member.filename) as archive:
-            content = archive.read(member)
-        try:
-            file = out / member.filename
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-            raise UserError(
-                f"archive {path}: expected names of files in folders, found {member.filename!r}, which is "
-                "both; don't use this archive"
-            ) from error
+        _check_members(members, path)
+        for member in members:
+            if not member.is_dir():
+                with naming_damage(path, member.filename):
+                    content = archive.read(member)
+                _unpack_file(out / member.filename, content, member.filename, path)
     folders = list(out.iterdir())
     if len(folders) != 1 or not folders[0].is_dir():
         raise UserError(
             f"archive {path}: expected one folder in it, found {len(folders)} entries; pack it again"
         )
     return folders[0]
+
+
+def _unpack_file(file: Path, content: bytes, name: str, path: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise UserError(
+            f"archive {path}: expected names of files in folders, found {name!r}, which is both; don't use "
+            "this archive"
+        ) from error
 
 
 def _check_members(members: list[zipfile.ZipInfo], path: Path) -> None:
