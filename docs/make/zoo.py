@@ -7,7 +7,7 @@ from the README of ETDS (github.com/ECNUSR/ETDS, 2023).
 
 import argparse
 import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
@@ -92,7 +92,7 @@ def runtimes() -> str:
         if row["clip"] == CLIPS[0] and row["status"] == "ok"
     }
     lines = [
-        [labels.model_label(model), *(fps.get((model, *arm), "") for *arm, _ in TIMED)]
+        [labels.model_label(model), *(fps.get((model, runtime, name), "") for runtime, name, _ in TIMED)]
         for model in labels.order_models({model for model, *_ in fps} - {"bicubic"})
     ]
     return markdown(["Network", *(head for *_, head in TIMED)], lines)
@@ -217,22 +217,20 @@ def draw_front(png: Path) -> None:
         axes.set_xlabel(f"frames per second, 540 x 960 to 1080 x 1920, {labels.runtime_label(RUNTIME)}")
         axes.set_ylabel(f"PSNR on {CLIPS[0]} [dB]")
         axes.legend(loc="lower left", frameon=False)
-        _draw_published(other)
+        points = [(1000 / float(row["int8_ms"]), float(row["b100_db"])) for row in _published()]
+        _draw_published(other, points)
+        figures.lay_out(figure)
+        figures.place_labels(other, points, [row["network"] for row in _published()])
         figure.savefig(png, format="png", dpi=140, metadata={"Software": None})
 
 
-def _draw_published(axes: "Axes") -> None:
-    from superres.report.plots import figures
-
-    points = [(1000 / float(row["int8_ms"]), float(row["b100_db"])) for row in _published()]
+def _draw_published(axes: "Axes", points: Sequence[tuple[float, float]]) -> None:
     axes.plot(*zip(*points, strict=True), "s", color="0.5")
     axes.set_title("published, another machine:\nDimensity 8100 NPU, INT8, 360 x 640", loc="left", fontsize=9)
     axes.set_xlabel("frames per second")
     axes.set_ylabel("Y-PSNR on B100, FP32 [dB]")
     axes.margins(0.25, 0.12)
     axes.grid(color="0.92")
-    figures.lay_out(axes.figure)
-    figures.place_labels(axes, points, [row["network"] for row in _published()])
 
 
 def _published() -> list[Row]:
