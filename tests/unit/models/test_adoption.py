@@ -202,6 +202,14 @@ def _two_inputs(path: Path) -> Path:
     return path
 
 
+def _passed_on(path: Path) -> Path:
+    """A graph whose output is its input."""
+    model = onnx.load(foreign.rgb(path))
+    model.graph.output[0].name = model.graph.input[0].name
+    onnx.save(model, path)
+    return path
+
+
 def _nan(path: Path) -> Path:
     graph = foreign.Builder()
     x = graph.add("Conv", ["image", graph.store("w", foreign.bilinear_kernels(2, 3))], "blocks", pads=[1] * 4)
@@ -234,6 +242,7 @@ def _text(path: Path) -> Path:
             "expected a network from one picture to one .*image .*; other .*name it by the key input",
         ),
         (_nan, {}, "found none by rgb in .*-inf dB"),
+        (_passed_on, {}, "expected an output that a node computes, found only inputs or constants"),
         (_one_and_a_half, {}, "expected a scale of a whole number, found 1.5"),
         (foreign.rgb, {"scale": 4}, "expected a network of the scale 4, .* found x2; write `scale: 2`"),
         (foreign.rgb, {"input": "picture"}, "expected the input picture that the study names, found image"),

@@ -38,6 +38,12 @@ def read_foreign(path: Path) -> onnx.ModelProto:
         ) from error
     if not model.graph.node or not model.graph.output:
         raise UserError(f"{path}: expected an ONNX graph with nodes and outputs, found an empty one")
+    computed = {name for node in model.graph.node for name in node.output}
+    if not computed & {value.name for value in model.graph.output}:
+        raise UserError(
+            f"{path}: expected an output that a node computes, found only inputs or constants as outputs; "
+            "export it again"
+        )
     _check(model, path)
     return model
 
