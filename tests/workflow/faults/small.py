@@ -54,6 +54,11 @@ class SmallStudy:
         done = self.call()
         assert done.returncode == 0, done.stdout[-4000:]
 
+    def verify(self) -> None:
+        """Call `verify`, which has to find nothing."""
+        done = self.call("verify")
+        assert done.returncode == 0 and ": 0 differences" in done.stdout, done.stdout[-3000:]
+
     def start(self, said: Path = Path(os.devnull)) -> subprocess.Popen[bytes]:
         """Start Snakemake in a session of its own; what it says goes into a file."""
         command = self.project.command(["--cores", "2", *TARGETS, *FILES])

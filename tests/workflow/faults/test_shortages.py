@@ -62,6 +62,7 @@ def test_a_disk_that_fills(study: SmallStudy, undisturbed: Undisturbed):
     remount(study, "size=50m")
     study.finish()
     assert study.contents() == undisturbed.contents
+    study.verify()
 
 
 def test_a_folder_that_is_read_only(study: SmallStudy, undisturbed: Undisturbed):
@@ -76,6 +77,7 @@ def test_a_folder_that_is_read_only(study: SmallStudy, undisturbed: Undisturbed)
     remount(study, "rw")
     study.finish()
     assert study.contents() == undisturbed.contents
+    study.verify()
 
 
 def test_a_folder_that_becomes_read_only(study: SmallStudy, undisturbed: Undisturbed):

@@ -62,6 +62,7 @@ def test_a_copy_without_times_has_nothing_to_do_but_what_changed(study: SmallStu
     os.utime(photo, (time.time() - DAY, time.time() - DAY))
     study.finish()
     assert study.contents() == undisturbed.contents
+    study.verify()
     assert planned(study) == {}
 
 
@@ -82,6 +83,7 @@ def test_a_clock_that_is_set_back_hides_no_change(study: SmallStudy, undisturbed
     assert jobs["quantize_onnx"] == 1 and jobs["build_engine"] == 1 and "prepare_clip" not in jobs
     study.finish()
     assert study.contents() == undisturbed.contents
+    study.verify()
     assert planned(study) == {}
 
 
