@@ -97,7 +97,9 @@ def test_nvidias_builder_builds_the_int8_graph(name: str, tmp_path: Path):
     else:
         _, fp32, _ = adopt(name, tmp_path)
     calibrate(fp32, RandomImages("uniform", 0, 1, 32, 48), tmp_path / "ranges.json")
-    quantize_onnx(fp32, tmp_path / "ranges.json", tmp_path / "int8.onnx")
+    record = tmp_path / "int8.json"
+    quantize_onnx(fp32, tmp_path / "ranges.json", tmp_path / "int8.onnx", record=record)
+    assert 0 < sum(layer["share"] for layer in json.loads(record.read_text())["layers"]) < 1.0001
     assert find_convolutions(load_onnx(fp32))
     assert_int8_convolutions(tmp_path / "int8.onnx")
 

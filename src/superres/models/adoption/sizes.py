@@ -13,7 +13,8 @@ from onnx import helper, numpy_helper
 from superres.device.base.errors import UserError
 from superres.models.adoption.ends import Ends
 from superres.models.adoption.rewriting import first_line, with_size
-from superres.models.graphs.onnx_file import attributes, known_shapes
+from superres.models.graphs.onnx_file import attributes
+from superres.models.graphs.shapes import known_shapes
 
 _MOST_MULTIPLE = 64
 _LEAST_SIDE = 24
