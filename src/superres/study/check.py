@@ -17,7 +17,7 @@ from superres.data.sources.source import Source, check_disjoint, correct_path
 from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
 from superres.device.runtimes.base import AS_WRITTEN
-from superres.models.adoption.statements import INSTALL_SPANDREL
+from superres.models.adoption.statements import INSTALL_SPANDREL, external_files
 from superres.models.settings import BASELINE, MODELS, is_baseline, weights_name
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.recipes import STEPS
@@ -221,6 +221,10 @@ def _check_model_file(model: str, key: str, file: str) -> None:
         check_name(file)
         if not Path(file).is_file():
             raise UserError(f"expected a file, found none at {file}; {correct_path(Path(file))}")
+        for data in external_files(Path(file)) if key == "onnx" else ():
+            check_name(data)
+            if not Path(data).is_file():
+                raise UserError(f"expected the external data of {file}, found none at {data}; copy it there")
 
 
 def _check_border(study: Study) -> None:

@@ -35,6 +35,8 @@ class Facts:
             kind = about(arm.runtime).source
             foreign = arm.model in self.paths.adopted
             traced["weights"] = (self.paths.foreign_file if foreign else self.paths.weights)(arm.model)
+            data = self.paths.foreign_data(arm.model) if foreign else []
+            traced |= {f"weights_data{number}": file for number, file in enumerate(data, 1)}
             source = next(iter(self.paths.engine_source(arm)), None)
             if source is None:
                 return traced

@@ -98,8 +98,8 @@ def runner(model: onnx.ModelProto, ends: Ends) -> Callable[[np.ndarray], np.ndar
 
 
 @contextmanager
-def refusing_broken(source: Path) -> Iterator[None]:
-    """Raise UserError for an exception in work on a graph that onnxruntime can't run either.
+def refusing_broken(source: Path, where: str) -> Iterator[None]:
+    """Raise UserError, naming `where`, for an exception in work on a graph that onnxruntime can't run either.
 
     Tensors whose shapes don't fit show in any step. Other exceptions propagate: the graph is sound.
     """
@@ -111,7 +111,7 @@ def refusing_broken(source: Path) -> Iterator[None]:
         found = _why_it_fails(source)
         if found is None:
             raise
-        raise UserError(f"{source}: expected a graph that onnxruntime runs, found: {found}") from error
+        raise UserError(f"{where}: expected a graph that onnxruntime runs, found: {found}") from error
 
 
 def _why_it_fails(source: Path) -> str | None:

@@ -13,8 +13,8 @@ import onnx
 from onnx import helper
 
 from superres.models.graphs.onnx_file import load_onnx
-from superres.models.graphs.shapes import known_tensors
 from superres.models.graphs.operator_words import END, Constants, describe, group_of
+from superres.models.graphs.shapes import known_tensors
 
 # No count of channels: it can be told from a height, and divided by every usual factor.
 _SIDE = 5040
