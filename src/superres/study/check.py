@@ -229,7 +229,7 @@ def _check_model_file(model: str, key: str, file: str) -> None:
 
 def _check_border(study: Study) -> None:
     """Raise UserError for a border that leaves nothing of a clip, as far as its size is known."""
-    border = study.quality.border
+    border = max(study.quality.at(scale)["border"] for scale in study.scales)
     for clip in study.clips.values():
         size = clip.source.size
         if size is not None and min(size) <= 2 * border:

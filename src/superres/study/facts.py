@@ -171,7 +171,7 @@ class Facts:
                 "form": form_of(self.study, arm),
                 "build": dict(self.study.builds.get(arm.runtime, {})),
             },
-            "quality": self.study.quality.model_dump(),
+            "quality": self.study.quality.at(self.study.scale_of(arm.model)),
             "latency": {**self.study.latency.timing, "reference": reference.folder if reference else None},
             "seed": None,
         }

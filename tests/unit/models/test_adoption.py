@@ -219,6 +219,29 @@ def test_external_data_is_known_and_recorded(tmp_path: Path):
     assert external_files(tmp_path / "none.onnx") == []
 
 
+def test_names_of_the_pipelines_ends_may_be_those_of_any_tensor(frame: np.ndarray, tmp_path: Path):
+    model = onnx.load(foreign.rgb(tmp_path / "rgb.onnx"))
+    for names in (*(node.input for node in model.graph.node), *(node.output for node in model.graph.node)):
+        names[:] = [{"w": "upscaled", "blocks": "frame"}.get(name, name) for name in names]
+    model.graph.initializer[-1].name = "upscaled"
+    source, out = tmp_path / "odd.onnx", tmp_path / "fp32.onnx"
+    onnx.save(model, source)
+    assert "upscaled" in [tensor.name for tensor in model.graph.initializer]
+    adopt_onnx(source, out, tmp_path / "adopted.json", Adoption())
+    by_hand = np.clip(by_range(tmp_path / "rgb.onnx", frame), 0, 1)
+    assert np.abs(pixels(run(out, "frame", planes(frame))) - by_hand).max() < 2e-6
+
+
+@pytest.mark.parametrize("case", ["unshuffled", "luma", "nhwc"])
+def test_an_adopted_graph_is_adopted_again(case: str, frame: np.ndarray, tmp_path: Path):
+    write, by_hand, stated, _ = CASES[case]
+    source, once, twice = (tmp_path / name for name in ("foreign.onnx", "once.onnx", "twice.onnx"))
+    adopt_onnx(write(source), once, tmp_path / "once.json", stated)
+    adopt_onnx(once, twice, tmp_path / "twice.json", Adoption(range="0..1"))
+    reference = np.clip(by_hand(source, frame), 0, 1)
+    assert np.abs(pixels(run(twice, "frame", planes(frame))) - reference).max() < 2e-6
+
+
 def _classifier(path: Path) -> Path:
     graph = foreign.Builder()
     x = graph.add("GlobalAveragePool", ["image"], "mean")
@@ -254,6 +277,33 @@ def _one_and_a_half(path: Path) -> Path:
     return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"])
 
 
+def _uneven(path: Path) -> Path:
+    graph = foreign.Builder()
+    scales = graph.store("scales", np.array([1, 1, 2, 3], np.float32))
+    graph.add("Resize", ["image", "", scales], "result", mode="linear")
+    return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"])
+
+
+def _unpadded(path: Path) -> Path:
+    graph = foreign.Builder()
+    x = graph.add("Conv", ["image", graph.store("w", foreign.bilinear_kernels(2, 3))], "blocks")
+    graph.add("DepthToSpace", [x], "result", blocksize=2, mode="CRD")
+    return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"])
+
+
+def _input_as_output(path: Path) -> Path:
+    model = onnx.load(foreign.rgb(path))
+    model.graph.output[0].name = "image"
+    onnx.save(model, path)
+    return path
+
+
+def _of_the_future(path: Path) -> Path:
+    graph = foreign.Builder(opset=99)
+    graph.add("Identity", ["image"], "result")
+    return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"])
+
+
 def _text(path: Path) -> Path:
     path.write_text("this is no network")
     return path
@@ -279,7 +329,19 @@ def _text(path: Path) -> Path:
         ),
         (foreign.rgb, {"swing": "studio"}, "expected a reading that fits .*, found swing: studio stated"),
         (foreign.uint8_ends, {"range": "0..1"}, "expected a reading that fits .*, found range: 0..1 stated"),
-        (_one_and_a_half, {}, "expected a scale of a whole number, found 1.5"),
+        (
+            _one_and_a_half,
+            {},
+            r"expected a picture a whole number .* found 39x37 from 26x25 \(x1\.5\)",
+        ),
+        (
+            _uneven,
+            {},
+            r"expected a picture a whole number of times .* found 78x50 from 26x25 \(x3\)",
+        ),
+        (_unpadded, {}, r"found 48x46 from 26x25 \(x1\.85\); export .* with padded convolutions"),
+        (_input_as_output, {}, "expected a network between input and output, found image as both"),
+        (_of_the_future, {}, r"expected an opset up to \d+, found 99; export it again in opset 17"),
         (foreign.rgb, {"scale": 4}, "expected a network of the scale 4, .* found x2; write `scale: 2`"),
         (foreign.rgb, {"input": "picture"}, "expected the input picture that the study names, found image"),
         (foreign.rgb, {"range": "0..1"}, "expected a picture close to bicubic.*each way gave"),

@@ -54,7 +54,9 @@ class GrownGraph:
         return f"{PREFIX}/{name}" if name in (INPUT, OUTPUT) else name
 
     def rename(self, names: dict[str, str], nodes: Sequence[onnx.NodeProto] | None = None) -> None:
-        """Give tensors other names, in some nodes or in those of the file."""
+        """Give tensors other names, in some nodes or in the whole file."""
+        for tensor in self.graph.initializer if nodes is None else ():
+            tensor.name = names.get(tensor.name, tensor.name)
         for node in self.graph.node if nodes is None else nodes:
             node.input[:] = [names.get(name, name) for name in node.input]
             node.output[:] = [names.get(name, name) for name in node.output]

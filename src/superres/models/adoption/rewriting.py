@@ -91,6 +91,10 @@ def _in_opset(model: onnx.ModelProto, path: Path, notes: list[str]) -> onnx.Mode
     model.ir_version = max(model.ir_version, _IR_VERSION) if found <= OPSET else model.ir_version
     if found == OPSET:
         return model
+    if found > (newest := onnx.defs.onnx_opset_version()):
+        raise UserError(
+            f"{path}: expected an opset up to {newest}, found {found}; export it again in opset {OPSET}"
+        )
     try:
         converted = version_converter.convert_version(model, OPSET)
     except Exception as error:
