@@ -20,6 +20,7 @@ _LOSSES: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "psnr_y_db": ("PSNR_Y lost against FP32 [dB]", "{:.3f}".format),
     "added_mse": ("Squared error added (root)", describe_added),
 }
+_MARGINS = 0.17, 0.2  # of psnr_fps: room for labels, as shares of the points' width and height
 Place = tuple[str, str, str]
 """Clip, target and scale."""
 
@@ -58,6 +59,12 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
                 axes.sharey(first)
         for axes in set(grid.flat) - set(panels.values()):
             axes.set_axis_off()
+            # They share the others' limits, and with them their margins.
+            axes.margins(*_MARGINS)
+        for column in grid.T:
+            # A shared axis has its numbers below the last panel alone, which may be empty.
+            last = [axes for axes in column if axes in panels.values()][-1]
+            last.tick_params(axis="x", which="both", labelbottom=True)
         for (place, model), axes in panels.items():
             here = [row for row in ran if _place(row) == place]
             _draw_points(axes, [row for row in here if row["model"] == model], precisions)
@@ -73,7 +80,7 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
         )
         note = "PSNR: mean over frames (Eq. 1). White marks FP32, grey 16 bits, dark INT8."
         figures.add_note(figure, [note, FPS_NOTE, _noise_note(ran), figures.not_run_note(rows)])
-        figure.canvas.draw()
+        figures.lay_out(figure)
         for (place, model), axes in panels.items():
             mine = [row for row in ran if _place(row) == place and row["model"] == model]
             names = [labels.precision_label(row["precision"]) + _noise_mark(row) for row in mine]
@@ -183,7 +190,7 @@ def _draw_points(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> 
             zorder=3,
         )
     axes.set_xscale("log")
-    axes.margins(0.17, 0.2)
+    axes.margins(*_MARGINS)
     axes.tick_params(axis="x", which="both", length=3, pad=4)
     axes.set_xlabel("frames per second (logarithmic)")
     axes.grid(color="0.93", which="both")
