@@ -7,6 +7,7 @@ from superres.csv_rows import Row
 from superres.device.timing.ratios import Ratio
 from superres.models.settings import is_baseline
 from superres.report import labels
+from superres.report.metrics.cautions import FAR_OFF
 from superres.report.recommendation.candidates import Candidate, find_candidates
 
 LEAST_GAIN = 1.05
@@ -69,7 +70,8 @@ class Decision:
     `place` is the target, with the scale if there are several. `ship` fulfils the wish, and is None if no arm
     does; then `nearest` lacks least of it. Both are None if no network's pictures can be trusted. `front` are
     the arms that no other beats in speed and loss, fastest first. `faulty` have faults in their pictures, and
-    are never chosen.
+    are never chosen. If every arm has, `doubtful` are those that are only far off, and these are chosen from:
+    a network that is trained for looks has a lower PSNR than bicubic.
     """
 
     target: str
@@ -80,6 +82,7 @@ class Decision:
     front: tuple[Candidate, ...]
     guards: tuple[Guard, ...]
     faulty: tuple[Candidate, ...]
+    doubtful: tuple[Candidate, ...]
     noisy: tuple[Candidate, ...]
     not_run: int
 
@@ -105,6 +108,9 @@ def counts(gain: Ratio) -> bool:
 def _decide(target: str, scale: int, place: str, rows: Sequence[Row], wish: Wish) -> Decision:
     arms = find_candidates(rows)
     sound = [arm for arm in arms if not arm.faults]
+    doubtful = [arm for arm in arms if all(fault.startswith(FAR_OFF) for fault in arm.faults)]
+    doubtful = [] if sound else doubtful
+    sound = sound or doubtful
     fitting = [arm for arm in sound if wish.fulfilled(arm)]
     return Decision(
         target=target,
@@ -114,7 +120,8 @@ def _decide(target: str, scale: int, place: str, rows: Sequence[Row], wish: Wish
         nearest=_nearest(sound, wish) if sound and not fitting else None,
         front=_front(sound),
         guards=_guards(sound, wish),
-        faulty=tuple(arm for arm in arms if arm.faults),
+        faulty=tuple(arm for arm in arms if arm not in sound),
+        doubtful=tuple(doubtful),
         noisy=tuple(arm for arm in arms if arm.noisy),
         not_run=len(
             {(row["runtime"], row["model"], row["precision"]) for row in rows if row["status"] != "ok"}
