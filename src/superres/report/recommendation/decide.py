@@ -144,10 +144,12 @@ def _nearest(arms: Sequence[Candidate], wish: Wish) -> Candidate:
 
 
 def _fastest(arms: Sequence[Candidate]) -> Candidate:
-    """Return the fastest arm, or the one that loses least of those over which its gain doesn't count."""
+    """Return the fastest arm, or one of those over which its gain doesn't count: of least loss, then float."""
     first = max(arms, key=lambda arm: (arm.speed, arm.folder))
     level = [arm for arm in arms if arm is first or not counts(first.gain_over(arm))]
-    return min(level, key=lambda arm: (arm.loss_db, arm.int8, -arm.speed, arm.folder))
+    least = min(arm.loss_db for arm in level)
+    level = [arm for arm in level if arm.loss_db < least + SAME_DB]
+    return min(level, key=lambda arm: (arm.int8, -arm.speed, arm.folder))
 
 
 def _front(arms: Sequence[Candidate]) -> tuple[Candidate, ...]:

@@ -58,17 +58,17 @@ def _wished(wish: Wish) -> str:
 def _target_lines(decision: Decision, wish: Wish) -> list[str]:
     """Return what is said of a target, the most important first."""
     lines = [_ship(decision)]
+    if decision.doubtful:
+        lines.append(
+            "Every network is below bicubic or far below FP32: right for one that is trained for looks, or a "
+            "reading is wrong (colour, range); look at the samples first"
+        )
     guards = _ordered(decision)
     lines += [_guard(guard, decision, wish) for guard in guards[:1]]
     if decision.noisy:
         arms = labels.counted(len(decision.noisy), "arm")
         lines.append(
             f"{NOISE_MARK} the machine was busy while {arms} ran: FPS is a lower bound there, ratios hold"
-        )
-    if decision.doubtful:
-        lines.append(
-            "Every network is below bicubic or far below FP32: right for one that is trained for looks, or a "
-            "reading is wrong (colour, range); look at the samples first"
         )
     if decision.faulty:
         names = ", ".join(arm.label for arm in decision.faulty[:3])

@@ -136,6 +136,12 @@ def test_an_arm_with_a_fault_in_its_picture_is_not_shipped(start: str) -> None:
     assert found.guards == ()
 
 
+def test_int8_that_gains_nothing_is_not_shipped_for_a_rounding_difference() -> None:
+    # It is better by less than what a run of another picture changes.
+    better = gaining(0.9, 0.6, 1.4, psnr_db=BF16["psnr_db"] + 0.004)
+    assert shipped(SURE, better, loss_db=0.1) == "bf16"
+
+
 def test_where_every_network_is_below_bicubic_one_is_chosen_all_the_same() -> None:
     # As networks are that are trained for looks.
     below = [{**each, "cautions": "far off: 1.20 dB below bicubic"} for each in (FP32, BF16, INT8)]
