@@ -144,7 +144,7 @@ def _nearest(arms: Sequence[Candidate], wish: Wish) -> Candidate:
 
 
 def _fastest(arms: Sequence[Candidate]) -> Candidate:
-    """Return the fastest arm, or one of those over which its gain doesn't count: of least loss, then float."""
+    """Return the fastest arm, or of those that it gains nothing over, one of least loss, preferably float."""
     first = max(arms, key=lambda arm: (arm.speed, arm.folder))
     level = [arm for arm in arms if arm is first or not counts(first.gain_over(arm))]
     least = min(arm.loss_db for arm in level)
