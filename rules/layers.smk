@@ -31,7 +31,7 @@ rule measure_sensitivity:
         ),
         float_layers=of(SETTINGS.float_layers, "quantization"),
         frames=STUDY.sensitivity.frames if STUDY.sensitivity else None,
-        quality=STUDY.quality.model_dump(),
+        quality=of(SETTINGS.protocol, "model"),
         code=lambda wildcards: code(
             "measure_sensitivity", *FACTS.executor_modules(STUDY.sensitivity.runtime)
         ),
@@ -62,7 +62,7 @@ rule measure_subsets:
         ),
         images=lambda wildcards: PATHS.recipe_calibration(wildcards.recipe).images,
         downsampling=STUDY.steps.of("mixed")["downsampling"],
-        quality=STUDY.quality.model_dump(),
+        quality=of(SETTINGS.protocol, "model"),
         code=lambda wildcards: code(
             "measure_subsets",
             *FACTS.executor_modules(STUDY.steps.of("mixed")["runtime"]),

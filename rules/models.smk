@@ -72,6 +72,7 @@ rule export_checkpoint:
 rule adopt_onnx:
     input:
         onnx=of(PATHS.foreign, "model"),
+        data=of(PATHS.foreign_data, "model"),
     output:
         onnx=f"{RESULTS}/onnx/{{model}}/fp32.onnx",
         record=f"{RESULTS}/onnx/{{model}}/adopted.json",
@@ -86,6 +87,7 @@ rule adopt_onnx:
         **needs("adopt_onnx"),
     params:
         stated=of(SETTINGS.adoption, "model"),
+        named=of(PATHS.foreign_file, "model"),
         code=code("adopt_onnx"),
     script:
         "../workflow/scripts/adopt_onnx.py"
@@ -95,6 +97,7 @@ rule adopt_onnx:
 rule adopt_as_is:
     input:
         onnx=of(PATHS.foreign, "model"),
+        data=of(PATHS.foreign_data, "model"),
         adopted=f"{RESULTS}/onnx/{{model}}/adopted.json",
     output:
         onnx=f"{RESULTS}/onnx/{{model}}/as-is.onnx",

@@ -88,6 +88,25 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class OrWord:
+    """A value of the annotated type, or one word."""
+
+    word: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, check: value if value == self.word else check(value),
+            handler(source),
+            serialization=_as_it_is(),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"const": self.word, "type": "string"}]}
+
+
+@dataclass(frozen=True)
 class OneOf:
     """One of the texts that `known` returns."""
 
@@ -146,7 +165,9 @@ Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]
 Pixels = Annotated[Whole, Field(ge=16, le=16384)]
 """Width or height of images."""
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=100)]
+NAME = r"^[a-z0-9][a-z0-9_]*$"
+
+Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 """A name in file names and tables; with what is added to it, it fits into a file's."""
 
 Many = Annotated[tuple[T, ...], AsList()]

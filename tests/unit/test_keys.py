@@ -71,7 +71,8 @@ REFUSED = [
     ({"entries": [{}]}, "entries[0]: expected the key name, found no key at all; add it"),
     (
         {"entries": [{"name": "a\n"}]},
-        r"entries[0].name: expected a text of the form ^[a-z0-9][a-z0-9_]*$, found 'a\n'",
+        r"entries[0].name: expected a text of the form ^[a-z0-9][a-z0-9_]*$ (lower-case letters, digits and "
+        r"_), found 'a\n'",
     ),
     (
         {"entries": [{"name": "a"}, {"name": "a"}]},

@@ -29,6 +29,7 @@ runtimes:
   - {name: openvino, precisions: [fp32, int8-dummy]}
   - {name: opencv, precisions: [uint8]}
 table: {calibrated: dummy}
+quality: {border: scale}
 training: {steps: 6, batch: 2, patches: [8], warmup_steps: 2}
 latency:
   {warmup_seconds: 0.02, min_seconds: 0.02, min_iterations: 5, max_seconds: 0.1, rounds: 6, block_seconds: 0}
@@ -89,6 +90,8 @@ def test_each_scale_has_its_bicubic_and_its_reference(study: tuple[Project, str]
         if row["model"] in SCALES:
             reference = next(name for name, scale in SCALES.items() if scale == int(row["scale"]))
             assert row["reference"] == f"local/openvino/{reference}/fp32"
+    # The literature's border is as wide as the scale.
+    assert all(row["border"] == row["scale"] for row in rows)
     psnr = {row["model"]: float(row["psnr_db"]) for row in rows if row["precision"] in ("fp32", "uint8")}
     # Nothing is lost at scale 1, and more at larger ones.
     assert psnr["bicubic_x1"] == 60 > psnr["bicubic"] > psnr["bicubic_x3"] > psnr["bicubic_x4"]
@@ -115,6 +118,7 @@ def test_tables_and_the_recommendation_keep_scales_apart(study: tuple[Project, s
         "## At x3",
         "## At x4",
     ]
+    assert "a border of as many pixels as the scale (1 at x1, 2 at x2, 3 at x3, 4 at x4)" in table
     assert "Bicubic x3" in table and "| three " in table.partition("## At x3")[2].partition("## At x4")[0]
     with (results / "table1.csv").open(newline="") as file:
         found = {

@@ -12,4 +12,5 @@ with script_job(snakemake.log[0], snakemake.input, snakemake.output):
         Path(snakemake.output.onnx),
         Path(snakemake.output.record),
         Adoption(**snakemake.params.stated),
+        named=snakemake.params.named,
     )

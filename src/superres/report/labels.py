@@ -50,9 +50,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def border_label(border: int) -> str:
-    """Return the end of a clause about the border that PSNR skips; empty without one."""
-    return f", without {border} pixels at each side" if border else ""
+def border_label(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the end of a clause about the border that PSNR skips, at each scale; empty without one."""
+    borders = {int(row["scale"]): int(row["border"]) for row in rows}
+    if not any(borders.values()):
+        return ""
+    if len(set(borders.values())) == 1:
+        return f", without {min(borders.values())} pixels at each side"
+    each = ", ".join(f"{border} at x{scale}" for scale, border in sorted(borders.items()))
+    return f", without a border of as many pixels as the scale ({each})"
 
 
 def precision_label(precision: str) -> str:

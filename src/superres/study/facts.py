@@ -37,6 +37,8 @@ class Facts:
             kind = about(arm.runtime).source
             foreign = arm.model in self.paths.adopted
             traced["weights"] = (self.paths.foreign_file if foreign else self.paths.weights)(arm.model)
+            data = self.paths.foreign_data(arm.model) if foreign else []
+            traced |= {f"weights_data{number}": file for number, file in enumerate(data, 1)}
             source = next(iter(self.paths.engine_source(arm)), None)
             if source is None:
                 return traced
@@ -180,7 +182,7 @@ class Facts:
                 "form": form_of(self.study, arm),
                 "build": dict(self.study.builds.get(arm.runtime, {})),
             },
-            "quality": self._quality,
+            "quality": self.study.quality.at(self.study.scale_of(arm.model)),
             "latency": {**self._timing, "reference": reference.folder if reference else None},
             "seed": None,
         }
@@ -197,10 +199,6 @@ class Facts:
     @cached_property
     def _quantizations(self) -> dict[str, dict[str, Any]]:
         return {name: self._of_int8(name) for name in self.study.quantizations}
-
-    @cached_property
-    def _quality(self) -> dict[str, Any]:
-        return self.study.quality.model_dump()
 
     @cached_property
     def _timing(self) -> dict[str, Any]:

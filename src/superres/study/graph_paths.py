@@ -8,6 +8,7 @@ from pathlib import Path
 from superres.code_version import ROOT
 from superres.data.sources.source import Source
 from superres.device.base.errors import UserError
+from superres.models.adoption.statements import external_files
 from superres.models.settings import is_baseline, weights_name
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import Calibration
@@ -218,6 +219,11 @@ class GraphPaths:
     def foreign_file(self, model: str) -> str:
         """Return the user's file of an adopted model."""
         return str(self.study.models[model].file)
+
+    def foreign_data(self, model: str) -> list[str]:
+        """Return the files that the user's ONNX file keeps tensors in."""
+        file = self.study.models[model].onnx
+        return [] if file is None else external_files(Path(file))
 
     def weights(self, model: str) -> str:
         """Return the weights of a model: of the package, trained by this study, or a file of the user's."""

@@ -70,7 +70,11 @@ class JobSettings:
         clip = self.study.clips[self.paths.named_clip(of_clip)]
         frame, options = self.study.samples.frame, self.runtime_options(arm)
         own = {"chroma": clip.chroma, "sample_frame": frame, "options": options}
-        return {**self.study.quality.model_dump(), **own}
+        return {**self.protocol(arm.model), **own}
+
+    def protocol(self, model: str) -> Settings:
+        """Return the settings of `PsnrProtocol` for a model."""
+        return self.study.quality.at(self.study.scale_of(model))
 
     def quality_shard(self, arm: Arm, of_clip: str, shard: str) -> Settings:
         """Return the same for one shard of a clip, by its number."""
@@ -259,7 +263,7 @@ class JobSettings:
                 (arm.model, arm.precision, self.study.scale_of(arm.model)) for arm in self.paths.sample_arms
             ],
             "frame": lambda: self.study.samples.frame,
-            "quality": self.study.quality.model_dump,
+            "quality": lambda: {scale: self.study.quality.at(scale) for scale in self.study.scales},
             "drawn": lambda: self.paths.drawn_graphs(of),
         }
         return {name: settings[name]() for name in find_plot(plot).settings}

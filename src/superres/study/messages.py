@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from superres.data.download.addresses import is_address, redact
 from superres.device.base.errors import UserError
-from superres.keys import whole
+from superres.keys import NAME, whole
 
 Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]
@@ -145,14 +145,17 @@ class _Mistake:
             "finite_number": "a finite number",
         }
         if self._kind in bounds:
-            return bounds[self._kind].format(**{k: whole(v) for k, v in self._facts.items()})
+            expected = bounds[self._kind].format(**{k: whole(v) for k, v in self._facts.items()})
+            named = self._facts.get("pattern") == NAME
+            return f"{expected} (lower-case letters, digits and _)" if named else expected
         if self._kind == "literal_error":
             known = self._schema.get("enum", [self._schema.get("const")])
             if not isinstance(self._found, str) and all(isinstance(value, str) for value in known):
                 return _TYPES["string"]
             return f"one of {', '.join(map(str, known))}{_closest(self._found, known)}"
         kind = _KINDS.get(self._kind.removesuffix("_type").removesuffix("_from_float"))
-        return _TYPES[kind] if kind else f"something else ({self._kind})"
+        words = "".join(f" or {one['const']}" for one in self._schema.get("anyOf", ()) if "const" in one)
+        return _TYPES[kind] + words if kind else f"something else ({self._kind})"
 
     def _shown(self) -> str:
         """Return what was found, in words if a value would say little."""

@@ -161,6 +161,18 @@ def halves(path: Path) -> Path:
     return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"], (HALF, HALF))
 
 
+def denoiser(path: Path) -> Path:
+    """RGB, x1: takes the mean of three pixels by three from a picture's fine part, as denoisers do."""
+    graph = Builder()
+    mean = np.zeros((3, 3, 3, 3), np.float32)
+    mean[range(3), range(3)] = 1 / 9
+    x = graph.add("Conv", ["image", graph.store("w", mean)], "smooth", pads=[1] * 4)
+    half = graph.store("half", np.float32(0.5))
+    x = graph.add("Mul", [graph.add("Sub", ["image", x], "fine"), half], "noise")
+    graph.add("Sub", ["image", x], "result")
+    return graph.write(path, [1, 3, "h", "w"], [1, 3, "h", "w"])
+
+
 def unshuffled_x4(path: Path) -> Path:
     """RGB at half the size inside, x4: sides must be even."""
     graph = Builder()

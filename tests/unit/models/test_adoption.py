@@ -1,5 +1,6 @@
 """Networks of others, adopted: the same picture as the original between hand-written conversions."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from onnx import TensorProto, helper
 
 from superres.device.base.errors import UserError
 from superres.models.adoption.adopt import adopt_onnx
-from superres.models.adoption.statements import Adoption
+from superres.models.adoption.statements import Adoption, external_files
 from superres.models.graphs.onnx_file import kept_float
 
 from . import foreign
@@ -182,6 +183,65 @@ def test_another_reading_that_is_better_is_said(tmp_path: Path, capsys: pytest.C
     assert "bgr in 0..255 would give" in error
 
 
+def test_a_denoiser_is_adopted_by_a_photograph_with_noise(
+    frame: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    source, out, record = (tmp_path / name for name in ("d.onnx", "fp32.onnx", "adopted.json"))
+    adopt_onnx(foreign.denoiser(source), out, record, Adoption(scale=1))
+    found = json.loads(record.read_text())
+    assert (found["scale"], found["range"], found["clips_itself"]) == (1, "0..1", False)
+    # Noise of 10 levels in 255; the network takes some of it away.
+    assert 27.9 < found["bicubic_db"] < 28.6 < found["psnr_db"]
+    assert "image to result, x1, rgb in 0..1, NCHW, float32: " in capsys.readouterr().err
+    picture = pixels(run(out, "frame", planes(frame)))
+    assert np.abs(picture - np.clip(pixels(run(source, "image", planes(frame))), 0, 1)).max() < 2e-6
+
+
+def test_what_a_checkpoint_was_made_into_has_its_name(tmp_path: Path):
+    source, ends = foreign.rgb(tmp_path / "checkpoint.onnx"), (tmp_path / "o.onnx", tmp_path / "r.json")
+    message = r"^models/x3\.pth: expected a network of the scale 3, .*; write `scale: 2` at this model$"
+    with pytest.raises(UserError, match=message):
+        adopt_onnx(source, *ends, Adoption(scale=3), named="models/x3.pth")
+    adopt_onnx(source, *ends, Adoption(), named="models/x3.pth")
+    assert json.loads(ends[1].read_text())["source"] == "models/x3.pth"
+
+
+def test_external_data_is_known_and_recorded(tmp_path: Path):
+    source = foreign.rgb(tmp_path / "mine.onnx")
+    for name in ("tensors.bin", "n" * 200):
+        onnx.save(onnx.load(source), source, save_as_external_data=True, location=name, size_threshold=0)
+        assert external_files(source) == [str(tmp_path / name)]
+    adopt_onnx(source, tmp_path / "o.onnx", tmp_path / "r.json", Adoption())
+    found = json.loads((tmp_path / "r.json").read_text())
+    data = tmp_path / ("n" * 200)
+    assert found["external_sha256"] == {str(data): hashlib.sha256(data.read_bytes()).hexdigest()}
+    assert external_files(foreign.rgb(tmp_path / "whole.onnx")) == []
+    assert external_files(tmp_path / "none.onnx") == []
+
+
+def test_names_of_the_pipelines_ends_may_be_those_of_any_tensor(frame: np.ndarray, tmp_path: Path):
+    model = onnx.load(foreign.rgb(tmp_path / "rgb.onnx"))
+    for names in (*(node.input for node in model.graph.node), *(node.output for node in model.graph.node)):
+        names[:] = [{"w": "upscaled", "blocks": "frame"}.get(name, name) for name in names]
+    model.graph.initializer[-1].name = "upscaled"
+    source, out = tmp_path / "odd.onnx", tmp_path / "fp32.onnx"
+    onnx.save(model, source)
+    assert "upscaled" in [tensor.name for tensor in model.graph.initializer]
+    adopt_onnx(source, out, tmp_path / "adopted.json", Adoption())
+    by_hand = np.clip(by_range(tmp_path / "rgb.onnx", frame), 0, 1)
+    assert np.abs(pixels(run(out, "frame", planes(frame))) - by_hand).max() < 2e-6
+
+
+@pytest.mark.parametrize("case", ["unshuffled", "luma", "nhwc"])
+def test_an_adopted_graph_is_adopted_again(case: str, frame: np.ndarray, tmp_path: Path):
+    write, by_hand, stated, _ = CASES[case]
+    source, once, twice = (tmp_path / name for name in ("foreign.onnx", "once.onnx", "twice.onnx"))
+    adopt_onnx(write(source), once, tmp_path / "once.json", stated)
+    adopt_onnx(once, twice, tmp_path / "twice.json", Adoption(range="0..1"))
+    reference = np.clip(by_hand(source, frame), 0, 1)
+    assert np.abs(pixels(run(twice, "frame", planes(frame))) - reference).max() < 2e-6
+
+
 def _classifier(path: Path) -> Path:
     graph = foreign.Builder()
     x = graph.add("GlobalAveragePool", ["image"], "mean")
@@ -202,14 +262,6 @@ def _two_inputs(path: Path) -> Path:
     return path
 
 
-def _passed_on(path: Path) -> Path:
-    """A graph whose output is its input."""
-    model = onnx.load(foreign.rgb(path))
-    model.graph.output[0].name = model.graph.input[0].name
-    onnx.save(model, path)
-    return path
-
-
 def _nan(path: Path) -> Path:
     graph = foreign.Builder()
     x = graph.add("Conv", ["image", graph.store("w", foreign.bilinear_kernels(2, 3))], "blocks", pads=[1] * 4)
@@ -222,6 +274,33 @@ def _one_and_a_half(path: Path) -> Path:
     graph = foreign.Builder()
     scales = graph.store("scales", np.array([1, 1, 1.5, 1.5], np.float32))
     graph.add("Resize", ["image", "", scales], "result", mode="linear")
+    return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"])
+
+
+def _uneven(path: Path) -> Path:
+    graph = foreign.Builder()
+    scales = graph.store("scales", np.array([1, 1, 2, 3], np.float32))
+    graph.add("Resize", ["image", "", scales], "result", mode="linear")
+    return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"])
+
+
+def _unpadded(path: Path) -> Path:
+    graph = foreign.Builder()
+    x = graph.add("Conv", ["image", graph.store("w", foreign.bilinear_kernels(2, 3))], "blocks")
+    graph.add("DepthToSpace", [x], "result", blocksize=2, mode="CRD")
+    return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"])
+
+
+def _input_as_output(path: Path) -> Path:
+    model = onnx.load(foreign.rgb(path))
+    model.graph.output[0].name = "image"
+    onnx.save(model, path)
+    return path
+
+
+def _of_the_future(path: Path) -> Path:
+    graph = foreign.Builder(opset=99)
+    graph.add("Identity", ["image"], "result")
     return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"])
 
 
@@ -241,9 +320,28 @@ def _text(path: Path) -> Path:
             {},
             "expected a network from one picture to one .*image .*; other .*name it by the key input",
         ),
-        (_nan, {}, "found none by rgb in .*-inf dB"),
-        (_passed_on, {}, "expected an output that a node computes, found only inputs or constants"),
-        (_one_and_a_half, {}, "expected a scale of a whole number, found 1.5"),
+        (_nan, {}, "expected finite values, found NaN or infinity in the picture by each reading"),
+        (_nan, {"colour": "rgb", "range": "0..1"}, "expected finite values, found NaN or infinity"),
+        (
+            foreign.rgb,
+            {"colour": "luma", "range": "0..1"},
+            "expected a reading that fits .*bgr in 0..1.*, found colour: luma, range: 0..1 stated",
+        ),
+        (foreign.rgb, {"swing": "studio"}, "expected a reading that fits .*, found swing: studio stated"),
+        (foreign.uint8_ends, {"range": "0..1"}, "expected a reading that fits .*, found range: 0..1 stated"),
+        (
+            _one_and_a_half,
+            {},
+            r"expected a picture a whole number .* found 39x37 from 26x25 \(x1\.5\)",
+        ),
+        (
+            _uneven,
+            {},
+            r"expected a picture a whole number of times .* found 78x50 from 26x25 \(x3\)",
+        ),
+        (_unpadded, {}, r"found 48x46 from 26x25 \(x1\.85\); export .* with padded convolutions"),
+        (_input_as_output, {}, "expected a network between input and output, found image as both"),
+        (_of_the_future, {}, r"expected an opset up to \d+, found 99; export it again in opset 17"),
         (foreign.rgb, {"scale": 4}, "expected a network of the scale 4, .* found x2; write `scale: 2`"),
         (foreign.rgb, {"input": "picture"}, "expected the input picture that the study names, found image"),
         (foreign.rgb, {"range": "0..1"}, "expected a picture close to bicubic.*each way gave"),

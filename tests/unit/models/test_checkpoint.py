@@ -323,7 +323,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "network": (partial(torch.save, nn.Conv2d(1, 1, 1)), r"code in it \(torch\.nn\.modules\.conv"),
     "program": (_program, "found a TorchScript program, which is code"),
     "text": (lambda path: path.write_text("config: not a checkpoint\n\n"), "found something else"),
-    "empty": (Path.touch, "found something else"),
+    "empty": (Path.touch, "found an empty file; fetch it again"),
     "damaged": (_damaged, "found none that can be read: "),
     "list": (partial(torch.save, [torch.ones(1)]), "expected tensors by name, found a list"),
     "no tensors": (partial(torch.save, {"epoch": 3}), "found no tensors"),

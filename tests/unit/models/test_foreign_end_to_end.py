@@ -87,17 +87,25 @@ def _upscale(fp32: Path, runtime: str, lr: np.ndarray, scale: int) -> np.ndarray
     return module.open_engine(engine, settings).run(lr)
 
 
-@pytest.mark.parametrize("name", [*ALL, "pairs"])
+OTHERS: dict[str, Callable[[Path], Path]] = {
+    "pairs": foreign_quantized.pairs,
+    "windows": lambda path: foreign_sizes.windows(path, fixed=False),
+}
+
+
+@pytest.mark.parametrize("name", [*ALL, *OTHERS])
 def test_nvidias_builder_builds_the_int8_graph(name: str, tmp_path: Path):
     from ..device.rtx import assert_int8_convolutions
 
-    if name == "pairs":
-        source, fp32 = foreign_quantized.pairs(tmp_path / "foreign.onnx"), tmp_path / "fp32.onnx"
+    if name in OTHERS:
+        source, fp32 = OTHERS[name](tmp_path / "foreign.onnx"), tmp_path / "fp32.onnx"
         adopt_onnx(source, fp32, tmp_path / "adopted.json", Adoption(range="0..1"))
     else:
         _, fp32, _ = adopt(name, tmp_path)
     calibrate(fp32, RandomImages("uniform", 0, 1, 32, 48), tmp_path / "ranges.json")
-    quantize_onnx(fp32, tmp_path / "ranges.json", tmp_path / "int8.onnx")
+    record = tmp_path / "int8.json"
+    quantize_onnx(fp32, tmp_path / "ranges.json", tmp_path / "int8.onnx", record=record)
+    assert 0 < sum(layer["share"] for layer in json.loads(record.read_text())["layers"]) < 1.0001
     assert find_convolutions(load_onnx(fp32))
     assert_int8_convolutions(tmp_path / "int8.onnx")
 

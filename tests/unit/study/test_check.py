@@ -62,6 +62,21 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path):
     check_study(study)
 
 
+# An entry of external data in an ONNX file: its key and its value, each a tag, a length and the text.
+EXTERNAL = b"\x0a\x08location\x12\x08data.bin"
+
+
+def test_external_data_must_be_there_before_any_work(tmp_path: Path):
+    (tmp_path / "mine.onnx").write_bytes(EXTERNAL)
+    models = [{"name": "espcn_rgb"}, {"name": "mine", "onnx": str(tmp_path / "mine.onnx")}]
+    study = load_study(study_of(tmp_path, models=models))
+    message = r"^model mine: onnx: expected the external data of .*mine\.onnx, .* none at .*data\.bin; copy"
+    with pytest.raises(UserError, match=message):
+        check_study(study)
+    (tmp_path / "data.bin").touch()
+    check_study(study)
+
+
 def test_a_checkpoint_needs_its_file_and_spandrel_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

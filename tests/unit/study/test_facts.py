@@ -293,3 +293,14 @@ def test_a_checkpoint_is_traced_to_the_users_file_and_to_both_rules():
     assert {"export_checkpoint", "adopt_onnx"} <= set(facts.code_behind(arm))
     assert paths.foreign("theirs") == f"{R}/onnx/theirs/checkpoint.onnx"
     assert (paths.adopted, paths.checkpoints) == (["theirs"], ["theirs"])
+
+
+def test_external_data_is_an_input_and_traced(tmp_path: Path):
+    source, data = tmp_path / "mine.onnx", str(tmp_path / "data.bin")
+    source.write_bytes(b"\x0a\x08location\x12\x08data.bin" * 2)
+    models = [*CONFIG["models"], {"name": "mine", "onnx": str(source)}]
+    paths = Paths(load_study({**CONFIG, "models": models}))
+    assert paths.foreign_data("mine") == [data]
+    traced = Facts(paths).traced(local("openvino", "fp32", "mine"), ".own")
+    assert (traced["weights"], traced["weights_data1"]) == (str(source), data)
+    assert "weights_data1" not in Facts(paths).traced(local("openvino", "fp32"), ".own")

@@ -68,6 +68,9 @@ def test_jobs_of_an_arm_have_its_options():
     options = {**UINT8, "build": BUILD}
     quality = {"luma": "full-range", "border": 0, "sample_frame": 2, "options": options}
     assert SETTINGS.quality(arm, ".run") == {**quality, "chroma": "upscaled"}
+    wide = rich(quality={"border": "scale"})
+    assert JobSettings(Paths(wide)).quality(arm, ".run") == {**quality, "border": 2, "chroma": "upscaled"}
+    assert wide.quality.at(3)["border"] == 3
     assert SETTINGS.profile(arm) == {"runs": 10, "options": options}
     timing = SETTINGS.latency(arm)
     assert timing["options"] == options and timing["min_iterations"] == 50 and "noise" not in timing

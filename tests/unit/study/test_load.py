@@ -215,6 +215,7 @@ def test_defaults_are_filled_in_from_the_schema():
     assert (study.latency.min_seconds, study.latency.min_iterations) == (3.0, 50)
     assert study.noise.model_dump() == {"spread": 1.5, "busy_processors": 0.1}
     # The paper's Eq. 1 and 2.
+    assert study.quality.at(4) == study.quality.model_dump()
     assert study.quality.model_dump() == {"luma": "full-range", "border": 0}
     assert [arm.folder for arm in study.arms] == ["local/openvino/espcn_rgb/fp32"]
 

@@ -8,6 +8,8 @@ rewriting.py  opsets, half floats, transposed convolutions, sizes that were fixe
 sizes.py      fixed sizes made dynamic, multiples, the scale
 quantized.py  the float form of a graph that is quantised already
 reach.py      how far a network of one size looks: the overlap of its tiles
-reading.py    ways to feed a network with a photograph, and how well each does
+reading.py    ways to feed a network with a picture
+choice.py     the way that is taken, by a photograph
+grown.py      a foreign graph to which nodes are added
 contract.py   the nodes around the network: colours, ranges, padding, a clip
 """

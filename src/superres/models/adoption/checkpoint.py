@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from superres.device.base.conventions import INPUT
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, sha256_file, write_json
+from superres.file_kinds import kind_of_file, remedy
 from superres.models.adoption.rewriting import first_line
 from superres.models.adoption.statements import INSTALL_SPANDREL
 from superres.models.export import trace_onnx
@@ -85,7 +86,10 @@ def _check(spandrel: Any, found: Any, checkpoint: Path) -> None:
         )
     for key, tensor in found.model.state_dict().items():
         if not tensor.isfinite().all():
-            raise UserError(f"{checkpoint}: tensor '{key}': expected finite values, found NaN or infinity")
+            raise UserError(
+                f"{checkpoint}: tensor '{key}': expected finite values, found NaN or infinity; take another "
+                "file"
+            )
 
 
 class _Network(nn.Module):
@@ -167,6 +171,8 @@ def _found(checkpoint: Path, error: Exception) -> str:
         return f"a TorchScript program, which is code; {_SAVE}"
     with checkpoint.open("rb") as file:
         whole = file.read(2) != b"PK" and checkpoint.suffix != ".safetensors"
+    if kind := kind_of_file(checkpoint) if whole or not checkpoint.stat().st_size else None:
+        return f"{kind}; {remedy(kind, 'correct its path')}"
     return "something else" if whole else f"none that can be read: {first_line(error)}"
 
 

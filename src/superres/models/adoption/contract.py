@@ -6,19 +6,19 @@ adopted graph has no more nodes than one that was made for the pipeline.
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.models.adoption.ends import Ends
+from superres.models.adoption.grown import PREFIX, GrownGraph
 from superres.models.adoption.reading import LUMA_ROW, Reading, cubic
 from superres.models.graphs.onnx_file import KEPT_FLOAT_PROPERTY, attributes
 
-PREFIX = "adopted"
-"""The prefix of the nodes and tensors around the network."""
+CLIP = f"{PREFIX}/Clip"
+"""The name of the node that limits a picture, where the network's last one doesn't."""
 
 Size = tuple[int, int]
 
@@ -38,31 +38,30 @@ def with_contract(
     """Return the graph from `frame`, float32 1 x 3 x H x W RGB in [0, 1], to `upscaled`, 1 x 3 x sH x sW.
 
     The network sees sides that are multiples of `multiple`, with repeated borders; with `own`, height and
-    width, H and W are fixed. Convolutions that only
-    mix colours, and the interpolation beside a network on luma, stay in float in INT8 graphs.
+    width, H and W are fixed. Convolutions that only mix colours, and the interpolation beside a network on
+    luma, stay in float in INT8 graphs.
     """
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
     return _Contract(copied, ends, reading, (scale, multiple, own)).write()
 
 
-class _Contract:
+class _Contract(GrownGraph):
     """A foreign graph that gets the pipeline's ends."""
 
     def __init__(
         self, model: onnx.ModelProto, ends: Ends, reading: Reading, sizes: tuple[int, int, Size | None]
     ):
-        self.model, self.graph = model, model.graph
+        super().__init__(model)
         self.ends, self.reading = ends, reading
         self.scale, self.multiple, self.own = sizes
-        self.nodes: list[onnx.NodeProto] = []
         self.kept_float: list[str] = []
 
     def write(self) -> onnx.ModelProto:
         """Write the nodes and ends; returns the graph."""
-        self._rename({INPUT: f"{PREFIX}/{INPUT}", OUTPUT: f"{PREFIX}/{OUTPUT}"})
-        self.network_in = self._renamed(self.ends.input)
-        self.network_out = self._renamed(self.ends.output)
+        self.rename({INPUT: f"{PREFIX}/{INPUT}", OUTPUT: f"{PREFIX}/{OUTPUT}"})
+        self.network_in = self.renamed(self.ends.input)
+        self.network_out = self.renamed(self.ends.output)
         network = list(self.graph.node)
         self._front(network)
         self.nodes += network
@@ -83,74 +82,74 @@ class _Contract:
         readers = [node for node in network if self.network_in in node.input]
         plain = self.ends.layout == "NCHW" and self.ends.input_type != "uint8"
         if plain and not offset.any() and self._into_first(readers, matrix):
-            self._rename({self.network_in: planes}, network)
+            self.rename({self.network_in: planes}, network)
             return
         planes = self._mix(planes, matrix, offset, "colours")
         if self.ends.input_type == "uint8":
-            levels = self._add("Round", [planes], "rounded")
-            limits = [self._store(name, np.float32(value)) for name, value in (("black", 0), ("white", 255))]
-            levels = self._add("Clip", [levels, *limits], "limited")
-            planes = self._add("Cast", [levels], "levels", to=TensorProto.UINT8)
+            levels = self.add("Round", [planes], "rounded")
+            limits = [self.store(name, np.float32(value)) for name, value in (("black", 0), ("white", 255))]
+            levels = self.add("Clip", [levels, *limits], "limited")
+            planes = self.add("Cast", [levels], "levels", to=TensorProto.UINT8)
         if self.ends.layout == "NHWC":
-            planes = self._add("Transpose", [planes], "pixels", perm=[0, 2, 3, 1])
-        self._rename({self.network_in: planes}, network)
+            planes = self.add("Transpose", [planes], "pixels", perm=[0, 2, 3, 1])
+        self.rename({self.network_in: planes}, network)
 
     def _into_first(self, readers: Sequence[onnx.NodeProto], matrix: np.ndarray) -> bool:
         """Multiply the colours into the convolutions that alone read the input; False if others do."""
-        if not readers or any(node.op_type != "Conv" or self._weights(node) is None for node in readers):
+        if not readers or any(node.op_type != "Conv" or self.weights(node) is None for node in readers):
             return False
         if any(attributes(node).get("group", 1) != 1 for node in readers):
             return False
         if np.array_equal(matrix, np.eye(_COLOURS)):
             return True
         for node in readers:
-            weights = self._weights(node)
+            weights = self.weights(node)
             assert weights is not None
             mixed = np.einsum("ocyx,cd->odyx", weights.astype(np.float64), matrix)
-            node.input[1] = self._store_beside(node.input[1], mixed)
+            node.input[1] = self.store_beside(node.input[1], mixed)
         return True
 
     def _mix(self, planes: str, matrix: np.ndarray, offset: np.ndarray, name: str) -> str:
         """Add a convolution of one pixel that mixes channels; nothing if it would change nothing."""
         if np.array_equal(matrix, np.eye(len(matrix))) and not offset.any():
             return planes
-        weights = self._store(f"{name}.weight", matrix[:, :, None, None].astype(np.float32))
-        bias = self._store(f"{name}.bias", offset.astype(np.float32))
-        mixed = self._add("Conv", [planes, weights, bias], name, kernel_shape=[1, 1])
+        weights = self.store(f"{name}.weight", matrix[:, :, None, None].astype(np.float32))
+        bias = self.store(f"{name}.bias", offset.astype(np.float32))
+        mixed = self.add("Conv", [planes, weights, bias], name, kernel_shape=[1, 1])
         self.kept_float.append(mixed)
         return mixed
 
     def _pad(self, planes: str) -> str:
         """Repeat the last row and column up to a multiple of pixels."""
-        two = self._store("multiple", np.full(2, self.multiple, np.int64))
+        two = self.store("multiple", np.full(2, self.multiple, np.int64))
         size = self._size_of(planes, "frame")
-        over = self._add("Mod", [size, two], "over")
-        missing = self._add("Mod", [self._add("Sub", [two, over], "short"), two], "missing")
-        zeros = self._store("zeros", np.zeros(6, np.int64))
-        pads = self._add("Concat", [zeros, missing], "pads", axis=0)
-        return self._add("Pad", [planes, pads], "padded", mode="edge")
+        over = self.add("Mod", [size, two], "over")
+        missing = self.add("Mod", [self.add("Sub", [two, over], "short"), two], "missing")
+        zeros = self.store("zeros", np.zeros(6, np.int64))
+        pads = self.add("Concat", [zeros, missing], "pads", axis=0)
+        return self.add("Pad", [planes, pads], "padded", mode="edge")
 
     def _size_of(self, planes: str, name: str) -> str:
-        shape = self._add("Shape", [planes], f"{name}_shape")
-        ends = [self._store(f"{name}_{at}", np.array([at], np.int64)) for at in (2, 4)]
-        return self._add("Slice", [shape, *ends], f"{name}_size")
+        shape = self.add("Shape", [planes], f"{name}_shape")
+        ends = [self.store(f"{name}_{at}", np.array([at], np.int64)) for at in (2, 4)]
+        return self.add("Slice", [shape, *ends], f"{name}_size")
 
     # Behind the network
 
     def _back(self) -> str:
         result = self.network_out
         if self.ends.output_type == "uint8":
-            result = self._add("Cast", [result], "float_levels", to=TensorProto.FLOAT)
+            result = self.add("Cast", [result], "float_levels", to=TensorProto.FLOAT)
         if self.ends.layout == "NHWC":
-            result = self._add("Transpose", [result], "planes", perm=[0, 3, 1, 2])
+            result = self.add("Transpose", [result], "planes", perm=[0, 3, 1, 2])
         if self.ends.channels == _COLOURS:
             return self._mix(result, *self.reading.to_rgb, "rgb")
         factor, shift = self._luma_scale()
-        gain = self._store("luma_gain", np.float32(1 / factor))
-        luma = self._add("Mul", [result, gain], "luma_full")
+        gain = self.store("luma_gain", np.float32(1 / factor))
+        luma = self.add("Mul", [result, gain], "luma_full")
         if shift:
-            luma = self._add("Sub", [luma, self._store("luma_black", np.float32(shift / factor))], "luma")
-        return self._add("Add", [self._chroma(), luma], "picture")
+            luma = self.add("Sub", [luma, self.store("luma_black", np.float32(shift / factor))], "luma")
+        return self.add("Add", [self._chroma(), luma], "picture")
 
     def _luma_scale(self) -> tuple[float, float]:
         """Return factor and offset from full-range luma in [0, 1] to the network's values."""
@@ -159,14 +158,14 @@ class _Contract:
 
     def _chroma(self) -> str:
         """Return the enlarged frame without its luma."""
-        return self._add("DepthToSpace", [self._chroma_blocks()], "chroma", blocksize=self.scale, mode="CRD")
+        return self.add("DepthToSpace", [self._chroma_blocks()], "chroma", blocksize=self.scale, mode="CRD")
 
     def _chroma_blocks(self) -> str:
         kernels = np.einsum("cd,pyx->cpdyx", np.eye(_COLOURS) - LUMA_ROW, enlarging_kernels(self.scale))
         weights = kernels.reshape(-1, _COLOURS, *kernels.shape[-2:]).astype(np.float32)
-        border = self._store("skip.border", np.array([0, 0, _RADIUS, _RADIUS] * 2, np.int64))
-        edged = self._add("Pad", [self.padded, border], "edged", mode="edge")
-        blocks = self._add("Conv", [edged, self._store("skip.weight", weights)], "skip", kernel_shape=[5, 5])
+        border = self.store("skip.border", np.array([0, 0, _RADIUS, _RADIUS] * 2, np.int64))
+        edged = self.add("Pad", [self.padded, border], "edged", mode="edge")
+        blocks = self.add("Conv", [edged, self.store("skip.weight", weights)], "skip", kernel_shape=[5, 5])
         self.kept_float.append(blocks)
         return blocks
 
@@ -191,13 +190,13 @@ class _Contract:
         if order == b"DCR":
             blocks = blocks.swapaxes(0, 1)
         mixed = np.einsum("cd,dpiyx->cpiyx", matrix, blocks.astype(np.float64))
-        convolution.input[1] = self._store_beside(convolution.input[1], mixed.reshape(-1, *weights.shape[1:]))
+        convolution.input[1] = self.store_beside(convolution.input[1], mixed.reshape(-1, *weights.shape[1:]))
         self._mix_bias(convolution, matrix, offset, order)
         result = convolution.output[0]
         self.nodes.remove(shuffle)
         if self.ends.channels == 1:
-            result = self._add("Add", [result, self._chroma_blocks()], "blocks")
-        return self._add("DepthToSpace", [result], "picture", blocksize=self.scale, mode="CRD")
+            result = self.add("Add", [result, self._chroma_blocks()], "blocks")
+        return self.add("DepthToSpace", [result], "picture", blocksize=self.scale, mode="CRD")
 
     def _mix_bias(
         self, convolution: onnx.NodeProto, matrix: np.ndarray, offset: np.ndarray, order: bytes
@@ -207,12 +206,12 @@ class _Contract:
         name = f"{PREFIX}/last.bias"
         if len(convolution.input) > 2:
             name = convolution.input[2]
-            stored = self._constant(name)
+            stored = self.constant(name)
             assert stored is not None
             bias = stored.reshape((squares, -1)).T if order == b"DCR" else stored.reshape((-1, squares))
         mixed = matrix @ bias.astype(np.float64) + offset[:, None]
         del convolution.input[2:]
-        convolution.input.append(self._store_beside(name, mixed.reshape(-1)))
+        convolution.input.append(self.store_beside(name, mixed.reshape(-1)))
 
     def _last_convolution(self) -> tuple[onnx.NodeProto, onnx.NodeProto, np.ndarray] | None:
         """Return the last convolution, the DepthToSpace that alone reads it, and its weights."""
@@ -230,8 +229,8 @@ class _Contract:
         ):
             return None
         alone = sum(convolution.output[0] in node.input for node in self.nodes) == 1
-        weights = self._weights(convolution)
-        constant = all(self._constant(name) is not None for name in convolution.input[1:])
+        weights = self.weights(convolution)
+        constant = all(self.constant(name) is not None for name in convolution.input[1:])
         fits = attributes(shuffle).get("blocksize") == self.scale
         return (
             (convolution, shuffle, weights) if alone and constant and fits and weights is not None else None
@@ -239,24 +238,22 @@ class _Contract:
 
     def _crop(self, result: str) -> str:
         size = self._size_of(INPUT, "whole")
-        ends = self._add(
-            "Mul", [size, self._store("scale", np.full(2, self.scale, np.int64))], "cropped_size"
-        )
+        ends = self.add("Mul", [size, self.store("scale", np.full(2, self.scale, np.int64))], "cropped_size")
         starts, axes = (
-            self._store(name, np.array(value, np.int64))
+            self.store(name, np.array(value, np.int64))
             for name, value in (("starts", [0, 0]), ("axes", [2, 3]))
         )
-        return self._add("Slice", [result, starts, ends, axes], "cropped")
+        return self.add("Slice", [result, starts, ends, axes], "cropped")
 
     def _clip(self, result: str) -> None:
         """Limit the picture to [0, 1], unless the network's last node does."""
         last = next((node for node in self.nodes if result in node.output), None)
-        limits = [self._constant(name) for name in last.input[1:]] if last and last.op_type == "Clip" else []
+        limits = [self.constant(name) for name in last.input[1:]] if last and last.op_type == "Clip" else []
         if [None if limit is None else float(limit) for limit in limits] == [0.0, 1.0]:
-            self._rename({result: OUTPUT}, self.nodes)
+            self.rename({result: OUTPUT}, self.nodes)
             return
-        low, high = (self._store(name, np.float32(value)) for name, value in (("low", 0), ("high", 1)))
-        self.nodes.append(helper.make_node("Clip", [result, low, high], [OUTPUT], f"{PREFIX}/Clip"))
+        low, high = (self.store(name, np.float32(value)) for name, value in (("low", 0), ("high", 1)))
+        self.nodes.append(helper.make_node("Clip", [result, low, high], [OUTPUT], CLIP))
 
     # The graph
 
@@ -288,36 +285,6 @@ class _Contract:
             self.model.ClearField(field)
         if self.kept_float:
             helper.set_model_props(self.model, {KEPT_FLOAT_PROPERTY: json.dumps(self.kept_float)})
-
-    def _add(self, kind: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
-        output = f"{PREFIX}/{name}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], output, **attributes))
-        return output
-
-    def _store(self, name: str, value: np.ndarray | np.generic) -> str:
-        tensor = numpy_helper.from_array(np.asarray(value), f"{PREFIX}/{name}")
-        if all(tensor.name != other.name for other in self.graph.initializer):
-            self.graph.initializer.append(tensor)
-        return tensor.name
-
-    def _store_beside(self, name: str, value: np.ndarray) -> str:
-        """Store changed weights by a name that ends as before, by which layers are named."""
-        self.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), f"{PREFIX}.{name}"))
-        return f"{PREFIX}.{name}"
-
-    def _weights(self, node: onnx.NodeProto) -> np.ndarray | None:
-        return self._constant(node.input[1])
-
-    def _constant(self, name: str) -> np.ndarray | None:
-        return next((numpy_helper.to_array(t) for t in self.graph.initializer if t.name == name), None)
-
-    def _renamed(self, name: str) -> str:
-        return f"{PREFIX}/{name}" if name in (INPUT, OUTPUT) else name
-
-    def _rename(self, names: dict[str, str], nodes: Sequence[onnx.NodeProto] | None = None) -> None:
-        for node in self.graph.node if nodes is None else nodes:
-            node.input[:] = [names.get(name, name) for name in node.input]
-            node.output[:] = [names.get(name, name) for name in node.output]
 
 
 def enlarging_kernels(scale: int) -> np.ndarray:

@@ -56,6 +56,11 @@ def find_ends(model: onnx.ModelProto, stated: Adoption, where: str) -> Ends:
             f"{where}: expected the picture as the only input, found {', '.join(others)} besides "
             f"{image_in.name}; export the network without them"
         )
+    if image_out.name == image_in.name:
+        raise UserError(
+            f"{where}: expected a network between input and output, found {image_in.name} as both; export it "
+            "again"
+        )
     layout = stated.layout or _layout(image_in, where)
     dims = _dims(image_in)
     channels = dims[1] if layout == "NCHW" else dims[3]

@@ -38,12 +38,6 @@ def read_foreign(path: Path) -> onnx.ModelProto:
         ) from error
     if not model.graph.node or not model.graph.output:
         raise UserError(f"{path}: expected an ONNX graph with nodes and outputs, found an empty one")
-    computed = {name for node in model.graph.node for name in node.output}
-    if not computed & {value.name for value in model.graph.output}:
-        raise UserError(
-            f"{path}: expected an output that a node computes, found only inputs or constants as outputs; "
-            "export it again"
-        )
     _check(model, path)
     return model
 
@@ -97,6 +91,10 @@ def _in_opset(model: onnx.ModelProto, path: Path, notes: list[str]) -> onnx.Mode
     model.ir_version = max(model.ir_version, _IR_VERSION) if found <= OPSET else model.ir_version
     if found == OPSET:
         return model
+    if found > (newest := onnx.defs.onnx_opset_version()):
+        raise UserError(
+            f"{path}: expected an opset up to {newest}, found {found}; export it again in opset {OPSET}"
+        )
     try:
         converted = version_converter.convert_version(model, OPSET)
     except Exception as error:

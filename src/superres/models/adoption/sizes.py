@@ -11,9 +11,11 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 from superres.device.base.errors import UserError
+from superres.keys import SCALES
 from superres.models.adoption.ends import Ends
 from superres.models.adoption.rewriting import first_line, with_size
-from superres.models.graphs.onnx_file import attributes, known_shapes
+from superres.models.graphs.onnx_file import attributes
+from superres.models.graphs.shapes import known_shapes
 
 _MOST_MULTIPLE = 64
 _LEAST_SIDE = 24
@@ -83,7 +85,7 @@ class _WrongSizeError(Exception):
 
 
 class _NoWholeScaleError(_WrongSizeError):
-    """The result is larger, but not a whole number of times."""
+    """The result is no picture that is a whole number of times as large."""
 
 
 def runner(model: onnx.ModelProto, ends: Ends) -> Callable[[np.ndarray], np.ndarray]:
@@ -97,8 +99,8 @@ def runner(model: onnx.ModelProto, ends: Ends) -> Callable[[np.ndarray], np.ndar
 
 
 @contextmanager
-def refusing_broken(source: Path) -> Iterator[None]:
-    """Raise UserError for an exception in work on a graph that onnxruntime can't run either.
+def refusing_broken(source: Path, where: str) -> Iterator[None]:
+    """Raise UserError, naming `where`, for an exception in work on a graph that onnxruntime can't run either.
 
     Tensors whose shapes don't fit show in any step. Other exceptions propagate: the graph is sound.
     """
@@ -110,7 +112,7 @@ def refusing_broken(source: Path) -> Iterator[None]:
         found = _why_it_fails(source)
         if found is None:
             raise
-        raise UserError(f"{source}: expected a graph that onnxruntime runs, found: {found}") from error
+        raise UserError(f"{where}: expected a graph that onnxruntime runs, found: {found}") from error
 
 
 def _why_it_fails(source: Path) -> str | None:
@@ -167,11 +169,11 @@ def _ratio(shape: tuple[int, ...], size: tuple[int, int], ends: Ends, where: str
             f"{' x '.join(map(str, shape))}"
         )
     found = [side / whole for side, whole in zip(sides, size, strict=True)]
-    if found[0] == found[1] and found[0] != int(found[0]) and found[0] > 1:
-        raise _NoWholeScaleError(f"expected a scale of a whole number, found {found[0]:g}")
-    if found[0] != found[1] or not 1 <= found[0] <= 8 or found[0] != int(found[0]):
-        raise _WrongSizeError(
-            f"an input of {size[1]}x{size[0]} gives {' x '.join(map(str, shape))}, which is no picture of it"
+    if found[0] != found[1] or found[0] not in SCALES:
+        raise _NoWholeScaleError(
+            f"expected a picture a whole number of times ({SCALES[0]} to {SCALES[-1]}) as wide and high as "
+            f"the input, found {sides[1]}x{sides[0]} from {size[1]}x{size[0]} (x{found[1]:.3g}); export a "
+            "network that gives such a picture, with padded convolutions"
         )
     return int(found[0])
 

@@ -1,5 +1,6 @@
 """What a study may state of a network of others; everything else is found. Light."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -43,6 +44,29 @@ def is_quantized(path: Path) -> bool:
 def _has_quantized_nodes(path: Path, changed: int, size: int) -> bool:
     content = path.read_bytes()
     return any(b"\x22" + bytes([len(name)]) + name.encode("ascii") in content for name in _QUANTIZED)
+
+
+def external_files(path: Path) -> list[str]:
+    """Return the files that an ONNX file keeps tensors in, as it names them, beside it; none without a file.
+
+    It works without the package `onnx`: an entry of a tensor's external data is its key and its value, each a
+    tag, a length and the text.
+    """
+    if not path.is_file():
+        return []
+    facts = path.stat()
+    return [str(path.parent / name) for name in _external_names(path, facts.st_mtime_ns, facts.st_size)]
+
+
+@cache
+def _external_names(path: Path, changed: int, size: int) -> list[str]:
+    content = path.read_bytes()
+    names: dict[str, None] = {}
+    for found in re.finditer(rb"\x0a\x08location\x12(?s:([\x80-\xff]?.))", content):
+        # Seven bits of the length in each byte, the lowest first.
+        length = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(found[1]))
+        names[content[found.end() : found.end() + length].decode("utf-8", "replace")] = None
+    return list(names)
 
 
 class Adoption(Keys):

@@ -14,7 +14,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from superres.models.graphs.onnx_file import attributes, example_size, known_shapes, load_onnx, own_size
+from superres.models.graphs.onnx_file import attributes, example_size, load_onnx, own_size
+from superres.models.graphs.shapes import known_shapes
 
 Constants = dict[str, np.ndarray]
 

@@ -14,9 +14,9 @@ from superres.models.graphs.onnx_file import (
     example_size,
     find_layers,
     kept_float,
-    known_shapes,
     name_layers,
 )
+from superres.models.graphs.shapes import known_shapes
 
 _CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3, "ConvTranspose": 1}
 _MATRICES = {"MatMul": 1, "Gemm": 1, "MatMulInteger": 1, "QLinearMatMul": 3}

@@ -10,7 +10,6 @@ from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import shape_inference
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
@@ -242,32 +241,3 @@ def own_size(model: onnx.ModelProto) -> tuple[int, int] | None:
 def example_size(model: onnx.ModelProto) -> tuple[int, int]:
     """Return a height and width that a graph takes, to count by."""
     return own_size(model) or (_SIDE, _SIDE)
-
-
-def known_shapes(model: onnx.ModelProto, input_shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all tensors for inputs of a shape, as far as they can be inferred."""
-    found = {name: shape for name, (shape, _) in known_tensors(model, input_shape).items()}
-    found |= {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-    return {name: shape for name, shape in found.items() if shape and all(shape)}
-
-
-def known_tensors(
-    model: onnx.ModelProto, input_shape: Sequence[int]
-) -> dict[str, tuple[tuple[int, ...], int]]:
-    """Return shape (0: unknown) and element type of all tensors but weights, for inputs of a shape."""
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
-    del fixed.graph.value_info[:]
-    for value in (*fixed.graph.input, *fixed.graph.output):
-        value.type.tensor_type.ClearField("shape")
-    for value in fixed.graph.input:
-        for size in input_shape:
-            value.type.tensor_type.shape.dim.add().dim_value = size
-    inferred = shape_inference.infer_shapes(fixed, data_prop=True)
-    return {
-        value.name: (
-            tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim),
-            value.type.tensor_type.elem_type,
-        )
-        for value in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
-    }

@@ -12,12 +12,14 @@ from pathlib import Path
 import onnx
 from onnx import helper
 
-from superres.models.graphs.onnx_file import known_tensors, load_onnx
+from superres.models.graphs.onnx_file import load_onnx
 from superres.models.graphs.operator_words import END, Constants, describe, group_of
+from superres.models.graphs.shapes import known_tensors
 
 # No count of channels: it can be told from a height, and divided by every usual factor.
 _SIDE = 5040
 _LEAST_PART = Fraction(1, 16)
+_MOST_PIXELS = 32 * 32
 
 
 @dataclass(frozen=True)
@@ -168,19 +170,36 @@ def _beside_convolutions(nodes: Sequence[onnx.NodeProto]) -> set[int]:
 def _sizes(shape: Sequence[int]) -> list[str]:
     """Return the sizes of a shape in words, those of a frame by its H and W, without a batch of 1."""
     if len(shape) != 4:
-        return [_size(size, "HW", exact=True) for size in shape]
+        return _sizes_of_windows(shape)
     channels_last = shape[3] < _SIDE * _LEAST_PART <= shape[1]
     axes = ("", "H", "W", "") if channels_last else ("", "", "H", "W")
     words = [_size(size, axis) for size, axis in zip(shape, axes, strict=True)]
     return words[1:] if shape[0] == 1 else words
 
 
-def _size(size: int, axis: str, *, exact: bool = False) -> str:
+def _sizes_of_windows(shape: Sequence[int]) -> list[str]:
+    """Return the sizes of a shape of pixels in rows or windows: all pixels are HW, their rows come first."""
+    words, axes = [], iter("HW")
+    for size in shape:
+        pixels, side = Fraction(size, _SIDE**2), Fraction(size, _SIDE)
+        if size and pixels.denominator <= _MOST_PIXELS:
+            words.append(_part(pixels, "HW"))
+        elif size and side.numerator == 1 and side.denominator <= 1 / _LEAST_PART:
+            words.append(_part(side, next(axes, "W")))
+        else:
+            words.append(str(size) if size else "?")
+    return words
+
+
+def _part(part: Fraction, axis: str) -> str:
+    """Return a part or multiple of an axis in words, such as `2H` or `HW/64`."""
+    words = f"{part.numerator if part.numerator > 1 else ''}{axis}"
+    return words + (f"/{part.denominator}" if part.denominator > 1 else "")
+
+
+def _size(size: int, axis: str) -> str:
     if not size:
         return "?"
-    if exact:
-        pixels = size // _SIDE**2
-        return ("HW" if pixels == 1 else f"{pixels}HW") if pixels and size % _SIDE**2 == 0 else str(size)
     if not axis or size < _SIDE * _LEAST_PART:
         return str(size)
     part = Fraction(size, _SIDE)
@@ -189,6 +208,5 @@ def _size(size: int, axis: str, *, exact: bool = False) -> str:
         # Padding or cropping, by fewer pixels than the frame has.
         part = Fraction(round(size * 16 / _SIDE), 16)
         more = int(size - part * _SIDE)
-    words = f"{part.numerator if part.numerator > 1 else ''}{axis}"
-    words += f"/{part.denominator}" if part.denominator > 1 else ""
+    words = _part(part, axis)
     return f"({words}{more:+d})" if more else words

@@ -256,5 +256,8 @@ def _width(box: Box) -> float:
 @cache
 def text_width(text: str, size: float) -> float:
     """Return the width of a line of text in inches."""
+    if not text.strip():
+        # matplotlib makes no path of it.
+        return 0.0
     font = FontProperties(family="DejaVu Sans")
-    return float(TextPath((0, 0), text or " ", size=size, prop=font).get_extents().width) / 72
+    return float(TextPath((0, 0), text, size=size, prop=font).get_extents().width) / 72

@@ -9,7 +9,7 @@ import numpy as np
 
 from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
-from superres.device.frames.psnr import PsnrProtocol, mean_squared_errors, psnr
+from superres.device.frames.psnr import PAPER, PsnrProtocol, mean_squared_errors, psnr
 from superres.models.settings import is_baseline
 from superres.report import labels
 from superres.report.plots import figures
@@ -19,12 +19,13 @@ from superres.report.plots import figures
 class Sample:
     """A frame by name: HR and the upscaled images of each arm (name -> image).
 
-    All are uint8 H x W x 3, RGB, of one size.
+    All are uint8 H x W x 3, RGB, of one size. PSNR is measured by `protocol`.
     """
 
     name: str
     hr: np.ndarray
     upscaled: Mapping[str, np.ndarray]
+    protocol: PsnrProtocol = PAPER
 
 
 def plot_samples(
@@ -36,28 +37,28 @@ def plot_samples(
     *,
     arms: Sequence[tuple[str, str, int]],
     frame: int,
-    quality: Mapping[str, Any],
+    quality: Mapping[int, Mapping[str, Any]],
 ) -> None:
     """Draw a row per model: the most detailed region of frame `frame`, in HR and in each precision.
 
     `hr` and `clip` are a clip's HR frames and index. `samples` hold the frame upscaled by each of `arms`
-    (model, precision, scale). `quality` are the settings of `PsnrProtocol`.
+    (model, precision, scale). `quality` are the settings of `PsnrProtocol` at each scale.
     """
     upscaled = dict(zip(arms, samples, strict=True))
-    draw_samples(read_samples(hr, clip, frame, upscaled), svg, png, PsnrProtocol(**quality))
+    protocols = {scale: PsnrProtocol(**settings) for scale, settings in quality.items()}
+    draw_samples(read_samples(hr, clip, frame, upscaled, protocols), svg, png)
 
 
 def draw_samples(
     samples: Sequence[Sample],
     svg: Path,
     png: Path,
-    protocol: PsnrProtocol,
     *,
     crop: tuple[int, int] = (160, 120),
 ) -> None:
     """Draw a row per sample: its most detailed region (`crop`: width, height), with name and PSNR.
 
-    PSNR is that of the whole frame (Eq. 1, inside the border of `protocol`), as in the tables.
+    PSNR is that of the whole frame (Eq. 1, inside the border of its protocol), as in the tables.
     Pixels are enlarged without smoothing. Raises ValueError without samples or if images differ in size.
     """
     if not samples:
@@ -76,13 +77,17 @@ def draw_samples(
                 region = image[top : top + height, left : left + width]
                 # An SVG holds each pixel once, and its viewer enlarges them.
                 axes.imshow(region, interpolation="none")
-                title = sample.name if name == "HR" else f"{_psnr(sample.hr, image, protocol):.2f} dB"
+                title = sample.name if name == "HR" else f"{_psnr(sample.hr, image, sample.protocol):.2f} dB"
                 axes.set_title(f"{name}\n{title}", fontsize=8)
         figures.save(figure, svg, png)
 
 
 def read_samples(
-    hr: Path, index: Path, frame: int, upscaled: Mapping[tuple[str, str, int], Path]
+    hr: Path,
+    index: Path,
+    frame: int,
+    upscaled: Mapping[tuple[str, str, int], Path],
+    protocols: Mapping[int, PsnrProtocol],
 ) -> list[Sample]:
     """Read a sample for each model: frame `frame` (modulo the clip's length) in HR and upscaled by arms.
 
@@ -108,7 +113,7 @@ def read_samples(
         }
         for wanted in order:
             shown |= {labels.precision_label(wanted): image for (p, _), image in mine.items() if p == wanted}
-        samples.append(Sample(labels.model_label(model), original, shown))
+        samples.append(Sample(labels.model_label(model), original, shown, protocols[min(scales)]))
     return samples
 
 

@@ -7,6 +7,7 @@ from superres.csv_rows import Row
 from superres.device.timing.ratios import Ratio
 from superres.models.settings import is_baseline
 from superres.report import labels
+from superres.report.metrics.cautions import FAR_OFF
 from superres.report.recommendation.candidates import Candidate, find_candidates
 
 LEAST_GAIN = 1.05
@@ -69,7 +70,8 @@ class Decision:
     `place` is the target, with the scale if there are several. `ship` fulfils the wish, and is None if no arm
     does; then `nearest` lacks least of it. Both are None if no network's pictures can be trusted. `front` are
     the arms that no other beats in speed and loss, fastest first. `faulty` have faults in their pictures, and
-    are never chosen.
+    are never chosen. If every arm has, `doubtful` are those that are only far off, and these are chosen from:
+    a network that is trained for looks has a lower PSNR than bicubic.
     """
 
     target: str
@@ -80,6 +82,7 @@ class Decision:
     front: tuple[Candidate, ...]
     guards: tuple[Guard, ...]
     faulty: tuple[Candidate, ...]
+    doubtful: tuple[Candidate, ...]
     noisy: tuple[Candidate, ...]
     not_run: int
 
@@ -105,6 +108,9 @@ def counts(gain: Ratio) -> bool:
 def _decide(target: str, scale: int, place: str, rows: Sequence[Row], wish: Wish) -> Decision:
     arms = find_candidates(rows)
     sound = [arm for arm in arms if not arm.faults]
+    doubtful = [arm for arm in arms if all(fault.startswith(FAR_OFF) for fault in arm.faults)]
+    doubtful = [] if sound else doubtful
+    sound = sound or doubtful
     fitting = [arm for arm in sound if wish.fulfilled(arm)]
     return Decision(
         target=target,
@@ -114,7 +120,8 @@ def _decide(target: str, scale: int, place: str, rows: Sequence[Row], wish: Wish
         nearest=_nearest(sound, wish) if sound and not fitting else None,
         front=_front(sound),
         guards=_guards(sound, wish),
-        faulty=tuple(arm for arm in arms if arm.faults),
+        faulty=tuple(arm for arm in arms if arm not in sound),
+        doubtful=tuple(doubtful),
         noisy=tuple(arm for arm in arms if arm.noisy),
         not_run=len(
             {(row["runtime"], row["model"], row["precision"]) for row in rows if row["status"] != "ok"}
@@ -137,10 +144,12 @@ def _nearest(arms: Sequence[Candidate], wish: Wish) -> Candidate:
 
 
 def _fastest(arms: Sequence[Candidate]) -> Candidate:
-    """Return the fastest arm, or the one that loses least of those over which its gain doesn't count."""
+    """Return the fastest arm, or of those that it gains nothing over, one of least loss, preferably float."""
     first = max(arms, key=lambda arm: (arm.speed, arm.folder))
     level = [arm for arm in arms if arm is first or not counts(first.gain_over(arm))]
-    return min(level, key=lambda arm: (arm.loss_db, arm.int8, -arm.speed, arm.folder))
+    least = min(arm.loss_db for arm in level)
+    level = [arm for arm in level if arm.loss_db < least + SAME_DB]
+    return min(level, key=lambda arm: (arm.int8, -arm.speed, arm.folder))
 
 
 def _front(arms: Sequence[Candidate]) -> tuple[Candidate, ...]:

@@ -58,6 +58,11 @@ def _wished(wish: Wish) -> str:
 def _target_lines(decision: Decision, wish: Wish) -> list[str]:
     """Return what is said of a target, the most important first."""
     lines = [_ship(decision)]
+    if decision.doubtful:
+        lines.append(
+            "Every network is below bicubic or far below FP32: right for one that is trained for looks, or a "
+            "reading is wrong (colour, range); look at the samples first"
+        )
     guards = _ordered(decision)
     lines += [_guard(guard, decision, wish) for guard in guards[:1]]
     if decision.noisy:
@@ -165,7 +170,8 @@ def _markdown(lines: Sequence[str], decisions: Sequence[Decision], wish: Wish) -
     for decision in decisions:
         parts += [f"## {decision.place}", _table(decision)] if decision.front else [f"## {decision.place}"]
         found = [_guard(guard, decision, wish) for guard in _ordered(decision)]
-        found += [f"{arm.label}: {fault}" for arm in decision.faulty for fault in arm.faults]
+        faulty = (*decision.doubtful, *decision.faulty)
+        found += [f"{arm.label}: {fault}" for arm in faulty for fault in arm.faults]
         if decision.not_run:
             found.append(f"{labels.counted(decision.not_run, 'arm')} did not run: `metrics.csv` says why")
         parts += ["\n".join(f"- {line}" for line in found)] if found else []
@@ -215,7 +221,7 @@ def _target_record(decision: Decision, wish: Wish) -> dict[str, Any]:
             }
             for guard in decision.guards
         ],
-        "faulty": {arm.folder: list(arm.faults) for arm in decision.faulty},
+        "faulty": {arm.folder: list(arm.faults) for arm in (*decision.doubtful, *decision.faulty)},
         "noisy": [arm.folder for arm in decision.noisy],
         "not_run": decision.not_run,
     }

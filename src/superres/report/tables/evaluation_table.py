@@ -211,7 +211,7 @@ def _clip_title(clip: str, rows: Sequence[Row]) -> str:
 def _notes(
     rows: Sequence[Row], published: Sequence[Published], reasons: Reasons, text: TableText
 ) -> list[str]:
-    luma, border = rows[0]["luma"], rows[0]["border"]
+    luma = rows[0]["luma"]
     ran = [row for row in rows if row["status"] == "ok"]
     sources: dict[str, list[str]] = {}
     for figure in published:
@@ -221,7 +221,7 @@ def _notes(
     said = [f"{', '.join(models)}: {source}" for source, models in sources.items()]
     return [
         *(f"({letter}) {reason}." for reason, letter in reasons.letters.items()),
-        f"PSNR_Y is measured on {labels.LUMAS[luma]}, unrounded, peak 255{labels.border_label(border)}. It "
+        f"PSNR_Y is measured on {labels.LUMAS[luma]}, unrounded, peak 255{labels.border_label(rows)}. It "
         "is the mean over a clip's images of each image's value, from the engine's 8-bit output. PSNR over "
         "R, G, B is in `evaluation.csv`.",
         "In brackets: the change against FP32 of the same model, in the same runtime if it has FP32.",

@@ -184,13 +184,13 @@ def _notes(rows: Sequence[Row], text: TableText, machine: str) -> list[str]:
     ran = [row for row in rows if row["status"] == "ok"]
     calibrated = labels.precision_label(text.calibrated).removeprefix("INT8 ")
     # A study measures all arms alike.
-    luma, border = rows[0]["luma"], rows[0]["border"]
+    luma = rows[0]["luma"]
     return [
         f"`-`: {NOT_IN_STUDY} or the paper, or no arm to divide by. The paper's clip and machine differ: "
         "compare differences between precisions, not the figures themselves.",
         *caution_notes(ran, text.samples),
         f"PSNR (Eq. 1) is measured over R, G, B, PSNR_Y (Eq. 2) on {labels.LUMAS[luma]}"
-        f"{labels.border_label(border)}. Both are means over {_span(ran, 'frames', 'frame')} of each "
+        f"{labels.border_label(rows)}. Both are means over {_span(ran, 'frames', 'frame')} of each "
         "frame's value. PSNR of the mean error averages the squared error over frames first. The paper does "
         "not say which of the two it gives.",
         *exact_note(ran, "frames"),

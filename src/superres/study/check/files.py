@@ -14,7 +14,7 @@ from superres.data.sources.registry import check_source
 from superres.data.sources.source import check_disjoint, correct_path
 from superres.device.base.errors import UserError
 from superres.device.runtimes.base import AS_WRITTEN
-from superres.models.adoption.statements import INSTALL_SPANDREL
+from superres.models.adoption.statements import INSTALL_SPANDREL, external_files
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.settings import Calibration
 from superres.study.check.used import (
@@ -68,11 +68,15 @@ def _check_model_file(model: str, key: str, file: str) -> None:
         check_name(file)
         if not Path(file).is_file():
             raise UserError(f"expected a file, found none at {file}; {correct_path(Path(file))}")
+        for data in external_files(Path(file)) if key == "onnx" else ():
+            check_name(data)
+            if not Path(data).is_file():
+                raise UserError(f"expected the external data of {file}, found none at {data}; copy it there")
 
 
 def _check_border(study: Study) -> None:
     """Raise UserError for a border that leaves nothing of a clip, as far as its size is known."""
-    border = study.quality.border
+    border = max(study.quality.at(scale)["border"] for scale in study.scales)
     for clip in study.clips.values():
         size = clip.source.size
         if size is not None and min(size) <= 2 * border:

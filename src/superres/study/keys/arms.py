@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from superres.device.runtimes import RUNTIMES, about, refusal
 from superres.device.runtimes.base import AS_WRITTEN
-from superres.keys import Count, Index, Keys, ManyOnce, Maybe, Name, OneOf, SomeOnce, Whole, mistake
+from superres.keys import Count, Index, Keys, ManyOnce, Maybe, Name, OneOf, OrWord, SomeOnce, Whole, mistake
 from superres.models.graphs.uint8.forms import FORMS, FORMS_OF, PLAIN
 
 Precision = Annotated[
@@ -169,14 +169,22 @@ class Runtime(Keys):
 
 
 class Quality(Keys):
-    """Protocol of PSNR. Defaults are the paper's Eq. 1 and 2; the literature uses studio-swing and 2."""
+    """Protocol of PSNR. Defaults are the paper's Eq. 1 and 2; the literature uses studio-swing and scale."""
 
     luma: Literal["full-range", "studio-swing"] = Field(
         default="full-range",
         description="The luma of PSNR_Y, unrounded, with a peak of 255. full-range is BT.601 as in JPEG. "
         "studio-swing is MATLAB's rgb2ycbcr, which gives 1.32 dB more for the same picture.",
     )
-    border: Index = Field(default=0, description="HR pixels at each side that PSNR and PSNR_Y leave out.")
+    border: Annotated[Index, OrWord("scale")] = Field(
+        default=0,
+        description="HR pixels at each side that PSNR, PSNR_Y and SSIM_Y leave out. `scale` leaves out as "
+        "many as a model's scale, as the literature does.",
+    )
+
+    def at(self, scale: int) -> dict[str, Any]:
+        """Return the settings of `PsnrProtocol` for models of a scale."""
+        return {"luma": self.luma, "border": scale if self.border == "scale" else self.border}
 
 
 class ReferenceKeys(Keys):

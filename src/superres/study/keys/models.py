@@ -51,7 +51,7 @@ class Model(NetworkSettings, Adoption):
         "bicubic_x3 and so on at others. espcn_ycbcr_folded is espcn_ycbcr as convolutions only, with the "
         "weights and settings of espcn_ycbcr."
     )
-    onnx: Maybe[str] = Field(
+    onnx: Maybe[Annotated[str, Field(min_length=1)]] = Field(
         default=None,
         description="An ONNX file of a network of others, under a name of your own (docs/own-model.md). What "
         "it takes and gives is found, or stated by input, output, scale, layout, colour, range and swing.",

@@ -12,7 +12,7 @@ from superres.data.download.addresses import is_address
 from superres.study.messages import mistyped_texts
 
 # Keys whose texts are files or folders on this machine that are read.
-_PLACES = ("path", "mirror", "input", "onnx")
+_PLACES = ("path", "mirror", "input", "onnx", "checkpoint")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 

@@ -119,6 +119,22 @@ def test_parts_of_a_frame_and_borders(tmp_path: Path):
     assert said(outline, "Conv")[0] == ("48 → 48", "stride 2")
 
 
+def test_windows_are_parts_of_a_frame(tmp_path: Path):
+    graph = Written()
+    shape = graph.add("Shape", "frame")
+    eight = graph.constant(np.array([8]))
+    parts = [
+        graph.add("Div", graph.add("Gather", shape, graph.constant(np.array([at]))), eight) for at in (2, 3)
+    ]
+    three = graph.constant(np.array([3]))
+    split = graph.add("Concat", three, parts[0], eight, parts[1], eight, axis=0)
+    x = graph.add("Transpose", graph.add("Reshape", "frame", split), perm=[1, 3, 2, 4, 0])
+    rows = graph.add("Reshape", x, graph.constant(np.array([-1, 64, 3])))
+    outline = graph.outline(tmp_path / "a.onnx", graph.add("Relu", rows))
+    # Sizes that the graph computes itself: windows of 8 x 8 pixels.
+    assert {"3×H/8×8×W/8×8 float32", "HW/64×64×3 float32"} <= {*texts(outline)}
+
+
 def quantized(
     graph: Written, name: str, scale: np.ndarray | np.generic, zero: np.ndarray | np.generic, axis: int = 1
 ) -> str:

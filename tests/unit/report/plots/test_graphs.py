@@ -109,6 +109,18 @@ def test_what_is_too_large_is_said(drawn: list[Figure], tmp_path: Path):
     assert "400 × Add" in text and boxes(drawn[0]) == []
 
 
+def test_an_operator_that_nothing_is_known_of_is_drawn(drawn: list[Figure], tmp_path: Path):
+    path = write_graph(tmp_path / "graph.onnx", 1)
+    model = onnx.load(path)
+    model.graph.node[-2].op_type = "Magic"
+    model.graph.node[-2].domain = "com.example"
+    model.opset_import.append(helper.make_opsetid("com.example", 1))
+    onnx.save(model, path)
+    plot_graphs([path], Path("a.svg"), Path("a.png"), drawn=[("mine", "fp32")])
+    # Its result has no shape to write on the arrow.
+    assert "Magic" in words(drawn[0])
+
+
 def test_the_same_bytes_at_every_run(tmp_path: Path):
     path = write_graph(tmp_path / "a.onnx", 3)
     found = []

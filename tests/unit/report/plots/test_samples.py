@@ -9,7 +9,7 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from superres.device.frames.psnr import PAPER, PsnrProtocol
+from superres.device.frames.psnr import PsnrProtocol
 from superres.report.plots.registry import draw
 from superres.report.plots.samples import Sample, draw_samples, find_detail
 
@@ -46,7 +46,7 @@ def test_the_picture_names_psnr_of_the_whole_frame(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Text, "set_text", lambda self, s: (titles.append(str(s)), draw(self, s))[1])
     path = tmp_path / "samples.png"
     upscaled = {"Bicubic": hr + 1, "OpenVINO INT8": hr + 5}
-    draw_samples([Sample("frame 3", hr, upscaled)], path.with_suffix(".svg"), path, PAPER, crop=(40, 30))
+    draw_samples([Sample("frame 3", hr, upscaled)], path.with_suffix(".svg"), path, crop=(40, 30))
     # A difference of 1 everywhere is 20 log10(255) = 48.13 dB, one of 5 is 13.98 dB less.
     assert {"HR\nframe 3", "Bicubic\n48.13 dB", "OpenVINO INT8\n34.15 dB"} <= set(titles)
     with Image.open(path) as picture:
@@ -61,7 +61,8 @@ def test_psnr_in_the_picture_leaves_the_border_out(tmp_path: Path, monkeypatch: 
     draw = Text.set_text
     monkeypatch.setattr(Text, "set_text", lambda self, s: (titles.append(str(s)), draw(self, s))[1])
     protocol = PsnrProtocol("studio-swing", 3)
-    draw_samples([Sample("f", hr, {"Bicubic": upscaled})], tmp_path / "a.svg", tmp_path / "a.png", protocol)
+    sample = Sample("f", hr, {"Bicubic": upscaled}, protocol)
+    draw_samples([sample], tmp_path / "a.svg", tmp_path / "a.png")
     assert "Bicubic\n48.13 dB" in titles
 
 
@@ -77,7 +78,7 @@ def test_files_of_arms_become_both_kinds_of_picture(tmp_path: Path) -> None:
     for path, image in zip(samples, images, strict=True):
         np.save(path, image)
     files = {"hr": tmp_path / "hr.npy", "clip": tmp_path / "clip.json", "samples": samples}
-    settings = {"arms": arms, "frame": 1, "quality": {"luma": "full-range", "border": 0}}
+    settings = {"arms": arms, "frame": 1, "quality": {2: {"luma": "full-range", "border": 0}}}
     svg, png = tmp_path / "samples.svg", tmp_path / "samples.png"
     draw("samples", files, settings, svg, png)
     embedded = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)", svg.read_text())
@@ -93,7 +94,7 @@ def test_files_of_arms_become_both_kinds_of_picture(tmp_path: Path) -> None:
 def test_mistakes(tmp_path: Path) -> None:
     image = np.zeros((8, 8, 3), np.uint8)
     with pytest.raises(ValueError, match="found none"):
-        draw_samples([], tmp_path / "a.svg", tmp_path / "a.png", PAPER)
+        draw_samples([], tmp_path / "a.svg", tmp_path / "a.png")
     with pytest.raises(ValueError, match="one size"):
-        draw_samples([Sample("f", image, {"x": image[:4]})], tmp_path / "a.svg", tmp_path / "a.png", PAPER)
+        draw_samples([Sample("f", image, {"x": image[:4]})], tmp_path / "a.svg", tmp_path / "a.png")
     assert not list(tmp_path.iterdir())

@@ -136,6 +136,26 @@ def test_an_arm_with_a_fault_in_its_picture_is_not_shipped(start: str) -> None:
     assert found.guards == ()
 
 
+def test_int8_that_gains_nothing_is_not_shipped_for_a_rounding_difference() -> None:
+    # It is better by less than what a run of another picture changes.
+    better = gaining(0.9, 0.6, 1.4, psnr_db=BF16["psnr_db"] + 0.004)
+    assert shipped(SURE, better, loss_db=0.1) == "bf16"
+
+
+def test_where_every_network_is_below_bicubic_one_is_chosen_all_the_same() -> None:
+    # As networks are that are trained for looks.
+    below = [{**each, "cautions": "far off: 1.20 dB below bicubic"} for each in (FP32, BF16, INT8)]
+    found = decided(*below, loss_db=0.5)
+    assert found.ship is not None and found.ship.precision == "int8-minmax"
+    assert len(found.doubtful) == 3 and found.faulty == () and found.guards != ()
+    # A sound one comes first, and other faults are never shipped.
+    assert shipped(FP32, *below[1:], loss_db=0.5) == "fp32"
+    spoilt = {**INT8, "cautions": "far off: 1.20 dB below bicubic; shifted: red by +3.0"}
+    found = decided(*below[:2], spoilt, loss_db=0.5)
+    assert found.ship is not None and found.ship.precision == "bf16"
+    assert [arm.precision for arm in found.faulty] == ["int8-minmax"]
+
+
 def test_on_a_busy_machine_ratios_order_arms() -> None:
     """INT8 was timed under load: its FPS is low, its ratio to the reference holds."""
     loaded = {**INT8, "fps": 10.0, "cautions": "noisy: 1.0 processors were busy with other work"}

@@ -83,6 +83,15 @@ def test_a_busy_machine_and_faults_are_said(tmp_path: Path) -> None:
     assert record["targets"][0]["noisy"] == ["local/openvino/espcn_rgb/bf16"]
 
 
+def test_networks_below_bicubic_are_said(tmp_path: Path) -> None:
+    caution = "far off: 1.20 dB below bicubic"
+    lines, record, page = written(tmp_path, [{**each, "cautions": caution} for each in (FP32, INT8)])
+    text = "\n".join(lines)
+    assert ": ship " in text and "Every network is below bicubic or far below FP32" in text
+    assert "Not considered" not in text
+    assert page.count(caution) == 2 and len(record["targets"][0]["faulty"]) == 2
+
+
 def test_at_most_12_lines_whatever_the_study(tmp_path: Path) -> None:
     many = [
         {**each, "target": f"machine{i}", "cautions": "noisy: busy" if each["precision"] == "bf16" else None}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from superres.device.timing.ratios import Ratio
+from superres.report.labels import border_label
 from superres.report.tables.cells import (
     METRICS,
     NEEDS_CUDA,
@@ -216,6 +217,8 @@ def test_another_way_to_measure_is_said(tmp_path: Path) -> None:
         "(Eq. 2) on studio-swing BT.601 luma, as MATLAB's rgb2ycbcr, without 2 pixels at each side. Both are"
         in other
     )
+    wider = [{**rows[0], "border": 3, "scale": 3}, *rows]
+    assert border_label(wider) == ", without a border of as many pixels as the scale (2 at x2, 3 at x3)"
     assert "INTER_CUBIC (a = -0.75" in default
     assert "MATLAB's imresize (a = -0.5" in other
 

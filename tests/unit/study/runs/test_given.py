@@ -108,3 +108,13 @@ def test_weights_are_looked_for_beside_the_study_but_no_word_for_them(tmp_path: 
     assert len(place_notes(study)) == 1
     model["weights"] = "pretrained"
     assert load({}, written, tmp_path).models["espcn_rgb"].weights == "pretrained"
+
+
+@pytest.mark.parametrize(("key", "name"), [("onnx", "mine.onnx"), ("checkpoint", "mine.pth")])
+def test_a_network_of_others_is_looked_for_beside_the_study(key: str, name: str, tmp_path: Path):
+    (tmp_path / name).touch()
+    written = {
+        "models": [{"name": "mine", key: name}],
+        "runtimes": [{"name": "openvino", "precisions": ["fp32"]}],
+    }
+    assert load({}, written, tmp_path).models["mine"].file == str(tmp_path / name)
