@@ -6,6 +6,7 @@ Models and runtimes define their own: `superres.models.settings.MODELS`, `superr
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from superres.device.base.words import counted
 from superres.device.runtimes import RUNTIMES, about
 from superres.device.runtimes.base import AS_WRITTEN
 from superres.models.settings import BASELINE, MODELS, is_baseline
@@ -45,14 +46,9 @@ def runtime_marker(runtime: str) -> str:
     return about(runtime).marker if runtime in RUNTIMES else "P"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 frame`, `2 frames`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def border_label(border: int) -> str:
     """Return the end of a clause about the border that PSNR skips; empty without one."""
-    return f", without {border} pixels at each side" if border else ""
+    return f", without {counted(border, 'pixel')} at each side" if border else ""
 
 
 def precision_label(precision: str) -> str:
