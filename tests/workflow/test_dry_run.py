@@ -307,6 +307,22 @@ def test_a_misspelt_target_is_told_the_names(project: Project):
     )
 
 
+def test_misspelt_files_are_told_the_nearest(project: Project):
+    arm = "arms/local/openvino/espcn_rgb"
+    meant = {
+        "report/indx.html": "report/index.html",
+        "plots/fpss.svg": "plots/fps.svg",
+        f"{arm}/int8-minmx/manifest.json": f"{arm}/int8-minmax/manifest.json",
+        f"{arm.replace('local', 'locl')}/fp32/manifest.json": f"{arm}/fp32/manifest.json",
+    }
+    files = [f"results/tiny/{name}" for name in meant]
+    done = project.snakemake("-n", *files, "--configfile=studies/tiny.yaml")
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    for file, name in zip(files, meant.values(), strict=True):
+        line = f"expected a file that this study makes, found {file!r} (did you mean results/tiny/{name}"
+        assert f"study tiny: {line}" in done.stdout
+
+
 def test_weights_are_trained_if_the_study_says_so(project: Project):
     study = project.write_study("train_both", train_study(project))
     jobs = read_jobs(project.snakemake("-n", "all", "--configfile", study).stdout)

@@ -178,6 +178,21 @@ def unknown_targets(asked: Iterable[str], known: Collection[str], shown: Iterabl
     return lines
 
 
+def unknown_files(asked: Iterable[str], made: Collection[str], known: Collection[str]) -> list[str]:
+    """Return a line for each target that is a file which a study doesn't make; names are others.
+
+    `made` are the files of the run's jobs, none if Snakemake found no way to make them. `known` are files
+    that the study makes.
+    """
+    lines = []
+    for target in asked:
+        if "/" in target and not Path(target).exists() and target not in made and target not in known:
+            close = " or ".join(get_close_matches(target, known, n=2, cutoff=0.8))
+            meant = f" (did you mean {close}?)" if close else "; snakemake --list has its targets"
+            lines.append(f"expected a file that this study makes, found {target!r}{meant}")
+    return lines
+
+
 def tell(text: str) -> None:
     """Print a text at the end of this process, below Python's own stream, which may be closed by then."""
     os.write(2, text.encode(errors="backslashreplace"))
