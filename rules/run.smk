@@ -100,16 +100,9 @@ def tell_unknown():
     asked = workflow.dag_settings.targets if workflow.dag_settings else ()
     targets = [rule.name for rule in workflow.rules if not rule.output]
     known = [rule.name for rule in workflow.rules]
-    files = {
-        str(file)
-        for rule in workflow.rules
-        for file in (*rule.input, *rule.output)
-        if isinstance(file, str) and "{" not in file
-    }
-    jobs = workflow.dag.jobs if workflow.dag else ()
-    made = {file for job in jobs for file in job.output}
     lines = during.unknown_targets(asked, known, targets)
-    for line in [*lines, *during.unknown_files(asked, made, files)]:
+    jobs = workflow.dag.jobs if workflow.dag else ()
+    for line in [*lines, *during.unknown_files(asked, jobs, workflow.rules)]:
         during.tell(f"study {STUDY.name}: {line}\n")
 
 
