@@ -47,7 +47,7 @@ PLOTS: dict[str, Plot] = {
         ("calibrated",),
     ),
     "int8_loss": Plot(
-        "arms:plot_int8_loss",
+        "losses:plot_int8_loss",
         "PSNR and PSNR_Y that INT8 loses in study {study}, and the squared error that it adds: against FP32 "
         "of the same model in the same runtime. ``INT8 dummy`` has ranges of one random image: the paper's "
         '"w/o calibration".',

@@ -11,7 +11,9 @@ from matplotlib.text import Annotation, Text
 from PIL import Image
 
 from superres.report.plots import figures
-from superres.report.plots.arms import _where, int8_losses, plot_fps, plot_int8_loss, plot_psnr_fps
+from superres.report.plots.arms import plot_fps, plot_psnr_fps
+from superres.report.plots.losses import int8_losses, plot_int8_loss
+from superres.report.plots.places import where_words
 
 from ..synthetic import default_rows, not_run, write_metrics
 
@@ -158,10 +160,10 @@ def _texts(figure: Figure) -> list[str]:
 
 def test_titles_say_only_what_differs() -> None:
     places = [("park", "local", "x2"), ("rooms", "local", "x2")]
-    assert [_where(place, places) for place in places] == ["park", "rooms"]
+    assert [where_words(place, places) for place in places] == ["park", "rooms"]
     jetson = ("park", "jetson", "x2")
-    assert _where(jetson, [places[0], jetson]) == "jetson"
-    assert _where(places[0], [*places, jetson]) == "park on local"
+    assert where_words(jetson, [places[0], jetson]) == "jetson"
+    assert where_words(places[0], [*places, jetson]) == "park on local"
     larger = ("park", "local", "x4")
-    assert _where(larger, [places[0], larger]) == "x4"
-    assert _where(larger, [*places, larger]) == "park at x4"
+    assert where_words(larger, [places[0], larger]) == "x4"
+    assert where_words(larger, [*places, larger]) == "park at x4"
