@@ -55,6 +55,7 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
                 axes.sharey(first)
         for axes in set(grid.flat) - set(panels.values()):
             axes.set_axis_off()
+        below = {panels[place, name] for place, names in models.items() for name in names[-columns:]}
         for (place, model), axes in panels.items():
             here = [row for row in ran if place_of(row) == place]
             _draw_points(axes, [row for row in here if row["model"] == model], precisions)
@@ -63,6 +64,7 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
                 panel_title(labels.model_label(model), place, places), loc="left", fontweight="bold"
             )
             axes.set_ylabel("PSNR [dB]")
+            _name_speed(axes, numbers=axes in below)
         runtimes = labels.order_runtimes(row["runtime"] for row in ran if not is_baseline(row["model"]))
         figure.legend(
             handles=[_marker(runtime) for runtime in runtimes],
@@ -133,13 +135,18 @@ def _draw_points(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> 
         )
     axes.set_xscale("log")
     axes.margins(0.17, 0.2)
-    axes.tick_params(axis="x", which="both", length=3, pad=4)
-    axes.set_xlabel("frames per second (logarithmic)")
     axes.grid(color="0.93", which="both")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(
         lambda value, _: f"{value:g}" if f"{value:g}".strip("0.")[:1] in "25" else ""
     )
+
+
+def _name_speed(axes: Axes, *, numbers: bool) -> None:
+    """Name the axis of speed, with numbers below panels that have no other of their clip below them."""
+    axes.tick_params(axis="x", which="both", length=3, pad=4, labelbottom=numbers)
+    if numbers:
+        axes.set_xlabel("frames per second (logarithmic)")
 
 
 def _draw_bicubic(axes: Axes, rows: Sequence[Row]) -> None:
