@@ -186,6 +186,14 @@ PICTURE_MARKS = {
 }
 """The mark of each kind of caution about a picture."""
 
+MEANINGS = {
+    FAR_OFF: "worse than bicubic, or far below FP32",
+    SATURATED: "white or black that isn't reached, or too often",
+    SHIFTED: "a colour brighter or darker than in FP32",
+    CHECKERED: "neighbouring pixels differ as in a checkerboard",
+}
+"""What each kind says of a picture."""
+
 
 def _judged(row: Row, rows: Sequence[Row], far_db: float) -> dict[str, Any]:
     if row["status"] != "ok" or is_baseline(row["model"]):

@@ -8,7 +8,7 @@ from superres.csv_rows import Row
 from superres.device.base.words import counted
 from superres.models.settings import is_baseline
 from superres.report import labels
-from superres.report.metrics.cautions import NOISE_MARK, NOISY, marks
+from superres.report.metrics.cautions import MEANINGS, NOISE_MARK, NOISY, PICTURE_MARKS, marks
 from superres.report.metrics.relative import loss_of
 from superres.report.page.data import Advice, Axis, Column, NotRun, Value
 from superres.report.recommendation.write import lost_words
@@ -42,7 +42,9 @@ COLUMNS = (
     Column(key="device_memory_mib", title="GPU [MiB]", kind="figure", digits=0, help="memory on the device"),
     Column(key="engine_kib", title="Engine [KiB]", kind="figure", digits=0, help="size of the file"),
     Column(key="energy_mj_per_frame", title="Energy [mJ]", kind="figure", digits=1, help="of a frame"),
-    Column(key="marks", title="Marks", kind="text", help="reasons to distrust the figures"),
+    Column(key="marks", title="Marks", kind="text", help="reasons to distrust the figures: "
+           + ", ".join([f"{NOISE_MARK} the machine was busy", *(f"{mark} {MEANINGS[kind]}" for kind, mark
+           in PICTURE_MARKS.items())])),
     Column(key="status", title="Not run: why", kind="text"),
 )  # fmt: skip
 """All columns; a page has those with a value."""

@@ -17,6 +17,7 @@ from PIL import Image
 
 from superres.device.base.errors import UserError
 from superres.report import labels
+from superres.report.metrics.cautions import NOISE_MARK, PICTURE_MARKS
 from superres.report.page import build, pictures
 from superres.report.page.build import PageFiles, build_page, page_data
 from superres.report.page.data import ClipPictures, PageData, Place
@@ -69,6 +70,13 @@ def test_figures_are_those_of_the_metrics(tmp_path: Path):
             assert f"FPS: {expected['fps']:.1f}" in found["hover"]
     int8 = next(r for r in rows if r["arm"] == "local/openvino/espcn_rgb/int8-minmax")
     assert int8["loss_db"] == pytest.approx(0.21)
+
+
+def test_each_mark_is_explained_below_the_table(tmp_path: Path):
+    page = write_page(write_study(tmp_path, pictures=False), tmp_path / "index.html")
+    said = html.unescape(page[page.index("<b>Marks</b>") :][:600])
+    for mark in (NOISE_MARK, *PICTURE_MARKS.values()):
+        assert f" {mark} " in said
 
 
 def test_scales_are_not_mixed(tmp_path: Path):
