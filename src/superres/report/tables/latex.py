@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from superres.csv_rows import Row
 from superres.report import labels
 from superres.report.metrics.cautions import (
+    MEANINGS,
     NOISY,
     PICTURE_MARKS,
     marks,
