@@ -1,20 +1,25 @@
 """Tables of the networks to choose from; as a program, copy their figures from finished studies into docs/.
 
 `python docs/make/zoo.py results/zoo results/held-out` writes metrics.csv, held_out.csv and run.yaml in
-docs/figures/zoo/, and docs/pictures/zoo.png. Run `make docs` afterwards.
+docs/figures/zoo/, and docs/pictures/zoo.png and zoo_int8.png. Run `make docs` afterwards. published.csv is
+from the README of ETDS (github.com/ECNUSR/ETDS, 2023).
 """
 
 import argparse
 import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
+from typing import TYPE_CHECKING
 
 from formatting import markdown, read_rows
 
 from superres.models.architectures import Plain
 from superres.models.settings import MODELS
 from superres.report import labels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "docs/figures/zoo"
@@ -43,6 +48,15 @@ COLUMNS = (
     "cautions",
     "status",
 )
+# Columns of the table of runtimes: runtime, precision, and the column's head.
+TIMED = (
+    ("pytorch_tuned", "fp32", "PyTorch tuned FP32"),
+    ("onnxruntime", "fp32", "ONNX Runtime FP32"),
+    ("onnxruntime", TUNED, "ONNX Runtime INT8"),
+    (RUNTIME, "fp32", "OpenVINO FP32"),
+    (RUNTIME, "bf16", "OpenVINO BF16"),
+    (RUNTIME, TUNED, "OpenVINO INT8"),
+)
 HELD_OUT = ("model", "precision", "clip", "image", "psnr_y_db")
 Row = Mapping[str, str]
 
@@ -68,6 +82,31 @@ def front() -> str:
     clips = [f"`{clip}`, FP32 / INT8 [dB]" for clip in CLIPS]
     speeds = ["FP32 [FPS]", "INT8 [FPS]", f"INT8 over {labels.model_label(REFERENCE)}'s"]
     return markdown(["Network", *clips, *speeds], lines)
+
+
+def runtimes() -> str:
+    """Return the frames per second of each network in each runtime and precision."""
+    fps = {
+        (row["model"], row["runtime"], row["precision"]): _fps(row)
+        for row in read_rows(FIGURES / "metrics.csv")
+        if row["clip"] == CLIPS[0] and row["status"] == "ok"
+    }
+    lines = [
+        [labels.model_label(model), *(fps.get((model, runtime, name), "") for runtime, name, _ in TIMED)]
+        for model in labels.order_models({model for model, *_ in fps} - {"bicubic"})
+    ]
+    return markdown(["Network", *(head for *_, head in TIMED)], lines)
+
+
+def published() -> str:
+    """Return the speed and quality that the authors of ETDS published of such networks on a phone."""
+    lines = [
+        [row["network"], row["macs"], row["int8_ms"], f"{1000 / float(row['int8_ms']):.0f}", row["b100_db"]]
+        for row in _published()
+    ]
+    return markdown(
+        ["Network", "Multiply-adds a pixel", "INT8 [ms]", "FPS", "Y-PSNR on B100, FP32 [dB]"], lines
+    )
 
 
 def anchor() -> str:
@@ -97,34 +136,44 @@ def anchor() -> str:
 
 def losses() -> str:
     """Return what INT8 loses on held-out photographs: the mean, and the worst image in brackets."""
-    psnr: dict[tuple[str, str], dict[str, float]] = {}
-    for row in read_rows(FIGURES / "held_out.csv"):
-        psnr.setdefault((row["model"], row["precision"]), {})[row["clip"] + row["image"]] = float(
-            row["psnr_y_db"]
-        )
     lines = []
-    for model in sorted({model for model, _ in psnr}, key=_width_and_depth):
-        exact = psnr[model, "fp32"]
-        cells = []
-        for precision in SHOWN:
-            lost = [exact[image] - value for image, value in psnr.get((model, precision), {}).items()]
-            cells.append(f"{mean(lost):.3f} ({max(lost):.2f})" if lost else "")
-        architecture = MODELS[model].architecture
-        shape = architecture.convolutions(architecture.planes) if architecture else ()
-        lines.append(
-            [
-                labels.model_label(model),
-                str(len(shape) or 3),
-                str(max((layer.outputs for layer in shape[:-1]), default=96)),
-                f"{mean(exact.values()):.2f}",
-                *cells,
-            ]
-        )
+    for model, (exact, lost) in _held_out_losses().items():
+        layers, channels = _shape(model)
+        cells = [f"{mean(each):.3f} ({max(each):.2f})" if each else "" for each in lost.values()]
+        lines.append([labels.model_label(model), str(layers), str(channels), f"{exact:.2f}", *cells])
     return markdown(["Network", "Layers", "Channels", "FP32 [dB]", *SHOWN.values()], lines)
 
 
+def draw_losses(png: Path) -> None:
+    """Draw the mean loss of each network over the number of its layers, a panel a precision."""
+    # Matplotlib, which the tables don't need.
+    from superres.report.plots import figures
+
+    found = _held_out_losses()
+    with figures.style():
+        figure = figures.new_figure(9, 3.4)
+        panels = figure.subplots(1, len(SHOWN), sharey=True)
+        for axes, (precision, title) in zip(panels, SHOWN.items(), strict=True):
+            points = [(_shape(model)[0], mean(lost[precision])) for model, (_, lost) in found.items()]
+            axes.plot(*zip(*points, strict=True), "s", color="0.3", markersize=4)
+            axes.set_title(title, loc="left")
+            axes.set_xlabel("layers")
+            axes.set_xlim(0, 15)
+            axes.grid(color="0.92")
+        panels[0].set_ylim(bottom=0)
+        panels[0].set_ylabel("Y-PSNR lost in INT8 [dB]")
+        figures.lay_out(figure)
+        for axes, precision in zip(panels, SHOWN, strict=True):
+            points = [(_shape(model)[0], mean(lost[precision])) for model, (_, lost) in found.items()]
+            figures.place_labels(axes, points, [str(_shape(model)[1]) for model in found])
+        figure.savefig(png, format="png", dpi=140, metadata={"Software": None})
+
+
 def draw_front(png: Path) -> None:
-    """Draw PSNR against FPS of each network, a line from FP32 to INT8, and the front of INT8."""
+    """Draw PSNR against FPS of each network, a line from FP32 to INT8, and the front of INT8.
+
+    Beside it, on axes of its own, stands what was published of such networks on another machine.
+    """
     # Matplotlib, which the tables don't need.
     from superres.report.plots import figures
 
@@ -134,8 +183,8 @@ def draw_front(png: Path) -> None:
         if clip == CLIPS[0]
     }
     with figures.style():
-        figure = figures.new_figure(9, 5)
-        axes = figure.subplots()
+        figure = figures.new_figure(11, 5)
+        axes, other = figure.subplots(1, 2, width_ratios=(2, 1))
         models = labels.order_models({model for model, _ in arms})
         tuned = {model: arms[model, TUNED] for model in models}
         best = [
@@ -168,7 +217,50 @@ def draw_front(png: Path) -> None:
         axes.set_xlabel(f"frames per second, 540 x 960 to 1080 x 1920, {labels.runtime_label(RUNTIME)}")
         axes.set_ylabel(f"PSNR on {CLIPS[0]} [dB]")
         axes.legend(loc="lower left", frameon=False)
+        points = [(1000 / float(row["int8_ms"]), float(row["b100_db"])) for row in _published()]
+        _draw_published(other, points)
+        figures.lay_out(figure)
+        figures.place_labels(other, points, [row["network"] for row in _published()])
         figure.savefig(png, format="png", dpi=140, metadata={"Software": None})
+
+
+def _draw_published(axes: "Axes", points: Sequence[tuple[float, float]]) -> None:
+    axes.plot(*zip(*points, strict=True), "s", color="0.5")
+    axes.set_title("published, another machine:\nDimensity 8100 NPU, INT8, 360 x 640", loc="left", fontsize=9)
+    axes.set_xlabel("frames per second")
+    axes.set_ylabel("Y-PSNR on B100, FP32 [dB]")
+    axes.margins(0.25, 0.12)
+    axes.grid(color="0.92")
+
+
+def _published() -> list[Row]:
+    return list(read_rows(FIGURES / "published.csv"))
+
+
+def _held_out_losses() -> dict[str, tuple[float, dict[str, list[float]]]]:
+    """Return each network's mean PSNR in FP32, and by precision what each image loses."""
+    psnr: dict[tuple[str, str], dict[str, float]] = {}
+    for row in read_rows(FIGURES / "held_out.csv"):
+        image = psnr.setdefault((row["model"], row["precision"]), {})
+        image[row["clip"] + row["image"]] = float(row["psnr_y_db"])
+    found = {}
+    for model in sorted({model for model, _ in psnr}, key=_width_and_depth):
+        exact = psnr[model, "fp32"]
+        found[model] = (
+            mean(exact.values()),
+            {
+                precision: [exact[image] - value for image, value in psnr.get((model, precision), {}).items()]
+                for precision in SHOWN
+            },
+        )
+    return found
+
+
+def _shape(model: str) -> tuple[int, int]:
+    """Return the number of a network's layers and of the channels of its widest inner one."""
+    architecture = MODELS[model].architecture
+    layers = architecture.convolutions(architecture.planes) if architecture else ()
+    return len(layers) or 3, max((layer.outputs for layer in layers[:-1]), default=96)
 
 
 def _width_and_depth(model: str) -> tuple[bool, int, int, str]:
@@ -194,6 +286,8 @@ def _fps(row: Row) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "zoo/metrics": front,
+    "zoo/runtimes": runtimes,
+    "zoo/published": published,
     "zoo/anchor": anchor,
     "zoo/held_out": losses,
 }
@@ -226,12 +320,12 @@ def main() -> None:
     parser.add_argument("--command", default="snakemake --cores 4 all --configfile studies/zoo.yaml")
     options = parser.parse_args()
     FIGURES.mkdir(parents=True, exist_ok=True)
-    rows = [row for row in read_rows(options.study / "metrics.csv") if row["runtime"] == RUNTIME]
-    _write(FIGURES / "metrics.csv", COLUMNS, rows)
+    _write(FIGURES / "metrics.csv", COLUMNS, read_rows(options.study / "metrics.csv"))
     _write(FIGURES / "held_out.csv", HELD_OUT, _held_out(options.held_out))
     manifest = f"arms/local/{RUNTIME}/{REFERENCE}/fp32/manifest.{CLIPS[0]}.json"
     copy_study.write_run(FIGURES / "run.yaml", options.study / manifest, options)
     draw_front(ROOT / "docs/pictures/zoo.png")
+    draw_losses(ROOT / "docs/pictures/zoo_int8.png")
 
 
 if __name__ == "__main__":

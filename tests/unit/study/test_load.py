@@ -56,7 +56,7 @@ def taught(config: Config, **teachers: str) -> None:
 def test_default_study_has_the_arms_of_the_table():
     study = load_study(DEFAULT)
     arms = {(arm.runtime, arm.model, arm.precision) for arm in study.arms}
-    assert len(study.arms) == len(arms) == 2 * (2 + 1) + 3 * 2 + 5 * 5 + 1
+    assert len(study.arms) == len(arms) == 2 * (1 + 1) + 3 * 2 + 5 * 5 + 1
     assert ("opencv", "bicubic", "uint8") in arms
     assert ("openvino", "espcn_ycbcr", "int8-dummy") in arms
     assert not any(model == "bicubic" for runtime, model, _ in arms if runtime != "opencv")
@@ -192,7 +192,7 @@ def test_default_clip_is_the_turning_view():
     clip = load_study(DEFAULT).clips["park"]
     assert clip.downsampling == "bicubic"
     assert isinstance(clip.source.kind, TurningView)
-    assert (clip.source.kind.width, clip.source.kind.height, clip.source.kind.count) == (1920, 1080, 24)
+    assert (clip.source.kind.width, clip.source.kind.height, clip.source.kind.count) == (1920, 1080, 12)
 
 
 def test_defaults_are_filled_in_from_the_schema():

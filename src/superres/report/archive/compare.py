@@ -246,19 +246,8 @@ def _tables(rows: Sequence[Compared]) -> list[str]:
     parts = []
     for clip, target in dict.fromkeys((row.arm.clip, row.arm.target) for row in rows):
         mine = [row for row in rows if (row.arm.clip, row.arm.target) == (clip, target)]
-        header = [
-            "Model",
-            "Precision",
-            "Runtime",
-            "PSNR",
-            "theirs",
-            "difference",
-            "Speedup",
-            "theirs",
-            "ratio",
-            "Other",
-        ]
-        parts.append(f"## Clip `{clip}` on `{target}`\n\n{align([header, *map(_cells, mine)], left=3)}")
+        table = align([list(_HEADER), *map(_cells, mine)], left=3)
+        parts.append(f"## Clip `{clip}` on `{target}`\n\n{table}")
     return [
         *parts,
         "PSNR [dB] over R, G and B; the difference is theirs minus ours. Speedups are over each one's own "

@@ -20,6 +20,8 @@ from superres.report.plots.places import (
     read_rows,
 )
 
+_MARGINS = 0.17, 0.2  # of psnr_fps: room for labels, as shares of the points' width and height
+
 FPS_NOTE = "FPS: 1000 / median milliseconds from uint8 frame in memory to uint8 frame in memory."
 
 
@@ -55,6 +57,8 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
                 axes.sharey(first)
         for axes in set(grid.flat) - set(panels.values()):
             axes.set_axis_off()
+            # They share the others' limits, and with them their margins.
+            axes.margins(*_MARGINS)
         below = {panels[place, name] for place, names in models.items() for name in names[-columns:]}
         for (place, model), axes in panels.items():
             here = [row for row in ran if place_of(row) == place]
@@ -74,7 +78,7 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
         )
         note = "PSNR: mean over frames (Eq. 1). White marks FP32, grey 16 bits, dark INT8."
         figures.add_note(figure, [note, FPS_NOTE, _noise_note(ran), figures.not_run_note(rows)])
-        figure.canvas.draw()
+        figures.lay_out(figure)
         for (place, model), axes in panels.items():
             mine = [row for row in ran if place_of(row) == place and row["model"] == model]
             names = [labels.precision_label(row["precision"]) + _noise_mark(row) for row in mine]
@@ -134,7 +138,7 @@ def _draw_points(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> 
             zorder=3,
         )
     axes.set_xscale("log")
-    axes.margins(0.17, 0.2)
+    axes.margins(*_MARGINS)
     axes.grid(color="0.93", which="both")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(

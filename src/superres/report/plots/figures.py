@@ -12,6 +12,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
@@ -75,8 +76,16 @@ def also_as(pdf: Path | None) -> Iterator[None]:
         _PDF.reset(token)
 
 
+def lay_out(figure: Figure) -> None:
+    """Give each part of a figure its place, for good: laying out takes longer than drawing."""
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+
+
 def save(figure: Figure, svg: Path, png: Path) -> None:
     """Write the files together, with a PDF inside `also_as`; equal figures give equal bytes."""
+    lay_out(figure)
     pdf = _PDF.get()
     with Outputs({"svg": str(svg), "png": str(png), **({"pdf": str(pdf)} if pdf else {})}) as outputs:
         figure.savefig(outputs["svg"], format="svg", metadata={"Date": None})
@@ -140,10 +149,9 @@ def place_labels(
 
     `spans` are the ends of horizontal lines through the points, which labels don't cover either. Each label
     takes the nearest free place that is closer to its own point than to any other, joined by a thin line.
-    The axes' limits and the figure's size must be final.
+    The axes' limits must be final and the figure laid out.
     """
     figure = axes.figure
-    figure.canvas.draw()
     half = 5 * figure.dpi / 72
     pixels = [(float(x), float(y)) for x, y in axes.transData.transform(points)]
     taken = [Bbox.from_bounds(x - half, y - half, 2 * half, 2 * half) for x, y in pixels]
@@ -176,7 +184,8 @@ def _place(
     def cost(box: Bbox) -> float:
         nearest = min((_distance(box, point) for point in others), default=float("inf"))
         stray = 20 * max(0.0, _distance(box, own) - nearest + 3)
-        return sum(_overlap(box, other) for other in taken) + 10 * _outside(box, inside) + stray
+        # A label cut off at the edge can't be read; one that touches another can.
+        return sum(_overlap(box, other) for other in taken) + 100 * _outside(box, inside) + stray
 
     places = [
         (dx * distance, dy * distance, ha, va) for distance in _DISTANCES for dx, dy, ha, va in _DIRECTIONS

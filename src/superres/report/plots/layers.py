@@ -150,7 +150,7 @@ def plot_frontier(frontiers: Sequence[Path], svg: Path, png: Path, *, budget_db:
                 f"{budget_db:g} dB, if in sight. Black: the choice of the step mixed."
             ],
         )
-        figure.canvas.draw()
+        figures.lay_out(figure)
         for axes, (_, rows) in zip(grid.flat, panels_of, strict=False):
             points = [(row["time_ratio"], row["loss_db"]) for row in rows]
             spans = [(row["time_ratio_q1"], row["time_ratio_q3"]) for row in rows]

@@ -1,7 +1,7 @@
 import hashlib
 import json
-import os
 import math
+import os
 from collections.abc import Collection
 from pathlib import Path
 

@@ -85,7 +85,7 @@ def test_no_label_of_the_scatter_overlaps_another(
             assert axes.get_window_extent().padded(1).containsx(box.x1)
 
 
-@pytest.mark.parametrize("models", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("models", [3, 5])
 def test_each_column_of_the_scatter_has_numbers_of_speed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: int
 ) -> None:
@@ -112,6 +112,32 @@ def test_each_column_of_the_scatter_has_numbers_of_speed(
             shown = [tick for tick in axes.get_xticklabels(which="both") if tick.get_text()]
             assert shown and all(tick.get_visible() for tick in shown)
             assert axes.get_xlabel()
+
+
+def test_labels_of_the_fastest_network_stay_in_their_panel_and_each_column_has_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[Figure] = []
+    monkeypatch.setattr(figures, "save", lambda figure, *_: saved.append(figure))
+    arms = [row for row in default_rows() if row["model"] == "espcn_rgb" and row["runtime"] == "openvino"]
+    # Five networks in two columns leave the last panel empty; the second is ten times as fast.
+    rows = [
+        row | {"model": name, "fps": row["fps"] * speed, "latency_p50_ms": 1000 / (row["fps"] * speed)}
+        for name, speed in {"a": 1, "b": 10, "c": 1, "d": 1, "e": 1}.items()
+        for row in arms
+    ]
+    plot_psnr_fps(write_metrics(tmp_path / "m.csv", rows), tmp_path / "a.svg", tmp_path / "a.png")
+    (figure,) = saved
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert len(panels) == 5
+    for axes in panels:
+        for note in (child for child in axes.get_children() if isinstance(child, Annotation)):
+            box = Text.get_window_extent(note, canvas.get_renderer())
+            assert axes.get_window_extent().x0 <= box.x0 and box.x1 <= axes.get_window_extent().x1
+    numbered = [any(label.get_visible() for label in axes.get_xticklabels()) for axes in panels]
+    assert numbered == [False, False, False, True, True]
 
 
 def test_losses_are_against_the_same_runtimes_fp32() -> None:

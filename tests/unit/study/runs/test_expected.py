@@ -45,8 +45,8 @@ def test_quality_takes_its_time_for_each_frame():
     found = expected()
     park, rooms = ({"target": "local", "of_clip": f".{clip}"} for clip in ("park", "rooms"))
     longer = found.seconds("measure_quality", park) - found.seconds("measure_quality", rooms)
-    # 24 frames, and those that three patterns name, which only the package tells: at least three.
-    assert longer == pytest.approx(21 * 1.92 * 1.08 * 0.17)
+    # 12 frames, and those that three patterns name, which only the package tells: at least three.
+    assert longer == pytest.approx(9 * 1.92 * 1.08 * 0.17)
     assert found.seconds("prepare_clip", {"role": "frames", "clip": "park"}) > 1
     trained = yaml.safe_load((ROOT / "studies/train-local.yaml").read_text(encoding="utf-8"))
     learning = expected(**trained)
@@ -96,7 +96,7 @@ def test_a_device_takes_longer_and_tensorrt_builds_for_minutes(tmp_path: Path, m
 
 def test_a_shard_takes_its_part():
     whole = expected(clips=[CLIP]).seconds("measure_quality", {"target": "local", "of_clip": ""})
-    part = expected(clips=[CLIP], shard_frames=6).seconds(
+    part = expected(clips=[CLIP], shard_frames=3).seconds(
         "measure_quality_shard", {"target": "local", "of_clip": "", "shard": "0"}
     )
     assert part - 0.5 == pytest.approx((whole - 0.5) / 4)
