@@ -24,7 +24,12 @@ from superres.study.keys.arms import Arm
 from superres.study.graph_paths import DOWNLOADS, PACKAGES
 from superres.study.runs import needs as needs_of
 from superres.study.paths import Paths
-from superres.study.runs.before import read_study, settle_environment, study_error
+from superres.study.runs.before import (
+    named,
+    read_study,
+    settle_environment,
+    study_error,
+)
 
 # Snakemake's objects live to its end, too: looking through them takes a third of a dry run.
 spare_imports(collect_after=100_000)
@@ -49,7 +54,7 @@ RESULTS, LOGS, BENCHMARKS = PATHS.results, PATHS.logs, PATHS.benchmarks
 
 
 wildcard_constraints:
-    target="[a-z0-9_-]+",
+    target="|".join(sorted({*PATHS.targets, *PATHS.devices})) or "(?!)",
     runtime="[a-z_]+",
     model="[a-z0-9_]+",
     precision="[a-z0-9+-]+",
@@ -97,7 +102,7 @@ def of_arm(method, *names):
 def or_say(method, *arguments):
     """What a method gives; an error of the user ends with one line, not with Snakemake's traceback."""
     with study_error():
-        return method(*arguments)
+        return named(method, *arguments)
 
 
 def of_clip(method):

@@ -227,7 +227,7 @@ rule compare_tools:
 
 rule draw_plot:
     input:
-        unpack(of(PATHS.plot_inputs, "plot")),
+        unpack(lambda wildcards: or_say(PATHS.plot_inputs, wildcards.plot)),
     output:
         svg=report(
             f"{RESULTS}/plots/{{plot}}.svg",

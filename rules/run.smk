@@ -100,7 +100,9 @@ def tell_unknown():
     asked = workflow.dag_settings.targets if workflow.dag_settings else ()
     targets = [rule.name for rule in workflow.rules if not rule.output]
     known = [rule.name for rule in workflow.rules]
-    for line in during.unknown_targets(asked, known, targets):
+    lines = during.unknown_targets(asked, known, targets)
+    jobs = workflow.dag.jobs if workflow.dag else ()
+    for line in [*lines, *during.unknown_files(asked, jobs, workflow.rules)]:
         during.tell(f"study {STUDY.name}: {line}\n")
 
 

@@ -12,6 +12,7 @@ from dataframely.exc import ValidationError
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
+from superres.device.base.words import counted
 
 Row = Mapping[str, Any]
 """One row of a table of figures: column names and values."""
@@ -74,7 +75,7 @@ def _faults(text: str, columns: Mapping[str, Any], what: str, may_be_empty: Coll
     checks = [(header.index(name), name, *_kind(kind)) for name, kind in columns.items()]
     for row in rows:
         if len(row) != len(header):
-            yield f"line {rows.line_num}: expected {len(header)} values, found {len(row)}"
+            yield f"line {rows.line_num}: expected {counted(len(header), 'value')}, found {len(row)}"
             continue
         for place, name, expected, parse in checks:
             cell = row[place]

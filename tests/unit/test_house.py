@@ -54,3 +54,21 @@ def test_rules_hold_adapters_alone():
     )
     assert 0 < lines <= 150
     assert len((ROOT / "rules/common.smk").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+# A number in a text, without a format of its own, before a word in the plural.
+_UNCOUNTED = re.compile(
+    r"\b(?:found|found only|removed|left out|among|of|expected|by)\s"
+    r"\{(?!counted\()(?!'|self\._path)[^{}:!]*\} (?:more )?"
+    r"(?:frame|image|picture|member|job|arm|file|entrie|name|shape|core|tensor|operator|stream)s\b"
+)
+
+
+def test_messages_count_in_good_english():
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        # A text in several lines is one.
+        text = re.sub(r'"\n\s*f?"', "", path.read_text(encoding="utf-8"))
+        found += [f"{path.relative_to(PACKAGE)}: {match[0]}" for match in _UNCOUNTED.finditer(text)]
+    assert found == []
+    assert _UNCOUNTED.search('f"expected two, found {len(names)} frames"')

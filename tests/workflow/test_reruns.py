@@ -57,7 +57,7 @@ MODULES = {
     # Nothing of this study has come through the others.
     "plots": (
         [
-            "report/plots/arms.py",
+            "report/plots/places.py",
             "models/training/train.py",
             "quantization/steps/qat.py",
             "report/verify.py",

@@ -17,6 +17,7 @@ from superres.data.sources.source import Source, read_in_any_order
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json, write_json
 from superres.device.base.progress import Progress
+from superres.device.base.words import counted
 from superres.device.frames.files import Frames, FrameWriter, open_frames
 from superres.device.machine.facts import usable_cpus
 from superres.device.machine.memory import available_memory, check_memory
@@ -112,8 +113,8 @@ def _say_cropped(name: str, names: Sequence[str], shapes: Sequence[Shape], multi
         frame, shape = changed[0]
         height, width = cropped(shape, multiple)
         print(
-            f"{name}: {len(changed)} of {len(shapes)} frames are cropped to multiples of {multiple} pixels: "
-            f"{frame} from {shape[1]}x{shape[0]} to {width}x{height}",
+            f"{name}: {len(changed)} of {counted(len(shapes), 'frame')} cropped to multiples of {multiple} "
+            f"pixels: {frame} from {shape[1]}x{shape[0]} to {width}x{height}",
             file=sys.stderr,
         )
 

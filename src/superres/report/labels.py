@@ -6,6 +6,7 @@ Models and runtimes define their own: `superres.models.settings.MODELS`, `superr
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from superres.device.base.words import counted
 from superres.device.runtimes import RUNTIMES, about
 from superres.device.runtimes.base import AS_WRITTEN
 from superres.models.settings import BASELINE, MODELS, is_baseline
@@ -45,18 +46,13 @@ def runtime_marker(runtime: str) -> str:
     return about(runtime).marker if runtime in RUNTIMES else "P"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 frame`, `2 frames`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def border_label(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the end of a clause about the border that PSNR skips, at each scale; empty without one."""
     borders = {int(row["scale"]): int(row["border"]) for row in rows}
     if not any(borders.values()):
         return ""
     if len(set(borders.values())) == 1:
-        return f", without {min(borders.values())} pixels at each side"
+        return f", without {counted(min(borders.values()), 'pixel')} at each side"
     each = ", ".join(f"{border} at x{scale}" for scale, border in sorted(borders.items()))
     return f", without a border of as many pixels as the scale ({each})"
 

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,19 @@ def write_manifest(
         "inputs": {name: describe_file(path) for name, path in inputs.items()},
         "outputs": {name: describe_file(path) for name, path in outputs.items()},
         "seconds": {name: record.get("seconds") for name, record in found.items()},
+        "measured": _newest_day(records.values()),
         "libraries": dict(background.libraries),
         **found,
         "code": dict(background.code),
     }
     with Outputs({"manifest": str(out)}) as files:
         write_json(files["manifest"], manifest)
+
+
+def _newest_day(records: Iterable[Path]) -> str:
+    """Return the day (UTC) of the newest record: later, times of files say when they were copied."""
+    latest = max(path.stat().st_mtime for path in records)
+    return datetime.fromtimestamp(latest, UTC).strftime("%Y-%m-%d")
 
 
 def describe_file(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from superres.report.labels import counted
+from superres.device.base.words import counted
 from superres.report.receipts import Receipts, download_receipt, with_dependents
 from superres.report.verify import Wanted, inspect_study
 

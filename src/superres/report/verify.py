@@ -11,7 +11,7 @@ from typing import Any
 from superres.code_version import installed_version, module_hashes
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json, sha256_file
-from superres.report.labels import counted
+from superres.device.base.words import counted
 from superres.report.manifest import study_digest
 from superres.report.receipts import FOLDER, Receipt, Receipts, with_sources
 

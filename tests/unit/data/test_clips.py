@@ -95,7 +95,7 @@ def test_a_clip_of_several_sizes(tmp_path, kernel, capsys):
     assert twin["lr_sha256"] == [picture_digest(frame) for frame in low]
     said = capsys.readouterr().err
     assert "prepare_clip c: 3/3" in said and "downsample_clip c x2: 3/3" in said
-    assert "c: 1 of 3 frames are cropped to multiples of 2 pixels: 1.png from 20x11 to 20x10" in said
+    assert "c: 1 of 3 frames cropped to multiples of 2 pixels: 1.png from 20x11 to 20x10" in said
 
 
 def test_twins_of_every_scale_are_of_the_same_pixels(tmp_path):

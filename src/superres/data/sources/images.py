@@ -22,6 +22,7 @@ from superres.data.sources.source import (
     what_is_there,
 )
 from superres.device.base.errors import UserError
+from superres.device.base.words import counted
 from superres.keys import Many, Some
 
 if TYPE_CHECKING:
@@ -166,8 +167,8 @@ def other_pictures(
     if not others:
         return []
     return [
-        f"{where}: left out {len(others)} picture(s) of kinds that aren't read, such as {others[0]!r}; "
-        "convert them to PNG"
+        f"{where}: left out {counted(len(others), 'picture')} of kinds that aren't read, such as "
+        f"{others[0]!r}; convert them to PNG"
     ]
 
 

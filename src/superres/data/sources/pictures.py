@@ -89,7 +89,7 @@ def _check_chunks(png: IO[bytes]) -> None:
         checksum = png.read(4)
         # A capital letter marks what no reader may ignore.
         if kind[:1].isupper() and checksum != zlib.crc32(kind + content).to_bytes(4, "big"):
-            raise OSError(f"damage in its part {kind.decode('ascii', 'replace')}")
+            raise OSError(f"damage in its part {str(kind)[2:-1]}")
     png.seek(before)
 
 

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import recorded_path
+from superres.device.base.words import counted
 from superres.keys import Keys, Maybe, Whole
 
 if TYPE_CHECKING:
@@ -317,7 +318,7 @@ def select_frames(frames: FrameRange, available: int, where: str) -> range:
         words = f"first {frames.first}, count {count}, stride {frames.stride}"
         raise UserError(
             f"{where}: expected a frame at index {last_index(frames)} (for {words}), found "
-            f"{available} frames; lower first, count or stride"
+            f"{counted(available, 'frame')}; lower first, count or stride"
         )
     return frame_indices(frames, available)
 

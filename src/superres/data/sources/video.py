@@ -19,6 +19,7 @@ from superres.data.sources.source import (
 from superres.data.video.ahead import Ahead
 from superres.data.video.colour import ColourKeys
 from superres.device.base.errors import UserError
+from superres.device.base.words import counted
 from superres.keys import Maybe
 
 if TYPE_CHECKING:
@@ -141,9 +142,9 @@ class _VideoReader(FrameReader):
             frame = next(self._frames, None)
             if frame is None:
                 raise UserError(
-                    f"{self._path}: expected to decode frame {wanted}, found only {self._next} frames that "
-                    f"decode; "
-                    f"set the source's frames: {{count: ...}} to what it has"
+                    f"{self._path}: expected to decode frame {wanted}, found only "
+                    f"{counted(self._next, 'frame')} that could be decoded; set the source's frames: "
+                    "{count: ...} to what it has"
                 )
             self._next += 1
             if self._next > wanted:

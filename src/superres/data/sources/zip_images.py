@@ -27,6 +27,7 @@ from superres.data.sources.source import (
     what_is_there,
 )
 from superres.device.base.errors import UserError
+from superres.device.base.words import counted
 from superres.file_kinds import kind_of_file, remedy
 from superres.keys import Many, Maybe, Some
 
@@ -182,7 +183,7 @@ def zip_members(archive: str, images: ZipImages) -> list[str]:
         raise UserError(
             f"{path}: expected at least one image ({', '.join(IMAGE_SUFFIXES)}) that include "
             f"{list(images.include)} and exclude {list(images.exclude)} let through, found none among "
-            f"{len(infos)} members"
+            f"{counted(len(infos), 'member')}"
         )
     return sorted(info.filename for info in taken)
 

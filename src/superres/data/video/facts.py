@@ -27,6 +27,7 @@ from superres.data.video.y4m import (
     usual_siting,
 )
 from superres.device.base.errors import UserError
+from superres.device.base.words import counted
 from superres.file_kinds import kind_of_file, remedy
 
 AVI, Y4M = "avi", "yuv4mpegpipe"
@@ -115,7 +116,7 @@ class VideoFacts:
         if self.rotated_by % 90:
             lines.append(f"{self.path}: a rotation by {self.rotated_by} degrees is ignored")
         if self.others:
-            lines.append(f"{self.path}: {self.others} more stream(s) of pictures left out")
+            lines.append(f"{self.path}: {counted(self.others, 'more stream')} of pictures left out")
         if deinterlace:
             progressive = " though the file says it is progressive" if self.interlaced is False else ""
             lines.append(f"{self.path}: frames are deinterlaced{progressive}")

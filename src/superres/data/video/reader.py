@@ -165,7 +165,7 @@ def check_end(facts: VideoFacts, stream: Any, last: Fraction, count: int) -> Non
     if end >= named:
         return
     line = (
-        f"{facts.path}: expected pictures until {float(named):.2f} s, as its header says, found {count} "
+        f"{facts.path}: expected pictures until {float(named):.2f} s, as its header says, found "
         f"frames, the "
         f"last at {float(last):.2f} s; the file is damaged or cut off"
     )

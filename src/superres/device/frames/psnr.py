@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from superres.device.base.errors import UserError
+from superres.device.base.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +86,7 @@ def inside_border(frame: np.ndarray, protocol: PsnrProtocol) -> np.ndarray:
     height, width = (size - 2 * border for size in frame.shape[:2])
     if height < 1 or width < 1:
         raise ValueError(
-            f"expected frames larger than a border of {border} pixels at each side, found "
+            f"expected frames larger than a border of {counted(border, 'pixel')} at each side, found "
             f"{frame.shape[1]}x{frame.shape[0]}"
         )
     return frame[border : border + height, border : border + width]

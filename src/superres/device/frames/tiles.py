@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Iterator, NamedTuple, Tuple
 
 from superres.device.base.errors import UserError
+from superres.device.base.words import counted
 
 Size = Tuple[int, int]
 
@@ -71,7 +72,7 @@ def cut_into_tiles(size: Size, most_pixels: int, radius: int, multiple: int = 1)
         if max(rows, columns) > max(height, width):
             raise UserError(
                 f"expected room for tiles of more than {most_pixels} pixels, whose results depend on "
-                f"{radius} pixels to each side, found none"
+                f"{counted(radius, 'pixel')} to each side, found none"
             )
 
 
@@ -86,7 +87,7 @@ def cut_into_own_tiles(size: Size, tile: Size, radius: int | None, multiple: int
     least = 1 if radius is None else 2 * radius + multiple
     cut = any(whole > side for whole, side in zip(padded, tile))
     if (radius is None and tuple(size) != tuple(tile)) or (cut and min(tile) < least):
-        reach = "the whole picture" if radius is None else f"{radius} pixels to each side"
+        reach = "the whole picture" if radius is None else f"{counted(radius, 'pixel')} to each side"
         raise UserError(
             f"expected frames of {tile[1]}x{tile[0]}, the only size that this network takes, found "
             f"{size[1]}x{size[0]}; tiles can't be joined exactly, as its result depends on {reach}; export "

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.base.outputs import read_json, sha256_file
+from superres.device.base.words import counted
 from superres.device.frames.files import Frames, open_frames
 from superres.device.job import Job
 from superres.device.machine.facts import describe_machine, usable_cpus
@@ -137,8 +138,8 @@ def open_clip_frames(path: Path, shapes: List[Tuple[int, int]]) -> Frames:
     frames = open_frames(path, shapes)
     if frames.shapes != shapes:
         raise UserError(
-            f"{path}: expected {len(shapes)} frames as in the clip's index, the first {shapes[0]}, "
-            f"found {len(frames)}, the first {frames.shapes[0] if len(frames) else None}"
+            f"{path}: expected {counted(len(shapes), 'frame')} as in the clip's index, the first "
+            f"{shapes[0]}, found {len(frames)}, the first {frames.shapes[0] if len(frames) else None}"
         )
     return frames
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from superres.device.base.conventions import INPUT
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, sha256_file, write_json
+from superres.device.base.words import counted
 from superres.file_kinds import kind_of_file, remedy
 from superres.models.adoption.rewriting import first_line
 from superres.models.adoption.statements import INSTALL_SPANDREL
@@ -208,7 +209,11 @@ def _recognised(spandrel: ModuleType, content: Mapping[str, Any], checkpoint: Pa
                     f"of, found: {first_line(error)}; export the network to ONNX from its own code"
                 ) from error
     names = list(max(tried, key=len, default={}))
-    found = f"{len(names)} tensors, {', '.join(map(str, names[:3]))}, ..." if names else "no tensors"
+    found = (
+        f"{counted(len(names), 'tensor')}, such as {', '.join(map(str, names[:3]))}"
+        if names
+        else "no tensors"
+    )
     raise UserError(
         f"{checkpoint}: expected a network that spandrel {spandrel.__version__} knows, found {found}; export "
         "it to ONNX from its own code, and name that file by the key onnx"

@@ -11,6 +11,7 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 from superres.device.base.errors import UserError
+from superres.device.base.words import counted
 from superres.keys import SCALES
 from superres.models.adoption.ends import Ends
 from superres.models.adoption.rewriting import first_line, with_size
@@ -165,8 +166,8 @@ def _ratio(shape: tuple[int, ...], size: tuple[int, int], ends: Ends, where: str
     channels = shape[1 if ends.layout == "NCHW" else -1]
     if channels != ends.channels:
         raise UserError(
-            f"{where}: expected a picture of {ends.channels} channels as output, as the input has, found "
-            f"{' x '.join(map(str, shape))}"
+            f"{where}: expected a picture of {counted(ends.channels, 'channel')} as output, as the input "
+            f"has, found {' x '.join(map(str, shape))}"
         )
     found = [side / whole for side, whole in zip(sides, size, strict=True)]
     if found[0] != found[1] or found[0] not in SCALES:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from superres.device.base.errors import UserError
+from superres.device.base.words import counted
 from superres.device.frames.files import Frames, open_frames
 
 
@@ -56,7 +57,7 @@ def open_pairs(index: Path, scale: int) -> Pairs:
     if not names or len(names) != len(shapes):
         raise UserError(
             f"{index}: expected at least one image and a shape for each, "
-            f"found {len(names)} names and {len(shapes)} shapes"
+            f"found {counted(len(names), 'name')} and {counted(len(shapes), 'shape')}"
         )
     hr = _open(index.with_suffix(".hr.npy"), shapes)
     lr = _open(

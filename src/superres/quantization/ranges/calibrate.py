@@ -12,6 +12,7 @@ import onnx
 from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, sha256_file
+from superres.device.base.words import counted
 from superres.models.graphs.onnx_file import find_layers, load_onnx, observed_tensors
 from superres.quantization.ranges import methods
 from superres.quantization.ranges.cache import format_cache, read_cache, select_ranges
@@ -103,7 +104,8 @@ def _clipped(statistics: Statistics, amax: float, where: str, seen: Observed) ->
     found = f"{100 * share:.3g} % of the values other than zero are beyond {amax:.4g} and clipped"
     if share > _TOO_MANY_CLIPPED and not seen.is_random:
         raise UserError(
-            f"{where}: expected a range for nearly all values of {seen.images} images, found that {found}; "
+            f"{where}: expected a range for nearly all values of {counted(seen.images, 'image')}, found that "
+            f"{found}; "
             "take more or other images, or another method, such as minmax"
         )
     print(f"note: {where}: {found}", file=sys.stderr)

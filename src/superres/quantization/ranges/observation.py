@@ -16,6 +16,7 @@ import onnxruntime as ort
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, sha256_file
 from superres.device.base.progress import Progress
+from superres.device.base.words import counted
 from superres.device.machine.facts import usable_cpus
 from superres.models.graphs.onnx_file import (
     find_layers,
@@ -129,7 +130,7 @@ def read_observed(path: Path, images: int | None = None) -> Observed:
             count = kept[-1] if images is None else images
             if count not in kept:
                 raise UserError(
-                    f"{path}: expected statistics of {count} images, found those of "
+                    f"{path}: expected statistics of {counted(count, 'image')}, found those of "
                     f"{', '.join(map(str, kept))}; observe the activations again"
                 )
             parts = _read_parts(arrays, facts["names"], kept.index(count) + 1)

@@ -11,6 +11,7 @@ from typing import Any
 from superres.csv_rows import Row
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json
+from superres.device.base.words import counted
 from superres.report import labels
 from superres.report.archive.figures import EVALUATION, METRICS, NO_RECORD, folder_of, record_of
 from superres.report.archive.inspect import inspect_archive
@@ -106,16 +107,14 @@ def summarize(rows: Sequence[Compared]) -> list[str]:
     lines = []
     if same:
         found = "all equal, as expected" if not wrong else f"{len(wrong)} differ, where none was expected"
-        lines.append(
-            f"PSNR of {labels.counted(len(same), 'arm')} with equal versions, graphs and frames: {found}"
-        )
+        lines.append(f"PSNR of {counted(len(same), 'arm')} with equal versions, graphs and frames: {found}")
     lines += [
         f"{row.arm.label}: expected the same PSNR, found {row.psnr_difference_db:+.6f} dB" for row in wrong
     ]
     if differing:
         largest = max(differing, key=lambda row: abs(row.psnr_difference_db or 0.0))
         lines.append(
-            f"PSNR of {labels.counted(len(differing), 'arm')} that differ otherwise: at most "
+            f"PSNR of {counted(len(differing), 'arm')} that differ otherwise: at most "
             f"{largest.psnr_difference_db:+.4f} dB, {largest.arm.label} ({largest.other})"
         )
     lines += _speed_lines(rows)
@@ -139,7 +138,7 @@ def _speed_lines(rows: Sequence[Compared]) -> list[str]:
     apart = [row for row in known if not (row.ratio_low or 0.0) <= 1 <= (row.ratio_high or 0.0)]
     middle = median(row.ratio or 0.0 for row in known)
     return [
-        f"Speedups of {labels.counted(len(known), 'arm')} over the reference: theirs are {middle:.2f} times "
+        f"Speedups of {counted(len(known), 'arm')} over the reference: theirs are {middle:.2f} times "
         f"ours in the median; {len(apart)} differ by more than their 95% intervals"
     ]
 

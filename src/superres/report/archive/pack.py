@@ -14,9 +14,9 @@ import yaml
 from superres.code_version import code_digest
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json, recorded_path
+from superres.device.base.words import counted
 from superres.report.archive.figures import EVALUATION, METRICS, figure_faults, table_faults
 from superres.report.archive.reading import SUMS, sums_text
-from superres.report.labels import counted
 from superres.report.receipts import FOLDER, Receipt, Receipts, with_sources
 from superres.report.tables.table import describe_machines
 from superres.report.verify import Verification, Wanted, inspect_study, tell

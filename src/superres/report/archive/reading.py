@@ -120,9 +120,8 @@ def _unpack(path: Path, out: Path) -> Path:
                 _unpack_file(out / member.filename, content, member.filename, path)
     folders = list(out.iterdir())
     if len(folders) != 1 or not folders[0].is_dir():
-        raise UserError(
-            f"archive {path}: expected one folder in it, found {len(folders)} entries; pack it again"
-        )
+        found = "nothing" if not folders else "a file" if len(folders) == 1 else f"{len(folders)} entries"
+        raise UserError(f"archive {path}: expected one folder in it, found {found}; pack it again")
     return folders[0]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from superres.csv_rows import Row
+from superres.device.base.words import counted
 from superres.device.frames.psnr import psnr
 from superres.device.runtimes.base import runs_int8
 from superres.models.settings import is_baseline
@@ -112,7 +113,7 @@ def _timing(latency: Mapping[str, Any]) -> list[str]:
     warmup, frames = latency["warmup"], latency["distinct_frames"]
     enough = 2 * latency["settings"]["warmup_frames"]
     if not warmup["settled"] and warmup["frames"] >= enough:
-        found.append(f"times had not settled after {warmup['frames']} frames of warm-up")
+        found.append(f"times had not settled after {counted(warmup['frames'], 'frame')} of warm-up")
     if frames < min(enough, warmup["frames"]):
         found.append(f"the clip has fewer frames ({frames}) than the warm-up took")
     reference = latency.get("reference") or {}
@@ -184,6 +185,14 @@ PICTURE_MARKS = {
     CHECKERED: CHECKERED_MARK,
 }
 """The mark of each kind of caution about a picture."""
+
+MEANINGS = {
+    FAR_OFF: "worse than bicubic, or far below FP32",
+    SATURATED: "white or black that isn't reached, or too often",
+    SHIFTED: "a colour brighter or darker than in FP32",
+    CHECKERED: "neighbouring pixels differ as in a checkerboard",
+}
+"""What each kind says of a picture."""
 
 
 def _judged(row: Row, rows: Sequence[Row], far_db: float) -> dict[str, Any]:

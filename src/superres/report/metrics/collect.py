@@ -11,6 +11,7 @@ import polars as pl
 from superres.csv_rows import read_columns, write_rows
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json, sha256_file
+from superres.device.base.words import counted
 from superres.device.frames.faults import Faults
 from superres.device.frames.psnr import psnr
 from superres.device.runtimes.base import runs_int8
@@ -282,7 +283,7 @@ def evaluation_row(files: ArmQuality, downsampling: str) -> dict[str, Any]:
     quality = read_quality(files.quality)
     if quality.height != record["frames"]:
         raise UserError(
-            f"{files.quality}: expected {record['frames']} images, as in {files.record}, found "
+            f"{files.quality}: expected {counted(record['frames'], 'image')}, as in {files.record}, found "
             f"{quality.height}; measure again"
         )
     figures = aggregate_quality(quality)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from superres.csv_rows import Row
+from superres.device.base.words import counted
 from superres.models.settings import is_baseline
 from superres.report import labels
-from superres.report.metrics.cautions import NOISE_MARK, NOISY, marks
+from superres.report.metrics.cautions import MEANINGS, NOISE_MARK, NOISY, PICTURE_MARKS, marks
 from superres.report.metrics.relative import loss_of
 from superres.report.page.data import Advice, Axis, Column, NotRun, Value
 from superres.report.recommendation.write import lost_words
@@ -41,7 +42,9 @@ COLUMNS = (
     Column(key="device_memory_mib", title="GPU [MiB]", kind="figure", digits=0, help="memory on the device"),
     Column(key="engine_kib", title="Engine [KiB]", kind="figure", digits=0, help="size of the file"),
     Column(key="energy_mj_per_frame", title="Energy [mJ]", kind="figure", digits=1, help="of a frame"),
-    Column(key="marks", title="Marks", kind="text", help="reasons to distrust the figures"),
+    Column(key="marks", title="Marks", kind="text", help="reasons to distrust the figures: "
+           + ", ".join([f"{NOISE_MARK} the machine was busy", *(f"{mark} {MEANINGS[kind]}" for kind, mark
+           in PICTURE_MARKS.items())])),
     Column(key="status", title="Not run: why", kind="text"),
 )  # fmt: skip
 """All columns; a page has those with a value."""
@@ -169,11 +172,8 @@ def busy_words(metrics: Sequence[Row]) -> str:
     noisy = {labels.arm_folder(row) for row in metrics if NOISY in (row["cautions"] or "")}
     if not noisy:
         return ""
-    timed = {labels.arm_folder(row) for row in metrics if row["fps"] is not None}
-    return (
-        f"The machine was busy while {labels.counted(len(noisy), 'arm')} of {len(timed)} ran: FPS is a lower "
-        "bound there, ratios hold."
-    )
+    timed = counted(len({labels.arm_folder(row) for row in metrics if row["fps"] is not None}), "arm")
+    return f"The machine was busy while {len(noisy)} of {timed} ran: FPS is a lower bound there, ratios hold."
 
 
 def advice(recommendation: Mapping[str, Any], metrics: Sequence[Row]) -> list[Advice]:
@@ -189,14 +189,21 @@ def _advice(target: Mapping[str, Any], metrics: Sequence[Row]) -> Advice:
         )
     name, mark = labels.arm_label(ship["arm"]), NOISE_MARK if ship["noisy"] else ""
     verb = "Ship" if target["ship"] else "No arm fulfils the wish; nearest is"
-    worst = max(ship["losses_db"], key=lambda clip: ship["losses_db"][clip])
-    where = f", on {worst} where it loses most" if len(ship["losses_db"]) > 1 else ""
+    clips = ship["losses_db"]
+    worst = max(clips, key=lambda clip: clips[clip])
+    where = f", on {worst} where it loses most" if len(clips) > 1 else ""
+    lowest = next(
+        row["clip"]
+        for row in metrics
+        if labels.arm_folder(row) == ship["arm"] and row["psnr_db"] == ship["psnr_db"]
+    )
+    at = f" on {lowest}, its lowest" if len(clips) > 1 else ""
     return Advice(
         target=target["target"],
         arm=ship["arm"],
         sentences=[
-            f"{verb} {name}: {ship['fps']:.1f}{mark} FPS at {ship['psnr_db']:.2f} dB.",
-            _gain(ship["arm"], target["int8"], metrics),
+            f"{verb} {name}: {ship['fps']:.1f}{mark} FPS at {ship['psnr_db']:.2f} dB{at}.",
+            _gain(ship["arm"], target["int8"], metrics) + _int8_instead(ship["arm"], target["int8"]),
             f"It {lost_words(ship['loss_db'])} against the best FP32{where}.",
         ],
     )
@@ -216,6 +223,21 @@ def _gain(arm: str, guards: Sequence[Mapping[str, Any]], metrics: Sequence[Row])
             name = labels.arm_label(row["reference"])
             return f"It is {row['speedup']:.2f} times ({interval}) as fast as {name}, the reference."
     return "It is the reference that the others are timed against."
+
+
+def _int8_instead(arm: str, guards: Sequence[Mapping[str, Any]]) -> str:
+    """Return what INT8 of the same network would bring if a float arm is to be shipped; else nothing."""
+    model = arm.split("/")[2]
+    if any(guard["arm"] == arm for guard in guards):
+        return ""
+    for guard in guards:
+        if guard["model"] == model:
+            return (
+                f" {labels.arm_label(guard['arm'])} is {guard['gain']:.2f} times ({guard['gain_low']:.2f} to "
+                f"{guard['gain_high']:.2f}) as fast as {labels.arm_label(guard['over'])} and "
+                f"{lost_words(guard['loss_db'])}: {guard['verdict']}."
+            )
+    return ""
 
 
 def _groups(metrics: Sequence[Row]) -> dict[tuple[str, str, str], list[Row]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from superres.csv_rows import Row
 from superres.device.base.outputs import Outputs, read_json
+from superres.device.base.words import counted
 from superres.report import labels
 from superres.report.metrics.profiles import ProfileFiles
 from superres.report.metrics.schema import read_metrics
@@ -18,7 +19,7 @@ from superres.report.page.int8 import SERIES, Int8Files, int8_groups
 from superres.report.page.operations import operations
 from superres.report.page.paper import paper_points, paper_tables
 from superres.report.page.pictures import BUDGET, HR, MOST_ARMS, ClipFiles, clip_pictures, order_samples
-from superres.report.page.provenance import hashes, newest, read_provenance
+from superres.report.page.provenance import example_of, hashes, measured_on, read_provenance
 from superres.report.page.template.render import render
 from superres.report.tables.cells import TableText
 from superres.report.tables.table import describe_machines
@@ -86,14 +87,15 @@ def page_data(files: PageFiles, text: PageText, command: str) -> PageData:
     rows = arms.table_rows(metrics, text.table.calibrated)
     axes, heights = arms.find_axes(rows)
     advice = arms.advice(recommendation, metrics)
-    pictures = _pictures(files, text.runtime, [each.arm for each in advice if each.arm])
+    advised = [each.arm for each in advice if each.arm]
+    pictures = _pictures(files, text.runtime, advised)
     group, table = operations(files.profiles)
     drawings, left_out = _drawings(files.drawings)
     return PageData(
         study=text.study,
         description=text.description,
         wish=recommendation["summary"][0].partition(": ")[2],
-        date=newest(files.manifests),
+        date=measured_on(files.manifests),
         machines=describe_machines(_of_arms_that_ran(files.manifests)),
         clips=text.clips,
         busy=arms.busy_words(metrics),
@@ -112,7 +114,7 @@ def page_data(files: PageFiles, text: PageText, command: str) -> PageData:
         operations_table=table,
         drawings=drawings,
         drawings_note=left_out,
-        provenance=read_provenance(files.manifests, command),
+        provenance=read_provenance(files.manifests, command, example_of(metrics, advised)),
         hashes=hashes(metrics),
         signs=arms.signs(metrics),
         coloured=arms.find_colours(rows),
@@ -140,7 +142,7 @@ def _pictures_note(pictures: Sequence[Any], ran: set[Any]) -> str:
     if not shown or not missing:
         return ""
     return (
-        f"{labels.counted(missing, 'arm')} of {len(ran)} have no picture here: a page shows at most "
+        f"Without a picture here: {missing} of {counted(len(ran), 'arm')}. A page shows at most "
         f"{MOST_ARMS}, the recommended and FP32 first. The arms' folders have them all, as sample*.npy."
     )
 

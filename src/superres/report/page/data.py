@@ -47,6 +47,7 @@ TABLE = {
     "order": [],
     "pageLength": 25,
     "autoWidth": False,
+    "language": {"entries": {"_": "rows", "1": "row"}},
     "lengthMenu": [10, 25, 100, {"label": "all", "value": -1}],
     "layout": {"topStart": "info", "topEnd": "search", "bottomStart": "pageLength", "bottomEnd": "paging"},
 }
@@ -164,9 +165,13 @@ class Grid(_Model):
 
 
 class Provenance(_Model):
-    """What made the figures: the command of the study for a `TARGET`, and what is the same for all arms."""
+    """What made the figures: the command of the study for a `TARGET`, and what is the same for all arms.
+
+    `example` is the manifest of one arm, as a target.
+    """
 
     command: str
+    example: str
     facts: Mapping[str, str]
     libraries: Mapping[str, str]
     study: str

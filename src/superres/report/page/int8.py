@@ -47,8 +47,8 @@ def int8_groups(metrics: Sequence[Row], series: SERIES, files: Int8Files) -> lis
         Group(
             id="histograms",
             title="Histograms and thresholds",
-            text="Magnitudes of each tensor over all calibration images, and where each calibration cuts "
-            "them off: values beyond become the largest one.",
+            text="Magnitudes of each tensor over all calibration images. Each calibration has a threshold: "
+            "values beyond it become the threshold itself.",
             figures=[figure for model in labels.order_models(files.observed) for figure in
                      _histograms(model, [*files.observed[model].values()], files.ranges.get(model, {}))],
         ),
@@ -111,13 +111,15 @@ def _histogram(name: str, seen: Statistics, thresholds: Mapping[str, float]) -> 
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": f"{html.escape(calibration)}: {amax:.4g}, cuts {seen.beyond(amax):.2%}",
+                "name": f"{html.escape(calibration)}: {amax:.4g}, {seen.beyond(amax):.2%} beyond",
                 "x": [amax, amax],
                 "y": [floor, top],
                 "line": {"width": 2, "dash": ("solid", "dash", "dot", "dashdot")[number % 4]},
             }
         )
-    layout = {"xaxis": {"title": {"text": "magnitude"}, "rangemode": "tozero"},
+    # Room for a line at the end, where many a threshold is.
+    end = 1.02 * max(x[-1], *thresholds.values(), 0.0)
+    layout = {"xaxis": {"title": {"text": "magnitude"}, "range": [0, end]},
               "yaxis": {"title": {"text": "share of values"}, **LOG}}  # fmt: skip
     return Figure(name=name, data=data, layout=layout)
 

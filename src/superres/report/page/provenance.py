@@ -3,7 +3,6 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,11 @@ _NAMED = ("clip", "model", "runtime", "calibration", "calibration_set")
 _COMMON = ("quality", "latency", "seed")
 
 
-def read_provenance(manifests: Sequence[Path], command: str) -> Provenance:
-    """Return what the manifests of a study say in common; `command` runs the study's targets."""
+def read_provenance(manifests: Sequence[Path], command: str, example: str) -> Provenance:
+    """Return what the manifests of a study say in common.
+
+    `command` runs the study's targets, of which `example` is one: the manifest of an arm.
+    """
     commits, systems = {}, {}
     libraries: dict[str, dict[str, None]] = {}
     study: dict[str, Any] = {}
@@ -33,6 +35,7 @@ def read_provenance(manifests: Sequence[Path], command: str) -> Provenance:
     facts = {"commit": ", ".join(commits), "system": "; ".join(filter(None, systems))}
     return Provenance(
         command=command,
+        example=example,
         facts={key: value for key, value in facts.items() if value},
         libraries={name: ", ".join(versions) for name, versions in sorted(libraries.items())},
         study=json.dumps(study, indent=2, ensure_ascii=False),
@@ -50,6 +53,13 @@ def _merge(study: dict[str, Any], found: Mapping[str, Any]) -> None:
             study.setdefault(key, found[key])
 
 
+def example_of(metrics: Sequence[Row], arms: Sequence[str]) -> str:
+    """Return the manifest of the first of some arms, else of any; empty if the figures name none."""
+    named = [row for row in metrics if row["manifest"]]
+    best = [row for row in named if labels.arm_folder(row) in arms[:1]] or named
+    return best[0]["manifest"] if best else ""
+
+
 def hashes(metrics: Sequence[Row]) -> Grid:
     """Return the manifests of each arm on each clip, with hashes and version."""
     header = ["Arm", "Clip", "Manifest", "its SHA-256", "engine", "ONNX file", "version of the runtime"]
@@ -65,10 +75,9 @@ def _short(key: str, value: str | None) -> str:
     return "–" if value is None else value[:12] if key.endswith("sha256") else value
 
 
-def newest(files: Sequence[Path]) -> str:
-    """Return the day (UTC) that the newest of some files was made on; empty without files."""
-    latest = max((path.stat().st_mtime for path in files), default=None)
-    return "" if latest is None else datetime.fromtimestamp(latest, UTC).strftime("%Y-%m-%d")
+def measured_on(manifests: Sequence[Path]) -> str:
+    """Return the day (UTC) of a study's newest figures; empty if its manifests know none."""
+    return max((read_json(path, _KEYS).get("measured", "") for path in manifests), default="")
 
 
 def shown_command(command: str) -> str:

@@ -2,7 +2,9 @@
 
 registry.py  every plot by its name, with its inputs, function and caption
 figures.py   style, files and labels that all plots share
-arms.py      psnr_fps, int8_loss, fps: from metrics.csv
+arms.py      psnr_fps, fps: from metrics.csv
+losses.py    int8_loss: from metrics.csv
+places.py    rows of metrics.csv, and the panels that they belong to
 curves.py    images: loss over calibration images, from evaluation.csv; training: over its steps
 layers.py    sensitivity, frontier: layers in INT8 and float; operations: their times, from profile.csv
 graphs.py    graph, graphs: networks operator by operator, from ONNX; graph_panel.py draws one of them

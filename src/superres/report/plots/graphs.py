@@ -7,6 +7,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
+from superres.device.base.words import counted
 from superres.models.graphs.operator_words import END, GROUPS
 from superres.models.graphs.outline import Outline, outline_graph
 from superres.models.graphs.repeats import fold_repeats
@@ -93,7 +94,7 @@ class _TooLarge:
         count = Counter(box.title for box in self.outline.boxes if box.group != END)
         most = sorted(count.items(), key=lambda item: (-item[1], item[0]))[:8]
         lines = [
-            f"Too large to draw: {count.total()} operators,",
+            f"Too large to draw: {counted(count.total(), 'operator')},",
             f"{self.folded} with repeated blocks folded (limit {_MOST}).",
             *(f"{number} × {name}" for name, number in most),
         ]

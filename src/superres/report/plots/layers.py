@@ -9,6 +9,7 @@ from matplotlib.patches import Patch
 
 from superres.csv_rows import Row
 from superres.device.base.errors import UserError
+from superres.device.base.words import counted
 from superres.models.settings import is_baseline
 from superres.quantization.layers.frontier import choose_subset
 from superres.quantization.layers.schema import (
@@ -66,8 +67,10 @@ def plot_sensitivity(sensitivities: Sequence[Path], svg: Path, png: Path) -> Non
             figure,
             [
                 f"INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}. Mean over "
-                f"{first['frames']} frames of {' and '.join(dict.fromkeys(clip for clip, _ in panels_of))}, "
-                "against FP32. " + "The panels differ in scale." * (len(panels_of) > 1)
+                f"{counted(first['frames'], 'frame')} of "
+                f"{' and '.join(dict.fromkeys(clip for clip, _ in panels_of))}, against FP32. "
+                + "The panels differ in scale."
+                * (len(panels_of) > 1)
             ],
         )
         figures.save(figure, svg, png)
@@ -248,7 +251,7 @@ def _draw(axes: Axes, networks: Sequence[Network]) -> None:
             width = network.ms[group]
             axes.barh(y, width, left=left, height=0.75, edgecolor="black", linewidth=0.7, **_STYLES[group])
             left += width
-        text = f"{network.operations} operations, {network.total_ms:.1f} ms"
+        text = f"{counted(network.operations, 'operation')}, {network.total_ms:.1f} ms"
         axes.annotate(text, (left, y), (3, 0), textcoords="offset points", va="center", fontsize=8)
     axes.set_yticks(range(len(networks)), [labels.model_label(network.model) for network in networks])
     axes.tick_params(axis="y", length=0)

@@ -6,6 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from superres.device.base.errors import UserError
+
 Files = str | Path | Sequence[str | Path]
 """One file, or several for a plot of several."""
 
@@ -45,7 +47,7 @@ PLOTS: dict[str, Plot] = {
         ("calibrated",),
     ),
     "int8_loss": Plot(
-        "arms:plot_int8_loss",
+        "losses:plot_int8_loss",
         "PSNR and PSNR_Y that INT8 loses in study {study}, and the squared error that it adds: against FP32 "
         "of the same model in the same runtime. ``INT8 dummy`` has ranges of one random image: the paper's "
         '"w/o calibration".',
@@ -122,16 +124,16 @@ PLOTS: dict[str, Plot] = {
 def split_name(name: str) -> tuple[str, str]:
     """Return the plot in `PLOTS` of a plot's files, and what it is of: `graph_mine` gives `graph`, `mine`.
 
-    A dot or an underscore joins them. Raises ValueError if the plot is unknown.
+    A dot or an underscore joins them. Raises UserError if the plot is unknown.
     """
     for kind in PLOTS:
         if name == kind or name.startswith((f"{kind}.", f"{kind}_")):
             return kind, name[len(kind) + 1 :]
-    raise ValueError(f"expected a plot of {', '.join(PLOTS)}, found {name}")
+    raise UserError(f"expected a plot of {', '.join(PLOTS)}, found {name}")
 
 
 def find_plot(name: str) -> Plot:
-    """Return a plot by its name or that of its files; raises ValueError if it is unknown."""
+    """Return a plot by its name or that of its files; raises UserError if it is unknown."""
     return PLOTS[split_name(name)[0]]
 
 
@@ -155,7 +157,7 @@ def draw(
 ) -> None:
     """Draw a plot of `PLOTS` as SVG and PNG, and as PDF for papers, from its inputs and settings by name.
 
-    Raises ValueError for an unknown plot, and for unknown or missing files or settings; UserError as the
+    Raises ValueError for unknown or missing files or settings; UserError for an unknown plot, and as the
     plot does.
     """
     plot = find_plot(name)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from superres.device.base.outputs import Outputs, write_json
+from superres.device.base.words import counted
 from superres.device.timing.ratios import Ratio
 from superres.report import labels
 from superres.report.metrics.cautions import NOISE_MARK
@@ -66,7 +67,7 @@ def _target_lines(decision: Decision, wish: Wish) -> list[str]:
     guards = _ordered(decision)
     lines += [_guard(guard, decision, wish) for guard in guards[:1]]
     if decision.noisy:
-        arms = labels.counted(len(decision.noisy), "arm")
+        arms = counted(len(decision.noisy), "arm")
         lines.append(
             f"{NOISE_MARK} the machine was busy while {arms} ran: FPS is a lower bound there, ratios hold"
         )
@@ -173,7 +174,7 @@ def _markdown(lines: Sequence[str], decisions: Sequence[Decision], wish: Wish) -
         faulty = (*decision.doubtful, *decision.faulty)
         found += [f"{arm.label}: {fault}" for arm in faulty for fault in arm.faults]
         if decision.not_run:
-            found.append(f"{labels.counted(decision.not_run, 'arm')} did not run: `metrics.csv` says why")
+            found.append(f"{counted(decision.not_run, 'arm')} did not run: `metrics.csv` says why")
         parts += ["\n".join(f"- {line}" for line in found)] if found else []
     parts.append(
         "Loss is PSNR below the best FP32 of the target and scale, on the clip where it is most. The table "

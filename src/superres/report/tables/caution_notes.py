@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from superres.csv_rows import Row
+from superres.device.base.words import counted
 from superres.device.frames.psnr import CAP_DB
 from superres.report import labels
 from superres.report.metrics.cautions import (
@@ -74,7 +75,7 @@ def busy_note(rows: Sequence[Row]) -> str:
     spreads = [row["latency_p90_ms"] / row["latency_p50_ms"] for row in rows]
     work = f"other work took {_range(busy, '.1f')} processors meanwhile, and " if busy else ""
     return (
-        f"`{NOISE_MARK}`: the machine was busy while {labels.counted(count, 'arm')} ran: {work}the 90th "
+        f"`{NOISE_MARK}`: the machine was busy while {counted(count, 'arm')} ran: {work}the 90th "
         f"percentile is {_range(spreads, '.2f')} times the median. FPS and the share of the limit are lower "
         "bounds there: on a quiet machine both are higher. Ratios to the reference hold within their "
         "intervals, since both took turns under the same load. To time again on a quiet machine, repeat the "
@@ -100,7 +101,7 @@ def exact_note(rows: Sequence[Row], count: str) -> list[str]:
     if not found:
         return [f"{rule}."]
     most = max(found, key=lambda row: row["exact_frames"])
-    arms = f"{labels.counted(len(found), 'arm')} {'has' if len(found) == 1 else 'have'}"
+    arms = f"{counted(len(found), 'arm')} {'has' if len(found) == 1 else 'have'}"
     return [
         f"{rule}. {arms} such frames, at most {most['exact_frames']} of {most[count]}: means over them "
         "are pulled to that figure, and PSNR of the mean error is not. `exact_frames` has the numbers."

@@ -9,6 +9,7 @@ from statistics import fmean
 from superres.csv_rows import Row
 from superres.device.base.conventions import DEFAULT_SCALE
 from superres.device.base.outputs import Outputs
+from superres.device.base.words import counted
 from superres.device.frames.psnr import PsnrProtocol, literature
 from superres.report import labels
 from superres.report.metrics.cautions import marks
@@ -117,7 +118,7 @@ def _differences(row: Row, images: int) -> list[str]:
     if row["downsampling"] not in LITERATURE_KERNELS:
         differences.append(f"LR by bicubic downsampling, this study {row['downsampling']}")
     if row["images"] != images:
-        differences.append(f"{images} images, this study {row['images']}")
+        differences.append(f"{counted(images, 'image')}, this study {row['images']}")
     return differences
 
 
@@ -205,7 +206,7 @@ def _arms(rows: Sequence[Row], calibrated: str) -> list[tuple[str, str, str]]:
 
 def _clip_title(clip: str, rows: Sequence[Row]) -> str:
     images = max((row["images"] or 0 for row in rows if row["clip"] == clip), default=0)
-    return f"{clip} ({labels.counted(images, 'image')})"
+    return f"{clip} ({counted(images, 'image')})"
 
 
 def _notes(

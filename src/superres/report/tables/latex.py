@@ -4,7 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from superres.csv_rows import Row
 from superres.report import labels
-from superres.report.metrics.cautions import FAR_OFF, NOISY, marks
+from superres.report.metrics.cautions import (
+    MEANINGS,
+    NOISY,
+    PICTURE_MARKS,
+    marks,
+)
 from superres.report.tables.cells import TableText, is_timed
 
 _ESCAPED = {
@@ -106,7 +111,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     """Return comments: what marks mean, and what did not run."""
     cautions = " ".join(row["cautions"] or "" for row in rows)
     notes = ["* measured while the machine was busy"] if NOISY in cautions else []
-    notes += ["! worse than bicubic, or far below FP32"] if FAR_OFF in cautions else []
+    notes += [f"{mark} {MEANINGS[kind]}" for kind, mark in PICTURE_MARKS.items() if kind in cautions]
     reasons: dict[str, dict[str, None]] = {}
     for row in rows:
         if row["status"] != "ok":

@@ -7,6 +7,7 @@ from typing import Any
 
 from superres.csv_rows import Row
 from superres.device.base.outputs import Outputs, read_json, write_csv
+from superres.device.base.words import counted
 from superres.report import labels
 from superres.report.metrics.schema import read_metrics
 from superres.report.tables.caution_notes import caution_notes, exact_note
@@ -105,9 +106,9 @@ def _describe(latency: Mapping[str, Any]) -> str:
     cpu = machine.get("module") or machine["cpu"] or machine["architecture"]
     return ", ".join(
         [
-            f"{cpu}, {labels.counted(count, 'CPU')} ({features})",
+            f"{cpu}, {counted(count, 'CPU')} ({features})",
             *describe_speed(machine),
-            labels.counted(threads, "thread"),
+            counted(threads, "thread"),
         ]
     )
 
@@ -269,4 +270,4 @@ def _span(rows: Sequence[Row], column: str, noun: str) -> str:
     """Return the least and the largest number of things, such as `5 to 50 timed frames` or `1 frame`."""
     values = sorted({row[column] for row in rows}) or [0]
     few, many = values[0], values[-1]
-    return labels.counted(many, noun) if few == many else f"{few} to {labels.counted(many, noun)}"
+    return counted(many, noun) if few == many else f"{few} to {counted(many, noun)}"

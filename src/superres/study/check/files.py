@@ -13,6 +13,7 @@ from superres.data.download.addresses import without_secrets
 from superres.data.sources.registry import check_source
 from superres.data.sources.source import check_disjoint, correct_path
 from superres.device.base.errors import UserError
+from superres.device.base.words import counted
 from superres.device.runtimes.base import AS_WRITTEN
 from superres.models.adoption.statements import INSTALL_SPANDREL, external_files
 from superres.quantization.ranges.cache import read_cache
@@ -81,7 +82,7 @@ def _check_border(study: Study) -> None:
         size = clip.source.size
         if size is not None and min(size) <= 2 * border:
             raise UserError(
-                f"quality.border: expected frames larger than a border of {border} pixels at each side, "
+                f"quality.border: expected frames larger than a border of {counted(border, 'pixel')} at each side, "
                 f"found {size[1]}x{size[0]} in the clip {clip.name}; make it narrower"
             )
 
@@ -120,7 +121,7 @@ def _check_number(study: Study, calibration: Calibration) -> None:
     known = [number for number in numbers if number is not None]
     if len(known) == len(numbers) and sum(known) < calibration.images:
         raise UserError(
-            f"calibration {calibration.name}: data.images: expected {calibration.images} images in the "
+            f"calibration {calibration.name}: data.images: expected {counted(calibration.images, 'image')} in the "
             f"calibration set {calibration.calibration_set}, found {sum(known)}; lower it, or add images"
         )
 

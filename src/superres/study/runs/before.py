@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,18 @@ def study_error() -> Iterator[None]:
         yield
     except UserError as error:
         sys.exit(f"study error: {error}")
+
+
+def named(method: Callable[..., Any], *arguments: object) -> Any:
+    """Return what a method gives for names of a file's path; raise UserError for one that the study lacks."""
+    try:
+        return method(*arguments)
+    except KeyError as error:
+        if not any(str(error.args[0]) in str(argument) for argument in arguments):
+            raise
+        raise UserError(
+            f"expected names that this study has in the path of a file, found {error.args[0]!r}"
+        ) from error
 
 
 def settle_environment(environ: MutableMapping[str, str]) -> None:

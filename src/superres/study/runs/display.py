@@ -23,7 +23,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
-from superres.report.labels import counted
+from superres.device.base.words import counted
 from superres.study.runs.during import FailedJob
 from superres.study.runs.plan import Plan, describe_seconds
 

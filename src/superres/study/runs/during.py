@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from superres.data.download.addresses import redact
 from superres.device.base.errors import UserError
@@ -176,6 +176,29 @@ def unknown_targets(asked: Iterable[str], known: Collection[str], shown: Iterabl
                 f"expected a target that this study has, found {target!r}{meant}; it has: {', '.join(names)}"
             )
     return lines
+
+
+def unknown_files(asked: Iterable[str], jobs: Iterable[Any], rules: Iterable[Any]) -> list[str]:
+    """Return a line for each target that is a file which a study doesn't make; names are others.
+
+    `jobs` are those of the run, none if Snakemake found no way to make what was asked for. They and `rules`
+    have `input` and `output`.
+    """
+    made = _files_of(jobs)
+    lost = [target for target in asked if "/" in target and not Path(target).exists() and target not in made]
+    known = _files_of(rules) if lost else set()
+    lines = []
+    for target in (target for target in lost if target not in known):
+        close = " or ".join(get_close_matches(target, sorted(known), n=2, cutoff=0.8))
+        meant = f" (did you mean {close}?)" if close else "; snakemake --list has its targets"
+        lines.append(f"expected a file that this study makes, found {target!r}{meant}")
+    return lines
+
+
+def _files_of(steps: Iterable[Any]) -> set[str]:
+    """Return the files of rules or jobs whose names have no wildcards."""
+    files = (file for step in steps for file in (*step.input, *step.output) if isinstance(file, str))
+    return {str(file) for file in files if "{" not in file}
 
 
 def tell(text: str) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from superres.data.download.addresses import is_address
 from superres.data.sources.source import Source
+from superres.device.base.words import counted
 from superres.quantization.settings import Calibration, RandomData
-from superres.report.labels import counted
 from superres.study.graph_paths import DOWNLOADS
 from superres.study.paths import Paths
 from superres.study.runs.plan import Plan, describe_seconds

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from superres.device.base.words import counted
+
 # What Slurm writes into a job's log when it ends it. The first pattern that is found counts.
 _IN_LOGS = (
     (r"exceeded (job |step )?memory limit|oom[-_ ]kill", "was over its memory"),
@@ -81,7 +83,9 @@ class SlurmWatch(logging.Handler):
             jobs = self._hindered()
             if jobs and not self._said:
                 reasons = "' and '".join(sorted(set(jobs.values())))
-                _say(f"{len(jobs)} jobs wait: Slurm says '{reasons}'; see: sinfo --list-reasons")
+                wait = "waits" if len(jobs) == 1 else "wait"
+                said = f"{counted(len(jobs), 'job')} {wait}: Slurm says '{reasons}'"
+                _say(f"{said}; see: sinfo --list-reasons")
             self._said = bool(jobs)
 
     def _hindered(self) -> dict[str, str]:

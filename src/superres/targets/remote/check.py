@@ -7,6 +7,7 @@ from typing import Any
 
 from superres.device.agent.facts import describe_device
 from superres.device.base.errors import UserError
+from superres.device.base.words import counted
 from superres.device.machine.jetson import check_state
 from superres.targets.remote import errand as remote
 from superres.targets.remote.parcel import pack_worker
@@ -61,7 +62,8 @@ def clean_device(target: Target) -> None:
         raise UserError(f"target {target.name}: expected a device, found this machine, which keeps nothing")
     removed = remote.ask(target, "clean")
     print(
-        f"{target.name}: removed {removed['jobs']} jobs and {removed['bytes'] / 1e6:.1f} MB of files",
+        f"{target.name}: removed {counted(removed['jobs'], 'job')} and "
+        f"{removed['bytes'] / 1e6:.1f} MB of files",
         flush=True,
     )
 

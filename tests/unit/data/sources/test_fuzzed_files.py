@@ -97,6 +97,12 @@ def test_an_image_or_one_line(folder: Path, changed: tuple[int, bytes]):
             assert np.array_equal(frame, expected)
 
 
+def test_a_part_whose_name_is_damaged_is_one_printable_line(folder: Path):
+    suffix, whole = next(image for image in IMAGES if image[0] == ".png")
+    # `read_image` looks at the line.
+    assert read_image(folder, suffix, whole.replace(b"IEND", b"I\x00ND")) == []
+
+
 @pytest.mark.parametrize("index", range(len(IMAGES)), ids=lambda index: f"{index}{IMAGES[index][0]}")
 def test_an_image_that_was_cut_off_is_refused_or_whole(folder: Path, index: int):
     suffix, whole = IMAGES[index]

@@ -80,7 +80,7 @@ def test_pictures_of_kinds_that_are_not_read_are_said(tmp_path: Path):
     for kind, number in ((folder, 3), (zipped, 4)):
         check_source(Source(kind))
         (line,) = kind.notes(Source(kind))
-        assert f"left out {number} picture(s) of kinds that aren't read, such as 'b.HEIC'" in line
+        assert f"left out {number} pictures of kinds that aren't read, such as 'b.HEIC'" in line
     wanted = Images(path=str(tmp_path / "photos"), include=("*.png",))
     assert wanted.notes(Source(wanted)) == []
 

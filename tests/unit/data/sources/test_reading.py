@@ -122,5 +122,5 @@ def test_y4m_siting_is_the_tags_unless_the_study_says(tmp_path):
 
 def test_ranges_outside_a_package(tmp_path):
     _wheel(tmp_path, a=_picture(4, 4))
-    with pytest.raises(UserError, match=r"package photos: .* found 1 frames"):
+    with pytest.raises(UserError, match=r"package photos: .* found 1 frame;"):
         _open(PackageImages(package="photos", members=("*.png",)), tmp_path, 1)

@@ -129,7 +129,7 @@ def test_odd_frames_are_cropped_as_photographs_are(
         assert clip.size == Source(kind(path=str(path))).size == (33, 47)
         hr = tmp_path / f"{kind.__name__}.npy"
         prepare_clip("c", [clip], multiple=2, wheels=tmp_path, hr=hr, index=tmp_path / "c.json")
-        said = "c: 2 of 2 frames are cropped to multiples of 2 pixels: a-0000 from 47x33 to 46x32"
+        said = "c: 2 of 2 frames cropped to multiples of 2 pixels: a-0000 from 47x33 to 46x32"
         assert said.replace("a-", f"{path.stem}-") in capsys.readouterr().err
         made.append(np.load(hr))
     np.testing.assert_array_equal(made[0], made[-1])

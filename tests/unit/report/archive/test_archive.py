@@ -235,9 +235,9 @@ FOREIGN: dict[str, tuple[list[zipfile.ZipInfo], str]] = {
     "long": ([member(f"small/{'a' * 300}")], "expected names that fit into a file system, found one of 306"),
     "line break": ([member("small/a\nb")], "expected names in UTF-8 without line breaks"),
     "two folders": ([member("small/a"), member("b/a")], "expected one folder in it, found 2 entries"),
-    "a file alone": ([member("a")], "expected one folder in it, found 1 entries"),
+    "a file alone": ([member("a")], "expected one folder in it, found a file"),
     "other": ([member("small/a")], f"expected one of export_results, found no {SUMS} in it"),
-    "empty": ([], "expected one folder in it, found 0 entries"),
+    "empty": ([], "expected one folder in it, found nothing"),
 }
 
 

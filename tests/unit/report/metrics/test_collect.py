@@ -1,6 +1,7 @@
 import hashlib
 import json
 import math
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -303,7 +304,12 @@ def test_something_else_is_no_metrics_file(tmp_path: Path) -> None:
 
 
 def test_manifest_merges_and_hashes(tmp_path: Path) -> None:
-    manifest = merge(write_arm(tmp_path))
+    files = write_arm(tmp_path)
+    # 2026-11-28, in UTC; the other records are older.
+    for name, seconds in {"engine": 0, "quality": 86400, "latency": 1795910399}.items():
+        os.utime(tmp_path / f"{name}.json", (seconds, seconds))
+    manifest = merge(files)
+    assert manifest["measured"] == "2026-11-28"
     assert manifest["status"] == "ok"
     assert manifest["study"] == {"name": "default", "seed": 7}
     onnx = manifest["inputs"]["onnx"]

@@ -18,8 +18,8 @@ from superres.report.metrics.relative import (
     with_added,
 )
 from superres.report.metrics.schema import Evaluation
-from superres.report.plots.arms import int8_losses
 from superres.report.plots.curves import plot_images
+from superres.report.plots.losses import int8_losses
 from superres.report.tables.cells import TableText
 from superres.report.tables.evaluation_table import write_evaluation
 

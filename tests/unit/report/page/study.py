@@ -25,6 +25,7 @@ MANIFEST = {
     "libraries": {"numpy": "2.4.6"},
     "code": {"commit": "c0ffee", "changed": False},
     "latency": {"machine": MACHINE, "threads": 2},
+    "measured": "2026-11-28",
 }
 DESCRIPTION = "A study with <b>markup</b> & </script><script>alert(1)</script>"
 NOT_RUN = "needs <img src=x onerror=alert(2)>"

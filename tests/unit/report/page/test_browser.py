@@ -258,7 +258,7 @@ def test_the_sliders_pixels_are_the_frames(opened: Opened, files: PageFiles):
     assert np.array_equal(opened.pixels("right")[..., :3], right[part])
     error = np.abs(left[part].astype(int) - right[part]).max(axis=2)
     assert part[0].start <= 200 and part[0].stop >= 260
-    assert f"mean {error.mean():.2f}, most {error.max()} levels" in buttons.first.inner_text()
+    assert f"{error.mean():.2f} levels on average, {error.max()} at most" in buttons.first.inner_text()
     map_ = opened.pixels("error")[..., :3].astype(int).sum(axis=2)
     assert np.array_equal(map_ == 0, error == 0)
     assert page.inner_text("#ramp-end") == f"{error.max()} levels"
@@ -460,7 +460,7 @@ def test_two_thousand_arms_can_be_used(browser: Any, tmp_path: Path):
         for precision in ("fp32", "int8-minmax")
     ]
     opened = Opened(browser, write_html(write_study(tmp_path, rows, pictures=False)))
-    assert "of 2,000 entries" in opened.page.inner_text(".dt-info")
+    assert "of 2,000 rows" in opened.page.inner_text(".dt-info")
     # What is drawn doesn't grow with the arms: marks of a few traces, and lines of one page.
     traces, lines = opened.page.evaluate(
         "[$('tradeoff').data.length, document.querySelectorAll('#arms tbody tr').length]"

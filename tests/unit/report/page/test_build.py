@@ -1,7 +1,9 @@
 import base64
 import hashlib
+import html
 import io
 import json
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -14,6 +16,8 @@ import pytest
 from PIL import Image
 
 from superres.device.base.errors import UserError
+from superres.report import labels
+from superres.report.metrics.cautions import NOISE_MARK, PICTURE_MARKS
 from superres.report.page import build, pictures
 from superres.report.page.build import PageFiles, build_page, page_data
 from superres.report.page.data import ClipPictures, PageData, Place
@@ -68,6 +72,13 @@ def test_figures_are_those_of_the_metrics(tmp_path: Path):
     assert int8["loss_db"] == pytest.approx(0.21)
 
 
+def test_each_mark_is_explained_below_the_table(tmp_path: Path):
+    page = write_page(write_study(tmp_path, pictures=False), tmp_path / "index.html")
+    said = html.unescape(page[page.index("<b>Marks</b>") :][:600])
+    for mark in (NOISE_MARK, *PICTURE_MARKS.values()):
+        assert f" {mark} " in said
+
+
 def test_scales_are_not_mixed(tmp_path: Path):
     rows = [*default_rows(), row("openvino", "net_x4", "fp32", 27.0, 30.0, scale=4)]
     data = page_data(write_study(tmp_path, rows, pictures=False), text_of_test(), COMMAND)
@@ -90,6 +101,38 @@ def test_three_sentences_say_what_to_ship(tmp_path: Path):
     assert ship.startswith("Ship OpenVINO BF16 ESPCN_YCbCr: ") and ship.endswith(" dB.")
     assert "times" in gain and "(" in gain
     assert loss == "It loses 0.01 dB against the best FP32." or loss.startswith("It loses")
+
+
+def test_the_sentences_name_the_clip_and_what_int8_would_bring(tmp_path: Path):
+    rows = [
+        row("openvino", "net", precision, psnr, ms, clip=clip)
+        for clip, lost in (("park", 0.0), ("rooms", 12.0))
+        for precision, psnr, ms in (("fp32", 31 + lost, 100.0), ("int8-minmax", 30.5 + lost, 40.0))
+    ]
+    (advice,) = page_data(write_study(tmp_path, rows, pictures=False), text_of_test(), COMMAND).advice
+    ship, gain, _ = advice.sentences
+    assert ship == "Ship OpenVINO FP32 net: 10.0 FPS at 31.00 dB on park, its lowest."
+    int8 = re.search(r"OpenVINO INT8 minmax net is 2\.50 times \(.*\) as fast as (.*)", gain)
+    assert int8 and int8[1] == "OpenVINO FP32 net and loses 0.50 dB: INT8 is faster, but it misses the wish."
+
+
+def test_the_day_is_that_of_the_measurement(tmp_path: Path):
+    files = write_study(tmp_path)
+    # Copied without its time.
+    os.utime(files.manifests[0], (0, 0))
+    page = write_page(files, tmp_path / "index.html")
+    assert "<dt>Date</dt><dd>2026-11-28</dd>" in page
+
+
+def test_commands_can_be_pasted(tmp_path: Path):
+    rows = [
+        r | {"manifest": f"results/default/arms/{labels.arm_folder(r)}/manifest.json"} for r in default_rows()
+    ]
+    page = write_page(write_study(tmp_path, rows, pictures=False), tmp_path / "index.html")
+    commands = [html.unescape(found) for found in re.findall(r"<code>(snakemake [^<]*)</code>", page)]
+    manifest = f"results/default/arms/{ADVISED}/manifest.json"
+    ask = "snakemake --cores 4 recommend --config recommend='{fps: 30}'"
+    assert {"snakemake --cores 4 all", f"snakemake --cores 4 {manifest}", ask} <= set(commands)
 
 
 class _Elements(HTMLParser):
@@ -195,7 +238,7 @@ def test_an_arm_without_a_picture_is_left_out(tmp_path: Path):
     np.save(files.samples["park"][gone], np.zeros((10, 10, 3), np.uint8))
     data = page_data(files, text_of_test(), COMMAND)
     assert all(gone not in place.shown for place in data.pictures[0].places)
-    assert data.pictures_note.startswith("1 arm of 19 have no picture here")
+    assert data.pictures_note.startswith("Without a picture here: 1 of 19 arms.")
 
 
 def test_pictures_stay_in_their_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -11,9 +12,11 @@ from matplotlib.text import Annotation, Text
 from PIL import Image
 
 from superres.report.plots import figures
-from superres.report.plots.arms import _where, int8_losses, plot_fps, plot_int8_loss, plot_psnr_fps
+from superres.report.plots.arms import plot_fps, plot_psnr_fps
+from superres.report.plots.losses import int8_losses, plot_int8_loss
+from superres.report.plots.places import where_words
 
-from ..synthetic import default_rows, not_run, write_metrics
+from ..synthetic import default_rows, not_run, row, write_metrics
 
 PLOTS = [plot_psnr_fps, plot_int8_loss, plot_fps]
 
@@ -80,6 +83,35 @@ def test_no_label_of_the_scatter_overlaps_another(
             assert not any(box.contains(x, y) for x, y in points)
             assert axes.get_window_extent().padded(1).containsx(box.x0)
             assert axes.get_window_extent().padded(1).containsx(box.x1)
+
+
+@pytest.mark.parametrize("models", [3, 5])
+def test_each_column_of_the_scatter_has_numbers_of_speed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: int
+) -> None:
+    found: list[Figure] = []
+    monkeypatch.setattr(figures, "save", lambda figure, *_: found.append(figure))
+    rows = [
+        row("openvino", f"net{number}", "fp32", 30.0 + number, 20.0 + number, clip=clip)
+        for clip in ("park", "rooms")
+        for number in range(models)
+    ]
+    plot_psnr_fps(write_metrics(tmp_path / "m.csv", rows), svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+    panels = [axes for axes in found[0].axes if axes.axison]
+    assert len(panels) == 2 * models
+    for clip in ("park", "rooms"):
+        # The lowest panel of each column of a clip.
+        lowest: dict[float, Axes] = {}
+        for axes in panels:
+            if axes.get_title(loc="left").endswith(clip):
+                place = axes.get_position()
+                if place.x0 not in lowest or place.y0 < lowest[place.x0].get_position().y0:
+                    lowest[place.x0] = axes
+        assert len(lowest) == min(models, 3 if models <= 3 else 2)
+        for axes in lowest.values():
+            shown = [tick for tick in axes.get_xticklabels(which="both") if tick.get_text()]
+            assert shown and all(tick.get_visible() for tick in shown)
+            assert axes.get_xlabel()
 
 
 def test_labels_of_the_fastest_network_stay_in_their_panel_and_each_column_has_numbers(
@@ -184,10 +216,10 @@ def _texts(figure: Figure) -> list[str]:
 
 def test_titles_say_only_what_differs() -> None:
     places = [("park", "local", "x2"), ("rooms", "local", "x2")]
-    assert [_where(place, places) for place in places] == ["park", "rooms"]
+    assert [where_words(place, places) for place in places] == ["park", "rooms"]
     jetson = ("park", "jetson", "x2")
-    assert _where(jetson, [places[0], jetson]) == "jetson"
-    assert _where(places[0], [*places, jetson]) == "park on local"
+    assert where_words(jetson, [places[0], jetson]) == "jetson"
+    assert where_words(places[0], [*places, jetson]) == "park on local"
     larger = ("park", "local", "x4")
-    assert _where(larger, [places[0], larger]) == "x4"
-    assert _where(larger, [*places, larger]) == "park at x4"
+    assert where_words(larger, [places[0], larger]) == "x4"
+    assert where_words(larger, [*places, larger]) == "park at x4"

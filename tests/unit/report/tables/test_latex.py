@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from superres.report.metrics.cautions import PICTURE_MARKS
 from superres.report.metrics.schema import read_metrics
 from superres.report.plots.registry import draw
 from superres.report.tables.cells import TableText
@@ -84,6 +85,15 @@ def test_a_machine_that_was_busy_is_marked(tmp_path: Path):
 def test_a_study_without_a_figure_is_a_table_all_the_same(tmp_path: Path):
     rows = [not_run("tensorrt", "espcn_rgb", "fp16", "needs a CUDA device")]
     assert r"\begin{tabular}" in table_of(rows, tmp_path)
+
+
+def test_each_mark_of_a_picture_has_its_meaning(tmp_path: Path):
+    for kind, mark in PICTURE_MARKS.items():
+        rows = [*default_rows(), row("openvino", "espcn_rgb", "int8-a", 20.0, 50.0, cautions=f"{kind}x")]
+        table = table_of(rows, tmp_path, "")
+        assert f"20.00{escape(mark)}" in table
+        (note,) = [line for line in table.splitlines() if line.startswith(f"% {mark} ")]
+        assert len(note) > 20
 
 
 @pytest.mark.parametrize("text", [r"a_b & 50% $x$ #1 {y} \z ~ ^", "plain"])

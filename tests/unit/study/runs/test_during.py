@@ -3,6 +3,7 @@
 import errno
 import fcntl
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,6 +50,23 @@ def test_a_target_that_no_rule_has_is_told_the_names(tmp_path: Path, monkeypatch
         "it has: all, fp32, int8-tuned"
     )
     assert far.endswith("found 'xyz'; it has: all, fp32, int8-tuned")
+
+
+def test_a_file_that_the_study_does_not_make_is_told_the_nearest(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/there.csv").touch()
+    known = ["results/a/table1.md", "results/a/plots/fps.svg", "results/a/plots/fps.png"]
+    made = "results/a/made.json"
+    rules = [SimpleNamespace(input=[lambda _: made, "results/a/{name}.csv"], output=known)]
+    jobs = [SimpleNamespace(input=[], output=[made])]
+    asked = ["all", "results/there.csv", *known, made, "results/a/plots/fpss.svg", "results/xyz/q/w.txt"]
+    near, far = during.unknown_files(asked, jobs, rules)
+    assert near.startswith(
+        "expected a file that this study makes, found 'results/a/plots/fpss.svg' "
+        "(did you mean results/a/plots/fps.svg"
+    )
+    assert far.endswith("found 'results/xyz/q/w.txt'; snakemake --list has its targets")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import numpy as np
 from superres.device.base.conventions import IMPLICIT
 from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.base.outputs import read_json, write_whole
+from superres.device.base.words import counted
 from superres.device.frames.files import open_frames
 from superres.device.frames.pixels import to_planes
 from superres.device.runtimes.base import Size, input_shape
@@ -111,7 +112,7 @@ def _frame_images(data: Mapping[str, Any], path: Path | None) -> Iterator[np.nda
     frames = open_frames(path, shapes)
     wanted = data.get("images") or len(shapes)
     if wanted > len(shapes):
-        raise UserError(f"{path}: expected {wanted} images to calibrate on, found {len(shapes)}")
+        raise UserError(f"{path}: expected {counted(wanted, 'image')} to calibrate on, found {len(shapes)}")
     for number in range(wanted):
         planes = np.empty((1, 3, *shapes[number]), np.float32)
         to_planes(np.asarray(frames[number]), planes)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Mapping
 
 from superres.device.base.errors import UnsupportedError, UserError
+from superres.device.base.words import counted
 from superres.device.runtimes.base import Settings, Size, Sizes, input_shape, runs_int8
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ def set_dla(
     """Use a DLA core, with the GPU for other layers; raises UnsupportedError if DLA can't run it."""
     if core >= builder.num_DLA_cores:
         raise UnsupportedError(
-            f"expected DLA core {core} on this device, found {builder.num_DLA_cores} cores; "
+            f"expected DLA core {core} on this device, found "
+            f"{counted(builder.num_DLA_cores, 'core')}; "
             "take dla_core out of the study"
         )
     if find_kind(precision) == "fp32":

@@ -234,7 +234,7 @@ def _check_tensors(trt: Any, engine: tensorrt.ICudaEngine, frames: str, where: s
     expected = frame_type(trt, frames)
     if sorted(names) != sorted((INPUT, OUTPUT)) or any(engine.get_tensor_dtype(n) != expected for n in names):
         raise UserError(
-            f"{where}: expected {frames} tensors {INPUT} and {OUTPUT}, found {names}; build it again"
+            f"{where}: expected tensors of {frames}, {INPUT} and {OUTPUT}, found {names}; build it again"
         )
 
 

@@ -54,7 +54,7 @@ for (const button of document.querySelectorAll("[data-copy]")) button.onclick = 
   const columns = DATA.columns.filter((_, index) => table.column(index + 1).visible());
   const rows = table.rows({ search: "applied", order: "applied" }).data().toArray();
   await navigator.clipboard.writeText(COPIES[button.dataset.copy](columns, rows));
-  $("said").textContent = `Copied ${rows.length} rows as ${button.textContent}.`;
+  $("said").textContent = `Copied ${rows.length} row${rows.length === 1 ? "" : "s"} as ${button.textContent}.`;
 };
 
 // Plots: figures of Plotly's, in the colours of the page, drawn when they come into sight.
@@ -150,7 +150,7 @@ async function compare() {
   $("places").replaceChildren(...rated.map(({ place, index, mean, most }) => Object.assign(
     document.createElement("button"), { type: "button", ariaCurrent: place === now.place,
       onclick: () => { current = place; compare(); },
-      textContent: `${index + 1}: mean ${mean.toFixed(2)}, most ${most} levels (${place.why})` })));
+      textContent: `${index + 1}: ${mean.toFixed(2)} levels on average, ${most} at most (${place.why})` })));
   for (const id of ["slider", "error"]) $(id).style.width = `${width * $("compare-zoom").value || ""}px`;
   const top = Number($("compare-levels").value) || Math.max(1, now.most);
   paint("left", width, height, now.left);
