@@ -82,8 +82,8 @@ def _check_border(study: Study) -> None:
         size = clip.source.size
         if size is not None and min(size) <= 2 * border:
             raise UserError(
-                f"quality.border: expected frames larger than a border of {counted(border, 'pixel')} at each side, "
-                f"found {size[1]}x{size[0]} in the clip {clip.name}; make it narrower"
+                f"quality.border: expected frames larger than a border of "
+                f"{counted(border, 'pixel')} at each side, found {size[1]}x{size[0]} in the clip {clip.name}; make it narrower"
             )
 
 
@@ -121,8 +121,8 @@ def _check_number(study: Study, calibration: Calibration) -> None:
     known = [number for number in numbers if number is not None]
     if len(known) == len(numbers) and sum(known) < calibration.images:
         raise UserError(
-            f"calibration {calibration.name}: data.images: expected {counted(calibration.images, 'image')} in the "
-            f"calibration set {calibration.calibration_set}, found {sum(known)}; lower it, or add images"
+            f"calibration {calibration.name}: data.images: expected "
+            f"{counted(calibration.images, 'image')} in the calibration set {calibration.calibration_set}, found {sum(known)}; lower it, or add images"
         )
 
 
