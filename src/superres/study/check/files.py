@@ -83,7 +83,8 @@ def _check_border(study: Study) -> None:
         if size is not None and min(size) <= 2 * border:
             raise UserError(
                 f"quality.border: expected frames larger than a border of "
-                f"{counted(border, 'pixel')} at each side, found {size[1]}x{size[0]} in the clip {clip.name}; make it narrower"
+                f"{counted(border, 'pixel')} at each side, found {size[1]}x{size[0]} in the clip "
+                f"{clip.name}; make it narrower"
             )
 
 
@@ -122,7 +123,8 @@ def _check_number(study: Study, calibration: Calibration) -> None:
     if len(known) == len(numbers) and sum(known) < calibration.images:
         raise UserError(
             f"calibration {calibration.name}: data.images: expected "
-            f"{counted(calibration.images, 'image')} in the calibration set {calibration.calibration_set}, found {sum(known)}; lower it, or add images"
+            f"{counted(calibration.images, 'image')} in the calibration set "
+            f"{calibration.calibration_set}, found {sum(known)}; lower it, or add images"
         )
 
 
