@@ -358,7 +358,7 @@ ARCHIVES = {
         ("expected names that stay inside the archive, found '../a.png'",),
         packed(("../a.png", png())),
     ),
-    "archive without images": BadInput(archive(), ("found none among 1 members",), packed(("a.txt", b"a"))),
+    "archive without images": BadInput(archive(), ("found none among 1 member",), packed(("a.txt", b"a"))),
     "bomb": BadInput(
         archive(), ("a.zip: expected photographs, found a.bmp with",), packed(("a.bmp", bytes(32 << 20)))
     ),
@@ -368,7 +368,7 @@ ARCHIVES = {
     ),
     "range outside": BadInput(
         archive(", frames: {first: 1}"),
-        ("a.zip: expected a frame at index 1", "found 1 frames"),
+        ("a.zip: expected a frame at index 1", "found 1 frame;"),
         packed(("a.png", png())),
     ),
     "damaged member": BadInput(

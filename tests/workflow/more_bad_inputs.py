@@ -218,7 +218,7 @@ KINDS_OF_FILES = {
         images(),
         (
             "photos: expected at least one image",
-            "left out 1 picture(s) of kinds that aren't read, such as 'a.heic'",
+            "left out 1 picture of kinds that aren't read, such as 'a.heic'",
         ),
         photo(b"\0\0\0\x18ftypheic", "a.heic"),
     ),
@@ -251,7 +251,7 @@ KINDS_OF_FILES = {
         raw("a.zip", b"\x1f\x8b\x08" + bytes(99)),
     ),
     "archive of nothing": BadInput(archive(), ("found none among 0 members",), packed()),
-    "archive of an archive": BadInput(archive(), ("found none among 1 members",), packed(("a.zip", b"PK"))),
+    "archive of an archive": BadInput(archive(), ("found none among 1 member",), packed(("a.zip", b"PK"))),
     "web page as weights": of_weights(
         raw("w.safetensors", b"<!DOCTYPE html>"), "expected weights (safetensors), found a web page"
     ),
