@@ -6,13 +6,12 @@ from the README of ETDS (github.com/ECNUSR/ETDS, 2023).
 """
 
 import argparse
-import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from formatting import markdown, read_rows
+from formatting import markdown, read_rows, write_rows
 
 from superres.models.architectures import Plain
 from superres.models.settings import MODELS
@@ -292,13 +291,6 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-def _write(path: Path, columns: Iterable[str], rows: Iterable[Row]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(columns), extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def _held_out(study: Path) -> Iterable[Row]:
     """Yield the rows of a study's images in OpenVINO, by model, precision and clip."""
     for path in sorted((study / "arms/local" / RUNTIME).glob("*/*/quality.*.csv")):
@@ -319,8 +311,8 @@ def main() -> None:
     parser.add_argument("--command", default="snakemake --cores 4 all --configfile studies/zoo.yaml")
     options = parser.parse_args()
     FIGURES.mkdir(parents=True, exist_ok=True)
-    _write(FIGURES / "metrics.csv", COLUMNS, read_rows(options.study / "metrics.csv"))
-    _write(FIGURES / "held_out.csv", HELD_OUT, _held_out(options.held_out))
+    write_rows(FIGURES / "metrics.csv", COLUMNS, read_rows(options.study / "metrics.csv"))
+    write_rows(FIGURES / "held_out.csv", HELD_OUT, _held_out(options.held_out))
     manifest = f"arms/local/{RUNTIME}/{REFERENCE}/fp32/manifest.{CLIPS[0]}.json"
     copy_study.write_run(FIGURES / "run.yaml", options.study / manifest, options)
     draw_front(ROOT / "docs/pictures/zoo.png")
