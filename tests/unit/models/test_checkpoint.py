@@ -312,7 +312,7 @@ CODE = r"found a pickle with code in it \(\w+\.mkdir\), of which nothing was run
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "unknown": (
         _unknown,
-        r"spandrel .* knows, found 2 tensors, such as fancy\.weight, .* key onnx",
+        r"a network that spandrel .* knows, found 2 tensors, such as fancy\.weight, .* key onnx",
     ),
     "other tensors": (
         _unfit,
