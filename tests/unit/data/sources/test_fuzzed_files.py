@@ -14,6 +14,8 @@ from superres.data.sources.images import Images
 from superres.data.sources.source import Source
 from superres.data.sources.zip_images import ZipImages
 
+# What Pillow says of damaged tags, thousands of times.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
 HEIGHT, WIDTH = 12, 16
 RNG = np.random.default_rng(0)
 RGB = Image.fromarray(RNG.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8))
