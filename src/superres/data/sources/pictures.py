@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 _ORIENTATION = 0x0112
-# Pillow's exceptions for a file that is broken or no image; they differ by format.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+# Pillow's exceptions for a file that is broken or no image; they differ by format. It computes with what a file
+# says before it looks whether that are whole numbers.
+_UNCHECKED = (TypeError, LookupError, ArithmeticError, AttributeError)
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError, *_UNCHECKED)
 # Panoramas are as large as this warning says; beyond twice as many pixels Pillow refuses.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 _WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
@@ -131,7 +133,7 @@ def _pictures(image: Image.Image) -> int:
     """Return how many pictures a file has; 1 if what follows the first one is broken."""
     try:
         return getattr(image, "n_frames", 1)
-    except (*_BROKEN, LookupError, TypeError):
+    except _BROKEN:
         image.seek(0)
         return 1
 
@@ -175,6 +177,8 @@ def _reason(error: Exception) -> str:
     """Return what is wrong with a file, without the name of a Python object in it."""
     if isinstance(error, UnidentifiedImageError):
         return "a file that is no image of a known kind"
+    if isinstance(error, _UNCHECKED):
+        return "damaged data"
     return re.sub(r"<[^<>]* (name=|object at )[^<>]*>", "it", str(error)) or type(error).__name__
 
 

@@ -103,6 +103,15 @@ def test_a_part_whose_name_is_damaged_is_one_printable_line(folder: Path):
     assert read_image(folder, suffix, whole.replace(b"IEND", b"I\x00ND")) == []
 
 
+@pytest.mark.parametrize("kind", [2, 5, 7, 10, 11, 12])
+def test_numbers_of_another_type_in_a_tiff_are_one_line(folder: Path, kind: int):
+    """Where its pixels lie, as text, bytes, fractions or floats."""
+    suffix, whole = next(image for image in IMAGES if image[0] == ".tif")
+    place = b"\x11\x01\x04\x00"
+    assert whole.count(place) == 1
+    assert read_image(folder, suffix, whole.replace(place, place[:2] + bytes([kind, 0]))) == []
+
+
 @pytest.mark.parametrize("index", range(len(IMAGES)), ids=lambda index: f"{index}{IMAGES[index][0]}")
 def test_an_image_that_was_cut_off_is_refused_or_whole(folder: Path, index: int):
     suffix, whole = IMAGES[index]
