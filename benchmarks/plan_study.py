@@ -6,8 +6,8 @@ Each study has the clips of config.yaml, networks that it trains, and ten precis
 make ten arms a network. Nothing is computed or downloaded. Prints a line of CSV for each study: its arms, the
 jobs that Snakemake plans, seconds of one processor, and the peak of memory.
 
-Then the same of what Snakemake takes for rules without any code of this project, as many jobs each: `bare` with
-about as many files (fewer, to flatter nobody), and `barest` with one input and one output a job, nothing else.
+Then what Snakemake takes for as many jobs of rules without any code of this project: `bare` with nearly as
+many files, and `barest` with one input and one output a job, and nothing else.
 """
 
 import argparse
