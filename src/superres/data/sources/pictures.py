@@ -25,15 +25,9 @@ if TYPE_CHECKING:
 _ORIENTATION = 0x0112
 # Pillow computes with what a file says before it looks whether that is a whole number, or in a table.
 _UNCHECKED = (TypeError, LookupError, ArithmeticError, AttributeError)
+_BOMB = Image.DecompressionBombError
 # Its exceptions for a file that is broken or no image; they differ by format.
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    Image.DecompressionBombError,
-) + _UNCHECKED
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, _BOMB, *_UNCHECKED)
 # Panoramas are as large as this warning says; beyond twice as many pixels Pillow refuses.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 _WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
