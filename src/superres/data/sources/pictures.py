@@ -84,14 +84,14 @@ def _has_exif_after_pixels(png: BinaryIO) -> bool:
 
 
 def _check_chunks(png: IO[bytes]) -> None:
-    """Raise OSError if a chunk that pixels depend on has another checksum; Pillow ignores that of pixels."""
-    before = png.tell()
+    """Raise OSError if a chunk has another checksum; Pillow ignores that of pixels, and of EXIF behind them."""
+    before, kind = png.tell(), b""
     png.seek(8)
-    while len(head := png.read(8)) == 8:
+    # Whatever programs append to a file is no part of it.
+    while kind != b"IEND" and len(head := png.read(8)) == 8:
         kind, content = head[4:], png.read(int.from_bytes(head[:4], "big"))
         checksum = png.read(4)
-        # A capital letter marks what no reader may ignore.
-        if kind[:1].isupper() and checksum != zlib.crc32(kind + content).to_bytes(4, "big"):
+        if checksum != zlib.crc32(kind + content).to_bytes(4, "big"):
             raise OSError(f"damage in its part {str(kind)[2:-1]}")
     png.seek(before)
 
