@@ -84,7 +84,7 @@ def _has_exif_after_pixels(png: BinaryIO) -> bool:
 
 
 def _check_chunks(png: IO[bytes]) -> None:
-    """Raise OSError if a chunk has another checksum; Pillow ignores that of pixels, and of EXIF behind them."""
+    """Raise OSError if a chunk has another checksum; Pillow ignores that of pixels and what follows."""
     before, kind = png.tell(), b""
     png.seek(8)
     # Whatever programs append to a file is no part of it.
