@@ -72,7 +72,7 @@ def _check(model: onnx.ModelProto, path: Path) -> None:
 def _not_text(message: Message) -> Iterator[bytes]:
     """Yield names that aren't UTF-8, which protobuf gives as bytes; nobody reads descriptions."""
     for field, value in message.ListFields():
-        entries = [value] if isinstance(value, str | bytes | Message) else value
+        entries: Any = [value] if isinstance(value, str | bytes | Message) else value
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             for entry in entries:
                 yield from _not_text(entry)
