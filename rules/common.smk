@@ -85,7 +85,9 @@ def seen(call):
 
 def of(method, *names):
     """Input or params function: what `method` gives for the wildcards of these names."""
-    return seen(lambda wildcards: method(*(getattr(wildcards, name) for name in names)))
+    return seen(
+        lambda wildcards: or_say(method, *(getattr(wildcards, name) for name in names))
+    )
 
 
 def of_arm(method, *names):
@@ -101,7 +103,7 @@ def of_arm(method, *names):
 
 def or_say(method, *arguments):
     """What a method gives; an error of the user ends with one line, not with Snakemake's traceback."""
-    with study_error():
+    with study_error(lambda: unknown()):
         return named(method, *arguments)
 
 

@@ -3,7 +3,7 @@ import atexit
 
 from superres.study.check.notes import planned_notes
 from superres.study.runs import during
-from superres.study.runs.display import show
+from superres.study.runs.display import explain, show
 from superres.study.runs.during import lock_study
 from superres.study.runs.expected import Expected, describe_cost
 from superres.study.runs.plan import Plan, PlannedJob
@@ -95,18 +95,24 @@ def tell_cost():
         during.tell(f"{describe_cost(plan, sizes, STUDY.name)}\n")
 
 
-def tell_unknown():
-    """After Snakemake's own error of a target that no rule has, say which names there are."""
+def unknown():
+    """A line for each target that this study doesn't make, with the nearest one that it does."""
     asked = workflow.dag_settings.targets if workflow.dag_settings else ()
     targets = [rule.name for rule in workflow.rules if not rule.output]
     known = [rule.name for rule in workflow.rules]
     lines = during.unknown_targets(asked, known, targets)
     jobs = workflow.dag.jobs if workflow.dag else ()
-    for line in [*lines, *during.unknown_files(asked, jobs, workflow.rules)]:
+    return [*lines, *during.unknown_files(asked, jobs, workflow.rules)]
+
+
+def tell_unknown():
+    """Say these lines as the last ones of this process."""
+    for line in unknown():
         during.tell(f"study {STUDY.name}: {line}\n")
 
 
 if workflow.is_main_process:
+    explain(workflow.logger_manager.get_log_handlers(), unknown, RESULTS)
     atexit.register(tell_unknown)
     atexit.register(tell_cost)
     for note in settle_times(Path(RESULTS)):

@@ -318,9 +318,23 @@ def test_misspelt_files_are_told_the_nearest(project: Project):
     files = [f"results/tiny/{name}" for name in meant]
     done = project.snakemake("-n", *files, "--configfile=studies/tiny.yaml")
     assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert "Exception" not in done.stdout
     for file, name in zip(files, meant.values(), strict=True):
         line = f"expected a file that this study makes, found {file!r} (did you mean results/tiny/{name}"
         assert f"study tiny: {line}" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["ranges/espcn_rgb/minmx.json", "ranges/espcn_rbg/minmax.json"])
+def test_a_name_that_only_a_job_looks_up_is_told_the_nearest_in_one_line(project: Project, name: str):
+    done = project.snakemake("-n", f"results/tiny/{name}", "--configfile=studies/tiny.yaml")
+    assert done.returncode != 0
+    *_, before, line = done.stdout.splitlines()
+    assert line.startswith(
+        f"study tiny: expected a file that this study makes, found 'results/tiny/{name}' (did you mean "
+        "results/tiny/ranges/espcn_rgb/minmax.json"
+    )
+    # Nothing of Snakemake's in between: neither its exceptions nor their traceback.
+    assert before == "Building DAG of jobs..."
 
 
 def test_weights_are_trained_if_the_study_says_so(project: Project):

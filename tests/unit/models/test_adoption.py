@@ -359,9 +359,19 @@ def _text(path: Path) -> Path:
     return path
 
 
+def _no_text(path: Path) -> Path:
+    """A node's name that isn't UTF-8: everything but Python reads it."""
+    content = foreign.luma_fixed(path).read_bytes()
+    name = b"\x1a\x06result"
+    assert content.count(name) == 1
+    path.write_bytes(content.replace(name, b"\x1a\x06\xffesult"))
+    return path
+
+
 @pytest.mark.parametrize(
     ("write", "stated", "message"),
     [
+        (_no_text, {}, r"expected names in UTF-8, found b'\\xffesult'; export it again"),
         (_text, {}, "expected an ONNX file, found something else"),
         (_classifier, {}, "expected a network from one picture to one"),
         (_four_channels, {}, "expected 3 channels .* or 1 .*, found 4"),

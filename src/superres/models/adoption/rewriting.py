@@ -1,14 +1,15 @@
 """Rewrite a foreign graph to what the pipeline works on: opset 17, float32, any size, plain convolutions."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from superres.device.base.errors import UserError
@@ -50,6 +51,8 @@ def _check(model: onnx.ModelProto, path: Path) -> None:
 
     The shape of an output may be unknown, and the version of another domain than ONNX's.
     """
+    if (name := next(_not_text(model), None)) is not None:
+        raise UserError(f"{path}: expected names in UTF-8, found {name[:40]!r}; export it again")
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
     for value in copied.graph.output:
@@ -65,6 +68,17 @@ def _check(model: onnx.ModelProto, path: Path) -> None:
         raise UserError(
             f"{path}: expected a sound ONNX graph, found: {first_line(error)}; export it again"
         ) from error
+
+
+def _not_text(message: Message) -> Iterator[bytes]:
+    """Yield names that aren't UTF-8, which protobuf gives as bytes; nobody reads descriptions."""
+    for field, value in message.ListFields():
+        entries: Any = [value] if isinstance(value, str | bytes | Message) else value
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            for entry in entries:
+                yield from _not_text(entry)
+        elif field.type == FieldDescriptor.TYPE_STRING and field.name != "doc_string":
+            yield from (entry for entry in entries if isinstance(entry, bytes))
 
 
 def normalised(model: onnx.ModelProto, path: Path, notes: list[str]) -> onnx.ModelProto:

@@ -49,7 +49,9 @@ COLUMNS = (
 )  # fmt: skip
 """All columns; a page has those with a value."""
 
-_MOST_COLOURS = 16
+MOST_COLOURS = 16
+"""Names that get a colour each; one more is the front's."""
+
 _SYMBOLS = (
     *(("circle", "○"), ("square", "□"), ("diamond", "◇"), ("triangle-up", "△"), ("triangle-down", "▽")),
     *(("cross", "✚"), ("star", "☆"), ("hexagon", "⬡")),
@@ -132,7 +134,7 @@ def table_rows(metrics: Sequence[Row], calibrated: str) -> list[dict[str, Value]
 def find_colours(rows: Sequence[Mapping[str, Value]]) -> str:
     """Return the name that has colours in the trade-off: models, or what a legend has room for."""
     return next(
-        (key for key in ("model", "precision") if len({row[key] for row in rows}) <= _MOST_COLOURS), "runtime"
+        (key for key in ("model", "precision") if len({row[key] for row in rows}) <= MOST_COLOURS), "runtime"
     )
 
 

@@ -9,7 +9,10 @@ Value = str | float | int | bool | None
 
 
 STYLE = {
-    "colorway": ["#2f7ed8", "#e6862d", "#2ca089", "#c23b6e", "#8b6fd6", "#a08a1c", "#4bb3d1", "#8a8f99"],
+    "colorway": [
+        *("#2f7ed8", "#e6862d", "#2ca089", "#c23b6e", "#8b6fd6", "#a08a1c", "#4bb3d1", "#8a8f99", "#e048e0"),
+        *("#2f7d20", "#6a3bff", "#f28ac0", "#6e6178", "#9a1fb0", "#27b83a", "#9c4f12", "#ec3a22"),
+    ],
     "paper_bgcolor": "rgba(0,0,0,0)",
     "plot_bgcolor": "rgba(0,0,0,0)",
     "hovermode": "closest",
@@ -18,7 +21,7 @@ STYLE = {
     "margin": {"l": 56, "r": 12, "t": 40, "b": 48},
     "hoverlabel": {"align": "left", "font": {"size": 12}},
 }
-"""Layout of all plots; the colours are far enough from white and from black."""
+"""Layout of all plots; the colours are far enough from each other, from white and from black."""
 
 CONFIG = {
     "responsive": True,

@@ -56,7 +56,7 @@ def draw_samples(
     *,
     crop: tuple[int, int] = (160, 120),
 ) -> None:
-    """Draw a row per sample: its most detailed region (`crop`: width, height), with name and PSNR.
+    """Draw a row per sample, its name beside it: its most detailed region (`crop`: width, height), and PSNR.
 
     PSNR is that of the whole frame (Eq. 1, inside the border of its protocol), as in the tables.
     Pixels are enlarged without smoothing. Raises ValueError without samples or if images differ in size.
@@ -73,12 +73,15 @@ def draw_samples(
             images = {"HR": sample.hr, **sample.upscaled}
             for axes in line:
                 axes.set_axis_off()
+            # Beside the row, not above HR, which no network made.
+            line[0].text(-0.03, 0.5, sample.name, rotation=90, ha="right", va="center", fontsize=8,
+                         transform=line[0].transAxes)  # fmt: skip
             for axes, (name, image) in zip(line, images.items(), strict=False):
                 region = image[top : top + height, left : left + width]
                 # An SVG holds each pixel once, and its viewer enlarges them.
                 axes.imshow(region, interpolation="none")
-                title = sample.name if name == "HR" else f"{_psnr(sample.hr, image, sample.protocol):.2f} dB"
-                axes.set_title(f"{name}\n{title}", fontsize=8)
+                figure_db = "" if name == "HR" else f"{_psnr(sample.hr, image, sample.protocol):.2f} dB"
+                axes.set_title(f"{name}\n{figure_db}", fontsize=8)
         figures.save(figure, svg, png)
 
 

@@ -69,9 +69,10 @@ class Decision:
 
     `place` is the target, with the scale if there are several. `ship` fulfils the wish, and is None if no arm
     does; then `nearest` lacks least of it. Both are None if no network's pictures can be trusted. `front` are
-    the arms that no other beats in speed and loss, fastest first. `faulty` have faults in their pictures, and
-    are never chosen. If every arm has, `doubtful` are those that are only far off, and these are chosen from:
-    a network that is trained for looks has a lower PSNR than bicubic.
+    the arms that no other beats in speed and loss, fastest first: a slower one loses less by `SAME_DB` or
+    more. `faulty` have faults in their pictures, and are never chosen. If every arm has, `doubtful` are those
+    that are only far off, and these are chosen from: a network that is trained for looks has a lower PSNR
+    than bicubic.
     """
 
     target: str
@@ -155,7 +156,7 @@ def _fastest(arms: Sequence[Candidate]) -> Candidate:
 def _front(arms: Sequence[Candidate]) -> tuple[Candidate, ...]:
     found: list[Candidate] = []
     for arm in sorted(arms, key=lambda arm: (-arm.speed, arm.loss_db, arm.folder)):
-        if not found or arm.loss_db < found[-1].loss_db:
+        if not found or arm.loss_db <= found[-1].loss_db - SAME_DB:
             found.append(arm)
     return tuple(found)
 

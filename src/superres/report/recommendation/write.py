@@ -178,15 +178,18 @@ def _markdown(lines: Sequence[str], decisions: Sequence[Decision], wish: Wish) -
         parts += ["\n".join(f"- {line}" for line in found)] if found else []
     parts.append(
         "Loss is PSNR below the best FP32 of the target and scale, on the clip where it is most. The table "
-        "has the arms that no other beats in both speed and loss."
+        "has the recommended arm and those that no other beats in both speed and loss; less than "
+        f"{SAME_DB:g} dB is no difference."
     )
     return "\n\n".join(parts) + "\n"
 
 
 def _table(decision: Decision) -> str:
+    chosen = decision.ship or decision.nearest
+    also = [chosen] if chosen is not None and chosen not in decision.front else []
     rows = [
         [arm.label, arm.worst_clip, f"{arm.fps:.1f}{_mark(arm)}", f"{arm.psnr_db:.2f}", f"{arm.loss_db:.3f}"]
-        for arm in decision.front
+        for arm in sorted([*decision.front, *also], key=lambda arm: -arm.speed)
     ]
     return align([["Arm", "Worst clip", "FPS", "PSNR [dB]", "Loss [dB]"], *rows], left=2)
 

@@ -68,23 +68,33 @@ def prepare_run(arguments: Sequence[str], root: Path) -> None:
             check_study_text(study)
 
 
+class UnknownNameError(UserError):
+    """A name in the path of a file that the study lacks."""
+
+
 @contextmanager
-def study_error() -> Iterator[None]:
-    """End the process with one line for a UserError, instead of Snakemake's report of an exception."""
+def study_error(unknown: Callable[[], Sequence[str]] = list) -> Iterator[None]:
+    """End the process with one line for a UserError, instead of Snakemake's report of an exception.
+
+    `unknown` are the lines that the end of the process has for targets that the study doesn't make. They say
+    more than that a name is unknown.
+    """
     try:
         yield
+    except UnknownNameError as error:
+        sys.exit(1 if unknown() else f"study error: {error}")
     except UserError as error:
         sys.exit(f"study error: {error}")
 
 
 def named(method: Callable[..., Any], *arguments: object) -> Any:
-    """Return what a method gives for names of a file's path; raise UserError for one that the study lacks."""
+    """Return what a method gives for names of a file's path; raise UnknownNameError for one that it lacks."""
     try:
         return method(*arguments)
     except KeyError as error:
         if not any(str(error.args[0]) in str(argument) for argument in arguments):
             raise
-        raise UserError(
+        raise UnknownNameError(
             f"expected names that this study has in the path of a file, found {error.args[0]!r}"
         ) from error
 

@@ -13,7 +13,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,16 @@ def show(handlers: Iterable[object], plan: Plan, study: str, logs: Iterable[str]
             handler.begin(plan, study, next(iter(logs), os.devnull))
 
 
+def explain(handlers: Iterable[object], unknown: Callable[[], Sequence[str]], results: str) -> None:
+    """Let the lines of `unknown`, which end the process, stand in place of Snakemake's texts of the same.
+
+    `unknown` says which targets a study doesn't make, `results` is its folder.
+    """
+    for handler in handlers:
+        if isinstance(handler, LogHandler):
+            handler.explained = lambda text: _lacks_only(text, results) and bool(unknown())
+
+
 class LogHandler(LogHandlerBase):
     """Shows what Snakemake logs: its own texts until a run begins, then the progress of the run."""
 
@@ -84,6 +94,8 @@ class LogHandler(LogHandlerBase):
     writes_to_file = property(lambda _: False)  # pyright: ignore[reportIncompatibleMethodOverride]
     has_filter = has_formatter = writes_to_file  # pyright: ignore[reportIncompatibleMethodOverride]
     needs_rulegraph = writes_to_file  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    explained: Callable[[str], bool] = staticmethod(lambda _: False)
 
     def __post_init__(self) -> None:
         settings: Any = self.common_settings
@@ -124,6 +136,8 @@ class LogHandler(LogHandlerBase):
         if event == LogEvent.ERROR and (line := machine_error(str(record.msg))):
             self._say(line)
         elif self._plan is None:
+            if event == LogEvent.ERROR and not self._asked and self.explained(str(record.msg)):
+                return
             if self._asked or self._dryrun or not (self._live and _is_chatter(record, event)):
                 self._texts.emit(record)
         elif event == LogEvent.RUN_INFO:
@@ -230,6 +244,15 @@ def machine_error(text: str) -> str | None:
         f"error: {found['path'] or Path.cwd()}: expected Snakemake to read and write here, found: "
         f"{os.strerror(int(found['number'])).lower()}; give it room and rights, and run it again"
     )
+
+
+def _lacks_only(text: str, results: str) -> bool:
+    """Return whether a text of Snakemake's is of files without a rule, all in the folder of the results."""
+    _, missing, files = text.partition("affected files:\n")
+    if text.startswith("MissingRuleException"):
+        return True
+    inside = (line.strip().startswith(f"{results}/") for line in files.strip().splitlines())
+    return bool(missing) and text.startswith("MissingInputException") and all(inside)
 
 
 def _last_line(log: Iterable[str]) -> str:

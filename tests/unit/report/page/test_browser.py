@@ -441,6 +441,28 @@ def test_print_has_every_arm_and_no_controls(opened: Opened):
     assert len(opened.lines()) == 20
 
 
+def test_long_names_leave_room_for_every_column(browser: Any, tmp_path: Path):
+    recipe = "int8-minmax+balance+asymmetric+adaround"
+    rows = [row(r, "espcn_ycbcr_folded", p, 31.0, 40.0) for r in ("openvino", "onnxruntime")
+            for p in ("fp32", recipe)]  # fmt: skip
+    html = write_html(write_study(tmp_path, rows))
+    opened = Opened(browser, html, viewport={"width": 1280, "height": 900})
+    page = opened.page
+    width, room = page.evaluate(
+        "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])($('arms').parentElement)"
+    )
+    assert width <= room and "Engine [KiB]" in opened.header()
+    # A name that is broken is still one.
+    page.fill(".dt-search input", "balance+asymmetric")
+    names = [line[opened.header().index("Precision")] for line in opened.lines()]
+    assert names == ["INT8 minmax+balance+asymmetric+adaround"] * 2
+    # Lists of arms are as wide as they look: nothing is pushed away by what they could be.
+    labels = page.locator("#compare .controls label:visible").all()
+    for box, inner in ((each.bounding_box(), each.locator("select").bounding_box()) for each in labels):
+        assert box and inner and box["x"] + box["width"] - (inner["x"] + inner["width"]) < 2
+    opened.close()
+
+
 ONE = [row("openvino", "espcn_rgb", "fp32", 31.0, 140.0)]
 NONE = [not_run("openvino", "espcn_rgb", "fp32", "no memory")]
 

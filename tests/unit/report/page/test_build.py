@@ -2,6 +2,7 @@ import base64
 import hashlib
 import html
 import io
+import itertools
 import json
 import os
 import re
@@ -19,8 +20,9 @@ from superres.device.base.errors import UserError
 from superres.report import labels
 from superres.report.metrics.cautions import NOISE_MARK, PICTURE_MARKS
 from superres.report.page import build, pictures
+from superres.report.page.arms import MOST_COLOURS
 from superres.report.page.build import PageFiles, build_page, page_data
-from superres.report.page.data import ClipPictures, PageData, Place
+from superres.report.page.data import STYLE, ClipPictures, PageData, Place
 from superres.report.page.template import render
 from superres.report.page.vendor.parts import PARTS
 
@@ -313,3 +315,28 @@ def test_a_legend_has_room_for_what_has_colours(tmp_path: Path):
 def test_the_same_files_give_the_same_page(tmp_path: Path):
     files = write_study(tmp_path, rows_of_test())
     assert write_page(files, tmp_path / "a.html") == write_page(replace(files), tmp_path / "b.html")
+
+
+def oklab(colour: str) -> np.ndarray:
+    """A colour's place in Oklab, where distances are those that are seen (Ottosson, 2020)."""
+    first = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
+             [0.0883024619, 0.2817188376, 0.6299787005]]  # fmt: skip
+    second = [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
+              [0.0259040371, 0.7827717662, -0.8086757660]]  # fmt: skip
+    return np.array(second) @ np.cbrt(np.array(first) @ linear(colour))
+
+
+def linear(colour: str) -> np.ndarray:
+    values = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def test_each_network_has_a_colour_of_its_own_on_both_grounds():
+    colours = [*STYLE["colorway"]]
+    assert len(colours) > MOST_COLOURS
+    places = [oklab(colour) for colour in colours]
+    assert min(np.linalg.norm(one - other) for one, other in itertools.combinations(places, 2)) > 0.08
+    for ground in ("#ffffff", "#14171c"):
+        for colour in colours:
+            dark, light = sorted(linear(c) @ [0.2126, 0.7152, 0.0722] + 0.05 for c in (ground, colour))
+            assert light / dark > 2, (colour, ground)

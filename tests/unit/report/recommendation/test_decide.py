@@ -85,11 +85,23 @@ def test_a_gain_counts_when_its_interval_is_above_5_percent(gain: tuple, kept: s
 def test_the_front_holds_what_no_arm_beats() -> None:
     slow = row("onnxruntime", "espcn_rgb", "fp32", 31.08, 171.0)
     worse = row("onnxruntime", "espcn_rgb", "int8-minmax", 30.95, 41.0)
-    found = decided(FP32, BF16, INT8, slow, worse, BICUBIC)
+    found = decided(FP32, {**BF16, "psnr_db": 31.06}, INT8, slow, worse, BICUBIC)
     assert [arm.folder for arm in found.front] == [
         "local/openvino/espcn_rgb/int8-minmax",
         "local/openvino/espcn_rgb/bf16",
         "local/openvino/espcn_rgb/fp32",
+    ]
+
+
+def test_a_slow_arm_is_not_on_the_front_for_a_rounding_difference() -> None:
+    """PyTorch at 2 FPS has the picture of OpenVINO at 7 to a thousandth of a dB."""
+    slow = row("pytorch", "espcn_rgb", "fp32", FP32["psnr_db"] + 0.001, 460.0)
+    better = row("pytorch_tuned", "espcn_rgb", "fp32", FP32["psnr_db"] + 0.02, 170.0)
+    assert [arm.folder for arm in decided(FP32, slow).front] == ["local/openvino/espcn_rgb/fp32"]
+    # One that is better by as much as counts is.
+    assert [arm.folder.split("/")[1] for arm in decided(FP32, slow, better).front] == [
+        "openvino",
+        "pytorch_tuned",
     ]
 
 

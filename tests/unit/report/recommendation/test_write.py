@@ -43,6 +43,16 @@ def test_int8_that_is_not_worth_it(tmp_path: Path) -> None:
         assert f"- {line.strip()}" in page
 
 
+def test_the_table_has_the_arm_to_ship(tmp_path: Path) -> None:
+    """Float is taken if INT8 gains nothing: INT8 that is a little faster beats it on the front."""
+    faster = gaining(1.02, 0.98, 1.05, psnr_db=BF16["psnr_db"], latency_p50_ms=79 / 1.02)
+    lines, record, page = written(tmp_path, [SURE, faster])
+    assert ": ship OpenVINO BF16 ESPCN_RGB" in lines[1]
+    assert [arm["arm"] for arm in record["targets"][0]["front"]] == ["local/openvino/espcn_rgb/int8-minmax"]
+    rows = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| OpenVINO")]
+    assert rows == ["OpenVINO INT8 minmax ESPCN_RGB", "OpenVINO BF16 ESPCN_RGB"]
+
+
 @pytest.mark.parametrize(
     ("wish", "said", "verdict"),
     [

@@ -10,7 +10,7 @@ from snakemake.logging import DefaultFormatter
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
-from superres.study.runs.display import LogHandler, block, machine_error, register, show
+from superres.study.runs.display import LogHandler, block, explain, machine_error, register, show
 from superres.study.runs.plan import Plan, PlannedJob
 from terminal import screen_of
 
@@ -139,3 +139,29 @@ def test_what_the_machine_refuses_to_snakemake_is_one_line():
         "",
     ):
         assert machine_error(other) is None
+
+
+MISSING = "MissingInputException in rule a:\nMissing input files for rule a:\n    affected files:\n        {}"
+LACKING = {
+    "MissingRuleException:\nNo rule to produce results/s/x.csv.": True,
+    MISSING.format("results/s/x.onnx\n        results/s/y.onnx"): True,
+    # A file of the user's, too: nothing else would name it.
+    MISSING.format("results/s/x.onnx\n        photos/a.png"): False,
+    "CyclicGraphException in rule a": False,
+}
+
+
+@pytest.mark.parametrize("text", LACKING)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_target_that_the_study_lacks_is_said_once(
+    text: str, known: bool, capfd: pytest.CaptureFixture[str]
+):
+    shown = handler()
+    explain([shown, object()], lambda: [] if known else ["found x"], "results/s")
+    shown.emit(record(LogEvent.ERROR, text, logging.ERROR))
+    assert (text in capfd.readouterr().err) == (known or not LACKING[text])
+    # Who asks for more gets it all.
+    shown = handler(verbose=True)
+    explain([shown], lambda: ["found x"], "results/s")
+    shown.emit(record(LogEvent.ERROR, text, logging.ERROR))
+    assert text in capfd.readouterr().err

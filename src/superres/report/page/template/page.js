@@ -10,7 +10,8 @@ let chosen = [], current = null;
 
 // Arms: a table to sort, filter, choose from and copy.
 const shown = (column, value) => !numeric(column) ? (value ?? "") : (value?.toFixed(column.digits) ?? "–");
-const render = (column) => (value, type) => type === "display" ? esc(shown(column, value))
+const broken = (text) => (text.includes("+") ? `<span class="steps">${text.replaceAll("+", "+<wbr>")}</span>` : text);
+const render = (column) => (value, type) => type === "display" ? broken(esc(shown(column, value)))
   : value ?? (type !== "filter" && numeric(column) ? -1e99 : "");
 const pick = (arm, type) => type !== "display" ? "" :
   `<button type="button" class="pick" data-arm="${esc(arm)}" aria-label="Choose ${esc(LABELS[arm])}">+</button>`;
