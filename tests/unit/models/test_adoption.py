@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -416,6 +417,13 @@ def test_what_is_no_super_resolution_network_is_one_line(
         adopt_onnx(write(tmp_path / "foreign.onnx"), out, tmp_path / "record.json", Adoption(**stated))
     assert "\n" not in str(caught.value)
     assert not out.exists()
+
+
+def test_a_checkpoint_by_the_key_of_onnx_is_told_its_own(tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "x2.pth", "w") as archive:
+        archive.writestr("archive/data.pkl", b"")
+    with pytest.raises(UserError, match="found a zip archive; name it by the key checkpoint"):
+        adopt_onnx(tmp_path / "x2.pth", tmp_path / "o.onnx", tmp_path / "r.json", Adoption())
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path):

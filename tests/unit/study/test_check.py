@@ -106,6 +106,11 @@ def test_an_own_network_that_is_not_there_is_named(tmp_path: Path):
     study = load_study(study_of(tmp_path, models=[{"name": "mine", "onnx": str(tmp_path / "mine.onnx")}]))
     with pytest.raises(UserError, match=r"^model mine: onnx: .* none at .*mine\.onnx; correct its path$"):
         check_study(study)
+    (tmp_path / "mine.onnx").mkdir()
+    with pytest.raises(
+        UserError, match=r"^model mine: onnx: expected a file, found a folder at .*mine\.onnx"
+    ):
+        check_study(study)
 
 
 def test_as_is_is_for_networks_that_are_quantised(tmp_path: Path):

@@ -111,7 +111,9 @@ def choose(sizes: Sizes, ends: Ends, stated: Adoption, photograph: Photograph, w
 
     tried = tries(readings(ends))
     usual = psnr_of(enlarge(photograph.lr / 255.0, sizes.scale), photograph.hr)
-    if not any(fits(one.reading, stated, ends) and one.psnr_db >= usual - NO_PICTURE_DB for one in tried):
+    best = max((one.psnr_db for one in tried if fits(one.reading, stated, ends)), default=0.0)
+    one_range = stated.range is not None and stated.output_range is None
+    if isfinite(best) and best < usual - NO_PICTURE_DB and not one_range:
         # Rare, and many ways: only of the colours that are meant.
         colour = stated.colour or usual_colour(ends)
         others = (each for each in readings(ends, mixed=True) if each.colour == colour)

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from superres.device.base.errors import UserError
 from superres.file_kinds import kind_of_file, remedy
-from superres.models.adoption.statements import Activation
+from superres.models.adoption.statements import CHECKPOINTS, Activation
 from superres.models.graphs.onnx_file import OPSET, attributes
 
 _OTHER_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
@@ -28,7 +28,8 @@ def read_foreign(path: Path) -> onnx.ModelProto:
     if not path.is_file():
         raise UserError(f"{path}: expected an ONNX file, found nothing there; correct its path")
     if (kind := kind_of_file(path)) is not None:
-        raise UserError(f"{path}: expected an ONNX file, found {kind}; {remedy(kind, 'correct its path')}")
+        usual = "name it by the key checkpoint" if path.suffix in CHECKPOINTS else "correct its path"
+        raise UserError(f"{path}: expected an ONNX file, found {kind}; {remedy(kind, usual)}")
     try:
         model = onnx.load(str(path))
     except (DecodeError, ValueError) as error:

@@ -60,7 +60,7 @@ def with_any_size(model: onnx.ModelProto, ends: Ends, where: str) -> Sizes:
             failures.insert(0, error)
     if isinstance(failures[0], _NoWholeScaleError):
         raise UserError(f"{where}: {failures[0]}")
-    raise UserError(f"{where}: expected a graph that onnxruntime runs, found: {failures[0]}")
+    raise UserError(f"{where}: expected a graph that onnxruntime runs, found: {failures[0]}; export it again")
 
 
 def _of_any_size(model: onnx.ModelProto, ends: Ends, where: str) -> Sizes:
@@ -125,7 +125,9 @@ def refusing_broken(source: Path, where: str) -> Iterator[None]:
         found = _why_it_fails(source)
         if found is None:
             raise
-        raise UserError(f"{where}: expected a graph that onnxruntime runs, found: {found}") from error
+        raise UserError(
+            f"{where}: expected a graph that onnxruntime runs, found: {found}; export it again"
+        ) from error
 
 
 def _why_it_fails(source: Path) -> str | None:

@@ -15,6 +15,9 @@ Range = Literal["0..1", "0..255", "-1..1"]
 Swing = Literal["full", "studio"]
 Activation = Literal["sigmoid", "tanh"]
 
+CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors")
+"""What names of checkpoints end in."""
+
 INSTALL_SPANDREL = ".venv/bin/python -m pip install --no-deps -r envs/checkpoints.txt"
 """The command that installs what reads checkpoints; torchvision, which spandrel wants, isn't needed."""
 

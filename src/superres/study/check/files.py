@@ -68,7 +68,8 @@ def _check_model_file(model: str, key: str, file: str) -> None:
     with naming(f"model {model}: {key}"):
         check_name(file)
         if not Path(file).is_file():
-            raise UserError(f"expected a file, found none at {file}; {correct_path(Path(file))}")
+            found = "a folder" if Path(file).is_dir() else "none"
+            raise UserError(f"expected a file, found {found} at {file}; {correct_path(Path(file))}")
         for data in external_files(Path(file)) if key == "onnx" else ():
             check_name(data)
             if not Path(data).is_file():
