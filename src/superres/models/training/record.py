@@ -89,5 +89,5 @@ def silence_note(record: TrainingRecord) -> str:
         return ""
     return (
         f"train {record.model}: {silent} of {channels} channels are zero on every validation image; a lower "
-        "learning_rate, or leak_steps, keeps them"
+        "learning_rate keeps them"
     )

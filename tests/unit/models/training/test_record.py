@@ -30,8 +30,7 @@ def test_record_round_trip(tmp_path: Path) -> None:
 def test_a_network_with_many_silent_channels_is_named() -> None:
     assert silence_note(RECORD) == ""
     assert silence_note(replace(RECORD, silent_channels=[2, 2])) == (
-        "train mine: 4 of 32 channels are zero on every validation image; a lower learning_rate, or "
-        "leak_steps, keeps them"
+        "train mine: 4 of 32 channels are zero on every validation image; a lower learning_rate keeps them"
     )
 
 
