@@ -11,7 +11,7 @@ from typing import Any
 from superres.code_version import installed_version, module_hashes
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json, sha256_file
-from superres.device.base.words import counted
+from superres.device.base.words import counted, printable
 from superres.report.manifest import study_digest
 from superres.report.receipts import FOLDER, Receipt, Receipts, with_sources
 
@@ -77,12 +77,15 @@ def verify_study(wanted: Wanted, remedy: str) -> None:
 
 
 def tell(done: Verification, where: str, expected: str, remedy: str) -> None:
-    """Print the notes and findings of a verification, a line each. Raises UserError if there is a finding."""
+    """Print the notes and findings of a verification, a line each. Raises UserError if there is a finding.
+
+    They quote archives of others.
+    """
     for note in dict.fromkeys(done.notes):
-        sys.stderr.write(f"note: {note}\n")
+        sys.stderr.write(f"note: {printable(note)}\n")
     for finding, files in sorted(done.findings.items()):
         times = f" (for {counted(files, 'file')})" if files > 1 else ""
-        sys.stderr.write(f"{finding}{times}\n")
+        sys.stderr.write(f"{printable(finding)}{times}\n")
     differences = counted(len(done.findings), "difference")
     sys.stderr.write(
         f"verified {counted(done.files, 'file')} and {counted(done.manifests, 'manifest')}: {differences}\n"

@@ -1,5 +1,7 @@
 """Errors that end a job without a result."""
 
+from superres.device.base.words import printable
+
 
 class UserError(Exception):
     """A mistake in a study or a file; one line: where, expected, found, and what to do.
@@ -8,7 +10,7 @@ class UserError(Exception):
     """
 
     def __init__(self, text: object = ""):
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text)))
+        super().__init__(printable(text))
 
 
 class UnsupportedError(Exception):

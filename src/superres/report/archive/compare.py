@@ -11,7 +11,7 @@ from typing import Any
 from superres.csv_rows import Row
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json
-from superres.device.base.words import counted
+from superres.device.base.words import counted, printable
 from superres.report import labels
 from superres.report.archive.figures import EVALUATION, METRICS, NO_RECORD, folder_of, record_of
 from superres.report.archive.inspect import inspect_archive
@@ -80,7 +80,7 @@ def compare_results(own: Path, other: Path, remedy: str, *, csv_out: Path, md_ou
             rows = compare_rows(own, opened.folder)
         except NO_RECORD as error:
             raise UserError(f"{other}: expected the records of arms, found others: {error!r}") from error
-    lines = summarize(rows)
+    lines = list(map(printable, summarize(rows)))
     with Outputs({"csv": str(csv_out), "md": str(md_out)}) as outputs:
         with outputs["csv"].open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(_flat(rows[0])), lineterminator="\n")

@@ -125,6 +125,19 @@ def test_an_added_file_is_named(archive: Path, capsys):
     ]
 
 
+def test_nothing_of_an_archive_reaches_the_terminal_but_text(archive: Path, capsys):
+    """A receipt whose words would clear the screen."""
+    receipt = f".receipts/{QUALITY}.json"
+    files = read(archive)
+    said = json.loads(files[receipt]) | {"job": "\x1b[2J/x", "sha256": "\x1b[31m\nall is well"}
+    write({**files, receipt: json.dumps(said).encode()}, archive, sums=True)
+    lines = findings(archive, capsys)
+    assert all(line.isprintable() for line in lines)
+    assert any(
+        r"expected it as \x1b[2J made it, sha256 \x1b[31m\nall is well, found" in line for line in lines
+    )
+
+
 def edited(files: Files, name: str, old: str, new: str) -> Files:
     text, number = re.subn(old, new, files[name].decode(), count=1, flags=re.M)
     assert number == 1
