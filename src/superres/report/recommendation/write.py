@@ -178,8 +178,8 @@ def _markdown(lines: Sequence[str], decisions: Sequence[Decision], wish: Wish) -
         parts += ["\n".join(f"- {line}" for line in found)] if found else []
     parts.append(
         "Loss is PSNR below the best FP32 of the target and scale, on the clip where it is most. The table "
-        f"has the recommended arm and those that no other beats in both speed and loss; less than {SAME_DB:g} "
-        "dB is no difference."
+        "has the recommended arm and those that no other beats in both speed and loss; less than "
+        f"{SAME_DB:g} dB is no difference."
     )
     return "\n\n".join(parts) + "\n"
 
