@@ -6,13 +6,12 @@ from the README of ETDS (github.com/ECNUSR/ETDS, 2023).
 """
 
 import argparse
-import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from formatting import markdown, read_rows
+from formatting import markdown, read_rows, write_rows
 
 from superres.models.architectures import Plain
 from superres.models.settings import MODELS
@@ -145,28 +144,33 @@ def losses() -> str:
 
 
 def draw_losses(png: Path) -> None:
-    """Draw the mean loss of each network over the number of its layers, a panel a precision."""
+    """Draw the mean loss of each network, a row a network from few layers to many, a mark a precision."""
     # Matplotlib, which the tables don't need.
     from superres.report.plots import figures
 
     found = _held_out_losses()
+    models = sorted(found, key=_shape, reverse=True)
     with figures.style():
-        figure = figures.new_figure(9, 3.4)
-        panels = figure.subplots(1, len(SHOWN), sharey=True)
-        for axes, (precision, title) in zip(panels, SHOWN.items(), strict=True):
-            points = [(_shape(model)[0], mean(lost[precision])) for model, (_, lost) in found.items()]
-            axes.plot(*zip(*points, strict=True), "s", color="0.3", markersize=4)
-            axes.set_title(title, loc="left")
-            axes.set_xlabel("layers")
-            axes.set_xlim(0, 15)
-            axes.grid(color="0.92")
-        panels[0].set_ylim(bottom=0)
-        panels[0].set_ylabel("Y-PSNR lost in INT8 [dB]")
+        figure = figures.new_figure(7, 4)
+        axes = figure.subplots()
+        for (precision, title), mark in zip(SHOWN.items(), "xo^s", strict=True):
+            lost = [mean(found[model][1][precision]) for model in models]
+            axes.plot(lost, range(len(models)), mark, label=title, markersize=5)
+        axes.set_yticks(range(len(models)), labels=[_described(model) for model in models])
+        axes.set_xscale("log")
+        ticks = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+        axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
+        axes.set_xlabel("Y-PSNR lost in INT8, mean of 22 photographs [dB]")
+        axes.grid(color="0.92")
+        figure.legend(loc="outside upper right", ncols=len(SHOWN), frameon=False)
         figures.lay_out(figure)
-        for axes, precision in zip(panels, SHOWN, strict=True):
-            points = [(_shape(model)[0], mean(lost[precision])) for model, (_, lost) in found.items()]
-            figures.place_labels(axes, points, [str(_shape(model)[1]) for model in found])
         figure.savefig(png, format="png", dpi=140, metadata={"Software": None})
+
+
+def _described(model: str) -> str:
+    layers, channels = _shape(model)
+    return f"{labels.model_label(model)}: {layers} layers, {channels} channels"
 
 
 def draw_front(png: Path) -> None:
@@ -198,15 +202,6 @@ def draw_front(png: Path) -> None:
             (line,) = axes.plot(*zip(*points, strict=True), linewidth=1)
             axes.plot(*points[0], "o", color=line.get_color(), fillstyle="none")
             axes.plot(*points[1], "s", color=line.get_color())
-            above = model in ("plain_c32_m4", "plain_c32_m6", "plain_c16_m4", "plain_c8_m4")
-            axes.annotate(
-                labels.model_label(model),
-                points[1],
-                (6, 5 if above else -11),
-                textcoords="offset points",
-                fontsize=8,
-                color=line.get_color(),
-            )
         axes.plot([], [], "o", color="0.4", fillstyle="none", label="FP32")
         axes.plot([], [], "s", color="0.4", label="INT8, tuned")
         axes.set_xscale("log")
@@ -220,6 +215,9 @@ def draw_front(png: Path) -> None:
         points = [(1000 / float(row["int8_ms"]), float(row["b100_db"])) for row in _published()]
         _draw_published(other, points)
         figures.lay_out(figure)
+        spans = [(arms[model, "fp32"][0], tuned[model][0]) for model in models]
+        names = [labels.model_label(model) for model in models]
+        figures.place_labels(axes, list(tuned.values()), names, spans)
         figures.place_labels(other, points, [row["network"] for row in _published()])
         figure.savefig(png, format="png", dpi=140, metadata={"Software": None})
 
@@ -293,13 +291,6 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-def _write(path: Path, columns: Iterable[str], rows: Iterable[Row]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(columns), extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def _held_out(study: Path) -> Iterable[Row]:
     """Yield the rows of a study's images in OpenVINO, by model, precision and clip."""
     for path in sorted((study / "arms/local" / RUNTIME).glob("*/*/quality.*.csv")):
@@ -320,8 +311,8 @@ def main() -> None:
     parser.add_argument("--command", default="snakemake --cores 4 all --configfile studies/zoo.yaml")
     options = parser.parse_args()
     FIGURES.mkdir(parents=True, exist_ok=True)
-    _write(FIGURES / "metrics.csv", COLUMNS, read_rows(options.study / "metrics.csv"))
-    _write(FIGURES / "held_out.csv", HELD_OUT, _held_out(options.held_out))
+    write_rows(FIGURES / "metrics.csv", COLUMNS, read_rows(options.study / "metrics.csv"))
+    write_rows(FIGURES / "held_out.csv", HELD_OUT, _held_out(options.held_out))
     manifest = f"arms/local/{RUNTIME}/{REFERENCE}/fp32/manifest.{CLIPS[0]}.json"
     copy_study.write_run(FIGURES / "run.yaml", options.study / manifest, options)
     draw_front(ROOT / "docs/pictures/zoo.png")

@@ -4,18 +4,19 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 
 from project_copy import Project, read_jobs
+from spoilt import fuzz
 from unit.study.strategies import studies
-from unit.study.test_fuzz import FUZZ, understood
+from unit.study.test_fuzz import understood
 
 
 def test_what_is_understood_dry_runs(project: Project, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(project.folder)
     found: list[dict[str, Any]] = []
 
-    @settings(FUZZ, max_examples=200)
+    @fuzz(200)
     @given(studies())
     def collect(config: dict[str, Any]) -> None:
         if understood(config) and config not in found:

@@ -37,22 +37,24 @@ def settle_times(study: Path, records: Path = Path(".snakemake/metadata")) -> li
             _set_time(study / name, _OLD_S)
         line = f"expected Snakemake's records of {study} in {records}, found none"
         return [f"{line}: a call makes all of it again"]
-    moved, ahead = not receipts.is_here(), _newest(study) - time.time()
-    if not moved and ahead < _SLACK_S:
+    moved, early = not receipts.is_here(), _later_than(study, time.time() + _SLACK_S)
+    if not moved and not early:
         for name, receipt in receipts.read_some(lambda name: not name.startswith("arms/")):
             if _reads_other(study / name, receipt, hidden=True):
                 _set_time(study / name, _OLD_S)
         return []
     known, now = receipts.read_all(), time.time()
+    for path in early:
+        # Receipts, logs and archives too, or the next call would find them again.
+        _set_time(path, now)
     for name, receipt in known.items():
         stale = _is_made_of_other(receipt, known) or _reads_other(study / name, receipt)
         _set_time(study / name, _OLD_S if stale else now)
     receipts.remember_place()
-    if ahead < _SLACK_S:
+    if not early:
         return []
-    return [
-        f"files of {study} are {ahead / 3600:.1f} h ahead of the clock, which was set back: they get its time"
-    ]
+    ahead = (max(early.values()) - now) / 3600
+    return [f"files of {study} are {ahead:.1f} h ahead of the clock, which was set back: they get its time"]
 
 
 def _is_run(study: Path) -> bool:
@@ -84,9 +86,10 @@ def _has_records(receipts: Receipts, records: Path) -> bool:
     return not unknown
 
 
-def _newest(study: Path) -> float:
-    """Return the latest time of a file in a study's folder."""
-    return max((entry.stat(follow_symlinks=False).st_mtime for entry in _files(str(study))), default=0.0)
+def _later_than(study: Path, seconds: float) -> dict[Path, float]:
+    """Return the files of a study's folder that were changed after a time, with their times."""
+    changed = ((entry, entry.stat(follow_symlinks=False).st_mtime) for entry in _files(str(study)))
+    return {Path(entry.path): when for entry, when in changed if when > seconds}
 
 
 def _files(folder: str) -> Iterator[os.DirEntry[str]]:

@@ -152,6 +152,51 @@ def normalised(path: Path) -> Path:
     return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"])
 
 
+def upsampled(path: Path) -> Path:
+    """Opset 9: a linear Upsample, which begins at the first pixel, and a little of a convolution of it."""
+    graph = Builder(opset=9)
+    factors = graph.store("factors", np.array([1, 1, 2, 2], np.float32))
+    x = graph.add("Upsample", ["image", factors], "large", mode="linear")
+    identity = np.zeros((3, 3, 3, 3), np.float32)
+    identity[range(3), range(3), 1, 1] = 1
+    graph.add("Conv", [x, graph.store("w", identity)], "result", pads=[1] * 4)
+    return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"])
+
+
+def levels_of_floats(path: Path) -> Path:
+    """Floats in 0..1 to levels of 8 bits, x2."""
+    graph = Builder()
+    x = graph.add("Conv", ["image", graph.store("w", bilinear_kernels(2, 3))], "blocks", pads=[1] * 4)
+    x = graph.add("DepthToSpace", [x], "large", blocksize=2, mode="CRD")
+    x = graph.add(
+        "Round", [graph.add("Mul", [x, graph.store("white", np.float32(255))], "levels")], "rounded"
+    )
+    limits = [graph.store(name, np.float32(value)) for name, value in (("low", 0), ("high", 255))]
+    graph.add("Cast", [graph.add("Clip", [x, *limits], "limited")], "result", to=UINT8)
+    return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"], (FLOAT, UINT8))
+
+
+def brighter_range(path: Path) -> Path:
+    """0..1 to 0..255, x2."""
+    graph = Builder()
+    weights = graph.store("w", 255 * bilinear_kernels(2, 3))
+    x = graph.add("Conv", ["image", weights], "blocks", pads=[1] * 4)
+    graph.add("DepthToSpace", [x], "result", blocksize=2, mode="CRD")
+    return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"])
+
+
+def paler(path: Path) -> Path:
+    """YCbCr in 0..1, x2, with less colour: no picture if it is fed with RGB."""
+    graph = Builder()
+    weights, bias = bilinear_kernels(2, 3), np.zeros(12, np.float32)
+    weights[4:] *= 0.75
+    bias[4:] = 0.125
+    inputs = ["image", graph.store("w", weights), graph.store("b", bias)]
+    x = graph.add("Conv", inputs, "blocks", pads=[1] * 4)
+    graph.add("DepthToSpace", [x], "result", blocksize=2, mode="CRD")
+    return graph.write(path, [1, 3, "h", "w"], [1, 3, "a", "b"])
+
+
 def halves(path: Path) -> Path:
     """float16 weights and ends."""
     graph = Builder()

@@ -83,6 +83,31 @@ def test_the_float_form_is_the_network_without_rounding(
     assert 1e-4 < difference.max() < 6 / 255
 
 
+def in_vectors(path: Path) -> Path:
+    """Rewrite a file so that each scale and zero-point is a vector of one, as some tools write them."""
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        tensor.dims[:] = tensor.dims or [1]
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize("write", WAYS)
+def test_a_vector_of_one_is_a_number(write: Callable[[Path], Path], frame: np.ndarray, tmp_path: Path):
+    folders = [tmp_path / name for name in ("numbers", "vectors")]
+    for folder in folders:
+        folder.mkdir()
+    _, *numbers = adopt(write, folders[0])
+    _, *vectors = adopt(lambda path: in_vectors(write(path)), folders[1])
+    for files in (numbers, vectors):
+        write_form(files[-1], form := files[-1].with_name("form.onnx"), form_of("onnxruntime", "int8"))
+        files.append(form)
+    for one, other in zip(numbers[:2], vectors[:2], strict=True):
+        assert np.abs(run(one, "frame", frame) - run(other, "frame", frame)).max() < 1e-6
+    kinds = [[node.op_type for node in onnx.load(files[2]).graph.node] for files in (numbers, vectors)]
+    assert kinds[0] == kinds[1]
+
+
 @pytest.mark.parametrize("write", WAYS)
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_runtimes_run_it_as_it_is(

@@ -13,7 +13,9 @@ from superres.device.base.errors import UserError
 from superres.device.runtimes import load_runtime, tiled
 from superres.device.runtimes.base import Session, Settings
 from superres.device.runtimes.tiled import TiledSession, tile_sizes, tiling_of
+from superres.models.adoption import sizes
 from superres.models.adoption.adopt import adopt_onnx
+from superres.models.adoption.ends import Ends
 from superres.models.adoption.statements import Adoption
 from superres.models.graphs.footprint import measure_footprint
 from superres.models.graphs.onnx_file import load_onnx
@@ -106,6 +108,20 @@ def test_a_multiple_is_found_whatever_it_is(tmp_path: Path, frame: np.ndarray):
     path, found = adopt(foreign.thirds, tmp_path)
     assert (found["multiple"], found["own_size"]) == (3, None)
     assert session_of(path).run(frame).shape == (202, 300, 3)
+
+
+def test_a_network_of_one_size_is_tried_at_few_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    tried: list[tuple[int, int]] = []
+
+    def counted(run: Callable, ends: Ends, size: tuple[int, int], where: str) -> int:
+        tried.append(size)
+        return scale_at(run, ends, size, where)
+
+    scale_at = sizes._scale_at
+    monkeypatch.setattr(sizes, "_scale_at", counted)
+    adopt(foreign.flattened, tmp_path)
+    # Its sides are multiples of 1, 2, 4, 8 and 16: as the graph is, and without its sizes.
+    assert len(tried) <= 2 * 5 + 5
 
 
 def test_a_network_of_any_size_on_windows_can_be_cut_too(tmp_path: Path, frame: np.ndarray, monkeypatch):

@@ -90,6 +90,14 @@ def by_uint8(path: Path, frame: np.ndarray) -> np.ndarray:
     return pixels(run(path, "image", np.ascontiguousarray(levels))) / 255
 
 
+def by_itself(path: Path, frame: np.ndarray) -> np.ndarray:
+    return pixels(run(path, "image", planes(frame)))
+
+
+def by_white(path: Path, frame: np.ndarray) -> np.ndarray:
+    return pixels(run(path, "image", planes(frame))) / 255
+
+
 def by_signs(path: Path, frame: np.ndarray) -> np.ndarray:
     return (pixels(run(path, "image", planes(2 * frame - 1))) + 1) / 2
 
@@ -112,6 +120,9 @@ CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path, np.ndarray], np.n
     "uint8": (foreign.uint8_ends, by_uint8, Adoption(), "rgb 0..255 NCHW 2"),
     "normalised": (foreign.normalised, by_signs, Adoption(range="-1..1"), "rgb -1..1 NCHW 2"),
     "halves": (foreign.halves, by_halves, Adoption(range="0..1"), "rgb 0..1 NCHW 2"),
+    "opset 9": (foreign.upsampled, by_itself, Adoption(range="0..1"), "rgb 0..1 NCHW 2"),
+    "levels of floats": (foreign.levels_of_floats, by_white, Adoption(), "rgb 0..1 NCHW 2"),
+    "two ranges": (foreign.brighter_range, by_white, Adoption(), "rgb 0..1 NCHW 2"),
     "unshuffled": (foreign.unshuffled_x4, by_even_sides, Adoption(range="0..1"), "rgb 0..1 NCHW 4"),
 }
 
@@ -242,6 +253,44 @@ def test_an_adopted_graph_is_adopted_again(case: str, frame: np.ndarray, tmp_pat
     assert np.abs(pixels(run(twice, "frame", planes(frame))) - reference).max() < 2e-6
 
 
+def test_a_conversion_that_changes_the_picture_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # As ONNX's converter leaves a resize of opset 9.
+    monkeypatch.setattr("superres.models.adoption.rewriting._place_resizes", lambda graph: None)
+    with pytest.raises(UserError, match="expected the file's own picture after conversion to opset 17"):
+        adopt_onnx(
+            foreign.upsampled(tmp_path / "a.onnx"), tmp_path / "b.onnx", tmp_path / "b.json", Adoption()
+        )
+
+
+def _looping(path: Path) -> Path:
+    """A branch by the picture's size, as scripts have it."""
+    model = onnx.load(foreign.rgb(path))
+    kinds = {
+        name: onnx.helper.make_graph(
+            [helper.make_node(name, ["image"], ["x"])],
+            name,
+            [],
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, None)],
+        )
+        for name in ("Relu", "Identity")
+    }
+    nodes = [
+        helper.make_node("Shape", ["image"], ["shape"]),
+        helper.make_node("ReduceProd", ["shape"], ["pixels"], keepdims=0),
+        helper.make_node("Greater", ["pixels", "few"], ["large"]),
+        helper.make_node(
+            "If", ["large"], ["chosen"], then_branch=kinds["Relu"], else_branch=kinds["Identity"]
+        ),
+    ]
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(9), "few"))
+    network = list(model.graph.node)
+    network[0].input[0] = "chosen"
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, *network])
+    onnx.save(model, path)
+    return path
+
+
 def _classifier(path: Path) -> Path:
     graph = foreign.Builder()
     x = graph.add("GlobalAveragePool", ["image"], "mean")
@@ -309,9 +358,19 @@ def _text(path: Path) -> Path:
     return path
 
 
+def _no_text(path: Path) -> Path:
+    """A node's name that isn't UTF-8: everything but Python reads it."""
+    content = foreign.luma_fixed(path).read_bytes()
+    name = b"\x1a\x06result"
+    assert content.count(name) == 1
+    path.write_bytes(content.replace(name, b"\x1a\x06\xffesult"))
+    return path
+
+
 @pytest.mark.parametrize(
     ("write", "stated", "message"),
     [
+        (_no_text, {}, r"expected names in UTF-8, found b'\\xffesult'; export it again"),
         (_text, {}, "expected an ONNX file, found something else"),
         (_classifier, {}, "expected a network from one picture to one"),
         (_four_channels, {}, "expected 3 channels .* or 1 .*, found 4"),
@@ -340,6 +399,8 @@ def _text(path: Path) -> Path:
             r"expected a picture a whole number of times .* found 78x50 from 26x25 \(x3\)",
         ),
         (_unpadded, {}, r"found 48x46 from 26x25 \(x1\.85\); export .* with padded convolutions"),
+        (_looping, {}, "expected a graph without control flow, found If; export the network by a trace"),
+        (foreign.paler, {}, "none by rgb .*; state colour: ycbcr and range: 0..1, which gives one"),
         (_input_as_output, {}, "expected a network between input and output, found image as both"),
         (_of_the_future, {}, r"expected an opset up to \d+, found 99; export it again in opset 17"),
         (foreign.rgb, {"scale": 4}, "expected a network of the scale 4, .* found x2; write `scale: 2`"),

@@ -310,7 +310,10 @@ def _program(path: Path) -> None:
 
 CODE = r"found a pickle with code in it \(\w+\.mkdir\), of which nothing was run; save `network"
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "unknown": (_unknown, r"a network that spandrel .* knows, found 2 tensors, such as fancy\.weight, .* key onnx"),
+    "unknown": (
+        _unknown,
+        r"a network that spandrel .* knows, found 2 tensors, such as fancy\.weight, .* key onnx",
+    ),
     "other tensors": (
         _unfit,
         "the tensors of RealESRGAN Compact, .*, found: .*; export the network",

@@ -2,24 +2,16 @@
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from spoilt import fuzz
 from superres.device.base.errors import UserError
 from superres.study.check.files import check_study
 from superres.study.check.left_out import leave_out_missing
 from superres.study.load import load_study
 
 from .strategies import JUNK, SCHEMA, studies
-
-# The same examples at every run.
-FUZZ = settings(
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    max_examples=200,
-)
 
 
 def understood(config: Any) -> bool:
@@ -33,13 +25,13 @@ def understood(config: Any) -> bool:
     return True
 
 
-@FUZZ
+@fuzz(200)
 @given(studies())
 def test_a_study_is_understood_or_gets_one_line(config: dict[str, Any]):
     understood(config)
 
 
-@settings(FUZZ, max_examples=60)
+@fuzz(60)
 @given(st.dictionaries(st.sampled_from(sorted(SCHEMA["properties"])) | st.text(max_size=4), JUNK, max_size=4))
 def test_junk_gets_one_line(config: dict[str, Any]):
     assert not understood(config)

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 _ORIENTATION = 0x0112
-# Pillow's exceptions for a file that is broken or no image; they differ by format.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+# Pillow computes with what a file says before it looks whether that is a whole number, or in a table.
+_UNCHECKED = (TypeError, LookupError, ArithmeticError, AttributeError)
+_BOMB = Image.DecompressionBombError
+# Its exceptions for a file that is broken or no image; they differ by format.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, _BOMB, *_UNCHECKED)
 # Panoramas are as large as this warning says; beyond twice as many pixels Pillow refuses.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 _WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
@@ -81,14 +84,14 @@ def _has_exif_after_pixels(png: BinaryIO) -> bool:
 
 
 def _check_chunks(png: IO[bytes]) -> None:
-    """Raise OSError if a chunk that pixels depend on has another checksum; Pillow ignores that of pixels."""
-    before = png.tell()
+    """Raise OSError if a chunk has another checksum; Pillow ignores that of pixels and what follows."""
+    before, kind = png.tell(), b""
     png.seek(8)
-    while len(head := png.read(8)) == 8:
+    # Whatever programs append to a file is no part of it.
+    while kind != b"IEND" and len(head := png.read(8)) == 8:
         kind, content = head[4:], png.read(int.from_bytes(head[:4], "big"))
         checksum = png.read(4)
-        # A capital letter marks what no reader may ignore.
-        if kind[:1].isupper() and checksum != zlib.crc32(kind + content).to_bytes(4, "big"):
+        if checksum != zlib.crc32(kind + content).to_bytes(4, "big"):
             raise OSError(f"damage in its part {str(kind)[2:-1]}")
     png.seek(before)
 
@@ -131,7 +134,7 @@ def _pictures(image: Image.Image) -> int:
     """Return how many pictures a file has; 1 if what follows the first one is broken."""
     try:
         return getattr(image, "n_frames", 1)
-    except (*_BROKEN, LookupError, TypeError):
+    except _BROKEN:
         image.seek(0)
         return 1
 
@@ -175,6 +178,8 @@ def _reason(error: Exception) -> str:
     """Return what is wrong with a file, without the name of a Python object in it."""
     if isinstance(error, UnidentifiedImageError):
         return "a file that is no image of a known kind"
+    if isinstance(error, _UNCHECKED):
+        return "damaged data"
     return re.sub(r"<[^<>]* (name=|object at )[^<>]*>", "it", str(error)) or type(error).__name__
 
 

@@ -11,11 +11,13 @@ import onnx
 from superres.device.base.conventions import INPUT, OUTPUT
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, read_json, sha256_file, write_json
+from superres.device.base.words import counted
 from superres.device.machine.memory import within_free_memory
 from superres.keys import SCALES
 from superres.models.adoption.choice import Photograph, choose, take_photograph
 from superres.models.adoption.contract import CLIP, with_contract
 from superres.models.adoption.ends import Ends, find_ends
+from superres.models.adoption.faithful import check_faithful
 from superres.models.adoption.quantized import in_float
 from superres.models.adoption.reach import Reach, measure_reach
 from superres.models.adoption.reading import Reading, Run, Tried, psnr_of
@@ -24,6 +26,7 @@ from superres.models.adoption.rewriting import (
     add_biases,
     normalised,
     read_foreign,
+    refuse_control_flow,
     rewrite_transposed,
     simplified,
     with_size,
@@ -62,12 +65,17 @@ def _adopt(source: Path, out: Path, record: Path, stated: Adoption, where: str) 
     ends = find_ends(model, stated, where)
     if stated.last_activation is not None:
         add_activation(model, ends.output, stated.last_activation)
-    if is_quantized(source):
+    converted = model if is_quantized(source) else None
+    if converted is not None:
         model = in_float(model, where)
         notes.append("quantised already: fp32 is its float form, the precision as-is runs it as it is")
     model = _simplified(model, ends, notes)
+    refuse_control_flow(model, where)
     sizes = with_any_size(model, ends, where)
     _check_scale(sizes.scale, stated.scale, where)
+    check_faithful(
+        source, converted or sizes.model, ends, sizes, activation=stated.last_activation, where=where
+    )
     if sizes.multiple > 1:
         notes.append(f"frames are padded to multiples of {sizes.multiple} pixels, and its pictures cropped")
     photograph = take_photograph(sizes)
@@ -110,22 +118,26 @@ def adopt_as_is(source: Path, adopted: Path, out: Path) -> None:
     `adopted` is the record of `adopt_onnx`, which says how it is read. Raises UserError for a file that isn't
     quantised.
     """
-    keys = ("input", "output", "layout", "colour", "range", "swing", "reach")
+    keys = ("input", "output", "layout", "colour", "range", "swing", "output_range", "reach")
     where, found = str(source), read_json(adopted, keys)
     if not is_quantized(source):
         raise UserError(f"{where}: expected a graph that is quantised already, found none; take as-is out")
     model = normalised(read_foreign(source), source, [])
     ends = find_ends(model, Adoption(**{key: found[key] for key in ("input", "output", "layout")}), where)
     sizes = with_any_size(model, ends, where)
-    reading = Reading(found["colour"], found["range"], found["swing"])
     graph = with_contract(
-        sizes.model, ends, reading, scale=sizes.scale, multiple=sizes.multiple, own=sizes.own
+        sizes.model, ends, _reading(found), scale=sizes.scale, multiple=sizes.multiple, own=sizes.own
     )
     if found["reach"] is not None:
         write_reach(graph, **found["reach"])
     onnx.checker.check_model(graph)
     with Outputs({"onnx": str(out)}) as outputs:
         outputs["onnx"].write_bytes(graph.SerializeToString(deterministic=True))
+
+
+def _reading(found: dict[str, Any]) -> Reading:
+    """Return the reading that a record tells of."""
+    return Reading(*(found[key] for key in ("colour", "range", "swing", "output_range")))
 
 
 def _is_the_same(model: onnx.ModelProto, ends: Ends, sizes: Sizes, reading: Reading) -> bool:
@@ -152,7 +164,8 @@ def _simplified(model: onnx.ModelProto, ends: Ends, notes: list[str]) -> onnx.Mo
     except Exception:  # noqa: BLE001 - the sizes of the file itself may be needed; it is run as it is
         dynamic = model
     if count := rewrite_transposed(dynamic):
-        notes.append(f"{count} transposed convolutions became convolutions and DepthToSpace, exactly")
+        words = counted(count, "transposed convolution")
+        notes.append(f"{words}, now by a convolution and DepthToSpace, exactly")
     add_biases(dynamic)
     return dynamic
 
@@ -205,11 +218,10 @@ def _of_frames(graph: onnx.ModelProto) -> Run:
 
 
 def _say(found: dict[str, Any]) -> None:
-    reading = Reading(found["colour"], found["range"], found["swing"])
     kinds = " to ".join(dict.fromkeys((found["input_type"], found["output_type"])))
     other = "bicubic" if found["scale"] > 1 else "with noise; without the network"
     print(
-        f"{found['source']}: {found['input']} to {found['output']}, x{found['scale']}, {reading}, "
+        f"{found['source']}: {found['input']} to {found['output']}, x{found['scale']}, {_reading(found)}, "
         f"{found['layout']}, {kinds}: {found['psnr_db']:.2f} dB on a photograph ({other} "
         f"{found['bicubic_db']:.2f})",
         *found["notes"],

@@ -3,7 +3,7 @@
 A wrong one can look plausible, so that each is compared with the original and with bicubic interpolation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from math import ceil, isfinite
@@ -16,6 +16,7 @@ from superres.device.base.errors import UserError
 from superres.models.adoption.ends import Ends
 from superres.models.adoption.reading import (
     ACTIVATIONS,
+    Reading,
     Run,
     Tried,
     enlarge,
@@ -23,6 +24,7 @@ from superres.models.adoption.reading import (
     psnr_of,
     readings,
     try_reading,
+    usual_colour,
 )
 from superres.models.adoption.sizes import Sizes, runner
 from superres.models.adoption.statements import Adoption
@@ -102,17 +104,25 @@ def choose(sizes: Sizes, ends: Ends, stated: Adoption, photograph: Photograph, w
     best gives no picture, unless colour and range are both stated.
     """
     run = runner(sizes.model, ends)
-    tried = [
-        Tried(reading, psnr_of(try_reading(run, ends, reading, photograph.lr, sizes.scale), photograph.hr))
-        for reading in readings(ends)
-    ]
+
+    def tries(of: Iterable[Reading]) -> list[Tried]:
+        pictures = ((each, try_reading(run, ends, each, photograph.lr, sizes.scale)) for each in of)
+        return [Tried(each, psnr_of(picture, photograph.hr)) for each, picture in pictures]
+
+    tried = tries(readings(ends))
     usual = psnr_of(enlarge(photograph.lr / 255.0, sizes.scale), photograph.hr)
+    if not any(fits(one.reading, stated, ends) and one.psnr_db >= usual - NO_PICTURE_DB for one in tried):
+        # Rare, and many ways: only of the colours that are meant.
+        colour = stated.colour or usual_colour(ends)
+        others = (each for each in readings(ends, mixed=True) if each.colour == colour)
+        tried += tries(each for each in others if each not in [one.reading for one in tried])
     possible = [one for one in tried if fits(one.reading, stated, ends)]
     _check(possible, tried, stated, where)
-    taken, doubt = _taken(tried, possible, usual)
+    taken, doubt = _taken(tried, possible)
     if taken.psnr_db < usual - NO_PICTURE_DB:
-        doubt = _no_picture(taken, tried, f"{photograph.usual} ({usual:.1f} dB)")
-        doubt += _lacking(run, ends, photograph, sizes.scale, usual)
+        doubt = _no_picture(taken, tried, photograph, usual)
+        if max(one.psnr_db for one in tried) < usual - NO_PICTURE_DB:
+            doubt += _lacking(run, ends, photograph, sizes.scale, usual)
         if stated.colour is None or stated.range is None:
             raise UserError(f"{where}: {doubt}")
     return Choice(taken, tried, usual, doubt)
@@ -121,10 +131,13 @@ def choose(sizes: Sizes, ends: Ends, stated: Adoption, photograph: Photograph, w
 def _check(possible: Sequence[Tried], tried: Sequence[Tried], stated: Adoption, where: str) -> None:
     """Raise UserError without a reading that is possible, and if all that are give NaN."""
     if not possible:
-        keys = ("colour", "range", "swing")
+        keys = ("colour", "range", "output_range", "swing")
         said = ", ".join(f"{key}: {getattr(stated, key)}" for key in keys if getattr(stated, key) is not None)
         known = "; ".join(str(one.reading) for one in tried)
-        raise UserError(f"{where}: expected a reading that fits the network ({known}), found {said} stated")
+        raise UserError(
+            f"{where}: expected a reading that fits the network ({known}), found {said} stated; leave it "
+            "out, or state one of these"
+        )
     if not any(isfinite(one.psnr_db) for one in possible):
         raise UserError(
             f"{where}: expected finite values, found NaN or infinity in the picture by each reading "
@@ -132,12 +145,10 @@ def _check(possible: Sequence[Tried], tried: Sequence[Tried], stated: Adoption, 
         )
 
 
-def _taken(tried: Sequence[Tried], possible: Sequence[Tried], usual: float) -> tuple[Tried, str]:
+def _taken(tried: Sequence[Tried], possible: Sequence[Tried]) -> tuple[Tried, str]:
     """Return the reading to take, and a doubt about it, or an empty text."""
     best = max(tried, key=lambda one: one.psnr_db)
-    enough = max(one.psnr_db for one in possible) - CLEARLY_DB
-    # The usual ones come first: a network that is linear gives the same picture in every range.
-    taken = next(one for one in possible if one.psnr_db >= enough)
+    taken = _first_of_the_best(possible)
     if best.psnr_db <= taken.psnr_db + CLEARLY_DB:
         return taken, ""
     return taken, (
@@ -146,11 +157,21 @@ def _taken(tried: Sequence[Tried], possible: Sequence[Tried], usual: float) -> t
     )
 
 
-def _no_picture(taken: Tried, tried: Sequence[Tried], usual: str) -> str:
+def _first_of_the_best(tried: Sequence[Tried]) -> Tried:
+    """Return the first that is as good as any: a network that is linear gives one picture in every range."""
+    enough = max(one.psnr_db for one in tried) - CLEARLY_DB
+    return next(one for one in tried if one.psnr_db >= enough)
+
+
+def _no_picture(taken: Tried, tried: Sequence[Tried], photograph: Photograph, usual: float) -> str:
     each = "; ".join(f"{one.reading}: {one.psnr_db:.1f} dB" for one in tried)
+    best = _first_of_the_best(tried)
+    remedy = "check the weights, or state what it takes: with both colour and range it is taken"
+    if best.psnr_db >= usual - NO_PICTURE_DB:
+        remedy = f"state colour: {best.reading.colour} and range: {best.reading.range}, which gives one"
     return (
-        f"expected a picture close to {usual}, found none by {taken.reading} ({taken.psnr_db:.1f} dB); each "
-        f"way gave: {each}; check the weights, or state what it takes: with both colour and range it is taken"
+        f"expected a picture close to {photograph.usual} ({usual:.1f} dB), found none by {taken.reading} "
+        f"({taken.psnr_db:.1f} dB); each way gave: {each}; {remedy}"
     )
 
 

@@ -152,8 +152,8 @@ class _Contract(GrownGraph):
         return self.add("Add", [self._chroma(), luma], "picture")
 
     def _luma_scale(self) -> tuple[float, float]:
-        """Return factor and offset from full-range luma in [0, 1] to the network's values."""
-        matrix, offset = self.reading.to_network
+        """Return factor and offset from full-range luma in [0, 1] to the network's result."""
+        matrix, offset = self.reading.to_result
         return float(matrix.sum()), float(offset[0])
 
     def _chroma(self) -> str:

@@ -15,6 +15,7 @@ TYPES: dict[int, str] = {
     TensorProto.FLOAT: "float32",
     TensorProto.FLOAT16: "float16",
     TensorProto.UINT8: "uint8",
+    TensorProto.BFLOAT16: "bfloat16",
     TensorProto.DOUBLE: "float64",
 }
 COLOUR_CHANNELS = (1, 3)
@@ -67,7 +68,7 @@ def find_ends(model: onnx.ModelProto, stated: Adoption, where: str) -> Ends:
     if channels not in COLOUR_CHANNELS:
         raise UserError(
             f"{where}: expected 3 channels (colours) or 1 (luma) at the input {image_in.name}, found "
-            f"{channels or 'an unknown number'} ({_shape(image_in)})"
+            f"{channels or 'an unknown number'} ({_shape(image_in)}); export the network with such an input"
         )
     side = dims[2:4] if layout == "NCHW" else dims[1:3]
     size = (side[0], side[1]) if side[0] and side[1] else None
@@ -98,7 +99,7 @@ def _chosen(
         found = "; ".join(f"{value.name} ({_shape(value)})" for value in values) or "none"
         raise UserError(
             f"{where}: expected a network from one picture to one (4 dimensions), found as {kind} {found}"
-            + (f"; name it by the key {kind}" if pictures else "")
+            + (f"; name it by the key {kind}" if pictures else "; export a network from pictures to pictures")
         )
     return pictures[0]
 
@@ -106,7 +107,10 @@ def _chosen(
 def _layout(value: onnx.ValueInfoProto, where: str) -> Layout:
     dims = _dims(value)
     if len(dims) != 4:
-        raise UserError(f"{where}: expected 4 dimensions at {value.name}, found {_shape(value)}")
+        raise UserError(
+            f"{where}: expected 4 dimensions at {value.name}, found {_shape(value)}; export it with a batch, "
+            "channels, rows and columns"
+        )
     first, last = dims[1] in COLOUR_CHANNELS, dims[3] in COLOUR_CHANNELS
     if last and not first:
         return "NHWC"
@@ -122,7 +126,10 @@ def _type(value: onnx.ValueInfoProto, where: str) -> str:
     found = value.type.tensor_type.elem_type
     if found not in TYPES:
         name = TensorProto.DataType.Name(found).lower()
-        raise UserError(f"{where}: expected {', '.join(TYPES.values())} at {value.name}, found {name}")
+        raise UserError(
+            f"{where}: expected {', '.join(TYPES.values())} at {value.name}, found {name}; export it with "
+            "floats"
+        )
     return TYPES[found]
 
 

@@ -130,7 +130,7 @@ class _Floats:
         data, weights = node.input[:2]
         zeros = [self._constant(name) if name else np.zeros(()) for name in (*node.input[2:4], "", "")]
         step, _ = self.grids.get(data, (np.ones(()), None))
-        if step.size != 1 or float(step) != 1.0:
+        if step.size != 1 or step.item() != 1.0:
             # A constant scale follows: the product is of levels.
             inverse = self._store(f"{node.output[0]}/levels", (1 / step).astype(np.float32))
             self._add("Mul", [data, inverse], scaled := f"{node.output[0]}/data")
@@ -170,7 +170,7 @@ class _Floats:
             self.grids[source] = (scale, zero)
             return
         ends = np.iinfo(zero.dtype)
-        low, high = ((end - float(zero)) * float(scale) for end in (ends.min, ends.max))
+        low, high = ((end - zero.item()) * scale.item() for end in (ends.min, ends.max))
         limits = [
             self._store(f"{result}/{name}", np.float32(value))
             for name, value in (("low", low), ("high", high))

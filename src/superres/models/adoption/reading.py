@@ -5,6 +5,7 @@ Computed in float64 around the foreign graph as it is, apart from the graph that
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -33,29 +34,42 @@ _YCBCR = np.stack([LUMA_ROW, (np.eye(3)[2] - LUMA_ROW) / 1.772, (np.eye(3)[0] - 
 
 @dataclass(frozen=True)
 class Reading:
-    """One meaning of a network's values: colours, range from black to white, swing of luma and chroma."""
+    """One meaning of a network's values: colours, range from black to white, swing of luma and chroma.
+
+    `output_range` is that of its output, if it is another than that of its input.
+    """
 
     colour: Colour
     range: Range
     swing: Swing = "full"
+    output_range: Range | None = None
 
     def __str__(self) -> str:
         swing = f", {self.swing} swing" if self.colour in ("luma", "ycbcr") else ""
-        return f"{self.colour} in {self.range}{swing}"
+        other = f", output in {self.output_range}" if self.output_range else ""
+        return f"{self.colour} in {self.range}{other}{swing}"
 
     @property
     def to_network(self) -> tuple[np.ndarray, np.ndarray]:
-        """Matrix and offset from RGB in [0, 1] to the network's channels, in its range."""
-        matrix, offset = self._colours()
-        factor, shift = RANGES[self.range]
-        return factor * matrix, factor * offset + shift
+        """Matrix and offset from RGB in [0, 1] to the network's channels, in the range of its input."""
+        return self._to_channels(self.range)
+
+    @property
+    def to_result(self) -> tuple[np.ndarray, np.ndarray]:
+        """Matrix and offset from RGB in [0, 1] to the network's channels, in the range of its output."""
+        return self._to_channels(self.output_range or self.range)
 
     @property
     def to_rgb(self) -> tuple[np.ndarray, np.ndarray]:
         """Matrix and offset from the network's three channels to RGB in [0, 1]."""
-        matrix, offset = self.to_network
+        matrix, offset = self.to_result
         inverse = np.linalg.inv(matrix)
         return inverse, -inverse @ offset
+
+    def _to_channels(self, values: Range) -> tuple[np.ndarray, np.ndarray]:
+        matrix, offset = self._colours()
+        factor, shift = RANGES[values]
+        return factor * matrix, factor * offset + shift
 
     def _colours(self) -> tuple[np.ndarray, np.ndarray]:
         match self.colour:
@@ -86,25 +100,39 @@ class Tried:
     psnr_db: float
 
 
-def readings(ends: Ends) -> Iterator[Reading]:
-    """Yield the readings that fit a network's ends, the usual ones first."""
+def readings(ends: Ends, *, mixed: bool = False) -> Iterator[Reading]:
+    """Yield the readings that fit a network's ends, the usual ones first.
+
+    Values of 8 bits are levels. Two ends of floats have one range, or with `mixed`, two different ones.
+    """
     all_colours: tuple[Colour, ...] = ("luma",) if ends.channels == 1 else ("rgb", "bgr", "ycbcr")
-    ranges: tuple[Range, ...] = ("0..1", "0..255", "-1..1")
-    if "uint8" in (ends.input_type, ends.output_type):
-        ranges = ("0..255",)
-    for colour, scale in product(all_colours, ranges):
+    every: tuple[Range, ...] = ("0..1", "0..255", "-1..1")
+    of_input, of_output = (
+        every if kind != "uint8" else every[1:2] for kind in (ends.input_type, ends.output_type)
+    )
+    levels = "uint8" in (ends.input_type, ends.output_type)
+    pairs = sorted(product(of_input, of_output), key=lambda pair: pair[0] != pair[1])
+    pairs = [pair for pair in pairs if levels or (pair[0] != pair[1]) == mixed]
+    for colour, (first, last) in product(all_colours, pairs):
         for swing in ("full", "studio") if colour in ("luma", "ycbcr") else ("full",):
-            yield Reading(colour, scale, swing)
+            yield Reading(colour, first, swing, last if last != first else None)
 
 
 def fits(reading: Reading, stated: Adoption, ends: Ends) -> bool:
     """Return whether a reading may be taken: colours are stated or usual, the rest is stated or free."""
-    usual: Colour = "luma" if ends.channels == 1 else "rgb"
+    given = reading.output_range or reading.range
+    same = stated.range if ends.output_type != "uint8" else None
     return (
-        reading.colour == (stated.colour or usual)
+        reading.colour == (stated.colour or usual_colour(ends))
         and reading.range == (stated.range or reading.range)
+        and given == (stated.output_range or same or given)
         and reading.swing == (stated.swing or reading.swing)
     )
+
+
+def usual_colour(ends: Ends) -> Colour:
+    """Return what the channels of a network are, unless the study states other colours."""
+    return "luma" if ends.channels == 1 else "rgb"
 
 
 def try_reading(run: Run, ends: Ends, reading: Reading, lr: np.ndarray, scale: int) -> np.ndarray:
@@ -122,6 +150,7 @@ def try_reading(run: Run, ends: Ends, reading: Reading, lr: np.ndarray, scale: i
     if ends.channels == 3:
         matrix, offset = reading.to_rgb
         return found @ matrix.T + offset
+    matrix, offset = reading.to_result
     [[factor], shift] = matrix @ np.ones((3, 1)), offset[0]
     chroma = rgb - (rgb @ LUMA_ROW)[..., None]
     return enlarge(chroma, scale) + (found - shift) / factor
@@ -166,6 +195,7 @@ def enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
     return picture
 
 
+@cache
 def _interpolation(size: int, scale: int) -> np.ndarray:
     """Return the matrix (scale size) x size of an interpolation along one side."""
     matrix = np.zeros((scale * size, size))

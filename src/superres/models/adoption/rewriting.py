@@ -1,14 +1,15 @@
 """Rewrite a foreign graph to what the pipeline works on: opset 17, float32, any size, plain convolutions."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from superres.device.base.errors import UserError
@@ -16,8 +17,10 @@ from superres.file_kinds import kind_of_file, remedy
 from superres.models.adoption.statements import Activation
 from superres.models.graphs.onnx_file import OPSET, attributes
 
-_HALVES: dict[int, int] = {TensorProto.FLOAT16: TensorProto.FLOAT, TensorProto.DOUBLE: TensorProto.FLOAT}
+_OTHER_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _IR_VERSION = 8
+# The first opset in which a Resize says where its pixels lie.
+_PLACED_RESIZE = 11
 
 
 def read_foreign(path: Path) -> onnx.ModelProto:
@@ -47,6 +50,8 @@ def _check(model: onnx.ModelProto, path: Path) -> None:
 
     The shape of an output may be unknown, and the version of another domain than ONNX's.
     """
+    if (name := next(_not_text(model), None)) is not None:
+        raise UserError(f"{path}: expected names in UTF-8, found {name[:40]!r}; export it again")
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
     for value in copied.graph.output:
@@ -62,6 +67,17 @@ def _check(model: onnx.ModelProto, path: Path) -> None:
         raise UserError(
             f"{path}: expected a sound ONNX graph, found: {first_line(error)}; export it again"
         ) from error
+
+
+def _not_text(message: Message) -> Iterator[bytes]:
+    """Yield names that aren't UTF-8, which protobuf gives as bytes; nobody reads descriptions."""
+    for field, value in message.ListFields():
+        entries: Any = [value] if isinstance(value, str | bytes | Message) else value
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            for entry in entries:
+                yield from _not_text(entry)
+        elif field.type == FieldDescriptor.TYPE_STRING and field.name != "doc_string":
+            yield from (entry for entry in entries if isinstance(entry, bytes))
 
 
 def normalised(model: onnx.ModelProto, path: Path, notes: list[str]) -> onnx.ModelProto:
@@ -107,23 +123,38 @@ def _in_opset(model: onnx.ModelProto, path: Path, notes: list[str]) -> onnx.Mode
         return model
     notes.append(f"converted from opset {found} to {OPSET}")
     converted.ir_version = _IR_VERSION
+    if found < _PLACED_RESIZE:
+        _place_resizes(converted.graph)
     return converted
 
 
+def _place_resizes(graph: onnx.GraphProto) -> None:
+    """Let resizes of old opsets begin at the first pixel, as runtimes run them; ONNX's converter doesn't."""
+    for node in graph.node:
+        if node.op_type == "Resize":
+            places = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+            kept = [entry for entry in node.attribute if entry.name not in places]
+            del node.attribute[:]
+            node.attribute.extend(
+                [*kept, *(helper.make_attribute(key, each) for key, each in places.items())]
+            )
+
+
 def _to_float32(graph: onnx.GraphProto) -> None:
-    """Make half and double floats of weights, casts, constants and the values between them float32."""
+    """Make other floats of weights, casts, constants and the values between them float32."""
     for tensor in graph.initializer:
-        if tensor.data_type in _HALVES:
+        if tensor.data_type in _OTHER_FLOATS:
             tensor.CopyFrom(_float32(tensor))
     for node in graph.node:
         for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type in _HALVES:
+            if attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type in _OTHER_FLOATS:
                 attribute.t.CopyFrom(_float32(attribute.t))
-            elif attribute.name in ("to", "dtype") and attribute.i in _HALVES:
-                attribute.i = _HALVES[attribute.i]
+            elif attribute.name in ("to", "dtype") and attribute.i in _OTHER_FLOATS:
+                attribute.i = TensorProto.FLOAT
     for value in (*graph.input, *graph.output, *graph.value_info):
         tensor = value.type.tensor_type
-        tensor.elem_type = _HALVES.get(tensor.elem_type, tensor.elem_type)
+        if tensor.elem_type in _OTHER_FLOATS:
+            tensor.elem_type = TensorProto.FLOAT
 
 
 def _float32(tensor: onnx.TensorProto) -> onnx.TensorProto:
@@ -159,6 +190,17 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     found.opset_import.extend(kept)
     del found.graph.value_info[:]
     return found
+
+
+def refuse_control_flow(model: onnx.ModelProto, where: str) -> None:
+    """Raise UserError for nodes that hold graphs: they read tensors that aren't among the nodes' inputs."""
+    graphs = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
+    held = [node.op_type for node in model.graph.node if {entry.type for entry in node.attribute} & {*graphs}]
+    if held:
+        raise UserError(
+            f"{where}: expected a graph without control flow, found {', '.join(dict.fromkeys(held))}; export "
+            "the network by a trace, which follows one branch and unrolls loops"
+        )
 
 
 def add_activation(model: onnx.ModelProto, output: str, activation: Activation) -> None:

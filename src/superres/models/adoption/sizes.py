@@ -1,8 +1,9 @@
 """Sizes that a foreign graph takes: make fixed ones dynamic, and find the multiple that sides must be of."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import gcd
 from pathlib import Path
 
 import numpy as np
@@ -66,12 +67,18 @@ def _of_any_size(model: onnx.ModelProto, ends: Ends, where: str) -> Sizes:
     """Return a graph with the least multiple that its sides must be of, else raise _WrongSizeError."""
     run = _runner(model, ends)
     failures = []
-    for multiple in range(1, _MOST_MULTIPLE + 1):
+    for multiple in _multiples(ends):
         try:
             return Sizes(model, multiple, _scale(run, ends, multiple, where))
         except _WrongSizeError as error:
             failures.append(error)
     raise next((error for error in failures if isinstance(error, _NoWholeScaleError)), failures[0])
+
+
+def _multiples(ends: Ends) -> Sequence[int]:
+    """Return the multiples that sides may have to be of: only those of its own size, if it has one."""
+    every = range(1, _MOST_MULTIPLE + 1)
+    return every if ends.size is None else [each for each in every if gcd(*ends.size) % each == 0]
 
 
 def _runner(model: onnx.ModelProto, ends: Ends) -> Callable[[np.ndarray], np.ndarray]:
@@ -97,6 +104,11 @@ def runner(model: onnx.ModelProto, ends: Ends) -> Callable[[np.ndarray], np.ndar
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     return lambda batch: np.asarray(session.run([ends.output], {ends.input: batch})[0])
+
+
+def typed(batch: np.ndarray, kind: str) -> np.ndarray:
+    """Return values in the type that a graph takes; `kind` is its name in ONNX."""
+    return batch.astype(_DTYPES.get(kind, np.float32))
 
 
 @contextmanager
@@ -125,8 +137,8 @@ def _why_it_fails(source: Path) -> str | None:
         feeds = {}
         for value in session.get_inputs():
             first, *rest = (dim if isinstance(dim, int) and dim > 0 else None for dim in value.shape)
-            dtype = _DTYPES.get(value.type.removeprefix("tensor(").removesuffix(")"), np.float32)
-            feeds[value.name] = np.zeros([first or 1, *(dim or _MOST_MULTIPLE for dim in rest)], dtype)
+            zeros = np.zeros([first or 1, *(dim or _MOST_MULTIPLE for dim in rest)])
+            feeds[value.name] = typed(zeros, value.type.removeprefix("tensor(").removesuffix(")"))
         session.run(None, feeds)
     except Exception as error:  # noqa: BLE001 - whatever it is, the graph doesn't run
         return first_line(error)
@@ -148,7 +160,7 @@ def _scale(run: Callable[[np.ndarray], np.ndarray], ends: Ends, multiple: int, w
 
 
 def _scale_at(run: Callable[[np.ndarray], np.ndarray], ends: Ends, size: tuple[int, int], where: str) -> int:
-    batch = np.zeros(ends.dims(*size), _DTYPES.get(ends.input_type, np.float32))
+    batch = typed(np.zeros(ends.dims(*size)), ends.input_type)
     try:
         result = run(batch)
     except Exception as error:
@@ -160,14 +172,14 @@ def _ratio(shape: tuple[int, ...], size: tuple[int, int], ends: Ends, where: str
     if len(shape) != 4:
         raise UserError(
             f"{where}: expected a network from one picture to one (4 dimensions), found an output of "
-            f"{' x '.join(map(str, shape))}"
+            f"{' x '.join(map(str, shape))}; name another file, or export a network that gives pictures"
         )
     sides = shape[2:4] if ends.layout == "NCHW" else shape[1:3]
     channels = shape[1 if ends.layout == "NCHW" else -1]
     if channels != ends.channels:
         raise UserError(
             f"{where}: expected a picture of {counted(ends.channels, 'channel')} as output, as the input "
-            f"has, found {' x '.join(map(str, shape))}"
+            f"has, found {' x '.join(map(str, shape))}; export the network with the same at both ends"
         )
     found = [side / whole for side, whole in zip(sides, size, strict=True)]
     if found[0] != found[1] or found[0] not in SCALES:

@@ -85,7 +85,12 @@ class Adoption(Keys):
         description="Meaning of the channels; rgb for three channels and luma for one by default.",
     )
     range: Maybe[Range] = Field(
-        default=None, description="Values from black to white, of the input and of the output."
+        default=None,
+        description="Values from black to white, of the input, and of the output unless output_range states "
+        "others.",
+    )
+    output_range: Maybe[Range] = Field(
+        default=None, description="Values from black to white of the output, if they are others."
     )
     swing: Maybe[Swing] = Field(
         default=None,

@@ -138,10 +138,10 @@ class GraphEditor:
         """Return scale, zero-point and type of a QuantizeLinear with one scale, both constant; else None."""
         if node.op_type != "QuantizeLinear" or len(node.input) < 3:
             return None
-        scale, zero = self.constant(node.input[1]), self.initializer(node.input[2])
-        if scale is None or zero is None:
+        scale, zero, tensor = (*map(self.constant, node.input[1:3]), self.initializer(node.input[2]))
+        if scale is None or zero is None or tensor is None:
             return None
-        return scale, int(numpy_helper.to_array(zero)), zero.data_type
+        return scale, int(zero), tensor.data_type
 
     def add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """Append a node; return the name of its output."""

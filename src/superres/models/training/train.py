@@ -162,6 +162,7 @@ class Trainer:
         settings = self.settings
         self.step += 1
         self.optimizer.set_learning_rate(settings.learning_rate_at(self.step))
+        self.network.trunk.leak = settings.leak_at(self.step)
         # The noise, as the batch, depends on seed and step alone.
         torch.manual_seed(settings.seed << 32 | self.step)
         low, high = self._draw()

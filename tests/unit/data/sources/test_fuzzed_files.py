@@ -93,8 +93,9 @@ def test_an_image_or_one_line(folder: Path, changed: tuple[int, bytes]):
     for frame in read_image(folder, suffix, changed[1]):
         # A header may state any size up to Pillow's limit: what compresses well needs few bytes.
         assert frame.size <= 3 * 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        if suffix == ".png" and b"IEND" in changed[1]:
-            # Pixels have checksums.
+        turns_as_before = b"eXIf" in changed[1] or b"eXIf" not in whole
+        if suffix == ".png" and b"IEND" in changed[1] and turns_as_before:
+            # Parts have checksums; without a whole one a file is sound.
             (expected,) = read_image(folder, suffix, whole)
             assert np.array_equal(frame, expected)
 
@@ -103,6 +104,27 @@ def test_a_part_whose_name_is_damaged_is_one_printable_line(folder: Path):
     suffix, whole = next(image for image in IMAGES if image[0] == ".png")
     # `read_image` looks at the line.
     assert read_image(folder, suffix, whole.replace(b"IEND", b"I\x00ND")) == []
+
+
+def test_a_damaged_orientation_behind_the_pixels_is_one_line(folder: Path):
+    suffix, whole = next(image for image in IMAGES if b"eXIf" in image[1])
+    (upright,) = read_image(folder, suffix, whole)
+    at, pixels = whole.index(b"eXIf") - 4, whole.index(b"IDAT") - 4
+    behind = whole[:at] + whole[pixels:-12] + whole[at:pixels]
+    for end in (whole[-12:], whole[-12:] + b"\0\0\0\4XXXXappended"):
+        (frame,) = read_image(folder, suffix, behind + end)
+        assert np.array_equal(frame, upright)
+    turned_on = behind.replace(b"\x00\x01\x00\x06", b"\x00\x01\x00\x08")
+    assert turned_on != behind and read_image(folder, suffix, turned_on + whole[-12:]) == []
+
+
+@pytest.mark.parametrize("kind", [2, 5, 7, 10, 11, 12])
+def test_numbers_of_another_type_in_a_tiff_are_one_line(folder: Path, kind: int):
+    """Where its pixels lie, as text, bytes, fractions or floats."""
+    suffix, whole = next(image for image in IMAGES if image[0] == ".tif")
+    place = b"\x11\x01\x04\x00"
+    assert whole.count(place) == 1
+    assert read_image(folder, suffix, whole.replace(place, place[:2] + bytes([kind, 0]))) == []
 
 
 @pytest.mark.parametrize("index", range(len(IMAGES)), ids=lambda index: f"{index}{IMAGES[index][0]}")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from spoilt import fuzz
 from superres.data.sources.registry import open_source
 from superres.data.sources.source import Source
 from superres.data.sources.y4m import Y4m
@@ -180,18 +181,12 @@ def spoilt_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz") / "a.y4m"
 
 
-@settings(
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    max_examples=400,
-)
+@fuzz(400)
 @given(spoilt())
 @example(WHOLE)
 @example(HEADER.replace(b"F50:1", b"F" + b"9" * 4000 + b":1") + FRAME)
 @example(HEADER.replace(b"W8", b"W" + b"8" * 4000) + FRAME)
-def test_frames_or_one_line(spoilt_path: Path, content: bytes):
+def test_fuzzed_frames_or_one_line(spoilt_path: Path, content: bytes):
     spoilt_path.write_bytes(content)
     try:
         reader = open_source(Source(Y4m(path=str(spoilt_path))), Path())

@@ -20,6 +20,7 @@ from superres.models.training import train as training
 from superres.models.training.batches import open_pairs
 from superres.models.training.teacher import Teaching
 from superres.models.training.train import (
+    Trainer,
     moving_average,
     psnr_y_db,
     train_model,
@@ -92,7 +93,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 def test_resumed_training_is_the_same_to_the_bit(
     case: Case, monkeypatch: pytest.MonkeyPatch, model: str, expansion: int, step: int
 ) -> None:
-    settings = SETTINGS.model_copy(update={"expansion": expansion})
+    settings = SETTINGS.model_copy(update={"expansion": expansion, "leak_steps": expansion})
     whole = case.run("whole", model, settings)
     interrupt_at(monkeypatch, step)
     with pytest.raises(KeyboardInterrupt):
@@ -102,6 +103,22 @@ def test_resumed_training_is_the_same_to_the_bit(
     for name in ("weights.safetensors", "log.csv"):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes()
     assert sorted(p.name for p in resumed.iterdir()) == ["log.csv", "record.json", "weights.safetensors"]
+
+
+@pytest.mark.parametrize(("leak_steps", "learns"), [(0, False), (12, True)])
+def test_silent_channels_learn_only_while_relu_leaks(case: Case, leak_steps: int, learns: bool) -> None:
+    settings = SETTINGS.model_copy(update={"leak_steps": leak_steps})
+    drawn, validated = (open_pairs(index, 2) for index in (case.training, case.validation))
+    trainer = Trainer("plain_c8_m4", settings, drawn, validated)
+    silent = trainer.network.trunk.convolutions[1]
+    assert silent.bias is not None
+    torch.nn.init.constant_(silent.bias, -100)
+    before = silent.weight.detach().clone()
+    for _ in range(3):
+        trainer.advance()
+    assert torch.equal(silent.weight, before) != learns
+    # The weights that are kept are those of a plain ReLU.
+    assert trainer.network_to_keep.trunk.leak == 0
 
 
 def taught_by(model: str, weights: Path, share: float) -> tuple[TrainingSettings, Teaching]:
