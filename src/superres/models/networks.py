@@ -35,10 +35,7 @@ class Layers(nn.Module):
 
     N x planes x H x W to `blocks`, N x (planes scale^2) x H x W: what DepthToSpace makes the image of, in
     CRD order: output[c, sy + i, sx + j] = blocks[s s c + s i + j, y, x]. Borders are padded with zeros.
-    ReLU's slope below zero is `leak`: 0 but for the first steps of a training.
     """
-
-    leak: float = 0.0
 
     def __init__(self, architecture: Architecture, planes: int, convolution: type[nn.Conv2d]):
         super().__init__()
@@ -88,7 +85,7 @@ class Layers(nn.Module):
     def _activate(self, features: Tensor, number: int) -> Tensor:
         match self.architecture.activation:
             case "relu":
-                return functional.leaky_relu(features, self.leak) if self.leak else functional.relu(features)
+                return functional.relu(features)
             case "prelu":
                 return getattr(self, f"slope{number}")(features)
             case "hardtanh":

@@ -58,9 +58,6 @@ MODELS: dict[str, ModelFacts] = {
 }
 """Every built-in model, in the order of the table; `bicubic` is the baseline and has no network."""
 
-LEAK = 0.1
-"""Slope of ReLU below zero at the start of a training with `leak_steps`."""
-
 BASELINE = "bicubic"
 """Bicubic interpolation: no network and no ONNX file; only OpenCV runs it, on uint8 frames."""
 
@@ -162,11 +159,6 @@ class TrainingSettings(Keys):
         default=0.01, ge=0, le=1, description="Where the cosine ends, as a fraction of the peak."
     )
     l1_steps: Index = Field(default=0, description="Steps with L1 as loss, before mean squared error.")
-    leak_steps: Index = Field(
-        default=0,
-        description="Steps in which ReLU lets a share of negative values through, which falls from a tenth "
-        "to nothing. At a high learning rate channels else go silent for good, most of all in deep networks.",
-    )
     expansion: Index = Field(
         default=0,
         description="Channels of the linear layers that widen each convolution in training, such as 64. They "
@@ -213,10 +205,3 @@ class TrainingSettings(Keys):
     def objective_at(self, step: int) -> Objective:
         """Return the objective of a step: `l1` for the first `l1_steps` steps, then `mse`."""
         return "l1" if step <= self.l1_steps else "mse"
-
-    def leak_at(self, step: int) -> float:
-        """Return the slope of ReLU below zero at a step (from 1): linear from LEAK to 0 at `leak_steps`.
-
-        A leaky ReLU (Maas et al., ICML Workshop on Deep Learning, 2013) has a gradient everywhere.
-        """
-        return LEAK * max(0.0, 1 - step / self.leak_steps) if self.leak_steps else 0.0

@@ -62,9 +62,3 @@ def test_a_training_that_ends_within_its_warmup() -> None:
 
 def test_objective_changes_after_l1_steps() -> None:
     assert [SETTINGS.objective_at(step) for step in (1, 30, 31, 110)] == ["l1", "l1", "mse", "mse"]
-
-
-def test_relu_leaks_less_and_less_until_leak_steps() -> None:
-    settings = TrainingSettings(steps=110, leak_steps=50)
-    assert [settings.leak_at(step) for step in (5, 25, 50, 51, 110)] == pytest.approx([0.09, 0.05, 0, 0, 0])
-    assert TrainingSettings().leak_at(1) == 0

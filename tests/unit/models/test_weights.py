@@ -17,7 +17,7 @@ from superres.device.frames.pixels import enlarge_bicubic
 from superres.models.architectures import Plain
 from superres.models.networks import NETWORKS, Network, build_network
 from superres.models.settings import MODELS, PRETRAINED, is_shipped
-from superres.models.training.train import psnr_y_db, upscale
+from superres.models.training.validation import psnr_y_db, upscale
 from superres.models.weights import load_weights, pretrained, save_weights
 
 MakeNetwork = Callable[..., Network]

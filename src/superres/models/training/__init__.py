@@ -1,6 +1,7 @@
 """Training of a network. Door: `train.train_model`.
 
-train.py        the loop, resumable to the bit, and its validation by the literature's protocol
+train.py        the loop, resumable to the bit
+validation.py   PSNR by the literature's protocol, and channels that are always zero
 batches.py      pairs of LR and HR patches, drawn by seed and step
 collapsible.py  kernels that collapse from wide layers at each step
 noisy.py        convolutions that feel INT8's noise while they are trained

@@ -9,6 +9,7 @@ from typing import Any
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, write_csv, write_json
 
+SILENT_SHARE = 0.1
 COLUMNS = ("step", "learning_rate", "loss", "validation_psnr_y_db", "objective")
 
 
@@ -54,7 +55,11 @@ def read_log(log: Path) -> list[LogRow]:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """The origin of weights; PSNRs are means over the validation images (see `train.validate`)."""
+    """The origin of weights; PSNRs are means over the validation images (see `validation.validate`).
+
+    `channels` are those of each convolution but the last; `silent_channels` of them are zero on every
+    validation image.
+    """
 
     model: str
     data: dict[str, Any]
@@ -67,9 +72,22 @@ class TrainingRecord:
     seconds: float
     versions: dict[str, str]
     architecture: dict[str, Any]
+    channels: list[int]
+    silent_channels: list[int]
 
 
 def write_record(record: TrainingRecord, path: Path) -> None:
     """Write the record as JSON, whole or not at all."""
     with Outputs({"record": str(path)}) as outputs:
         write_json(outputs["record"], asdict(record))
+
+
+def silence_note(record: TrainingRecord) -> str:
+    """Return a line if more than SILENT_SHARE of the channels is silent, else nothing."""
+    silent, channels = sum(record.silent_channels), sum(record.channels)
+    if silent <= SILENT_SHARE * channels:
+        return ""
+    return (
+        f"train {record.model}: {silent} of {channels} channels are zero on every validation image; a lower "
+        "learning_rate keeps them"
+    )

@@ -1,14 +1,8 @@
-"""Training of a network: seeded, resumable to the bit, logged.
-
-Validation follows the protocol of the super-resolution literature, as Set5's published figures do: luma is
-studio-swing BT.601, as MATLAB's rgb2ycbcr, and a border as wide as the scale, in HR pixels, is left out. The
-paper's Eq. 2, the default for arms, differs.
-"""
+"""Training of a network: seeded, resumable to the bit, logged."""
 
 import platform
 import sys
 import time
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
@@ -25,8 +19,6 @@ from tqdm import tqdm
 
 from superres.code_version import code_commit
 from superres.device.base.errors import UserError
-from superres.device.frames.pixels import enlarge_bicubic
-from superres.device.frames.psnr import literature, mean_squared_errors, psnr
 from superres.device.machine.facts import keep_freed_memory
 from superres.models.networks import Network, build_network
 from superres.models.operations import rgb_to_luma
@@ -36,8 +28,9 @@ from superres.models.training.checkpoint import load_checkpoint, save_checkpoint
 from superres.models.training.collapsible import collapse, use_training_form
 from superres.models.training.noisy import magnitudes, set_magnitudes, set_noise
 from superres.models.training.optimizer import MatrixSoap
-from superres.models.training.record import LogRow, TrainingRecord, write_log, write_record
+from superres.models.training.record import LogRow, TrainingRecord, silence_note, write_log, write_record
 from superres.models.training.teacher import Teaching
+from superres.models.training.validation import silent_channels, validate, validate_bicubic
 from superres.models.weights import save_weights
 
 
@@ -91,9 +84,12 @@ def train_model(
                 write_log(trainer.rows, unfinished_log)
             if trainer.due(settings.checkpoint_every):
                 save_checkpoint(trainer.state(), identity, checkpoint)
+    record = trainer.record()
     save_weights(trainer.average.module, weights_out)
     write_log(trainer.rows, log_out)
-    write_record(trainer.record(), record_out)
+    write_record(record, record_out)
+    if note := silence_note(record):
+        print(note, file=sys.stderr)
     checkpoint.unlink(missing_ok=True)
     unfinished_log.unlink(missing_ok=True)
 
@@ -162,7 +158,6 @@ class Trainer:
         settings = self.settings
         self.step += 1
         self.optimizer.set_learning_rate(settings.learning_rate_at(self.step))
-        self.network.trunk.leak = settings.leak_at(self.step)
         # The noise, as the batch, depends on seed and step alone.
         torch.manual_seed(settings.seed << 32 | self.step)
         low, high = self._draw()
@@ -249,6 +244,8 @@ class Trainer:
             seconds=round(self._seconds(), 3),
             versions=versions(),
             architecture=self.architecture,
+            channels=[layer.out_channels for layer in self.plain.trunk.convolutions[:-1]],
+            silent_channels=silent_channels(self.network_to_keep, self.validation),
         )
 
     def _seconds(self) -> float:
@@ -262,35 +259,6 @@ class Trainer:
             low, high = rgb_to_luma(low), rgb_to_luma(high)
         layout = torch.channels_last
         return low.contiguous(memory_format=layout), high.contiguous(memory_format=layout)
-
-
-def psnr_y_db(upscaled: np.ndarray, reference: np.ndarray, scale: int) -> float:
-    """Return PSNR of luma in dB for uint8 H x W x 3 RGB frames, at most CAP_DB."""
-    return psnr(mean_squared_errors(reference, upscaled, literature(scale))[1])
-
-
-def upscale(network: Network, frame: np.ndarray) -> np.ndarray:
-    """Run a network on a frame: uint8 H x W x 3 to uint8 sH x sW x 3, rounded to the nearest level."""
-    with torch.inference_mode():
-        levels = torch.from_numpy(frame.copy()).permute(2, 0, 1)[None].float().div(255)
-        output = network(levels.contiguous(memory_format=torch.channels_last))
-        return output[0].mul(255).round().byte().permute(1, 2, 0).numpy()
-
-
-def validate(network: Network, pairs: Pairs) -> float:
-    """Return a network's mean luma PSNR over the images in dB, and leave it in evaluation mode."""
-    network.eval()
-    return _mean_psnr(partial(upscale, network), pairs)
-
-
-def validate_bicubic(pairs: Pairs) -> float:
-    """Return the mean luma PSNR of `enlarge_bicubic` over the images in dB."""
-    return _mean_psnr(lambda frame: enlarge_bicubic(frame, pairs.scale), pairs)
-
-
-def _mean_psnr(upscaled: Callable[[np.ndarray], np.ndarray], pairs: Pairs) -> float:
-    scores = [psnr_y_db(upscaled(pairs.lr[i]), pairs.high(i), pairs.scale) for i in range(len(pairs))]
-    return float(np.mean(scores))
 
 
 def describe_pairs(pairs: Pairs) -> dict[str, Any]:

@@ -1,20 +1,37 @@
 """The record and the log of a training."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from superres.device.base.errors import UserError
-from superres.models.training.record import LogRow, TrainingRecord, read_log, write_log, write_record
+from superres.models.training.record import (
+    LogRow,
+    TrainingRecord,
+    read_log,
+    silence_note,
+    write_log,
+    write_record,
+)
+
+VERSIONS = {"torch": "2"}
+RECORD = TrainingRecord(
+    "mine", {}, 1, 2, {"steps": 2}, "abc", 30.5, 28.5, 1.5, VERSIONS, {"kind": "plain"}, [16, 16], [2, 1]
+)
 
 
 def test_record_round_trip(tmp_path: Path) -> None:
-    settings, versions = {"steps": 2}, {"torch": "2"}
-    written = TrainingRecord("mine", {}, 1, 2, settings, "abc", 30.5, 28.5, 1.5, versions, {"kind": "plain"})
-    write_record(written, tmp_path / "new" / "record.json")
-    assert json.loads((tmp_path / "new" / "record.json").read_text()) == asdict(written)
+    write_record(RECORD, tmp_path / "new" / "record.json")
+    assert json.loads((tmp_path / "new" / "record.json").read_text()) == asdict(RECORD)
+
+
+def test_a_network_with_many_silent_channels_is_named() -> None:
+    assert silence_note(RECORD) == ""
+    assert silence_note(replace(RECORD, silent_channels=[2, 2])) == (
+        "train mine: 4 of 32 channels are zero on every validation image; a lower learning_rate keeps them"
+    )
 
 
 ROWS = [

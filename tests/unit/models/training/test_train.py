@@ -19,11 +19,10 @@ from superres.models.settings import Teacher, TrainingSettings
 from superres.models.training import train as training
 from superres.models.training.batches import open_pairs
 from superres.models.training.teacher import Teaching
-from superres.models.training.train import (
-    Trainer,
-    moving_average,
+from superres.models.training.train import moving_average, train_model
+from superres.models.training.validation import (
     psnr_y_db,
-    train_model,
+    silent_channels,
     upscale,
     validate,
     validate_bicubic,
@@ -93,7 +92,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 def test_resumed_training_is_the_same_to_the_bit(
     case: Case, monkeypatch: pytest.MonkeyPatch, model: str, expansion: int, step: int
 ) -> None:
-    settings = SETTINGS.model_copy(update={"expansion": expansion, "leak_steps": expansion})
+    settings = SETTINGS.model_copy(update={"expansion": expansion})
     whole = case.run("whole", model, settings)
     interrupt_at(monkeypatch, step)
     with pytest.raises(KeyboardInterrupt):
@@ -105,20 +104,22 @@ def test_resumed_training_is_the_same_to_the_bit(
     assert sorted(p.name for p in resumed.iterdir()) == ["log.csv", "record.json", "weights.safetensors"]
 
 
-@pytest.mark.parametrize(("leak_steps", "learns"), [(0, False), (12, True)])
-def test_silent_channels_learn_only_while_relu_leaks(case: Case, leak_steps: int, learns: bool) -> None:
-    settings = SETTINGS.model_copy(update={"leak_steps": leak_steps})
-    drawn, validated = (open_pairs(index, 2) for index in (case.training, case.validation))
-    trainer = Trainer("plain_c8_m4", settings, drawn, validated)
-    silent = trainer.network.trunk.convolutions[1]
-    assert silent.bias is not None
-    torch.nn.init.constant_(silent.bias, -100)
-    before = silent.weight.detach().clone()
-    for _ in range(3):
-        trainer.advance()
-    assert torch.equal(silent.weight, before) != learns
-    # The weights that are kept are those of a plain ReLU.
-    assert trainer.network_to_keep.trunk.leak == 0
+def test_channels_that_no_image_makes_positive_are_counted(case: Case) -> None:
+    pairs = open_pairs(case.validation, 2)
+    network = build_network("plain_c8_m4")
+
+    def set_bias(number: int, channel: slice | int, value: float) -> None:
+        layer = network.trunk.convolutions[number]
+        assert layer.bias is not None
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.constant_(layer.bias[channel], value)
+
+    for number in range(5):
+        set_bias(number, slice(None), 1.0)
+    assert silent_channels(network, pairs) == [0, 0, 0, 0, 0]
+    for number, channel in ((1, 3), (4, 0), (4, 7)):
+        set_bias(number, channel, -1.0)
+    assert silent_channels(network, pairs) == [0, 1, 0, 0, 2]
 
 
 def taught_by(model: str, weights: Path, share: float) -> tuple[TrainingSettings, Teaching]:
