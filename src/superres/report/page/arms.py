@@ -2,7 +2,6 @@
 
 import html
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from superres.csv_rows import Row
 from superres.device.base.words import counted
@@ -11,6 +10,7 @@ from superres.report import labels
 from superres.report.metrics.cautions import MEANINGS, NOISE_MARK, NOISY, PICTURE_MARKS, marks
 from superres.report.metrics.relative import loss_of
 from superres.report.page.data import Advice, Axis, Column, NotRun, Value
+from superres.report.page.recommended import Int8, Recommendation, Target
 from superres.report.recommendation.write import lost_words
 from superres.report.tables.cells import not_run_reasons
 
@@ -178,66 +178,60 @@ def busy_words(metrics: Sequence[Row]) -> str:
     return f"The machine was busy while {len(noisy)} of {timed} ran: FPS is a lower bound there, ratios hold."
 
 
-def advice(recommendation: Mapping[str, Any], metrics: Sequence[Row]) -> list[Advice]:
-    """Return the sentences of each target of `recommendation.json`."""
-    return [_advice(target, metrics) for target in recommendation["targets"]]
+def advice(recommendation: Recommendation, metrics: Sequence[Row]) -> list[Advice]:
+    """Return the sentences of each target of a recommendation."""
+    return [_advice(target, metrics) for target in recommendation.targets]
 
 
-def _advice(target: Mapping[str, Any], metrics: Sequence[Row]) -> Advice:
-    ship = target["ship"] or target["nearest"]
+def _advice(target: Target, metrics: Sequence[Row]) -> Advice:
+    ship = target.chosen
     if ship is None:
-        return Advice(
-            target=target["target"], arm=None, sentences=["No network's picture can be recommended."]
-        )
-    name, mark = labels.arm_label(ship["arm"]), NOISE_MARK if ship["noisy"] else ""
-    verb = "Ship" if target["ship"] else "No arm fulfils the wish; nearest is"
-    clips = ship["losses_db"]
+        why = "'s picture is without a fault" if target.faulty else " has run on all clips"
+        return Advice(target=target.target, arm=None, sentences=[f"No network{why}."])
+    name, mark = labels.arm_label(ship.arm), NOISE_MARK if ship.noisy else ""
+    verb = "Ship" if target.ship else "No arm fulfils the wish; nearest is"
+    clips = ship.losses_db
     worst = max(clips, key=lambda clip: clips[clip])
     where = f", on {worst} where it loses most" if len(clips) > 1 else ""
-    lowest = next(
-        row["clip"]
-        for row in metrics
-        if labels.arm_folder(row) == ship["arm"] and row["psnr_db"] == ship["psnr_db"]
-    )
+    mine = [row for row in metrics if labels.arm_folder(row) == ship.arm]
+    lowest = min(mine, key=lambda row: row["psnr_db"])["clip"]
     at = f" on {lowest}, its lowest" if len(clips) > 1 else ""
     return Advice(
-        target=target["target"],
-        arm=ship["arm"],
+        target=target.target,
+        arm=ship.arm,
         sentences=[
-            f"{verb} {name}: {ship['fps']:.1f}{mark} FPS at {ship['psnr_db']:.2f} dB{at}.",
-            _gain(ship["arm"], target["int8"], metrics) + _int8_instead(ship["arm"], target["int8"]),
-            f"It {lost_words(ship['loss_db'])} against the best FP32{where}.",
+            f"{verb} {name}: {ship.fps:.1f}{mark} FPS at {ship.psnr_db:.2f} dB{at}.",
+            _gain(ship.arm, target.int8, mine) + _int8_instead(ship.arm, target.int8),
+            f"It {lost_words(ship.loss_db)} against the best FP32{where}.",
         ],
     )
 
 
-def _gain(arm: str, guards: Sequence[Mapping[str, Any]], metrics: Sequence[Row]) -> str:
+def _gain(arm: str, guards: Sequence[Int8], rows: Sequence[Row]) -> str:
     """Return what an arm gains: INT8 over its network's fastest float arm, else over the reference."""
     for guard in guards:
-        if guard["arm"] == arm:
-            interval = f"{guard['gain_low']:.2f} to {guard['gain_high']:.2f}"
-            return (
-                f"It is {guard['gain']:.2f} times ({interval}) as fast as {labels.arm_label(guard['over'])}."
-            )
-    for row in metrics:
-        if labels.arm_folder(row) == arm and row["speedup"] is not None and row["reference"] != arm:
+        if guard.arm == arm:
+            interval = f"{guard.gain_low:.2f} to {guard.gain_high:.2f}"
+            return f"It is {guard.gain:.2f} times ({interval}) as fast as {labels.arm_label(guard.over)}."
+    for row in rows:
+        if row["speedup"] is not None and row["reference"] != arm:
             interval = f"{row['speedup_low']:.2f} to {row['speedup_high']:.2f}"
             name = labels.arm_label(row["reference"])
             return f"It is {row['speedup']:.2f} times ({interval}) as fast as {name}, the reference."
     return "It is the reference that the others are timed against."
 
 
-def _int8_instead(arm: str, guards: Sequence[Mapping[str, Any]]) -> str:
+def _int8_instead(arm: str, guards: Sequence[Int8]) -> str:
     """Return what INT8 of the same network would bring if a float arm is to be shipped; else nothing."""
     model = arm.split("/")[2]
-    if any(guard["arm"] == arm for guard in guards):
+    if any(guard.arm == arm for guard in guards):
         return ""
     for guard in guards:
-        if guard["model"] == model:
+        if guard.model == model:
             return (
-                f" {labels.arm_label(guard['arm'])} is {guard['gain']:.2f} times ({guard['gain_low']:.2f} to "
-                f"{guard['gain_high']:.2f}) as fast as {labels.arm_label(guard['over'])} and "
-                f"{lost_words(guard['loss_db'])}: {guard['verdict']}."
+                f" {labels.arm_label(guard.arm)} is {guard.gain:.2f} times ({guard.gain_low:.2f} to "
+                f"{guard.gain_high:.2f}) as fast as {labels.arm_label(guard.over)} and "
+                f"{lost_words(guard.loss_db)}: {guard.verdict}."
             )
     return ""
 

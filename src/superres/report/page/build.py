@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from superres.csv_rows import Row
-from superres.device.base.outputs import Outputs, read_json
+from superres.device.base.outputs import Outputs
 from superres.device.base.words import counted
 from superres.report import labels
 from superres.report.metrics.profiles import ProfileFiles
@@ -20,6 +20,7 @@ from superres.report.page.operations import operations
 from superres.report.page.paper import paper_points, paper_tables
 from superres.report.page.pictures import BUDGET, HR, MOST_ARMS, ClipFiles, clip_pictures, order_samples
 from superres.report.page.provenance import example_of, hashes, measured_on, read_provenance
+from superres.report.page.recommended import read_recommendation
 from superres.report.page.template.render import render
 from superres.report.tables.cells import TableText
 from superres.report.tables.table import describe_machines
@@ -83,7 +84,8 @@ def by_key(keys: Sequence[tuple[str, str]], files: Sequence[str]) -> dict[str, d
 def page_data(files: PageFiles, text: PageText, command: str) -> PageData:
     """Return all that the page shows."""
     metrics: list[Row] = [*read_metrics(files.metrics).to_dicts()]
-    recommendation = read_json(files.recommendation, ("targets", "summary"))
+    ran = {labels.arm_folder(row) for row in metrics if row["status"] == "ok"}
+    recommendation = read_recommendation(files.recommendation, ran)
     rows = arms.table_rows(metrics, text.table.calibrated)
     axes, heights = arms.find_axes(rows)
     advice = arms.advice(recommendation, metrics)
@@ -94,7 +96,7 @@ def page_data(files: PageFiles, text: PageText, command: str) -> PageData:
     return PageData(
         study=text.study,
         description=text.description,
-        wish=recommendation["summary"][0].partition(": ")[2],
+        wish=recommendation.summary[0].partition(": ")[2],
         date=measured_on(files.manifests),
         machines=describe_machines(_of_arms_that_ran(files.manifests)),
         clips=text.clips,

@@ -36,6 +36,14 @@ _TICKS = [float(f"{step}e{power}") for power in range(-6, 5) for step in (1, 2, 
 LOG = {"type": "log", "tickvals": _TICKS, "ticktext": [f"{tick:.10g}" for tick in _TICKS]}
 """A logarithmic axis; Plotly's own ticks leave out the power of ten."""
 
+_MIDDLE = {"showarrow": False, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
+EMPTY = {
+    "annotations": [{"text": "No arm has these figures.", **_MIDDLE}],
+    "xaxis": {"visible": False},
+    "yaxis": {"visible": False},
+}
+"""Layout of a trade-off without any figure."""
+
 MARKS = {
     "front": {"mode": "lines", "hoverinfo": "skip", "line": {"dash": "dot", "width": 2, "color": "#8a8f99"}},
     "chosen": {
@@ -219,5 +227,6 @@ class PageData(_Model):
     style: Mapping[str, Any] = STYLE
     config: Mapping[str, Any] = CONFIG
     log: Mapping[str, Any] = LOG
+    empty: Mapping[str, Any] = EMPTY
     marks: Mapping[str, Any] = MARKS
     table: Mapping[str, Any] = TABLE

@@ -13,7 +13,7 @@ from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
 from superres.models.settings import is_baseline
 from superres.report.page.data import ClipPictures, Picture, Place
-from superres.report.plots.samples import find_detail
+from superres.report.plots.samples import find_detail, open_picture
 
 HR = "HR"
 CROP = (192, 144)
@@ -88,7 +88,7 @@ def _open(samples: Mapping[str, Path], shape: tuple[int, ...]) -> list[_Shown]:
     for folder, path in samples.items():
         if len(opened) == MOST_ARMS:
             break
-        image = np.load(path, mmap_mode="r", allow_pickle=False)
+        image = open_picture(path)
         if image.shape == shape:
             opened[folder] = image
     return [_Shown(folder, image, _base(folder, opened)) for folder, image in opened.items()]
@@ -109,6 +109,7 @@ def find_places(hr: np.ndarray, shown: Sequence[_Shown]) -> Iterator[tuple[str, 
     """
     crop = _crop(hr.shape)
     images = {arm.folder: arm.image for arm in shown}
+    shown = shown if min(hr.shape[:2]) >= _BLOCK else ()
     lower = [_mean_windows(arm.image, images[arm.base], crop) for arm in shown if arm.base != arm.folder]
     own = [_mean_windows(arm.image, hr, crop) for arm in shown if arm.base == arm.folder]
     taken: list[tuple[int, int]] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json
 from superres.device.frames.files import open_frames
 from superres.device.frames.psnr import PAPER, PsnrProtocol, mean_squared_errors, psnr
@@ -101,7 +102,7 @@ def read_samples(
     clip = read_json(index, ("hr_shapes", "names"))
     number = frame % len(clip["names"])
     original = np.array(open_frames(hr, clip["hr_shapes"])[number])
-    images = {arm: np.load(path, allow_pickle=False) for arm, path in upscaled.items()}
+    images = {arm: np.array(open_picture(path)) for arm, path in upscaled.items()}
     ran = {arm: image for arm, image in images.items() if image.size}
     models = labels.order_models(model for model, _, _ in ran if not is_baseline(model))
     order = labels.order_precisions((precision for _, precision, _ in ran), labels.UNCALIBRATED)
@@ -118,6 +119,20 @@ def read_samples(
             shown |= {labels.precision_label(wanted): image for (p, _), image in mine.items() if p == wanted}
         samples.append(Sample(labels.model_label(model), original, shown, protocols[min(scales)]))
     return samples
+
+
+def open_picture(path: Path) -> np.ndarray:
+    """Open an arm's picture of a frame (uint8 H x W x 3), memory-mapped; empty if the arm did not run.
+
+    Raises UserError if the file is no array.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        found = "other bytes" if path.exists() else "none"
+        raise UserError(
+            f"{path}: expected an arm's picture (.npy), found {found}; the target repair makes it again"
+        ) from error
 
 
 def find_detail(image: np.ndarray, crop: tuple[int, int]) -> tuple[int, int]:

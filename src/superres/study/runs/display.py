@@ -235,8 +235,13 @@ def block(plan: Plan, study: str, began: float, now: float) -> list[str]:
 
 
 def machine_error(text: str) -> str | None:
-    """Return one line for a traceback of Snakemake's if the machine refused something; None for others."""
+    """Return one line for an error of Snakemake's if the machine refused something; None for others."""
     lines = text.strip().splitlines()
+    if "Write-protected output files" in text:
+        return (
+            f"error: {lines[-1].strip()}: expected a file that can be written, found it read-only; "
+            "change its rights, or run in a folder of your own: snakemake -s PATH/Snakefile"
+        )
     found = _OS_ERROR.search(lines[-1]) if "Traceback" in text else None
     if found is None or int(found["number"]) not in _REFUSED:
         return None

@@ -75,4 +75,6 @@ def write_samples(folder: Path, clip: str, rows: Sequence[dict]) -> dict[str, Pa
 def text_of_test() -> PageText:
     """What a study with hostile names says."""
     clips = {"park": "a <u>turning</u> view"}
-    return PageText("test <1>", DESCRIPTION, clips, TableText(calibrated="int8-minmax"), "openvino")
+    return PageText(
+        "test <1>" + "_" * 90, DESCRIPTION, clips, TableText(calibrated="int8-minmax"), "openvino"
+    )

@@ -472,6 +472,8 @@ NONE = [not_run("openvino", "espcn_rgb", "fp32", "no memory")]
 def test_small_studies(browser: Any, tmp_path: Path, rows: Sequence[dict], pictures: bool):
     opened = Opened(browser, write_html(write_study(tmp_path, rows, pictures=pictures)))
     assert len(opened.lines()) == 1
+    # No axes without a figure.
+    assert (opened.page.locator("#tradeoff .xtick").count() == 0) == (rows is NONE)
     opened.close()
 
 

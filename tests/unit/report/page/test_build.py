@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -299,7 +300,7 @@ def test_two_thousand_arms_make_a_page_of_bounded_size(tmp_path: Path):
 
 def test_hostile_markup_in_every_text_survives_the_way_to_json(tmp_path: Path):
     data = PageData.model_validate(data_of(write_page(write_study(tmp_path), tmp_path / "i.html")))
-    assert data.study == "test <1>" and data.clips == {"park": "a <u>turning</u> view"}
+    assert data.study.startswith("test <1>_") and data.clips == {"park": "a <u>turning</u> view"}
     assert {column.key for column in data.columns} <= set(data.rows[0])
 
 
@@ -340,3 +341,75 @@ def test_each_network_has_a_colour_of_its_own_on_both_grounds():
         for colour in colours:
             dark, light = sorted(linear(c) @ [0.2126, 0.7152, 0.0722] + 0.05 for c in (ground, colour))
             assert light / dark > 2, (colour, ground)
+
+
+def spoil(*path: str | int, value: Any = None) -> Callable[[dict[str, Any]], None]:
+    """Take a key away, or replace what it has."""
+
+    def change(record: Any) -> None:
+        *before, last = path
+        for key in before:
+            record = record[key]
+        if value is None:
+            del record[last]
+        else:
+            record[last] = value
+
+    return change
+
+
+OTHERS = {
+    "targets.0.ship.losses_db: field required": spoil("targets", 0, "ship", "losses_db"),
+    "targets.0.int8.0.verdict: field required": spoil("targets", 0, "int8", 0, "verdict"),
+    "summary: ": spoil("summary", value=[]),
+    "arms of metrics.csv, found local/openvino/gone/fp32": spoil(
+        "targets", 0, "ship", "arm", value="local/openvino/gone/fp32"
+    ),
+}
+
+
+@pytest.mark.parametrize("said", OTHERS)
+def test_an_older_recommendation_or_another_studys_is_named(tmp_path: Path, said: str):
+    files = write_study(tmp_path, pictures=False)
+    record = json.loads(files.recommendation.read_text(encoding="utf-8"))
+    OTHERS[said](record)
+    files.recommendation.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(UserError, match=re.escape(said)) as caught:
+        write_page(files, tmp_path / "index.html")
+    line = str(caught.value)
+    assert line.startswith(f"{files.recommendation}: expected ") and line.endswith("run the study again")
+    assert not (tmp_path / "index.html").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"no array"])
+def test_an_arms_picture_that_is_none_is_named(tmp_path: Path, content: bytes | None):
+    files = write_study(tmp_path)
+    path = files.samples["park"][ADVISED]
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(UserError, match=r"an arm's picture \(\.npy\), found (none|other bytes); .* repair"):
+        write_page(files, tmp_path / "index.html")
+
+
+def test_frames_smaller_than_a_block_are_shown_whole(tmp_path: Path):
+    files = write_study(tmp_path, [row("openvino", "espcn_rgb", "fp32", 31.0, 140.0)])
+    np.save(files.clips[0].hr, np.zeros((1, 6, 5, 3), np.uint8))
+    files.clips[0].index.write_text(json.dumps({"hr_shapes": [[6, 5]], "names": ["a"]}))
+    for path in files.samples["park"].values():
+        np.save(path, np.ones((6, 5, 3), np.uint8))
+    (shown,) = page_data(files, text_of_test(), COMMAND).pictures
+    (place,) = shown.places
+    assert (place.width, place.height) == (5, 6) and len(place.pictures) == 2
+
+
+def test_why_nothing_is_recommended(tmp_path: Path):
+    gone, spoilt = tmp_path / "gone", tmp_path / "spoilt"
+    rows = {
+        gone: [not_run("openvino", "espcn_rgb", "fp32", "no memory")],
+        spoilt: [row("openvino", "espcn_rgb", "fp32", 31.0, 140.0, cautions="shifted: red by +3.0")],
+    }
+    said = []
+    for folder, mine in rows.items():
+        folder.mkdir()
+        files = write_study(folder, mine, pictures=False)
+        said += [each.sentences for each in page_data(files, text_of_test(), COMMAND).advice]
+    assert said == [["No network has run on all clips."], ["No network's picture is without a fault."]]

@@ -165,3 +165,13 @@ def test_a_target_that_the_study_lacks_is_said_once(
     explain([shown], lambda: ["found x"], "results/s")
     shown.emit(record(LogEvent.ERROR, text, logging.ERROR))
     assert text in capfd.readouterr().err
+
+
+def test_results_on_a_read_only_disk_are_one_line(capfd: pytest.CaptureFixture[str]):
+    text = (
+        "ProtectedOutputException in rule build_page:\nWrite-protected output files for rule build_page:\n"
+        "    output: results/s/report/index.html\n    affected files:\n        results/s/report/index.html"
+    )
+    handler().emit(record(LogEvent.ERROR, text, logging.ERROR))
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("error: results/s/report/index.html: expected a file that can be written, found ")

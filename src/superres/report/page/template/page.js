@@ -105,7 +105,7 @@ function tradeoff() {
     trace("chosen", rows.filter((row) => chosen.includes(row.arm)), DATA.marks.chosen)];
   if ($("plot-paper")?.checked && x?.key === "fps" && y?.key.startsWith("psnr"))
     data.push(trace("the paper", DATA.paper, DATA.marks.paper));
-  return { data, layout: { yaxis: { title: { text: y?.title } },
+  return { data, layout: !rows.length ? DATA.empty : { yaxis: { title: { text: y?.title } },
     xaxis: { title: { text: x?.title }, ...($("plot-log").checked && DATA.log) } } };
 }
 const redrawTradeoff = plot($("tradeoff"), tradeoff);
@@ -157,7 +157,7 @@ async function compare() {
   paint("left", width, height, now.left);
   paint("right", width, height, now.right);
   paint("error", width, height, [...now.errors].flatMap((one) => heat(Math.min(1, one / top))));
-  $("ramp-end").textContent = `${top} levels`;
+  $("ramp-end").textContent = `${top} level${top === 1 ? "" : "s"}`;
   $("pair-names").textContent = `Left: ${LABELS[$("compare-a").value]}. Right: ${LABELS[$("compare-b").value]}.`;
   for (const each of document.querySelectorAll("[data-overview], [data-place]")) each.classList.toggle("current",
     [$("compare-clip").value, `${x} ${y}`].includes(each.dataset.overview ?? each.dataset.place));
