@@ -31,6 +31,21 @@ def test_a_finding_is_reproduced_within_a_factor_of_two(paper_found: float, here
     assert paper._verdict(paper_found, here) == verdict
 
 
+@pytest.mark.parametrize(
+    ("paper_found", "here", "verdict"),
+    [
+        (5.0, 14.0, "in direction, not in size"),
+        (5.0, 8.0, "reproduced"),
+        (0.91, 0.33, "in direction, not in size"),
+        (0.91, 1.02, "**not reproduced**"),
+    ],
+)
+def test_a_ratio_of_speeds_is_reproduced_within_a_factor_of_two(
+    paper_found: float, here: float, verdict: str
+):
+    assert paper._verdict_of_ratio(paper_found, here) == verdict
+
+
 def test_dummies_are_compared_with_calibration_of_their_own_weights(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
