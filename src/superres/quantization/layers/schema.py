@@ -29,6 +29,10 @@ def _psnr(description: str) -> dy.Float64:
     return dy.Float64(description=description)
 
 
+def _added() -> dy.Float64:
+    return dy.Float64(description="mean squared error over R, G, B minus that in FP32, in levels squared")
+
+
 def _float_layers() -> dy.String:
     return dy.String(
         primary_key=True, regex=_LAYERS, description="layers that stay in float, a space between, or none"
@@ -58,6 +62,7 @@ class Sensitivity(dy.Schema):
     psnr_db = _psnr("mean over frames of the PSNR over R, G, B (Eq. 1)")
     fp32_psnr_db = _psnr("the same of the model in FP32")
     loss_db = dy.Float64(description="fp32_psnr_db - psnr_db")
+    added_mse = _added()
     int8_convolutions = dy.Int64(min=0, description="convolutions that the runtime executed in INT8")
     threads = dy.Int64(min=1, description="threads of the runtime")
     runtime_version = dy.String(description="version of the runtime")
@@ -84,6 +89,7 @@ class SubsetLosses(dy.Schema):
     psnr_of_mean_db = _psnr("PSNR over R, G, B of the images' mean squared error")
     fp32_psnr_of_mean_db = _psnr("the same of the model in FP32")
     loss_db = dy.Float64(description="fp32_psnr_of_mean_db - psnr_of_mean_db")
+    added_mse = _added()
     int8_convolutions = dy.Int64(min=0, description="convolutions that the runtime executed in INT8")
     threads = dy.Int64(min=1, description="threads of the runtime")
     runtime_version = dy.String(description="version of the runtime")
@@ -123,6 +129,7 @@ class Frontier(dy.Schema):
     float_layers = _float_layers()
     layers = dy.Int64(min=1, description="layers that the recipe quantises")
     loss_db = dy.Float64(description="PSNR lost on calibration images against the model in FP32")
+    added_mse = _added()
     psnr_of_mean_db = _psnr("PSNR over R, G, B of these images' mean squared error, each taken as HR")
     images = dy.Int64(min=1, description="number of these images")
     downsampling = dy.String(description="kernel that made their LR twins")

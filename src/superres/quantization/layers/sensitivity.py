@@ -52,9 +52,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class _Measured:
-    """PSNR in dB, a value a clip, and the number of convolutions in INT8."""
+    """PSNR in dB and mean squared error, a value a clip, and the number of convolutions in INT8."""
 
     psnrs: Sequence[float]
+    errors: Sequence[float]
     int8_convolutions: int
 
 
@@ -106,6 +107,7 @@ def measure_sensitivity(
             "psnr_db": found.psnrs[i],
             "fp32_psnr_db": reference.psnrs[i],
             "loss_db": reference.psnrs[i] - found.psnrs[i],
+            "added_mse": found.errors[i] - reference.errors[i],
             "int8_convolutions": found.int8_convolutions,
         }
         for i, clip in enumerate(opened)
@@ -141,16 +143,18 @@ class _Clip:
         count = len(self.lr) if frames is None else min(frames, len(self.lr))
         self.chosen = [i * len(self.lr) // count for i in range(count)]
 
-    def psnr(self, session: Session, progress: Progress) -> float:
-        """Return the mean PSNR of the chosen frames, in dB."""
-        values = []
+    def quality(self, session: Session, progress: Progress) -> tuple[float, float]:
+        """Return the mean PSNR of the chosen frames, in dB, and their mean squared error."""
+        psnrs, errors = [], []
         for i in self.chosen:
             where = f"clip {self.index.name}, frame {self.index.names[i]}"
-            values.append(compare_frame(self.hr[i], session.run(self.lr[i]), self._protocol, where)[3])
+            compared = compare_frame(self.hr[i], session.run(self.lr[i]), self._protocol, where)
+            errors.append(compared[2])
+            psnrs.append(compared[3])
             self.hr.forget()
             self.lr.forget()
             progress.update()
-        return fmean(values)
+        return fmean(psnrs), fmean(errors)
 
 
 def _measure(
@@ -171,6 +175,6 @@ def _measure(
     with Progress(label, len(different) * sum(len(clip.chosen) for clip in clips)) as progress:
         for key, (graph, simulated) in different.items():
             opened = open_graph(graph, executor, simulated=simulated)
-            psnrs = [clip.psnr(opened.session, progress) for clip in clips]
-            found[key] = _Measured(psnrs, opened.int8_convolutions)
+            psnrs, errors = zip(*(clip.quality(opened.session, progress) for clip in clips), strict=True)
+            found[key] = _Measured(psnrs, errors, opened.int8_convolutions)
     return found[reference], [found[key] for key in keys]

@@ -113,19 +113,19 @@ def measure_subsets(
     layers, quantized = state.variants()
     pairs = _ImagePairs(images, downsampling, executor.scale)
     names, total = list(layers), len(pairs) * (1 + measured_subsets(len(layers)))
-    measured: dict[Subset, tuple[float, int]] = {}
+    measured: dict[Subset, tuple[float, int]] = {}  # mean squared error, convolutions in INT8
     with Progress(f"measure_subsets {state.model} {state.recipe}", total) as progress:
 
         def measure(graph: onnx.ModelProto) -> tuple[float, int]:
             opened = open_graph(graph, executor)
-            return pairs.psnr(opened, protocol, progress), opened.int8_convolutions
+            return pairs.error(opened, protocol, progress), opened.int8_convolutions
 
         reference, _ = measure(load_onnx(fp32))
 
         def loss_of(subset: Subset) -> float:
             if subset not in measured:
                 measured[subset] = measure(quantized(subset))
-            return reference - measured[subset][0]
+            return psnr(reference) - psnr(measured[subset][0])
 
         losses = {subset: loss_of(subset) for subset in search_subsets(names, loss_of)}
     facts = {
@@ -134,14 +134,15 @@ def measure_subsets(
         "images": len(pairs),
         "downsampling": downsampling,
         "border": protocol.border,
-        "fp32_psnr_of_mean_db": reference,
+        "fp32_psnr_of_mean_db": psnr(reference),
     }
     rows = [
         {
             **facts,
             "float_layers": subset_text(subset),
-            "psnr_of_mean_db": measured[subset][0],
+            "psnr_of_mean_db": psnr(measured[subset][0]),
             "loss_db": loss,
+            "added_mse": measured[subset][0] - reference,
             "int8_convolutions": measured[subset][1],
         }
         for subset, loss in losses.items()
@@ -184,8 +185,8 @@ class _ImagePairs:
     def __len__(self) -> int:
         return len(self._images)
 
-    def psnr(self, opened: OpenedGraph, protocol: PsnrProtocol, progress: Progress) -> float:
-        """Return PSNR of the images' mean squared error, in dB.
+    def error(self, opened: OpenedGraph, protocol: PsnrProtocol, progress: Progress) -> float:
+        """Return the images' mean squared error, in levels squared.
 
         A mean of PSNRs would follow the smoothest images: where FP32 reaches 45 dB, only INT8's noise is
         left.
@@ -197,4 +198,4 @@ class _ImagePairs:
             upscaled = opened.session.run(downsample(hr, self._downsampling, self._scale))
             errors.append(compare_frame(hr, upscaled, protocol, f"calibration image {i}")[2])
             progress.update()
-        return psnr(fmean(errors))
+        return fmean(errors)

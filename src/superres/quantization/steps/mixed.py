@@ -19,7 +19,7 @@ def apply(state: State, job: StepJob) -> State:
     layers = quantized_layers(state.graph, state.ranges, path)
     chosen = parse_subset(row["float_layers"])
     kept = (*state.ranges.float_convolutions, *(layers[layer] for layer in chosen))
-    facts = {key: row[key] for key in ("loss_db", "time_ratio", "images", "runtime_version")}
+    facts = {key: row[key] for key in ("loss_db", "added_mse", "time_ratio", "images", "runtime_version")}
     return State(
         state.graph, replace(state.ranges, float_convolutions=kept), {"float_layers": list(chosen), **facts}
     )

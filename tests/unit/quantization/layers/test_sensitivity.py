@@ -199,6 +199,20 @@ def test_frames_are_spread_evenly(setting: Setting, tmp_path: Path) -> None:
     assert setting.measure(tmp_path / "t.csv", "openvino", frames=9)[0]["frames"] == 3
 
 
+def test_the_added_error_is_that_of_all_frames_together(setting: Setting, tmp_path: Path) -> None:
+    rows = setting.measure(tmp_path / "s.csv", "openvino")
+
+    def error(parts: dict[str, Collection[Part]]) -> float:
+        made = (forward(frame, setting.layers, setting.amax, parts) for frame in setting.lr)
+        psnrs = [psnr(hr, upscaled) for hr, upscaled in zip(setting.hr, made, strict=True)]
+        return float(np.mean([255**2 / 10 ** (value / 10) for value in psnrs]))
+
+    added = {(row["layer"], row["part"], row["quantized"]): row["added_mse"] for row in rows}
+    expected = error(dict.fromkeys(LAYERS, BOTH)) - error({})
+    assert added["none", "both", "alone"] == 0
+    assert added["all", "both", "alone"] == pytest.approx(expected, rel=0.05)
+
+
 def test_the_same_inputs_give_the_same_bytes(setting: Setting, tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         setting.measure(tmp_path / name, "openvino")

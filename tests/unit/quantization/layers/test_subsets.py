@@ -137,6 +137,8 @@ def test_losses_are_those_of_the_graphs_on_images_taken_as_hr(state: RecipeState
         quantize_onnx(state.onnx_path, state.ranges_path, tmp_path / "q.onnx", float_layers=layers)
         assert row["psnr_of_mean_db"] == pytest.approx(pooled_psnr(tmp_path / "q.onnx", images), abs=0.02)
         assert row["fp32_psnr_of_mean_db"] == pytest.approx(fp32, abs=1e-3)
+        error, exact = (255**2 / 10 ** (row[f"{name}psnr_of_mean_db"] / 10) for name in ("", "fp32_"))
+        assert row["added_mse"] == pytest.approx(error - exact, abs=1e-6)
         assert (row["layers"], row["images"]) == (3, 2)
     # Random weights don't upscale, so noise may help: only the size of the change counts.
     losses = {row["float_layers"]: abs(row["loss_db"]) for row in rows}
@@ -194,6 +196,7 @@ def write_tables(folder: Path, **other: Any) -> tuple[Path, Path]:
             "psnr_of_mean_db": 31 - loss,
             "fp32_psnr_of_mean_db": 31.0,
             "loss_db": loss,
+            "added_mse": 50 * loss,
             "int8_convolutions": 0 if name == "c1 c2 c3" else 3 - len(parse_subset(name)),
         }
         for name, (loss, _) in TABLE.items()

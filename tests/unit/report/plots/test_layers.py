@@ -41,7 +41,9 @@ def sensitivity_rows(model: str, clip: str = "park", share: float = 1.0) -> list
             loss -= share * 0.01
         row = {"model": model, "clip": clip, "frames": 24, "border": 0, "int8_convolutions": 0, **FACTS}
         row |= {"layer": variant.layer, "part": variant.part, "quantized": variant.quantized}
-        rows.append(row | {"psnr_db": 31.0 - loss, "fp32_psnr_db": 31.0, "loss_db": loss})
+        rows.append(
+            row | {"psnr_db": 31.0 - loss, "fp32_psnr_db": 31.0, "loss_db": loss, "added_mse": 50 * loss}
+        )
     return rows
 
 
@@ -58,6 +60,7 @@ def frontier_rows(model: str) -> list[dict[str, Any]]:
             "float_layers": name,
             "layers": 2,
             "loss_db": loss,
+            "added_mse": 50 * loss,
             "psnr_of_mean_db": 29 - loss,
             "images": 40,
             "downsampling": "bicubic",
