@@ -7,6 +7,7 @@ The functions in `TABLES` make the tables of the default study from its metrics.
 
 import csv
 import re
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -25,6 +26,8 @@ CALIBRATED = "int8-entropy"
 TUNED = "int8-tuned"
 # The default study's clips: the one that arms are timed on, and the smooth one.
 CLIP, SMOOTH = "park", "rooms"
+# Of a line without its asterisks, so that it fits as all others do.
+WIDTH = 108
 NOT_MEASURED = "Not measured in this run."
 Row = Mapping[str, str]
 
@@ -52,8 +55,9 @@ def figures(name: str) -> str:
 
 def _origin(path: Path) -> str:
     run = yaml.safe_load(path.read_text(encoding="utf-8"))
-    line = f"*Measured {run['date']} at `{run['commit']}` on {run['machine']}:*\n*`{run['command']}`.*"
-    return f"{line}\n*{run['note']}*" if "note" in run else line
+    measured = f"Measured {run['date']} at `{run['commit']}` on {run['machine']}:"
+    lines = [*textwrap.wrap(measured, WIDTH, break_on_hyphens=False), f"`{run['command']}`."]
+    return "\n".join(f"*{line}*" for line in [*lines, *([run["note"]] if "note" in run else [])])
 
 
 def answer() -> str:
