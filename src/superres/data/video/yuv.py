@@ -154,7 +154,7 @@ def rgb_to_yuv(
             np.column_stack([to_yuv[1:] / weight, offset[1:]]),
             chroma[rows.start // down : -(-rows.stop // down)],
         )
-    blue, red = (np.ascontiguousarray(chroma[..., k]) for k in (0, 1))
+    blue, red = cv2.split(chroma)
     return luma[..., 0], blue, red
 
 

@@ -390,8 +390,8 @@ def test_the_button_changes_the_theme(browser: Any, html: Path, allowed: bool):
     dark = texts_of_the_plot()
     page.focus("#theme")
     page.keyboard.press("Enter")
-    assert page.evaluate(GROUND) == LIGHT
-    assert texts_of_the_plot() != dark
+    opened.until(f"{GROUND} === '{LIGHT}'")
+    wait_until(lambda: texts_of_the_plot() != dark, "a plot in other colours")
     # Kept over a change of the system's, and where it may be, over the next visit.
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
