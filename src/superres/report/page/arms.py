@@ -11,7 +11,7 @@ from superres.report.metrics.cautions import MEANINGS, NOISE_MARK, NOISY, PICTUR
 from superres.report.metrics.relative import loss_of
 from superres.report.page.data import Advice, Axis, Column, NotRun, Value
 from superres.report.page.recommended import Int8, Recommendation, Target
-from superres.report.recommendation.write import lost_words
+from superres.report.recommendation.write import lost_words, none_words
 from superres.report.tables.cells import not_run_reasons
 
 _MIB, _KIB = 1 << 20, 1 << 10
@@ -180,19 +180,23 @@ def busy_words(metrics: Sequence[Row]) -> str:
 
 def advice(recommendation: Recommendation, metrics: Sequence[Row]) -> list[Advice]:
     """Return the sentences of each target of a recommendation."""
-    return [_advice(target, metrics) for target in recommendation.targets]
+    return [_advice(target, metrics, recommendation.wish.own_psnr_db) for target in recommendation.targets]
 
 
-def _advice(target: Target, metrics: Sequence[Row]) -> Advice:
+def _advice(target: Target, metrics: Sequence[Row], own_psnr_db: float | None) -> Advice:
     ship = target.chosen
     if ship is None:
-        why = "'s picture is without a fault" if target.faulty else " has run on all clips"
-        return Advice(target=target.target, arm=None, sentences=[f"No network{why}."])
+        why = none_words(list(target.faulty.values()))
+        return Advice(target=target.target, arm=None, sentences=[f"{why[0].upper()}{why[1:]}."])
     name, mark = labels.arm_label(ship.arm), NOISE_MARK if ship.noisy else ""
     verb = "Ship" if target.ship else "No arm fulfils the wish; nearest is"
     clips = ship.losses_db
     worst = max(clips, key=lambda clip: clips[clip])
     where = f", on {worst} where it loses most" if len(clips) > 1 else ""
+    if own_psnr_db is not None:
+        where = f", on pictures where this has {own_psnr_db:g} dB" + (
+            f" (added as on {worst})" if where else ""
+        )
     mine = [row for row in metrics if labels.arm_folder(row) == ship.arm]
     lowest = min(mine, key=lambda row: row["psnr_db"])["clip"]
     at = f" on {lowest}, its lowest" if len(clips) > 1 else ""

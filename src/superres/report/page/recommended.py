@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import read_json
+from superres.report.recommendation.decide import Wish
 
 
 class Chosen(BaseModel):
@@ -50,15 +51,16 @@ class Target(BaseModel):
 
 
 class Recommendation(BaseModel):
-    """A recommendation: its lines, and each target's."""
+    """A recommendation: its lines, what was asked for, and each target's."""
 
     summary: Annotated[Sequence[str], Field(min_length=1)]
+    wish: Wish
     targets: Sequence[Target]
 
 
 def read_recommendation(path: Path, arms: Collection[str]) -> Recommendation:
     """Read a recommendation from one of these arms' figures; raise UserError for an older or another one."""
-    record = read_json(path, ("summary", "targets"))
+    record = read_json(path, ("summary", "wish", "targets"))
     try:
         found = Recommendation.model_validate(record)
     except ValidationError as error:

@@ -1,7 +1,7 @@
 """The front of a target's arms, the arm to ship under a wish, and whether INT8 is worth it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from superres.csv_rows import Row
 from superres.device.timing.ratios import Ratio
@@ -25,15 +25,20 @@ _MUCH = 0.1
 
 @dataclass(frozen=True)
 class Wish:
-    """What the arm to ship must reach: at least `fps` and `psnr_db`, at most `loss_db`."""
+    """What the arm to ship must reach: at least `fps` and `psnr_db`, at most `loss_db`.
+
+    With `own_psnr_db`, losses are those on pictures where the best FP32 has this PSNR, not on the clips.
+    """
 
     fps: float | None = None
     loss_db: float | None = None
     psnr_db: float | None = None
+    own_psnr_db: float | None = None
 
     def or_default(self) -> "Wish":
         """Return the wish itself, or the default without any."""
-        return Wish(loss_db=DEFAULT_LOSS_DB) if self == Wish() else self
+        none = (self.fps, self.loss_db, self.psnr_db) == (None, None, None)
+        return replace(self, loss_db=DEFAULT_LOSS_DB) if none else self
 
     def lacks_db(self, arm: Candidate) -> float:
         """Return by how many dB an arm misses the wish; 0 if it doesn't."""
@@ -107,7 +112,7 @@ def counts(gain: Ratio) -> bool:
 
 
 def _decide(target: str, scale: int, place: str, rows: Sequence[Row], wish: Wish) -> Decision:
-    arms = find_candidates(rows)
+    arms = find_candidates(rows, wish.own_psnr_db)
     sound = [arm for arm in arms if not arm.faults]
     doubtful = [arm for arm in arms if all(fault.startswith(FAR_OFF) for fault in arm.faults)]
     doubtful = [] if sound else doubtful

@@ -1,6 +1,7 @@
 """A recommendation as at most 12 lines, as Markdown and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from superres.device.timing.ratios import Ratio
 from superres.report import labels
 from superres.report.metrics.cautions import NOISE_MARK
 from superres.report.metrics.schema import read_metrics
-from superres.report.recommendation.candidates import Candidate
+from superres.report.recommendation.candidates import WITHOUT_FP32, Candidate
 from superres.report.recommendation.decide import SAME_DB, Decision, Guard, Wish, decide
 from superres.report.tables.cells import align
 
@@ -34,7 +35,8 @@ def write_recommendation(study: str, metrics: Path, wish: Wish, *, md: Path, jso
 
 def summary(study: str, decisions: Sequence[Decision], wish: Wish, more: Path) -> list[str]:
     """Return at most 12 lines: the wish, the arm to ship on each target, what speaks for it, and `more`."""
-    room = MOST_LINES - 2
+    own = [] if wish.own_psnr_db is None else [_own_pictures(wish.own_psnr_db)]
+    room = MOST_LINES - 2 - len(own)
     shown = decisions[:room]
     # The first lines of a target matter most.
     each = room // len(shown) if shown else room
@@ -43,13 +45,22 @@ def summary(study: str, decisions: Sequence[Decision], wish: Wish, more: Path) -
         first, *others = _target_lines(decision, wish)
         lines += [first, *(f"  {line}" for line in others[: each - 1])]
     left = f"{len(decisions) - len(shown)} more targets and all" if len(decisions) > room else "All"
-    return [*lines, f"{left} figures: {more}"]
+    return [*lines, *own, f"{left} figures: {more}"]
+
+
+def _own_pictures(psnr_db: float) -> str:
+    """Return what losses mean on pictures where FP32 has another PSNR."""
+    return (
+        f"Losses are for pictures where the best FP32 has {psnr_db:g} dB, by the squared error that each arm "
+        "adds to FP32's on the clip where it costs most"
+    )
 
 
 def _wished(wish: Wish) -> str:
+    own = "" if wish.own_psnr_db is None else f" on pictures with {wish.own_psnr_db:g} dB in FP32"
     terms = [
         f"reaches {wish.fps:g} FPS" if wish.fps is not None else "",
-        f"loses at most {wish.loss_db:g} dB" if wish.loss_db is not None else "",
+        f"loses at most {wish.loss_db:g} dB{own}" if wish.loss_db is not None else "",
         f"has {wish.psnr_db:g} dB" if wish.psnr_db is not None else "",
     ]
     kind = "fastest arm" if wish.fps is None else "arm with the best picture"
@@ -74,7 +85,10 @@ def _target_lines(decision: Decision, wish: Wish) -> list[str]:
     if decision.faulty:
         names = ", ".join(arm.label for arm in decision.faulty[:3])
         rest = " and others" if len(decision.faulty) > 3 else ""
-        lines.append(f"Not considered, for faults in the picture: {names}{rest}")
+        missing = [WITHOUT_FP32 in arm.faults for arm in decision.faulty]
+        why = "want of their network's FP32" if all(missing) else "faults in the picture"
+        why += " or want of FP32" if any(missing) and not all(missing) else ""
+        lines.append(f"Not considered, for {why}: {names}{rest}")
     if len(decision.front) > 1:
         lines.append(_front(decision.front))
     return [*lines, *_others(guards[1:], wish)]
@@ -99,9 +113,16 @@ def _ship(decision: Decision) -> str:
         return f"{decision.place}: ship {_figures(decision.ship)}"
     if decision.nearest is not None:
         return f"{decision.place}: no arm fulfils this; nearest is {_figures(decision.nearest)}"
-    if decision.faulty:
-        return f"{decision.place}: no network's picture is without a fault"
-    return f"{decision.place}: no network has run on all clips"
+    return f"{decision.place}: {none_words([arm.faults for arm in decision.faulty])}"
+
+
+def none_words(faults: Collection[Sequence[str]]) -> str:
+    """Return why no arm is named, from the faults of each that ran on all clips."""
+    if not faults:
+        return "no network has run on all clips"
+    if any(WITHOUT_FP32 in each for each in faults):
+        return "no network without a fault in its picture has FP32 to compare with"
+    return "no network's picture is without a fault"
 
 
 def _figures(arm: Candidate) -> str:
@@ -197,7 +218,7 @@ def _table(decision: Decision) -> str:
 def _record(study: str, lines: Sequence[str], decisions: Sequence[Decision], wish: Wish) -> dict[str, Any]:
     return {
         "study": study,
-        "wish": {"fps": wish.fps, "loss_db": wish.loss_db, "psnr_db": wish.psnr_db},
+        "wish": asdict(wish),
         "targets": [_target_record(decision, wish) for decision in decisions],
         "summary": list(lines),
     }

@@ -36,7 +36,7 @@ _NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Recommend(Keys):
-    """What the arm to ship must reach. Without any of these, it is `loss_db: 0.1`."""
+    """What the arm to ship must reach. Without fps, loss_db and psnr_db, it is `loss_db: 0.1`."""
 
     fps: Maybe[_Positive] = Field(
         default=None, description="Frames per second, at least. With it, the best picture is taken."
@@ -47,6 +47,11 @@ class Recommend(Keys):
     )
     psnr_db: Maybe[_Positive] = Field(
         default=None, description="PSNR, at least, on the clip where it is least."
+    )
+    own_psnr_db: Maybe[Annotated[_Positive, Field(le=100)]] = Field(
+        default=None,
+        description="PSNR of the best FP32 network on your own pictures. Losses are then those that the "
+        "squared error which an arm adds brings there, on the clip where this is most.",
     )
 
 

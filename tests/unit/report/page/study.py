@@ -38,11 +38,13 @@ def rows_of_test() -> list[dict]:
     return rows
 
 
-def write_study(folder: Path, rows: Sequence[dict] | None = None, *, pictures: bool = True) -> PageFiles:
+def write_study(
+    folder: Path, rows: Sequence[dict] | None = None, *, pictures: bool = True, wish: Wish | None = None
+) -> PageFiles:
     """Write the files that a page is made of."""
     rows = rows_of_test() if rows is None else rows
     metrics, advice = write_metrics(folder / "metrics.csv", rows), folder / "recommendation.json"
-    write_recommendation("test", metrics, Wish(), md=folder / "recommendation.md", json=advice)
+    write_recommendation("test", metrics, wish or Wish(), md=folder / "recommendation.md", json=advice)
     manifest = folder / "manifest.json"
     manifest.write_text(json.dumps(MANIFEST))
     files = PageFiles(metrics, advice, [manifest])

@@ -20,12 +20,14 @@ from PIL import Image
 from superres.device.base.errors import UserError
 from superres.report import labels
 from superres.report.metrics.cautions import NOISE_MARK, PICTURE_MARKS
+from superres.report.metrics.relative import with_added
 from superres.report.page import build, pictures
 from superres.report.page.arms import MOST_COLOURS
 from superres.report.page.build import PageFiles, build_page, page_data
 from superres.report.page.data import STYLE, ClipPictures, PageData, Place
 from superres.report.page.template import render
 from superres.report.page.vendor.parts import PARTS
+from superres.report.recommendation.decide import Wish
 
 from ..synthetic import default_rows, not_run, row
 from .study import DESCRIPTION, NOT_RUN, rows_of_test, text_of_test, write_study
@@ -399,6 +401,15 @@ def test_frames_smaller_than_a_block_are_shown_whole(tmp_path: Path):
     (shown,) = page_data(files, text_of_test(), COMMAND).pictures
     (place,) = shown.places
     assert (place.width, place.height) == (5, 6) and len(place.pictures) == 2
+
+
+def test_a_loss_on_own_pictures_is_said(tmp_path: Path):
+    rows = with_added([row("openvino", "espcn_rgb", "fp32", 31.0, 140.0)])
+    files = write_study(tmp_path, rows, pictures=False, wish=Wish(own_psnr_db=38))
+    page = page_data(files, text_of_test(), COMMAND)
+    assert page.wish.endswith("loses at most 0.1 dB on pictures with 38 dB in FP32")
+    (advice,) = page.advice
+    assert advice.sentences[-1] == "It loses nothing against the best FP32, on pictures where this has 38 dB."
 
 
 def test_why_nothing_is_recommended(tmp_path: Path):

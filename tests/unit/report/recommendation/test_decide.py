@@ -1,11 +1,14 @@
 """What is decided from rows whose best arm is known."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from superres.report.metrics.relative import with_added
 from superres.report.metrics.schema import Metrics
+from superres.report.recommendation.candidates import WITHOUT_FP32, find_candidates
 from superres.report.recommendation.decide import Decision, Wish, decide
 
 from ..synthetic import default_rows, not_run, row
@@ -103,6 +106,54 @@ def test_a_slow_arm_is_not_on_the_front_for_a_rounding_difference() -> None:
         "openvino",
         "pytorch_tuned",
     ]
+
+
+FLOAT = {key: FP32[key] for key in ("precision", "fps", "speedup", "speedup_low", "speedup_high")}
+
+
+def adding(added: float, clip: str, fp32_db: float, **other: Any) -> dict:
+    """INT8 that has this squared error beyond FP32's on a clip, as rows of metrics.csv have it."""
+    psnr = 10 * math.log10(255**2 / (255**2 / 10 ** (fp32_db / 10) + added))
+    return {**INT8, "clip": clip, "psnr_of_mean_db": psnr, "psnr_db": psnr, **other}
+
+
+def test_losses_are_those_on_the_users_own_pictures() -> None:
+    """Errors: 65.025 at 30 dB, 6.5025 at 40 dB, 0.65025 at 50 dB."""
+    fp32 = [adding(0.0, "park", 30.0, **FLOAT), adding(0.0, "rooms", 40.0, **FLOAT)]
+    int8 = [adding(0.5, "park", 30.0), adding(0.25, "rooms", 40.0)]
+    # A smaller network, whose FP32 has 1.25 times the error on park, and the same on rooms.
+    small = [adding(0.25 * 65.025, "park", 30.0, **FLOAT, model="small"), {**fp32[1], "model": "small"}]
+    rows = with_added(whole([*fp32, *int8, *small]))
+
+    def losses(own_psnr_db: float | None) -> dict[str, tuple[float, str]]:
+        arms = find_candidates(rows, own_psnr_db)
+        return {f"{arm.model} {arm.precision}": (arm.loss_db, arm.worst_clip) for arm in arms}
+
+    # On the clips themselves, rooms loses more; on the same pictures, what is added on park does.
+    assert losses(None)["espcn_rgb int8-minmax"] == (
+        pytest.approx(10 * math.log10(1 + 0.25 / 6.5025)),
+        "rooms",
+    )
+    for own, error in ((30, 65.025), (40, 6.5025), (50, 0.65025)):
+        found = losses(own)
+        assert found["espcn_rgb int8-minmax"] == (pytest.approx(10 * math.log10(1 + 0.5 / error)), "park")
+        # A network that is worse in FP32 stays so: it isn't taken for one that adds nothing.
+        assert found["small fp32"] == (pytest.approx(10 * math.log10(1.25)), "park")
+    # 0.03, 0.32 and 2.5 dB: by itself the key asks for the loss that is allowed without a wish.
+    assert [shipped(*rows, own_psnr_db=own) for own in (30, 40, 50)] == ["int8-minmax", "fp32", "fp32"]
+    assert shipped(*rows, own_psnr_db=40, loss_db=0.4) == "int8-minmax"
+
+
+def test_less_error_than_fp32_is_no_gain_elsewhere_and_no_fp32_no_loss_at_all() -> None:
+    rows = [adding(0.0, "park", 30.0, **FLOAT), adding(-2.0, "park", 30.0)]
+    alone = adding(0.0, "park", 30.0, model="own", precision="as-is")
+    found = decide(with_added(whole([*rows, alone])), Wish(own_psnr_db=60).or_default())[0]
+    assert found.ship is not None and found.ship.precision == "int8-minmax"
+    assert found.ship.loss_db == pytest.approx(0, abs=1e-9)
+    # What the quantised network adds to its FP32 can't be known, and nothing stands in for it.
+    assert [arm.folder for arm in found.faulty] == ["local/openvino/own/as-is"]
+    assert [arm.faults for arm in found.faulty] == [(WITHOUT_FP32,)]
+    assert decide(whole([alone]), Wish(loss_db=1.0))[0].faulty == ()
 
 
 def on(clip: str, rows: list[dict], lost: float = 0.0, **other: Any) -> list[dict]:

@@ -1,10 +1,12 @@
 """What a reader gets of a decision."""
 
 import json
+from itertools import product
 from pathlib import Path
 
 import pytest
 
+from superres.report.metrics.relative import with_added
 from superres.report.recommendation.decide import Wish
 from superres.report.recommendation.write import write_recommendation
 
@@ -12,7 +14,7 @@ from ..synthetic import default_rows, not_run, row, write_metrics
 from .test_decide import BF16, BICUBIC, FP32, INT8, SURE, gaining
 
 
-def written(folder: Path, rows: list[dict], **wish: float) -> tuple[list[str], dict, str]:
+def written(folder: Path, rows: list[dict], **wish: float | None) -> tuple[list[str], dict, str]:
     """The lines to print, the record and the page."""
     metrics = write_metrics(folder / "metrics.csv", rows)
     md, record = folder / "recommendation.md", folder / "recommendation.json"
@@ -38,7 +40,7 @@ def test_int8_that_is_not_worth_it(tmp_path: Path) -> None:
     (target,) = record["targets"]
     assert target["ship"]["arm"] == "local/openvino/espcn_rgb/bf16"
     assert (target["int8"][0]["worth_it"], target["int8"][0]["verdict"]) == (False, "keep BF16")
-    assert record["wish"] == {"fps": None, "loss_db": 0.2, "psnr_db": None}
+    assert record["wish"] == {"fps": None, "loss_db": 0.2, "psnr_db": None, "own_psnr_db": None}
     for line in lines[1:-1]:
         assert f"- {line.strip()}" in page
 
@@ -93,6 +95,29 @@ def test_a_busy_machine_and_faults_are_said(tmp_path: Path) -> None:
     assert record["targets"][0]["noisy"] == ["local/openvino/espcn_rgb/bf16"]
 
 
+def test_losses_on_own_pictures_are_said(tmp_path: Path) -> None:
+    """INT8 adds 1.427 to FP32's 50.944, by 31.06 and 30.94 dB; 38 dB are an error of 10.306."""
+    own = {"model": "own", "precision": "as-is"}
+    for rows, why in (
+        ([FP32, INT8], None),
+        ([FP32, INT8, {**INT8, **own}], "want of their network's FP32: "),
+        (
+            [FP32, {**BF16, "cautions": "shifted: red by +3.0"}, INT8, {**INT8, **own}],
+            "faults in the picture or want of FP32: ",
+        ),
+    ):
+        lines, record, page = written(tmp_path, with_added(rows), loss_db=0.6, own_psnr_db=38)
+        assert lines[0].endswith(": the fastest arm that loses at most 0.6 dB on pictures with 38 dB in FP32")
+        assert "OpenVINO INT8 minmax" in lines[1] and "loses 0.56 dB against the best FP32" in lines[1]
+        (said,) = (line for line in lines if line.startswith("Losses are for pictures "))
+        assert "where the best FP32 has 38 dB" in said and f"- {said}" in page
+        assert record["wish"]["own_psnr_db"] == 38
+        assert sum("Not considered" in line for line in lines) == (why is not None)
+        assert why is None or f"Not considered, for {why}" in "\n".join(lines)
+    lines, _, _ = written(tmp_path, with_added([{**INT8, **own}]), own_psnr_db=38)
+    assert lines[1] == "local: no network without a fault in its picture has FP32 to compare with"
+
+
 def test_networks_below_bicubic_are_said(tmp_path: Path) -> None:
     caution = "far off: 1.20 dB below bicubic"
     lines, record, page = written(tmp_path, [{**each, "cautions": caution} for each in (FP32, INT8)])
@@ -108,13 +133,15 @@ def test_at_most_12_lines_whatever_the_study(tmp_path: Path) -> None:
         for i in range(14)
         for each in [*default_rows(), not_run("tensorrt", "espcn_rgb", "fp16", "no GPU")]
     ]
-    for targets in (1, 2, 3, 5, 10, 14):
+    for targets, own in product((1, 2, 3, 5, 9, 10, 14), (None, 35.0)):
         mine = [each for each in many if int(each["target"].removeprefix("machine")) < targets]
-        lines, record, page = written(tmp_path, mine)
+        lines, record, page = written(
+            tmp_path, with_added(mine) if own else mine, loss_db=3.0, own_psnr_db=own
+        )
         assert len(lines) <= 12
-        assert sum(": ship " in line for line in lines) == min(targets, 10)
+        assert sum(": ship " in line for line in lines) == min(targets, 9 if own else 10)
         assert len(record["targets"]) == targets and page.count("\n## ") == targets
-    assert lines[-1].startswith("4 more targets and all figures: ")
+    assert lines[-1].startswith("5 more targets and all figures: ")
 
 
 def test_a_study_without_a_network(tmp_path: Path) -> None:
