@@ -26,8 +26,10 @@ COLUMNS = (
     Column(key="psnr_y_db", title="PSNR_Y [dB]", kind="figure", digits=2, help="of luma", visible=False),
     Column(key="ssim_y", title="SSIM_Y", kind="figure", digits=4, help="of luma"),
     Column(key="loss_db", title="Loss [dB]", kind="figure", digits=3, help="PSNR below FP32 of the network"),
-    Column(key="added_levels", title="Added error", kind="figure", digits=2, help="root of the squared error "
-           "beyond FP32's, in levels of 8 bits", visible=False),
+    Column(key="added_mse", title="Added MSE", kind="figure", digits=2, help="mean squared error beyond "
+           "FP32's, over R, G, B", visible=False),
+    Column(key="added_levels", title="Added error", kind="figure", digits=2, help="its root, "
+           "in levels of 8 bits", visible=False),
     Column(key="fps", title="FPS", kind="figure", digits=1, help="1000 / median milliseconds, from frame "
            "in memory to frame in memory"),
     Column(key="latency_p50_ms", title="Latency [ms]", kind="figure", digits=2, help="median"),
@@ -109,7 +111,10 @@ def table_rows(metrics: Sequence[Row], calibrated: str) -> list[dict[str, Value]
             # Pictures of several scales aren't compared with each other.
             "clip": row["clip"] + (f" {labels.scale_label(row['scale'])}" if scales else ""),
             "baseline": is_baseline(row["model"]),
-            **{key: row[key] for key in ("psnr_db", "psnr_y_db", "ssim_y", "added_levels", "fps")},
+            **{
+                key: row[key]
+                for key in ("psnr_db", "psnr_y_db", "ssim_y", "added_mse", "added_levels", "fps")
+            },
             "loss_db": _loss(row, groups),
             **{key: row[key] for key in ("latency_p50_ms", "latency_p90_ms", "latency_p99_ms")},
             **{key: row[key] for key in ("speedup", "speedup_low", "speedup_high", "energy_mj_per_frame")},

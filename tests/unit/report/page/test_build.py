@@ -4,6 +4,7 @@ import html
 import io
 import itertools
 import json
+import math
 import os
 import re
 from collections.abc import Callable
@@ -98,6 +99,21 @@ def test_no_column_is_empty_and_reasons_are_listed(tmp_path: Path):
     for key in keys:
         assert any(row[key] not in (None, "") for row in data.rows), key
     assert [(each.reason, [*each.arms]) for each in data.not_run] == [(NOT_RUN, ["OpenVINO FP16 ESPCN_RGB"])]
+
+
+def test_the_table_has_the_squared_error_that_is_added_beside_its_root(tmp_path: Path):
+    """50 levels squared at 31.141 dB, and 54 at 30.807; less than FP32's has no root."""
+    arms = {"fp32": 50.0, "int8-minmax": 54.0, "bf16": 49.5}
+    rows = [
+        row("openvino", "net", name, 31.0, 100.0, psnr_of_mean_db=10 * math.log10(255**2 / error))
+        for name, error in arms.items()
+    ]
+    data = page_data(write_study(tmp_path, with_added(rows), pictures=False), text_of_test(), COMMAND)
+    keys = [column.key for column in data.columns]
+    assert keys.index("added_levels") == keys.index("added_mse") + 1
+    found = {row["precision"]: (row["added_mse"], row["added_levels"]) for row in data.rows}
+    assert found["INT8 minmax"] == (pytest.approx(4), pytest.approx(2))
+    assert found["BF16"] == (pytest.approx(-0.5), None)
 
 
 def test_three_sentences_say_what_to_ship(tmp_path: Path):
