@@ -276,7 +276,28 @@ class Mixed(Keys):
         gt=0,
         description="Largest loss of PSNR against FP32 on the calibration's photographs, each taken as HR.",
     )
+    budget_mse: Maybe[Annotated[float, Field(gt=0)]] = Field(
+        default=None,
+        description="Largest mean squared error that is added to FP32's there, instead of budget_db.",
+    )
     runtime: Literal["onnxruntime", "openvino"] = Field(
         default="openvino", description="Runtime that measures loss and time of the graphs."
     )
     downsampling: str = Field(default="bicubic", description="Kernel that makes the photographs' LR twins.")
+
+    @model_validator(mode="after")
+    def _check_budget(self) -> Self:
+        if self.budget_mse is not None and "budget_db" in self.model_fields_set:
+            raise mistake("expected budget_db or budget_mse, found both; take one out")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _of_budget(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keep only the budget that counts, for records, and so that it can be read again."""
+        unused = "budget_mse" if self.budget_mse is None else "budget_db"
+        return {key: value for key, value in handler(self).items() if key != unused}
+
+    @property
+    def budget(self) -> tuple[str, float]:
+        """The column of a frontier that has a budget, and the most that it may be."""
+        return ("loss_db", self.budget_db) if self.budget_mse is None else ("added_mse", self.budget_mse)

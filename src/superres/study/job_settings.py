@@ -257,7 +257,9 @@ class JobSettings:
         of = split_name(plot)[1]
         settings: dict[str, Callable[[], Any]] = {
             "calibrated": lambda: self.calibrated,
-            "budget_db": lambda: self.study.steps.of("mixed")["budget_db"],
+            "budget": lambda: {
+                key: value for key, value in self.study.steps.of("mixed").items() if key.startswith("budget_")
+            },
             "series": lambda: self.series("images"),
             "arms": lambda: [
                 (arm.model, arm.precision, self.study.scale_of(arm.model)) for arm in self.paths.sample_arms

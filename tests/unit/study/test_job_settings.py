@@ -256,7 +256,10 @@ def test_plots_have_the_settings_and_files_that_they_ask_for(plot: str):
 
 
 def test_what_plots_are_told():
-    assert SETTINGS.plot("frontier.minmax+bias") == {"budget_db": 0.2}
+    assert SETTINGS.plot("frontier.minmax+bias") == {"budget": {"budget_db": 0.2}}
+    settings = JobSettings(Paths(rich(steps={"mixed": {"budget_mse": 2}})))
+    assert settings.plot("frontier.minmax+bias") == {"budget": {"budget_mse": 2.0}}
+    assert "budget_db" not in settings.step("minmax+bias", "mixed")["settings"]
     assert SETTINGS.plot("fps") == {"calibrated": "int8-entropy"}
     assert SETTINGS.plot(f"graph_{RGB}") == {"drawn": [(RGB, "int8-cache")]}
     samples = SETTINGS.plot("samples.run")

@@ -587,6 +587,14 @@ MISTAKES = {
         lambda c: c.update(steps={"mixed": {"budget_db": 0}}),
         ["steps.mixed.budget_db"],
     ),
+    "no budget of squared error": (
+        lambda c: c.update(steps={"mixed": {"budget_mse": -1.0}}),
+        ["steps.mixed.budget_mse: expected more than 0, found -1.0"],
+    ),
+    "two budgets": (
+        lambda c: c.update(steps={"mixed": {"budget_mse": 1.0, "budget_db": 0.05}}),
+        ["steps.mixed: expected budget_db or budget_mse, found both; take one out"],
+    ),
     "training without its set": (
         lambda c: c["models"][0].update(weights="train"),
         ["training.training_set", "found 'training'"],

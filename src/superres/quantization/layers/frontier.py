@@ -16,10 +16,15 @@ from superres.quantization.layers.schema import (
     read_subset_losses,
     read_subset_times,
 )
+from superres.quantization.settings import Mixed
 
 TIME_STEP = 0.01
 """The step that ratios of times are compared in: smaller differences are noise."""
 
+_BUDGETS = {
+    "loss_db": ("loses", " dB", "budget_db"),
+    "added_mse": ("adds a mean squared error of", "", "budget_mse"),
+}
 _STATE = ("model", "recipe", "runtime", "runtime_version", "onnx_sha256", "ranges_sha256")
 
 
@@ -71,8 +76,8 @@ def frontier(rows: Sequence[Mapping[str, Any]]) -> list[bool]:
     return [not any(dominates(other, row) for other in rows) for row in rows]
 
 
-def choose_subset(rows: Sequence[Mapping[str, Any]], budget_db: float, path: Path) -> Mapping[str, Any]:
-    """Return the row of the cheapest subset whose loss is within a budget in dB; `path` is the rows' file.
+def choose_subset(rows: Sequence[Mapping[str, Any]], settings: Mixed, path: Path) -> Mapping[str, Any]:
+    """Return the row of the cheapest subset that keeps within the budget; `path` is the rows' file.
 
     Cheapest by time (in steps of TIME_STEP), then by the number of layers in float, then by loss. A subset
     without INT8 is never chosen: that is FP32. Raises UserError, with the least loss, if no subset is within
@@ -81,13 +86,15 @@ def choose_subset(rows: Sequence[Mapping[str, Any]], budget_db: float, path: Pat
     some_int8 = [row for row in rows if row["int8_convolutions"] > 0]
     if not some_int8:
         raise UserError(f"{path}: expected a subset of layers with which some run in INT8, found none")
-    within = [row for row in some_int8 if row["loss_db"] <= budget_db]
+    column, most = settings.budget
+    within = [row for row in some_int8 if row[column] <= most]
     if not within:
-        best = min(some_int8, key=lambda row: row["loss_db"])
+        best = min(some_int8, key=lambda row: row[column])
+        verb, unit, key = _BUDGETS[column]
         raise UserError(
-            f"{path}: expected a subset of layers in float that loses {budget_db} dB at most, found "
-            f"{best['loss_db']:.4f} dB as the least, with {best['float_layers']} in float; raise "
-            "steps.mixed.budget_db, or take another recipe before the step mixed"
+            f"{path}: expected a subset of layers in float that {verb} {most}{unit} at most, found "
+            f"{best[column]:.4f}{unit} as the least, with {best['float_layers']} in float; raise "
+            f"steps.mixed.{key}, or take another recipe before the step mixed"
         )
     return min(
         within,

@@ -9,13 +9,13 @@ from superres.quantization.steps.base import State, StepJob
 
 
 def apply(state: State, job: StepJob) -> State:
-    """Keep the layers in float that the measured frontier of this state gives for `budget_db`.
+    """Keep the layers in float that the measured frontier of this state gives for the budget.
 
     Loss and time were measured by the runtime in the settings, on calibration images, never on a clip.
     Raises UserError if no subset of the layers is within the budget.
     """
     path = job.measurement("mixed")
-    row = choose_subset(read_frontier(path).to_dicts(), job.settings.budget_db, path)
+    row = choose_subset(read_frontier(path).to_dicts(), job.settings, path)
     layers = quantized_layers(state.graph, state.ranges, path)
     chosen = parse_subset(row["float_layers"])
     kept = (*state.ranges.float_convolutions, *(layers[layer] for layer in chosen))

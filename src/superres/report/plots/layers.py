@@ -1,5 +1,6 @@
 """Plots of parts of networks: layers in INT8 and in float, and times of operations."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from superres.quantization.layers.schema import (
     read_frontier,
     read_sensitivity,
 )
+from superres.quantization.settings import Mixed
 from superres.report import labels
 from superres.report.metrics.profiles import (
     CONVOLUTION,
@@ -31,6 +33,7 @@ from superres.report.metrics.profiles import (
     Network,
     read_networks,
 )
+from superres.report.metrics.relative import squared_error
 from superres.report.plots import figures
 
 _LOST = {"facecolor": "0.35", "edgecolor": "black", "linewidth": 0.7}
@@ -124,8 +127,12 @@ def _draw_sensitivity(axes: Axes, rows: Sequence[Row]) -> None:
     axes.invert_yaxis()
 
 
-def plot_frontier(frontiers: Sequence[Path], svg: Path, png: Path, *, budget_db: float) -> None:
-    """Draw PSNR lost over time for each subset of float layers, with the frontier: a panel per model."""
+def plot_frontier(frontiers: Sequence[Path], svg: Path, png: Path, *, budget: Mapping[str, float]) -> None:
+    """Draw PSNR lost over time for each subset of float layers, with the frontier: a panel per model.
+
+    `budget` is that of the step mixed, by its key: `budget_db` or `budget_mse`.
+    """
+    settings = Mixed(**budget)
     panels_of = list(zip(frontiers, (read_frontier(path).to_dicts() for path in frontiers), strict=True))
     order = labels.order_models(rows[0]["model"] for _, rows in panels_of)
     panels_of.sort(key=lambda panel: order.index(panel[1][0]["model"]))
@@ -135,7 +142,7 @@ def plot_frontier(frontiers: Sequence[Path], svg: Path, png: Path, *, budget_db:
         figure = figures.new_figure(4.4 * columns, 3.6 * lines + 0.7)
         grid = figure.subplots(lines, columns, squeeze=False)
         for axes, (path, rows) in zip(grid.flat, panels_of, strict=False):
-            _draw_frontier(axes, rows, budget_db, _chosen(rows, budget_db, path))
+            _draw_frontier(axes, rows, _budget_db(rows, settings), _chosen(rows, settings, path))
         for axes in list(grid.flat)[len(panels_of) :]:
             axes.set_axis_off()
         first = panels_of[0][1][0]
@@ -147,7 +154,7 @@ def plot_frontier(frontiers: Sequence[Path], svg: Path, png: Path, *, budget_db:
                 f"layers in float. Loss: PSNR of the mean squared error over {first['images']} calibration "
                 f"photographs, each taken as HR, against FP32. Time: median of {rounds} or more rounds of "
                 "all subsets in turn, with quartiles. Line: the frontier. Dashes: the budget of "
-                f"{budget_db:g} dB, if in sight. Black: the choice of the step mixed."
+                f"{_budget_words(settings)}, if in sight. Black: the choice of the step mixed."
             ],
         )
         figures.lay_out(figure)
@@ -162,10 +169,24 @@ def plot_frontier(frontiers: Sequence[Path], svg: Path, png: Path, *, budget_db:
         figures.save(figure, svg, png)
 
 
-def _chosen(rows: Sequence[Row], budget_db: float, path: Path) -> Mapping[str, Any] | None:
+def _budget_words(settings: Mixed) -> str:
+    column, most = settings.budget
+    return f"{most:g} dB" if column == "loss_db" else f"an added mean squared error of {most:g}"
+
+
+def _budget_db(rows: Sequence[Row], settings: Mixed) -> float:
+    """Return the PSNR [dB] that a budget is on the images of a frontier."""
+    column, most = settings.budget
+    if column == "loss_db":
+        return most
+    fp32 = squared_error(rows[0]["psnr_of_mean_db"] + rows[0]["loss_db"])
+    return 10 * math.log10(1 + most / fp32)
+
+
+def _chosen(rows: Sequence[Row], settings: Mixed, path: Path) -> Mapping[str, Any] | None:
     """Return the choice of the step mixed; None if it fails, which the figure explains."""
     try:
-        return choose_subset(rows, budget_db, path)
+        return choose_subset(rows, settings, path)
     except UserError:
         return None
 

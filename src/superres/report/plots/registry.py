@@ -88,7 +88,7 @@ PLOTS: dict[str, Plot] = {
         "photographs against the time per frame, relative to all INT8. The line joins subsets that no "
         "other beats in both.",
         ("frontiers",),
-        ("budget_db",),
+        ("budget",),
     ),
     "samples": Plot(
         "samples:plot_samples",

@@ -246,7 +246,10 @@ def test_the_cheapest_within_the_budget_is_chosen(table: Path) -> None:
     rows = read_frontier(table).to_dicts()
 
     def chosen(budget: float) -> str:
-        return choose_subset(rows, budget, table)["float_layers"]
+        found = choose_subset(rows, Mixed(budget_db=budget), table)["float_layers"]
+        # The table adds an error of 50 for each dB.
+        assert choose_subset(rows, Mixed(budget_mse=50 * budget), table)["float_layers"] == found
+        return found
 
     assert [chosen(budget) for budget in (0.5, 0.30, 0.29, 0.20, 0.16, 0.10)] == [
         "none",
@@ -263,22 +266,26 @@ def test_of_equal_times_the_fewest_layers_then_the_least_loss() -> None:
         return {"float_layers": name, "time_ratio": ratio, "loss_db": loss, "int8_convolutions": 1}
 
     rows = [row("c1 c2", 1.196, 0.01), row("c3", 1.204, 0.04), row("c1", 1.203, 0.03), row("c2", 1.21, 0.02)]
-    assert choose_subset(rows, 0.05, Path("f.csv"))["float_layers"] == "c1"
-    assert choose_subset(rows, 0.025, Path("f.csv"))["float_layers"] == "c1 c2"
+    assert choose_subset(rows, Mixed(budget_db=0.05), Path("f.csv"))["float_layers"] == "c1"
+    assert choose_subset(rows, Mixed(budget_db=0.025), Path("f.csv"))["float_layers"] == "c1 c2"
 
 
 def test_a_budget_that_nothing_meets_names_the_least_loss(table: Path) -> None:
     # All layers in float lose nothing, but that is FP32.
     with pytest.raises(UserError) as caught:
-        choose_subset(read_frontier(table).to_dicts(), 0.05, table)
+        choose_subset(read_frontier(table).to_dicts(), Mixed(budget_db=0.05), table)
     message = str(caught.value)
     assert "loses 0.05 dB at most, found 0.1000 dB as the least, with c2 in float" in message
     assert "steps.mixed.budget_db" in message and "\n" not in message
+    adds = r"adds a mean squared error of 4\.0 at most, found 5\.0000 as the least, with c2 in float; raise "
+    with pytest.raises(UserError, match=rf"{adds}steps\.mixed\.budget_mse"):
+        choose_subset(read_frontier(table).to_dicts(), Mixed(budget_mse=4), table)
 
 
-def refine(state: RecipeState, table: Path | None, budget: float, out: Path) -> dict[str, Any]:
+def refine(state: RecipeState, table: Path | None, budget: float | Mixed, out: Path) -> dict[str, Any]:
     calibration = CalibrationSettings(name="some", method="minmax")
-    job = StepJob("small", calibration, None, Mixed(budget_db=budget), measured=table)
+    settings = budget if isinstance(budget, Mixed) else Mixed(budget_db=budget)
+    job = StepJob("small", calibration, None, settings, measured=table)
     files = {"onnx_out": out.with_suffix(".onnx"), "ranges_out": out.with_suffix(".json")}
     refine_onnx(state.onnx_path, state.ranges_path, "mixed", job, **files)
     return json.loads(out.with_suffix(".json").read_text())
@@ -294,6 +301,14 @@ def test_the_step_keeps_the_chosen_layers_in_float(state: RecipeState, table: Pa
         0.10,
         1.5,
     )
+    assert step["settings"] == {"budget_db": 0.16, "runtime": "openvino", "downsampling": "bicubic"}
+    other = refine(state, table, Mixed(budget_mse=8), tmp_path / "mse+mixed")
+    assert other["float_convolutions"] == ["c2"] and other["steps"][0]["added_mse"] == 5
+    assert other["steps"][0]["settings"] == {
+        "budget_mse": 8,
+        "runtime": "openvino",
+        "downsampling": "bicubic",
+    }
     quantize_onnx(tmp_path / "some+mixed.onnx", tmp_path / "some+mixed.json", tmp_path / "q.onnx")
     graph = onnx.load(tmp_path / "q.onnx").graph
     inputs = {node.output[0]: node.input[1] for node in graph.node if node.op_type == "Conv"}

@@ -131,35 +131,53 @@ def test_a_panel_a_clip(tmp_path: Path, saved: list[Figure]) -> None:
 
 
 def test_the_frontier_is_joined_and_the_choice_is_black(frontiers: list[Path], saved: list[Figure]) -> None:
-    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget_db=0.07)
+    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget={"budget_db": 0.07})
     (figure,) = saved
     first = figure.axes[0]
     assert first.get_title("left") == "ESPCN_RGB" and first.get_title("right") == "1.0 = 50 ms"
     assert np.asarray(first.lines[0].get_xydata()).tolist() == [[1.0, 0.12], [1.3, 0.06], [2.6, 0.0]]
-    points = [line for line in first.lines if line.get_marker() == "o"]
-    black = [line.get_xydata() for line in points if line.get_markerfacecolor() == "black"]
-    assert np.asarray(black).tolist() == [[[1.3, 0.06]]]
+    assert chosen_points(figure) == [[[1.3, 0.06]]]
     assert {"all INT8", "conv1", "conv2", "all float"} <= {*texts(figure)}
 
 
 def test_without_a_choice_the_frontier_is_drawn_all_the_same(
     frontiers: list[Path], saved: list[Figure]
 ) -> None:
-    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget_db=0.01)
+    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget={"budget_db": 0.01})
     lines = saved[0].axes[0].lines
     assert any(np.asarray(line.get_ydata()).tolist() == [0.01, 0.01] for line in lines)
     assert not any(line.get_markerfacecolor() == "black" for line in lines if line.get_marker() == "o")
 
 
+def chosen_points(figure: Figure) -> list:
+    points = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    return [np.asarray(one.get_xydata()).tolist() for one in points if one.get_markerfacecolor() == "black"]
+
+
+def test_a_budget_of_squared_error_is_drawn_as_the_loss_that_it_is(
+    frontiers: list[Path], saved: list[Figure]
+) -> None:
+    """FP32 has 29 dB on the images, an error of 81.86: 1.9 more are 0.0996 dB."""
+    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget={"budget_mse": 1.9})
+    dashes = [np.asarray(line.get_ydata()).tolist() for line in saved[0].axes[0].lines]
+    assert any(ys == pytest.approx([0.0996, 0.0996], abs=1e-4) for ys in dashes if len(ys) == 2)
+    # The rows add 50 a dB, 3 with conv1 in float: the choice goes by that, not by the line.
+    assert chosen_points(saved[0]) == []
+    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget={"budget_mse": 3.0})
+    assert chosen_points(saved[1]) == [[[1.3, 0.06]]]
+    said = " ".join(" ".join(texts(saved[1])).split())
+    assert "the budget of an added mean squared error of 3, if in sight" in said
+
+
 def test_a_budget_out_of_sight_is_not_drawn(frontiers: list[Path], saved: list[Figure]) -> None:
-    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget_db=2.0)
+    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget={"budget_db": 2.0})
     assert saved[0].axes[0].get_ylim()[1] < 0.2
 
 
 def test_no_label_of_the_frontier_covers_a_point_or_another(
     frontiers: list[Path], saved: list[Figure]
 ) -> None:
-    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget_db=0.07)
+    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget={"budget_db": 0.07})
     (figure,) = saved
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
@@ -177,7 +195,9 @@ def test_files_are_grey_and_the_same_at_every_run(
 ) -> None:
     for name in ("a", "b"):
         plot_sensitivity(sensitivities, tmp_path / f"s{name}.svg", tmp_path / f"s{name}.png")
-        plot_frontier(frontiers, tmp_path / f"f{name}.svg", tmp_path / f"f{name}.png", budget_db=0.07)
+        plot_frontier(
+            frontiers, tmp_path / f"f{name}.svg", tmp_path / f"f{name}.png", budget={"budget_db": 0.07}
+        )
     for kind in "sf":
         for ending in ("svg", "png"):
             assert (tmp_path / f"{kind}a.{ending}").read_bytes() == (
