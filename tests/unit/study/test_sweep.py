@@ -1,6 +1,7 @@
 """What a sweep adds to a study, and which precisions differ in one thing only."""
 
 import copy
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,22 @@ def load(**changes: Any) -> Study:
 def photographs(name: str, images: int | None, method: str = "minmax") -> dict[str, Any]:
     data = {"type": "calibration-set", "name": "photographs"} | ({} if images is None else {"images": images})
     return {"name": name, "method": method, "data": data}
+
+
+def test_the_study_of_orders_has_the_default_studys_photographs_in_other_orders():
+    orders = yaml.safe_load((ROOT / "studies/orders.yaml").read_text(encoding="utf-8"))
+    study = load(**orders)
+    (default,) = load().calibration_sets.values()
+    sets = list(study.calibration_sets.values())
+    assert [(each.sources, each.width, each.height) for each in sets] == [
+        (default.sources, default.width, default.height)
+    ] * 3
+    assert [each.shuffle for each in sets] == [default.shuffle, 1, 2]
+    # Each method on each number of each order, and no number twice.
+    found = sorted((c.method, c.calibration_set, c.images) for c in study.calibrations.values())
+    names = [each.name for each in sets]
+    assert found == sorted(product(("minmax", "entropy"), names, (1, 2, 5, 10, 20, 40)))
+    assert len(study.models) == 2 and len(study.swept) == 2 * 2 * 3 * 5
 
 
 def test_a_sweep_adds_calibrations_and_arms_of_its_runtime():
