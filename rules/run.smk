@@ -87,8 +87,8 @@ def tell_notes():
 
 
 def tell_cost():
-    """Say what a run that was only planned would take, as the last line of this process."""
-    plan = planned() if workflow.dryrun and workflow.dag else None
+    """Say at the end what a run would take that was only planned, and got as far as a scheduler."""
+    plan = planned() if workflow.dryrun and workflow.scheduler else None
     if plan is not None and plan.jobs:
         tell_notes()
         sizes = [EXPECTED.bytes(job.rule, job.wildcards) for job in plan.jobs.values()]
