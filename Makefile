@@ -18,7 +18,7 @@ all: setup
 
 # By the system's own browser; where there is none, the address is there to copy.
 open: setup
-	@$(BIN)/python -m superres.report.open results/$(STUDY)/report/index.html
+	@$(BIN)/python -m superres.report.open "results/$(STUDY)/report/index.html"
 
 setup: $(RUN_STAMP)
 

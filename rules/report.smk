@@ -255,7 +255,9 @@ rule draw_plot:
 # Asked for by its name. It makes nothing, so it runs each time; then the end of the run says the lines.
 rule recommend:
     input:
-        f"{RESULTS}/recommendation.json",
+        json=f"{RESULTS}/recommendation.json",
+        # One that is there shows the recommendation, and would be that of another wish.
+        page=lambda wildcards: [PATHS.page] if Path(PATHS.page).is_file() else [],
     log:
         f"{LOGS}/recommend.log",
     conda:

@@ -37,10 +37,10 @@ def end_failed_run(logs):
 
 
 def end_run():
-    """Say which arm to ship if the run was for that, and after `all` what else there is to know."""
+    """Say at the end what this run brought."""
     names = {job.rule.name for job in workflow.dag.jobs}
-    if "write_recommendation" in names:
-        or_say(lambda: during.tell_results(Path(RESULTS), whole="all" in names))
+    video = STUDY.upscale and STUDY.upscale.output
+    or_say(lambda: during.tell_end(names, Path(RESULTS), video))
 
 
 def lift_job_limit():
@@ -87,8 +87,8 @@ def tell_notes():
 
 
 def tell_cost():
-    """Say what a run that was only planned would take, as the last line of this process."""
-    plan = planned() if workflow.dryrun and workflow.dag else None
+    """Say at the end what a run would take that was only planned, and got as far as a scheduler."""
+    plan = planned() if workflow.dryrun and workflow.scheduler else None
     if plan is not None and plan.jobs:
         tell_notes()
         sizes = [EXPECTED.bytes(job.rule, job.wildcards) for job in plan.jobs.values()]

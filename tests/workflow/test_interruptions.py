@@ -56,10 +56,13 @@ def test_killed_run_goes_on_where_it_stopped(project: Project):
 
 
 def test_interrupted_run_leaves_no_partial_file(project: Project):
-    run = project.start("openvino", *short_study(project))
+    said = project.folder / "said.txt"
+    run = project.start("openvino", *short_study(project), said_to=said)
     wait_for(project.folder / ENGINE, run)
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait(timeout=SECONDS) != 0
+    text = said.read_text(encoding="utf-8")
+    assert "; stopped: the same call goes on from here" in text and "failed" not in text
     # Snakemake may end before its jobs, which clean up.
     end = time.monotonic() + SECONDS
     while left := list(project.folder.glob("results/**/*.part*")):

@@ -179,6 +179,9 @@ def test_a_recommendation_is_said_under_every_wish(tiny: Project):
     record = json.loads((tiny.folder / RESULTS / "recommendation.json").read_text(encoding="utf-8"))
     assert "local: no arm fulfils this; nearest is " in wished[1]
     assert record["targets"][0]["nearest"]["psnr_db"] == best
+    # The page shows this wish too, so all files fit together.
+    verified = tiny.snakemake("--cores=1", *STUDY, "verify")
+    assert verified.returncode == 0 and ": 0 differences" in verified.stdout, verified.stdout
     # Tests leave the study as it is.
     assert said() == usual
 

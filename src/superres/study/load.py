@@ -170,13 +170,15 @@ def _upscale(study: Study) -> Upscale | None:
     except UserError as error:
         raise UserError(f"upscale.output: {error}, or name another output") from error
     left = [arm for arm in study.arms if arm.target == "local"]
+    given = wanted.model_fields_set
     # The mistake is the first key that no remaining arm has.
     for key in ("runtime", "model", "precision"):
         known = list(dict.fromkeys(getattr(arm, key) for arm in left))
         left = [arm for arm in left if getattr(arm, key) == getattr(wanted, key)]
         if not left:
+            unstated = "" if key in given else f", the default; state {key} beside input"
             raise UserError(
                 f"upscale.{key}: expected that of an arm of this study on this machine "
-                f"({', '.join(known) or 'none'}), found {getattr(wanted, key)}"
+                f"({', '.join(known) or 'none'}), found {getattr(wanted, key)}{unstated}"
             )
     return named

@@ -35,7 +35,13 @@ def test_a_page_opens_in_the_browser_of_the_user(tmp_path: Path):
 def test_a_study_that_has_not_run_has_no_page(tmp_path: Path):
     done = run("none.html", folder=tmp_path, browser="false")
     assert done.returncode == 1
-    assert done.stderr == "error: expected a page at none.html, found none; run its study first: make all\n"
+    assert done.stderr == "error: expected a page at none.html, found none; run `all` of its study first\n"
+    for study in ("tiny", "mine"):
+        (tmp_path / f"results/{study}/report").mkdir(parents=True)
+        (tmp_path / f"results/{study}/report/index.html").touch()
+    done = run("results/tyni/report/index.html", folder=tmp_path, browser="false")
+    assert done.returncode == 1
+    assert done.stderr.endswith("there are those of mine, tiny: make open STUDY=mine\n")
 
 
 def test_make_opens_the_page_of_the_study(tmp_path: Path):

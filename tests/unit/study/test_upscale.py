@@ -61,6 +61,13 @@ def test_mistakes(entry: dict[str, Any], message: str) -> None:
         study(ARM | entry)
 
 
+def test_a_default_that_the_study_lacks_is_to_be_stated() -> None:
+    with pytest.raises(UserError, match=r"found int8-tuned, the default; state precision beside input$"):
+        study({"input": "a.mkv", "model": "espcn_rgb"})
+    with pytest.raises(UserError, match=r"found int8-tuned$"):
+        study({"input": "a.mkv", "precision": "int8-tuned"})
+
+
 def test_an_interlaced_video_is_refused_before_work(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mkv", options={"x264-params": "tff=1"})
     with pytest.raises(UserError, match=r"^upscale\.input: .*a\.mkv: expected progressive frames"):

@@ -95,6 +95,18 @@ def test_a_folder_that_becomes_read_only(study: SmallStudy, undisturbed: Undistu
     assert study.contents() == undisturbed.contents
 
 
+def test_a_dry_run_where_snakemake_keeps_its_records_read_only(study: SmallStudy):
+    records = study.folder / ".snakemake"
+    if not (mount(records, "--bind", str(records)) and mount(records, "-o", "remount,bind,ro")):
+        pytest.skip("mounting needs root")
+    try:
+        done = study.call("-n", *TARGETS)
+    finally:
+        subprocess.run(["umount", "--lazy", str(records)], check=True)
+    assert done.returncode != 0 and "Traceback" not in done.stdout, done.stdout[-3000:]
+    assert "expected Snakemake to read and write here, found: read-only file system" in done.stdout
+
+
 def test_too_little_memory(study: SmallStudy, undisturbed: Undisturbed):
     done = subprocess.run(
         [

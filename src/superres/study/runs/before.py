@@ -7,6 +7,7 @@ The profile calls `prepare_run`; `rules/common.smk` calls `settle_environment` a
 import argparse
 import locale
 import os
+import shlex
 import sys
 import tempfile
 import warnings
@@ -63,9 +64,22 @@ def prepare_run(arguments: Sequence[str], root: Path) -> None:
     if locale.getencoding().lower() not in ("utf-8", "utf8") and not sys.flags.utf8_mode:
         # Snakemake's log can't hold every name otherwise. Python chooses its encoding when it starts.
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+    quote_python()
     with study_error():
-        for study in (root / "config.yaml", *_named_studies(arguments)):
+        named, entries = _named_keys(arguments)
+        for entry in entries:
+            if "=" not in entry:
+                raise UserError(
+                    f"--config: expected NAME=VALUE, found {entry!r}; name targets before --config"
+                )
+        for study in (root / "config.yaml", *map(Path, named)):
             check_study_text(study)
+
+
+def quote_python() -> None:
+    """Let jobs find a Python whose path has blanks: Snakemake writes it into their commands as it stands."""
+    if Path(sys.executable).is_file():
+        sys.executable = shlex.quote(sys.executable)
 
 
 class UnknownNameError(UserError):
@@ -130,12 +144,13 @@ def _can_write_below(place: str) -> bool:
         return False
 
 
-def _named_studies(arguments: Sequence[str]) -> Iterator[Path]:
-    """Yield the studies that a call of Snakemake names."""
+def _named_keys(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the studies that a call of Snakemake names, and its single keys."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--configfile", "--configfiles", nargs="*", default=[])
-    for name in parser.parse_known_args(list(arguments))[0].configfile:
-        yield Path(name)
+    parser.add_argument("--config", "-C", nargs="*", default=[])
+    found = parser.parse_known_args(list(arguments))[0]
+    return found.configfile, found.config
 
 
 def read_study(

@@ -40,6 +40,8 @@ _CHATTER = (
     "Assuming unrestricted",
 )
 _CHATTER_EVENTS = (LogEvent.WORKFLOW_STARTED, LogEvent.RESOURCES_INFO, LogEvent.RUN_INFO)
+# What Snakemake logs when it was interrupted, before the jobs that end with it.
+_INTERRUPTED = "Terminating processes on user request"
 _BAR = 24
 _REDRAWN_EACH_S = 1.0
 _TAIL = 4096
@@ -109,6 +111,7 @@ class LogHandler(LogHandlerBase):
         self._plan: Plan | None = None
         self._screen: _Screen | None = None
         self._study, self._failed, self._began = "", 0, 0.0
+        self._stopped = False
         self._over = threading.Event()
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 (of logging)
@@ -144,6 +147,8 @@ class LogHandler(LogHandlerBase):
             # This thread may be behind the one that begins.
             if not self._live:
                 self._texts.emit(record)
+        elif self._stopped or str(record.msg).startswith(_INTERRUPTED):
+            self._stop(self._plan, event, record)
         elif event is None or event == LogEvent.ERROR:
             if record.levelno >= logging.WARNING and getattr(record, "exception", "") != "RuleException":
                 self._say(self.format(record))
@@ -160,6 +165,7 @@ class LogHandler(LogHandlerBase):
             if self._plan is not None and self._began:
                 ended = len(self._plan.ended) - self._failed
                 failed = f", {self._failed} failed" if self._failed else ""
+                failed += "; stopped: the same call goes on from here" if self._stopped else ""
                 passed = describe_seconds(time.monotonic() - self._began)
                 jobs = counted(len(self._plan.jobs), "job")
                 self._say(f"{self._study}: {ended} of {jobs} done in {passed}{failed}")
@@ -183,6 +189,16 @@ class LogHandler(LogHandlerBase):
             self._tell_end(plan, record.jobid, "failed: ")
         if self._screen is not None:
             self._draw()
+
+    def _stop(self, plan: Plan, event: LogEvent | None, record: Any) -> None:
+        """Say once that the run was interrupted; jobs that end with it have not failed."""
+        if not self._stopped:
+            self._stopped = True
+            self._say(f"{self._study}: stopping, running jobs end first")
+        elif event == LogEvent.JOB_FINISHED:
+            self._follow(plan, event, record)
+        elif event == LogEvent.JOB_ERROR:
+            plan.running.pop(record.jobid, None)
 
     def _tell_end(self, plan: Plan, number: int, mark: str) -> None:
         """Say that a job has ended: each without a terminal, on one what failed and what was asked for."""

@@ -136,6 +136,17 @@ def tell_failures(failed: Iterable[FailedJob], logs: Sequence[str]) -> None:
         atexit.register(tell, f"{whole}\nFailed jobs:\n{text}")
 
 
+def tell_end(names: Collection[str], results: Path, video: str | None) -> None:
+    """Say, as the last thing of this process, what a run of the rules `names` brought.
+
+    That is the study's recommendation if it was made, and where the upscaled `video` is.
+    """
+    if "write_recommendation" in names:
+        tell_results(results, whole="all" in names)
+    if "upscale_video" in names:
+        atexit.register(tell, f"Video: {video}\n")
+
+
 def tell_results(results: Path, *, whole: bool) -> None:
     """Print the lines of a study's recommendation, from its JSON, as the last thing of this process.
 

@@ -10,6 +10,7 @@ import yaml
 
 from superres.device.base.errors import UserError
 
+_SUFFIXES = (".yaml", ".yml", ".json")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # `<<` adds the keys of another mapping; it isn't one itself.
 _MERGE = "tag:yaml.org,2002:merge"
@@ -37,7 +38,8 @@ def check_study_text(path: Path) -> None:
         if _is_json(text):
             return
         line, found = _fault(error, text)
-        raise UserError(f"{path}: expected YAML, found in line {line}: {found}; correct it") from error
+        other = "" if path.suffix in _SUFFIXES else ", or name targets before --configfile"
+        raise UserError(f"{path}: expected YAML, found in line {line}: {found}; correct it{other}") from error
     if not isinstance(root, yaml.MappingNode):
         found = "an empty file" if root is None else f"a {root.id}"
         raise UserError(f"{path}: expected a study with keys such as `study: NAME`, found {found}")

@@ -68,6 +68,31 @@ def test_python_starts_again_in_utf_8(tmp_path: Path):
     assert done.stdout == "1 ['a b', 'c']\n", done.stderr
 
 
+def test_python_in_a_folder_with_blanks_is_one_word_of_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "config.yaml").write_text("study: a\n")
+    python = tmp_path / "it's a folder/python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(python))
+    for _ in range(2):
+        prepare_run([], tmp_path)
+        # As Snakemake starts a job.
+        command = f"{sys.executable} -c 'import sys; print(sys.executable)'"
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+        assert done.stdout == f"{python}\n", done.stderr
+
+
+@pytest.mark.parametrize("call", [["--config", "a=1", "all"], ["-C", "a=1", "b", "--cores", "2"]])
+def test_a_target_behind_config_is_named(call: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "config.yaml").write_text("study: a\n")
+    with pytest.raises(SystemExit) as ended:
+        prepare_run(call, tmp_path)
+    said = f"expected NAME=VALUE, found {call[2]!r}; name targets before --config"
+    assert ended.value.code == f"study error: --config: {said}"
+
+
 @pytest.mark.parametrize("option", ["--configfile", "--configfiles"])
 def test_studies_of_a_call_are_checked(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "config.yaml").write_text("study: a\n")

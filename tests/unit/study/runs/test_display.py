@@ -95,6 +95,24 @@ def test_elsewhere_a_line_a_job(tmp_path: Path, capfd: pytest.CaptureFixture[str
     assert last == "s: 1 of 3 jobs done in 1 s, 1 failed"
 
 
+def test_jobs_that_end_with_an_interrupted_run_have_not_failed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    shown = handler()
+    show([shown], two_jobs(tmp_path), "s", [])
+    shown.emit(record(LogEvent.JOB_INFO, "text of the job", jobid=1))
+    shown.emit(record(LogEvent.JOB_INFO, "text of the job", jobid=2))
+    shown.emit(record(None, "Terminating processes on user request, this might take some time."))
+    shown.emit(record(LogEvent.JOB_ERROR, "Error in rule", logging.ERROR, jobid=2))
+    shown.emit(record(LogEvent.JOB_FINISHED, "Finished jobid: 1", job_id=1))
+    shown.emit(record(LogEvent.ERROR, "At least one job did not complete successfully.", logging.ERROR))
+    shown.close()
+    _, stopping, ended, last = capfd.readouterr().err.splitlines()
+    assert stopping == "s: stopping, running jobs end first"
+    assert ended.startswith("[1/3] prepare_clip frames a; about ")
+    assert last == "s: 1 of 3 jobs done in 1 s; stopped: the same call goes on from here"
+
+
 @pytest.mark.parametrize("option", ["verbose", "printshellcmds", "quiet"])
 def test_who_asks_for_more_or_less_gets_snakemakes_texts(
     option: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -86,6 +86,15 @@ def test_a_recommendation_is_the_last_thing_that_is_said(tmp_path: Path, at_the_
     assert at_the_end == ["\nRecommendation\nlocal: ship ±\n"]
 
 
+def test_the_end_is_what_the_run_was_for(tmp_path: Path, at_the_end: list[str]):
+    (tmp_path / "recommendation.json").write_text('{"summary": ["Recommendation"]}', encoding="utf-8")
+    during.tell_end({"build_engine"}, tmp_path, "out dir/a ü.mkv")
+    assert at_the_end == []
+    during.tell_end({"upscale", "upscale_video"}, tmp_path, "out dir/a ü.mkv")
+    during.tell_end({"write_recommendation", "recommend"}, tmp_path, None)
+    assert at_the_end == ["Video: out dir/a ü.mkv\n", "\nRecommendation\n"]
+
+
 def test_a_whole_study_also_says_what_did_not_run_and_where_its_page_is(
     tmp_path: Path, at_the_end: list[str], capfd: pytest.CaptureFixture[str]
 ):

@@ -78,6 +78,17 @@ def test_a_study_that_is_not_there(tmp_path: Path):
         UserError, match=r"all: expected a study, found no file; .* targets before --configfile"
     ):
         check_study_text(tmp_path / "all")
+
+
+def test_a_target_that_is_a_file_is_no_study(tmp_path: Path):
+    for name, end in (
+        ("index.html", "; correct it, or name targets before --configfile"),
+        ("a.yaml", "; correct it"),
+    ):
+        (tmp_path / name).write_text("<style>\na: b: c\n", encoding="utf-8")
+        with pytest.raises(UserError) as said:
+            check_study_text(tmp_path / name)
+        assert str(said.value).endswith(end)
     with pytest.raises(UserError, match="expected a study, found: Is a directory; correct its path"):
         check_study_text(tmp_path)
     os.mkfifo(tmp_path / "pipe")
