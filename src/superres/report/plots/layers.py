@@ -132,7 +132,7 @@ def plot_frontier(frontiers: Sequence[Path], svg: Path, png: Path, *, budget: Ma
 
     `budget` is that of the step mixed, by its key: `budget_db` or `budget_mse`.
     """
-    settings = Mixed(**budget)
+    settings = Mixed.model_validate(budget)
     panels_of = list(zip(frontiers, (read_frontier(path).to_dicts() for path in frontiers), strict=True))
     order = labels.order_models(rows[0]["model"] for _, rows in panels_of)
     panels_of.sort(key=lambda panel: order.index(panel[1][0]["model"]))
