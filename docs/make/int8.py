@@ -1,19 +1,18 @@
-"""Tables of docs/int8-results.md; as a program, copy their figures from a finished study into docs/.
+"""Write the tables of docs/int8-results.md from a finished study: CSV files in docs/figures/int8/.
 
-`python docs/make/int8.py results/int8` writes metrics.csv, sensitivity.csv and run.yaml in
-docs/figures/int8/.
-Run `make docs` afterwards.
+`python docs/make/int8.py results/int8 --machine "..."`; run `make docs` afterwards.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import yaml
-from formatting import markdown, read_rows, write_rows
+from formatting import read_rows, write_rows
 
 from superres.code_version import code_commit
 from superres.report import labels
@@ -74,115 +73,139 @@ TOOLS = {
     "ours: `tuned`": "tuned",
 }
 PARTS = [f"{layer} {part}" for layer in ("conv1", "conv2", "conv3") for part in ("weights", "activations")]
-COLUMNS = (
-    "runtime",
-    "model",
-    "precision",
-    "clip",
-    "psnr_db",
-    "psnr_y_db",
-    "added_mse",
-    "cautions",
-    "status",
-)
-SENSITIVITY = ("model", "recipe", "clip", "layer", "part", "quantized", "frames", "loss_db")
+# The activations that the second and the third convolution read.
+READ = {"conv2": "/trunk/Relu_output_0", "conv3": "/trunk/Relu_1_output_0"}
+Table = tuple[list[str], list[list[str]]]
 
 
-def methods() -> str:
-    """Return what each calibration loses on the two clips."""
-    rows = [[name, *(_losses(model, arms) for model in MODELS)] for name, arms in METHODS.items()]
-    return markdown(["Calibration", *NETWORKS], rows)
+class Study:
+    """A finished studies/int8.yaml and its tables: columns and rows. Of two losses the second is SMOOTH's."""
 
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.arms = {
+            (row["model"], row["precision"], row["clip"]): row
+            for row in read_rows(folder / "evaluation.csv")
+            if row["runtime"] == RUNTIME and row["status"] == "ok"
+        }
 
-def recipes() -> str:
-    """Return what each recipe loses on the two clips."""
-    rows = [
-        [f"`{recipe}`", *(_losses(model, (f"int8-{name}",)) for model in MODELS)]
-        for recipe, name in RECIPES.items()
-    ]
-    return markdown(["Recipe", *NETWORKS], rows)
+    def methods(self) -> Table:
+        """What each calibration loses on the two clips."""
+        rows = [[name, *(self._losses(model, arms) for model in MODELS)] for name, arms in METHODS.items()]
+        return ["Calibration", *NETWORKS], rows
 
+    def recipes(self) -> Table:
+        """What each recipe loses on the two clips."""
+        rows = [
+            [f"`{recipe}`", *(self._losses(model, (f"int8-{name}",)) for model in MODELS)]
+            for recipe, name in RECIPES.items()
+        ]
+        return ["Recipe", *NETWORKS], rows
 
-def tools() -> str:
-    """Return what the graphs of each tool lose on the two clips."""
-    rows = [
-        [label, *(_losses(model, (f"int8-{name}",)) for name in TOOLS.values())]
-        for model, label in zip(MODELS, NETWORKS, strict=True)
-    ]
-    return markdown(["Network", *TOOLS], rows)
+    def tools(self) -> Table:
+        """What the graphs of each tool lose on the two clips."""
+        rows = [
+            [labels.model_label(model), *(self._losses(model, (f"int8-{name}",)) for name in TOOLS.values())]
+            for model in MODELS
+        ]
+        return ["Network", *TOOLS], rows
 
+    def seeds(self) -> Table:
+        """What luma's PSNR loses on CLIP over five seeds of a dummy."""
+        rows = []
+        for model in MODELS:
+            lost = [self._loss(model, arm, CLIP, "psnr_y_db") for arm in SEEDS]
+            figures = (mean(lost), min(lost), max(lost))
+            rows.append([labels.model_label(model), *(f"{figure:.3f}" for figure in figures)])
+        return ["Network", "Mean", "Least", "Largest"], rows
 
-def seeds() -> str:
-    """Return the loss of luma's PSNR on the detailed clip over five seeds of a dummy."""
-    rows = []
-    for model, label in zip(MODELS, NETWORKS, strict=True):
-        lost = [_loss(model, arm, CLIP, "psnr_y_db") for arm in SEEDS]
-        rows.append([label, *(f"{figure:.3f}" for figure in (mean(lost), min(lost), max(lost)))])
-    return markdown(["Network", "Mean", "Least", "Largest"], rows)
+    def sensitivity(self) -> Table:
+        """What each part of each layer loses alone on CLIP, and all together."""
+        rows = []
+        for model in MODELS:
+            found = {
+                f"{row['layer']} {row['part']}": f"{float(row['loss_db']):.3f}"
+                for row in read_rows(self.folder / f"sensitivity/{model}/mse.csv")
+                if row["quantized"] == "alone" and row["clip"] == CLIP
+            }
+            rows.append([labels.model_label(model), *(found[part] for part in (*PARTS, "all both"))])
+        return ["Network", *PARTS, "all"], rows
 
+    def mixed(self) -> Table:
+        """What a budget keeps in float, what that costs in time, and what is lost all the same."""
+        rows = []
+        for model in MODELS:
+            record = self._read(f"refined/{model}/mse+mixed.json")
+            layers = " ".join(record["steps"][-1]["float_layers"])
+            front = read_rows(self.folder / f"frontier/{model}/mse.csv")
+            [chosen] = [row for row in front if row["float_layers"] == (layers or "none")]
+            ratio, low, high = (
+                float(chosen[name]) for name in ("time_ratio", "time_ratio_q1", "time_ratio_q3")
+            )
+            time = f"{ratio:.2f} ({low:.2f} to {high:.2f})" if layers else "1"
+            lost = f"{float(chosen['loss_db']):.3f}"
+            rows.append(
+                [
+                    labels.model_label(model),
+                    layers.replace(" ", ", ") or "none",
+                    time,
+                    lost,
+                    self._losses(model, ("int8-mse+mixed",)),
+                ]
+            )
+        return ["Network", "In float", "Times as long", "Lost on photographs", "Lost on the clips"], rows
 
-def sensitivity() -> str:
-    """Return what each part of each layer loses alone, and all together, on the detailed clip."""
-    found = {
-        (row["model"], f"{row['layer']} {row['part']}"): f"{float(row['loss_db']):.3f}"
-        for row in read_rows(FIGURES / "sensitivity.csv")
-        if row["quantized"] == "alone" and row["clip"] == CLIP
-    }
-    rows = [
-        [label, *(found[model, part] for part in (*PARTS, "all both"))]
-        for model, label in zip(MODELS, NETWORKS, strict=True)
-    ]
-    return markdown(["Network", *PARTS, "all"], rows)
+    def ranges(self) -> Table:
+        """The largest magnitudes that two convolutions read, by calibration."""
+        rows = []
+        for model in MODELS[:2]:
+            for calibration in ("dummyonesminmax", "dummyminmax", "minmax", "mse"):
+                tensors = self._read(f"ranges/{model}/{calibration}.json")["tensors"]
+                amax = [f"{tensors[tensor]['amax']:.2f}" for tensor in READ.values()]
+                rows.append([labels.model_label(model), f"`{calibration}`", *amax])
+        return ["Network", "Calibration", *(f"{layer} reads" for layer in READ)], rows
 
+    def _losses(self, model: str, arms: Sequence[str]) -> str:
+        """Return the losses on both clips, of several arms the least and the largest."""
+        cells = []
+        for clip in (CLIP, SMOOTH):
+            lost = sorted(self._loss(model, arm, clip) for arm in arms)
+            cells.append(" to ".join(f"{figure:.3f}" for figure in dict.fromkeys((lost[0], lost[-1]))))
+        return " / ".join(cells)
 
-def _losses(model: str, arms: Sequence[str]) -> str:
-    """Return the losses on both clips, of several arms the least and the largest."""
-    cells = []
-    for clip in (CLIP, SMOOTH):
-        lost = sorted(_loss(model, arm, clip) for arm in arms)
-        cells.append(" to ".join(f"{figure:.3f}" for figure in dict.fromkeys((lost[0], lost[-1]))))
-    return " / ".join(cells)
+    def _loss(self, model: str, arm: str, clip: str, measure: str = "psnr_db") -> float:
+        """Return the loss against FP32 in dB."""
+        exact, found = (self.arms[model, name, clip] for name in ("fp32", arm))
+        return float(exact[measure]) - float(found[measure])
 
-
-def _loss(model: str, arm: str, clip: str, measure: str = "psnr_db") -> float:
-    """Return the loss against FP32 in dB."""
-    exact, found = (_arms()[model, name, clip] for name in ("fp32", arm))
-    return float(exact[measure]) - float(found[measure])
-
-
-@cache
-def _arms() -> dict[tuple[str, str, str], dict[str, str]]:
-    """Return OpenVINO's arms that ran, by model, precision and clip."""
-    return {
-        (row["model"], row["precision"], row["clip"]): row
-        for row in read_rows(FIGURES / "metrics.csv")
-        if row["runtime"] == RUNTIME and row["status"] == "ok"
-    }
-
-
-TABLES: dict[str, Callable[[], str]] = {
-    "int8/methods": methods,
-    "int8/recipes": recipes,
-    "int8/tools": tools,
-    "int8/seeds": seeds,
-    "int8/sensitivity": sensitivity,
-}
+    def _read(self, name: str) -> dict[str, Any]:
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
 
 def main() -> None:
-    """Copy the figures of a study."""
+    """Write the tables, and where they come from."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path, help="folder of studies/int8.yaml")
     parser.add_argument("--machine", required=True, help="the machine in words")
     options = parser.parse_args()
-    evaluation = options.study / "evaluation.csv"
-    write_rows(FIGURES / "metrics.csv", COLUMNS, read_rows(evaluation))
-    layers = [options.study / f"sensitivity/{model}/mse.csv" for model in MODELS]
-    write_rows(FIGURES / "sensitivity.csv", SENSITIVITY, (row for path in layers for row in read_rows(path)))
+    study = Study(options.study)
+    for table in (
+        study.methods,
+        study.recipes,
+        study.tools,
+        study.seeds,
+        study.sensitivity,
+        study.mixed,
+        study.ranges,
+    ):
+        columns, rows = table()
+        named = [dict(zip(columns, row, strict=True)) for row in rows]
+        write_rows(FIGURES / f"{table.__name__}.csv", columns, named)
+    finished = (options.study / "evaluation.csv").stat().st_mtime
     run = {
         "command": "snakemake --cores 2 evaluate --configfile studies/int8.yaml",
         "commit": code_commit()[:7],
-        "date": str(datetime.fromtimestamp(evaluation.stat().st_mtime, UTC).date()),
+        "date": str(datetime.fromtimestamp(finished, UTC).date()),
         "machine": options.machine,
     }
     (FIGURES / "run.yaml").write_text(yaml.safe_dump(run, sort_keys=False, width=200), encoding="utf-8")
