@@ -133,6 +133,7 @@ def test_at_most_12_lines_whatever_the_study(tmp_path: Path) -> None:
         for i in range(14)
         for each in [*default_rows(), not_run("tensorrt", "espcn_rgb", "fp16", "no GPU")]
     ]
+    lines: list[str] = []
     for targets, own in product((1, 2, 3, 5, 9, 10, 14), (None, 35.0)):
         mine = [each for each in many if int(each["target"].removeprefix("machine")) < targets]
         lines, record, page = written(
