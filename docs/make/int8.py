@@ -1,6 +1,6 @@
 """Write the tables of docs/int8-results.md from a finished study: CSV files in docs/figures/int8/.
 
-`python docs/make/int8.py results/int8 --machine "..."`; run `make docs` afterwards.
+`python docs/make/int8.py results/int8 --machine "..." --commit ...`; run `make docs` afterwards.
 """
 
 import argparse
@@ -14,7 +14,6 @@ from typing import Any
 import yaml
 from formatting import read_rows, write_rows
 
-from superres.code_version import code_commit
 from superres.report import labels
 
 FIGURES = Path(__file__).parents[1] / "figures/int8"
@@ -42,27 +41,28 @@ METHODS = {
     "`entropy`": ("int8-entropy",),
     "`mse`": ("int8-mse",),
 }
-# Names of the study for recipes, spelt out.
-RECIPES = {
-    "minmax+equalize": "minmax+equalize",
-    "minmax+pertensor": "minmax+pertensor",
-    "minmax+equalize+pertensor": "minmax+equalize+pertensor",
-    "minmax+pertensor+adaround": "minmax+pertensor+adaround",
-    "entropy+bias": "entropy+bias",
-    "mse+mixed": "mse+mixed",
-    "mse+adaround": "adaround",
-    "mse+center": "mse+center",
-    "mse+center+bias": "mse+center+bias",
-    "mse+center+adaround": "mse+center+adaround",
-    "mse+center+qat": "qat",
-    "mse+asymmetric": "mse+asymmetric",
-    "mse+asymmetric+adaround": "mse+asymmetric+adaround",
-    "mse+asymmetric+qat": "mse+asymmetric+qat",
-    "minmax+balance+center+adaround": "minmax+balance+center+adaround",
-    "minmax+pow2": "pow2",
-    "minmax+pow2search": "minmax+pow2search",
-    "tuned": "tuned",
-}
+RECIPES = (
+    "minmax+equalize",
+    "minmax+pertensor",
+    "minmax+equalize+pertensor",
+    "minmax+pertensor+adaround",
+    "entropy+bias",
+    "mse+mixed",
+    "mse+adaround",
+    "mse+center",
+    "mse+center+bias",
+    "mse+center+adaround",
+    "mse+center+qat",
+    "mse+asymmetric",
+    "mse+asymmetric+adaround",
+    "mse+asymmetric+qat",
+    "minmax+balance+center+adaround",
+    "minmax+pow2",
+    "minmax+pow2search",
+    "tuned",
+)
+# What the study calls some of them.
+NAMES = {"mse+adaround": "adaround", "mse+center+qat": "qat", "minmax+pow2": "pow2"}
 TOOLS = {
     "`ort`": "ort",
     "`orttensorrt`": "orttensorrt",
@@ -97,8 +97,11 @@ class Study:
     def recipes(self) -> Table:
         """What each recipe loses on the two clips."""
         rows = [
-            [f"`{recipe}`", *(self._losses(model, (f"int8-{name}",)) for model in MODELS)]
-            for recipe, name in RECIPES.items()
+            [
+                f"`{recipe}`",
+                *(self._losses(model, (f"int8-{NAMES.get(recipe, recipe)}",)) for model in MODELS),
+            ]
+            for recipe in RECIPES
         ]
         return ["Recipe", *NETWORKS], rows
 
@@ -187,6 +190,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path, help="folder of studies/int8.yaml")
     parser.add_argument("--machine", required=True, help="the machine in words")
+    parser.add_argument("--commit", required=True, help="the code that the study ran with")
     options = parser.parse_args()
     study = Study(options.study)
     for table in (
@@ -204,7 +208,7 @@ def main() -> None:
     finished = (options.study / "evaluation.csv").stat().st_mtime
     run = {
         "command": "snakemake --cores 2 evaluate --configfile studies/int8.yaml",
-        "commit": code_commit()[:7],
+        "commit": options.commit[:7],
         "date": str(datetime.fromtimestamp(finished, UTC).date()),
         "machine": options.machine,
     }
