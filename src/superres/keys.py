@@ -34,6 +34,13 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _no_boolean(value: Any) -> Any:
+    """Refuse True and False, which Python takes for 1 and 0."""
+    if isinstance(value, bool):
+        raise mistake("expected a whole number, found {found}")
+    return value
+
+
 def _listed(value: Any) -> Any:
     """Accept a tuple, which code may give."""
     return list(value) if isinstance(value, tuple) else value
@@ -150,6 +157,9 @@ Whole = Annotated[int, BeforeValidator(whole)]
 
 Count = Annotated[Whole, Field(ge=1)]
 """A number of things: 1 or more."""
+
+Numeral = BeforeValidator(_no_boolean)
+"""For one of some numbers: Annotated[Literal[1, 2], Numeral]."""
 
 SCALES = range(1, 9)
 

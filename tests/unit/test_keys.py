@@ -1,11 +1,24 @@
 """What settings take and refuse: YAML's own types and nothing else, with a line that says what and where."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field, ValidationError
 
-from superres.keys import ByName, Count, Keys, Many, Maybe, Name, Named, OneOf, SomeNamed, SomeOnce, Whole
+from superres.keys import (
+    ByName,
+    Count,
+    Keys,
+    Many,
+    Maybe,
+    Name,
+    Named,
+    Numeral,
+    OneOf,
+    SomeNamed,
+    SomeOnce,
+    Whole,
+)
 from superres.study.messages import first_mistake
 
 
@@ -26,6 +39,7 @@ class Toy(Keys):
     maybe: Maybe[Count] = None
     many: Many[str] = ()
     once: SomeOnce[int] = (1,)
+    numeral: Annotated[Literal[1, 3], Numeral] = 1
     known: Annotated[str, OneOf(lambda: ("alpha", "beta"))] = "alpha"
     entries: Named[Entry] = Field(default={})
     some: SomeNamed[Entry] = Field(default={})
@@ -63,8 +77,10 @@ REFUSED = [
     ({"many": ["a", 1]}, "many[1]: expected a text, found 1"),
     ({"once": []}, "once: expected a list of 1 or more, found an empty one"),
     ({"once": [1, 2, 1]}, "once: expected each entry once, found 1 twice"),
+    ({"numeral": 11}, "numeral: expected one of 1, 3, found 11"),
+    ({"numeral": True}, "numeral: expected a whole number, found True"),
     ({"known": "beat"}, "known: expected one of alpha, beta (did you mean beta?), found 'beat'"),
-    ({"known": 1}, "known: expected a text, found 1"),
+    ({"known": 1}, "known: expected one of alpha, beta, found 1"),
     ({"some": []}, "some: expected a list of 1 or more, found an empty one"),
     ({"entries": {"name": "a"}}, "entries: expected a list, found {'name': 'a'}"),
     ({"entries": ["a"]}, "entries[0]: expected a mapping of keys, found 'a'"),

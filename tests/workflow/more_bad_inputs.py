@@ -136,7 +136,7 @@ KEYS = {
     ),
     "chroma as a number": BadInput(
         "clips: [{name: a, chroma: 420, source: {type: y4m, path: a.y4m}}]",
-        ("clips[0].chroma: expected a text, found 420",),
+        ("clips[0].chroma: expected one of upscaled, hr, hr-420 (did you mean hr-420?), found 420",),
     ),
     "width without a height": BadInput(
         images(", width: 16"), ("clips[0].source: expected width and height together, found only one",)

@@ -9,11 +9,11 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from superres.device.base.conventions import DEFAULT_SCALE
-from superres.keys import Index, Keys, Pair, Scale, Whole, mistake
+from superres.keys import Index, Keys, Numeral, Pair, Scale, Whole, mistake
 
 PLANES = {"luma": 1, "rgb": 3}
 
-Kernel = Literal[1, 3, 5, 7, 9]
+Kernel = Annotated[Literal[1, 3, 5, 7, 9], Numeral]
 Channels = Annotated[Whole, Field(ge=1, le=1024)]
 
 
@@ -112,7 +112,7 @@ class Plain(_Architecture):
     )
     first_kernel: Kernel = Field(default=3, description="Width and height of the first kernel.")
     last_kernel: Kernel = Field(default=3, description="Width and height of the last kernel.")
-    unshuffle: Literal[1, 2] = Field(
+    unshuffle: Annotated[Literal[1, 2], Numeral] = Field(
         default=1,
         description="With 2, the convolutions work on blocks of 2 x 2 pixels: at half of the frame's width "
         "and height. A frame of odd size is padded with zeros, and the result is cropped.",

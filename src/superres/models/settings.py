@@ -111,6 +111,15 @@ class NetworkSettings(Keys):
     )
 
 
+def trained_on(model: str, settings: NetworkSettings) -> Literal["luma", "rgb"]:
+    """Return the colour that a network's convolutions read and write."""
+    facts = MODELS.get(settings.network or weights_name(model))
+    architecture = settings.architecture or (facts and facts.architecture)
+    if architecture:
+        return architecture.colour
+    return "rgb" if facts and facts.network == "EspcnRgb" else "luma"
+
+
 class Teacher(Keys):
     """A trained network that another one is trained to imitate."""
 

@@ -150,9 +150,9 @@ class _Mistake:
             return f"{expected} (lower-case letters, digits and _)" if named else expected
         if self._kind == "literal_error":
             known = self._schema.get("enum", [self._schema.get("const")])
-            if not isinstance(self._found, str) and all(isinstance(value, str) for value in known):
-                return _TYPES["string"]
-            return f"one of {', '.join(map(str, known))}{_closest(self._found, known)}"
+            # A number is meant as it is written: 11 is no misspelt 1.
+            texts = any(isinstance(value, str) for value in (self._found, *known))
+            return f"one of {', '.join(map(str, known))}{_closest(self._found, known) if texts else ''}"
         kind = _KINDS.get(self._kind.removesuffix("_type").removesuffix("_from_float"))
         words = "".join(f" or {one['const']}" for one in self._schema.get("anyOf", ()) if "const" in one)
         return _TYPES[kind] + words if kind else f"something else ({self._kind})"

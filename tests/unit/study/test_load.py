@@ -529,6 +529,41 @@ MISTAKES = {
             "of x2"
         ],
     ),
+    "a teacher of other colours": (
+        lambda c: taught(c, espcn_ycbcr="espcn_rgb"),
+        [
+            "training.teacher.model of espcn_ycbcr: expected a network on luma, as itself, found 'espcn_rgb' "
+            "on rgb"
+        ],
+    ),
+    "a teacher of others": (
+        lambda c: (c["models"].append({"name": "o", "onnx": "o.onnx"}), taught(c, espcn_rgb="o")),
+        ["training.teacher.model of espcn_rgb: expected a network from `models`", "found 'o'"],
+    ),
+    "a training of shipped weights": (
+        lambda c: c.update(models=[{"name": "plain_c16_m4", "training": {"steps": 9}}]),
+        ["models[0].training: expected weights: train next to it, found weights: pretrained"],
+    ),
+    "a shipped network at another scale": (
+        lambda c: c.update(models=[{"name": "plain_c16_m4", "scale": 3}]),
+        ["models[0].scale: expected", "another scale needs an architecture with that scale, under a name of"],
+    ),
+    "a scale beside the architecture": (
+        lambda c: c.update(models=[{"name": "mine", "architecture": PLAIN, "scale": 3, "weights": "train"}]),
+        ["models[0].scale: expected it inside architecture, found it beside; move it"],
+    ),
+    "channels beside the architecture": (
+        lambda c: c.update(models=[{"name": "mine", "channels": 8, "layers": 2, "weights": "train"}]),
+        ["models[0].channels: expected it inside architecture, found it beside; move it"],
+    ),
+    "yes as unshuffle": (
+        lambda c: own(c, {**PLAIN, "unshuffle": True}),
+        ["models[0].architecture.unshuffle: expected a whole number, found True"],
+    ),
+    "no as anchor": (
+        lambda c: own(c, {**PLAIN, "anchor": False}),
+        ["models[0].architecture.anchor: expected one of bicubic, nearest, none, found False"],
+    ),
     "channels of three layers": (
         lambda c: own(c, {"kind": "espcn", "channels": [64, 32, 16]}),
         ["models[0].architecture.channels: expected a list of 2 or fewer, found [64, 32, 16]"],
@@ -546,7 +581,7 @@ MISTAKES = {
     ),
     "teachers of each other": (
         lambda c: taught(c, espcn_rgb="espcn_ycbcr", espcn_ycbcr="espcn_rgb"),
-        ["training.teacher.model: expected teachers that don't learn from their pupils", " teaches "],
+        ["training.teacher.model: expected teachers that don't learn from their pupils", "each pupil alone"],
     ),
     "its own teacher": (
         lambda c: taught(c, espcn_ycbcr="espcn_ycbcr_folded"),

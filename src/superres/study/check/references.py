@@ -5,7 +5,7 @@ from typing import get_args
 
 from superres.device.base.errors import UserError
 from superres.device.runtimes import RUNTIMES, about
-from superres.models.settings import BASELINE, MODELS, is_baseline, weights_name
+from superres.models.settings import BASELINE, MODELS, is_baseline, trained_on, weights_name
 from superres.quantization.recipes import STEPS
 from superres.study.keys.models import TRAINING_ROLES
 from superres.study.keys.quantization import Executor
@@ -82,33 +82,36 @@ def _check_targets(study: Study) -> None:
 
 
 def _check_teachers(study: Study) -> None:
-    """Raise UserError for a teacher that is no network of the study, or learns from its pupil."""
-    known = [name for name in study.models if not is_baseline(name)]
+    """Raise UserError for a teacher that can't teach its pupil, or learns from it."""
     taught = {
         name: model.training.teacher.model
         for name, model in study.models.items()
         if model.weights == "train" and model.training.teacher is not None
     }
-    for pupil, teacher in taught.items():
-        if teacher not in known:
-            raise UserError(
-                f"training.teacher.model of {pupil}: expected a network from `models` ({', '.join(known)}), "
-                f"found {teacher!r}"
-            )
-        theirs, own = study.scale_of(teacher), study.scale_of(pupil)
-        if theirs != own:
-            raise UserError(
-                f"training.teacher.model of {pupil}: expected a network of its own scale, x{own}, found "
-                f"{teacher!r} of x{theirs}"
-            )
     try:
         learns = {weights_name(pupil): [weights_name(teacher)] for pupil, teacher in taught.items()}
         TopologicalSorter(learns).prepare()
     except CycleError as error:
         raise UserError(
             "training.teacher.model: expected teachers that don't learn from their pupils, "
-            f"found {' teaches '.join(error.args[1])}"
+            f"found {' teaches '.join(error.args[1])}; write `teacher` in the `training` of each pupil alone"
         ) from error
+    for pupil, teacher in taught.items():
+        _check_teacher(study, pupil, teacher)
+
+
+def _check_teacher(study: Study, pupil: str, teacher: str) -> None:
+    """Raise UserError for a teacher that is no network of the study, or of another scale or colour."""
+    where = f"training.teacher.model of {pupil}: expected a network"
+    known = [name for name, model in study.models.items() if not is_baseline(name) and model.file is None]
+    if teacher not in known:
+        raise UserError(f"{where} from `models` ({', '.join(known)}), found {teacher!r}")
+    theirs, own = study.scale_of(teacher), study.scale_of(pupil)
+    if theirs != own:
+        raise UserError(f"{where} of its own scale, x{own}, found {teacher!r} of x{theirs}")
+    theirs, own = (trained_on(name, study.models[name]) for name in (teacher, pupil))
+    if theirs != own:
+        raise UserError(f"{where} on {own}, as itself, found {teacher!r} on {theirs}")
 
 
 def _check_int8_arms(study: Study) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from superres.keys import Maybe, Name, mistake
 from superres.models.adoption.statements import Adoption, is_quantized
+from superres.models.architectures import Plain
 from superres.models.settings import (
     BASELINE,
     FOLDED_FROM,
@@ -85,6 +86,15 @@ class Model(NetworkSettings, Adoption):
         """Whether its ONNX file is quantised already; False for any other model."""
         return self.onnx is not None and is_quantized(Path(self.onnx))
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_place(cls, keys: Any) -> Any:
+        """Refuse keys of an architecture that stand beside it."""
+        misplaced = [key for key in Plain.model_fields if key not in cls.model_fields and key in keys]
+        if misplaced and isinstance(keys, dict):
+            raise mistake("expected it inside architecture, found it beside; move it", misplaced[0])
+        return keys
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.name != BASELINE and self.kernel != "opencv":
@@ -97,6 +107,8 @@ class Model(NetworkSettings, Adoption):
                 surplus[0],
             )
         self._check_statements()
+        if "training" in self.model_fields_set and self.weights != "train":
+            raise mistake(f"expected weights: train next to it, found weights: {self.weights}", "training")
         if self.name in MODELS:
             self._check_built_in()
         else:
@@ -121,15 +133,24 @@ class Model(NetworkSettings, Adoption):
 
     def _check_statements(self) -> None:
         """Check the keys of a network of others: they need its file, and the others don't go with it."""
-        stated = {*Adoption.model_fields} & self.model_fields_set
-        if self.file is None and stated:
-            raise mistake("expected it next to onnx or checkpoint, found neither; leave it out", min(stated))
+        stated = min({*Adoption.model_fields} & self.model_fields_set, default=None)
+        if self.file is None and stated is not None:
+            raise mistake(self._place_of(stated), stated)
         unfit = {*NetworkSettings.model_fields, "weights", "training", "kernel"} & self.model_fields_set
         if self.file is not None and unfit:
             key = "onnx" if self.onnx is not None else "checkpoint"
             raise mistake(f"expected no such key next to {key}, which has its weights inside", min(unfit))
         if self.onnx is not None and self.checkpoint is not None:
             raise mistake("expected onnx or checkpoint, found both; leave one out", "checkpoint")
+
+    def _place_of(self, key: str) -> str:
+        """Say where a key of a network of others belongs, next to a network of this package or one's own."""
+        if self.architecture is not None and key in type(self.architecture).model_fields:
+            return "expected it inside architecture, found it beside; move it"
+        other = "; a network of another scale needs an architecture with that scale, under a name of its own"
+        return "expected it next to onnx or checkpoint, found neither; leave it out" + (
+            other if key == "scale" else ""
+        )
 
     def _check_own(self) -> None:
         if is_baseline(self.name):
