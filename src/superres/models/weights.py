@@ -1,17 +1,25 @@
 """Trained weights: safetensors files, each with a record (JSON) of its origin."""
 
+import filecmp
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
 from superres.file_kinds import kind_of_file, remedy
 from superres.models.networks import NETWORKS, Network, build_network
-from superres.models.settings import PRETRAINED, weights_name
+from superres.models.settings import PRETRAINED, is_shipped, weights_name
+
+ARCHITECTURE = "superres.architecture"
+"""The entry of a weights file that has the architecture, as JSON. Files of others lack it."""
+
+UNSEEN = ("activation", "anchor")
+"""Keys of an architecture that the shapes of its tensors don't show."""
 
 
 def pretrained(model: str) -> Path:
@@ -29,27 +37,32 @@ def pretrained(model: str) -> Path:
     return path
 
 
-def save_weights(network: nn.Module, path: Path) -> None:
-    """Write a network's tensors as float32 safetensors, whole or not at all."""
+def save_weights(network: Network, path: Path) -> None:
+    """Write a network's tensors as float32 safetensors, with its architecture, whole or not at all."""
     tensors = {name: tensor.detach().float().contiguous() for name, tensor in network.state_dict().items()}
     with Outputs({"weights": str(path)}) as outputs:
-        # Not save_file: only the owner could read its file.
-        outputs["weights"].write_bytes(safetensors.torch.save(tensors))
+        # One entry alone: safetensors writes several in any order. Not save_file: only the owner could read
+        # its file.
+        facts = {ARCHITECTURE: network.trunk.architecture.model_dump_json()}
+        outputs["weights"].write_bytes(safetensors.torch.save(tensors, facts))
 
 
 def load_weights(network: Network, path: Path) -> Network:
     """Load a weights file into a network and return it in evaluation mode.
 
     Raises UserError if the file can't be read, or a tensor is missing, surplus, of another shape or not
-    finite.
+    finite, or if the file names another activation or anchor: no tensor shows these.
     """
     if (kind := kind_of_file(path)) is not None:
         raise UserError(
             f"{path}: expected weights (safetensors), found {kind}; {remedy(kind, 'correct its path')}"
         )
     try:
-        tensors = safetensors.torch.load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
+        with safetensors.safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            stated = (file.metadata() or {}).get(ARCHITECTURE)
+            trained = _of_shipped(path) if stated is None else dict(json.loads(stated))
+    except (OSError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise UserError(f"{path}: expected weights (safetensors), found something else: {error}") from error
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     for name in sorted(expected.keys() | tensors.keys()):
@@ -61,8 +74,23 @@ def load_weights(network: Network, path: Path) -> Network:
             )
         if not tensors[name].isfinite().all():
             raise UserError(f"{path}: tensor '{name}': expected finite values, found NaN or infinity")
+    for key in UNSEEN:
+        expected, found = getattr(network.trunk.architecture, key), trained.get(key)
+        if found not in (None, expected):
+            raise UserError(
+                f"{path}: expected weights of a network with {key} {expected}, found {key} {found}; write "
+                f"{key}: {found} in its architecture, or train it anew"
+            )
     network.load_state_dict(tensors)
     return network.eval()
+
+
+def _of_shipped(path: Path) -> dict[str, object]:
+    """Return the architecture of shipped weights, which may lack the entry, also of a copy; else none."""
+    for name in filter(is_shipped, NETWORKS):
+        if filecmp.cmp(path, pretrained(name), shallow=False):
+            return build_network(name).trunk.architecture.model_dump()
+    return {}
 
 
 def _described(tensors: Mapping[str, Tensor]) -> str:

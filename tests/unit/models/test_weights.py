@@ -1,6 +1,7 @@
 """Weights: files, and the shipped ones on a photograph that a dependency carries."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from superres.device.base.errors import UserError
 from superres.device.frames.pixels import enlarge_bicubic
 from superres.models.architectures import Plain
 from superres.models.networks import NETWORKS, Network, build_network
-from superres.models.settings import MODELS, PRETRAINED, is_shipped
+from superres.models.settings import MODELS, PRETRAINED, NetworkSettings, is_shipped
 from superres.models.training.validation import psnr_y_db, upscale
 from superres.models.weights import load_weights, pretrained, save_weights
 
@@ -44,6 +45,50 @@ def test_another_models_weights_name_tensor_and_shapes(make_network: MakeNetwork
     )
     with pytest.raises(UserError, match=message):
         load_weights(build_network("espcn_rgb"), path)
+
+
+@pytest.mark.parametrize(
+    ("key", "keys", "found"),
+    [
+        ("anchor", {"kind": "plain", "channels": 8, "layers": 4, "anchor": "nearest"}, "bicubic"),
+        ("activation", {"kind": "plain", "channels": 8, "layers": 4, "activation": "hardtanh"}, "relu"),
+        ("anchor", {"kind": "espcn", "channels": [96, 48]}, "none"),
+    ],
+)
+def test_what_no_tensor_shows_is_compared_too(
+    tmp_path: Path, key: str, keys: dict[str, object], found: str
+) -> None:
+    """Shipped weights and new ones, copied, into a network with tensors of the same shapes."""
+    settings = NetworkSettings.model_validate({"architecture": keys})
+    shipped = "plain_c8_m4" if keys["kind"] == "plain" else "espcn_ycbcr"
+    shutil.copy(pretrained(shipped), tmp_path / "copied.safetensors")
+    save_weights(build_network(shipped), tmp_path / "new.safetensors")
+    for name in ("copied", "new"):
+        network = build_network("mine", settings)
+        expected = getattr(network.trunk.architecture, key)
+        message = (
+            rf"{name}\.safetensors: expected weights of a network with {key} {expected}, found {key} {found}"
+        )
+        with pytest.raises(UserError, match=message):
+            load_weights(network, tmp_path / f"{name}.safetensors")
+        load_weights(build_network(shipped), tmp_path / f"{name}.safetensors")
+
+
+def test_weights_of_others_say_nothing_of_their_architecture(tmp_path: Path) -> None:
+    network = build_network("plain_c8_m4")
+    path = tmp_path / "w.safetensors"
+    safetensors.torch.save_file(network.state_dict(), path, {"format": "pt"})
+    load_weights(network, path)
+    safetensors.torch.save_file(network.state_dict(), path, {"superres.architecture": "plain"})
+    with pytest.raises(UserError, match=r"expected weights \(safetensors\), found something else"):
+        load_weights(network, path)
+
+
+def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
+    network = build_network("plain_c8_m4")
+    for name in "ab":
+        save_weights(network, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_missing_and_surplus_tensors(make_network: MakeNetwork, tmp_path: Path) -> None:

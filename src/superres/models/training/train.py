@@ -85,7 +85,7 @@ def train_model(
             if trainer.due(settings.checkpoint_every):
                 save_checkpoint(trainer.state(), identity, checkpoint)
     record = trainer.record()
-    save_weights(trainer.average.module, weights_out)
+    save_weights(trainer.network_to_keep, weights_out)
     write_log(trainer.rows, log_out)
     write_record(record, record_out)
     if note := silence_note(record):
@@ -154,7 +154,7 @@ class Trainer:
         self._started = time.monotonic()
 
     def advance(self) -> None:
-        """Take one step. Raises UserError if its loss or the weights after it are not finite."""
+        """Take one step. Raises UserError if the training diverges."""
         settings = self.settings
         self.step += 1
         self.optimizer.set_learning_rate(settings.learning_rate_at(self.step))
@@ -172,17 +172,24 @@ class Trainer:
             loss = torch.lerp(loss, loss_of(image, taught), self.teacher_share)
         self.optimizer.zero_grad()
         loss.backward()
-        self.optimizer.step()
+        self._losses.append(loss.item())
+        try:
+            self.optimizer.step()
+        except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]
+            raise self._diverged() from error
         if self.plain is not self.network:
             collapse(self.network, self.plain)
         self.average.update_parameters(self.plain)
-        self._losses.append(loss.item())
         finite = np.isfinite(self._losses[-1]) and all(p.isfinite().all() for p in self.network.parameters())
         if not finite:
-            raise UserError(
-                f"training of {self.model}: step {self.step}: expected a finite loss and finite weights, "
-                f"found a loss of {self._losses[-1]}; the last checkpoint is kept; lower learning_rate"
-            )
+            raise self._diverged()
+
+    def _diverged(self) -> UserError:
+        return UserError(
+            f"training of {self.model}: step {self.step}: expected a loss that falls, and finite weights, "
+            f"found a loss of {self._losses[-1]:.3g}; the last checkpoint is kept; lower learning_rate or "
+            "int8_noise"
+        )
 
     def due(self, every: int) -> bool:
         """Return whether something is due that happens every so many steps and after the last."""

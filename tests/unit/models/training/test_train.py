@@ -213,10 +213,17 @@ def test_a_training_that_diverges_names_the_step_and_keeps_the_checkpoint(
     )
     monkeypatch.setattr(training, "rgb_to_luma", lambda frame: frame[:, :1] * float("nan"))
     with pytest.raises(
-        UserError, match=r"espcn_ycbcr: step 5: expected a finite loss .* found a loss of nan"
+        UserError, match=r"espcn_ycbcr: step 5: expected a loss that falls, .* found a loss of nan"
     ):
         case.run("diverged")
     assert checkpoint.read_bytes() == good
+
+
+def test_a_training_without_eigenvectors_diverges_too(case: Case) -> None:
+    """The noise makes the loss large, not infinite."""
+    settings = SETTINGS.model_copy(update={"int8_noise": 1e9})
+    with pytest.raises(UserError, match=r"step \d+: expected a loss that falls, .* or int8_noise"):
+        case.run("loud", settings=settings)
 
 
 def test_a_checkpoint_of_another_training_is_refused_and_kept(
