@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import zipfile
+from ast import literal_eval
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from superres.models.settings import TrainingSettings
 
 # These don't change the weights.
 _PACING = ("log_every", "checkpoint_every", "validate_every")
+
+
+BROKEN = (KeyError, TypeError, ValueError, AttributeError, RuntimeError)
+"""What the content of a broken checkpoint raises."""
 
 
 def training_identity(
@@ -48,23 +53,34 @@ def load_checkpoint(path: Path, identity: dict[str, str]) -> dict[str, Any]:
     """
     try:
         content = torch.load(path, weights_only=True)
-        found = json.loads(content["identity"])
+        found = dict(json.loads(content["identity"]))
         state = content["state"]
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    except (pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, error) from error
+    except (*BROKEN, OSError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise unreadable(path, error) from error
     for name, value in identity.items():
         if found.get(name) != value:
             raise UserError(
-                f"{path}: checkpoint of another training: {name}: expected {value}, "
-                f"found {found.get(name)}; set it back, or delete the checkpoint to train anew"
+                f"{path}: checkpoint of another training: {_difference(name, value, found.get(name))}; "
+                "set it back, or delete the checkpoint to train anew"
             )
     return state
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+def _difference(name: str, expected: str, found: str | None) -> str:
+    """Say what differs; of layers their first key that does."""
+    if name == "architecture" and found is not None:
+        theirs = literal_eval(found)
+        for key, value in literal_eval(expected).items():
+            if theirs.get(key) != value:
+                return f"{name}.{key}: expected {value}, found {theirs.get(key)}"
+    return f"{name}: expected {expected}, found {found}"
+
+
+def unreadable(path: Path, error: Exception) -> UserError:
+    """Return the error of a file that is no checkpoint, or has another state than this version writes."""
+    said = "" if isinstance(error, pickle.UnpicklingError) else str(error)
+    # torch's advice about other pickles is to execute them.
+    reason = said.splitlines()[0] if said else type(error).__name__
     return UserError(
         f"{path}: expected a checkpoint, found something else ({reason}); delete it to train anew"
     )

@@ -24,7 +24,13 @@ from superres.models.networks import Network, build_network
 from superres.models.operations import rgb_to_luma
 from superres.models.settings import NetworkSettings, TrainingSettings
 from superres.models.training.batches import Pairs, check_patches, draw_batch, open_pairs
-from superres.models.training.checkpoint import load_checkpoint, save_checkpoint, training_identity
+from superres.models.training.checkpoint import (
+    BROKEN,
+    load_checkpoint,
+    save_checkpoint,
+    training_identity,
+    unreadable,
+)
 from superres.models.training.collapsible import collapse, use_training_form
 from superres.models.training.noisy import magnitudes, set_magnitudes, set_noise
 from superres.models.training.optimizer import MatrixSoap
@@ -67,7 +73,7 @@ def train_model(
     if teacher is not None:
         identity |= teacher.identity
     if checkpoint.is_file():
-        trainer.restore(load_checkpoint(checkpoint, identity))
+        trainer.resume(checkpoint, identity)
     with tqdm(
         total=settings.steps,
         initial=trainer.step,
@@ -225,6 +231,14 @@ class Trainer:
             "losses": self._losses,
             "magnitudes": magnitudes(self.network),
         }
+
+    def resume(self, checkpoint: Path, identity: dict[str, str]) -> None:
+        """Go on from a checkpoint. Raises UserError if it isn't of this training, or of another version."""
+        state = load_checkpoint(checkpoint, identity)
+        try:
+            self.restore(state)
+        except BROKEN as error:
+            raise unreadable(checkpoint, error) from error
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore a saved state."""

@@ -27,6 +27,26 @@ def test_another_identity_is_named(tmp_path: Path) -> None:
         load_checkpoint(path, {**IDENTITY, "steps": "20"})
 
 
+def test_of_layers_the_key_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    written, asked = (
+        {"architecture": str({"kind": kind, "channels": 8, "layers": layers})}
+        for kind, layers in (("plain", 4), ("plain", 5))
+    )
+    save_checkpoint({}, written, path)
+    with pytest.raises(UserError, match=r"another training: architecture\.layers: expected 5, found 4; set"):
+        load_checkpoint(path, asked)
+
+
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n"])
+def test_a_file_of_another_kind_gets_one_short_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="expected a checkpoint") as caught:
+        load_checkpoint(path, IDENTITY)
+    assert len(str(caught.value).removeprefix(str(path))) < 100
+
+
 def test_a_cut_file_is_no_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     save_checkpoint({"network": torch.zeros(1000)}, IDENTITY, path)

@@ -241,6 +241,21 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(
     assert checkpoint.read_bytes() == before
 
 
+@pytest.mark.parametrize("key", ["magnitudes", "network"])
+def test_a_checkpoint_of_another_version_is_refused(
+    case: Case, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    interrupt_at(monkeypatch, 6)
+    with pytest.raises(KeyboardInterrupt):
+        case.run("older")
+    checkpoint = case.folder / "older" / "checkpoint.pt"
+    content = torch.load(checkpoint, weights_only=True)
+    content["state"][key].clear() if key == "network" else content["state"].pop(key)
+    torch.save(content, checkpoint)
+    with pytest.raises(UserError, match=r"checkpoint\.pt: expected a checkpoint, found something else"):
+        case.run("older")
+
+
 def test_a_patch_larger_than_an_image(case: Case) -> None:
     with pytest.raises(UserError, match=r"image1: expected at least 10x10 LR pixels"):
         case.run("large", settings=TrainingSettings.model_validate({"patches": [8, 10]}))
