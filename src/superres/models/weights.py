@@ -50,30 +50,11 @@ def save_weights(network: Network, path: Path) -> None:
 def load_weights(network: Network, path: Path) -> Network:
     """Load a weights file into a network and return it in evaluation mode.
 
-    Raises UserError if the file can't be read, or a tensor is missing, surplus, of another shape or not
-    finite, or if the file names another activation or anchor: no tensor shows these.
+    Raises UserError if the file can't be read, or a tensor is missing, surplus, of another shape, not
+    floating point or not finite, or if the file names another activation or anchor: no tensor shows these.
     """
-    if (kind := kind_of_file(path)) is not None:
-        raise UserError(
-            f"{path}: expected weights (safetensors), found {kind}; {remedy(kind, 'correct its path')}"
-        )
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            stated = (file.metadata() or {}).get(ARCHITECTURE)
-            trained = _of_shipped(path) if stated is None else dict(json.loads(stated))
-    except (OSError, TypeError, ValueError, safetensors.SafetensorError) as error:
-        raise UserError(f"{path}: expected weights (safetensors), found something else: {error}") from error
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    for name in sorted(expected.keys() | tensors.keys()):
-        found = tuple(tensors[name].shape) if name in tensors else None
-        if found != expected.get(name):
-            raise UserError(
-                f"{path}: tensor '{name}': expected {_shape(expected.get(name))}, found {_shape(found)}; "
-                f"these are {_described(tensors)}, not of this network"
-            )
-        if not tensors[name].isfinite().all():
-            raise UserError(f"{path}: tensor '{name}': expected finite values, found NaN or infinity")
+    tensors, trained = _read(path)
+    _check_tensors(path, tensors, network)
     for key in UNSEEN:
         expected, found = getattr(network.trunk.architecture, key), trained.get(key)
         if found not in (None, expected):
@@ -83,6 +64,44 @@ def load_weights(network: Network, path: Path) -> Network:
             )
     network.load_state_dict(tensors)
     return network.eval()
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """Return the tensors of a weights file, and the architecture that it names, if any."""
+    if (kind := kind_of_file(path)) is not None:
+        raise UserError(
+            f"{path}: expected weights (safetensors), found {kind}; {remedy(kind, 'correct its path')}"
+        )
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            stated = (file.metadata() or {}).get(ARCHITECTURE)
+            return tensors, _of_shipped(path) if stated is None else dict(json.loads(stated))
+    except (OSError, TypeError, ValueError, safetensors.SafetensorError) as error:
+        raise UserError(
+            f"{path}: expected weights (safetensors), found something else ({error}); correct its path, or "
+            "fetch or train them again"
+        ) from error
+
+
+def _check_tensors(path: Path, tensors: Mapping[str, Tensor], network: Network) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    for name in sorted(expected.keys() | tensors.keys()):
+        found = tuple(tensors[name].shape) if name in tensors else None
+        if found != expected.get(name):
+            raise UserError(
+                f"{path}: tensor '{name}': expected {_shape(expected.get(name))}, found {_shape(found)}; "
+                f"these are {_described(tensors)}, not of this network"
+            )
+        kind = str(tensors[name].dtype).removeprefix("torch.")
+        if not tensors[name].is_floating_point():
+            raise UserError(
+                f"{path}: tensor '{name}': expected floating point, found {kind}; train them anew"
+            )
+        if not tensors[name].isfinite().all():
+            raise UserError(
+                f"{path}: tensor '{name}': expected finite values, found NaN or infinity; train them anew"
+            )
 
 
 def _of_shipped(path: Path) -> dict[str, object]:

@@ -112,6 +112,14 @@ def test_values_that_are_not_finite(make_network: MakeNetwork, tmp_path: Path) -
         load_weights(build_network("espcn_rgb"), tmp_path / "w.safetensors")
 
 
+@pytest.mark.parametrize("kind", [torch.int8, torch.bool, torch.complex64])
+def test_tensors_of_another_kind(make_network: MakeNetwork, tmp_path: Path, kind: torch.dtype) -> None:
+    tensors = {name: tensor.to(kind) for name, tensor in make_network("plain_c8_m4").state_dict().items()}
+    safetensors.torch.save_file(tensors, tmp_path / "w.safetensors")
+    with pytest.raises(UserError, match=rf"expected floating point, found {str(kind)[6:]}; train"):
+        load_weights(build_network("plain_c8_m4"), tmp_path / "w.safetensors")
+
+
 @pytest.mark.parametrize("content", [None, b"", b"\x10\0\0\0\0\0\0\0{not json        "])
 def test_a_file_that_holds_no_weights(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "w.safetensors"
