@@ -26,7 +26,10 @@ FPS_NOTE = "FPS: 1000 / median milliseconds from uint8 frame in memory to uint8 
 
 
 def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
-    """Draw PSNR [dB] against FPS: a panel per model, clip and target, with bicubic as text."""
+    """Draw PSNR [dB] against FPS: a panel per model, clip and target, with bicubic as text.
+
+    Each panel has the front of all networks of its clip, target and scale.
+    """
     rows, ran = read_rows(metrics)
     places, models = places_of(ran), networks_by_place(ran)
     precisions = labels.order_precisions((row["precision"] for row in ran), calibrated)
@@ -62,6 +65,8 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
         below = {panels[place, name] for place, names in models.items() for name in names[-columns:]}
         for (place, model), axes in panels.items():
             here = [row for row in ran if place_of(row) == place]
+            if len(models[place]) > 1:
+                _draw_front(axes, [row for row in here if not is_baseline(row["model"])])
             _draw_points(axes, [row for row in here if row["model"] == model], precisions)
             _draw_bicubic(axes, [row for row in here if is_baseline(row["model"])])
             axes.set_title(
@@ -77,7 +82,8 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
             frameon=False,
         )
         note = "PSNR: mean over frames (Eq. 1). White marks FP32, grey 16 bits, dark INT8."
-        figures.add_note(figure, [note, FPS_NOTE, _noise_note(ran), figures.not_run_note(rows)])
+        front = "Line: the front, arms of any network that no other beats in both." * (most > 1)
+        figures.add_note(figure, [note, front, FPS_NOTE, _noise_note(ran), figures.not_run_note(rows)])
         figures.lay_out(figure)
         for (place, model), axes in panels.items():
             mine = [row for row in ran if place_of(row) == place and row["model"] == model]
@@ -144,6 +150,15 @@ def _draw_points(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> 
     axes.xaxis.set_minor_formatter(
         lambda value, _: f"{value:g}" if f"{value:g}".strip("0.")[:1] in "25" else ""
     )
+
+
+def _draw_front(axes: Axes, rows: Sequence[Row]) -> None:
+    """Draw a line through the arms that no other beats in both speed and PSNR."""
+    front: list[tuple[float, float]] = []
+    for row in sorted(rows, key=lambda row: (-row["fps"], -row["psnr_db"])):
+        if not front or row["psnr_db"] > front[-1][1]:
+            front.append((row["fps"], row["psnr_db"]))
+    axes.plot(*zip(*front, strict=True), color="0.85", linewidth=5, solid_capstyle="round", zorder=1)
 
 
 def _name_speed(axes: Axes, *, numbers: bool) -> None:

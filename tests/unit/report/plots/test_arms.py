@@ -114,6 +114,32 @@ def test_each_column_of_the_scatter_has_numbers_of_speed(
             assert axes.get_xlabel()
 
 
+def test_every_panel_of_a_clip_has_the_front_of_all_its_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[Figure] = []
+    monkeypatch.setattr(figures, "save", lambda figure, *_: saved.append(figure))
+    rows = [
+        row("openvino", model, precision, psnr + 10 * (clip == "rooms"), 1000 / fps, clip=clip)
+        for clip in ("park", "rooms")
+        for model, precision, psnr, fps in (
+            ("wide", "fp32", 31.2, 10.0),
+            ("wide", "bf16", 31.1, 20.0),
+            ("slow", "fp32", 31.1, 15.0),
+            ("small", "fp32", 30.9, 20.0),
+            ("small", "bf16", 30.8, 90.0),
+        )
+    ]
+    plot_psnr_fps(write_metrics(tmp_path / "m.csv", rows), tmp_path / "a.svg", tmp_path / "a.png")
+    panels = [axes for axes in saved[0].axes if axes.axison]
+    assert len(panels) == 6
+    for axes in panels:
+        added = 10 * axes.get_title(loc="left").endswith("rooms")
+        (front,) = (line for line in axes.lines if line.get_linestyle() == "-")
+        found = [(round(float(fps), 6), round(float(psnr) - added, 6)) for fps, psnr in front.get_xydata()]
+        assert found == [(90.0, 30.8), (20.0, 31.1), (10.0, 31.2)]
+
+
 def test_labels_of_the_fastest_network_stay_in_their_panel_and_each_column_has_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
