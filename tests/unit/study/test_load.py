@@ -529,6 +529,14 @@ MISTAKES = {
             "of x2"
         ],
     ),
+    "a training without images": (
+        lambda c: own(c, PLAIN),
+        ["training.training_set: expected a name from `training_sets` (none)", "as studies/search.yaml does"],
+    ),
+    "the baseline's runtime without it": (
+        lambda c: c.update(models=[{"name": "espcn_rgb"}]),
+        ["opencv runs the model bicubic only, which `models` doesn't name: add {name: bicubic}"],
+    ),
     "a teacher of other colours": (
         lambda c: taught(c, espcn_ycbcr="espcn_rgb"),
         [

@@ -33,7 +33,8 @@ def check_references(study: Study) -> None:
             if name not in study.training_sets:
                 known = ", ".join(study.training_sets) or "none"
                 raise UserError(
-                    f"training.{role}: expected a name from `training_sets` ({known}), found {name!r}"
+                    f"training.{role}: expected a name from `training_sets` ({known}), found {name!r}; "
+                    "add it, as studies/search.yaml does"
                 )
     _check_teachers(study)
     _check_int8_arms(study)
@@ -58,7 +59,8 @@ def _check_baseline(study: Study) -> None:
     if alone and not bicubic:
         index = list(study.runtimes).index(alone[0])
         raise UserError(
-            f"runtimes[{index}]: {alone[0]} runs the model {BASELINE} only, which `models` doesn't name"
+            f"runtimes[{index}]: {alone[0]} runs the model {BASELINE} only, which `models` doesn't name: "
+            f"add {{name: {BASELINE}}}"
         )
     if bicubic and not alone:
         runtime = next(name for name in RUNTIMES if about(name).source == "none")
