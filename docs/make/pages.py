@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import members
 import paper
 import yaml
 import zoo
@@ -198,6 +199,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "default/bicubic": bicubic,
     **paper.TABLES,
     **zoo.TABLES,
+    "networks/members": members.members,
 }
 
 

@@ -177,7 +177,7 @@ def test_a_benchmark_set_alone_is_evaluated(project: Project):
     done = project.snakemake("-n", "evaluate", "--configfile=studies/benchmark-sets.yaml")
     assert done.returncode == 0, done.stdout
     jobs = read_jobs(done.stdout)
-    assert jobs["measure_quality"] == jobs["build_engine"] == 31
+    assert jobs["measure_quality"] == jobs["build_engine"] == 76
     # The name stays what it is when further sets appear.
     assert "quality.b100.csv" in done.stdout
     assert done.stdout.count("is left out") == 3

@@ -22,7 +22,7 @@ from superres.models.operations import (
     rgb_to_ycbcr,
     ycbcr_to_rgb,
 )
-from superres.models.settings import MODELS, ChromaUpsampling, NetworkSettings
+from superres.models.settings import MODELS, ChromaUpsampling, NetworkSettings, architecture_of
 from superres.models.training.noisy import NoisyConv2d
 
 IMAGE_GAIN = 4.0
@@ -245,10 +245,9 @@ def build_network(name: str, settings: NetworkSettings | None = None) -> Network
     UserError for a model without one (`bicubic` has no network).
     """
     settings = settings or NetworkSettings()
-    facts = MODELS.get(settings.network or name)
-    architecture = settings.architecture or (facts and facts.architecture)
-    if architecture:
+    if architecture := architecture_of(name, settings):
         return ArchitectureNetwork(architecture)
+    facts = MODELS.get(settings.network or name)
     match facts and facts.network:
         case "EspcnRgb":
             return EspcnRgb()

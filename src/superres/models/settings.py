@@ -111,13 +111,17 @@ class NetworkSettings(Keys):
     )
 
 
+def architecture_of(model: str, settings: NetworkSettings) -> Architecture | None:
+    """Return the architecture of a model; None if it has none, as the paper's networks."""
+    facts = MODELS.get(settings.network or weights_name(model))
+    return settings.architecture or (facts.architecture if facts is not None else None)
+
+
 def trained_on(model: str, settings: NetworkSettings) -> Literal["luma", "rgb"]:
     """Return the colour that a network's convolutions read and write."""
-    facts = MODELS.get(settings.network or weights_name(model))
-    architecture = settings.architecture or (facts and facts.architecture)
-    if architecture:
+    if architecture := architecture_of(model, settings):
         return architecture.colour
-    return "rgb" if facts and facts.network == "EspcnRgb" else "luma"
+    return "rgb" if MODELS[settings.network or weights_name(model)].network == "EspcnRgb" else "luma"
 
 
 class Teacher(Keys):

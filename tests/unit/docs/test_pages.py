@@ -9,7 +9,6 @@ import pages
 import pytest
 import yaml
 
-from superres.models.settings import MODELS
 from superres.study.load import load_study
 from superres.study.paths import Paths
 
@@ -89,21 +88,6 @@ def test_lines_fit(page: Path):
         if len(line) > LONGEST and not line.startswith("|") and " " in line.strip()
     ]
     assert long == []
-
-
-def test_sizes_of_networks_are_those_of_their_layers():
-    rows = re.findall(r"^\| `(\w+)` \|.*\| ([\d,]+) \| ([\d,]+) \|$", networks_page(), re.M)
-    sizes = {name: (int(a.replace(",", "")), int(b.replace(",", ""))) for name, a, b in rows}
-    found = {name: facts.architecture for name, facts in MODELS.items() if facts.architecture}
-    assert {name: sizes[name] for name in found if name != "espcn_anchor"} == {
-        name: (layers.parameters, layers.multiply_adds)
-        for name, layers in found.items()
-        if name != "espcn_anchor"
-    }
-
-
-def networks_page() -> str:
-    return (ROOT / "docs/networks.md").read_text(encoding="utf-8")
 
 
 def test_the_readme_is_short():

@@ -300,6 +300,17 @@ def test_a_video_whose_frames_are_cropped_is_named_before_any_work(tmp_path: Pat
     assert [said in note for note in study_notes(study)].count(True) == 1
 
 
+def test_frames_that_a_network_on_blocks_pads_are_named_before_any_work(tmp_path: Path):
+    path = write_video(tmp_path / "odd.mkv", "ffv1", frames=[picture(0, 32, 46)])
+    clip = {"name": "odd", "source": {"type": "video", "path": str(path)}}
+    models = [{"name": name} for name in ("unshuffle_c32_m4", "plain_c16_m4")]
+    study = load_study(study_of(tmp_path, clips=[clip], models=models))
+    check_study(study)
+    (said,) = (note for note in study_notes(study) if "blocks" in note)
+    padded = "unshuffle_c32_m4 works on blocks of 2 x 2 pixels: it pads LR frames of 23x16 with zeros"
+    assert said.startswith(f"Clip `odd`: {padded}")
+
+
 @pytest.mark.parametrize("name", ["a{b}", "a" * 241])
 def test_an_upscaled_video_whose_name_no_job_can_write(name: str, tmp_path: Path):
     arm = {"runtime": "openvino", "model": "espcn_rgb", "precision": "fp32"}

@@ -1,9 +1,10 @@
 """Lines about a study: what is left out, and what its figures have to do without."""
 
 from collections.abc import Collection
+from itertools import product
 from pathlib import Path
 
-from superres.models.settings import is_baseline
+from superres.models.settings import architecture_of, is_baseline
 from superres.quantization.settings import INSTALL
 from superres.study.check.left_out import place_of
 from superres.study.check.used import used_sources
@@ -12,7 +13,7 @@ from superres.study.keys.study import Study
 
 def study_notes(study: Study) -> list[str]:
     """Return a line for each thing left out, and for each thing of a checked file that frames don't keep."""
-    return [*left_out_notes(study), *_source_notes(study), *_crop_notes(study)]
+    return [*left_out_notes(study), *_source_notes(study), *_crop_notes(study), *_padding_notes(study)]
 
 
 def planned_notes(study: Study, rules: Collection[str]) -> list[str]:
@@ -69,6 +70,24 @@ def _crop_notes(study: Study) -> list[str]:
             lines.append(
                 f"Clip `{clip.name}`: frames of {size[1]}x{size[0]} are cropped to {width}x{height}, "
                 f"multiples of {step}: all models are measured on the same pixels."
+            )
+    return lines
+
+
+def _padding_notes(study: Study) -> list[str]:
+    """Return a line for each clip whose LR frames are known to be no whole number of a network's blocks."""
+    lines = []
+    for clip, model in product(study.clips.values(), study.models.values()):
+        architecture = architecture_of(model.name, model)
+        if clip.source.size is None or architecture is None:
+            continue
+        step = study.multiple
+        height, width = (side // step * step // architecture.scale for side in clip.source.size)
+        if height % architecture.block or width % architecture.block:
+            lines.append(
+                f"Clip `{clip.name}`: {model.name} works on blocks of {architecture.block} x "
+                f"{architecture.block} pixels: it pads LR frames of {width}x{height} with zeros and crops "
+                "its result."
             )
     return lines
 
