@@ -136,7 +136,10 @@ def test_every_panel_of_a_clip_has_the_front_of_all_its_networks(
     for axes in panels:
         added = 10 * axes.get_title(loc="left").endswith("rooms")
         (front,) = (line for line in axes.lines if line.get_linestyle() == "-")
-        found = [(round(float(fps), 6), round(float(psnr) - added, 6)) for fps, psnr in front.get_xydata()]
+        found = [
+            (round(float(fps), 6), round(float(psnr) - added, 6))
+            for fps, psnr in np.asarray(front.get_xydata())
+        ]
         assert found == [(90.0, 30.8), (20.0, 31.1), (10.0, 31.2)]
 
 
