@@ -21,8 +21,8 @@ class Series:
 def differing_in(study: Study, setting: str) -> list[Series]:
     """Return the precisions that differ only in `images` or `seed`, a series for each calibration and recipe.
 
-    Skips calibrations without the setting, and series of one. A label that several would have, as those of two
-    calibration sets, gets the calibration's name.
+    Skips calibrations without the setting, and series of one. A label that several would have, as those of
+    two calibration sets, gets the calibration's name.
     """
     found: dict[str, dict[int, str]] = defaultdict(dict)
     labels: dict[str, str] = {}
