@@ -1,17 +1,16 @@
 """Write the tables of docs/int8-results.md from a finished study: CSV files in docs/figures/int8/.
 
-`python docs/make/int8.py results/int8 --machine "..." --commit ...`; run `make docs` afterwards.
+`python docs/make/int8.py results/int8 --commit ...`; run `make docs` afterwards.
 """
 
 import argparse
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import yaml
+import origin
 from formatting import read_rows, write_rows
 
 from superres.report import labels
@@ -189,7 +188,7 @@ def main() -> None:
     """Write the tables, and where they come from."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path, help="folder of studies/int8.yaml")
-    parser.add_argument("--machine", required=True, help="the machine in words")
+    parser.add_argument("--machine", help="the processor in words (default: from a record)")
     parser.add_argument("--commit", required=True, help="the code that the study ran with")
     options = parser.parse_args()
     study = Study(options.study)
@@ -205,14 +204,13 @@ def main() -> None:
         columns, rows = table()
         named = [dict(zip(columns, row, strict=True)) for row in rows]
         write_rows(FIGURES / f"{table.__name__}.csv", columns, named)
-    finished = (options.study / "evaluation.csv").stat().st_mtime
     run = {
         "command": "snakemake --cores 2 evaluate --configfile studies/int8.yaml",
         "commit": options.commit[:7],
-        "date": str(datetime.fromtimestamp(finished, UTC).date()),
-        "machine": options.machine,
+        "machine": options.machine or "",
     }
-    (FIGURES / "run.yaml").write_text(yaml.safe_dump(run, sort_keys=False, width=200), encoding="utf-8")
+    record = options.study / f"arms/local/{RUNTIME}/{MODELS[0]}/fp32/quality.{CLIP}.json"
+    origin.write_run(FIGURES / "run.yaml", options.study, record, run)
 
 
 if __name__ == "__main__":
