@@ -14,6 +14,7 @@ import origin
 from formatting import read_rows, write_rows
 
 from superres.report import labels
+from superres.report.metrics.relative import added_error
 
 FIGURES = Path(__file__).parents[1] / "figures/int8"
 RUNTIME = "openvino"
@@ -134,7 +135,7 @@ class Study:
         return ["Network", *PARTS, "all"], rows
 
     def mixed(self) -> Table:
-        """What a budget keeps in float, what that costs in time, and what is lost all the same."""
+        """What a budget keeps in float, what that costs in time, and what INT8 adds all the same."""
         rows = []
         for model in MODELS:
             record = self._read(f"refined/{model}/mse+mixed.json")
@@ -145,17 +146,18 @@ class Study:
                 float(chosen[name]) for name in ("time_ratio", "time_ratio_q1", "time_ratio_q3")
             )
             time = f"{ratio:.2f} ({low:.2f} to {high:.2f})" if layers else "1"
-            lost = f"{float(chosen['loss_db']):.3f}"
+            psnr, loss = (float(chosen[name]) for name in ("psnr_of_mean_db", "loss_db"))
+            adds = f"{added_error(psnr, psnr + loss):.2f} ({loss:.3f} dB)"
             rows.append(
                 [
                     labels.model_label(model),
                     layers.replace(" ", ", ") or "none",
                     time,
-                    lost,
+                    adds,
                     self._losses(model, ("int8-mse+mixed",)),
                 ]
             )
-        return ["Network", "In float", "Times as long", "Lost on photographs", "Lost on the clips"], rows
+        return ["Network", "In float", "Times as long", "Adds on photographs", "Lost on the clips"], rows
 
     def ranges(self) -> Table:
         """The largest magnitudes that two convolutions read, by calibration."""
