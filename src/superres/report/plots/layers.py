@@ -230,8 +230,8 @@ def _draw_frontier(
     right = axes.secondary_yaxis(
         "right",
         functions=(
-            lambda added: 10 * np.log10(np.maximum(1 + added / fp32, 1e-9)),
-            lambda db: fp32 * (10 ** (db / 10) - 1),
+            lambda added: 10 * np.log10(np.maximum(1 + np.asarray(added) / fp32, 1e-9)),
+            lambda db: fp32 * (10 ** (np.asarray(db) / 10) - 1),
         ),
     )
     right.set_ylabel("PSNR lost [dB]")
