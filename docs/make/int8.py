@@ -1,6 +1,7 @@
-"""Write the tables of docs/int8-results.md from a finished study: CSV files in docs/figures/int8/.
+"""Write the tables of docs/int8-results.md from finished studies: CSV files in docs/figures/int8/.
 
-`python docs/make/int8.py results/int8 --commit ...`; run `make docs` afterwards.
+`python docs/make/int8.py results/int8 --commit ...`, or of results/orders those of the orders of calibration
+images; run `make docs` afterwards.
 """
 
 import argparse
@@ -75,11 +76,14 @@ TOOLS = {
 PARTS = [f"{layer} {part}" for layer in ("conv1", "conv2", "conv3") for part in ("weights", "activations")]
 # The activations that the second and the third convolution read.
 READ = {"conv2": "/trunk/Relu_output_0", "conv3": "/trunk/Relu_1_output_0"}
+# Numbers of calibration images and the names of the orders in studies/orders.yaml.
+COUNTS = (1, 2, 5, 10, 20, 40)
+ORDERS = {"1": "a", "2": "b", "3": "c"}
 Table = tuple[list[str], list[list[str]]]
 
 
 class Study:
-    """A finished studies/int8.yaml and its tables: columns and rows. Of two losses the second is SMOOTH's."""
+    """A finished study and its tables: columns and rows. Of two losses the second is SMOOTH's."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -169,6 +173,24 @@ class Study:
                 rows.append([labels.model_label(model), f"`{calibration}`", *amax])
         return ["Network", "Calibration", *(f"{layer} reads" for layer in READ)], rows
 
+    def orders(self) -> Table:
+        """What the first images of each order lose; an arm that was not run has ranges that clip."""
+        rows = [
+            [
+                labels.model_label(model),
+                f"`{method}`",
+                order,
+                *(self._losses(model, (self._first(method + name, count),)) for count in COUNTS),
+            ]
+            for model in ("espcn_rgb", "plain_c16_m4")
+            for method in ("minmax", "entropy")
+            for order, name in ORDERS.items()
+        ]
+        return ["Network", "Method", "Order", "1 image", *(f"{count} images" for count in COUNTS[1:])], rows
+
+    def _first(self, calibration: str, count: int) -> str:
+        return f"int8-{calibration}" + ("" if count == COUNTS[-1] else f"of{count}")
+
     def _losses(self, model: str, arms: Sequence[str]) -> str:
         """Return the losses on both clips, of several arms the least and the largest."""
         cells = []
@@ -189,30 +211,36 @@ class Study:
 def main() -> None:
     """Write the tables, and where they come from."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study", type=Path, help="folder of studies/int8.yaml")
+    parser.add_argument("study", type=Path, help="folder of studies/int8.yaml or of studies/orders.yaml")
     parser.add_argument("--machine", help="the processor in words (default: from a record)")
     parser.add_argument("--commit", required=True, help="the code that the study ran with")
     options = parser.parse_args()
-    study = Study(options.study)
-    for table in (
-        study.methods,
-        study.recipes,
-        study.tools,
-        study.seeds,
-        study.sensitivity,
-        study.mixed,
-        study.ranges,
-    ):
+    study, name = Study(options.study), options.study.resolve().name
+    tables = {
+        "int8": (
+            study.methods,
+            study.recipes,
+            study.tools,
+            study.seeds,
+            study.sensitivity,
+            study.mixed,
+            study.ranges,
+        ),
+        "orders": (study.orders,),
+    }[name]
+    out = FIGURES if name == "int8" else FIGURES / name
+    out.mkdir(exist_ok=True)
+    for table in tables:
         columns, rows = table()
         named = [dict(zip(columns, row, strict=True)) for row in rows]
-        write_rows(FIGURES / f"{table.__name__}.csv", columns, named)
+        write_rows(out / f"{table.__name__}.csv", columns, named)
     run = {
-        "command": "snakemake --cores 2 evaluate --configfile studies/int8.yaml",
+        "command": f"snakemake --cores 2 evaluate --configfile studies/{name}.yaml",
         "commit": options.commit[:7],
         "machine": options.machine or "",
     }
     record = options.study / f"arms/local/{RUNTIME}/{MODELS[0]}/fp32/quality.{CLIP}.json"
-    origin.write_run(FIGURES / "run.yaml", options.study, record, run)
+    origin.write_run(out / "run.yaml", options.study, record, run)
 
 
 if __name__ == "__main__":

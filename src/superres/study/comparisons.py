@@ -1,6 +1,6 @@
 """Find the precisions of a study that differ in one setting only, to show its effect."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,8 @@ class Series:
 def differing_in(study: Study, setting: str) -> list[Series]:
     """Return the precisions that differ only in `images` or `seed`, a series for each calibration and recipe.
 
-    Skips calibrations without the setting, and series of one.
+    Skips calibrations without the setting, and series of one. A label that several would have, as those of
+    two calibration sets, gets the calibration's name.
     """
     found: dict[str, dict[int, str]] = defaultdict(dict)
     labels: dict[str, str] = {}
@@ -36,11 +37,17 @@ def differing_in(study: Study, setting: str) -> list[Series]:
         steps = "".join(f"+{step}" for step in quantization.recipe.steps)
         kept = f" with {', '.join(quantization.float_layers)} in float" if quantization.float_layers else ""
         labels[key] = f"{_label(calibration, data)}{steps}{kept}"
+    several = [(labels[key], tuple(sorted(found[key].items()))) for key in found if len(found[key]) > 1]
+    uses = Counter(label for label, _ in several)
     return [
-        Series(labels[key], tuple(sorted(precisions.items())))
-        for key, precisions in found.items()
-        if len(precisions) > 1
+        Series(label if uses[label] == 1 else f"{label} ({_shortest(precisions)})", precisions)
+        for label, precisions in several
     ]
+
+
+def _shortest(precisions: tuple[tuple[int, str], ...]) -> str:
+    """Return the name of the calibration whose numbers of images a sweep makes: the others have a suffix."""
+    return min((name for _, name in precisions), key=len).removeprefix("int8-")
 
 
 def _label(calibration: Calibration, data: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from superres.study.load import load_study
 ROOT = Path(__file__).parents[3]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 INT8 = yaml.safe_load((ROOT / "studies/int8.yaml").read_text(encoding="utf-8"))
+ORDERS = yaml.safe_load((ROOT / "studies/orders.yaml").read_text(encoding="utf-8"))
 
 
 def load(**changes: Any) -> Study:
@@ -28,8 +29,7 @@ def photographs(name: str, images: int | None, method: str = "minmax") -> dict[s
 
 
 def test_the_study_of_orders_has_the_default_studys_photographs_in_other_orders():
-    orders = yaml.safe_load((ROOT / "studies/orders.yaml").read_text(encoding="utf-8"))
-    study = load(**orders)
+    study = load(**ORDERS)
     (default,) = load().calibration_sets.values()
     sets = list(study.calibration_sets.values())
     assert [(each.sources, each.width, each.height) for each in sets] == [
@@ -103,6 +103,13 @@ def test_recipes_and_methods_are_series_of_their_own():
         Series("percentile 99.9", ((1, "int8-a"), (2, "int8-b"))),
         Series("percentile 99.9+center", ((1, "int8-a+center"), (2, "int8-b+center"))),
     ]
+
+
+def test_series_of_two_calibration_sets_are_told_apart():
+    series = differing_in(load(**ORDERS), "images")
+    methods = [f"{method} ({method}{order})" for method in ("minmax", "entropy") for order in "abc"]
+    assert [one.label for one in series] == methods
+    assert {tuple(images for images, _ in one.precisions) for one in series} == {(1, 2, 5, 10, 20, 40)}
 
 
 def test_the_study_int8_has_every_point_and_five_seeds():

@@ -25,6 +25,9 @@ _STYLES: tuple[dict[str, Any], ...] = (
     {"marker": "^", "color": "0.35", "linestyle": ":", "markerfacecolor": "white"},
     {"marker": "D", "color": "black", "linestyle": "-.", "markerfacecolor": "black"},
     {"marker": "v", "color": "0.6", "linestyle": "-", "markerfacecolor": "0.6"},
+    {"marker": "P", "color": "0.6", "linestyle": "--", "markerfacecolor": "white"},
+    {"marker": "X", "color": "black", "linestyle": ":", "markerfacecolor": "black"},
+    {"marker": "<", "color": "0.35", "linestyle": "-.", "markerfacecolor": "white"},
 )
 
 
