@@ -2,8 +2,8 @@
 
 A paragraph, an entry of a list or a row of a table names its files in a comment, which readers don't see:
 `<!-- from: int8/methods -->` is docs/figures/int8/methods.csv. Limits and settings name the code or the study
-that has them, such as `<!-- from: config.yaml -->`. `<!-- from: int8/methods: minmax -->` are only the rows with
-that word; several words have to stand in one row.
+that has them, such as `<!-- from: config.yaml -->`. Words behind a file, `<!-- from: int8/methods: minmax -->`,
+take only the rows that have them all.
 """
 
 import re
@@ -40,7 +40,10 @@ def blocks(text: str) -> Iterator[str]:
 
 
 def source(name: str) -> tuple[Path, set[str]]:
-    """The file of a source, a CSV file of docs/figures/ without its ending or any of this project; its words."""
+    """The file of a source, and the words that its rows must have.
+
+    It is a CSV file of docs/figures/, without its ending, or any file of this project.
+    """
     file, _, words = name.partition(": ")
     return ROOT / file if Path(file).suffix else pages.FIGURES / f"{file}.csv", {*words.split()}
 
