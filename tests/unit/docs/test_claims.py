@@ -2,7 +2,7 @@
 
 A paragraph, an entry of a list or a row of a table names its files in a comment, which readers don't see:
 `<!-- from: int8/methods -->` is docs/figures/int8/methods.csv. Limits and settings name the code or the study
-that has them, such as `<!-- from: config.yaml -->`. Words behind a file, `<!-- from: int8/methods: minmax -->`,
+that has them, such as `<!-- from: config.yaml -->`. Words behind it, `<!-- from: int8/methods: minmax -->`,
 take only the rows that have them all.
 """
 
