@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
@@ -124,7 +123,7 @@ def _draw_sensitivity(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_yticks(places, names)
     axes.tick_params(axis="y", length=0)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_xlabel("squared error added [levels²]")
+    axes.set_xlabel(figures.ADDED)
     axes.margins(x=0.4, y=0.02)
     axes.locator_params(axis="x", nbins=5)
     axes.grid(axis="x", color="0.92")
@@ -223,18 +222,10 @@ def _draw_frontier(
     axes.set_title(labels.model_label(int8["model"]), loc="left", fontweight="bold")
     axes.set_title(f"1.0 = {int8['latency_p50_ms']:.0f} ms", loc="right", fontsize=8)
     axes.set_xlabel("time per frame / that of all INT8")
-    axes.set_ylabel("squared error added [levels²]")
+    axes.set_ylabel(figures.ADDED)
     axes.grid(color="0.93")
     axes.margins(0.2, 0.15)
-    fp32 = _fp32_error(rows)
-    right = axes.secondary_yaxis(
-        "right",
-        functions=(
-            lambda added: 10 * np.log10(np.maximum(1 + np.asarray(added) / fp32, 1e-9)),
-            lambda db: fp32 * (10 ** (np.asarray(db) / 10) - 1),
-        ),
-    )
-    right.set_ylabel("PSNR lost [dB]")
+    figures.add_loss_axis(axes, _fp32_error(rows))
 
 
 def _subset_label(row: Row) -> str:

@@ -64,8 +64,8 @@ PLOTS: dict[str, Plot] = {
     ),
     "images": Plot(
         "curves:plot_images",
-        "PSNR that INT8 loses against FP32 in study {study}, over the number of calibration images. A "
-        "line per method, a panel per model and runtime.",
+        "Squared error that INT8 adds to FP32's in study {study}, and the PSNR lost, over the number of "
+        "calibration images. A line per method, a panel per model and runtime.",
         ("evaluation",),
         ("series",),
     ),
