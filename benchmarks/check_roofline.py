@@ -17,7 +17,7 @@ from superres.device.machine.disturbance import OthersMeter
 from superres.device.machine.facts import describe_machine, usable_cpus
 from superres.device.tasks import roofline
 
-SIZES = (*((size, size, size) for size in (192, 384, 640, 896, 1536)), (2048, 768, 768))
+SIZES = (*((size, size, size) for size in (192, 384, 640, 896, 1536, 3072)), (2048, 768, 768))
 TOLERANCE = 0.02
 INT8_LEAST = 1.5
 
@@ -34,6 +34,7 @@ def main() -> None:
         product
         for measure in roofline._LIBRARIES.values()
         for product in measure(usable_cpus(), chosen.seconds)
+        if isinstance(product, roofline.Product)
     ]
     disturbance = meter.read()
     best: dict[tuple[str, str, str], roofline.Product] = {}

@@ -123,7 +123,7 @@ def print_arms(results: Path, clip: str, blocks: dict[str, list[float]]) -> None
         record = json.loads((results / f"arms/local/{arm}/engine.json").read_text(encoding="utf-8"))
         operations = count_operations(results / f"onnx/{model}/{precision}.onnx")
         processor = processor_of(record["runtime"], record["facts"])
-        limit = roofline.limit_ms(processor, precision, operations, height * width)
+        limit = roofline.limit_ms(processor, precision, operations, height * width, DEFAULT_SCALE)
         int8, convolutions = executed_convolutions(record["facts"])
         shown = "" if int8 is None else f"{int8} of {convolutions}"
         share = "" if limit is None else f"{100 * limit / median(times):.0f}%"

@@ -9,7 +9,6 @@ import csv
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +17,7 @@ import superres.report.plots  # noqa: F401
 
 # isort: split
 import numpy as np
-import yaml
+import origin
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
@@ -30,7 +29,6 @@ from superres.report import labels
 from superres.report.plots import figures
 from superres.report.plots.samples import find_detail
 from superres.report.receipts import Receipts
-from superres.report.tables.table import describe_speed
 
 DOCS = Path(__file__).parents[1]
 COLUMNS: Sequence[str] = (
@@ -72,25 +70,10 @@ Row = Mapping[str, str]
 
 def write_run(path: Path, manifest: Path, options: argparse.Namespace) -> None:
     """Write the command, commit, date and machine of the figures, from the manifest of one arm."""
-    arm = json.loads(manifest.read_text(encoding="utf-8"))
-    machine = arm["latency"]["machine"]
-    told = [*machine["flags"], *describe_speed(machine), *_peaks(options.study / "roofline/local.json")]
-    run = {
-        "command": options.command,
-        "commit": arm["code"]["commit"][:7] + ("+changes" if arm["code"]["changed"] else ""),
-        "date": str(datetime.fromtimestamp((options.study / "metrics.csv").stat().st_mtime, UTC).date()),
-        "machine": options.machine
-        or f"{machine['usable_cpus']} cores of {machine['cpu']} ({', '.join(told)})",
-    }
-    path.write_text(yaml.safe_dump(run, sort_keys=False, allow_unicode=True, width=200), encoding="utf-8")
-
-
-def _peaks(roofline: Path) -> list[str]:
-    """Return the machine's fastest products, such as `FP32 249 GMAC/s`; none without the file."""
-    if not roofline.is_file():
-        return []
-    peaks = json.loads(roofline.read_text(encoding="utf-8"))["peaks"].get("cpu", {})
-    return [f"{name.upper()} {peak:.0f} GMAC/s" for name, peak in peaks.items()]
+    code = json.loads(manifest.read_text(encoding="utf-8"))["code"]
+    commit = code["commit"][:7] + ("+changes" if code["changed"] else "")
+    run = {"command": options.command, "commit": commit, "machine": options.machine or ""}
+    origin.write_run(path, options.study, manifest, run)
 
 
 def draw_front(rows: Sequence[Row], study: Path, png: Path) -> None:
@@ -174,7 +157,7 @@ def main() -> None:
     """Read the study's folder and write the files in docs/."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path, help="folder of a finished study, such as results/default")
-    parser.add_argument("--machine", help="the machine in words (default: from a manifest)")
+    parser.add_argument("--machine", help="the processor in words (default: from a manifest)")
     parser.add_argument("--command", default="make all", help="the command that made the study")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder with figures/ and pictures/")
     options = parser.parse_args()

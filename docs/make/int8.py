@@ -1,21 +1,21 @@
 """Write the tables of docs/int8-results.md from finished studies: CSV files in docs/figures/int8/.
 
-`python docs/make/int8.py results/int8 --machine "..." --commit ...`, or of results/orders those of the orders
-of calibration images; run `make docs` afterwards.
+`python docs/make/int8.py results/int8 --commit ...`, or of results/orders those of the orders of calibration
+images; run `make docs` afterwards.
 """
 
 import argparse
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import yaml
+import origin
 from formatting import read_rows, write_rows
 
 from superres.report import labels
+from superres.report.metrics.relative import added_error
 
 FIGURES = Path(__file__).parents[1] / "figures/int8"
 RUNTIME = "openvino"
@@ -139,7 +139,7 @@ class Study:
         return ["Network", *PARTS, "all"], rows
 
     def mixed(self) -> Table:
-        """What a budget keeps in float, what that costs in time, and what is lost all the same."""
+        """What a budget keeps in float, what that costs in time, and what INT8 adds all the same."""
         rows = []
         for model in MODELS:
             record = self._read(f"refined/{model}/mse+mixed.json")
@@ -150,17 +150,18 @@ class Study:
                 float(chosen[name]) for name in ("time_ratio", "time_ratio_q1", "time_ratio_q3")
             )
             time = f"{ratio:.2f} ({low:.2f} to {high:.2f})" if layers else "1"
-            lost = f"{float(chosen['loss_db']):.3f}"
+            psnr, loss = (float(chosen[name]) for name in ("psnr_of_mean_db", "loss_db"))
+            adds = f"{added_error(psnr, psnr + loss):.2f} ({loss:.3f} dB)"
             rows.append(
                 [
                     labels.model_label(model),
                     layers.replace(" ", ", ") or "none",
                     time,
-                    lost,
+                    adds,
                     self._losses(model, ("int8-mse+mixed",)),
                 ]
             )
-        return ["Network", "In float", "Times as long", "Lost on photographs", "Lost on the clips"], rows
+        return ["Network", "In float", "Times as long", "Adds on photographs", "Lost on the clips"], rows
 
     def ranges(self) -> Table:
         """The largest magnitudes that two convolutions read, by calibration."""
@@ -211,7 +212,7 @@ def main() -> None:
     """Write the tables, and where they come from."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path, help="folder of studies/int8.yaml or of studies/orders.yaml")
-    parser.add_argument("--machine", required=True, help="the machine in words")
+    parser.add_argument("--machine", help="the processor in words (default: from a record)")
     parser.add_argument("--commit", required=True, help="the code that the study ran with")
     options = parser.parse_args()
     study, name = Study(options.study), options.study.resolve().name
@@ -233,14 +234,13 @@ def main() -> None:
         columns, rows = table()
         named = [dict(zip(columns, row, strict=True)) for row in rows]
         write_rows(out / f"{table.__name__}.csv", columns, named)
-    finished = (options.study / "evaluation.csv").stat().st_mtime
     run = {
         "command": f"snakemake --cores 2 evaluate --configfile studies/{name}.yaml",
         "commit": options.commit[:7],
-        "date": str(datetime.fromtimestamp(finished, UTC).date()),
-        "machine": options.machine,
+        "machine": options.machine or "",
     }
-    (out / "run.yaml").write_text(yaml.safe_dump(run, sort_keys=False, width=200), encoding="utf-8")
+    record = options.study / f"arms/local/{RUNTIME}/{MODELS[0]}/fp32/quality.{CLIP}.json"
+    origin.write_run(out / "run.yaml", options.study, record, run)
 
 
 if __name__ == "__main__":

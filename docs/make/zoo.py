@@ -307,7 +307,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path, help="folder of studies/zoo.yaml")
     parser.add_argument("held_out", type=Path, help="folder of studies/held-out.yaml")
-    parser.add_argument("--machine", help="the machine in words (default: from a manifest)")
+    parser.add_argument("--machine", help="the processor in words (default: from a manifest)")
     parser.add_argument("--command", default="snakemake --cores 4 all --configfile studies/zoo.yaml")
     options = parser.parse_args()
     FIGURES.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ runtimes:
   - {name: openvino, precisions: [fp32, bf16]}
   - {name: opencv, precisions: [uint8]}
 latency: {warmup_seconds: 0.1, min_seconds: 0.1, min_iterations: 5, max_seconds: 0.2, rounds: 6}
-roofline: {seconds: 0.05}
+roofline: {seconds: 0.02}
 """
 # Network arms of both precisions, and bicubic.
 ARMS = 3
@@ -140,7 +140,7 @@ def test_a_study_of_bicubic_alone_works(project: Project):
         "study: alone\nclips: [{name: film, source: {type: y4m, path: film.y4m}}]\n"
         "models: [{name: bicubic}]\nruntimes: [{name: opencv, precisions: [uint8]}]\n"
         "latency: {min_seconds: 0.1, min_iterations: 5, max_seconds: 0.2, warmup_seconds: 0.1}\n"
-        "roofline: {seconds: 0.05}\n",
+        "roofline: {seconds: 0.02}\n",
     )
     done = project.snakemake("--cores", "2", f"--configfile={study}", "all")
     assert done.returncode == 0, done.stdout[-3000:]

@@ -48,11 +48,16 @@ def quantize_onnx(
 
     Layers in `float_layers` stay in float, and those that the ranges name. `record` gets the share of each
     layer in the multiply-adds, and why it isn't quantised. The same inputs give the same bytes. Raises
-    UserError for ranges of another graph, and for an unknown layer.
+    UserError for ranges of another graph, for an unknown layer, and if all layers are to stay in float.
     """
     ranges, graph = read_ranges(ranges_path, onnx_path), load_onnx(onnx_path)
     kept = (*ranges.float_convolutions, *_results_of(graph, float_layers, onnx_path))
     ranges = replace(ranges, float_convolutions=kept)
+    if float_layers and not _quantized(graph, ranges):
+        raise UserError(
+            f"{onnx_path}: expected a layer that isn't kept in float, found none beside "
+            f"{', '.join(float_layers)}; take one out of float_layers, as all in float is fp32"
+        )
     quantized = quantize_graph(graph, ranges, onnx_path, pair_before_relu=pair_before_relu)
     save_onnx(quantized, out)
     if record is not None:

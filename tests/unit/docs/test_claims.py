@@ -2,7 +2,8 @@
 
 A paragraph, an entry of a list or a row of a table names its files in a comment, which readers don't see:
 `<!-- from: int8/methods -->` is docs/figures/int8/methods.csv. Limits and settings name the code or the study
-that has them, such as `<!-- from: config.yaml -->`.
+that has them, such as `<!-- from: config.yaml -->`. Words behind it, `<!-- from: int8/methods: minmax -->`,
+take only the rows that have them all.
 """
 
 import re
@@ -38,14 +39,20 @@ def blocks(text: str) -> Iterator[str]:
     yield from (block for block in found if not ESTIMATED.search(block))
 
 
-def source(name: str) -> Path:
-    """The file of a source: a CSV file of docs/figures/ without its ending, or any file of this project."""
-    return ROOT / name if Path(name).suffix else pages.FIGURES / f"{name}.csv"
+def source(name: str) -> tuple[Path, set[str]]:
+    """The file of a source, and the words that its rows must have.
+
+    It is a CSV file of docs/figures/, without its ending, or any file of this project.
+    """
+    file, _, words = name.partition(": ")
+    return ROOT / file if Path(file).suffix else pages.FIGURES / f"{file}.csv", {*words.split()}
 
 
-def numbers(path: Path) -> set[float]:
-    """All numbers in a file."""
-    found = re.findall(r"\d+(?:_\d+)*(?:\.\d+)?", path.read_text(encoding="utf-8"))
+def numbers(path: Path, words: set[str]) -> set[float]:
+    """All numbers in the lines of a file that have all of some words."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if words <= {*re.split(r"[,\"` ]+", line)}]
+    found = re.findall(r"\d+(?:_\d+)*(?:\.\d+)?", "\n".join(kept))
     return {float(number.replace("_", "")) for number in found}
 
 
@@ -58,13 +65,13 @@ def faults(text: str) -> list[str]:
         claims = [*MEASURED.finditer(prose), *IN_WORDS.finditer(prose)]
         if claims and not sources:
             found.append(f"no source of {claims[0][0]!r}: {' '.join(prose.split())[:100]}")
-        found += [f"no file {path.relative_to(ROOT)}" for path in sources if not path.is_file()]
-        known = {number for path in sources if path.is_file() for number in numbers(path)}
+        found += [f"no file {path.relative_to(ROOT)}" for path, _ in sources if not path.is_file()]
+        known = {number for path, words in sources if path.is_file() for number in numbers(path, words)}
         for claim in MEASURED.finditer(prose) if sources else ():
             value, digits = float(claim[1]), len(claim[1].partition(".")[2])
             wanted = known | {100 * number for number in known} if claim[2] == "%" else known
             if not any(round(number, digits) == value for number in wanted):
-                found.append(f"{claim[0]!r} isn't in {', '.join(path.name for path in sources)}")
+                found.append(f"{claim[0]!r} isn't in {', '.join(path.name for path, _ in sources)}")
     return found
 
 
@@ -89,6 +96,7 @@ CSV = "networks/choices/chroma"
         ("It takes ten minutes.", "no source of 'ten minutes'"),
         (f"It loses 0.42 dB. <!-- from: {CSV} -->", "'0.42 dB' isn't in chroma.csv"),
         ("It loses 0.41 dB. <!-- from: networks/none -->", "no file docs/figures/networks/none.csv"),
+        (f"It loses 0.41 dB. <!-- from: {CSV}: bicubic -->", "'0.41 dB' isn't in chroma.csv"),
         (f"It loses 0.41 dB. <!-- from: {CSV} -->\n\nIt loses 0.49 dB.", "no source of '0.49 dB'"),
     ],
 )

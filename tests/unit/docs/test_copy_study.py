@@ -7,6 +7,7 @@ from pathlib import Path
 
 import copy_study
 import numpy as np
+import origin
 import pytest
 import yaml
 from PIL import Image
@@ -35,7 +36,7 @@ def study(tmp_path: Path) -> Path:
     machine = {
         "cpu": "A CPU",
         "usable_cpus": 2,
-        "flags": ["avx2"],
+        "flags": ["avx2", "avx512f", "avx512_vnni", "avx512_bf16"],
         "max_mhz": 2596.1,
         "caches_kib": {"L2": 1024, "L3": 32768},
     }
@@ -72,10 +73,32 @@ def test_figures_and_pictures_come_with_their_origin(
     run = yaml.safe_load((docs / "figures/default/run.yaml").read_text(encoding="utf-8"))
     assert run["commit"] == "0123456"
     assert run["machine"] == (
-        "2 cores of A CPU (avx2, 2.6 GHz, 32 MiB L3, FP32 249 GMAC/s, INT8 1014 GMAC/s)"
+        "2 cores of A CPU (AVX-512 with VNNI and BF16, 2.6 GHz, 32 MiB L3; "
+        "fastest products FP32 249, INT8 1014 GMAC/s)"
     )
     for picture in ("front.png", "psnr_fps.png", "int8_loss.png"):
         assert Image.open(docs / "pictures" / picture).width > 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["avx2"], "AVX2"),
+        (["avx2", "avx_vnni"], "AVX2 with VNNI"),
+        (["asimd", "asimddp", "i8mm"], "NEON with dot products and I8MM"),
+    ],
+)
+def test_a_machine_without_roofline_is_named_by_what_its_record_has(
+    tmp_path: Path, flags: list[str], told: str
+):
+    """As a study of quality alone has it; its date is that of its table."""
+    record, run = tmp_path / "quality.json", tmp_path / "run.yaml"
+    (tmp_path / "evaluation.csv").touch()
+    record.write_text(json.dumps({"machine": {"cpu": "A CPU", "usable_cpus": 4, "flags": flags}}))
+    origin.write_run(
+        run, tmp_path, record, {"command": "evaluate", "commit": "0123456", "machine": "A board"}
+    )
+    assert yaml.safe_load(run.read_text(encoding="utf-8"))["machine"] == f"A board ({told})"
 
 
 def test_an_edited_figure_is_not_copied(

@@ -219,6 +219,8 @@ def test_a_convolution_can_stay_float(network: Path, ranges: Path, tmp_path: Pat
     quantize_onnx(network, ranges, path, float_layers=["c1", "c3"])
     quantised = {node.input[0] for node in onnx.load(path).graph.node if node.op_type == "QuantizeLinear"}
     assert quantised == {"r1", "w2"}
+    with pytest.raises(UserError, match="found none beside c1, c2, c3; take one out of float_layers"):
+        quantize_onnx(network, ranges, path, float_layers=["c1", "c2", "c3"])
     with pytest.raises(UserError, match="expected layers to keep in float among c1, c2, c3, found c9"):
         quantize_onnx(network, ranges, path, float_layers=["c9"])
     record = json.loads(ranges.read_text())

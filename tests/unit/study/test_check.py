@@ -252,7 +252,7 @@ def test_a_sweep_on_more_images_than_there_are_is_found_too(tmp_path: Path):
     changes = calibrated(images(tmp_path / "cal", "1.png"))
     changes["runtimes"] = [{"name": "openvino", "precisions": ["int8-minmax"]}]
     changes["sweep"] = {"calibrations": ["minmax"], "images": [1, 9]}
-    with pytest.raises(UserError, match=r"^calibration minmaxof9: .*found 1; lower it"):
+    with pytest.raises(UserError, match=r"^sweep.images: expected 9 images in .*, found 1; lower it"):
         check_study(load_study(study_of(tmp_path, **changes)))
 
 

@@ -17,7 +17,6 @@ from superres.data.sources.source import (
     correct_path,
     frame_indices,
     is_left_behind,
-    same_path,
     select_frames,
     what_is_there,
 )
@@ -93,14 +92,14 @@ class Images(Pictures):
         return _FolderReader(self, source)
 
     def shared(self, mine: Source, theirs: Source) -> str | None:
-        """Compare the files that are taken from the same folder."""
+        """Compare the files that are taken, by whatever paths."""
         other = theirs.kind
-        if not isinstance(other, Images) or not same_path(mine, theirs):
+        if not isinstance(other, Images):
             return None
         files, others = image_files(self), image_files(other)
-        taken = {files[i] for i in frame_indices(mine.frames, len(files))}
+        taken = {os.path.realpath(files[i]) for i in frame_indices(mine.frames, len(files))}
         for j in frame_indices(theirs.frames, len(others)):
-            if others[j] in taken:
+            if os.path.realpath(others[j]) in taken:
                 return f"both take {others[j]}"
         return None
 

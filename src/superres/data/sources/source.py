@@ -4,6 +4,7 @@ Each kind is a module of this folder, with a `SourceKind`: its keys, its check a
 lists the kinds. All of them are light at import, because the workflow imports them to parse a study.
 """
 
+import filecmp
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -143,8 +144,13 @@ class SourceKind(Keys, ABC):
         return self.stated
 
     def shared(self, mine: "Source", theirs: "Source") -> str | None:
-        """Name the first shared scene in one sentence, else return None. Default: a file is one scene."""
-        return f"both take frames of {mine.path}" if same_path(mine, theirs) else None
+        """Name the first shared scene in one sentence, else return None.
+
+        Default: a file is one scene, and so is its copy.
+        """
+        if same_path(mine, theirs):
+            return f"both take frames of {mine.path}"
+        return f"{theirs.path} is a copy of {mine.path}" if _is_copy(mine.path, theirs.path) else None
 
 
 @dataclass(frozen=True)
@@ -254,8 +260,18 @@ def check_disjoint(a: Sequence[Source], b: Sequence[Source]) -> str | None:
 
 
 def same_path(a: Source, b: Source) -> bool:
-    """Return whether two sources read the same file or folder."""
-    return a.path is not None and b.path is not None and Path(a.path).resolve() == Path(b.path).resolve()
+    """Return whether two sources read the same file or folder, also by links of both kinds."""
+    if a.path is None or b.path is None:
+        return False
+    one, two = Path(a.path), Path(b.path)
+    return one.resolve() == two.resolve() or (one.exists() and two.exists() and one.samefile(two))
+
+
+def _is_copy(path: str | None, other: str | None) -> bool:
+    """Return whether two files have the same bytes; only those of equal size are read."""
+    if path is None or other is None or not (Path(path).is_file() and Path(other).is_file()):
+        return False
+    return filecmp.cmp(path, other, shallow=False)
 
 
 def read_in_any_order(sources: Sequence[Source]) -> bool:

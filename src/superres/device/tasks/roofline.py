@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence, Tuple, Union
 
 from superres.device.base.outputs import Outputs
 from superres.device.job import NUMBER, Job
@@ -23,12 +23,17 @@ SETTINGS = {"seconds": NUMBER}
 
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 # Rows of the first matrix, its columns, and columns of the second. The fastest differs between machines and
-# libraries: operands of 64 fit into an L1 cache, those of 256 into an L2 cache, the largest into none.
-_SQUARE = tuple((size, size, size) for size in (64, 128, 256, 512, 768, 1024))
-# The convolutions of ESPCN_RGB as products: pixels, inputs (3 x 5 x 5, 96 x 3 x 3, 48 x 3 x 3) and outputs,
-# in multiples of 16, as cuBLAS wants them in INT8.
-_NETWORK = ((4096, 80, 96), (4096, 864, 48), (4096, 432, 16))
-_SIZES = (*_SQUARE, (4096, 1024, 1024), *_NETWORK)
+# libraries: operands of 64 fit into an L1 cache, those of 256 into an L2 cache, the largest into none. 768 is
+# no power of two, whose rows share lines of a cache.
+_SQUARE = tuple((size, size, size) for size in (64, 128, 256, 512, 768, 1024, 2048, 4096))
+# Convolutions as products: pixels, inputs and outputs, in multiples of 16, as cuBLAS wants them in INT8.
+# ESPCN_RGB's (3 x 5 x 5, 96 x 3 x 3 and 48 x 3 x 3 inputs), and C16-M4's (1 x 3 x 3 and 16 x 3 x 3).
+_ESPCN_RGB = ((4096, 80, 96), (4096, 864, 48), (4096, 432, 16))
+_C16_M4 = ((4096, 16, 16), (4096, 144, 16))
+_SIZES = (*_SQUARE, *_ESPCN_RGB, *_C16_M4)
+# Larger products, in multiply-adds, are skipped if one would take more than so many times `seconds`: one of
+# 4,096 has 69 x 10^9. The others take little, and the fastest of them says how long these would.
+_SMALL, _LONGEST = 1024**3, 5
 # More than caches hold.
 _COPIED_BYTES = 1 << 28
 
@@ -53,21 +58,39 @@ class Product(NamedTuple):
     gmac_s: float
 
 
+class Skipped(NamedTuple):
+    """A product that wasn't measured, and why."""
+
+    library: str
+    processor: str
+    precision: str
+    rows: int
+    size: int
+    columns: int
+    reason: str
+
+
+Measured = Union[Product, Skipped]
+
+
 def run(job: Job, outputs: Outputs) -> dict[str, Any]:
     """Measure the machine; returns the task's part of the record.
 
     `settings.seconds` is how long each product is repeated, and each copy.
+    `skipped` are products that would take too long at their library's rate.
     `peaks` and `bandwidth_gb_s` are the best of all libraries, by processor
     (`cpu`, `cuda`); bandwidth counts what is read and what is written.
     """
     seconds, threads = float(job.settings["seconds"]), runtime_settings(job).threads
     meter = OthersMeter()
-    products = [product for measure in _LIBRARIES.values() for product in measure(threads, seconds)]
+    found = [each for measure in _LIBRARIES.values() for each in measure(threads, seconds)]
+    products = [each for each in found if isinstance(each, Product)]
     bandwidth = {"cpu": _copy_numpy(threads, seconds)}
     if cuda := _copy_cuda(seconds):
         bandwidth["cuda"] = cuda
     return {
         "products": [product._asdict() for product in products],
+        "skipped": [each._asdict() for each in found if isinstance(each, Skipped)],
         "peaks": find_peaks(products),
         "bandwidth_gb_s": {name: round(value, 2) for name, value in bandwidth.items()},
         "disturbance": disturbance._asdict() if (disturbance := meter.read()) else None,
@@ -76,7 +99,7 @@ def run(job: Job, outputs: Outputs) -> dict[str, Any]:
 
 def write_empty(outputs: Outputs) -> dict[str, Any]:
     """Return the record's part of a machine that can't be measured."""
-    return {"products": [], "peaks": {}, "bandwidth_gb_s": {}}
+    return {"products": [], "skipped": [], "peaks": {}, "bandwidth_gb_s": {}}
 
 
 def find_peaks(products: Sequence[Product]) -> dict[str, dict[str, float]]:
@@ -100,25 +123,29 @@ def fastest(call: Call, seconds: float) -> tuple[float, int]:
     return min(times), len(times)
 
 
-def _measure(prepare: Prepare, precisions: Sequence[str], seconds: float, **names: str) -> list[Product]:
-    """Measure a library's products of every precision and size that it has."""
-    found = []
+def _measure(prepare: Prepare, precisions: Sequence[str], seconds: float, **names: str) -> Iterator[Measured]:
+    """Measure a library's products of every precision and size that it has, none that takes too long."""
+    library, version, processor = (names[name] for name in ("library", "version", "processor"))
     for precision in precisions:
+        best_rate = 0.0
         for sizes in _SIZES:
+            rows, size, columns = sizes
+            expected = rows * size * columns / best_rate / 1e9 if best_rate else 0.0
+            if rows * size * columns > _SMALL and expected > _LONGEST * seconds:
+                reason = f"would take {expected:.2g} s, more than {_LONGEST} x `roofline.seconds`"
+                yield Skipped(library, processor, precision, *sizes, reason)
+                continue
             prepared = prepare(precision, *sizes)
-            if prepared is not None:
-                call, macs = prepared
-                best, runs = fastest(call, seconds)
-                rate = round(macs / best / 1e9, 2)
-                found.append(
-                    Product(
-                        names["library"], names["version"], names["processor"], precision, *sizes, runs, rate
-                    )
-                )
-    return found
+            if prepared is None:
+                continue
+            call, macs = prepared
+            best, runs = fastest(call, seconds)
+            rate = macs / best / 1e9
+            best_rate = max(best_rate, rate)
+            yield Product(library, version, processor, precision, *sizes, runs, round(rate, 2))
 
 
-def _measure_torch(threads: int, seconds: float) -> list[Product]:
+def _measure_torch(threads: int, seconds: float) -> list[Measured]:
     """PyTorch's products: oneDNN's or MKL's on the CPU, cuBLAS's on a CUDA device."""
     import torch
 
@@ -142,7 +169,7 @@ def _measure_torch(threads: int, seconds: float) -> list[Product]:
 
     names = {"library": "torch", "version": torch.__version__}
     with torch.inference_mode():
-        found = _measure(prepare_on("cpu"), ("fp32", "bf16"), seconds, processor="cpu", **names)
+        found = list(_measure(prepare_on("cpu"), ("fp32", "bf16"), seconds, processor="cpu", **names))
         if torch.cuda.is_available():
             # TF32 would be faster, but isn't FP32.
             torch.backends.cuda.matmul.allow_tf32 = False
@@ -150,7 +177,7 @@ def _measure_torch(threads: int, seconds: float) -> list[Product]:
     return found
 
 
-def _measure_openvino(threads: int, seconds: float) -> list[Product]:
+def _measure_openvino(threads: int, seconds: float) -> list[Measured]:
     """OpenVINO's products, INT8 as a Q/DQ graph, if it computes them in the precision."""
     from superres.device.runtimes.openvino import versions
     from superres.device.runtimes.sessions.openvino_graphs import compile_product
@@ -159,10 +186,10 @@ def _measure_openvino(threads: int, seconds: float) -> list[Product]:
         return compile_product(precision, (rows, size, columns), threads)
 
     names = {"library": "openvino", "version": versions()["openvino"], "processor": "cpu"}
-    return _measure(prepare, ("fp32", "bf16", "int8"), seconds, **names)
+    return list(_measure(prepare, ("fp32", "bf16", "int8"), seconds, **names))
 
 
-def _measure_numpy(threads: int, seconds: float) -> list[Product]:
+def _measure_numpy(threads: int, seconds: float) -> list[Measured]:
     """Numpy's product, which every target has."""
     import numpy as np
 
@@ -172,7 +199,7 @@ def _measure_numpy(threads: int, seconds: float) -> list[Product]:
         return (lambda: np.matmul(left, right, out=out)), rows * size * columns
 
     names = {"library": "numpy", "version": np.__version__, "processor": "cpu"}
-    return _measure(prepare, ("fp32",), seconds, **names)
+    return list(_measure(prepare, ("fp32",), seconds, **names))
 
 
 def _copy_numpy(threads: int, seconds: float) -> float:
@@ -205,7 +232,7 @@ def _copy_cuda(seconds: float) -> float | None:
     return 2 * _COPIED_BYTES / fastest(call, seconds)[0] / 1e9
 
 
-def _if_there(package: str, measure: Callable[[int, float], list[Product]]) -> Callable[..., list[Product]]:
+def _if_there(package: str, measure: Callable[[int, float], list[Measured]]) -> Callable[..., list[Measured]]:
     """Return the measurement of a library, which is empty without its package."""
     return lambda *arguments: measure(*arguments) if importlib.util.find_spec(package) else []
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import sha256_file
+from superres.device.base.words import counted
 from superres.device.frames.files import open_frames
 from superres.quantization.settings import RandomData, SetData
 
@@ -62,7 +63,8 @@ def count_images(data: RandomImages | FrameFile) -> int:
     wanted = found if data.count is None else data.count
     if not 1 <= wanted <= found:
         raise UserError(
-            f"{data.path}: expected a count from 1 to {found}, the images there are, found {wanted}"
+            f"{data.path}: expected {counted(wanted, 'image')}, as a calibration asks for, found {found}; "
+            "lower `images` of the calibration or sweep, or add images to the set"
         )
     return wanted
 

@@ -146,8 +146,8 @@ def _prefixes(data: RandomImages | FrameFile, asked: Sequence[int]) -> list[int]
     total = count_images(data)
     if surplus := [count for count in asked if not 1 <= count <= total]:
         raise UserError(
-            f"calibration images: expected from 1 to {total}, the images there are, found {surplus[0]} to "
-            "be used"
+            f"calibration images: expected {surplus[0]}, as a calibration or sweep asks for, found {total}; "
+            "lower its `images`, or add images to the set"
         )
     return sorted({total, *asked, *(count for count in LADDER if count < total)})
 

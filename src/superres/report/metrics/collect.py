@@ -183,7 +183,12 @@ def _operations(
     own = latency.filter(pl.col("arm") == OWN)
     arm, roofline = files.arm, read_roofline(files.roofline)
     columns: dict[str, Any] = reached(
-        roofline, processor_of(arm.runtime, facts), arm.precision, operations, own
+        roofline,
+        processor_of(arm.runtime, facts),
+        arm.precision,
+        operations,
+        own,
+        scale=scale_of(manifest["quality"], files.manifest),
     )
     if runs_int8(arm.precision) and operations:
         columns["quantized_convolutions"] = operations.quantized_convolutions

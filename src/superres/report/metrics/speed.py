@@ -87,8 +87,8 @@ def to_number(value: object) -> float:
     return float(value)
 
 
-# At least, a frame is read and one of four times its pixels written, three bytes each.
-_BYTES_PER_PIXEL = 3 + 4 * 3
+# Red, green and blue.
+_BYTES_PER_PIXEL = 3
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,11 @@ class Roofline:
     bandwidth_gb_s: Mapping[str, float]
 
     def limit_ms(
-        self, processor: str, precision: str, operations: Operations | None, pixels: int
+        self, processor: str, precision: str, operations: Operations | None, pixels: int, scale: int
     ) -> float | None:
         """Return the least milliseconds for a frame of so many LR pixels; None if a peak is unknown.
+
+        At least, the frame is read and the one of `scale` x `scale` times its pixels written.
 
         Float convolutions of an INT8 graph count at the peak of FP32. `operations` is None for bicubic,
         where only memory counts.
@@ -109,7 +111,7 @@ class Roofline:
         bandwidth = self.bandwidth_gb_s.get(processor)
         if bandwidth is None:
             return None
-        memory_ms = pixels * _BYTES_PER_PIXEL / bandwidth / 1e6
+        memory_ms = pixels * (1 + scale**2) * _BYTES_PER_PIXEL / bandwidth / 1e6
         if operations is None:
             return memory_ms
         kind = "int8" if runs_int8(precision) else precision
@@ -135,14 +137,20 @@ def processor_of(runtime: str, facts: Mapping[str, Any]) -> str:
 
 
 def reached(
-    roofline: Roofline, processor: str, precision: str, operations: Operations | None, own: pl.DataFrame
+    roofline: Roofline,
+    processor: str,
+    precision: str,
+    operations: Operations | None,
+    own: pl.DataFrame,
+    *,
+    scale: int,
 ) -> dict[str, float | None]:
     """Return an arm's multiply-adds per frame, its least time [ms] and its share of that limit.
 
     `own` are the rows of its own frames, whose sizes may differ; figures are medians over them.
     """
     pixels = (own["height"] * own["width"]).to_list()
-    found = [roofline.limit_ms(processor, precision, operations, count) for count in pixels]
+    found = [roofline.limit_ms(processor, precision, operations, count, scale) for count in pixels]
     limits = [limit for limit in found if limit is not None]
     macs = median(pixels) * operations.macs_per_pixel if operations else None
     if len(limits) < len(found):

@@ -153,17 +153,17 @@ def _per_layer(path: Path) -> Iterator[Figure]:
     rows = read_sensitivity(path).to_dicts()
     for clip in dict.fromkeys(row["clip"] for row in rows):
         mine = [row for row in rows if row["clip"] == clip]
-        bars = sensitivity_bars(mine)
+        bars = sensitivity_bars(mine, "added_mse")
         data: list[Trace] = []
         for part in PARTS:
             own = [bar for bar in bars if bar[1] == part]
             layers = [html.escape(layer) for layer, *_ in own]
-            data.append(_bars(f"{part}: lost alone", layers, [lost for *_, lost, _ in own]))
+            data.append(_bars(f"{part}: added alone", layers, [lost for *_, lost, _ in own]))
             data.append(_bars(f"{part}: won back in float", layers, [won for *_, won in own]))
         name = f"{labels.model_label(mine[0]['model'])} on {clip}"
         layout = {
             "barmode": "group",
-            "yaxis": {"title": {"text": "PSNR [dB]"}},
+            "yaxis": {"title": {"text": "squared error added [levels²]"}},
             "xaxis": {"type": "category"},
         }
         yield Figure(name=name, data=data, layout=layout)

@@ -5,7 +5,7 @@ figures.py   style, files and labels that all plots share
 arms.py      psnr_fps, fps: from metrics.csv
 losses.py    int8_loss: from metrics.csv
 places.py    rows of metrics.csv, and the panels that they belong to
-curves.py    images: loss over calibration images, from evaluation.csv; training: over its steps
+curves.py    images: error added over calibration images, from evaluation.csv; training: over its steps
 layers.py    sensitivity, frontier: layers in INT8 and float; operations: their times, from profile.csv
 graphs.py    graph, graphs: networks operator by operator, from ONNX; graph_panel.py draws one of them
 layered.py   places of the boxes of any directed graph

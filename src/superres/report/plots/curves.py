@@ -1,4 +1,4 @@
-"""Line plots: INT8 loss over the number of calibration images, and a training over its steps."""
+"""Line plots: what INT8 adds over the number of calibration images, and a training over its steps."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,12 +12,14 @@ from superres.csv_rows import Row
 from superres.device.base.errors import UserError
 from superres.models.training.record import LogRow, read_log
 from superres.report import labels
-from superres.report.metrics.relative import loss_of
+from superres.report.metrics.relative import added_mse, fp32_of, squared_error
 from superres.report.metrics.schema import read_evaluation
 from superres.report.plots import figures
 
 Series = tuple[str, Sequence[tuple[int, str]]]
 """A label, and the precision for each number of images."""
+Curves = dict[str, list[tuple[int, float]]]
+"""The number of images and the squared error added, by a line's label."""
 
 _STYLES: tuple[dict[str, Any], ...] = (
     {"marker": "o", "color": "black", "linestyle": "-", "markerfacecolor": "white"},
@@ -32,7 +34,7 @@ _STYLES: tuple[dict[str, Any], ...] = (
 
 
 def plot_images(evaluation: Path, svg: Path, png: Path, *, series: Sequence[Series]) -> None:
-    """Draw the INT8 loss of PSNR [dB] over the number of calibration images.
+    """Draw the squared error that INT8 adds over the number of calibration images, and the PSNR lost.
 
     There is a panel per model, runtime, target and clip, and a line for each of `series`. Raises UserError
     if none of them ran.
@@ -48,17 +50,18 @@ def plot_images(evaluation: Path, svg: Path, png: Path, *, series: Sequence[Seri
     lines = -(-len(panels) // columns)
     ticks = sorted({images for _, points in series for images, _ in points})
     with figures.style():
-        figure = figures.new_figure(3.6 * columns, 3.1 * lines + 0.8)
+        figure = figures.new_figure(4.1 * columns, 3.1 * lines + 0.8)
         grid = figure.subplots(lines, columns, squeeze=False, sharex=True)
-        for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
+        for axes, (title, (fp32_error, curves)) in zip(grid.flat, panels.items(), strict=False):
             _draw(axes, title, curves, [label for label, _ in series], ticks)
+            figures.add_loss_axis(axes, fp32_error)
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
         handles = [Line2D([], [], label=label, **_style(index)) for index, (label, _) in enumerate(series)]
         columns_of_legend = min(len(handles), 2 * columns)
         figure.legend(handles=handles, loc="outside upper left", ncols=columns_of_legend, frameon=False)
         note = (
-            "PSNR over R, G, B, mean over images: FP32 minus INT8 in the same runtime. "
+            "Mean squared error over R, G, B and all images: INT8 minus FP32 in the same runtime. "
             + "The panels differ in scale." * (len(panels) > 1)
         )
         figures.add_note(figure, [note, figures.not_run_note(rows)])
@@ -69,10 +72,10 @@ def _style(index: int) -> dict[str, Any]:
     return {"markersize": 5, "linewidth": 1.2, **_STYLES[index % len(_STYLES)]}
 
 
-def _panels(rows: Sequence[Row], series: Sequence[Series]) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """Return the loss [dB] over the number of images, by panel title and line label."""
+def _panels(rows: Sequence[Row], series: Sequence[Series]) -> dict[str, tuple[float, Curves]]:
+    """Return FP32's squared error and what INT8 adds over the number of images, by panel title."""
     places = list(dict.fromkeys((row["clip"], row["target"]) for row in rows))
-    panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    panels: dict[str, tuple[float, Curves]] = {}
     for place in places:
         for runtime in labels.order_runtimes(row["runtime"] for row in rows):
             for model in labels.order_models(row["model"] for row in rows):
@@ -80,10 +83,11 @@ def _panels(rows: Sequence[Row], series: Sequence[Series]) -> dict[str, dict[str
                 mine = {row["precision"]: row for row in rows if _key(row) == key}
                 curves = {label: _curve(points, mine, rows) for label, points in series}
                 # A single point is no curve.
-                if any(len(curve) > 1 for curve in curves.values()):
+                fp32 = next((found for row in mine.values() if (found := fp32_of(row, rows))), None)
+                if fp32 is not None and any(len(curve) > 1 for curve in curves.values()):
                     where = f" on {' on '.join(place)}" if len(places) > 1 else ""
                     title = f"{labels.model_label(model)}\n{labels.runtime_label(runtime)}{where}"
-                    panels[title] = curves
+                    panels[title] = squared_error(fp32["psnr_of_mean_db"]), curves
     return panels
 
 
@@ -95,9 +99,9 @@ def _curve(
     points: Sequence[tuple[int, str]], mine: Mapping[str, Row], rows: Sequence[Row]
 ) -> list[tuple[int, float]]:
     return [
-        (images, loss)
+        (images, added)
         for images, precision in points
-        if precision in mine and (loss := loss_of(mine[precision], rows, "psnr_db")) is not None
+        if precision in mine and (added := added_mse(mine[precision], rows)) is not None
     ]
 
 
@@ -117,12 +121,12 @@ def _draw(
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.tick_params(axis="x", labelbottom=True)
-    # From 0, to compare losses by height; from below if INT8 gains.
-    losses = [loss for points in curves.values() for _, loss in points]
-    if any(losses):
-        axes.set_ylim(1.08 * min(0.0, *losses), 1.08 * max(0.0, *losses))
+    # From 0, to compare errors by height; from below if INT8 gains.
+    added = [error for points in curves.values() for _, error in points]
+    if any(added):
+        axes.set_ylim(1.08 * min(0.0, *added), 1.08 * max(0.0, *added))
     axes.set_xlabel("calibration images")
-    axes.set_ylabel("PSNR lost [dB]")
+    axes.set_ylabel(figures.ADDED)
     axes.grid(color="0.92")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -137,6 +138,22 @@ def add_note(figure: Figure, lines: Sequence[str]) -> None:
     text = "\n".join(part for line in lines for part in textwrap.wrap(line, width))
     if text:
         figure.supxlabel(text, x=0.01, ha="left", fontsize=7.5, color="0.25")
+
+
+ADDED = "squared error added [levels²]"
+"""The label of an axis with `added_mse`."""
+
+
+def add_loss_axis(axes: Axes, fp32_error: float) -> None:
+    """Give a plot of added squared errors a right axis with the PSNR lost [dB] over FP32's error."""
+    right = axes.secondary_yaxis(
+        "right",
+        functions=(
+            lambda added: 10 * np.log10(np.maximum(1 + np.asarray(added) / fp32_error, 1e-9)),
+            lambda db: fp32_error * (10 ** (np.asarray(db) / 10) - 1),
+        ),
+    )
+    right.set_ylabel("PSNR lost [dB]")
 
 
 def place_labels(

@@ -1,6 +1,5 @@
 """Plots of parts of networks: layers in INT8 and in float, and times of operations."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,18 +40,21 @@ _WON = {"facecolor": "white", "edgecolor": "black", "linewidth": 0.7, "hatch": "
 
 
 def plot_sensitivity(sensitivities: Sequence[Path], svg: Path, png: Path) -> None:
-    """Draw the loss of each part of each layer in INT8, and its gain in float: a panel per model and clip."""
+    """Draw the squared error that each part of each layer adds in INT8, and what is won back in float.
+
+    A panel per model and clip; losses in dB stand beside the bars.
+    """
     panels_of = [
         (clip, [row for row in rows if row["clip"] == clip])
         for rows in _by_model([read_sensitivity(path).to_dicts() for path in sensitivities])
         for clip in dict.fromkeys(row["clip"] for row in rows)
     ]
     several = len({clip for clip, _ in panels_of}) > 1
-    most = max(len(sensitivity_bars(rows)) for _, rows in panels_of)
+    most = max(len(sensitivity_bars(rows, "added_mse")) for _, rows in panels_of)
     columns = len(panels_of) if len(panels_of) <= 3 else 2
     lines = -(-len(panels_of) // columns)
     with figures.style():
-        figure = figures.new_figure(1.1 + 3.3 * columns, (0.36 * most + 0.9) * lines + 0.8)
+        figure = figures.new_figure(1.1 + 3.5 * columns, (0.36 * most + 0.9) * lines + 0.8)
         grid = figure.subplots(lines, columns, squeeze=False)
         for axes, (clip, rows) in zip(grid.flat, panels_of, strict=False):
             _draw_sensitivity(axes, rows)
@@ -61,7 +63,7 @@ def plot_sensitivity(sensitivities: Sequence[Path], svg: Path, png: Path) -> Non
         for axes in list(grid.flat)[len(panels_of) :]:
             axes.set_axis_off()
         handles = [
-            Patch(**_LOST, label="lost if only this is in INT8"),
+            Patch(**_LOST, label="added if only this is in INT8"),
             Patch(**_WON, label="won back if only this is in float"),
         ]
         figure.legend(handles=handles, loc="outside upper right", ncols=min(columns, 2), frameon=False)
@@ -71,46 +73,47 @@ def plot_sensitivity(sensitivities: Sequence[Path], svg: Path, png: Path) -> Non
             [
                 f"INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}. Mean over "
                 f"{counted(first['frames'], 'frame')} of "
-                f"{' and '.join(dict.fromkeys(clip for clip, _ in panels_of))}, against FP32. "
-                + "The panels differ in scale."
-                * (len(panels_of) > 1)
+                f"{' and '.join(dict.fromkeys(clip for clip, _ in panels_of))}, against FP32; in brackets "
+                "PSNR lost. " + "The panels differ in scale." * (len(panels_of) > 1)
             ],
         )
         figures.save(figure, svg, png)
 
 
-def sensitivity_bars(rows: Sequence[Row]) -> list[tuple[str, str, float, float | None]]:
-    """Return layer, part, dB lost in INT8 alone and dB won back in float alone; all layers come last.
+def sensitivity_bars(rows: Sequence[Row], key: str) -> list[tuple[str, str, float, float | None]]:
+    """Return layer, part, what INT8 costs alone and what float alone wins back; all layers come last.
 
-    The rows are of one model and clip. dB won back is the loss of all parts minus that of all but this one;
-    None for all layers.
+    The rows are of one model and clip, the cost is `added_mse` or `loss_db`. Won back is the cost of all
+    parts minus that of all but this one; None for all layers.
     """
-    losses = {(row["layer"], row["part"], row["quantized"]): row["loss_db"] for row in rows}
-    total = losses[ALL, "both", "alone"]
+    costs = {(row["layer"], row["part"], row["quantized"]): row[key] for row in rows}
+    total = costs[ALL, "both", "alone"]
     layers = [layer for layer in dict.fromkeys(row["layer"] for row in rows) if layer not in (ALL, NONE)]
     bars: list[tuple[str, str, float, float | None]] = [
-        (layer, part, losses[layer, part, "alone"], total - losses[layer, part, "all_but"])
+        (layer, part, costs[layer, part, "alone"], total - costs[layer, part, "all_but"])
         for layer in layers
         for part in PARTS
     ]
-    return bars + [(ALL, part, losses[ALL, part, "alone"], None) for part in PARTS]
+    return bars + [(ALL, part, costs[ALL, part, "alone"], None) for part in PARTS]
 
 
 def _draw_sensitivity(axes: Axes, rows: Sequence[Row]) -> None:
-    bars = sensitivity_bars(rows)
+    bars = sensitivity_bars(rows, "added_mse")
+    digits = 2 if max(abs(lost) for _, _, lost, _ in bars) > 0.2 else 3
+    in_db = [losses for _, _, *losses in sensitivity_bars(rows, "loss_db")]
     places, names, place = [], [], 0.0
     for i, (layer, part, lost, won) in enumerate(bars):
         place += 1.5 if i and layer != bars[i - 1][0] else 1.0
         places.append(place)
         names.append(f"{layer}  {part}" if not i or layer != bars[i - 1][0] else part)
-        for value, shift, style in ((lost, -0.2, _LOST), (won, 0.2, _WON)):
-            if value is None:
+        for value, db, shift, style in zip((lost, won), in_db[i], (-0.2, 0.2), (_LOST, _WON), strict=True):
+            if value is None or db is None:
                 continue
             y = place + (shift if won is not None else 0)
             axes.barh(y, value, height=0.38, **style)
             axes.annotate(
                 # Adding 0 drops the sign of a rounded zero.
-                f"{round(value, 3) + 0.0:.3f}",
+                f"{round(value, digits) + 0.0:.{digits}f} ({round(db, 3) + 0.0:.3f} dB)",
                 (max(value, 0), y),
                 (3, 0),
                 textcoords="offset points",
@@ -120,16 +123,17 @@ def _draw_sensitivity(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_yticks(places, names)
     axes.tick_params(axis="y", length=0)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_xlabel("PSNR [dB]")
-    axes.margins(x=0.17, y=0.02)
+    axes.set_xlabel(figures.ADDED)
+    axes.margins(x=0.4, y=0.02)
     axes.locator_params(axis="x", nbins=5)
     axes.grid(axis="x", color="0.92")
     axes.invert_yaxis()
 
 
 def plot_frontier(frontiers: Sequence[Path], svg: Path, png: Path, *, budget: Mapping[str, float]) -> None:
-    """Draw PSNR lost over time for each subset of float layers, with the frontier: a panel per model.
+    """Draw the squared error added over time for each subset of float layers, with the frontier.
 
+    A panel per model; the right axis has the same in dB, which is exact: all are of the same images.
     `budget` is that of the step mixed, by its key: `budget_db` or `budget_mse`.
     """
     settings = Mixed.model_validate(budget)
@@ -142,7 +146,7 @@ def plot_frontier(frontiers: Sequence[Path], svg: Path, png: Path, *, budget: Ma
         figure = figures.new_figure(4.4 * columns, 3.6 * lines + 0.7)
         grid = figure.subplots(lines, columns, squeeze=False)
         for axes, (path, rows) in zip(grid.flat, panels_of, strict=False):
-            _draw_frontier(axes, rows, _budget_db(rows, settings), _chosen(rows, settings, path))
+            _draw_frontier(axes, rows, _budget_mse(rows, settings), _chosen(rows, settings, path))
         for axes in list(grid.flat)[len(panels_of) :]:
             axes.set_axis_off()
         first = panels_of[0][1][0]
@@ -151,15 +155,15 @@ def plot_frontier(frontiers: Sequence[Path], svg: Path, png: Path, *, budget: Ma
             figure,
             [
                 f"INT8 {first['recipe']}, executed by {labels.runtime_label(first['runtime'])}. Labels: "
-                f"layers in float. Loss: PSNR of the mean squared error over {first['images']} calibration "
-                f"photographs, each taken as HR, against FP32. Time: median of {rounds} or more rounds of "
+                f"layers in float. Error: mean squared over {first['images']} calibration photographs, each "
+                f"taken as HR, against FP32. Time: median of {rounds} or more rounds of "
                 "all subsets in turn, with quartiles. Line: the frontier. Dashes: the budget of "
                 f"{_budget_words(settings)}, if in sight. Black: the choice of the step mixed."
             ],
         )
         figures.lay_out(figure)
         for axes, (_, rows) in zip(grid.flat, panels_of, strict=False):
-            points = [(row["time_ratio"], row["loss_db"]) for row in rows]
+            points = [(row["time_ratio"], row["added_mse"]) for row in rows]
             spans = [(row["time_ratio_q1"], row["time_ratio_q3"]) for row in rows]
             figures.place_labels(axes, points, [_subset_label(row) for row in rows], spans)
             for note in axes.texts:
@@ -174,13 +178,14 @@ def _budget_words(settings: Mixed) -> str:
     return f"{most:g} dB" if column == "loss_db" else f"an added mean squared error of {most:g}"
 
 
-def _budget_db(rows: Sequence[Row], settings: Mixed) -> float:
-    """Return the PSNR [dB] that a budget is on the images of a frontier."""
+def _budget_mse(rows: Sequence[Row], settings: Mixed) -> float:
+    """Return the squared error that a budget is on the images of a frontier."""
     column, most = settings.budget
-    if column == "loss_db":
-        return most
-    fp32 = squared_error(rows[0]["psnr_of_mean_db"] + rows[0]["loss_db"])
-    return 10 * math.log10(1 + most / fp32)
+    return most if column == "added_mse" else _fp32_error(rows) * (10 ** (most / 10) - 1)
+
+
+def _fp32_error(rows: Sequence[Row]) -> float:
+    return squared_error(rows[0]["psnr_of_mean_db"] + rows[0]["loss_db"])
 
 
 def _chosen(rows: Sequence[Row], settings: Mixed, path: Path) -> Mapping[str, Any] | None:
@@ -192,15 +197,15 @@ def _chosen(rows: Sequence[Row], settings: Mixed, path: Path) -> Mapping[str, An
 
 
 def _draw_frontier(
-    axes: Axes, rows: Sequence[Row], budget_db: float, chosen: Mapping[str, Any] | None
+    axes: Axes, rows: Sequence[Row], budget_mse: float, chosen: Mapping[str, Any] | None
 ) -> None:
-    line = sorted((row["time_ratio"], row["loss_db"]) for row in rows if row["on_frontier"])
+    line = sorted((row["time_ratio"], row["added_mse"]) for row in rows if row["on_frontier"])
     axes.plot(*zip(*line, strict=True), color="0.45", linewidth=1.0)
     for row in rows:
         below, above = (abs(row["time_ratio"] - row[f"time_ratio_{end}"]) for end in ("q1", "q3"))
         axes.errorbar(
             row["time_ratio"],
-            row["loss_db"],
+            row["added_mse"],
             xerr=[[below], [above]],
             marker="o",
             markersize=6,
@@ -211,15 +216,16 @@ def _draw_frontier(
             linestyle="none",
             zorder=3,
         )
-    if budget_db < 1.3 * max(row["loss_db"] for row in rows):
-        axes.axhline(budget_db, color="black", linewidth=0.8, dashes=(4, 3), zorder=1)
+    if budget_mse < 1.3 * max(row["added_mse"] for row in rows):
+        axes.axhline(budget_mse, color="black", linewidth=0.8, dashes=(4, 3), zorder=1)
     int8 = next(row for row in rows if row["float_layers"] == NONE)
     axes.set_title(labels.model_label(int8["model"]), loc="left", fontweight="bold")
     axes.set_title(f"1.0 = {int8['latency_p50_ms']:.0f} ms", loc="right", fontsize=8)
     axes.set_xlabel("time per frame / that of all INT8")
-    axes.set_ylabel("PSNR lost [dB]")
+    axes.set_ylabel(figures.ADDED)
     axes.grid(color="0.93")
     axes.margins(0.2, 0.15)
+    figures.add_loss_axis(axes, _fp32_error(rows))
 
 
 def _subset_label(row: Row) -> str:

@@ -65,8 +65,8 @@ PLOTS: dict[str, Plot] = {
     ),
     "images": Plot(
         "curves:plot_images",
-        "PSNR that INT8 loses against FP32 in study {study}, over the number of calibration images. A "
-        "line per method, a panel per model and runtime.",
+        "Squared error that INT8 adds to FP32's in study {study}, and the PSNR lost, over the number of "
+        "calibration images. A line per method, a panel per model and runtime.",
         ("evaluation",),
         ("series",),
     ),
@@ -78,16 +78,16 @@ PLOTS: dict[str, Plot] = {
     ),
     "sensitivity": Plot(
         "layers:plot_sensitivity",
-        "PSNR that each part of each layer loses in study {study}, measured on executed graphs: lost if "
-        "only this part is quantised, and won back if only it stays in float. ``weights`` have a scale "
-        "per output channel; ``activations`` are the layer's input.",
+        "Squared error that each part of each layer adds in study {study}, and the PSNR lost, measured on "
+        "executed graphs: added if only this part is quantised, won back if only it stays in float. "
+        "``weights`` have a scale per output channel; ``activations`` are the layer's input.",
         ("sensitivities",),
     ),
     "frontier": Plot(
         "layers:plot_frontier",
-        "Layers in float after the recipe {of} in study {study}: PSNR lost on the calibration's "
-        "photographs against the time per frame, relative to all INT8. The line joins subsets that no "
-        "other beats in both.",
+        "Layers in float after the recipe {of} in study {study}: squared error added on the calibration's "
+        "photographs, and PSNR lost, against the time per frame, relative to all INT8. The line joins "
+        "subsets that no other beats in both.",
         ("frontiers",),
         ("budget",),
     ),

@@ -122,8 +122,10 @@ def _check_number(study: Study, calibration: Calibration) -> None:
     ]
     known = [number for number in numbers if number is not None]
     if len(known) == len(numbers) and sum(known) < calibration.images:
+        swept = f"int8-{calibration.name}" in study.swept_precisions
+        key = "sweep.images" if swept else f"calibration {calibration.name}: data.images"
         raise UserError(
-            f"calibration {calibration.name}: data.images: expected "
+            f"{key}: expected "
             f"{counted(calibration.images, 'image')} in the calibration set "
             f"{calibration.calibration_set}, found {sum(known)}; lower it, or add images"
         )

@@ -78,11 +78,23 @@ def test_a_video_is_one_scene_whichever_frames_are_taken(tmp_path, mine, theirs)
     assert check_disjoint([y4m], [_source(Video(path=str(tmp_path / "b.y4m")), *theirs)]) is None
 
 
-def test_a_video_under_another_name_is_found_by_a_link(tmp_path):
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_a_video_under_another_name_is_found_by_a_link(tmp_path, link):
     (tmp_path / "a.mp4").touch()
-    (tmp_path / "b.mp4").symlink_to("a.mp4")
+    getattr(tmp_path / "b.mp4", link)(tmp_path / "a.mp4")
     one, two = Video(path=str(tmp_path / "a.mp4")), Video(path=str(tmp_path / "b.mp4"))
     assert check_disjoint([_source(one)], [_source(two, 5)]) == f"both take frames of {tmp_path / 'a.mp4'}"
+
+
+def test_a_copy_of_a_video_is_the_same_scene(tmp_path):
+    first, copy, other = (tmp_path / name for name in ("a.mp4", "b.mp4", "c.mp4"))
+    for file, content in ((first, b"12"), (copy, b"12"), (other, b"13")):
+        file.write_bytes(content)
+    one = Video(path=str(first))
+    assert check_disjoint([_source(one)], [_source(Video(path=str(other)))]) is None
+    assert (
+        check_disjoint([_source(one)], [_source(Video(path=str(copy)), 5)]) == f"{copy} is a copy of {first}"
+    )
 
 
 def test_folders_share_files(tmp_path):
@@ -93,6 +105,22 @@ def test_folders_share_files(tmp_path):
     everything = Images(path=str(tmp_path))
     assert check_disjoint([_source(everything, 1)], [_source(one)]) is None
     assert check_disjoint([_source(everything)], [_source(rest)]) == f"both take {tmp_path / 'b.png'}"
+
+
+def test_folders_share_files_by_other_paths(tmp_path):
+    (tmp_path / "real").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "real" / name).touch()
+    (tmp_path / "folder").symlink_to("real")
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "mixed/own.png").symlink_to(tmp_path / "real/b.png")
+    (tmp_path / "mixed/gone.png").symlink_to(tmp_path / "nowhere.png")
+    one = Images(path=str(tmp_path / "real"))
+    for other, shared in (("folder", "folder/a.png"), ("mixed", "mixed/own.png")):
+        theirs = Images(path=str(tmp_path / other))
+        assert check_disjoint([_source(one)], [_source(theirs)]) == f"both take {tmp_path / shared}"
+    only = Images(path=str(tmp_path / "real"), include=("a*",))
+    assert check_disjoint([_source(only)], [_source(Images(path=str(tmp_path / "mixed")))]) is None
 
 
 def test_packages_share_members():

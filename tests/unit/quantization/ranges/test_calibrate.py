@@ -206,7 +206,7 @@ def test_mistakes_in_the_settings(network: Path, tmp_path: Path) -> None:
 
 def test_an_empty_set_and_too_few_images(network: Path, tmp_path: Path) -> None:
     path = write_set(tmp_path, images())
-    with pytest.raises(UserError, match="expected a count from 1 to 3"):
+    with pytest.raises(UserError, match="as a calibration asks for, found 3; lower"):
         calibrate(network, FrameFile(path, 4), tmp_path / "r.json")
     path.with_suffix(".json").write_text(json.dumps({"names": [], "shapes": []}))
     with pytest.raises(UserError, match="found none"):

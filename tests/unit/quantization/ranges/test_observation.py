@@ -96,7 +96,7 @@ def test_infinity_names_its_tensor_and_the_later_image(network: Path, tmp_path: 
 
 def test_files_and_counts_that_do_not_fit(network: Path, tmp_path: Path) -> None:
     path = write_set(tmp_path, images(3))
-    with pytest.raises(UserError, match="expected from 1 to 3, the images there are, found 9"):
+    with pytest.raises(UserError, match="expected 9, as a calibration or sweep asks for, found 3; lower"):
         observe_activations(network, FrameFile(path), tmp_path / "o.npz", prefixes=[9], model="m")
     (tmp_path / "bad.npz").write_bytes(b"no zip file")
     np.savez(tmp_path / "other.npz", a=np.zeros(3))

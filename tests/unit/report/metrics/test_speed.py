@@ -23,27 +23,32 @@ PIXELS = 540 * 960
     ],
 )
 def test_the_limit_in_closed_form(precision: str, operations: Operations | None, milliseconds: float) -> None:
-    found = ROOFLINE.limit_ms("cpu", precision, operations, PIXELS)
+    found = ROOFLINE.limit_ms("cpu", precision, operations, PIXELS, 2)
     assert found == pytest.approx(milliseconds, rel=1e-4)
 
 
+def test_a_larger_scale_writes_more() -> None:
+    """1.5552 MB are read, and 16 times as much is written."""
+    assert ROOFLINE.limit_ms("cpu", "uint8", None, PIXELS, 4) == pytest.approx(17 * 1.5552 / 20)
+
+
 def test_no_limit_without_a_peak() -> None:
-    assert ROOFLINE.limit_ms("cpu", "bf16", NETWORK, PIXELS) is None
-    assert ROOFLINE.limit_ms("cuda", "fp16", NETWORK, PIXELS) is None
+    assert ROOFLINE.limit_ms("cpu", "bf16", NETWORK, PIXELS, 2) is None
+    assert ROOFLINE.limit_ms("cuda", "fp16", NETWORK, PIXELS, 2) is None
 
 
 def test_what_frames_of_several_sizes_reach() -> None:
     columns = {"height": [540, 270, 540], "width": [960] * 3, "end_to_end_ms": [223.35, 223.35, 446.7]}
     own = pl.DataFrame(columns | {"interval_ms": [None] * 3}, schema_overrides={"interval_ms": pl.Float64})
-    found = reached(ROOFLINE, "cpu", "fp32", NETWORK, own)
+    found = reached(ROOFLINE, "cpu", "fp32", NETWORK, own, scale=2)
     assert found["macs"] == pytest.approx(27.919e9, rel=1e-4)
     assert found["limit_ms"] == pytest.approx(111.676, rel=1e-4)
     assert found["limit_fraction"] == pytest.approx(0.25, rel=1e-3)
     # In flight, a frame costs the interval between two finished frames.
     streamed = own.with_columns(interval_ms=pl.Series([100.0, 120.0, 115.04]))
-    share = reached(ROOFLINE, "cpu", "fp32", NETWORK, streamed)["limit_fraction"]
+    share = reached(ROOFLINE, "cpu", "fp32", NETWORK, streamed, scale=2)["limit_fraction"]
     assert share == pytest.approx(1.0, rel=1e-3)
-    assert set(reached(ROOFLINE, "cuda", "fp32", None, own).values()) == {None}
+    assert set(reached(ROOFLINE, "cuda", "fp32", None, own, scale=2).values()) == {None}
 
 
 @pytest.mark.parametrize(

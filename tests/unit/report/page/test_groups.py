@@ -72,8 +72,8 @@ def test_losses_over_images_per_layer_and_the_front(tmp_path: Path):
     )
     assert [*line["x"]] == [1, 40]
     assert line["y"][0] == pytest.approx(fp32["psnr_db"] - 30.5) and line["name"] == "min&lt;max"
-    lost = next(one for one in layers.figures[0].data if one["name"] == "weights: lost alone")
-    assert lost["x"][:2] == ["conv1", "conv2"] and lost["y"][:2] == pytest.approx([0.023, 0.034])
+    lost = next(one for one in layers.figures[0].data if one["name"] == "weights: added alone")
+    assert lost["x"][:2] == ["conv1", "conv2"] and lost["y"][:2] == pytest.approx([1.15, 1.7])
     points, best = mixed.figures[0].data
     assert len(points["x"]) == 4 and len(best["x"]) == 3
     assert "in float: conv1, conv2" in points["text"]

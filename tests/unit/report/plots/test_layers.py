@@ -60,7 +60,8 @@ def frontier_rows(model: str) -> list[dict[str, Any]]:
             "float_layers": name,
             "layers": 2,
             "loss_db": loss,
-            "added_mse": 50 * loss,
+            # FP32 has 29 dB on the images, an error of 81.86.
+            "added_mse": 81.86 * (10 ** (loss / 10) - 1),
             "psnr_of_mean_db": 29 - loss,
             "images": 40,
             "downsampling": "bicubic",
@@ -107,19 +108,22 @@ def texts(figure: Figure) -> list[str]:
 
 
 def test_bars_are_losses_alone_and_what_is_won_back() -> None:
-    bars = {(layer, part): values for layer, part, *values in sensitivity_bars(sensitivity_rows("espcn_rgb"))}
+    rows = sensitivity_rows("espcn_rgb")
+    bars = {(layer, part): values for layer, part, *values in sensitivity_bars(rows, "loss_db")}
     assert len(bars) == 3 * 3
     assert bars["conv1", "activations"] == pytest.approx([0.039, 0.039])
     assert bars["conv2", "weights"] == pytest.approx([0.034, 0.044])
     assert bars["conv1", "both"] == pytest.approx([0.062, 0.062])
     assert bars["all", "both"][0] == pytest.approx(0.107) and bars["all", "both"][1] is None
+    added = {(layer, part): values for layer, part, *values in sensitivity_bars(rows, "added_mse")}
+    assert added["conv2", "weights"] == pytest.approx([1.7, 2.2])
 
 
 def test_a_panel_a_model_in_the_tables_order(sensitivities: list[Path], saved: list[Figure]) -> None:
     plot_sensitivity(sensitivities, Path("a.svg"), Path("a.png"))
     (figure,) = saved
     assert [axes.get_title("left") for axes in figure.axes] == ["ESPCN_RGB", "ESPCN anchor"]
-    assert {"0.044", "0.107", "0.004"} <= {*texts(figure)}
+    assert {"2.20 (0.044 dB)", "5.35 (0.107 dB)", "0.22 (0.004 dB)"} <= {*texts(figure)}
     assert any("24 frames of park" in text for text in texts(figure))
 
 
@@ -135,8 +139,12 @@ def test_the_frontier_is_joined_and_the_choice_is_black(frontiers: list[Path], s
     (figure,) = saved
     first = figure.axes[0]
     assert first.get_title("left") == "ESPCN_RGB" and first.get_title("right") == "1.0 = 50 ms"
-    assert np.asarray(first.lines[0].get_xydata()).tolist() == [[1.0, 0.12], [1.3, 0.06], [2.6, 0.0]]
-    assert chosen_points(figure) == [[[1.3, 0.06]]]
+    line = np.asarray(first.lines[0].get_xydata())
+    assert line == pytest.approx(np.array([[1.0, 2.293], [1.3, 1.139], [2.6, 0.0]]), abs=1e-3)
+    assert chosen_points(figure) == [pytest.approx([1.3, 1.139], abs=1e-3)]
+    # The right axis has the same in dB.
+    low, high = next(iter(first.child_axes)).get_ylim()
+    assert high == pytest.approx(10 * np.log10(1 + first.get_ylim()[1] / 81.86), abs=1e-4) and low < 0.0
     assert {"all INT8", "conv1", "conv2", "all float"} <= {*texts(figure)}
 
 
@@ -145,33 +153,32 @@ def test_without_a_choice_the_frontier_is_drawn_all_the_same(
 ) -> None:
     plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget={"budget_db": 0.01})
     lines = saved[0].axes[0].lines
-    assert any(np.asarray(line.get_ydata()).tolist() == [0.01, 0.01] for line in lines)
+    # 0.01 dB of an error of 81.86.
+    ys = [np.asarray(line.get_ydata()).tolist() for line in lines]
+    assert [0.1887, 0.1887] in [pytest.approx(each, abs=1e-4) for each in ys if len(each) == 2]
     assert not any(line.get_markerfacecolor() == "black" for line in lines if line.get_marker() == "o")
 
 
 def chosen_points(figure: Figure) -> list:
     points = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
-    return [np.asarray(one.get_xydata()).tolist() for one in points if one.get_markerfacecolor() == "black"]
+    return [
+        np.asarray(one.get_xydata())[0].tolist() for one in points if one.get_markerfacecolor() == "black"
+    ]
 
 
-def test_a_budget_of_squared_error_is_drawn_as_the_loss_that_it_is(
-    frontiers: list[Path], saved: list[Figure]
-) -> None:
-    """FP32 has 29 dB on the images, an error of 81.86: 1.9 more are 0.0996 dB."""
-    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget={"budget_mse": 1.9})
-    dashes = [np.asarray(line.get_ydata()).tolist() for line in saved[0].axes[0].lines]
-    assert any(ys == pytest.approx([0.0996, 0.0996], abs=1e-4) for ys in dashes if len(ys) == 2)
-    # The rows add 50 a dB, 3 with conv1 in float: the choice goes by that, not by the line.
+def test_a_budget_of_squared_error_is_drawn_and_chosen_by(frontiers: list[Path], saved: list[Figure]) -> None:
+    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget={"budget_mse": 0.9})
     assert chosen_points(saved[0]) == []
-    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget={"budget_mse": 3.0})
-    assert chosen_points(saved[1]) == [[[1.3, 0.06]]]
+    plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget={"budget_mse": 1.3})
+    assert [1.3, 1.3] in [np.asarray(line.get_ydata()).tolist() for line in saved[1].axes[0].lines]
+    assert chosen_points(saved[1]) == [pytest.approx([1.3, 1.139], abs=1e-3)]
     said = " ".join(" ".join(texts(saved[1])).split())
-    assert "the budget of an added mean squared error of 3, if in sight" in said
+    assert "the budget of an added mean squared error of 1.3, if in sight" in said
 
 
 def test_a_budget_out_of_sight_is_not_drawn(frontiers: list[Path], saved: list[Figure]) -> None:
     plot_frontier(frontiers, Path("a.svg"), Path("a.png"), budget={"budget_db": 2.0})
-    assert saved[0].axes[0].get_ylim()[1] < 0.2
+    assert saved[0].axes[0].get_ylim()[1] < 4
 
 
 def test_no_label_of_the_frontier_covers_a_point_or_another(
