@@ -1,6 +1,5 @@
 """Trained weights: safetensors files, each with a record (JSON) of its origin."""
 
-import filecmp
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
 from superres.file_kinds import kind_of_file, remedy
 from superres.models.networks import NETWORKS, Network, build_network
-from superres.models.settings import PRETRAINED, is_shipped, weights_name
+from superres.models.settings import PRETRAINED, weights_name
 
 ARCHITECTURE = "superres.architecture"
 """The entry of a weights file that has the architecture, as JSON. Files of others lack it."""
@@ -76,7 +75,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
         with safetensors.safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             stated = (file.metadata() or {}).get(ARCHITECTURE)
-            return tensors, _of_shipped(path) if stated is None else dict(json.loads(stated))
+            return tensors, dict(json.loads(stated or "{}"))
     except (OSError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise UserError(
             f"{path}: expected weights (safetensors), found something else ({error}); correct its path, or "
@@ -102,14 +101,6 @@ def _check_tensors(path: Path, tensors: Mapping[str, Tensor], network: Network) 
             raise UserError(
                 f"{path}: tensor '{name}': expected finite values, found NaN or infinity; train them anew"
             )
-
-
-def _of_shipped(path: Path) -> dict[str, object]:
-    """Return the architecture of shipped weights, which may lack the entry, also of a copy; else none."""
-    for name in filter(is_shipped, NETWORKS):
-        if filecmp.cmp(path, pretrained(name), shallow=False):
-            return build_network(name).trunk.architecture.model_dump()
-    return {}
 
 
 def _described(tensors: Mapping[str, Tensor]) -> str:

@@ -74,6 +74,13 @@ def test_what_no_tensor_shows_is_compared_too(
         load_weights(build_network(shipped), tmp_path / f"{name}.safetensors")
 
 
+@pytest.mark.parametrize("model", filter(is_shipped, NETWORKS))
+def test_shipped_weights_are_what_is_written_today(tmp_path: Path, model: str) -> None:
+    """With the entry of their architecture; the same weights trained again are the same file."""
+    save_weights(load_weights(build_network(model), pretrained(model)), tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == pretrained(model).read_bytes()
+
+
 def test_weights_of_others_say_nothing_of_their_architecture(tmp_path: Path) -> None:
     network = build_network("plain_c8_m4")
     path = tmp_path / "w.safetensors"
