@@ -22,6 +22,7 @@ from superres.models.training.validation import psnr_y_db, upscale
 from superres.models.weights import load_weights, pretrained, save_weights
 
 MakeNetwork = Callable[..., Network]
+SHIPPED = [*filter(is_shipped, NETWORKS)]
 
 
 @pytest.mark.parametrize("model", NETWORKS)
@@ -74,7 +75,7 @@ def test_what_no_tensor_shows_is_compared_too(
         load_weights(build_network(shipped), tmp_path / f"{name}.safetensors")
 
 
-@pytest.mark.parametrize("model", filter(is_shipped, NETWORKS))
+@pytest.mark.parametrize("model", SHIPPED)
 def test_shipped_weights_are_what_is_written_today(tmp_path: Path, model: str) -> None:
     """With the entry of their architecture; the same weights trained again are the same file."""
     save_weights(load_weights(build_network(model), pretrained(model)), tmp_path / "again.safetensors")
@@ -142,9 +143,6 @@ def test_no_pretrained_weights() -> None:
 
 
 PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-
-
-SHIPPED = [*filter(is_shipped, NETWORKS)]
 
 
 @pytest.mark.parametrize("model", SHIPPED)

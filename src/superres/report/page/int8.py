@@ -14,8 +14,9 @@ from superres.quantization.layers.schema import PARTS, parse_subset, read_fronti
 from superres.quantization.ranges.histogram import BINS, Statistics
 from superres.quantization.ranges.observation import read_observed
 from superres.report import labels
-from superres.report.metrics.relative import loss_of
+from superres.report.metrics.relative import added_mse
 from superres.report.page.data import LOG, Figure, Group
+from superres.report.plots.figures import ADDED
 from superres.report.plots.layers import sensitivity_bars
 
 Trace = dict[str, Any]
@@ -54,8 +55,8 @@ def int8_groups(metrics: Sequence[Row], series: SERIES, files: Int8Files) -> lis
         ),
         Group(
             id="images",
-            title="Loss over the number of calibration images",
-            text="PSNR below FP32 in the same runtime.",
+            title="Error over the number of calibration images",
+            text="Squared error added to FP32's in the same runtime.",
             figures=[*_over_images(metrics, series)],
         ),
         Group(
@@ -67,7 +68,7 @@ def int8_groups(metrics: Sequence[Row], series: SERIES, files: Int8Files) -> lis
         Group(
             id="mixed",
             title="Mixed precision",
-            text="Each point is a choice of layers in float: loss on calibration images against time.",
+            text="Each point is a choice of layers in float: error on calibration images against time.",
             figures=[_front(path) for path in files.frontiers],
         ),
     ]  # fmt: skip
@@ -133,9 +134,9 @@ def _over_images(metrics: Sequence[Row], series: SERIES) -> Iterator[Figure]:
         data = []
         for label, precisions in series:
             points = [
-                (images, loss)
+                (images, added)
                 for images, precision in precisions
-                if precision in mine and (loss := loss_of(mine[precision], rows, "psnr_db")) is not None
+                if precision in mine and (added := added_mse(mine[precision], rows)) is not None
             ]
             if len(points) > 1:
                 x, y = zip(*points, strict=True)
@@ -145,7 +146,7 @@ def _over_images(metrics: Sequence[Row], series: SERIES) -> Iterator[Figure]:
         if data:
             name = f"{labels.model_label(model)} in {labels.runtime_label(runtime)}, {clip} on {target}"
             layout = {"xaxis": {"title": {"text": "calibration images"}, **LOG},
-                      "yaxis": {"title": {"text": "PSNR lost [dB]"}}}  # fmt: skip
+                      "yaxis": {"title": {"text": ADDED}}}  # fmt: skip
             yield Figure(name=name, data=data, layout=layout)
 
 
@@ -163,7 +164,7 @@ def _per_layer(path: Path) -> Iterator[Figure]:
         name = f"{labels.model_label(mine[0]['model'])} on {clip}"
         layout = {
             "barmode": "group",
-            "yaxis": {"title": {"text": "squared error added [levels²]"}},
+            "yaxis": {"title": {"text": ADDED}},
             "xaxis": {"type": "category"},
         }
         yield Figure(name=name, data=data, layout=layout)
@@ -182,9 +183,11 @@ def _front(path: Path) -> Figure:
             "mode": mode,
             "name": name,
             "x": [row["time_ratio"] for row in points],
-            "y": [row["loss_db"] for row in points],
+            "y": [row["added_mse"] for row in points],
+            "customdata": [row["loss_db"] for row in points],
             "text": [html.escape(_float_layers(row)) for row in points],
-            "hovertemplate": "%{text}<br>%{x:.3f} of the time, %{y:.3f} dB<extra></extra>",
+            "hovertemplate": "%{text}<br>%{x:.3f} of the time, %{y:.3f} added, %{customdata:.3f} dB lost"
+            "<extra></extra>",
         }
         for mode, name, points in (
             ("markers", "a choice of layers", rows),
@@ -194,7 +197,7 @@ def _front(path: Path) -> Figure:
     first, runtime = rows[0], labels.runtime_label(rows[0]["runtime"])
     name = f"{labels.model_label(first['model'])}, {first['recipe']} in {runtime}"
     layout = {"xaxis": {"title": {"text": "time per frame / that of all INT8"}},
-              "yaxis": {"title": {"text": "PSNR lost [dB]"}}}  # fmt: skip
+              "yaxis": {"title": {"text": ADDED}}}  # fmt: skip
     return Figure(name=name, data=data, layout=layout)
 
 

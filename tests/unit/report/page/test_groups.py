@@ -71,11 +71,15 @@ def test_losses_over_images_per_layer_and_the_front(tmp_path: Path):
         r for r in rows if (r["runtime"], r["model"], r["precision"]) == ("openvino", "espcn_rgb", "fp32")
     )
     assert [*line["x"]] == [1, 40]
-    assert line["y"][0] == pytest.approx(fp32["psnr_db"] - 30.5) and line["name"] == "min&lt;max"
+    few, exact = (255**2 / 10 ** (one["psnr_of_mean_db"] / 10) for one in (rows[-1], fp32))
+    assert line["y"][0] == pytest.approx(few - exact) and line["name"] == "min&lt;max"
     lost = next(one for one in layers.figures[0].data if one["name"] == "weights: added alone")
     assert lost["x"][:2] == ["conv1", "conv2"] and lost["y"][:2] == pytest.approx([1.15, 1.7])
     points, best = mixed.figures[0].data
     assert len(points["x"]) == 4 and len(best["x"]) == 3
+    measured = sorted(frontier_rows("espcn_rgb"), key=lambda one: one["time_ratio"])
+    assert points["y"] == [one["added_mse"] for one in measured]
+    assert points["customdata"] == [one["loss_db"] for one in measured]
     assert "in float: conv1, conv2" in points["text"]
 
 
