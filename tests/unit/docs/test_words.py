@@ -54,7 +54,7 @@ def test_networks_on_an_anchor_lose_little_however_they_are_calibrated(model: st
 
 def test_int8_adds_about_the_same_error_to_any_picture_on_an_anchor_less_to_smooth_ones():
     assert all(0.5 < share < 1.5 for model in PAPERS for share in shares(model))
-    assert all(share < 0.25 for model in ON_AN_ANCHOR for share in shares(model))
+    assert all(share < 0.5 for model in ON_AN_ANCHOR for share in shares(model))
 
 
 def test_bf16_costs_the_networks_on_luma_more_than_tuned_on_smooth_pictures():
