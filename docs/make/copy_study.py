@@ -18,6 +18,7 @@ import superres.report.plots  # noqa: F401
 # isort: split
 import numpy as np
 import origin
+from formatting import write_rows
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
@@ -65,6 +66,7 @@ COLOURS = {
 }
 MARKS = {"fp32": "o", "bf16": "D", "int8-dummy": "v", "int8-tuned": "s"}
 CROP = (100, 78)
+PRODUCT = "Rows x inputs x outputs"
 Row = Mapping[str, str]
 
 
@@ -74,6 +76,22 @@ def write_run(path: Path, manifest: Path, options: argparse.Namespace) -> None:
     commit = code["commit"][:7] + ("+changes" if code["changed"] else "")
     run = {"command": options.command, "commit": commit, "machine": options.machine or ""}
     origin.write_run(path, options.study, manifest, run)
+
+
+def write_products(path: Path, roofline: Path) -> None:
+    """Write rates of matrix products in 10^9 multiply-adds a second: a row a size, the fastest library's."""
+    best: dict[tuple[int, ...], dict[str, float]] = {}
+    for product in json.loads(roofline.read_text(encoding="utf-8"))["products"]:
+        if product["processor"] == "cpu":
+            rates = best.setdefault(tuple(product[key] for key in ("rows", "size", "columns")), {})
+            rates[product["precision"]] = max(product["gmac_s"], rates.get(product["precision"], 0.0))
+    precisions = list(dict.fromkeys(name for rates in best.values() for name in rates))
+    lines = [
+        {PRODUCT: " x ".join(f"{side:,}" for side in size)}
+        | {name.upper(): f"{best[size][name]:.0f}" for name in precisions if name in best[size]}
+        for size in sorted(best, key=lambda size: len({*size}))  # squares first
+    ]
+    write_rows(path, [PRODUCT, *map(str.upper, precisions)], lines)
 
 
 def draw_front(rows: Sequence[Row], study: Path, png: Path) -> None:
@@ -188,6 +206,8 @@ def main() -> None:
         writer.writerows(rows)
     manifest = f"{RUNTIME}/{MODEL}/fp32/manifest{suffix(options.study, clip)}.json"
     write_run(folder / "run.yaml", options.study / "arms/local" / manifest, options)
+    if (roofline := options.study / "roofline/local.json").is_file():
+        write_products(folder / "products.csv", roofline)
     for path in plots:
         shutil.copyfile(path, pictures / path.name)
 

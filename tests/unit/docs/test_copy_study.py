@@ -42,7 +42,14 @@ def study(tmp_path: Path) -> Path:
     }
     (folder / "roofline").mkdir()
     peaks = {"cpu": {"fp32": 249.1, "int8": 1014.2}}
-    (folder / "roofline/local.json").write_text(json.dumps({"peaks": peaks}), encoding="utf-8")
+    sizes = [("numpy", "fp32", 64, 90.0), ("openvino", "fp32", 64, 26.1), ("openvino", "int8", 4096, 1014.2)]
+    products = [
+        {"library": library, "processor": "cpu", "precision": precision, "rows": size, "size": size}
+        | {"columns": 16, "gmac_s": rate}
+        for library, precision, size, rate in sizes
+    ]
+    record = json.dumps({"peaks": peaks, "products": products})
+    (folder / "roofline/local.json").write_text(record, encoding="utf-8")
     manifest = {"latency": {"machine": machine}, "code": {"commit": "0123456789", "changed": False}}
     rows = []
     for arm, (psnr, fps) in ARMS.items():
@@ -76,6 +83,8 @@ def test_figures_and_pictures_come_with_their_origin(
         "2 cores of A CPU (AVX-512 with VNNI and BF16, 2.6 GHz, 32 MiB L3; "
         "fastest products FP32 249, INT8 1014 GMAC/s)"
     )
+    products = (docs / "figures/default/products.csv").read_text(encoding="utf-8").splitlines()
+    assert products == ["Rows x inputs x outputs,FP32,INT8", "64 x 64 x 16,90,", '"4,096 x 4,096 x 16",,1014']
     for picture in ("front.png", "psnr_fps.png", "int8_loss.png"):
         assert Image.open(docs / "pictures" / picture).width > 0
 
