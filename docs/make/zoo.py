@@ -179,6 +179,8 @@ def draw_front(png: Path) -> None:
     Beside it, on axes of its own, stands what was published of such networks on another machine.
     """
     # Matplotlib, which the tables don't need.
+    import matplotlib as mpl
+
     from superres.report.plots import figures
 
     arms = {
@@ -197,11 +199,13 @@ def draw_front(png: Path) -> None:
             if not any(other[0] > point[0] and other[1] > point[1] for other in tuned.values())
         ]
         axes.plot(*zip(*sorted(best), strict=True), color="0.8", linewidth=6, zorder=0, label="front of INT8")
-        for model in models:
+        for index, model in enumerate(models):
             points = arms[model, "fp32"], tuned[model]
-            (line,) = axes.plot(*zip(*points, strict=True), linewidth=1)
-            axes.plot(*points[0], "o", color=line.get_color(), fillstyle="none")
-            axes.plot(*points[1], "s", color=line.get_color())
+            # The strong colours first: 20 in all.
+            colour = mpl.colormaps["tab20"](2 * index % 20 + index // 10)
+            axes.plot(*zip(*points, strict=True), linewidth=1, color=colour)
+            axes.plot(*points[0], "o", color=colour, fillstyle="none")
+            axes.plot(*points[1], "s", color=colour)
         axes.plot([], [], "o", color="0.4", fillstyle="none", label="FP32")
         axes.plot([], [], "s", color="0.4", label="INT8, tuned")
         axes.set_xscale("log")
