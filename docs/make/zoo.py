@@ -58,6 +58,8 @@ TIMED = (
 )
 HELD_OUT = ("model", "precision", "clip", "image", "psnr_y_db")
 Row = Mapping[str, str]
+Point = tuple[float, float]
+"""Frames per second and PSNR [dB]."""
 
 
 def front() -> str:
@@ -179,8 +181,6 @@ def draw_front(png: Path) -> None:
     Beside it, on axes of its own, stands what was published of such networks on another machine.
     """
     # Matplotlib, which the tables don't need.
-    import matplotlib as mpl
-
     from superres.report.plots import figures
 
     arms = {
@@ -188,26 +188,12 @@ def draw_front(png: Path) -> None:
         for (model, precision, clip), row in _arms().items()
         if clip == CLIPS[0]
     }
+    models = labels.order_models({model for model, _ in arms})
+    tuned = {model: arms[model, TUNED] for model in models}
     with figures.style():
         figure = figures.new_figure(11, 5)
         axes, other = figure.subplots(1, 2, width_ratios=(2, 1))
-        models = labels.order_models({model for model, _ in arms})
-        tuned = {model: arms[model, TUNED] for model in models}
-        best = [
-            point
-            for point in tuned.values()
-            if not any(other[0] > point[0] and other[1] > point[1] for other in tuned.values())
-        ]
-        axes.plot(*zip(*sorted(best), strict=True), color="0.8", linewidth=6, zorder=0, label="front of INT8")
-        for index, model in enumerate(models):
-            points = arms[model, "fp32"], tuned[model]
-            # The strong colours first: 20 in all.
-            colour = mpl.colormaps["tab20"](2 * index % 20 + index // 10)
-            axes.plot(*zip(*points, strict=True), linewidth=1, color=colour)
-            axes.plot(*points[0], "o", color=colour, fillstyle="none")
-            axes.plot(*points[1], "s", color=colour)
-        axes.plot([], [], "o", color="0.4", fillstyle="none", label="FP32")
-        axes.plot([], [], "s", color="0.4", label="INT8, tuned")
+        _draw_networks(axes, [(arms[model, "fp32"], tuned[model]) for model in models])
         axes.set_xscale("log")
         axes.set_xticks([5, 10, 20, 30, 50, 100], labels=["5", "10", "20", "30", "50", "100"])
         axes.set_xticks([], minor=True)
@@ -226,7 +212,25 @@ def draw_front(png: Path) -> None:
         figure.savefig(png, format="png", dpi=140, metadata={"Software": None})
 
 
-def _draw_published(axes: "Axes", points: Sequence[tuple[float, float]]) -> None:
+def _draw_networks(axes: "Axes", networks: Sequence[tuple[Point, Point]]) -> None:
+    """Draw the front of INT8, and a line from FP32 to INT8 for each network."""
+    import matplotlib as mpl
+
+    from superres.report.plots.arms import front_of
+
+    front = front_of(int8 for _, int8 in networks)
+    axes.plot(*zip(*front, strict=True), color="0.8", linewidth=6, zorder=0, label="front of INT8")
+    for index, (fp32, int8) in enumerate(networks):
+        # The strong colours first: 20 in all.
+        colour = mpl.colormaps["tab20"](2 * index % 20 + index // 10)
+        axes.plot(*zip(fp32, int8, strict=True), linewidth=1, color=colour)
+        axes.plot(*fp32, "o", color=colour, fillstyle="none")
+        axes.plot(*int8, "s", color=colour)
+    axes.plot([], [], "o", color="0.4", fillstyle="none", label="FP32")
+    axes.plot([], [], "s", color="0.4", label="INT8, tuned")
+
+
+def _draw_published(axes: "Axes", points: Sequence[Point]) -> None:
     axes.plot(*zip(*points, strict=True), "s", color="0.5")
     axes.set_title("published, another machine:\nDimensity 8100 NPU, INT8, 360 x 640", loc="left", fontsize=9)
     axes.set_xlabel("frames per second")

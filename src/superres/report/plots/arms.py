@@ -1,6 +1,6 @@
 """Speed of a study's arms, alone and against PSNR, from `metrics.csv`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -152,12 +152,17 @@ def _draw_points(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> 
     )
 
 
-def _draw_front(axes: Axes, rows: Sequence[Row]) -> None:
-    """Draw a line through the arms that no other beats in both speed and PSNR."""
+def front_of(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points of speed and PSNR that no other beats in both, the fastest first."""
     front: list[tuple[float, float]] = []
-    for row in sorted(rows, key=lambda row: (-row["fps"], -row["psnr_db"])):
-        if not front or row["psnr_db"] > front[-1][1]:
-            front.append((row["fps"], row["psnr_db"]))
+    for speed, psnr in sorted(points, reverse=True):
+        if not front or psnr > front[-1][1]:
+            front.append((speed, psnr))
+    return front
+
+
+def _draw_front(axes: Axes, rows: Sequence[Row]) -> None:
+    front = front_of((row["fps"], row["psnr_db"]) for row in rows)
     axes.plot(*zip(*front, strict=True), color="0.85", linewidth=5, solid_capstyle="round", zorder=1)
 
 
