@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs, sha256_file, write_json
@@ -23,6 +22,7 @@ from superres.models.graphs.onnx_file import (
     Convolution,
     find_layers,
     load_onnx,
+    read_constants,
     save_onnx,
 )
 from superres.quantization.grids import Grid, activation_grid, weight_grid
@@ -197,7 +197,7 @@ def _grids(
     path: Path,
 ) -> dict[str, Grid]:
     """Return the grid of every tensor that gets a pair, by its name."""
-    constants = _constants(model)
+    constants = read_constants(model)
     grids: dict[str, Grid] = {}
     for convolution in chosen.values():
         if convolution.weights not in constants:
@@ -218,7 +218,7 @@ def _use_relus(model: onnx.ModelProto, ranges: Ranges, read: Collection[str]) ->
     Runtimes fuse a ReLU with an INT8 convolution, and not a clip. `read` are the results of the layers whose
     data is quantised: a clip that others read stays.
     """
-    constants, readers = _constants(model), _readers(model, read)
+    constants, readers = read_constants(model), _readers(model, read)
     for node in model.graph.node:
         result = node.output[0]
         if node.op_type != "Clip" or not _only_true(readers[result]) or result not in ranges.tensors:
@@ -264,13 +264,3 @@ def _pairs_before_activations(
 
 def _only_true(values: Sequence[bool]) -> bool:
     return bool(values) and all(values)
-
-
-def _constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant":
-            for attribute in node.attribute:
-                if attribute.name == "value":
-                    constants[node.output[0]] = numpy_helper.to_array(attribute.t)
-    return constants

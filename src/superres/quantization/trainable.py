@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from superres.device.base.conventions import INT8_MAX
 from superres.device.base.errors import UserError
-from superres.models.graphs.onnx_file import Convolution, attributes
+from superres.models.graphs.onnx_file import Convolution, attributes, read_constants
 from superres.quantization.grids import activation_grid, weight_grid
 from superres.quantization.qdq import quantized_convolutions
 from superres.quantization.ranges.record import TensorRange
@@ -29,7 +29,7 @@ from superres.quantization.steps.base import (
 
 
 class TrainableLayer(nn.Module):
-    """A convolution, with its ReLU if any, and the grids of its data and weights.
+    """A convolution, with its ReLU or Clip if any, and the grids of its data and weights.
 
     Weights, bias and the logarithms of the scales, relative to their first values, are trained; that of the
     data only with `learn_range`. The logarithm keeps scales positive and steps relative (S. Jain and
@@ -47,6 +47,7 @@ class TrainableLayer(nn.Module):
         node = writer(state.graph, convolution.result)
         self._border, self._options = _options(node, convolution)
         values = read_initializers(state.graph)
+        self._limits = _limits(state.graph, convolution)
         weights = values[convolution.weights]
         data_grid = activation_grid(state.ranges.tensors[convolution.data], state.ranges)
         weights_grid = weight_grid(weights, state.ranges, convolution.weights)
@@ -99,14 +100,17 @@ class TrainableLayer(nn.Module):
         if any(self._border):
             data = functional.pad(data, self._border)
         result = functional.conv2d(data, weight, bias, **self._options)
-        return result if self.convolution.output == self.convolution.result else functional.relu_(result)
+        low, high = self._limits
+        if low == 0 and high is None:
+            return functional.relu_(result)
+        return result if low is None and high is None else result.clamp(low, high)
 
 
 class TrainableChain(nn.Module):
     """The quantised convolutions of a state; each reads the output of the one before.
 
-    Raises UserError for a graph with anything but a ReLU between two of them. Convolutions in float must be
-    outside; ONNX Runtime computes the nodes before the first.
+    Raises UserError for a graph with anything but a ReLU or a Clip between two of them. Convolutions in float
+    must be outside; ONNX Runtime computes the nodes before the first.
     """
 
     def __init__(self, state: State):
@@ -114,10 +118,10 @@ class TrainableChain(nn.Module):
         self.state = state
         found = quantized_convolutions(state.graph, state.ranges)
         _check_chain(state.graph, found)
-        # The first one's data is the frame: its range is right already.
+        # The frame's range is right already, and a Clip's is known.
         self.layers = nn.ModuleList(
-            TrainableLayer(convolution, state, learn_range=position > 0)
-            for position, convolution in enumerate(found)
+            TrainableLayer(convolution, state, learn_range=before is not None and before.activation != "Clip")
+            for before, convolution in zip((None, *found), found, strict=False)
         )
         self._entry = Entry(state.graph, found[0].data)
 
@@ -201,12 +205,21 @@ def _check_chain(graph: onnx.ModelProto, convolutions: list[Convolution]) -> Non
         for name in node.input:
             readers[name] += 1
     for before, after in pairwise(convolutions):
-        more = after.data != before.output or before.activation not in ("", "Relu")
+        more = after.data != before.output or before.activation not in ("", "Relu", "Clip")
         if more or readers[before.output] > 1:
             raise UserError(
-                "step qat: expected convolutions that follow each other with nothing but a ReLU between "
-                f"them, found {after.layer} after {before.layer} with more"
+                "step qat: expected convolutions that follow each other with nothing but a ReLU or a Clip "
+                f"between them, found {after.layer} after {before.layer} with more"
             )
+
+
+def _limits(graph: onnx.ModelProto, convolution: Convolution) -> tuple[float | None, float | None]:
+    """Return the least and the largest value after a convolution's ReLU or Clip; None for no limit."""
+    if convolution.activation != "Clip":
+        return (0.0 if convolution.activation == "Relu" else None), None
+    constants = read_constants(graph)
+    low, high, *_ = (*writer(graph, convolution.output).input[1:], "", "")
+    return float(constants[low]) if low else None, float(constants[high]) if high else None
 
 
 def _options(node: onnx.NodeProto, convolution: Convolution) -> tuple[tuple[int, ...], dict[str, Any]]:

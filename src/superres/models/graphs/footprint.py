@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
-from superres.models.graphs.onnx_file import attributes, example_size, load_onnx, own_size
+from superres.models.graphs.onnx_file import attributes, example_size, load_onnx, own_size, read_constants
 from superres.models.graphs.shapes import known_shapes
 
 Constants = dict[str, np.ndarray]
@@ -154,11 +153,9 @@ def _reaches(model: onnx.ModelProto) -> tuple[bool, Fraction, dict[str, _Reach]]
 
 
 def _constants(model: onnx.ModelProto) -> Constants:
-    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    found = read_constants(model)
     for node in model.graph.node:
-        if node.op_type == "Constant" and (value := attributes(node).get("value")) is not None:
-            found[node.output[0]] = numpy_helper.to_array(value)
-        elif node.op_type in ("QuantizeLinear", "DequantizeLinear") and node.input[0] in found:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear") and node.input[0] in found:
             # Its shape is that of the weights, which is all that counts here.
             found[node.output[0]] = found[node.input[0]]
     return found

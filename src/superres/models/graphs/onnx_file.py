@@ -3,11 +3,12 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
@@ -62,6 +63,15 @@ OPSET = 17
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     """Return a node's attributes by name, as Python values; text is bytes."""
     return {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
+
+
+def read_constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+    """Return the tensors that a graph states, as initializers or by Constant nodes, by name."""
+    found = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant" and (value := attributes(node).get("value")) is not None:
+            found[node.output[0]] = onnx.numpy_helper.to_array(value)
+    return found
 
 
 def load_onnx(path: Path) -> onnx.ModelProto:
@@ -134,6 +144,7 @@ def find_layers(model: onnx.ModelProto) -> list[Convolution]:
     """Return the same with products by constant matrices: all layers that INT8 graphs quantise."""
     float_outputs = kept_float(model)
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    fixed = read_constants(model).keys()
     readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
     for node in model.graph.node:
         for name in node.input:
@@ -142,7 +153,7 @@ def find_layers(model: onnx.ModelProto) -> list[Convolution]:
 
     def activation(result: str) -> tuple[str, str]:
         after = readers[result]
-        if len(after) == 1 and result not in outputs and _is_activation(after[0], result, constants):
+        if len(after) == 1 and result not in outputs and _is_activation(after[0], result, fixed):
             return after[0].output[0], after[0].op_type
         return result, ""
 
@@ -157,10 +168,10 @@ def find_layers(model: onnx.ModelProto) -> list[Convolution]:
     return found
 
 
-def _is_activation(node: onnx.NodeProto, source: str, constants: Mapping[str, onnx.TensorProto]) -> bool:
-    """Return whether a node is a fixed function of each value of `source`."""
-    fixed = all(name in constants for name in node.input[1:] if name)
-    return node.op_type in ACTIVATIONS and node.input[0] == source and fixed
+def _is_activation(node: onnx.NodeProto, source: str, fixed: Collection[str]) -> bool:
+    """Return whether a node is a function of each value of `source`, its other inputs among the `fixed`."""
+    known = all(name in fixed for name in node.input[1:] if name)
+    return node.op_type in ACTIVATIONS and node.input[0] == source and known
 
 
 def _is_product(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> bool:

@@ -139,7 +139,19 @@ def test_the_graph_computes_what_was_trained(
     assert np.abs(run(quantized(state), frame)[0] * 255 - levels).mean() > 0.1
 
 
-@pytest.mark.parametrize("model", ["espcn_rgb", "espcn_ycbcr", "espcn_anchor", "espcn_ycbcr_folded"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "espcn_rgb",
+        "espcn_ycbcr",
+        "espcn_anchor",
+        "espcn_ycbcr_folded",
+        "plain_c16_m4",
+        "unshuffle_c32_m4",
+        "fsrcnn",
+        "quicksrnet_s",
+    ],
+)
 def test_models_keep_all_but_their_quantised_layers(model: str, photographs: Path, tmp_path: Path) -> None:
     path, record = tmp_path / "fp32.onnx", tmp_path / "r.json"
     export_onnx(model, pretrained(model), path)
@@ -148,9 +160,10 @@ def test_models_keep_all_but_their_quantised_layers(model: str, photographs: Pat
     if model == "espcn_rgb":
         state = center.apply(state, job(photographs))
     after = qat.apply(state, job(photographs, steps=3, learning_rate=1e-4))
-    trained = {f"conv{i}.{kind}" for i in (1, 2, 3) for kind in ("weight", "bias")}
+    weights = [convolution.weights for convolution in find_convolutions(state.graph)]
+    trained = {name.removesuffix("weight") + kind for name in weights for kind in ("weight", "bias")}
     old, new = read_initializers(state.graph), read_initializers(after.graph)
-    changed = {name.removeprefix("trunk.") for name in old if not np.array_equal(old[name], new[name])}
+    changed = {name for name in old if not np.array_equal(old[name], new[name])}
     assert old.keys() == new.keys() and changed == trained
 
     # Weights are on the grid of the record: every runtime rounds them alike.

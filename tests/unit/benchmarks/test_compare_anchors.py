@@ -1,0 +1,68 @@
+"""The benchmark of the ways to add a residual: each is what it says, on graphs of the shipped weights."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from superres.device.frames.pixels import enlarge_bicubic
+from superres.models.graphs.uint8.forms import write_form
+from superres.quantization.qdq import quantize_onnx
+
+from ..quantization.steps.test_anchor import prepare, take
+
+BENCHMARK = Path(__file__).parents[3] / "benchmarks/compare_anchors.py"
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("compare_anchors", BENCHMARK)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def study(benchmark: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study's folder with one clip of smooth pictures and the graphs of a network, the anchor alone."""
+    folder = tmp_path_factory.mktemp("study")
+    graphs, frames = folder / "onnx/plain_c16_m4", folder / "frames"
+    graphs.mkdir(parents=True)
+    frames.mkdir()
+    state = prepare(folder, "plain_c16_m4", silent=True)
+    for name, each in ((benchmark.FLOAT, state), (benchmark.TUNED, take(state))):
+        quantize_onnx(*each, folder / "int8.onnx", pair_before_relu=False)
+        write_form(folder / "int8.onnx", graphs / f"{name}.channels_last.onnx", "channels_last")
+    y, x = np.mgrid[:32, :40]
+    lr = np.stack([128 + 90 * np.sign(np.sin((x + k) / 3) * np.cos((y + c) / 4)) for k in (0, 3) for c in range(3)])
+    lr = np.ascontiguousarray(np.rint(lr.reshape(2, 3, 32, 40).transpose(0, 2, 3, 1)).astype(np.uint8))
+    np.save(frames / "park.x2.npy", lr)
+    np.save(frames / "park.hr.npy", np.stack([enlarge_bicubic(frame, 2) for frame in lr]))
+    return folder
+
+
+def test_every_way_is_timed_and_gives_its_picture(
+    benchmark: ModuleType, study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark.main([str(study), "--rounds", "2", "--threads", "1"])
+    head, *rows = (line.rsplit(",", 3) for line in capsys.readouterr().out.splitlines())
+    assert head[1:] == ["ms", "Speed", "PSNR on park [dB]"]
+    found = {name.removeprefix("plain_c16_m4,").strip('"'): rest for name, *rest in rows}
+    assert all(float(ms) > 0 and float(speed) > 0 for ms, speed, _ in found.values())
+    assert found[benchmark.TODAY][1] == "1.00" and found["the network alone"][2] == ""
+    quality = {name: float(psnr) for name, (_, _, psnr) in found.items() if psnr}
+    # The network adds nothing: bicubic itself, and how far other interpolations are from it.
+    assert quality[benchmark.TODAY] > 50 and quality["anchor in float"] > 50
+    assert 35 < quality["cv2.resize and saturating sums"] < 45
+    assert 30 < quality["bilinear anchor (3x3) in INT8"] < quality["cv2.resize and saturating sums"]
+    assert 20 < quality["nearest luma, bicubic chroma, in INT8"] < quality["bilinear anchor (3x3) in INT8"]
+
+
+def test_the_residual_leaves_the_engine_as_levels(benchmark: ModuleType, study: Path) -> None:
+    found = benchmark.ways(study / "onnx/plain_c16_m4", 32, 40, 1)
+    frame = np.load(study / "frames/park.x2.npy")[0]
+    levels = found["the network alone"](frame)
+    assert levels.shape == (32, 40, 4) and levels.dtype == np.uint8 and (levels == 128).all()
