@@ -25,9 +25,9 @@ from onnx import TensorProto, helper, numpy_helper
 from superres.device.frames.pixels import bicubic_taps, from_blocks
 from superres.device.machine.facts import usable_cpus
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx, only_outputs, read_constants
-from superres.quantization.steps.base import writer
+from superres.quantization.state import writer
 
-FLOAT, TUNED = "int8-minmax+balance+asymmetric+adaround", "int8-tuned"
+FLOAT, TUNED = "int8-minmax+balance+asymmetric+reducerange+adaround", "int8-tuned"
 TODAY = "anchor in INT8, as tuned"
 LUMA = np.array([0.299, 0.587, 0.114])
 _LEVEL = np.float32(1 / 255)
@@ -196,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     cv2.setNumThreads(chosen.threads)
     frames = chosen.study / "frames"
-    lr, hr = (np.load(frames / f"{chosen.clip}{end}.npy") for end in (".x2", ".hr"))
+    lr, hr = (np.load(frames / f"{chosen.clip}{end}.npy", allow_pickle=False) for end in (".x2", ".hr"))
     rows = csv.writer(sys.stdout, lineterminator="\n")
     rows.writerow(["Network", "Way", "ms", "Speed", f"PSNR on {chosen.clip} [dB]"])
     for model in chosen.models:

@@ -1,8 +1,10 @@
-"""Tables of the networks to choose from; as a program, copy their figures from finished studies into docs/.
+"""Tables of the networks to choose from; as a program, copy the figures of a finished study into docs/.
 
-`python docs/make/zoo.py results/zoo results/held-out` writes metrics.csv, held_out.csv and run.yaml in
-docs/figures/zoo/, and docs/pictures/zoo.png and zoo_int8.png. Run `make docs` afterwards. published.csv is
-from the README of ETDS (github.com/ECNUSR/ETDS, 2023).
+`python docs/make/zoo.py results/zoo` writes metrics.csv and run.yaml in docs/figures/zoo/, and
+docs/pictures/zoo.png; on a processor without VNNI, `--folder zoo/without_vnni` and no picture.
+`python docs/make/zoo.py results/held-out` writes images.csv and run.yaml in docs/figures/zoo/held_out/, and
+docs/pictures/zoo_int8.png. Run `make docs` afterwards. published.csv is from the README of ETDS
+(github.com/ECNUSR/ETDS, 2023).
 """
 
 import argparse
@@ -21,16 +23,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROOT = Path(__file__).parents[2]
-FIGURES = ROOT / "docs/figures/zoo"
+ALL = ROOT / "docs/figures"
+FIGURES, HELD_OUT = ALL / "zoo", ALL / "zoo/held_out"
 RUNTIME, REFERENCE, TUNED = "openvino", "espcn_rgb", "int8-tuned"
 # As int8-tuned, with the anchor in float.
-WITHOUT = "int8-minmax+balance+asymmetric+adaround"
+WITHOUT = "int8-minmax+balance+asymmetric+reducerange+adaround"
 CLIPS = ("park", "rooms")
 # Precisions whose loss is shown, by the head of their column.
 SHOWN = {
     "int8-dummy": "one random image",
     "int8-entropy": "entropy",
     "int8-entropy+center+adaround": "with two steps",
+    "int8-entropy+asymmetric+qat": "with `qat`",
     TUNED: "tuned",
 }
 COLUMNS = (
@@ -56,7 +60,7 @@ TIMED = (
     (RUNTIME, "bf16", "OpenVINO BF16"),
     (RUNTIME, TUNED, "OpenVINO INT8"),
 )
-HELD_OUT = ("model", "precision", "clip", "image", "psnr_y_db")
+IMAGES = ("model", "precision", "clip", "image", "psnr_y_db")
 Row = Mapping[str, str]
 Point = tuple[float, float]
 """Frames per second and PSNR [dB]."""
@@ -85,11 +89,11 @@ def front() -> str:
     return markdown(["Network", *clips, *speeds], lines)
 
 
-def runtimes() -> str:
+def runtimes(folder: Path = FIGURES) -> str:
     """Return the frames per second of each network in each runtime and precision."""
     fps = {
         (row["model"], row["runtime"], row["precision"]): _fps(row)
-        for row in read_rows(FIGURES / "metrics.csv")
+        for row in read_rows(folder / "metrics.csv")
         if row["clip"] == CLIPS[0] and row["status"] == "ok"
     }
     lines = [
@@ -155,9 +159,9 @@ def draw_losses(png: Path) -> None:
     with figures.style():
         figure = figures.new_figure(7, 4)
         axes = figure.subplots()
-        for (precision, title), mark in zip(SHOWN.items(), "xo^s", strict=True):
+        for (precision, title), mark in zip(SHOWN.items(), "xo^Ds", strict=True):
             lost = [mean(found[model][1][precision]) for model in models]
-            axes.plot(lost, range(len(models)), mark, label=title, markersize=5)
+            axes.plot(lost, range(len(models)), mark, label=title.replace("`", ""), markersize=5)
         axes.set_yticks(range(len(models)), labels=[_described(model) for model in models])
         axes.set_xscale("log")
         ticks = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
@@ -246,7 +250,7 @@ def _published() -> list[Row]:
 def _held_out_losses() -> dict[str, tuple[float, dict[str, list[float]]]]:
     """Return each network's mean PSNR in FP32, and by precision what each image loses."""
     psnr: dict[tuple[str, str], dict[str, float]] = {}
-    for row in read_rows(FIGURES / "held_out.csv"):
+    for row in read_rows(HELD_OUT / "images.csv"):
         image = psnr.setdefault((row["model"], row["precision"]), {})
         image[row["clip"] + row["image"]] = float(row["psnr_y_db"])
     found = {}
@@ -293,13 +297,14 @@ def _fps(row: Row) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "zoo/metrics": front,
     "zoo/runtimes": runtimes,
+    "zoo/without_vnni/runtimes": lambda: runtimes(FIGURES / "without_vnni"),
     "zoo/published": published,
     "zoo/anchor": anchor,
-    "zoo/held_out": losses,
+    "zoo/held_out/losses": losses,
 }
 
 
-def _held_out(study: Path) -> Iterable[Row]:
+def _images(study: Path) -> Iterable[Row]:
     """Yield the rows of a study's images in OpenVINO, by model, precision and clip."""
     for path in sorted((study / "arms/local" / RUNTIME).glob("*/*/quality.*.csv")):
         precision, model, clip = path.parent.name, path.parent.parent.name, path.name.split(".")[1]
@@ -308,23 +313,34 @@ def _held_out(study: Path) -> Iterable[Row]:
 
 
 def main() -> None:
-    """Copy the figures of two studies."""
-    # It imports matplotlib, which the tables don't need.
-    import copy_study
+    """Copy the figures of a study."""
+    # They import what the tables don't need.
+    import origin
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study", type=Path, help="folder of studies/zoo.yaml")
-    parser.add_argument("held_out", type=Path, help="folder of studies/held-out.yaml")
-    parser.add_argument("--machine", help="the processor in words (default: from a manifest)")
-    parser.add_argument("--command", default="snakemake --cores 4 all --configfile studies/zoo.yaml")
+    parser.add_argument("study", type=Path, help="folder of studies/zoo.yaml or of studies/held-out.yaml")
+    parser.add_argument("--commit", required=True, help="the code that the study ran with")
+    parser.add_argument("--folder", help="of docs/figures/ (default: by the study)")
+    parser.add_argument("--machine", help="the processor in words (default: from a record)")
     options = parser.parse_args()
-    FIGURES.mkdir(parents=True, exist_ok=True)
-    write_rows(FIGURES / "metrics.csv", COLUMNS, read_rows(options.study / "metrics.csv"))
-    write_rows(FIGURES / "held_out.csv", HELD_OUT, _held_out(options.held_out))
-    manifest = f"arms/local/{RUNTIME}/{REFERENCE}/fp32/manifest.{CLIPS[0]}.json"
-    copy_study.write_run(FIGURES / "run.yaml", options.study / manifest, options)
-    draw_front(ROOT / "docs/pictures/zoo.png")
-    draw_losses(ROOT / "docs/pictures/zoo_int8.png")
+    command = "snakemake --cores 4 all --configfile studies/zoo.yaml"
+    measured = (options.study / "metrics.csv").is_file()
+    folder = ALL / (options.folder or "zoo") if measured else HELD_OUT
+    folder.mkdir(parents=True, exist_ok=True)
+    if measured:
+        record = f"latency.{CLIPS[0]}.json"
+        write_rows(folder / "metrics.csv", COLUMNS, read_rows(options.study / "metrics.csv"))
+    else:
+        record = "quality.t91.json"
+        command = command.replace("all", "evaluate") + " studies/held-out.yaml"
+        write_rows(folder / "images.csv", IMAGES, _images(options.study))
+    run = {"command": command, "commit": options.commit[:7], "machine": options.machine or ""}
+    arm = options.study / f"arms/local/{RUNTIME}/{REFERENCE}/fp32"
+    origin.write_run(folder / "run.yaml", options.study, arm / record, run)
+    if folder == FIGURES:
+        draw_front(ROOT / "docs/pictures/zoo.png")
+    if folder == HELD_OUT:
+        draw_losses(ROOT / "docs/pictures/zoo_int8.png")
 
 
 if __name__ == "__main__":

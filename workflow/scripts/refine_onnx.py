@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from superres.quantization.steps.base import StepJob, refine_onnx
+from superres.quantization.state import StepJob, refine_onnx
 from superres.scripting import optional_path, script_job, threads_side_by_side
 
 with script_job(snakemake.log[0], snakemake.input, snakemake.output):

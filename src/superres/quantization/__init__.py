@@ -1,10 +1,11 @@
 """From an FP32 graph to INT8.
 
 Doors: `ranges.observation.observe_activations`, `ranges.calibrate.calibrate_ranges`,
-`steps.base.refine_onnx`, `qdq.quantize_onnx`, `tools.run.quantize_by_tool`.
+`state.refine_onnx`, `qdq.quantize_onnx`, `tools.run.quantize_by_tool`.
 
 settings.py       calibration methods, and the study keys of calibrations and steps (light)
 recipes.py        all steps, and recipes of them (light)
+state.py          runs a step; its input and output, and what steps share
 qdq.py            which tensors of a graph get Q/DQ pairs: those around its convolutions and products
 pairs.py          puts them into the graph
 trainable.py      the quantised convolutions as a torch network, for qat

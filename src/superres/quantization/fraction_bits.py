@@ -11,7 +11,7 @@ from superres.device.base.conventions import INT8_MAX, UINT8_MAX
 from superres.device.base.errors import UserError
 from superres.quantization.qdq import quantized_convolutions
 from superres.quantization.ranges.record import Ranges
-from superres.quantization.steps.base import (
+from superres.quantization.state import (
     State,
     copy_graph,
     read_initializers,

@@ -32,6 +32,8 @@ _SAME_FLOAT = ("center", "equalize", "balance", "asymmetric", "pertensor")
 # qat is trained towards the float graph, which these steps keep. New scales would undo what was fitted to the
 # old ones, except the means of channels.
 _BEFORE_SCALES = (*_SAME_FLOAT, "bias")
+# Weights have their scales: what follows keeps or fits to them.
+_SAME_WEIGHTS = ("center", "asymmetric", "bias", "adaround", "qat", "anchor", "mixed")
 # All scales are powers of two: only what keeps them may follow.
 _AFTER_POW2 = ("bias", "adaround")
 
@@ -39,11 +41,12 @@ STEPS: Mapping[str, Step] = {
     "center": Step(),
     "asymmetric": Step(),
     "pertensor": Step(),
+    "reducerange": Step(allowed_after=_SAME_WEIGHTS),
     "equalize": Step(images="any", observed=True),
     "balance": Step(images="any", observed=True),
     "bias": Step(Bias, "any"),
     "adaround": Step(Adaround, "any"),
-    "qat": Step(Qat, "photographs", _SAME_FLOAT, one_thread=True),
+    "qat": Step(Qat, "photographs", (*_SAME_FLOAT, "reducerange"), one_thread=True),
     "pow2": Step(allowed_before=_BEFORE_SCALES, allowed_after=_AFTER_POW2),
     "pow2search": Step(Pow2Search, "any", _BEFORE_SCALES, _AFTER_POW2),
     "anchor": Step(allowed_after=("mixed",)),

@@ -19,7 +19,7 @@ from superres.models.graphs.onnx_file import Convolution, attributes, read_const
 from superres.quantization.grids import activation_grid, weight_grid
 from superres.quantization.qdq import quantized_convolutions
 from superres.quantization.ranges.record import TensorRange
-from superres.quantization.steps.base import (
+from superres.quantization.state import (
     State,
     copy_graph,
     read_initializers,

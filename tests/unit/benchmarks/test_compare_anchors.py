@@ -37,7 +37,9 @@ def study(benchmark: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Pa
         quantize_onnx(*each, folder / "int8.onnx", pair_before_relu=False)
         write_form(folder / "int8.onnx", graphs / f"{name}.channels_last.onnx", "channels_last")
     y, x = np.mgrid[:32, :40]
-    lr = np.stack([128 + 90 * np.sign(np.sin((x + k) / 3) * np.cos((y + c) / 4)) for k in (0, 3) for c in range(3)])
+    lr = np.stack(
+        [128 + 90 * np.sign(np.sin((x + k) / 3) * np.cos((y + c) / 4)) for k in (0, 3) for c in range(3)]
+    )
     lr = np.ascontiguousarray(np.rint(lr.reshape(2, 3, 32, 40).transpose(0, 2, 3, 1)).astype(np.uint8))
     np.save(frames / "park.x2.npy", lr)
     np.save(frames / "park.hr.npy", np.stack([enlarge_bicubic(frame, 2) for frame in lr]))

@@ -22,7 +22,7 @@ from superres.models.settings import PRETRAINED
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.settings import Bias, CalibrationSettings
-from superres.quantization.steps.base import StepJob, refine_onnx
+from superres.quantization.state import StepJob, refine_onnx
 
 from ..quantization.network import calibrate
 from . import foreign, foreign_quantized, foreign_sizes

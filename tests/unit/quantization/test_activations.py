@@ -23,7 +23,7 @@ from superres.quantization.ranges.calibration import RandomImages, read_images
 from superres.quantization.ranges.observation import observe_activations
 from superres.quantization.ranges.record import read_ranges
 from superres.quantization.settings import CalibrationSettings
-from superres.quantization.steps.base import StepJob, refine_onnx
+from superres.quantization.state import StepJob, refine_onnx
 
 Graph = tuple[list[onnx.NodeProto], dict[str, Any]]
 

@@ -23,7 +23,7 @@ from superres.quantization.ranges.calibration import FrameFile
 from superres.quantization.ranges.observation import observe_activations
 from superres.quantization.recipes import STEPS, parse_recipe
 from superres.quantization.settings import CalibrationSettings
-from superres.quantization.steps.base import StepJob, refine_onnx
+from superres.quantization.state import StepJob, refine_onnx
 
 from .network import write_set
 
@@ -41,7 +41,7 @@ RECIPES = [
     "mse+center",
     "entropy+bias",
     "percentile+equalize",
-    "percentile+balance+asymmetric+adaround",
+    "percentile+balance+asymmetric+reducerange+adaround",
     "mse+center+adaround",
     "minmax+pertensor+adaround",
     "mse+center+qat",

@@ -20,7 +20,7 @@ from superres.quantization.ranges.calibration import FrameFile
 from superres.quantization.ranges.observation import observe_activations
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import Calibration
-from superres.quantization.steps.base import StepJob, Taps, refine_onnx
+from superres.quantization.state import StepJob, Taps, refine_onnx
 
 from .network import write_set
 

@@ -151,7 +151,7 @@ def test_a_calibration_carries_its_steps_into_every_recipe_that_begins_with_it()
         "entropy": "entropy+center+bias",
         "entropy+adaround": "entropy+center+bias+adaround",
         "head": "entropy+center+bias",
-        "tuned": "tuned+balance+asymmetric+adaround+anchor",
+        "tuned": "tuned+balance+asymmetric+reducerange+adaround+anchor",
     }
     assert study.quantizations["head"].float_layers == ("conv3",)
     # The jobs of a calibration and of its steps don't depend on which steps follow.

@@ -1,9 +1,9 @@
-"""Steps of recipes: each module has `apply`, which makes a new graph and ranges. Door: `base.refine_onnx`.
+"""Steps of recipes: each module has `apply`, which makes a new graph and ranges; `state.refine_onnx` runs it.
 
-base.py           runs a step; its input and output, and what steps share
 center.py         int8 that holds the 256 levels of a frame
 asymmetric.py     uint8 activations
 pertensor.py      one scale for all weights of a convolution
+reducerange.py    weights in 7 bits
 equalize.py       channels scaled so neighbouring convolutions use their levels equally well
 bias.py           biases that correct the mean error of rounding
 adaround.py       weights rounded by the effect on a layer's output

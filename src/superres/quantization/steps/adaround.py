@@ -19,7 +19,7 @@ from superres.quantization.ranges.calibration import (
     first_images,
     read_images,
 )
-from superres.quantization.steps.base import (
+from superres.quantization.state import (
     State,
     StepJob,
     Taps,

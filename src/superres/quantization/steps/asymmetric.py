@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from superres.quantization.steps.base import State, StepJob
+from superres.quantization.state import State, StepJob
 
 
 def apply(state: State, job: StepJob) -> State:

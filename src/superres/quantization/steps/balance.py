@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from superres.quantization.steps.base import State, StepJob, with_biases
+from superres.quantization.state import State, StepJob, with_biases
 from superres.quantization.steps.equalize import consecutive_pairs, read_extremes, scaled_state
 
 

@@ -11,7 +11,7 @@ from superres.device.base.progress import Progress
 from superres.models.graphs.onnx_file import Convolution, own_size
 from superres.quantization.qdq import quantize_graph, quantized_convolutions
 from superres.quantization.ranges.calibration import FrameFile, RandomImages, first_images, read_images
-from superres.quantization.steps.base import (
+from superres.quantization.state import (
     State,
     StepJob,
     Taps,

@@ -18,7 +18,7 @@ from superres.device.base.conventions import INT8_MAX, UINT8_MAX
 from superres.device.base.errors import UserError
 from superres.models.graphs.onnx_file import Convolution, find_convolutions
 from superres.quantization.ranges.record import TensorRange
-from superres.quantization.steps.base import (
+from superres.quantization.state import (
     State,
     StepJob,
     copy_graph,

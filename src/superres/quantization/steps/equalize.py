@@ -15,7 +15,7 @@ from superres.quantization.ranges.calibrate import measured_ranges
 from superres.quantization.ranges.histogram import Statistics
 from superres.quantization.ranges.observation import observe_activations, read_observed
 from superres.quantization.ranges.record import Ranges, TensorRange
-from superres.quantization.steps.base import (
+from superres.quantization.state import (
     State,
     StepJob,
     copy_graph,

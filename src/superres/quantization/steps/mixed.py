@@ -5,7 +5,7 @@ from dataclasses import replace
 from superres.quantization.layers.frontier import choose_subset
 from superres.quantization.layers.schema import parse_subset, read_frontier
 from superres.quantization.qdq import quantized_layers
-from superres.quantization.steps.base import State, StepJob
+from superres.quantization.state import State, StepJob
 
 
 def apply(state: State, job: StepJob) -> State:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from superres.device.base.errors import UserError
-from superres.quantization.steps.base import State, StepJob
+from superres.quantization.state import State, StepJob
 
 
 def apply(state: State, job: StepJob) -> State:

@@ -1,7 +1,7 @@
 """Fixed point by range: with power-of-two scales, a shift turns a layer's sums into the next one's levels."""
 
 from superres.quantization.fraction_bits import bits_by_range, with_bits
-from superres.quantization.steps.base import State, StepJob
+from superres.quantization.state import State, StepJob
 
 
 def apply(state: State, job: StepJob) -> State:

@@ -14,7 +14,7 @@ from superres.models.graphs.onnx_file import own_size
 from superres.quantization.fraction_bits import FractionBits, bits_by_range, with_bits
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.calibration import Image, first_images, read_images
-from superres.quantization.steps.base import State, StepJob
+from superres.quantization.state import State, StepJob
 
 Choice = tuple[int, ...]
 """Fraction bits of each tensor, then of each layer's weights, as differences to those by range."""
@@ -112,6 +112,8 @@ def _open(graph: onnx.ModelProto, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    # In float on rounded values: a processor's own INT8 sums may overflow.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     return ort.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 

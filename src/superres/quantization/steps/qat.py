@@ -17,7 +17,7 @@ from superres.models.settings import TrainingSettings
 from superres.models.training.batches import orient
 from superres.quantization.ranges.calibration import FrameFile, open_images
 from superres.quantization.settings import Qat
-from superres.quantization.steps.base import State, StepJob
+from superres.quantization.state import State, StepJob
 from superres.quantization.trainable import TrainableChain
 
 _JUDGED = 64

@@ -11,13 +11,13 @@ from typing import Any
 from superres.csv_rows import Row
 from superres.device.base.words import counted
 from superres.device.frames.psnr import psnr
+from superres.device.machine.facts import INT8_FLAGS, adds_in_16_bits
 from superres.device.runtimes.base import runs_int8
 from superres.models.settings import is_baseline
 from superres.report.metrics.operations import Operations, executed_convolutions
 from superres.report.metrics.relative import fp32_of, loss_of
 from superres.report.metrics.speed import processor_of
 
-_INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 _MOST_OF_LIMIT = 1.05
 NOISY = "noisy: "
 """Start of cautions about other work on the machine."""
@@ -92,7 +92,7 @@ def find_cautions(
         *_timing(latency),
         *_arithmetic(row["precision"], engine.get("facts", {}), operations),
         *_memory(engine.get("facts", {})),
-        *_processor(row, engine.get("facts", {}), latency),
+        *_processor(row, engine.get("facts", {}), latency, operations),
     ]
 
 
@@ -144,12 +144,17 @@ def _memory(facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _processor(row: Row, facts: Mapping[str, Any], latency: Mapping[str, Any]) -> list[str]:
+def _processor(
+    row: Row, facts: Mapping[str, Any], latency: Mapping[str, Any], operations: Operations | None
+) -> list[str]:
     found = []
     int8 = runs_int8(row["precision"])
     flags = set(latency["machine"]["flags"])
-    if int8 and processor_of(row["runtime"], facts) == "cpu" and not flags & _INT8_FLAGS:
+    if int8 and processor_of(row["runtime"], facts) == "cpu" and not flags & INT8_FLAGS:
         found.append("this processor has no instructions for INT8 products (VNNI): INT8 gains little speed")
+        if operations is not None and operations.overflowing and adds_in_16_bits(flags):
+            told = counted(operations.overflowing, "convolution")
+            found.append(f"pairs of products in {told} can overflow 16 bits: take the step reducerange")
     if not int8 and facts.get("native") is False:
         found.append(f"this processor has no {row['precision']} instructions and emulates them slowly")
     if (row["limit_fraction"] or 0) > _MOST_OF_LIMIT:

@@ -7,6 +7,7 @@ from typing import Any
 
 from superres.models.graphs.layer_counts import count_layers, float_shares
 from superres.models.graphs.onnx_file import load_onnx
+from superres.models.graphs.overflow import overflowing
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Operations:
     A convolution is quantised if both its data and its weights come from a DequantizeLinear. It is unaligned
     if its channels, in or out, aren't multiples of 16: INT8 kernels work on 16 or 32 at a time.
     `float_layers` are those that aren't quantised, with their share of the multiply-adds, the largest first.
+    `overflowing` ones need more than 16 bits for a pair of products (`superres.models.graphs.overflow`).
     """
 
     convolutions: int
@@ -24,6 +26,7 @@ class Operations:
     quantized_macs_per_pixel: float
     unaligned_macs_per_pixel: float = 0.0
     float_layers: tuple[tuple[str, float], ...] = ()
+    overflowing: int = 0
 
     @property
     def float_macs_per_pixel(self) -> float:
@@ -33,7 +36,8 @@ class Operations:
 
 def count_operations(path: Path) -> Operations:
     """Count the layers of an ONNX file; raises UserError if a convolution's shape can't be inferred."""
-    layers = count_layers(load_onnx(path), path)
+    model = load_onnx(path)
+    layers = count_layers(model, path)
     convolutions = [layer for layer in layers if layer.is_convolution]
     return Operations(
         len(convolutions),
@@ -42,6 +46,7 @@ def count_operations(path: Path) -> Operations:
         sum(layer.macs for layer in layers if layer.quantized),
         sum(layer.macs for layer in layers if not layer.aligned),
         tuple(float_shares(layers)),
+        len(overflowing(model)),
     )
 
 

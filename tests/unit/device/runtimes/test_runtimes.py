@@ -18,6 +18,8 @@ from superres.device.runtimes import RUNTIMES, load_runtime
 from superres.device.runtimes.base import FRAMES, Session, Settings
 from superres.device.runtimes.sessions import pytorch as pytorch_session
 
+from ...processors import exact_int8, openvino_bf16
+
 
 def to_tensor(frame: np.ndarray) -> torch.Tensor:
     return torch.tensor(frame.astype(np.float32) / np.float32(255)).permute(2, 0, 1)[None]
@@ -78,7 +80,11 @@ CASES = [
 
 
 @pytest.mark.parametrize("form", FRAMES)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[1]}")
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=openvino_bf16 if case[:2] == ("openvino", "bf16") else ()) for case in CASES],
+    ids=lambda case: f"{case[0]}-{case[1]}",
+)
 def test_agrees_with_pytorch_on_frames_of_any_size(case, form, exported, frames, make):
     runtime, precision, tolerance = case
     session, _ = make(runtime, precision, exported.model(runtime, precision, form), form)
@@ -103,6 +109,7 @@ def test_tuned_means_channels_last(runtime, form, exported, frames, make):
         assert planes.is_contiguous(memory_format=torch.channels_last) is last
 
 
+@exact_int8
 @pytest.mark.parametrize("form", FRAMES)
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_int8_is_the_arithmetic_that_the_graph_means(runtime, form, exported, frames, make):
@@ -124,7 +131,7 @@ def test_int8_is_the_arithmetic_that_the_graph_means(runtime, form, exported, fr
         assert difference.max() <= 2 * step + 0.51
 
 
-@pytest.mark.parametrize("runtime", ["pytorch", "openvino"])
+@pytest.mark.parametrize("runtime", ["pytorch", pytest.param("openvino", marks=openvino_bf16)])
 def test_bf16_is_not_fp32_in_disguise(runtime, exported, frames, make):
     file = exported.program if runtime == "pytorch" else exported.fp32
     session, _ = make(runtime, "bf16", file)

@@ -21,6 +21,7 @@ from superres.quantization.qdq import BOTH, Part, quantize_graph, quantize_onnx,
 from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.record import read_ranges
 
+from ...processors import exact_int8
 from ..network import build_network, calibrate, convolve, network_weights, to_space
 
 Layers = list[tuple[np.ndarray, np.ndarray]]
@@ -117,6 +118,7 @@ def test_variants_are_each_part_alone_and_all_but_it() -> None:
     assert by_name["first", "both", "all_but"] == {"c1": set(), "c2": set(BOTH)}
 
 
+@exact_int8
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_every_loss_is_that_of_a_float64_simulation(setting: Setting, tmp_path: Path, runtime: str) -> None:
     rows = setting.measure(tmp_path / "s.csv", runtime)
@@ -170,6 +172,7 @@ def test_everything_quantised_is_the_arm(setting: Setting, tmp_path: Path, runti
     assert everything["int8_convolutions"] == 3
 
 
+@exact_int8
 def test_a_layer_that_is_bad_on_purpose_is_found(tmp_path: Path) -> None:
     layers = network_weights()
     # A channel that is always 0, and huge weights for it: nothing in float, coarse steps for all others in
@@ -199,6 +202,7 @@ def test_frames_are_spread_evenly(setting: Setting, tmp_path: Path) -> None:
     assert setting.measure(tmp_path / "t.csv", "openvino", frames=9)[0]["frames"] == 3
 
 
+@exact_int8
 def test_the_added_error_is_that_of_all_frames_together(setting: Setting, tmp_path: Path) -> None:
     rows = setting.measure(tmp_path / "s.csv", "openvino")
 
@@ -219,6 +223,7 @@ def test_the_same_inputs_give_the_same_bytes(setting: Setting, tmp_path: Path) -
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
+@exact_int8
 def test_layers_that_stay_in_float_are_no_part_of_it(setting: Setting, tmp_path: Path) -> None:
     rows = setting.measure(tmp_path / "s.csv", "openvino", float_layers=["c1"])
     assert {row["layer"] for row in rows} == {"none", "all", "c2", "c3"}

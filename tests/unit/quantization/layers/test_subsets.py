@@ -37,8 +37,9 @@ from superres.quantization.layers.subsets import (
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibration import FrameFile
 from superres.quantization.settings import CalibrationSettings, Mixed
-from superres.quantization.steps.base import StepJob, refine_onnx
+from superres.quantization.state import StepJob, refine_onnx
 
+from ...processors import exact_int8
 from ..network import build_network, calibrate, network_weights, write_set
 
 ORT = Executor("onnxruntime", "uint8", 1)
@@ -127,6 +128,7 @@ def measure(state: RecipeState, out: Path, count: int | None = None) -> list[dic
     return read_subset_losses(out).to_dicts()
 
 
+@exact_int8
 def test_losses_are_those_of_the_graphs_on_images_taken_as_hr(state: RecipeState, tmp_path: Path) -> None:
     rows = measure(state, tmp_path / "l.csv", 2)
     assert [row["float_layers"] for row in rows] == SUBSETS

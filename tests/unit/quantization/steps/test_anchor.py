@@ -18,8 +18,8 @@ from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.recipes import parse_recipe
 from superres.quantization.settings import CalibrationSettings
+from superres.quantization.state import StepJob, refine_onnx
 from superres.quantization.steps.anchor import round_interpolation
-from superres.quantization.steps.base import StepJob, refine_onnx
 
 from ..network import calibrate
 
@@ -129,6 +129,6 @@ def test_symmetric_data_is_refused(tmp_path: Path):
 
 
 def test_steps_that_fit_weights_come_before():
-    parse_recipe("minmax+balance+asymmetric+adaround+anchor+mixed")
+    parse_recipe("minmax+balance+asymmetric+reducerange+adaround+anchor+mixed")
     with pytest.raises(UserError, match="expected nothing but mixed after the step anchor, found adaround"):
         parse_recipe("minmax+asymmetric+anchor+adaround")

@@ -16,11 +16,11 @@ from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibration import FrameFile
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import CalibrationSettings
-from superres.quantization.steps.base import StepJob, refine_onnx
+from superres.quantization.state import StepJob, refine_onnx
 
 from ..network import build_network, calibrate, network_weights, write_set
 
-STEPS_OF_TUNED = ("balance", "asymmetric", "adaround", "anchor")
+STEPS_OF_TUNED = ("balance", "asymmetric", "reducerange", "adaround", "anchor")
 SETTINGS = {"adaround": {"images": 2, "pixels": 300, "seed": 0}}
 
 

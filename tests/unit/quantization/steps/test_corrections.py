@@ -18,8 +18,8 @@ from superres.quantization.ranges.calibration import FrameFile, RandomImages
 from superres.quantization.ranges.record import read_ranges
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import CalibrationSettings
+from superres.quantization.state import StepJob, Taps, refine_onnx
 from superres.quantization.steps import adaround, equalize
-from superres.quantization.steps.base import StepJob, Taps, refine_onnx
 
 from ..network import calibrate, write_set
 

@@ -19,8 +19,8 @@ from superres.quantization.ranges.calibration import FrameFile
 from superres.quantization.ranges.record import read_ranges
 from superres.quantization.recipes import STEPS
 from superres.quantization.settings import CalibrationSettings, Pow2Search
+from superres.quantization.state import State, StepJob, refine_onnx, replace_initializers
 from superres.quantization.steps import pow2search
-from superres.quantization.steps.base import State, StepJob, refine_onnx, replace_initializers
 
 from ..network import build_network, calibrate, network_weights, write_set
 

@@ -21,8 +21,8 @@ from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.calibration import FrameFile, RandomImages
 from superres.quantization.ranges.record import read_ranges
 from superres.quantization.settings import CalibrationSettings, Qat
+from superres.quantization.state import State, StepJob, Taps, read_initializers, refine_onnx
 from superres.quantization.steps import asymmetric, center, pertensor, qat
-from superres.quantization.steps.base import State, StepJob, Taps, read_initializers, refine_onnx
 from superres.quantization.trainable import TrainableChain
 
 from ..network import build_network, calibrate, network_weights, to_space, write_set

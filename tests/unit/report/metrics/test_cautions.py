@@ -1,5 +1,6 @@
 """Cautions about an arm's speed and picture, and none for quiet arms."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,26 @@ def test_nothing_is_said_of_a_quiet_arm_that_runs_as_asked() -> None:
 )
 def test_what_is_said_of_how_it_was_measured(measured: dict, said: str) -> None:
     assert cautions(measured=latency(**measured)) == [said]
+
+
+@pytest.mark.parametrize(
+    ("flags", "overflowing", "expected"),
+    [
+        (
+            ["avx2"],
+            2,
+            "pairs of products in 2 convolutions can overflow 16 bits: take the step reducerange",
+        ),
+        (["avx2"], 0, None),
+        (["avx2", "avx_vnni"], 2, None),
+        (["asimd"], 2, None),
+    ],
+)
+def test_sums_that_overflow_are_said(flags: list[str], overflowing: int, expected: str | None) -> None:
+    network = replace(NETWORK, overflowing=overflowing)
+    arm = row("openvino", "espcn_anchor", "int8-minmax", 31.0, 40.0)
+    found = find_cautions(arm, {"facts": {}}, latency(machine={"flags": flags}), network, NOISE)
+    assert [each for each in found if "overflow" in each] == ([expected] if expected else [])
 
 
 def test_a_slow_arm_whose_warm_up_could_not_tell_is_not_blamed() -> None:

@@ -22,8 +22,8 @@ from superres.models.settings import weights_name
 from superres.quantization.qdq import quantize_graph
 from superres.quantization.ranges.record import Ranges, TensorRange
 from superres.quantization.settings import CalibrationSettings
-from superres.quantization.steps import anchor
-from superres.quantization.steps.base import State, StepJob
+from superres.quantization.state import State, StepJob
+from superres.quantization.steps import anchor, reducerange
 
 from ..test_editor import write_frames
 from .test_blocks import export_unshuffled
@@ -95,7 +95,8 @@ def test_an_anchor_in_int8_is_one_convolution_from_frame_to_frame(tmp_path: Path
     tensors = {c.data: TensorRange(0.0, 2.0, 1.5) for c in layers} | {"frame": TensorRange(0.0, 1.0, 1.0)}
     tensors[layers[-1].output] = TensorRange(-1.0, 1.0, 1.0)
     state = State(graph, Ranges(tensors, origin={}, activation="asymmetric"))
-    state = anchor.apply(state, StepJob(name, CalibrationSettings(name="some", method="minmax"), None))
+    job = StepJob(name, CalibrationSettings(name="some", method="minmax"), None)
+    state = anchor.apply(reducerange.apply(state, job), job)
     plain = tmp_path / "plain.onnx"
     onnx.save(quantize_graph(state.graph, state.ranges, plain), plain)
     write_channels_last(plain, tmp_path / "channels_last.onnx")

@@ -1,0 +1,16 @@
+"""What this processor can't do, for tests that need it."""
+
+import pytest
+
+from superres.device.machine.facts import adds_in_16_bits, describe_machine
+
+FLAGS = frozenset(describe_machine()["flags"])
+
+exact_int8 = pytest.mark.skipif(
+    adds_in_16_bits(FLAGS), reason="this processor adds two INT8 products in 16 bits: no VNNI"
+)
+"""For tests of INT8 convolutions with weights in 8 bits; those in 7 bits (`reducerange`) run everywhere."""
+
+openvino_bf16 = pytest.mark.skipif(
+    not FLAGS & {"avx512f", "amx_bf16", "bf16"}, reason="OpenVINO has no BF16 on this processor"
+)
