@@ -71,6 +71,9 @@ def test_an_arm_is_timed_once_for_clips_of_one_size(pair: Project):
     assert arms_of(pair, "quality*.csv") == ["quality.film.csv", "quality.odd.csv", "quality.twin.csv"]
     lines = (pair.folder / "results/pair/metrics.csv").read_text(encoding="utf-8").splitlines()
     columns = [line.split(",") for line in lines]
+    # Some processors have no BF16.
+    status = columns[0].index("status")
+    columns = [columns[0], *(row for row in columns[1:] if row[status] == "ok")]
     clip, timed, fps, exact = (columns[0].index(name) for name in ("clip", "timed_on", "fps", "exact_frames"))
     assert {(row[clip], row[timed]) for row in columns[1:]} == {
         ("film", "film"),

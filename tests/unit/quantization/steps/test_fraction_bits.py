@@ -155,8 +155,12 @@ def test_search_ends_where_no_single_bit_gains(state: Files) -> None:
 
     def error(tensors: dict[str, int], weights: dict[str, int]) -> float:
         moved = with_bits(first, start.moved(tensors, weights), {})
+        options = ort.SessionOptions()
+        # As written: the INT8 sums of some processors overflow.
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         int8 = ort.InferenceSession(
             quantize_graph(moved.graph, moved.ranges, Path("x")).SerializeToString(),
+            options,
             providers=["CPUExecutionProvider"],
         )
         float32 = ort.InferenceSession(str(state[0]), providers=["CPUExecutionProvider"])
