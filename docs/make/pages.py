@@ -13,6 +13,7 @@ from pathlib import Path
 
 import members
 import paper
+import without_vnni
 import yaml
 import zoo
 from formatting import markdown, read_rows
@@ -199,6 +200,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "default/bicubic": bicubic,
     **paper.TABLES,
     **zoo.TABLES,
+    **without_vnni.TABLES,
     "networks/members": members.members,
 }
 

@@ -1,9 +1,9 @@
 """Tables of the networks to choose from; as a program, copy the figures of a finished study into docs/.
 
-`python docs/make/zoo.py results/zoo` writes metrics.csv and run.yaml in docs/figures/zoo/, and
-docs/pictures/zoo.png; on a processor without VNNI, `--folder zoo/without_vnni` and no picture.
-`python docs/make/zoo.py results/held-out` writes images.csv and run.yaml in docs/figures/zoo/held_out/, and
-docs/pictures/zoo_int8.png. Run `make docs` afterwards. published.csv is from the README of ETDS
+`python docs/make/zoo.py results/zoo --commit ...` writes metrics.csv and run.yaml in docs/figures/zoo/, and
+docs/pictures/zoo.png. `python docs/make/zoo.py results/held-out --commit ...` writes images.csv and run.yaml
+in docs/figures/zoo/held_out/, and docs/pictures/zoo_int8.png; `--folder zoo/qat` those of a study that ran
+the arms of `qat` alone. Run `make docs` afterwards. published.csv is from the README of ETDS
 (github.com/ECNUSR/ETDS, 2023).
 """
 
@@ -34,9 +34,9 @@ SHOWN = {
     "int8-dummy": "one random image",
     "int8-entropy": "entropy",
     "int8-entropy+center+adaround": "with two steps",
-    "int8-entropy+asymmetric+qat": "with `qat`",
     TUNED: "tuned",
 }
+TRAINED = "int8-entropy+asymmetric+reducerange+qat"
 COLUMNS = (
     "runtime",
     "model",
@@ -89,11 +89,11 @@ def front() -> str:
     return markdown(["Network", *clips, *speeds], lines)
 
 
-def runtimes(folder: Path = FIGURES) -> str:
+def runtimes() -> str:
     """Return the frames per second of each network in each runtime and precision."""
     fps = {
         (row["model"], row["runtime"], row["precision"]): _fps(row)
-        for row in read_rows(folder / "metrics.csv")
+        for row in read_rows(FIGURES / "metrics.csv")
         if row["clip"] == CLIPS[0] and row["status"] == "ok"
     }
     lines = [
@@ -149,6 +149,27 @@ def losses() -> str:
     return markdown(["Network", "Layers", "Channels", "FP32 [dB]", *SHOWN.values()], lines)
 
 
+def trained() -> str:
+    """Return what INT8 loses after the step qat: on held-out photographs, and on the first clip."""
+    psnr: dict[tuple[str, str, str], dict[str, float]] = {}
+    for row in read_rows(ALL / "zoo/qat/images.csv"):
+        clip = CLIPS[0] if row["clip"] == CLIPS[0] else "held out"
+        images = psnr.setdefault((row["model"], clip, row["precision"]), {})
+        images[row["clip"] + row["image"]] = float(row["psnr_y_db"])
+    lines = []
+    for model in sorted({model for model, *_ in psnr}, key=_width_and_depth):
+        lost = {
+            clip: [
+                value - psnr[model, clip, TRAINED][image]
+                for image, value in psnr[model, clip, "fp32"].items()
+            ]
+            for clip in ("held out", CLIPS[0])
+        }
+        mean_and_worst = f"{mean(lost['held out']):.3f} ({max(lost['held out']):.2f})"
+        lines.append([labels.model_label(model), mean_and_worst, f"{mean(lost[CLIPS[0]]):.3f}"])
+    return markdown(["Network", "Held-out photographs [dB]", f"`{CLIPS[0]}` [dB]"], lines)
+
+
 def draw_losses(png: Path) -> None:
     """Draw the mean loss of each network, a row a network from few layers to many, a mark a precision."""
     # Matplotlib, which the tables don't need.
@@ -159,9 +180,9 @@ def draw_losses(png: Path) -> None:
     with figures.style():
         figure = figures.new_figure(7, 4)
         axes = figure.subplots()
-        for (precision, title), mark in zip(SHOWN.items(), "xo^Ds", strict=True):
+        for (precision, title), mark in zip(SHOWN.items(), "xo^s", strict=True):
             lost = [mean(found[model][1][precision]) for model in models]
-            axes.plot(lost, range(len(models)), mark, label=title.replace("`", ""), markersize=5)
+            axes.plot(lost, range(len(models)), mark, label=title, markersize=5)
         axes.set_yticks(range(len(models)), labels=[_described(model) for model in models])
         axes.set_xscale("log")
         ticks = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
@@ -297,10 +318,10 @@ def _fps(row: Row) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "zoo/metrics": front,
     "zoo/runtimes": runtimes,
-    "zoo/without_vnni/runtimes": lambda: runtimes(FIGURES / "without_vnni"),
     "zoo/published": published,
     "zoo/anchor": anchor,
     "zoo/held_out/losses": losses,
+    "zoo/qat/losses": trained,
 }
 
 
@@ -320,27 +341,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path, help="folder of studies/zoo.yaml or of studies/held-out.yaml")
     parser.add_argument("--commit", required=True, help="the code that the study ran with")
-    parser.add_argument("--folder", help="of docs/figures/ (default: by the study)")
+    parser.add_argument("--folder", default="zoo/held_out", help="of images in docs/figures/")
     parser.add_argument("--machine", help="the processor in words (default: from a record)")
     options = parser.parse_args()
-    command = "snakemake --cores 4 all --configfile studies/zoo.yaml"
-    measured = (options.study / "metrics.csv").is_file()
-    folder = ALL / (options.folder or "zoo") if measured else HELD_OUT
+    timed = (options.study / "metrics.csv").is_file()
+    folder = FIGURES if timed else ALL / options.folder
     folder.mkdir(parents=True, exist_ok=True)
-    if measured:
-        record = f"latency.{CLIPS[0]}.json"
+    command = "snakemake --cores 4 all --configfile studies/zoo.yaml"
+    if timed:
         write_rows(folder / "metrics.csv", COLUMNS, read_rows(options.study / "metrics.csv"))
+        draw_front(ROOT / "docs/pictures/zoo.png")
     else:
-        record = "quality.t91.json"
         command = command.replace("all", "evaluate") + " studies/held-out.yaml"
         write_rows(folder / "images.csv", IMAGES, _images(options.study))
-    run = {"command": command, "commit": options.commit[:7], "machine": options.machine or ""}
-    arm = options.study / f"arms/local/{RUNTIME}/{REFERENCE}/fp32"
-    origin.write_run(folder / "run.yaml", options.study, arm / record, run)
-    if folder == FIGURES:
-        draw_front(ROOT / "docs/pictures/zoo.png")
     if folder == HELD_OUT:
         draw_losses(ROOT / "docs/pictures/zoo_int8.png")
+    run = {"command": command, "commit": options.commit[:7], "machine": options.machine or ""}
+    records = (options.study / "arms/local" / RUNTIME).glob("*/fp32/quality.*.json")
+    origin.write_run(folder / "run.yaml", options.study, min(records), run)
 
 
 if __name__ == "__main__":

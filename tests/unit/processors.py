@@ -9,7 +9,7 @@ FLAGS = frozenset(describe_machine()["flags"])
 exact_int8 = pytest.mark.skipif(
     adds_in_16_bits(FLAGS), reason="this processor adds two INT8 products in 16 bits: no VNNI"
 )
-"""For tests of INT8 convolutions with weights in 8 bits; those in 7 bits (`reducerange`) run everywhere."""
+"""For tests of INT8 convolutions with all levels of weights; those of `reducerange` run everywhere."""
 
 openvino_bf16 = pytest.mark.skipif(
     not FLAGS & {"avx512f", "amx_bf16", "bf16"}, reason="OpenVINO has no BF16 on this processor"

@@ -19,12 +19,12 @@ class Grid:
     zero_point: np.ndarray
 
 
-def symmetric_grid(amax: float | np.ndarray) -> Grid:
-    """Return int8 around 0: scale amax / 127, for a scalar or a value per channel.
+def symmetric_grid(amax: float | np.ndarray, levels: int = INT8_MAX) -> Grid:
+    """Return int8 around 0: scale amax / levels, for a scalar or a value per channel.
 
     A channel whose scale is below the smallest normal float gets scale 1: its values are stored as zeros.
     """
-    scale = (np.asarray(amax, np.float64) / INT8_MAX).astype(np.float32)
+    scale = (np.asarray(amax, np.float64) / levels).astype(np.float32)
     # Below the smallest normal float a quotient x / scale is meaningless.
     scale = np.where(scale < np.finfo(np.float32).tiny, np.float32(1), scale)
     return Grid(scale, np.zeros(scale.shape, np.int8))
@@ -55,9 +55,10 @@ def weight_grid(weights: np.ndarray, ranges: Ranges, name: str, axis: int = 0) -
     """
     if name in ranges.weight_amax:
         amax = np.asarray(ranges.weight_amax[name], np.float64)
-        return symmetric_grid(amax[0] if ranges.weights == "per-tensor" else amax)
+        return symmetric_grid(amax[0] if ranges.weights == "per-tensor" else amax, ranges.weight_levels)
     channels = np.abs(np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1)).max(axis=1)
-    return symmetric_grid(channels.max() if ranges.weights == "per-tensor" else channels)
+    reach = channels.max() if ranges.weights == "per-tensor" else channels
+    return symmetric_grid(reach, ranges.weight_levels)
 
 
 def activation_grid(tensor: TensorRange, ranges: Ranges) -> Grid:

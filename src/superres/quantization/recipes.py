@@ -32,8 +32,6 @@ _SAME_FLOAT = ("center", "equalize", "balance", "asymmetric", "pertensor")
 # qat is trained towards the float graph, which these steps keep. New scales would undo what was fitted to the
 # old ones, except the means of channels.
 _BEFORE_SCALES = (*_SAME_FLOAT, "bias")
-# Weights have their scales: what follows keeps or fits to them.
-_SAME_WEIGHTS = ("center", "asymmetric", "bias", "adaround", "qat", "anchor", "mixed")
 # All scales are powers of two: only what keeps them may follow.
 _AFTER_POW2 = ("bias", "adaround")
 
@@ -41,7 +39,7 @@ STEPS: Mapping[str, Step] = {
     "center": Step(),
     "asymmetric": Step(),
     "pertensor": Step(),
-    "reducerange": Step(allowed_after=_SAME_WEIGHTS),
+    "reducerange": Step(allowed_before=_BEFORE_SCALES),
     "equalize": Step(images="any", observed=True),
     "balance": Step(images="any", observed=True),
     "bias": Step(Bias, "any"),

@@ -52,6 +52,7 @@ class TrainableLayer(nn.Module):
         data_grid = activation_grid(state.ranges.tensors[convolution.data], state.ranges)
         weights_grid = weight_grid(weights, state.ranges, convolution.weights)
         zero, kind = int(data_grid.zero_point), np.iinfo(data_grid.zero_point.dtype)
+        self._most = state.ranges.weight_levels
         self._levels = (int(kind.min) - zero, int(kind.max) - zero)
         self.register_buffer("data_scale", torch.tensor(data_grid.scale))
         self.register_buffer("weight_scale", torch.tensor(weights_grid.scale).reshape(-1, 1, 1, 1))
@@ -74,13 +75,13 @@ class TrainableLayer(nn.Module):
         return self._convolve(data, self.float_weight, self.float_bias)
 
     def rounded_weight(self) -> Tensor:
-        """Return the weights on their grid, without -128."""
-        return fake_quantize(self.weight, self._weight_scale(), -INT8_MAX, INT8_MAX)
+        """Return the weights on their grid, as far below 0 as above."""
+        return fake_quantize(self.weight, self._weight_scale(), -self._most, self._most)
 
     def weight_amax(self) -> list[float]:
-        """Return the largest magnitude of each output channel's weights: 127 scales, exact in float64."""
+        """Return the largest magnitude of each output channel's weights, exact in float64."""
         scale = self._weight_scale().expand(self.weight.shape[0], 1, 1, 1)
-        return [float(value) * INT8_MAX for value in scale.flatten()]
+        return [float(value) * self._most for value in scale.flatten()]
 
     def data_range(self, seen: TensorRange) -> TensorRange:
         """Return the trained range of the data; `seen` is the one before."""

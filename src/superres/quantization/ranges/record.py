@@ -33,10 +33,10 @@ class Ranges:
 
     `tensors` has the range of the input and output of each convolution. `origin` is where the ranges come
     from: the calibration, its method, its images. `activation` symmetric is int8 around 0, asymmetric uint8
-    with a zero-point. `weights` have one scale per output channel or per tensor: max |w| / 127, or
-    `weight_amax` of the initializer over 127, a value a channel. Convolutions in `float_convolutions`, by the
-    name of their output, stay in float. `sums` has the range of tensors that are rounded before they are
-    added to another. `steps` are those taken since the calibration.
+    with a zero-point. `weights` have one scale per output channel or per tensor: max |w| over
+    `weight_levels`, or `weight_amax` of the initializer over it, a value a channel. Convolutions in
+    `float_convolutions`, by the name of their output, stay in float. `sums` has the range of tensors that are
+    rounded before they are added to another. `steps` are those taken since the calibration.
     """
 
     tensors: Mapping[str, TensorRange]
@@ -44,6 +44,7 @@ class Ranges:
     activation: Activation = "symmetric"
     weights: Weights = "per-channel"
     weight_amax: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    weight_levels: int = INT8_MAX
     float_convolutions: Sequence[str] = ()
     sums: Mapping[str, TensorRange] = field(default_factory=dict)
     steps: Sequence[Mapping[str, Any]] = ()

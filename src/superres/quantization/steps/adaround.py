@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from superres.device.base.conventions import INT8_MAX
 from superres.device.base.progress import Progress
 from superres.models.graphs.onnx_file import Convolution, attributes, own_size
 from superres.quantization.grids import weight_grid
@@ -72,7 +71,7 @@ def apply(state: State, job: StepJob) -> State:
             grid = weight_grid(weights, ranges, convolution.weights)
             scale = np.broadcast_to(grid.scale, weights.shape[:1]).astype(np.float64)
             levels, gains[convolution.layer] = normal.round(
-                weights.reshape(len(weights), -1).astype(np.float64), scale
+                weights.reshape(len(weights), -1).astype(np.float64), scale, ranges.weight_levels
             )
             rounded = levels * scale[:, None]
             values = {
@@ -80,7 +79,7 @@ def apply(state: State, job: StepJob) -> State:
                 biases[convolution.result]: normal.bias(rounded),
             }
             replace_initializers(graph, values)
-            amax = [float(value) * INT8_MAX for value in grid.scale.reshape(-1)]
+            amax = [float(value) * ranges.weight_levels for value in grid.scale.reshape(-1)]
             ranges = replace(ranges, weight_amax={**ranges.weight_amax, convolution.weights: amax})
     left = [convolution.layer for convolution in found if convolution.layer not in gains]
     return State(graph, ranges, {"error_against_nearest": gains, "nearest": left})
@@ -175,10 +174,10 @@ class _Normal:
         """Return the best biases for weights O x D: the mean difference is zero."""
         return (self._sums["y"] - weights @ self._sums["x"]) / self._count
 
-    def round(self, weights: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, float]:
+    def round(self, weights: np.ndarray, scale: np.ndarray, most: int) -> tuple[np.ndarray, float]:
         """Return levels O x D for weights O x D, and their error as a share of that of the nearest levels.
 
-        `scale` O is the width of a level of each output channel.
+        `scale` O is the width of a level of each output channel, `most` the largest level.
         """
         mean_x, mean_y = self._sums["x"] / self._count, self._sums["y"] / self._count
         variance = self._sums["xx"] / self._count - np.outer(mean_x, mean_x)
@@ -186,8 +185,8 @@ class _Normal:
         # Directions that the images hardly have keep the float weights.
         ridge = _RIDGE * np.trace(variance) / len(variance)
         variance[np.diag_indices_from(variance)] += ridge
-        form = _Form(variance, covariance + ridge * weights, scale)
-        nearest = np.clip(np.rint(weights / scale[:, None]), -INT8_MAX, INT8_MAX)
+        form = _Form(variance, covariance + ridge * weights, scale, most)
+        nearest = np.clip(np.rint(weights / scale[:, None]), -most, most)
         starts = (nearest, form.round_in_turn())
         ends = [form.descend(levels) for levels in starts]
         errors = [form.excess(levels) for levels in ends]
@@ -200,12 +199,13 @@ class _Normal:
 class _Form:
     """The error of levels l: w^T V w - 2 c^T w for w = scale * l, a row for each output channel.
 
-    `variance` D x D is positive definite, `covariance` O x D, `scale` O.
+    `variance` D x D is positive definite, `covariance` O x D, `scale` O. No level is beyond `most`.
     """
 
     variance: np.ndarray
     covariance: np.ndarray
     scale: np.ndarray
+    most: int
 
     def excess(self, levels: np.ndarray) -> np.ndarray:
         """Return the error of levels O x D above that of the best real numbers, O."""
@@ -228,7 +228,7 @@ class _Form:
         left = self._best()[:, order]
         levels = np.empty_like(left)
         for i in range(left.shape[1]):
-            level = np.clip(np.rint(left[:, i] / self.scale), -INT8_MAX, INT8_MAX)
+            level = np.clip(np.rint(left[:, i] / self.scale), -self.most, self.most)
             missed = (left[:, i] - level * self.scale) / upper[i, i]
             left[:, i + 1 :] -= missed[:, None] * upper[i, i + 1 :]
             levels[:, order[i]] = level
@@ -243,7 +243,7 @@ class _Form:
         for _ in range(8 * levels.shape[1]):
             direction = -np.sign(slope)
             gain = 2 * np.abs(slope) * self.scale[:, None] - curvature
-            gain[np.abs(levels + direction) > INT8_MAX] = 0
+            gain[np.abs(levels + direction) > self.most] = 0
             best = gain.argmax(axis=1)
             moving = gain[rows, best] > 1e-9 * curvature[rows, best]
             if not moving.any():

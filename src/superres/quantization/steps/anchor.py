@@ -65,7 +65,7 @@ def apply(state: State, job: StepJob) -> State:
     for anchor in anchors:
         levels, steps = round_interpolation(values[anchor.weights])
         weights[anchor.weights] = levels / steps
-        amax[anchor.weights] = [INT8_MAX / steps] * len(levels)
+        amax[anchor.weights] = [state.ranges.weight_levels / steps] * len(levels)
         reach = float(np.abs(weights[anchor.weights]).sum(axis=(1, 2, 3)).max())
         tensors[anchor.data] = TensorRange(0.0, 1.0, 1.0)
         tensors[anchor.result] = TensorRange(1 - reach, reach, reach)

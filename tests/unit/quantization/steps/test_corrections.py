@@ -218,7 +218,7 @@ def test_levels_are_such_that_no_single_step_improves_them_and_nearly_the_best()
         mixing = random.normal(size=(6, 6))
         variance = mixing @ mixing.T + 0.1 * np.eye(6)
         exact = random.normal(size=(1, 6)) * 3
-        form = adaround._Form(variance, exact @ variance, np.array([0.5]))
+        form = adaround._Form(variance, exact @ variance, np.array([0.5]), 127)
 
         def error(levels: np.ndarray, v: np.ndarray = variance, best: np.ndarray = exact) -> float:
             return ((levels * 0.5 - best) @ v @ (levels * 0.5 - best).T).item()

@@ -189,17 +189,14 @@ def test_one_scale_for_all_weights(state: tuple[Path, Path]) -> None:
 def test_no_pair_of_products_overflows_16_bits(state: tuple[Path, Path]) -> None:
     plain = levels_of_weights(quantized(take(state, "asymmetric")))
     assert all(np.abs(levels).max() == 127 for levels in plain.values())
-    for steps in (("reducerange",), ("pertensor", "reducerange")):
+    for steps in (("reducerange",), ("pertensor", "reducerange"), ("reducerange", "pertensor")):
         last = take(state, "asymmetric", *steps)
         reduced = levels_of_weights(quantized(last))
         assert len(reduced) == 3
         for levels in reduced.values():
-            pairs = np.abs(levels).reshape(len(levels), -1)
-            assert 62 <= pairs.max() <= 64 and 2 * 255 * pairs.max() < 2**15
+            assert np.abs(levels).max() == 64
         frame = some_frame()
         assert np.abs(run(quantized(last), frame) - run(state[0], frame)).mean() < 0.02
-    with pytest.raises(UserError, match=r"before any step .*, found reducerange before it"):
-        take(state, "reducerange", "reducerange")
 
 
 def levels_of_weights(path: Path) -> dict[str, np.ndarray]:
