@@ -77,7 +77,7 @@ def _psnr(arms: Mapping[tuple[str, str, str], Row], model: str, precision: str, 
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "without_vnni/losses": losses,
+    "without_vnni/metrics": losses,
     "without_vnni/speeds": speeds,
 }
 

@@ -57,7 +57,7 @@ def test_default_study_without_heavy_imports(project: Project):
     assert jobs["build_engine"] == jobs["measure_latency"] == 36
     # On two clips of one frame size, for which an arm is timed once.
     assert jobs["measure_quality"] == jobs["write_manifest"] == 2 * 36
-    assert jobs["refine_onnx"] == 5 * 4
+    assert jobs["refine_onnx"] == 5 * 5
     assert jobs["quantize_onnx"] == jobs["calibrate_ranges"] == 15 and jobs["observe_activations"] == 10
     # Every graph of ONNX Runtime, and OpenVINO's in INT8.
     assert jobs["write_uint8_graph"] == 3 * 2 + 5 * 3

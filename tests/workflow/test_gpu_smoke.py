@@ -5,12 +5,14 @@ import json
 import numpy as np
 import polars as pl
 
+from processors import exact_int8
 from project_copy import Project
 
 RESULTS = "results/gpu-smoke"
 NETWORKS = ("espcn_rgb", "espcn_ycbcr")
 
 
+@exact_int8
 def test_its_pictures_calibrate_both_networks(project: Project):
     arms = [f"{RESULTS}/arms/local/onnxruntime/{name}/int8-entropy" for name in NETWORKS]
     wanted = [f"{arm}/quality.csv" for arm in arms]

@@ -19,7 +19,7 @@ clips: [{name: clip, source: {type: images, path: photos, include: [c.png]}}]
 training_sets:
   - {name: training, sources: [{type: images, path: photos, include: [a.png]}]}
   - {name: validation, sources: [{type: images, path: photos, include: [b.png]}]}
-calibrations: [{name: dummy, data: {type: random, width: 32, height: 24}}]
+calibrations: [{name: dummy, steps: [reducerange], data: {type: random, width: 32, height: 24}}]
 models:
   - {name: wide, architecture: {kind: espcn, channels: [8, 6]}, weights: train}
   - name: mine

@@ -8,6 +8,7 @@ from statistics import median
 import polars as pl
 import yaml
 
+from processors import exact_int8
 from project_copy import Project, read_jobs
 from superres.device.base.outputs import sha256_file
 
@@ -40,6 +41,7 @@ def test_fp32_is_the_same_in_every_runtime(tiny: Project):
         assert spread(rows["psnr_db"]) < 1e-3
 
 
+@exact_int8
 def test_int8_is_the_same_in_every_runtime_up_to_rounding(tiny: Project):
     int8 = read_metrics(tiny).filter(pl.col("precision").str.starts_with("int8"))
     for _, rows in int8.filter(pl.col("precision") == "int8-minmax").group_by("model"):

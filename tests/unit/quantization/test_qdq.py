@@ -9,13 +9,13 @@ import openvino as ov
 import pytest
 from onnx import numpy_helper
 
+from processors import exact_int8
 from superres.device.base.errors import UserError
 from superres.quantization.grids import asymmetric_grid, weight_grid
 from superres.quantization.qdq import Part, quantize_graph, quantize_onnx
 from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.record import Ranges, read_ranges
 
-from ..processors import exact_int8
 from .network import build_network, calibrate, convolve, network_weights, to_space
 
 DATA = RandomImages("uniform", 3, 1, 24, 20)

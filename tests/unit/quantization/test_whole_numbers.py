@@ -16,6 +16,7 @@ import onnxruntime as ort
 import openvino as ov
 import pytest
 
+from processors import FLAGS, exact_int8
 from superres.device.frames.pixels import from_blocks
 from superres.device.machine.facts import adds_in_16_bits
 from superres.models.export import export_onnx
@@ -27,7 +28,6 @@ from superres.quantization.recipes import STEPS as TAKEN
 from superres.quantization.settings import CalibrationSettings
 from superres.quantization.state import StepJob, refine_onnx
 
-from ..processors import FLAGS, exact_int8
 from .network import calibrate, convolve, network_weights, to_space, write_set
 from .whole_numbers import convolutions, divided, exact_levels, rounded, run, upscale
 

@@ -12,13 +12,12 @@ import onnx
 import pytest
 import torch
 
+from processors import exact_int8, openvino_bf16
 from superres.device.base.errors import UnsupportedError, UserError
 from superres.device.frames.pixels import enlarge_bicubic
 from superres.device.runtimes import RUNTIMES, load_runtime
 from superres.device.runtimes.base import FRAMES, Session, Settings
 from superres.device.runtimes.sessions import pytorch as pytorch_session
-
-from ...processors import exact_int8, openvino_bf16
 
 
 def to_tensor(frame: np.ndarray) -> torch.Tensor:

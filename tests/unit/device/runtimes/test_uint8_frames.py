@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from processors import exact_int8
 from superres.data.resampling import downsample
 from superres.device.runtimes import load_runtime
 from superres.device.runtimes.base import FRAMES, Settings
@@ -20,8 +21,6 @@ from superres.quantization.ranges.calibrate import calibrate_ranges
 from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.observation import observe_activations
 from superres.quantization.settings import CalibrationSettings
-
-from ...processors import exact_int8
 
 PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 DUMMY = RandomImages("uniform", 0, 1, 96, 128)

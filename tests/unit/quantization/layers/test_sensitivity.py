@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
+from processors import exact_int8
 from superres.device.base.errors import UserError
 from superres.device.frames.psnr import PAPER
 from superres.device.job import Job
@@ -21,7 +22,6 @@ from superres.quantization.qdq import BOTH, Part, quantize_graph, quantize_onnx,
 from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.ranges.record import read_ranges
 
-from ...processors import exact_int8
 from ..network import build_network, calibrate, convolve, network_weights, to_space
 
 Layers = list[tuple[np.ndarray, np.ndarray]]

@@ -12,6 +12,7 @@ import onnxruntime as ort
 import polars as pl
 import pytest
 
+from processors import exact_int8
 from superres.csv_rows import write_rows
 from superres.data.resampling import downsample
 from superres.device.base.errors import UserError
@@ -39,7 +40,6 @@ from superres.quantization.ranges.calibration import FrameFile
 from superres.quantization.settings import CalibrationSettings, Mixed
 from superres.quantization.state import StepJob, refine_onnx
 
-from ...processors import exact_int8
 from ..network import build_network, calibrate, network_weights, write_set
 
 ORT = Executor("onnxruntime", "uint8", 1)

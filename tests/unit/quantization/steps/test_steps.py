@@ -10,13 +10,13 @@ import onnxruntime as ort
 import openvino as ov
 import pytest
 
+from processors import exact_int8
 from superres.device.base.errors import UserError
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibration import FrameFile, RandomImages
 from superres.quantization.settings import Adaround, Calibration, CalibrationSettings, Qat
 from superres.quantization.state import StepJob, refine_onnx
 
-from ...processors import exact_int8
 from ..network import calibrate, convolve, network_weights, to_space
 
 DATA = RandomImages("uniform", 3, 1, 24, 20)
