@@ -1,6 +1,6 @@
-"""Tables of a processor without VNNI beside one with it; as a program, copy its default study into docs/.
+"""A table of a processor without VNNI beside one with it; as a program, copy its default study into docs/.
 
-`python docs/make/without_vnni.py results/default --commit ...` writes metrics.csv and run.yaml in
+`python docs/make/without_vnni.py results/default --commit ...` writes evaluation.csv and run.yaml in
 docs/figures/without_vnni/. Run `make docs` afterwards.
 """
 
@@ -17,15 +17,17 @@ FIGURES = ALL / "without_vnni"
 RUNTIME, TUNED = "openvino", "int8-tuned"
 CLIPS = ("park", "rooms")
 PRECISIONS = {"int8-dummy": "dummy", "int8-entropy": "entropy", TUNED: "tuned"}
-COLUMNS = ("runtime", "model", "precision", "clip", "psnr_db", "fps", "speedup", "cautions", "status")
+COLUMNS = ("runtime", "model", "precision", "clip", "psnr_db", "status")
+COMMAND = "snakemake --cores 4 evaluate"
 Row = Mapping[str, str]
 
 
 def losses() -> str:
     """Return what INT8 loses in OpenVINO [dB], with VNNI and without, a row per network and clip."""
-    with_it, without = (_arms(folder) for folder in (ALL / "default", FIGURES))
+    with_it = _arms(ALL / "default/metrics.csv")
+    without = _arms(FIGURES / "evaluation.csv")
     lines = []
-    for model in _models(without):
+    for model in labels.order_models({model for model, *_ in without}):
         for clip in CLIPS:
             cells = []
             for precision in PRECISIONS:
@@ -38,38 +40,13 @@ def losses() -> str:
     return markdown(["Network", "Clip", *PRECISIONS.values()], lines)
 
 
-def speeds() -> str:
-    """Return the frames per second without VNNI, a row a network."""
-    rows = [row for row in read_rows(FIGURES / "metrics.csv") if row["clip"] == CLIPS[0]]
-    fps = {
-        (row["model"], row["runtime"], row["precision"]): float(row["fps"])
-        for row in rows
-        if row["status"] == "ok"
-    }
-    columns = {
-        ("onnxruntime", "fp32"): "ONNX Runtime FP32",
-        ("onnxruntime", TUNED): "ONNX Runtime INT8",
-        (RUNTIME, "fp32"): "OpenVINO FP32",
-        (RUNTIME, TUNED): "OpenVINO INT8",
-    }
-    lines = []
-    for model in labels.order_models({model for model, *_ in fps} - {"bicubic"}):
-        found = [fps.get((model, *arm)) for arm in columns]
-        lines.append([labels.model_label(model), *("" if each is None else f"{each:.1f}" for each in found)])
-    return markdown(["Network", *columns.values()], lines)
-
-
-def _arms(folder: Path) -> dict[tuple[str, str, str], Row]:
+def _arms(table: Path) -> dict[tuple[str, str, str], Row]:
     """Return OpenVINO's arms that ran, by model, precision and clip."""
     return {
         (row["model"], row["precision"], row["clip"]): row
-        for row in read_rows(folder / "metrics.csv")
+        for row in read_rows(table)
         if row["runtime"] == RUNTIME and row["status"] == "ok"
     }
-
-
-def _models(arms: Mapping[tuple[str, str, str], Row]) -> list[str]:
-    return labels.order_models({model for model, *_ in arms})
 
 
 def _psnr(arms: Mapping[tuple[str, str, str], Row], model: str, precision: str, clip: str) -> float:
@@ -77,8 +54,7 @@ def _psnr(arms: Mapping[tuple[str, str, str], Row], model: str, precision: str, 
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "without_vnni/metrics": losses,
-    "without_vnni/speeds": speeds,
+    "without_vnni/evaluation": losses,
 }
 
 
@@ -93,9 +69,13 @@ def main() -> None:
     parser.add_argument("--machine", help="the processor in words (default: from a record)")
     options = parser.parse_args()
     FIGURES.mkdir(parents=True, exist_ok=True)
-    write_rows(FIGURES / "metrics.csv", COLUMNS, read_rows(options.study / "metrics.csv"))
-    run = {"command": "make all", "commit": options.commit[:7], "machine": options.machine or ""}
-    record = options.study / f"arms/local/{RUNTIME}/espcn_rgb/fp32/latency.{CLIPS[0]}.json"
+    write_rows(FIGURES / "evaluation.csv", COLUMNS, read_rows(options.study / "evaluation.csv"))
+    run = {
+        "command": "snakemake --cores 4 evaluate",
+        "commit": options.commit[:7],
+        "machine": options.machine or "",
+    }
+    record = options.study / f"arms/local/{RUNTIME}/espcn_rgb/fp32/quality.{CLIPS[0]}.json"
     origin.write_run(FIGURES / "run.yaml", options.study, record, run)
 
 
