@@ -33,12 +33,14 @@ def overflowing(model: onnx.ModelProto) -> list[str]:
 def _levels(
     pair: onnx.NodeProto, writers: dict[str, onnx.NodeProto], constants: dict[str, np.ndarray]
 ) -> np.ndarray | None:
-    """Return the levels of weights O x I x kh x kw before a DequantizeLinear; None if they are computed."""
+    """Return the levels of weights O x I x kh x kw before a DequantizeLinear; None if they aren't known."""
     if pair.input[0] in constants:
         return constants[pair.input[0]].astype(np.int32)
-    quantize = writers[pair.input[0]]
+    quantize = writers.get(pair.input[0])
+    if quantize is None or quantize.op_type != "QuantizeLinear":
+        return None
     weights, scale = (constants.get(name) for name in quantize.input[:2])
-    if weights is None or scale is None:
+    if weights is None or scale is None or scale.size not in (1, len(weights)):
         return None
     return np.rint(weights / scale.reshape(-1, *[1] * (weights.ndim - 1))).astype(np.int32)
 

@@ -3,7 +3,7 @@
 center.py         int8 that holds the 256 levels of a frame
 asymmetric.py     uint8 activations
 pertensor.py      one scale for all weights of a convolution
-reducerange.py    weights in 7 bits
+reducerange.py    fewer levels for weights
 equalize.py       channels scaled so neighbouring convolutions use their levels equally well
 bias.py           biases that correct the mean error of rounding
 adaround.py       weights rounded by the effect on a layer's output
