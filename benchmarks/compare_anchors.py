@@ -24,12 +24,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.frames.pixels import bicubic_taps, from_blocks
 from superres.device.machine.facts import usable_cpus
+from superres.device.runtimes.base import Settings
+from superres.device.runtimes.openvino import LATENCY
+from superres.device.runtimes.sessions.openvino import properties
+from superres.models.adoption.reading import LUMA_ROW
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx, only_outputs, read_constants
-from superres.quantization.state import writer
+from superres.quantization.state import copy_graph, writer
 
 FLOAT, TUNED = "int8-minmax+balance+asymmetric+reducerange+adaround", "int8-tuned"
 TODAY = "anchor in INT8, as tuned"
-LUMA = np.array([0.299, 0.587, 0.114])
 _LEVEL = np.float32(1 / 255)
 _MIDDLE = 128
 
@@ -66,10 +69,8 @@ def _engine(graph: onnx.ModelProto, height: int, width: int, threads: int) -> Wa
     core = ov.Core()
     model = core.read_model(graph.SerializeToString())
     model.reshape([1, height, width, 3])
-    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
-    request = core.compile_model(
-        model, "CPU", options | {"PERFORMANCE_HINT": "LATENCY"}
-    ).create_infer_request()
+    options = properties(Settings(TUNED, threads), LATENCY)
+    request = core.compile_model(model, "CPU", options).create_infer_request()
 
     def run(frame: np.ndarray) -> np.ndarray:
         request.infer({0: frame[np.newaxis]}, share_inputs=True)
@@ -127,7 +128,7 @@ def nearest_luma_kernels() -> np.ndarray:
     taps, centre = bicubic_taps(2), np.zeros((2, 2, 5, 5))
     centre[..., 2, 2] = 1
     bicubic = np.einsum("iy,jx->ijyx", taps, taps)
-    return _of_each_colour(bicubic) + (centre - bicubic)[:, :, None, None] * LUMA[:, None, None]
+    return _of_each_colour(bicubic) + (centre - bicubic)[:, :, None, None] * LUMA_ROW[:, None, None]
 
 
 def _of_each_colour(kernels: np.ndarray) -> np.ndarray:
@@ -136,8 +137,7 @@ def _of_each_colour(kernels: np.ndarray) -> np.ndarray:
 
 def with_anchor(graph: onnx.ModelProto, kernels: np.ndarray) -> onnx.ModelProto:
     """Return a tuned graph with other kernels, 2 x 2 x 3 x 3 x k x k by row, column, colour, colour read."""
-    other = onnx.ModelProto()
-    other.CopyFrom(graph)
+    other = copy_graph(graph)
     (skip,) = (found for found in find_convolutions(other) if "skip" in found.layer)
     node = writer(other, skip.result)
     pad = next(each for each in other.graph.node if each.op_type == "Pad")

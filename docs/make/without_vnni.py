@@ -9,23 +9,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from formatting import markdown, read_rows, write_rows
+from zoo import ALL, CLIPS, RUNTIME, TUNED, Row, ran
 
 from superres.report import labels
 
-ALL = Path(__file__).parents[1] / "figures"
 FIGURES = ALL / "without_vnni"
-RUNTIME, TUNED = "openvino", "int8-tuned"
-CLIPS = ("park", "rooms")
 PRECISIONS = {"int8-dummy": "dummy", "int8-entropy": "entropy", TUNED: "tuned"}
 COLUMNS = ("runtime", "model", "precision", "clip", "psnr_db", "status")
-COMMAND = "snakemake --cores 4 evaluate"
-Row = Mapping[str, str]
 
 
 def losses() -> str:
     """Return what INT8 loses in OpenVINO [dB], with VNNI and without, a row per network and clip."""
-    with_it = _arms(ALL / "default/metrics.csv")
-    without = _arms(FIGURES / "evaluation.csv")
+    with_it = ran(ALL / "default/metrics.csv")
+    without = ran(FIGURES / "evaluation.csv")
     lines = []
     for model in labels.order_models({model for model, *_ in without}):
         for clip in CLIPS:
@@ -38,15 +34,6 @@ def losses() -> str:
                 cells.append(" / ".join(f"{value:.3f}" for value in lost))
             lines.append([labels.model_label(model) if clip == CLIPS[0] else "", f"`{clip}`", *cells])
     return markdown(["Network", "Clip", *PRECISIONS.values()], lines)
-
-
-def _arms(table: Path) -> dict[tuple[str, str, str], Row]:
-    """Return OpenVINO's arms that ran, by model, precision and clip."""
-    return {
-        (row["model"], row["precision"], row["clip"]): row
-        for row in read_rows(table)
-        if row["runtime"] == RUNTIME and row["status"] == "ok"
-    }
 
 
 def _psnr(arms: Mapping[tuple[str, str, str], Row], model: str, precision: str, clip: str) -> float:

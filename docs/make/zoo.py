@@ -68,7 +68,7 @@ Point = tuple[float, float]
 
 def front() -> str:
     """Return PSNR and speed of each network in OpenVINO, the fastest first."""
-    arms = _arms()
+    arms = ran()
     reference = float(arms[REFERENCE, TUNED, CLIPS[0]]["speedup"])
     timed = {
         model: row for (model, precision, clip), row in arms.items() if (precision, clip) == (TUNED, CLIPS[0])
@@ -116,7 +116,7 @@ def published() -> str:
 
 def anchor() -> str:
     """Return what the anchor in INT8 gains and loses, a row a network that has one."""
-    arms = _arms()
+    arms = ran()
     lines = []
     names = {model: precision for model, precision, _ in arms if precision.startswith(WITHOUT)}
     for model in labels.order_models(names.keys()):
@@ -211,7 +211,7 @@ def draw_front(png: Path) -> None:
 
     arms = {
         (model, precision): (float(row["fps"]), float(row["psnr_db"]))
-        for (model, precision, clip), row in _arms().items()
+        for (model, precision, clip), row in ran().items()
         if clip == CLIPS[0]
     }
     models = labels.order_models({model for model, _ in arms})
@@ -303,11 +303,11 @@ def _width_and_depth(model: str) -> tuple[bool, int, int, str]:
     return True, 0, 0, model
 
 
-def _arms() -> dict[tuple[str, str, str], Row]:
+def ran(table: Path = FIGURES / "metrics.csv") -> dict[tuple[str, str, str], Row]:
     """Return OpenVINO's arms that ran, by model, precision and clip."""
     return {
         (row["model"], row["precision"], row["clip"]): row
-        for row in read_rows(FIGURES / "metrics.csv")
+        for row in read_rows(table)
         if row["runtime"] == RUNTIME and row["status"] == "ok"
     }
 

@@ -1,28 +1,22 @@
 """The benchmark of the ways to add a residual: each is what it says, on graphs of the shipped weights."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from benchmark_script import load_benchmark
 from superres.device.frames.pixels import enlarge_bicubic
 from superres.models.graphs.uint8.forms import write_form
 from superres.quantization.qdq import quantize_onnx
 
 from ..quantization.steps.test_anchor import prepare, take
 
-BENCHMARK = Path(__file__).parents[3] / "benchmarks/compare_anchors.py"
-
 
 @pytest.fixture(scope="module")
 def benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("compare_anchors", BENCHMARK)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("compare_anchors")
 
 
 @pytest.fixture(scope="module")

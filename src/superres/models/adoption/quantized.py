@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from superres.device.base.errors import UserError
 from superres.models.adoption.rewriting import first_line
-from superres.models.graphs.onnx_file import attributes
+from superres.models.graphs.onnx_file import attributes, read_constants
 
 # Operators of onnxruntime on quantised tensors: the float operator, and where its tensors are. Each is
 # followed by its scale and zero-point, and those of the result come last.
@@ -43,7 +43,7 @@ class _Floats:
         self.model = onnx.ModelProto()
         self.model.CopyFrom(model)
         self.graph, self.where = self.model.graph, where
-        self.constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in self.graph.initializer}
+        self.constants = read_constants(self.model)
         self.renamed: dict[str, str] = {}
         self.grids: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.nodes: list[onnx.NodeProto] = []
@@ -51,8 +51,6 @@ class _Floats:
     def rewrite(self) -> onnx.ModelProto:
         """Rewrite all nodes, and the ends that were quantised."""
         for node in self.graph.node:
-            if node.op_type == "Constant" and (value := attributes(node).get("value")) is not None:
-                self.constants[node.output[0]] = numpy_helper.to_array(value)
             node.input[:] = [self.renamed.get(name, name) for name in node.input]
             rewrite = self._of(node)
             try:

@@ -1,24 +1,17 @@
 """The benchmark that keeps the table of forms true: every form is timed, and the verdict follows the
 figures."""
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from benchmark_script import load_benchmark
 from superres.models.graphs.uint8.forms import FORM_OF
-
-BENCHMARK = Path(__file__).parents[5] / "benchmarks/compare_forms.py"
 
 
 @pytest.fixture(scope="module")
 def benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("compare_forms", BENCHMARK)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("compare_forms")
 
 
 def test_all_forms_of_both_graphs_are_timed(
