@@ -4,7 +4,7 @@
 
 Takes the graphs of `int8-tuned`, and of the same recipe with the anchor in float, from a finished study. All
 ways take turns, frame by frame, in a changing order. A ratio is the median of the rounds' ratios to the
-anchor in INT8. PSNR is that of the clip: ways that interpolate otherwise than the network was trained for
+anchor in INT8. PSNR is that of each clip: ways that interpolate otherwise than the network was trained for
 show what they would cost without another training. Prints CSV, as in docs/figures/speed/anchors/ways.csv.
 """
 
@@ -22,7 +22,7 @@ import onnx
 import openvino as ov
 from onnx import TensorProto, helper, numpy_helper
 
-from superres.device.frames.pixels import bicubic_taps, from_blocks
+from superres.device.frames.pixels import bicubic_taps, enlarge_bicubic, from_blocks
 from superres.device.machine.facts import usable_cpus
 from superres.device.runtimes.base import Settings
 from superres.device.runtimes.openvino import LATENCY
@@ -38,6 +38,8 @@ _MIDDLE = 128
 
 Way = Callable[[np.ndarray], np.ndarray]
 """From a uint8 frame to the larger one."""
+Enlarge = Callable[[np.ndarray, np.ndarray], object]
+"""Writes a uint8 frame, enlarged, into the larger one."""
 
 
 def ways(folder: Path, height: int, width: int, threads: int) -> dict[str, Way]:
@@ -60,7 +62,8 @@ def ways(folder: Path, height: int, width: int, threads: int) -> dict[str, Way]:
         "anchor in float": with_blocks,
         "bilinear anchor (3x3) in INT8": engine(with_anchor(tuned, bilinear_kernels())),
         "nearest luma, bicubic chroma, in INT8": engine(with_anchor(tuned, nearest_luma_kernels())),
-        "cv2.resize and saturating sums": outside(alone, height, width),
+        "cv2.resize and saturating sums": outside(alone, height, width, _by_opencv),
+        "bicubic as trained and saturating sums": outside(alone, height, width, _as_trained),
         "the network alone": alone,
     }
 
@@ -98,8 +101,11 @@ def residual_graph(graph: onnx.ModelProto) -> onnx.ModelProto:
     return part
 
 
-def outside(network: Way, height: int, width: int) -> Way:
-    """Return the way by OpenCV: its bicubic (a = -0.75), plus and minus the residual, limited each time."""
+def outside(network: Way, height: int, width: int, enlarge: Enlarge) -> Way:
+    """Return the way outside the engine: a larger frame, plus and minus the residual, limited each time.
+
+    Frame and residual are each rounded to levels before they are added.
+    """
     shape = (2 * height, 2 * width)
     plane, middle = np.empty(shape, np.uint8), np.full(shape, _MIDDLE, np.uint8)
     frame_of, colours = np.empty((*shape, 3), np.uint8), np.empty((*shape, 3), np.uint8)
@@ -108,13 +114,23 @@ def outside(network: Way, height: int, width: int) -> Way:
     def run(frame: np.ndarray) -> np.ndarray:
         pairs = network(frame).view(np.uint16)
         rows[:, 0], rows[:, 1] = pairs[..., 0], pairs[..., 1]
-        cv2.resize(frame, shape[::-1], dst=frame_of, interpolation=cv2.INTER_CUBIC)
+        enlarge(frame, frame_of)
         cv2.cvtColor(cv2.subtract(plane, middle), cv2.COLOR_GRAY2RGB, dst=colours)
         cv2.add(frame_of, colours, dst=frame_of)
         cv2.cvtColor(cv2.subtract(middle, plane), cv2.COLOR_GRAY2RGB, dst=colours)
         return cv2.subtract(frame_of, colours, dst=frame_of)
 
     return run
+
+
+def _by_opencv(frame: np.ndarray, larger: np.ndarray) -> None:
+    """Enlarge by OpenCV's own bicubic, which has a = -0.75."""
+    cv2.resize(frame, larger.shape[1::-1], dst=larger, interpolation=cv2.INTER_CUBIC)
+
+
+def _as_trained(frame: np.ndarray, larger: np.ndarray) -> None:
+    """Enlarge by the networks' bicubic, slowly: for its picture, not for its time."""
+    enlarge_bicubic(frame, 2, larger)
 
 
 def bilinear_kernels() -> np.ndarray:
@@ -183,28 +199,36 @@ def psnr(way: Way, lr: np.ndarray, hr: np.ndarray) -> str:
         return ""
     pairs = zip(lr, hr, strict=True)
     errors = [float(np.square(way(small).astype(np.float32) - large).mean()) for small, large in pairs]
-    return f"{mean(10 * np.log10(255**2 / error) for error in errors):.2f}"
+    return f"{mean(10 * np.log10(255**2 / error) if error else np.inf for error in errors):.3f}"
+
+
+def _read(folder: Path, clip: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a clip's LR and HR frames."""
+    lr, hr = (np.load(folder / f"{clip}{end}.npy", allow_pickle=False) for end in (".x2", ".hr"))
+    return lr, hr
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Time the ways of adding a residual to a frame.")
     parser.add_argument("study", type=Path, help="folder of a finished study with both precisions")
     parser.add_argument("--models", nargs="+", default=["plain_c16_m4"])
-    parser.add_argument("--clip", default="park")
+    parser.add_argument("--clips", nargs="+", default=["park", "rooms"], help="the first is timed")
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--threads", type=int, default=usable_cpus())
     chosen = parser.parse_args(arguments)
     cv2.setNumThreads(chosen.threads)
-    frames = chosen.study / "frames"
-    lr, hr = (np.load(frames / f"{chosen.clip}{end}.npy", allow_pickle=False) for end in (".x2", ".hr"))
+    frames = {clip: _read(chosen.study / "frames", clip) for clip in chosen.clips}
     rows = csv.writer(sys.stdout, lineterminator="\n")
-    rows.writerow(["Network", "Way", "ms", "Speed", f"PSNR on {chosen.clip} [dB]"])
+    rows.writerow(["Network", "Way", "ms", "Speed", *(f"PSNR on {clip} [dB]" for clip in frames)])
+    first, _ = frames[chosen.clips[0]]
+    _, height, width, _ = first.shape
     for model in chosen.models:
-        found = ways(chosen.study / "onnx" / model, lr.shape[1], lr.shape[2], chosen.threads)
-        times = time_in_turn(found, lr[0], chosen.rounds)
+        found = ways(chosen.study / "onnx" / model, height, width, chosen.threads)
+        times = time_in_turn(found, first[0], chosen.rounds)
         for name, each in times.items():
             ratio = median(a / b for a, b in zip(times[TODAY], each, strict=True))
-            rows.writerow([model, name, f"{median(each):.1f}", f"{ratio:.2f}", psnr(found[name], lr, hr)])
+            quality = [psnr(found[name], lr, hr) for lr, hr in frames.values()]
+            rows.writerow([model, name, f"{median(each):.1f}", f"{ratio:.2f}", *quality])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def benchmark() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def study(benchmark: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study's folder with one clip of smooth pictures and the graphs of a network, the anchor alone."""
+    """A study's folder with two clips of patterns and the graphs of a network, the anchor alone."""
     folder = tmp_path_factory.mktemp("study")
     graphs, frames = folder / "onnx/plain_c16_m4", folder / "frames"
     graphs.mkdir(parents=True)
@@ -35,8 +35,10 @@ def study(benchmark: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Pa
         [128 + 90 * np.sign(np.sin((x + k) / 3) * np.cos((y + c) / 4)) for k in (0, 3) for c in range(3)]
     )
     lr = np.ascontiguousarray(np.rint(lr.reshape(2, 3, 32, 40).transpose(0, 2, 3, 1)).astype(np.uint8))
-    np.save(frames / "park.x2.npy", lr)
-    np.save(frames / "park.hr.npy", np.stack([enlarge_bicubic(frame, 2) for frame in lr]))
+    hr = np.stack([enlarge_bicubic(frame, 2) for frame in lr])
+    for clip, brighter in (("park", 0), ("rooms", 16)):
+        np.save(frames / f"{clip}.x2.npy", lr)
+        np.save(frames / f"{clip}.hr.npy", np.minimum(hr, 255 - brighter) + np.uint8(brighter))
     return folder
 
 
@@ -44,14 +46,17 @@ def test_every_way_is_timed_and_gives_its_picture(
     benchmark: ModuleType, study: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     benchmark.main([str(study), "--rounds", "2", "--threads", "1"])
-    head, *rows = (line.rsplit(",", 3) for line in capsys.readouterr().out.splitlines())
-    assert head[1:] == ["ms", "Speed", "PSNR on park [dB]"]
+    head, *rows = (line.rsplit(",", 4) for line in capsys.readouterr().out.splitlines())
+    assert head[1:] == ["ms", "Speed", "PSNR on park [dB]", "PSNR on rooms [dB]"]
     found = {name.removeprefix("plain_c16_m4,").strip('"'): rest for name, *rest in rows}
-    assert all(float(ms) > 0 and float(speed) > 0 for ms, speed, _ in found.values())
-    assert found[benchmark.TODAY][1] == "1.00" and found["the network alone"][2] == ""
-    quality = {name: float(psnr) for name, (_, _, psnr) in found.items() if psnr}
+    assert all(float(ms) > 0 and float(speed) > 0 for ms, speed, *_ in found.values())
+    assert found[benchmark.TODAY][1] == "1.00" and found["the network alone"][2:] == ["", ""]
+    quality = {name: float(psnr) for name, (_, _, psnr, _) in found.items() if psnr}
     # The network adds nothing: bicubic itself, and how far other interpolations are from it.
     assert quality[benchmark.TODAY] > 50 and quality["anchor in float"] > 50
+    assert quality["bicubic as trained and saturating sums"] == np.inf
+    # 16 levels on the second clip.
+    assert 24 < float(found[benchmark.TODAY][3]) < 25
     assert 35 < quality["cv2.resize and saturating sums"] < 45
     assert 30 < quality["bilinear anchor (3x3) in INT8"] < quality["cv2.resize and saturating sums"]
     assert 20 < quality["nearest luma, bicubic chroma, in INT8"] < quality["bilinear anchor (3x3) in INT8"]
