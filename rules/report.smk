@@ -143,6 +143,7 @@ rule collect_evaluation:
     input:
         quality=PATHS.arm_files("quality{of_clip}.csv", PATHS.evaluated),
         record=PATHS.arm_files("quality{of_clip}.json", PATHS.evaluated),
+        graphs=sorted({*filter(None, PATHS.int8_graphs)}),
     output:
         evaluation=report(
             f"{RESULTS}/evaluation.csv",
@@ -158,6 +159,7 @@ rule collect_evaluation:
         **needs("collect_evaluation"),
     params:
         arms=PATHS.arms_on_clips(PATHS.evaluated),
+        graphs=PATHS.int8_graphs,
         downsampling={
             name: STUDY.clips[name].downsampling for name in sorted(STUDY.clips)
         },

@@ -4,10 +4,11 @@ import pytest
 
 from superres.device.machine.facts import adds_in_16_bits, describe_machine
 
-FLAGS = frozenset(describe_machine()["flags"])
+MACHINE = describe_machine()
+FLAGS = frozenset(MACHINE["flags"])
 
 exact_int8 = pytest.mark.skipif(
-    adds_in_16_bits(FLAGS), reason="this processor adds two INT8 products in 16 bits: no VNNI"
+    adds_in_16_bits(MACHINE), reason="this processor adds two INT8 products in 16 bits: no VNNI"
 )
 """For tests of INT8 convolutions with all levels of weights; those of `reducerange` run everywhere."""
 

@@ -2,16 +2,15 @@
 
 `python docs/make/zoo.py results/zoo --commit ...` writes metrics.csv and run.yaml in docs/figures/zoo/, and
 docs/pictures/zoo.png. `python docs/make/zoo.py results/held-out --commit ...` writes images.csv and run.yaml
-in docs/figures/zoo/held_out/, and docs/pictures/zoo_int8.png; `--folder zoo/qat` those of a study that ran
-the arms of `qat` alone. Run `make docs` afterwards. published.csv is from the README of ETDS
-(github.com/ECNUSR/ETDS, 2023).
+in docs/figures/zoo/held_out/, and docs/pictures/zoo_int8.png. `--folder zoo/without_vnni` takes the first of
+a processor without VNNI, `--folder zoo/qat` the second of a study with the arms of `qat`: no picture. Run
+`make docs` afterwards. published.csv is from the README of ETDS (github.com/ECNUSR/ETDS, 2023).
 """
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING
 
 from formatting import markdown, read_rows, write_rows
 
@@ -19,12 +18,10 @@ from superres.models.architectures import Plain
 from superres.models.settings import MODELS
 from superres.report import labels
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 ROOT = Path(__file__).parents[2]
 ALL = ROOT / "docs/figures"
 FIGURES, HELD_OUT = ALL / "zoo", ALL / "zoo/held_out"
+WITHOUT_VNNI, QAT = FIGURES / "without_vnni", FIGURES / "qat"
 RUNTIME, REFERENCE, TUNED = "openvino", "espcn_rgb", "int8-tuned"
 # How the recipe of int8-tuned with the anchor in float begins; in earlier runs reducerange isn't in it.
 WITHOUT = "int8-minmax+balance+asymmetric"
@@ -62,13 +59,11 @@ TIMED = (
 )
 IMAGES = ("model", "precision", "clip", "image", "psnr_y_db")
 Row = Mapping[str, str]
-Point = tuple[float, float]
-"""Frames per second and PSNR [dB]."""
 
 
-def front() -> str:
+def front(folder: Path = FIGURES) -> str:
     """Return PSNR and speed of each network in OpenVINO, the fastest first."""
-    arms = ran()
+    arms = ran(folder / "metrics.csv")
     reference = float(arms[REFERENCE, TUNED, CLIPS[0]]["speedup"])
     timed = {
         model: row for (model, precision, clip), row in arms.items() if (precision, clip) == (TUNED, CLIPS[0])
@@ -107,7 +102,7 @@ def published() -> str:
     """Return the speed and quality that the authors of ETDS published of such networks on a phone."""
     lines = [
         [row["network"], row["macs"], row["int8_ms"], f"{1000 / float(row['int8_ms']):.0f}", row["b100_db"]]
-        for row in _published()
+        for row in published_rows()
     ]
     return markdown(
         ["Network", "Multiply-adds a pixel", "INT8 [ms]", "FPS", "Y-PSNR on B100, FP32 [dB]"], lines
@@ -143,133 +138,46 @@ def anchor() -> str:
 def losses() -> str:
     """Return what INT8 loses on held-out photographs: the mean, and the worst image in brackets."""
     lines = []
-    for model, (exact, lost) in _held_out_losses().items():
-        layers, channels = _shape(model)
-        cells = [f"{mean(each):.3f} ({max(each):.2f})" if each else "" for each in lost.values()]
+    for model, (exact, lost) in held_out_losses().items():
+        layers, channels = shape_of(model)
+        cells = [_mean_and_worst(each) if each else "" for each in lost.values()]
         lines.append([labels.model_label(model), str(layers), str(channels), f"{exact:.2f}", *cells])
     return markdown(["Network", "Layers", "Channels", "FP32 [dB]", *SHOWN.values()], lines)
 
 
 def trained() -> str:
-    """Return what INT8 loses after the step qat: on held-out photographs, and on the first clip."""
+    """Return what INT8 loses without and with the step qat, on held-out photographs and on the first clip."""
     psnr: dict[tuple[str, str, str], dict[str, float]] = {}
-    for row in read_rows(ALL / "zoo/qat/images.csv"):
+    for row in read_rows(QAT / "images.csv"):
         clip = CLIPS[0] if row["clip"] == CLIPS[0] else "held out"
         images = psnr.setdefault((row["model"], clip, row["precision"]), {})
         images[row["clip"] + row["image"]] = float(row["psnr_y_db"])
+
+    def lost(model: str, clip: str, precision: str) -> list[float]:
+        images = psnr[model, clip, precision]
+        return [exact - images[image] for image, exact in psnr[model, clip, "fp32"].items()]
+
     lines = []
     for model in sorted({model for model, *_ in psnr}, key=_width_and_depth):
-        lost = {
-            clip: [
-                value - psnr[model, clip, TRAINED][image]
-                for image, value in psnr[model, clip, "fp32"].items()
-            ]
-            for clip in ("held out", CLIPS[0])
-        }
-        mean_and_worst = f"{mean(lost['held out']):.3f} ({max(lost['held out']):.2f})"
-        lines.append([labels.model_label(model), mean_and_worst, f"{mean(lost[CLIPS[0]]):.3f}"])
-    return markdown(["Network", "Held-out photographs [dB]", f"`{CLIPS[0]}` [dB]"], lines)
+        photographs = [lost(model, "held out", precision) for precision in (TUNED, TRAINED)]
+        frames = [lost(model, CLIPS[0], precision) for precision in (TUNED, TRAINED)]
+        cells = [*(_mean_and_worst(each) for each in photographs), *(f"{mean(each):.3f}" for each in frames)]
+        lines.append([labels.model_label(model), *cells])
+    where = ("photographs", f"`{CLIPS[0]}`")
+    heads = [f"{clip}, {name} [dB]" for clip in where for name in ("tuned", "`qat`")]
+    return markdown(["Network", *heads], lines)
 
 
-def draw_losses(png: Path) -> None:
-    """Draw the mean loss of each network, a row a network from few layers to many, a mark a precision."""
-    # Matplotlib, which the tables don't need.
-    from superres.report.plots import figures
-
-    found = _held_out_losses()
-    models = sorted(found, key=_shape, reverse=True)
-    with figures.style():
-        figure = figures.new_figure(7, 4)
-        axes = figure.subplots()
-        for (precision, title), mark in zip(SHOWN.items(), "xo^s", strict=True):
-            lost = [mean(found[model][1][precision]) for model in models]
-            axes.plot(lost, range(len(models)), mark, label=title, markersize=5)
-        axes.set_yticks(range(len(models)), labels=[_described(model) for model in models])
-        axes.set_xscale("log")
-        ticks = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-        axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
-        axes.set_xticks([], minor=True)
-        axes.set_xlabel("Y-PSNR lost in INT8, mean of 22 photographs [dB]")
-        axes.grid(color="0.92")
-        figure.legend(loc="outside upper right", ncols=len(SHOWN), frameon=False)
-        figures.lay_out(figure)
-        figure.savefig(png, format="png", dpi=140, metadata={"Software": None})
+def _mean_and_worst(lost: Sequence[float]) -> str:
+    return f"{mean(lost):.3f} ({max(lost):.2f})"
 
 
-def _described(model: str) -> str:
-    layers, channels = _shape(model)
-    return f"{labels.model_label(model)}: {layers} layers, {channels} channels"
-
-
-def draw_front(png: Path) -> None:
-    """Draw PSNR against FPS of each network, a line from FP32 to INT8, and the front of INT8.
-
-    Beside it, on axes of its own, stands what was published of such networks on another machine.
-    """
-    # Matplotlib, which the tables don't need.
-    from superres.report.plots import figures
-
-    arms = {
-        (model, precision): (float(row["fps"]), float(row["psnr_db"]))
-        for (model, precision, clip), row in ran().items()
-        if clip == CLIPS[0]
-    }
-    models = labels.order_models({model for model, _ in arms})
-    tuned = {model: arms[model, TUNED] for model in models}
-    with figures.style():
-        figure = figures.new_figure(11, 5)
-        axes, other = figure.subplots(1, 2, width_ratios=(2, 1))
-        _draw_networks(axes, [(arms[model, "fp32"], tuned[model]) for model in models])
-        axes.set_xscale("log")
-        axes.set_xticks([5, 10, 20, 30, 50, 100], labels=["5", "10", "20", "30", "50", "100"])
-        axes.set_xticks([], minor=True)
-        axes.set_xlim(5.5, 170)
-        axes.grid(color="0.92")
-        axes.set_xlabel(f"frames per second, 540 x 960 to 1080 x 1920, {labels.runtime_label(RUNTIME)}")
-        axes.set_ylabel(f"PSNR on {CLIPS[0]} [dB]")
-        axes.legend(loc="lower left", frameon=False)
-        points = [(1000 / float(row["int8_ms"]), float(row["b100_db"])) for row in _published()]
-        _draw_published(other, points)
-        figures.lay_out(figure)
-        spans = [(arms[model, "fp32"][0], tuned[model][0]) for model in models]
-        names = [labels.model_label(model) for model in models]
-        figures.place_labels(axes, list(tuned.values()), names, spans)
-        figures.place_labels(other, points, [row["network"] for row in _published()])
-        figure.savefig(png, format="png", dpi=140, metadata={"Software": None})
-
-
-def _draw_networks(axes: "Axes", networks: Sequence[tuple[Point, Point]]) -> None:
-    """Draw the front of INT8, and a line from FP32 to INT8 for each network."""
-    import matplotlib as mpl
-
-    from superres.report.plots.arms import front_of
-
-    front = front_of(int8 for _, int8 in networks)
-    axes.plot(*zip(*front, strict=True), color="0.8", linewidth=6, zorder=0, label="front of INT8")
-    for index, (fp32, int8) in enumerate(networks):
-        # The strong colours first: 20 in all.
-        colour = mpl.colormaps["tab20"](2 * index % 20 + index // 10)
-        axes.plot(*zip(fp32, int8, strict=True), linewidth=1, color=colour)
-        axes.plot(*fp32, "o", color=colour, fillstyle="none")
-        axes.plot(*int8, "s", color=colour)
-    axes.plot([], [], "o", color="0.4", fillstyle="none", label="FP32")
-    axes.plot([], [], "s", color="0.4", label="INT8, tuned")
-
-
-def _draw_published(axes: "Axes", points: Sequence[Point]) -> None:
-    axes.plot(*zip(*points, strict=True), "s", color="0.5")
-    axes.set_title("published, another machine:\nDimensity 8100 NPU, INT8, 360 x 640", loc="left", fontsize=9)
-    axes.set_xlabel("frames per second")
-    axes.set_ylabel("Y-PSNR on B100, FP32 [dB]")
-    axes.margins(0.25, 0.12)
-    axes.grid(color="0.92")
-
-
-def _published() -> list[Row]:
+def published_rows() -> list[Row]:
+    """Return what the authors of ETDS published of such networks, a row a network."""
     return list(read_rows(FIGURES / "published.csv"))
 
 
-def _held_out_losses() -> dict[str, tuple[float, dict[str, list[float]]]]:
+def held_out_losses() -> dict[str, tuple[float, dict[str, list[float]]]]:
     """Return each network's mean PSNR in FP32, and by precision what each image loses."""
     psnr: dict[tuple[str, str], dict[str, float]] = {}
     for row in read_rows(HELD_OUT / "images.csv"):
@@ -288,7 +196,7 @@ def _held_out_losses() -> dict[str, tuple[float, dict[str, list[float]]]]:
     return found
 
 
-def _shape(model: str) -> tuple[int, int]:
+def shape_of(model: str) -> tuple[int, int]:
     """Return the number of a network's layers and of the channels of its widest inner one."""
     architecture = MODELS[model].architecture
     layers = architecture.convolutions(architecture.planes) if architecture else ()
@@ -323,6 +231,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "zoo/anchor": anchor,
     "zoo/held_out/images": losses,
     "zoo/qat/images": trained,
+    "zoo/without_vnni/metrics": lambda: front(WITHOUT_VNNI),
 }
 
 
@@ -338,24 +247,26 @@ def main() -> None:
     """Copy the figures of a study."""
     # They import what the tables don't need.
     import origin
+    from zoo_pictures import draw_front, draw_losses
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path, help="folder of studies/zoo.yaml or of studies/held-out.yaml")
     parser.add_argument("--commit", required=True, help="the code that the study ran with")
-    parser.add_argument("--folder", default="zoo/held_out", help="of images in docs/figures/")
+    parser.add_argument("--folder", type=Path, help="in docs/figures/ (default: zoo or zoo/held_out)")
     parser.add_argument("--machine", help="the processor in words (default: from a record)")
     options = parser.parse_args()
     timed = (options.study / "metrics.csv").is_file()
-    folder = FIGURES if timed else ALL / options.folder
+    folder = ALL / options.folder if options.folder else FIGURES if timed else HELD_OUT
     folder.mkdir(parents=True, exist_ok=True)
     command = "snakemake --cores 4 all --configfile studies/zoo.yaml"
     if timed:
         write_rows(folder / "metrics.csv", COLUMNS, read_rows(options.study / "metrics.csv"))
-        draw_front(ROOT / "docs/pictures/zoo.png")
     else:
         command = command.replace("all", "evaluate") + " studies/held-out.yaml"
         write_rows(folder / "images.csv", IMAGES, _images(options.study))
-    if folder == HELD_OUT:
+    if folder == FIGURES:
+        draw_front(ROOT / "docs/pictures/zoo.png")
+    elif folder == HELD_OUT:
         draw_losses(ROOT / "docs/pictures/zoo_int8.png")
     run = {"command": command, "commit": options.commit[:7], "machine": options.machine or ""}
     records = (options.study / "arms/local" / RUNTIME).glob("*/fp32/quality.*.json")

@@ -213,10 +213,10 @@ def _grids(
 
 
 def _use_relus(model: onnx.ModelProto, ranges: Ranges, read: Collection[str]) -> None:
-    """Replace clips from 0 up by ReLUs where levels end at the limit or before: they limit to it anyway.
+    """Replace clips from 0 up by ReLUs where the limit is rounded to the last level or beyond it.
 
-    Runtimes fuse a ReLU with an INT8 convolution, and not a clip. `read` are the results of the layers whose
-    data is quantised: a clip that others read stays.
+    Levels limit to it anyway. Runtimes fuse a ReLU with an INT8 convolution, and not a clip. `read` are the
+    results of the layers whose data is quantised: a clip that others read stays.
     """
     constants, readers = read_constants(model), _readers(model, read)
     for node in model.graph.node:
@@ -224,7 +224,9 @@ def _use_relus(model: onnx.ModelProto, ranges: Ranges, read: Collection[str]) ->
         if node.op_type != "Clip" or not _only_true(readers[result]) or result not in ranges.tensors:
             continue
         limits = [float(constants[name]) for name in node.input[1:] if name in constants]
-        if len(limits) == 2 and limits[0] == 0.0 and ranges.tensors[result].amax <= limits[1]:
+        grid = activation_grid(ranges.tensors[result], ranges)
+        last = np.iinfo(grid.zero_point.dtype).max - int(grid.zero_point)
+        if len(limits) == 2 and limits[0] == 0.0 and np.rint(limits[1] / grid.scale) >= last:
             node.op_type = "Relu"
             del node.input[1:]
 

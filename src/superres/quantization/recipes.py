@@ -1,6 +1,6 @@
 """Recipes: a calibration, and the steps that follow it. Light: the workflow imports it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,9 +29,8 @@ class Step:
 
 
 _SAME_FLOAT = ("center", "equalize", "balance", "asymmetric", "pertensor")
-# qat is trained towards the float graph, which these steps keep. New scales would undo what was fitted to the
-# old ones, except the means of channels.
-_BEFORE_SCALES = (*_SAME_FLOAT, "bias")
+# qat is trained towards the float graph, which these steps keep. New scales undo what was fitted to the old
+# ones; before powers of two, biases may be: only so are they on the grid of whole numbers too.
 # All scales are powers of two: only what keeps them may follow.
 _AFTER_POW2 = ("bias", "adaround")
 
@@ -39,14 +38,14 @@ STEPS: Mapping[str, Step] = {
     "center": Step(),
     "asymmetric": Step(),
     "pertensor": Step(),
-    "reducerange": Step(allowed_before=_BEFORE_SCALES),
-    "equalize": Step(images="any", observed=True),
-    "balance": Step(images="any", observed=True),
+    "reducerange": Step(allowed_before=_SAME_FLOAT),
+    "equalize": Step(images="any", allowed_before=(), observed=True),
+    "balance": Step(images="any", allowed_before=(), observed=True),
     "bias": Step(Bias, "any"),
     "adaround": Step(Adaround, "any"),
     "qat": Step(Qat, "photographs", (*_SAME_FLOAT, "reducerange"), one_thread=True),
-    "pow2": Step(allowed_before=_BEFORE_SCALES, allowed_after=_AFTER_POW2),
-    "pow2search": Step(Pow2Search, "any", _BEFORE_SCALES, _AFTER_POW2),
+    "pow2": Step(allowed_before=(*_SAME_FLOAT, "bias"), allowed_after=_AFTER_POW2),
+    "pow2search": Step(Pow2Search, "any", (*_SAME_FLOAT, "bias"), _AFTER_POW2),
     "anchor": Step(allowed_after=("mixed",)),
     "mixed": Step(Mixed, "photographs", measured="frontier/{model}/{recipe}.csv"),
 }
@@ -84,14 +83,16 @@ def parse_recipe(text: str) -> Recipe:
             allowed = STEPS[step].allowed_before
             if allowed is not None and before not in allowed:
                 raise UserError(
-                    f"expected nothing but {', '.join(allowed)} before the step {step}, found {before} in "
-                    f"{text!r}"
+                    f"expected nothing{_but(allowed)} before the step {step}, found {before} in {text!r}"
                 )
         for after in steps[i + 1 :]:
             allowed = STEPS[step].allowed_after
             if allowed is not None and after not in allowed:
                 raise UserError(
-                    f"expected nothing but {', '.join(allowed)} after the step {step}, found {after} in "
-                    f"{text!r}"
+                    f"expected nothing{_but(allowed)} after the step {step}, found {after} in {text!r}"
                 )
     return Recipe(calibration, tuple(steps))
+
+
+def _but(allowed: Sequence[str]) -> str:
+    return f" but {', '.join(allowed)}" if allowed else ""

@@ -240,12 +240,12 @@ class Qat(Keys):
     """Fine-tuning with the rounding of INT8 in the network, towards the float network's output."""
 
     steps: Count = Field(default=2000, description="Number of optimiser steps (Adam).")
-    batch: Count = Field(default=4, description="Patches a step.")
+    batch: Count = Field(default=16, description="Patches a step. Many small ones train better.")
     patch: Annotated[Whole, Field(ge=8)] = Field(
-        default=48, description="Width and height of a patch of the calibration's photographs, in pixels."
+        default=24, description="Width and height of a patch of the calibration's photographs, in pixels."
     )
     learning_rate: float = Field(
-        default=2e-4, gt=0, description="Peak learning rate of weights and biases; a cosine ends it at 0."
+        default=2e-5, gt=0, description="Peak learning rate of weights and biases; a cosine ends it at 0."
     )
     range_learning_rate: float = Field(
         default=1e-2,

@@ -11,6 +11,7 @@ from functools import cached_property
 from superres.data.shards import shards_of
 from superres.device.base.errors import UserError
 from superres.device.runtimes import about
+from superres.device.runtimes.base import runs_int8
 from superres.models.settings import is_baseline
 from superres.report.plots.registry import find_plot, split_name
 from superres.study.comparisons import compared_arms, differing_in
@@ -157,6 +158,16 @@ class Paths(GraphPaths):
     def graphs_of_arms(self) -> list[str | None]:
         """The `counted_graph` of every arm on every clip, in the order of `arms_on_clips`."""
         return [self.counted_graph(arm) for arm in self.arms for _ in self.of_clip]
+
+    @property
+    def int8_graphs(self) -> list[str | None]:
+        """The Q/DQ graph of every evaluated arm on every clip; None for other arms and for those of a GPU."""
+
+        def graph(arm: Arm) -> str | None:
+            own = runs_int8(arm.precision) and not arm.implicit and not about(arm.runtime).device_bound
+            return self.counted_graph(arm) if own else None
+
+        return [graph(arm) for arm in self.evaluated for _ in self.of_clip]
 
     def timing(self, arm: Arm, of_clip: str) -> dict[str, str]:
         """Return the files with an arm's speed on frames of a clip's size."""

@@ -248,7 +248,7 @@ def test_other_readers_keep_the_float_tensor(tmp_path: Path) -> None:
     assert run_onnxruntime(path, some_frame()).shape == (1, 3, 36, 44)
 
 
-@pytest.mark.parametrize("factor", [0.25, 4.0])
+@pytest.mark.parametrize("factor", [0.25, 2048.5 / 2048, 4.0])  # the second is the least of entropy
 def test_a_clip_to_0_and_1_is_a_relu_where_levels_end_at_1(factor: float, tmp_path: Path) -> None:
     model = build_network(network_weights())
     for relu in [node for node in model.graph.node if node.op_type == "Relu"]:
@@ -264,8 +264,8 @@ def test_a_clip_to_0_and_1_is_a_relu_where_levels_end_at_1(factor: float, tmp_pa
     quantize_onnx(fp32, ranges, path)
     found = onnx.load(path)
     kinds = {name: node.op_type for node in found.graph.node for name in node.output}
-    # A level above 1 has to be limited to 1; 127 levels of a quarter end before.
-    assert (kinds["r1"], kinds["r2"]) == ("Relu" if factor < 1 else "Clip", "Relu")
+    # Levels above that of 1 have to be limited to it; 127 levels of a quarter end before.
+    assert (kinds["r1"], kinds["r2"]) == ("Relu" if factor < 2 else "Clip", "Relu")
     result = run_onnxruntime(path, some_frame())
     for node in found.graph.node:
         if node.op_type == "Relu":

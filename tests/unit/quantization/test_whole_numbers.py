@@ -16,7 +16,7 @@ import onnxruntime as ort
 import openvino as ov
 import pytest
 
-from processors import FLAGS, exact_int8
+from processors import MACHINE, exact_int8
 from superres.device.frames.pixels import from_blocks
 from superres.device.machine.facts import adds_in_16_bits
 from superres.models.export import export_onnx
@@ -97,7 +97,7 @@ def assert_same_picture(
     assert np.mean(differs) < often
 
 
-OPTIMISED = (False,) if adds_in_16_bits(FLAGS) else (False, True)
+OPTIMISED = (False,) if adds_in_16_bits(MACHINE) else (False, True)
 """Whether ONNX Runtime fuses INT8 convolutions: not where their sums overflow."""
 
 STEPS = [("pow2",), ("pertensor", "pow2"), ("center", "pow2"), ("asymmetric", "pow2"), ("equalize", "pow2")]

@@ -287,6 +287,14 @@ MISTAKES = {
         lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+center+bias+qat"),
         ["runtimes[1].precisions", "center, equalize", "before the step qat, found bias"],
     ),
+    "fewer levels behind a step that was fitted to more": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+bias+reducerange"),
+        ["runtimes[1].precisions", "center, equalize", "before the step reducerange, found bias"],
+    ),
+    "step that needs the calibration as it was": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+reducerange+balance"),
+        ["runtimes[1].precisions", "expected nothing before the step balance, found reducerange"],
+    ),
     "training without photographs": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-dummy+qat"),
         ["runtimes[1].precisions", "on photographs before the step qat", "found dummy", "random"],

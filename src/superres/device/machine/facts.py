@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import Any, Collection, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 # Instruction sets that decide the speed of a precision; the last four are ARM's.
 _TELLING_FLAGS = (
@@ -31,12 +31,12 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 1 << 30
 
 
-def adds_in_16_bits(flags: Collection[str]) -> bool:
-    """Return whether a processor with these flags adds two INT8 products in 16 bits: x86 without VNNI.
+def adds_in_16_bits(machine: Mapping[str, Any]) -> bool:
+    """Return whether a described machine adds two INT8 products in 16 bits: x86 without VNNI.
 
     Sums beyond 32767 are limited to it, so INT8 convolutions can be wrong (`vpmaddubsw`).
     """
-    return bool({"avx2", "avx512f"} & set(flags)) and not INT8_FLAGS & set(flags)
+    return machine["architecture"] in ("x86_64", "AMD64") and not INT8_FLAGS & set(machine["flags"])
 
 
 def usable_cpus() -> int:

@@ -102,6 +102,9 @@ def check_ranges(ranges: Ranges, graph: onnx.ModelProto, path: Path) -> None:
     for name, magnitudes in ranges.weight_amax.items():
         for value in magnitudes:
             _check_positive(value, f"weights {name}", path)
+    levels = ranges.weight_levels
+    if type(levels) is not int or not 1 <= levels <= INT8_MAX:
+        raise UserError(f"{path}: expected weight_levels from 1 to {INT8_MAX}, found {levels!r}")
     known = {name for convolution in convolutions for name in (convolution.result, convolution.output)}
     for name in ranges.float_convolutions:
         if name not in known:

@@ -3,7 +3,8 @@
 In float, the anchor and its sum move more memory than the network's convolutions. Nothing about it has to be
 rounded but its weights: a uint8 frame is its own INT8 data. Weights are whole steps of 1/D, where D is the
 largest number that keeps them within 127, and those of each colour still sum to 1, so that flat areas are
-exact (rounding by largest remainders). Bicubic x2 gets D = 168.
+exact (rounding by largest remainders). Bicubic x2 gets D = 168. The step reducerange limits them no further:
+no two neighbours of a frame's colours have weights for one output, so that no sum of two products overflows.
 
 The network's output is rounded before the sum: to half levels, at most 64 levels to each side. That adds a
 mean squared error of 1/48 of a level. Runtimes then compute sum, limits and rounding in the anchor's

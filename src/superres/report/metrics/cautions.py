@@ -149,12 +149,13 @@ def _processor(
 ) -> list[str]:
     found = []
     int8 = runs_int8(row["precision"])
-    flags = set(latency["machine"]["flags"])
-    if int8 and processor_of(row["runtime"], facts) == "cpu" and not flags & INT8_FLAGS:
-        found.append("this processor has no instructions for INT8 products (VNNI): INT8 gains little speed")
-        if operations is not None and operations.overflowing and adds_in_16_bits(flags):
-            told = counted(operations.overflowing, "convolution")
-            found.append(f"pairs of products in {told} can overflow 16 bits: take the step reducerange")
+    if int8 and processor_of(row["runtime"], facts) == "cpu":
+        if not set(latency["machine"]["flags"]) & INT8_FLAGS:
+            found.append(
+                "this processor has no instructions for INT8 products (VNNI): INT8 gains little speed"
+            )
+        if operations is not None:
+            found += overflow_cautions(latency["machine"], operations.overflowing)
     if not int8 and facts.get("native") is False:
         found.append(f"this processor has no {row['precision']} instructions and emulates them slowly")
     if (row["limit_fraction"] or 0) > _MOST_OF_LIMIT:
@@ -162,6 +163,16 @@ def _processor(
             "faster than the limit, which was measured on a busy machine: measure the roofline again"
         )
     return found
+
+
+def overflow_cautions(machine: Mapping[str, Any], layers: int) -> list[str]:
+    """Return the caution about sums of INT8 products that this machine can't hold, in so many layers."""
+    if not layers or not adds_in_16_bits(machine):
+        return []
+    return [
+        f"two products in {counted(layers, 'layer')} can exceed 16 bits, which this processor has for them: "
+        "weights of at most 64 levels can't (step reducerange)"
+    ]
 
 
 def with_doubts(rows: Sequence[Row], far_db: float) -> list[dict[str, Any]]:

@@ -16,8 +16,10 @@ from superres.device.frames.faults import Faults
 from superres.device.frames.psnr import psnr
 from superres.device.runtimes.base import runs_int8
 from superres.device.timing.ratios import OWN, SAME
+from superres.models.graphs.onnx_file import load_onnx
+from superres.models.graphs.overflow import overflowing
 from superres.report.manifest import ArmOnClip, check_record, scale_of
-from superres.report.metrics.cautions import NoiseLimits, find_cautions, with_doubts
+from superres.report.metrics.cautions import NoiseLimits, find_cautions, overflow_cautions, with_doubts
 from superres.report.metrics.operations import Operations, count_operations, executed_convolutions
 from superres.report.metrics.relative import with_added
 from superres.report.metrics.schema import Evaluation, Metrics
@@ -253,11 +255,12 @@ def read_quality(path: Path) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class ArmQuality:
-    """The files of `measure_quality` for one arm on one clip."""
+    """The files of `measure_quality` for one arm on one clip, and the Q/DQ graph of an INT8 engine."""
 
     arm: ArmOnClip
     quality: Path
     record: Path
+    graph: Path | None = None
 
 
 def collect_evaluation(
@@ -268,7 +271,15 @@ def collect_evaluation(
     `downsampling` names each clip's kernel. See `with_doubts` for `far_db`. Raises UserError if a file is
     damaged or belongs to another arm.
     """
-    rows = [evaluation_row(files, downsampling[files.arm.clip]) for files in arms]
+    graphs = dict.fromkeys(files.graph for files in arms if files.graph)
+    counted = {graph: len(overflowing(load_onnx(graph))) for graph in graphs}
+    rows = []
+    for files in arms:
+        row = evaluation_row(files, downsampling[files.arm.clip])
+        if files.graph and row["status"] == "ok":
+            machine = read_json(files.record, ("machine",))["machine"]
+            row["cautions"] = "; ".join(overflow_cautions(machine, counted[files.graph])) or None
+        rows.append(row)
     write_rows(Evaluation, with_added(with_doubts(rows, far_db)), out)
 
 

@@ -18,7 +18,7 @@ from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibration import RandomImages
 from superres.quantization.recipes import parse_recipe
 from superres.quantization.settings import CalibrationSettings
-from superres.quantization.state import StepJob, refine_onnx
+from superres.quantization.state import StepJob, read_initializers, refine_onnx
 from superres.quantization.steps.anchor import round_interpolation
 
 from ..network import calibrate
@@ -59,9 +59,9 @@ def prepare(folder: Path, name: str, *, silent: bool = False, asymmetric: bool =
     return path, folder / "r.json"
 
 
-def take(state: tuple[Path, Path]) -> tuple[Path, Path]:
-    after = state[0].with_name("anchor.onnx"), state[1].with_name("anchor.json")
-    refine_onnx(*state, "anchor", JOB, onnx_out=after[0], ranges_out=after[1])
+def take(state: tuple[Path, Path], step: str = "anchor") -> tuple[Path, Path]:
+    after = state[0].with_name(f"{step}.onnx"), state[1].with_name(f"{step}.json")
+    refine_onnx(*state, step, JOB, onnx_out=after[0], ranges_out=after[1])
     return after
 
 
@@ -80,13 +80,19 @@ def some_frame() -> np.ndarray:
     return np.clip(smooth + random.normal(0, 5, smooth.shape), 0, 255).round()
 
 
-def test_flat_areas_are_exact_at_every_level(tmp_path: Path):
-    state = take(prepare(tmp_path, "plain_c8_m4", silent=True))
+@pytest.mark.parametrize("before", ["asymmetric", "reducerange"])
+def test_flat_areas_are_exact_at_every_level(tmp_path: Path, before: str):
+    state = prepare(tmp_path, "plain_c8_m4", silent=True)
+    state = take(take(state, before) if before == "reducerange" else state)
     for level in range(0, 256, 5):
         frame = np.broadcast_to([level, level - level // 3, level], (6, 6, 3))
         np.testing.assert_allclose(
             levels_of(state, frame), np.broadcast_to(frame[0, 0], (12, 12, 3)), atol=1e-3
         )
+    graph = load_onnx(state[0].with_suffix(".int8.onnx"))
+    (name,) = [each.name for each in graph.graph.initializer if each.name.endswith("skip.weight_scale")]
+    steps = 1 / read_initializers(graph)[name]
+    np.testing.assert_allclose(steps, 168)
 
 
 def test_the_picture_changes_by_fractions_of_a_level(tmp_path: Path):

@@ -11,7 +11,8 @@ import onnxruntime as ort
 import pytest
 from onnx import helper, numpy_helper
 
-from superres.models.graphs.onnx_file import attributes
+from superres.models.graphs.onnx_file import attributes, load_onnx
+from superres.models.graphs.overflow import overflowing
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibration import FrameFile
 from superres.quantization.recipes import STEPS
@@ -95,6 +96,8 @@ def test_the_recommended_recipe_takes_any_network(tmp_path: Path, name: str):
     image = (frames[:1].transpose(0, 3, 1, 2) / 255).astype(np.float32)
     balanced = run(tmp_path / "balance.onnx", image)
     np.testing.assert_allclose(balanced, run(before, image), atol=1e-5)
+    quantize_onnx(*state, tmp_path / "int8.onnx")
+    assert overflowing(load_onnx(tmp_path / "int8.onnx")) == []
     # INT8 of the last state is nearer to FP32 than that of the ranges alone.
     errors = []
     for onnx_path, ranges in ((before, tmp_path / "r.json"), state):

@@ -22,7 +22,7 @@ from superres.quantization.ranges.calibration import FrameFile, RandomImages
 from superres.quantization.ranges.record import read_ranges
 from superres.quantization.settings import CalibrationSettings, Qat
 from superres.quantization.state import State, StepJob, Taps, read_initializers, refine_onnx
-from superres.quantization.steps import asymmetric, center, pertensor, qat
+from superres.quantization.steps import asymmetric, center, pertensor, qat, reducerange
 from superres.quantization.trainable import TrainableChain
 
 from ..network import build_network, calibrate, network_weights, to_space, write_set
@@ -42,6 +42,7 @@ BEFORE = {
     "asymmetric": ((asymmetric,), 0.4),
     "center and asymmetric": ((center, asymmetric), 0.7),
     "pertensor": ((pertensor,), 0.4),
+    "reducerange": ((reducerange,), 0.6),
 }
 """Steps before the training, and the largest share of this small network's squared error that it leaves."""
 

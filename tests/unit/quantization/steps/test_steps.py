@@ -12,6 +12,8 @@ import pytest
 
 from processors import exact_int8
 from superres.device.base.errors import UserError
+from superres.models.graphs.onnx_file import load_onnx
+from superres.models.graphs.overflow import overflowing
 from superres.quantization.qdq import quantize_onnx
 from superres.quantization.ranges.calibration import FrameFile, RandomImages
 from superres.quantization.settings import Adaround, Calibration, CalibrationSettings, Qat
@@ -187,16 +189,16 @@ def test_one_scale_for_all_weights(state: tuple[Path, Path]) -> None:
 
 
 def test_no_pair_of_products_overflows_16_bits(state: tuple[Path, Path]) -> None:
-    plain = levels_of_weights(quantized(take(state, "asymmetric")))
-    assert all(np.abs(levels).max() == 127 for levels in plain.values())
+    plain = quantized(take(state, "asymmetric"))
+    assert all(np.abs(levels).max() == 127 for levels in levels_of_weights(plain).values())
+    assert len(overflowing(load_onnx(plain))) == 3
     for steps in (("reducerange",), ("pertensor", "reducerange"), ("reducerange", "pertensor")):
         last = take(state, "asymmetric", *steps)
         reduced = levels_of_weights(quantized(last))
         assert len(reduced) == 3
         for levels in reduced.values():
             assert np.abs(levels).max() == 64
-        frame = some_frame()
-        assert np.abs(run(quantized(last), frame) - run(state[0], frame)).mean() < 0.02
+        assert overflowing(load_onnx(quantized(last))) == []
 
 
 def levels_of_weights(path: Path) -> dict[str, np.ndarray]:

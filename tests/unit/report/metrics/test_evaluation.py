@@ -1,8 +1,11 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 from superres.csv_rows import write_rows
@@ -12,6 +15,8 @@ from superres.report.metrics.collect import ArmQuality, collect_evaluation
 from superres.report.metrics.schema import EVALUATED, Evaluation, read_evaluation
 from superres.report.tables.cells import TableText
 from superres.report.tables.evaluation_table import read_published, write_evaluation
+
+from ...models.graphs.test_overflow import graph_of
 
 ARM = ArmOnClip("local", "openvino", "espcn_rgb", "int8-minmax", "set5")
 TEXT = TableText(notes=["Clip `set5`: five images."], kernel="matlab")
@@ -54,6 +59,22 @@ def write_quality(folder: Path, arm: ArmOnClip = ARM, status: str = "ok", images
         record |= {"clip": arm.clip, "engine_sha256": "ab" * 32}
     (folder / "quality.json").write_text(json.dumps(record))
     return ArmQuality(arm, folder / "quality.csv", folder / "quality.json")
+
+
+def test_sums_that_a_processor_cannot_hold_are_told(tmp_path: Path) -> None:
+    told = []
+    for name, level in (("wide", 127), ("narrow", 64)):
+        graph = tmp_path / f"{name}.onnx"
+        onnx.save(graph_of(np.full((2, 4, 3, 3), level)), graph)
+        for flags in (["avx2"], ["avx2", "avx_vnni"]):
+            files = write_quality(tmp_path / name)
+            record = json.loads(files.record.read_text())
+            machine = {"architecture": "x86_64", "flags": flags}
+            files.record.write_text(json.dumps(record | {"machine": machine}))
+            out = tmp_path / "evaluation.csv"
+            collect_evaluation([replace(files, graph=graph)], {"set5": "bicubic"}, out, far_db=1.0)
+            told.append(read_evaluation(out).to_dicts()[0]["cautions"])
+    assert told[0].startswith("two products in 1 layer can exceed 16 bits") and told[1:] == [None] * 3
 
 
 def test_a_row_an_arm_and_clip(tmp_path: Path) -> None:
