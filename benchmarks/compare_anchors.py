@@ -30,6 +30,8 @@ from superres.device.runtimes.sessions.openvino import properties
 from superres.models.adoption.reading import LUMA_ROW
 from superres.models.graphs.onnx_file import find_convolutions, load_onnx, only_outputs, read_constants
 from superres.quantization.state import copy_graph, writer
+from superres.quantization.steps import reducerange
+from superres.quantization.steps.anchor import round_interpolation
 
 FLOAT, TUNED = "int8-minmax+balance+asymmetric+reducerange+adaround", "int8-tuned"
 TODAY = "anchor in INT8, as tuned"
@@ -156,12 +158,16 @@ def with_anchor(graph: onnx.ModelProto, kernels: np.ndarray) -> onnx.ModelProto:
     other = copy_graph(graph)
     (skip,) = (found for found in find_convolutions(other) if "skip" in found.layer)
     node = writer(other, skip.result)
+    quantize = writer(other, writer(other, node.input[1]).input[0])
     pad = next(each for each in other.graph.node if each.op_type == "Pad")
     size = kernels.shape[-1]
     amounts = read_constants(other)[pad.input[1]]
     pads = np.where(amounts > 0, size // 2, 0).astype(amounts.dtype)
-    stored = {skip_weights(other, node): kernels.reshape(12, 3, size, size).astype(np.float32)}
-    _store(other, stored | {pad.input[1]: pads})
+    # Kernels that mix colours must not overflow: 64 levels.
+    levels, steps = round_interpolation(kernels.reshape(12, 3, size, size), reducerange.LEVELS)
+    scale = np.full(read_constants(other)[quantize.input[1]].shape, 1 / steps, np.float32)
+    weights = (levels / steps).astype(np.float32)
+    _store(other, {quantize.input[0]: weights, quantize.input[1]: scale, pad.input[1]: pads})
     (shape,) = (each for each in node.attribute if each.name == "kernel_shape")
     shape.ints[:] = [size, size]
     return other
@@ -172,11 +178,6 @@ def _store(graph: onnx.ModelProto, values: Mapping[str, np.ndarray]) -> None:
     for tensor in graph.graph.initializer:
         if tensor.name in values:
             tensor.CopyFrom(numpy_helper.from_array(values[tensor.name], tensor.name))
-
-
-def skip_weights(graph: onnx.ModelProto, node: onnx.NodeProto) -> str:
-    """Return the name of a convolution's float weights, before their Q/DQ pair."""
-    return writer(graph, writer(graph, node.input[1]).input[0]).input[0]
 
 
 def time_in_turn(found: Mapping[str, Way], frame: np.ndarray, rounds: int) -> dict[str, list[float]]:

@@ -78,14 +78,14 @@ def apply(state: State, job: StepJob) -> State:
     return State(graph, ranges, {"anchors": len(anchors)})
 
 
-def round_interpolation(weights: np.ndarray) -> tuple[np.ndarray, int]:
+def round_interpolation(weights: np.ndarray, most: int = INT8_MAX) -> tuple[np.ndarray, int]:
     """Round weights O x I x kh x kw whose sums for each output and input are 0 or 1.
 
-    Returns whole numbers of at most 127 with the sums 0 or D, and D: weights are about those over D. The
+    Returns whole numbers of at most `most` with the sums 0 or D, and D: weights are about those over D. The
     fractions that are lost go to the entries with the largest remainders (Hamilton's method).
     """
     values = weights.astype(np.float64)
-    steps = int(INT8_MAX / np.abs(values).max())
+    steps = int(most / np.abs(values).max())
     scaled = values.reshape(weights.shape[0] * weights.shape[1], -1) * steps
     levels = np.floor(scaled)
     for each, whole in zip(scaled, levels, strict=True):

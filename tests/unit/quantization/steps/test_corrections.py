@@ -28,6 +28,7 @@ SETTINGS = {
     "adaround": {"images": 3, "pixels": 300, "seed": 0},
     "equalize": {},
     "balance": {},
+    "reducerange": {},
 }
 RESULTS = ["c1", "c2", "c3"]
 
@@ -193,21 +194,24 @@ def test_adaptive_rounding_lowers_the_error_on_an_image_that_it_has_not_seen(
     assert ratios[0] < 0.75 and max(ratios) < 0.9, ratios
 
 
-def test_adaptive_rounding_stores_levels(state: Files, images: FrameFile) -> None:
-    after = take(state, images, "adaround")
+@pytest.mark.parametrize(("before", "most"), [((), 127), (("reducerange",), 64)])
+def test_adaptive_rounding_stores_levels(
+    state: Files, images: FrameFile, before: tuple[str, ...], most: int
+) -> None:
+    after = take(state, images, *before, "adaround")
     graph = quantize_graph(onnx.load(after[0]), read_ranges(after[1], after[0]), after[0])
     stored = {t.name: numpy_helper.to_array(t) for t in graph.graph.initializer}
     original = values(state[0])
     for name in ("w1", "w2", "w3"):
         scale = stored[f"{name}_scale"][:, None, None, None]
         levels = np.rint(stored[name] / scale)
-        assert np.abs(levels).max() <= 127
+        assert np.abs(levels).max() <= most
         # The graph's own QuantizeLinear and DequantizeLinear change nothing any more.
         np.testing.assert_array_equal(np.float32(levels) * scale, stored[name])
         # The scales are those of the weights before.
         amax = np.abs(original[name].astype(np.float64)).max(axis=(1, 2, 3))
         np.testing.assert_array_equal(
-            scale[:, 0, 0, 0], np.where(amax == 0, 1, (amax / 127).astype(np.float32))
+            scale[:, 0, 0, 0], np.where(amax == 0, 1, (amax / most).astype(np.float32))
         )
 
 
