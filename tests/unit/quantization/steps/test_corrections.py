@@ -267,7 +267,7 @@ def test_steps_in_an_order_that_makes_no_sense_are_refused(state: Files, images:
     for step in ("equalize", "balance"):
         with pytest.raises(UserError, match=f"step {step}: expected it right after the calibration"):
             take(rounded, images, step)
-    for step in SETTINGS:
+    for step in sorted(SETTINGS.keys() - {"reducerange"}):
         with pytest.raises(UserError, match=f"step {step}: expected a calibration with images"):
             take(state, None, step)
 
