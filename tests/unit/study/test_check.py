@@ -9,13 +9,16 @@ from PIL import Image
 
 from project_copy import ROOT
 from superres.device.base.errors import UserError
+from superres.study.check import notes
 from superres.study.check.files import check_study
 from superres.study.check.left_out import leave_out_missing
-from superres.study.check.notes import study_notes
+from superres.study.check.notes import planned_notes, study_notes
 from superres.study.check.used import used_calibration_sets
 from superres.study.load import load_study
 from superres.study.paths import Paths
 from videos import picture, write_video
+
+from .rich import rich
 
 
 def images(folder: Path, *names: str) -> dict[str, Any]:
@@ -359,3 +362,26 @@ def test_a_dla_core_takes_clips_of_one_size(tmp_path: Path):
     with pytest.raises(UserError, match=wanted):
         check_study(load_study(study_of(tmp_path, **keys)))
     check_study(load_study(study_of(tmp_path, **{**keys, "clips": clips[:1]})))
+
+
+@pytest.mark.parametrize(("flags", "named"), [(["avx2"], True), (["avx2", "avx512_vnni"], False)])
+def test_arms_whose_sums_may_overflow_here_are_named(
+    monkeypatch: pytest.MonkeyPatch, flags: list[str], named: bool
+) -> None:
+    monkeypatch.setattr(notes, "describe_machine", lambda: {"architecture": "x86_64", "flags": flags})
+    study = rich(
+        targets=["local"],
+        quantizations=[{"name": "safe", "recipe": "minmax+reducerange"}],
+        runtimes=[
+            {"name": "openvino", "precisions": ["fp32", "int8-safe", "int8-minmax", "int8-dummy"]},
+            {"name": "opencv", "precisions": ["uint8"]},
+        ],
+    )
+    for rule, wide in (
+        ("measure_quality", "dummy, minmax"),
+        ("upscale_video", "minmax"),
+        ("export_onnx", ""),
+    ):
+        said = [note for note in planned_notes(study, {rule}) if "16 bits" in note]
+        assert len(said) == (named and wide != "")
+        assert all(f": pictures of INT8 {wide} may" in note for note in said)

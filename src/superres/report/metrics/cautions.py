@@ -1,7 +1,8 @@
 """Reasons to distrust an arm's figures: a busy machine, unwanted arithmetic, a wrong picture.
 
 INT8 engines with wrong colours are a known fault (NVIDIA/TensorRT issues 1187 and 3978). Figures alone can't
-tell such a fault from a loss. An arm gets a caution if it is worse than bicubic or far below FP32.
+tell such a fault from a loss. An arm gets a caution if it is worse than bicubic or far below FP32. It also
+gets one if sums of its INT8 products can overflow on its machine: they may on other pictures.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,6 +48,12 @@ CHECKERED = "checkered: "
 """Start of cautions about a checkerboard."""
 
 CHECKERED_MARK = "#"
+"""Mark after the PSNR of such an arm."""
+
+OVERFLOWING = "overflowing: "
+"""Start of cautions about sums of INT8 products that a processor can't hold."""
+
+OVERFLOWING_MARK = "§"
 """Mark after the PSNR of such an arm."""
 
 _ONE_LEVEL_DB = psnr(1.0)
@@ -152,7 +159,8 @@ def _processor(
     if int8 and processor_of(row["runtime"], facts) == "cpu":
         if not set(latency["machine"]["flags"]) & INT8_FLAGS:
             found.append(
-                "this processor has no instructions for INT8 products (VNNI): INT8 gains little speed"
+                "this processor has no instructions for INT8 products (VNNI): INT8 gains less speed than "
+                "with them"
             )
         if operations is not None:
             found += overflow_cautions(latency["machine"], operations.overflowing)
@@ -170,8 +178,8 @@ def overflow_cautions(machine: Mapping[str, Any], layers: int) -> list[str]:
     if not layers or not adds_in_16_bits(machine):
         return []
     return [
-        f"two products in {counted(layers, 'layer')} can exceed 16 bits, which this processor has for them: "
-        "weights of at most 64 levels can't (step reducerange)"
+        f"{OVERFLOWING}two products in {counted(layers, 'layer')} can exceed the 16 bits in which this "
+        "processor adds them: take int8-tuned, or reducerange with adaround behind it"
     ]
 
 
@@ -199,6 +207,7 @@ PICTURE_MARKS = {
     SATURATED: SATURATED_MARK,
     SHIFTED: SHIFTED_MARK,
     CHECKERED: CHECKERED_MARK,
+    OVERFLOWING: OVERFLOWING_MARK,
 }
 """The mark of each kind of caution about a picture."""
 
@@ -207,6 +216,7 @@ MEANINGS = {
     SATURATED: "white or black that isn't reached, or too often",
     SHIFTED: "a colour brighter or darker than in FP32",
     CHECKERED: "neighbouring pixels differ as in a checkerboard",
+    OVERFLOWING: "INT8 sums can overflow on this processor",
 }
 """What each kind says of a picture."""
 

@@ -128,7 +128,8 @@ def not_run_note(rows: Sequence[Row]) -> str:
             name = f"{labels.runtime_label(row['runtime'])} {labels.precision_label(row['precision'])}"
             arms.setdefault(row["status"], []).append(f"{name} {labels.model_label(row['model'])}")
     return "\n".join(
-        f"{status[0].upper()}{status[1:]}: {', '.join(names)}." for status, names in arms.items()
+        f"{status[0].upper()}{status[1:]}: {', '.join(dict.fromkeys(names))}."
+        for status, names in arms.items()
     )
 
 

@@ -121,8 +121,11 @@ def _candidate(arm: str, rows: Sequence[Row], losses: Sequence[float], speed: st
     # Clips of one frame size share a timing.
     timed = {row["clip"]: row for row in rows if row["timed_on"] == row["clip"]}
     timed = timed or {row["timed_on"]: row for row in rows}
-    cautions = [caution for row in rows for caution in (row["cautions"] or "").split("; ") if caution]
-    faults = [caution for caution in cautions if caution.startswith(tuple(PICTURE_MARKS))]
+    found = [(row["clip"], each) for row in rows for each in (row["cautions"] or "").split("; ") if each]
+    cautions = [caution for _, caution in found]
+    where = " ({})" if len(rows) > 1 else ""
+    kinds = tuple(PICTURE_MARKS)
+    faults = [caution + where.format(clip) for clip, caution in found if caution.startswith(kinds)]
     faults += [WITHOUT_FP32] if any(map(math.isnan, losses)) else []
     return Candidate(
         folder=arm,

@@ -150,12 +150,15 @@ def _ordered(decision: Decision) -> list[Guard]:
 
 
 def _guard(guard: Guard, decision: Decision, wish: Wish) -> str:
-    several = len(decision.guards) > 1
-    name = f"{labels.model_label(guard.model)}: " if several else ""
+    chosen = decision.ship or decision.nearest
+    alone = len(decision.guards) == 1 and (chosen is None or chosen.model == guard.model)
+    name = "" if alone else f"{labels.model_label(guard.model)}: "
     gains = (
         f"{_short(guard.int8)} gains {_ratio(guard.gain)} over {_short(guard.other)} and "
         f"{lost_words(guard.loss_db)}"
     )
+    if abs(guard.int8.loss_db - guard.loss_db) >= SAME_DB:
+        gains += f" ({lost_words(guard.int8.loss_db)} against the best FP32)"
     why = "" if guard.worth_it or not guard.reasons else f" ({'; '.join(guard.reasons)})"
     return f"{name}{gains}: {_verdict(guard, decision.ship, wish)}{why}"
 

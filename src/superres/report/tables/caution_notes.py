@@ -8,16 +8,14 @@ from superres.device.frames.psnr import CAP_DB
 from superres.report import labels
 from superres.report.metrics.cautions import (
     CHECKERED,
-    CHECKERED_MARK,
     FAR_MARK,
     FAR_OFF,
     NOISE_MARK,
     NOISY,
+    OVERFLOWING,
     PICTURE_MARKS,
     SATURATED,
-    SATURATED_MARK,
     SHIFTED,
-    SHIFTED_MARK,
 )
 
 KINDS = (NOISY, *PICTURE_MARKS)
@@ -49,23 +47,30 @@ def _note(kind: str, rows: Sequence[Row], samples: Sequence[str], several: bool)
             f"`{FAR_MARK}`: the picture is worse than bicubic, or far below FP32. It may be a fault such as "
             f"wrong colours: look at {look} before the figures. {arms}."
         )
-    if kind == SATURATED:
-        return (
-            f"`{SATURATED_MARK}`: white is darker, or black brighter, than in FP32, or more of the picture "
-            "is at them: the ranges of INT8 are too narrow. `brightest`, `darkest` and `saturated` have the "
-            f"figures. {arms}."
-        )
-    if kind == SHIFTED:
-        return (
-            f"`{SHIFTED_MARK}`: a colour is brighter or darker than in FP32 on average. `shift_r`, `shift_g` "
-            f"and `shift_b` have the levels. {arms}."
-        )
-    if kind == CHECKERED:
-        return (
-            f"`{CHECKERED_MARK}`: neighbouring pixels differ in brightness, as in a checkerboard, more than "
-            f"in FP32. `checkerboard` has the levels. {arms}."
-        )
+    if kind in _EXPLAINED:
+        return f"`{PICTURE_MARKS[kind]}`: {_EXPLAINED[kind]} {arms}."
     return f"Caution, {kind}: {arms}."
+
+
+_EXPLAINED = {
+    SATURATED: (
+        "white is darker, or black brighter, than in FP32, or more of the picture is at them: the ranges of "
+        "INT8 are too narrow, or sums overflow. `brightest`, `darkest` and `saturated` have the figures."
+    ),
+    SHIFTED: (
+        "a colour is brighter or darker than in FP32 on average. `shift_r`, `shift_g` and `shift_b` have the "
+        "levels."
+    ),
+    CHECKERED: (
+        "neighbouring pixels differ in brightness, as in a checkerboard, more than in FP32. `checkerboard` "
+        "has the levels."
+    ),
+    OVERFLOWING: (
+        "this processor adds two INT8 products in 16 bits (x86 without VNNI), which can overflow with the "
+        "arm's weights: its picture is wrong, or may be on others. Take int8-tuned, or the step reducerange "
+        "with adaround behind it."
+    ),
+}
 
 
 def busy_note(rows: Sequence[Row]) -> str:

@@ -4,11 +4,13 @@ from collections.abc import Collection
 from itertools import product
 from pathlib import Path
 
+from superres.device.machine.facts import adds_in_16_bits, describe_machine
 from superres.models.settings import architecture_of, is_baseline
 from superres.quantization.settings import INSTALL
 from superres.study.check.left_out import place_of
 from superres.study.check.used import used_sources
 from superres.study.keys.study import Study
+from superres.targets.settings import LOCAL
 
 
 def study_notes(study: Study) -> list[str]:
@@ -17,9 +19,13 @@ def study_notes(study: Study) -> list[str]:
 
 
 def planned_notes(study: Study, rules: Collection[str]) -> list[str]:
-    """Return a line for each reference and column that a run of these rules has to do without."""
+    """Return a line for each reference and column that a run of these rules has to do without.
+
+    And one about INT8 arms whose sums may overflow on this machine.
+    """
     timed = {"measure_latency", "measure_latency_on_device"} & set(rules)
     return [
+        *(_overflow_notes(study, rules) if adds_in_16_bits(describe_machine()) else []),
         *(_reference_notes(study) if timed else []),
         *(_column_notes(study) if "write_table" in rules else []),
     ]
@@ -90,6 +96,22 @@ def _padding_notes(study: Study) -> list[str]:
                 "its result."
             )
     return lines
+
+
+def _overflow_notes(study: Study, rules: Collection[str]) -> list[str]:
+    """Return a line about the arms of this machine that have larger weights than its INT8 sums allow."""
+    arms = list(study.arms) if "measure_quality" in rules else []
+    if "upscale_video" in rules and study.upscale is not None:
+        arms.append(study.upscale.arm)
+    names = {arm.int8 for arm in arms if arm.target == LOCAL}
+    recipes = {name: found.recipe for name, found in study.quantizations.items() if name in names}
+    wide = sorted(name for name, recipe in recipes.items() if "reducerange" not in recipe.steps)
+    if not wide:
+        return []
+    return [
+        "This processor adds two INT8 products in 16 bits (x86 without VNNI), which can overflow: pictures "
+        f"of INT8 {', '.join(wide)} may be wrong here. int8-tuned has the step reducerange against that."
+    ]
 
 
 def _reference_notes(study: Study) -> list[str]:

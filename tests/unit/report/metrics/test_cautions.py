@@ -66,7 +66,8 @@ def test_nothing_is_said_of_a_quiet_arm_that_runs_as_asked() -> None:
         ),
         (
             {"machine": {"flags": ["avx2", "avx512f"]}},
-            "this processor has no instructions for INT8 products (VNNI): INT8 gains little speed",
+            "this processor has no instructions for INT8 products (VNNI): INT8 gains less speed than "
+            "with them",
         ),
     ],
 )
@@ -81,8 +82,8 @@ def test_what_is_said_of_how_it_was_measured(measured: dict, said: str) -> None:
             "x86_64",
             ["avx2"],
             2,
-            "two products in 2 layers can exceed 16 bits, which this processor has for them: weights of at "
-            "most 64 levels can't (step reducerange)",
+            "overflowing: two products in 2 layers can exceed the 16 bits in which this processor adds them: "
+            "take int8-tuned, or reducerange with adaround behind it",
         ),
         ("x86_64", ["avx2"], 0, None),
         ("x86_64", ["avx2", "avx_vnni"], 2, None),

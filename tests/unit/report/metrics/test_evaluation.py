@@ -74,7 +74,7 @@ def test_sums_that_a_processor_cannot_hold_are_told(tmp_path: Path) -> None:
             out = tmp_path / "evaluation.csv"
             collect_evaluation([replace(files, graph=graph)], {"set5": "bicubic"}, out, far_db=1.0)
             told.append(read_evaluation(out).to_dicts()[0]["cautions"])
-    assert told[0].startswith("two products in 1 layer can exceed 16 bits") and told[1:] == [None] * 3
+    assert told[0].startswith("overflowing: two products in 1 layer can exceed") and told[1:] == [None] * 3
 
 
 def test_a_row_an_arm_and_clip(tmp_path: Path) -> None:
