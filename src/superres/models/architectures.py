@@ -13,6 +13,12 @@ from superres.keys import Index, Keys, Numeral, Pair, Scale, Whole, mistake
 
 PLANES = {"luma": 1, "rgb": 3}
 
+ARCHITECTURE = "superres.architecture"
+"""The entry of a weights file that has the architecture, as JSON. Files of others lack it."""
+
+UNSEEN = ("activation", "anchor")
+"""Keys of an architecture that the shapes of its tensors don't show."""
+
 Kernel = Annotated[Literal[1, 3, 5, 7, 9], Numeral]
 Channels = Annotated[Whole, Field(ge=1, le=1024)]
 

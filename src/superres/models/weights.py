@@ -11,14 +11,9 @@ from torch import Tensor
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
 from superres.file_kinds import kind_of_file, remedy
+from superres.models.architectures import ARCHITECTURE, UNSEEN
 from superres.models.networks import NETWORKS, Network, build_network
 from superres.models.settings import PRETRAINED, weights_name
-
-ARCHITECTURE = "superres.architecture"
-"""The entry of a weights file that has the architecture, as JSON. Files of others lack it."""
-
-UNSEEN = ("activation", "anchor")
-"""Keys of an architecture that the shapes of its tensors don't show."""
 
 
 def pretrained(model: str) -> Path:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from project_copy import ROOT
 from superres.device.base.errors import UserError
+from superres.models.settings import PRETRAINED
 from superres.study.check import notes
 from superres.study.check.files import check_study
 from superres.study.check.left_out import leave_out_missing
@@ -385,3 +386,26 @@ def test_arms_whose_sums_may_overflow_here_are_named(
         said = [note for note in planned_notes(study, {rule}) if "16 bits" in note]
         assert len(said) == (named and wide != "")
         assert all(f": pictures of INT8 {wide} may" in note for note in said)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("plain_c16_m4", {}, ""),
+        ("plain_c32_m4", {}, "channels 16, found channels 32;"),
+        ("fsrcnn", {}, "kind plain, found kind fsrcnn;"),
+        ("plain_c16_m4", {"anchor": "nearest"}, "anchor nearest, found anchor bicubic;"),
+    ],
+)
+def test_weights_of_another_network_are_found_before_any_work(
+    tmp_path: Path, name: str, changes: dict[str, str], said: str
+) -> None:
+    architecture = {"kind": "plain", "channels": 16, "layers": 4, **changes}
+    model = {"name": "mine", "architecture": architecture, "weights": str(PRETRAINED / f"{name}.safetensors")}
+    study = load_study(study_of(tmp_path, models=[model]))
+    if not said:
+        check_study(study)
+        return
+    start = "model mine: weights: .*: expected weights of a network with "
+    with pytest.raises(UserError, match=start + said):
+        check_study(study)

@@ -1,0 +1,42 @@
+"""Check the weights that a study names, by the network that their files name. Imports nothing heavy."""
+
+from pathlib import Path
+from typing import Any
+
+import safetensors
+from pydantic import TypeAdapter, ValidationError
+
+from superres.device.base.errors import UserError
+from superres.models.architectures import ARCHITECTURE, UNSEEN, Architecture
+
+_NETWORK: TypeAdapter[Any] = TypeAdapter(Architecture)
+
+
+def check_weights(expected: Architecture, path: Path) -> None:
+    """Raise UserError if a weights file names other layers than those of a network, or what none shows.
+
+    Files of others name nothing: their tensors are compared when they are loaded, as those of all.
+    """
+    found = _stated(path)
+    if found is None:
+        return
+    planes, others = (network.convolutions(network.planes) for network in (expected, found))
+    keys = [*(expected.model_dump() if planes != others else ()), *UNSEEN]
+    for key in keys:
+        wanted, other = getattr(expected, key), getattr(found, key, None)
+        if wanted != other:
+            there = f"{key} {other}" if other is not None else found.kind
+            raise UserError(
+                f"{path}: expected weights of a network with {key} {wanted}, found {there}; correct its "
+                "architecture or the path, or train it anew"
+            )
+
+
+def _stated(path: Path) -> Architecture | None:
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            text = (file.metadata() or {}).get(ARCHITECTURE)
+        return _NETWORK.validate_json(text) if text else None
+    except (OSError, safetensors.SafetensorError, ValidationError):
+        # Whoever loads it says more.
+        return None
