@@ -43,12 +43,12 @@ def test_everything_in_int8_is_the_arm(done: Project):
 
 
 def test_the_arm_of_mixed_has_the_layers_of_the_frontier(done: Project):
-    frontier = pl.read_csv(done.folder / FOLDER / "frontier/espcn_rgb/minmax.csv")
+    frontier = pl.read_csv(done.folder / FOLDER / "frontier/espcn_rgb/minmax+reducerange.csv")
     assert frontier.height == 8
     losses = dict(zip(frontier["float_layers"], frontier["loss_db"], strict=True))
     assert losses["conv1 conv2 conv3"] == 0 and losses["none"] > 0
-    record = json.loads((done.folder / FOLDER / "refined/espcn_rgb/minmax+mixed.json").read_text())
-    (step,) = record["steps"]
+    record = json.loads((done.folder / FOLDER / "refined/espcn_rgb/minmax+reducerange+mixed.json").read_text())
+    *_, step = record["steps"]
     chosen = " ".join(step["float_layers"]) or "none"
     assert step["loss_db"] == losses[chosen] <= 0.2
     assert len(record["float_convolutions"]) == len(step["float_layers"]) < 3
@@ -58,7 +58,7 @@ def test_the_arm_of_mixed_has_the_layers_of_the_frontier(done: Project):
 
 
 def test_figures_are_there(done: Project):
-    for name in ("sensitivity", "frontier.minmax"):
+    for name in ("sensitivity", "frontier.minmax+reducerange"):
         for kind in ("svg", "png"):
             assert (done.folder / FOLDER / f"plots/{name}.{kind}").stat().st_size > 10_000
 

@@ -44,7 +44,7 @@ MODULES = {
     "a method of calibration": (
         ["quantization/ranges/methods.py"],
         {
-            **of_engines(INT8, calibrate_ranges=6, quantize_onnx=6, write_uint8_graph=9),
+            **of_engines(INT8, calibrate_ranges=6, refine_onnx=6, quantize_onnx=6, write_uint8_graph=9),
             "draw_plot": FRAMES_DRAWN + GRAPHS_DRAWN,
         },
     ),
@@ -109,7 +109,9 @@ KEYS = {
     "a seed": (
         "{type: random,",
         "{type: random, seed: 1,",
-        of_engines(3, observe_activations=3, calibrate_ranges=3, quantize_onnx=3, write_uint8_graph=3),
+        of_engines(
+            3, observe_activations=3, calibrate_ranges=3, refine_onnx=3, quantize_onnx=3, write_uint8_graph=3
+        ),
     ),
     # The reference is one of these engines: every arm takes turns with it.
     "the form of frames": (
