@@ -2,9 +2,9 @@
 
 `python docs/make/zoo.py results/zoo --commit ...` writes metrics.csv and run.yaml in docs/figures/zoo/, and
 docs/pictures/zoo.png. `python docs/make/zoo.py results/held-out --commit ...` writes images.csv and run.yaml
-in docs/figures/zoo/held_out/, and docs/pictures/zoo_int8.png. `--folder zoo/without_vnni` takes the first of
-a processor without VNNI, `--folder zoo/qat` the second of a study with the arms of `qat`: no picture. Run
-`make docs` afterwards. published.csv is from the README of ETDS (github.com/ECNUSR/ETDS, 2023).
+in docs/figures/zoo/held_out/, and docs/pictures/zoo_int8.png; `--folder zoo/qat` those of a study that ran
+the arms of `qat` alone. Run `make docs` afterwards. published.csv is from the README of ETDS
+(github.com/ECNUSR/ETDS, 2023).
 """
 
 import argparse
@@ -21,7 +21,7 @@ from superres.report import labels
 ROOT = Path(__file__).parents[2]
 ALL = ROOT / "docs/figures"
 FIGURES, HELD_OUT = ALL / "zoo", ALL / "zoo/held_out"
-WITHOUT_VNNI, QAT = FIGURES / "without_vnni", FIGURES / "qat"
+QAT = FIGURES / "qat"
 RUNTIME, REFERENCE, TUNED = "openvino", "espcn_rgb", "int8-tuned"
 # How the recipe of int8-tuned with the anchor in float begins; in earlier runs reducerange isn't in it.
 WITHOUT = "int8-minmax+balance+asymmetric"
@@ -61,9 +61,9 @@ IMAGES = ("model", "precision", "clip", "image", "psnr_y_db")
 Row = Mapping[str, str]
 
 
-def front(folder: Path = FIGURES) -> str:
+def front() -> str:
     """Return PSNR and speed of each network in OpenVINO, the fastest first."""
-    arms = ran(folder / "metrics.csv")
+    arms = ran()
     reference = float(arms[REFERENCE, TUNED, CLIPS[0]]["speedup"])
     timed = {
         model: row for (model, precision, clip), row in arms.items() if (precision, clip) == (TUNED, CLIPS[0])
@@ -229,7 +229,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "zoo/anchor": anchor,
     "zoo/held_out/images": losses,
     "zoo/qat/images": trained,
-    "zoo/without_vnni/metrics": lambda: front(WITHOUT_VNNI),
 }
 
 

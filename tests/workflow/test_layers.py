@@ -47,7 +47,9 @@ def test_the_arm_of_mixed_has_the_layers_of_the_frontier(done: Project):
     assert frontier.height == 8
     losses = dict(zip(frontier["float_layers"], frontier["loss_db"], strict=True))
     assert losses["conv1 conv2 conv3"] == 0 and losses["none"] > 0
-    record = json.loads((done.folder / FOLDER / "refined/espcn_rgb/minmax+reducerange+mixed.json").read_text())
+    record = json.loads(
+        (done.folder / FOLDER / "refined/espcn_rgb/minmax+reducerange+mixed.json").read_text()
+    )
     *_, step = record["steps"]
     chosen = " ".join(step["float_layers"]) or "none"
     assert step["loss_db"] == losses[chosen] <= 0.2

@@ -245,7 +245,7 @@ class Qat(Keys):
         default=24, description="Width and height of a patch of the calibration's photographs, in pixels."
     )
     learning_rate: float = Field(
-        default=2e-5, gt=0, description="Peak learning rate of weights and biases; a cosine ends it at 0."
+        default=1e-4, gt=0, description="Peak learning rate of weights and biases; a cosine ends it at 0."
     )
     range_learning_rate: float = Field(
         default=1e-2,

@@ -73,7 +73,7 @@ def test_a_clock_that_is_set_back_hides_no_change(study: SmallStudy, undisturbed
     # The graph was quantised by earlier ranges: these were made anew, and then the run was killed.
     receipt = study.results / ".receipts/onnx/espcn_rgb/int8-minmax.onnx.json"
     text = receipt.read_text()
-    edited = re.sub(r'("ranges/espcn_rgb/minmax\+reducerange.json": ")[0-9a-f]{8}', r"\g<1>00000000", text)
+    edited = re.sub(r'("refined/espcn_rgb/minmax\+reducerange.json": ")[0-9a-f]{8}', r"\g<1>00000000", text)
     assert edited != text
     receipt.write_text(edited)
     shift(study.folder / "results", DAY)
