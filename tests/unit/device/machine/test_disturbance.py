@@ -1,7 +1,8 @@
 """The machine's other load during a timing."""
 
-import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -40,33 +41,27 @@ def test_without_proc_nothing_is_claimed(monkeypatch):
     assert OthersMeter().read() is None
 
 
-def spin() -> None:
-    while True:
-        pass
-
-
 @pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="the system has no /proc/stat")  # noqa: PTH110
 def test_another_process_is_seen_and_a_partner_is_not(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(disturbance, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    other = multiprocessing.get_context("spawn").Process(target=spin, daemon=True)
-    other.start()
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
 
     def wait_for_ticks(ticks: int) -> None:
-        while disturbance._process_ticks(other.pid or 0) < ticks:
-            assert other.is_alive()
+        while disturbance._process_ticks(other.pid) < ticks:
+            assert other.poll() is None
             time.sleep(0.02)
 
     try:
         wait_for_ticks(20)
-        everyone, without = OthersMeter(), OthersMeter([other.pid or 0])
+        everyone, without = OthersMeter(), OthersMeter([other.pid])
         # The meters' clock says a second, however long the process takes to get its 50 ticks.
-        wait_for_ticks(disturbance._process_ticks(other.pid or 0) + 50)
+        wait_for_ticks(disturbance._process_ticks(other.pid) + 50)
         now[0] += 1.0
         seen, unseen = everyone.read(), without.read()
     finally:
         other.kill()
-        other.join()
+        other.wait()
     assert seen is not None and unseen is not None
     # The difference is 50 of 100 ticks; processors and processes are counted slightly differently.
     assert seen.others - unseen.others > 0.25
