@@ -5,6 +5,7 @@ from itertools import product
 from pathlib import Path
 
 from superres.device.machine.facts import adds_in_16_bits, describe_machine
+from superres.device.runtimes import about
 from superres.models.settings import architecture_of, is_baseline
 from superres.quantization.settings import INSTALL
 from superres.study.check.left_out import place_of
@@ -103,7 +104,7 @@ def _overflow_notes(study: Study, rules: Collection[str]) -> list[str]:
     arms = list(study.arms) if "measure_quality" in rules else []
     if "upscale_video" in rules and study.upscale is not None:
         arms.append(study.upscale.arm)
-    names = {arm.int8 for arm in arms if arm.target == LOCAL}
+    names = {arm.int8 for arm in arms if arm.target == LOCAL and not about(arm.runtime).device_bound}
     recipes = {name: found.recipe for name, found in study.quantizations.items() if name in names}
     wide = sorted(name for name, recipe in recipes.items() if "reducerange" not in recipe.steps)
     if not wide:
