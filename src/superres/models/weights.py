@@ -1,6 +1,5 @@
 """Trained weights: safetensors files, each with a record (JSON) of its origin."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,9 +10,10 @@ from torch import Tensor
 from superres.device.base.errors import UserError
 from superres.device.base.outputs import Outputs
 from superres.file_kinds import kind_of_file, remedy
-from superres.models.architectures import ARCHITECTURE, UNSEEN
+from superres.models.architectures import ARCHITECTURE
 from superres.models.networks import NETWORKS, Network, build_network
 from superres.models.settings import PRETRAINED, weights_name
+from superres.models.stated import check_stated
 
 
 def pretrained(model: str) -> Path:
@@ -45,33 +45,24 @@ def load_weights(network: Network, path: Path) -> Network:
     """Load a weights file into a network and return it in evaluation mode.
 
     Raises UserError if the file can't be read, or a tensor is missing, surplus, of another shape, not
-    floating point or not finite, or if the file names another activation or anchor: no tensor shows these.
+    floating point or not finite, or if the file names another network (`check_stated`).
     """
-    tensors, trained = _read(path)
+    tensors = _read(path)
     _check_tensors(path, tensors, network)
-    for key in UNSEEN:
-        expected, found = getattr(network.trunk.architecture, key), trained.get(key)
-        if found not in (None, expected):
-            raise UserError(
-                f"{path}: expected weights of a network with {key} {expected}, found {key} {found}; write "
-                f"{key}: {found} in its architecture, or train it anew"
-            )
+    check_stated(network.trunk.architecture, path)
     network.load_state_dict(tensors)
     return network.eval()
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
-    """Return the tensors of a weights file, and the architecture that it names, if any."""
+def _read(path: Path) -> dict[str, Tensor]:
     if (kind := kind_of_file(path)) is not None:
         raise UserError(
             f"{path}: expected weights (safetensors), found {kind}; {remedy(kind, 'correct its path')}"
         )
     try:
         with safetensors.safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            stated = (file.metadata() or {}).get(ARCHITECTURE)
-            return tensors, dict(json.loads(stated or "{}"))
-    except (OSError, TypeError, ValueError, safetensors.SafetensorError) as error:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (OSError, safetensors.SafetensorError) as error:
         raise UserError(
             f"{path}: expected weights (safetensors), found something else ({error}); correct its path, or "
             "fetch or train them again"

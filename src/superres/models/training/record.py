@@ -82,12 +82,18 @@ def write_record(record: TrainingRecord, path: Path) -> None:
         write_json(outputs["record"], asdict(record))
 
 
-def silence_note(record: TrainingRecord) -> str:
-    """Return a line if more than SILENT_SHARE of the channels is silent, else nothing."""
+def notes(record: TrainingRecord) -> list[str]:
+    """Return a line for what went wrong in a training that ended: worse than bicubic, or silent channels."""
+    found = []
+    if record.validation_psnr_y_db < record.bicubic_psnr_y_db:
+        found.append(
+            f"{record.validation_psnr_y_db:.2f} dB on the validation images, less than bicubic's "
+            f"{record.bicubic_psnr_y_db:.2f}; more steps or images, or another learning_rate, may help"
+        )
     silent, channels = sum(record.silent_channels), sum(record.channels)
-    if silent <= SILENT_SHARE * channels:
-        return ""
-    return (
-        f"train {record.model}: {silent} of {channels} channels are zero on every validation image; a lower "
-        "learning_rate keeps them"
-    )
+    if silent > SILENT_SHARE * channels:
+        found.append(
+            f"{silent} of {channels} channels are zero on every validation image; a lower learning_rate "
+            "keeps them"
+        )
+    return [f"train {record.model}: {note}" for note in found]

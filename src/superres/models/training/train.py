@@ -34,7 +34,7 @@ from superres.models.training.checkpoint import (
 from superres.models.training.collapsible import collapse, use_training_form
 from superres.models.training.noisy import magnitudes, set_magnitudes, set_noise
 from superres.models.training.optimizer import MatrixSoap
-from superres.models.training.record import LogRow, TrainingRecord, silence_note, write_log, write_record
+from superres.models.training.record import LogRow, TrainingRecord, notes, write_log, write_record
 from superres.models.training.teacher import Teaching
 from superres.models.training.validation import silent_channels, validate, validate_bicubic
 from superres.models.weights import save_weights
@@ -94,7 +94,7 @@ def train_model(
     save_weights(trainer.network_to_keep, weights_out)
     write_log(trainer.rows, log_out)
     write_record(record, record_out)
-    if note := silence_note(record):
+    for note in notes(record):
         print(note, file=sys.stderr)
     checkpoint.unlink(missing_ok=True)
     unfinished_log.unlink(missing_ok=True)

@@ -110,6 +110,8 @@ def table_rows(metrics: Sequence[Row], calibrated: str) -> list[dict[str, Value]
             "precision": labels.precision_label(row["precision"]),
             # Pictures of several scales aren't compared with each other.
             "clip": row["clip"] + (f" {labels.scale_label(row['scale'])}" if scales else ""),
+            # What can stand on the front.
+            "sound": not is_baseline(row["model"]) and not marks(row),
             "baseline": is_baseline(row["model"]),
             **{
                 key: row[key]

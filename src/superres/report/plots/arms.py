@@ -1,5 +1,6 @@
 """Speed of a study's arms, alone and against PSNR, from `metrics.csv`."""
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from matplotlib.lines import Line2D
 from superres.csv_rows import Row
 from superres.models.settings import is_baseline
 from superres.report import labels
-from superres.report.metrics.cautions import NOISE_MARK, NOISY
+from superres.report.metrics.cautions import MEANINGS, NOISE_MARK, NOISY, PICTURE_MARKS, marks
 from superres.report.plots import figures
 from superres.report.plots.places import (
     draw_nothing,
@@ -28,7 +29,9 @@ FPS_NOTE = "FPS: 1000 / median milliseconds from uint8 frame in memory to uint8 
 def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
     """Draw PSNR [dB] against FPS: a panel per model, clip and target, with bicubic as text.
 
-    Each panel has the front of all networks of its clip, target and scale.
+    Each panel has the front of all networks of its clip, target and scale, without arms whose pictures are
+    doubtful. An arm far below bicubic stands at the lower edge, with its PSNR: it would squeeze the others
+    into a line.
     """
     rows, ran = read_rows(metrics)
     places, models = places_of(ran), networks_by_place(ran)
@@ -36,6 +39,7 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
     if not models:
         draw_nothing("network has run", rows, svg, png)
         return
+    floors = {place: _floor([row for row in ran if place_of(row) == place]) for place in models}
     # More than three panels in a row are too small to read on a page.
     most = max(map(len, models.values()))
     columns = most if most <= 3 else 2
@@ -66,8 +70,8 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
         for (place, model), axes in panels.items():
             here = [row for row in ran if place_of(row) == place]
             if len(models[place]) > 1:
-                _draw_front(axes, [row for row in here if not is_baseline(row["model"])])
-            _draw_points(axes, [row for row in here if row["model"] == model], precisions)
+                _draw_front(axes, here)
+            _draw_points(axes, [row for row in here if row["model"] == model], precisions, floors[place])
             _draw_bicubic(axes, [row for row in here if is_baseline(row["model"])])
             axes.set_title(
                 panel_title(labels.model_label(model), place, places), loc="left", fontweight="bold"
@@ -81,14 +85,16 @@ def plot_psnr_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int
             ncols=len(runtimes),
             frameon=False,
         )
-        note = "PSNR: mean over frames (Eq. 1). White marks FP32, grey 16 bits, dark INT8."
+        note = "PSNR: mean over frames (Eq. 1). White marks FP32, light grey 16 bits, darker INT8."
         front = "Line: the front, arms of any network that no other beats in both." * (most > 1)
-        figures.add_note(figure, [note, front, FPS_NOTE, _noise_note(ran), figures.not_run_note(rows)])
+        notes = [note, front, FPS_NOTE, _noise_note(ran), _picture_note(ran), figures.not_run_note(rows)]
+        figures.add_note(figure, notes)
         figures.lay_out(figure)
         for (place, model), axes in panels.items():
             mine = [row for row in ran if place_of(row) == place and row["model"] == model]
-            names = [labels.precision_label(row["precision"]) + _noise_mark(row) for row in mine]
-            figures.place_labels(axes, [(row["fps"], row["psnr_db"]) for row in mine], names)
+            names = [_point_label(row, floors[place]) for row in mine]
+            points = [(row["fps"], max(row["psnr_db"], floors[place])) for row in mine]
+            figures.place_labels(axes, points, names)
         figures.save(figure, svg, png)
 
 
@@ -131,11 +137,29 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
         figures.save(figure, svg, png)
 
 
-def _draw_points(axes: Axes, rows: Sequence[Row], precisions: Sequence[str]) -> None:
+def _floor(rows: Sequence[Row]) -> float:
+    """Return the lowest PSNR that has its own height: below bicubic by half of what the best is above it."""
+    bicubic = min((row["psnr_db"] for row in rows if is_baseline(row["model"])), default=-math.inf)
+    return bicubic - max(row["psnr_db"] - bicubic for row in rows) / 2
+
+
+def _point_label(row: Row, floor: float) -> str:
+    name = labels.precision_label(row["precision"]) + marks(row) + _noise_mark(row)
+    return name if row["psnr_db"] >= floor else f"{name} ↓ {row['psnr_db']:.1f} dB"
+
+
+def _picture_note(rows: Sequence[Row]) -> str:
+    """Return the meanings of the marks of doubtful pictures; empty without any."""
+    found = {mark for row in rows for mark in marks(row)}
+    meanings = [f"{mark} {MEANINGS[kind]}" for kind, mark in PICTURE_MARKS.items() if mark in found]
+    return f"Not on the front: {'; '.join(meanings)}." if meanings else ""
+
+
+def _draw_points(axes: Axes, rows: Sequence[Row], precisions: Sequence[str], floor: float) -> None:
     for row in rows:
         axes.plot(
             row["fps"],
-            row["psnr_db"],
+            max(row["psnr_db"], floor),
             marker=labels.runtime_marker(row["runtime"]),
             markersize=7,
             markerfacecolor=figures.fill(row["precision"], precisions),
@@ -162,8 +186,10 @@ def front_of(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]
 
 
 def _draw_front(axes: Axes, rows: Sequence[Row]) -> None:
-    front = front_of((row["fps"], row["psnr_db"]) for row in rows)
-    axes.plot(*zip(*front, strict=True), color="0.85", linewidth=5, solid_capstyle="round", zorder=1)
+    """Draw the front of the networks' arms whose pictures nothing is said against."""
+    sound = [row for row in rows if not is_baseline(row["model"]) and not marks(row)]
+    if front := front_of((row["fps"], row["psnr_db"]) for row in sound):
+        axes.plot(*zip(*front, strict=True), color="0.85", linewidth=5, solid_capstyle="round", zorder=1)
 
 
 def _name_speed(axes: Axes, *, numbers: bool) -> None:

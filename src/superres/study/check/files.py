@@ -17,6 +17,7 @@ from superres.device.base.words import counted
 from superres.device.runtimes.base import AS_WRITTEN
 from superres.models.adoption.statements import INSTALL_SPANDREL, external_files
 from superres.models.settings import architecture_of
+from superres.models.stated import check_stated
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.settings import Calibration
 from superres.study.check.used import (
@@ -25,7 +26,6 @@ from superres.study.check.used import (
     used_sources,
     used_training_sets,
 )
-from superres.study.check.weights import check_weights
 from superres.study.graph_paths import check_name
 from superres.study.keys.models import TRAINING_ROLES
 from superres.study.keys.report import Upscale
@@ -57,7 +57,7 @@ def check_study(study: Study) -> None:
             _check_model_file(model.name, "weights", model.weights)
             if (architecture := architecture_of(model.name, model)) is not None:
                 with naming(f"model {model.name}: weights"):
-                    check_weights(architecture, Path(model.weights))
+                    check_stated(architecture, Path(model.weights))
     _check_as_is(study)
     _check_dla_sizes(study)
     _check_border(study)

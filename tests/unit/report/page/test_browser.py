@@ -26,7 +26,7 @@ from superres.report.page.int8 import Int8Files
 from ..metrics.test_profiles import write_profile
 from ..plots.test_layers import frontier_rows, sensitivity_rows
 from ..synthetic import not_run, row
-from .study import NOT_RUN, text_of_test, write_study
+from .study import NOT_RUN, rows_of_test, text_of_test, write_study
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed: envs/dev.txt")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -227,22 +227,32 @@ def test_hover_has_the_arms_facts_and_a_click_chooses_it(opened: Opened, files: 
     assert len(opened.lines()) == 1
 
 
-def test_the_front_is_what_no_other_beats(opened: Opened, files: PageFiles):
-    fronts = opened.page.evaluate(
+def test_the_front_is_what_no_other_beats(browser: Any, tmp_path: Path):
+    rows = rows_of_test()
+    fastest = max((r for r in rows if r["model"] != "bicubic"), key=lambda r: r.get("fps", 0.0))
+    fastest["cautions"] = "overflowing: two products in 1 layer"
+    files = write_study(tmp_path, rows)
+    opened = Opened(browser, write_html(files))
+    front = opened.page.evaluate(
         "() => document.getElementById('tradeoff').data.find((one) => one.name === 'front').customdata"
     )
-    ran = {a: r for a, r in metrics_of(files).items() if r["fps"] and r["model"] != "bicubic"}
+    opened.close()
+    sound = {
+        a: r
+        for a, r in metrics_of(files).items()
+        if r["fps"] and r["model"] != "bicubic" and r["cautions"] != fastest["cautions"]
+    }
     best = {
         a
-        for a, r in ran.items()
+        for a, r in sound.items()
         if not any(
             o["fps"] >= r["fps"]
             and o["psnr_db"] >= r["psnr_db"]
             and (o["fps"], o["psnr_db"]) != (r["fps"], r["psnr_db"])
-            for o in ran.values()
+            for o in sound.values()
         )
     }
-    assert {*fronts} == best
+    assert {*front} == best
 
 
 def test_the_sliders_pixels_are_the_frames(opened: Opened, files: PageFiles):

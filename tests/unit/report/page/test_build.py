@@ -85,6 +85,15 @@ def test_each_mark_is_explained_below_the_table(tmp_path: Path):
         assert f" {mark} " in said
 
 
+def test_a_marked_picture_is_not_on_the_front(tmp_path: Path):
+    rows = default_rows()
+    rows[1]["cautions"] = "overflowing: two products in 1 layer"
+    rows[2]["cautions"] = "noisy: 0.6 processors were busy with other work"
+    unsound = [one for one in rows if one["model"] == "bicubic" or one is rows[1]]
+    data = page_data(write_study(tmp_path, rows, pictures=False), text_of_test(), COMMAND)
+    assert {one["arm"] for one in data.rows if not one["sound"]} == {labels.arm_folder(r) for r in unsound}
+
+
 def test_scales_are_not_mixed(tmp_path: Path):
     rows = [*default_rows(), row("openvino", "net_x4", "fp32", 27.0, 30.0, scale=4)]
     data = page_data(write_study(tmp_path, rows, pictures=False), text_of_test(), COMMAND)

@@ -143,6 +143,34 @@ def test_every_panel_of_a_clip_has_the_front_of_all_its_networks(
         assert found == [(90.0, 30.8), (20.0, 31.1), (10.0, 31.2)]
 
 
+def test_a_wrong_picture_is_not_on_the_front_and_squeezes_no_other_arm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[Figure] = []
+    monkeypatch.setattr(figures, "save", lambda figure, *_: saved.append(figure))
+    wrong = "far off: 15.00 dB below bicubic; overflowing: two products"
+    rows = [
+        row("opencv", "bicubic", "uint8", 29.0, 1.0),
+        *(row("openvino", name, "fp32", psnr, 10.0) for name, psnr in (("wide", 31.0), ("small", 30.0))),
+        row("openvino", "wide", "int8-entropy", 14.0, 2.0) | {"cautions": wrong},
+        row("openvino", "small", "int8-entropy", 28.5, 1.0) | {"cautions": "saturated: 1% of its values"},
+    ]
+    plot_psnr_fps(write_metrics(tmp_path / "m.csv", rows), tmp_path / "a.svg", tmp_path / "a.png")
+    panels = [axes for axes in saved[0].axes if axes.axison]
+    assert len(panels) == 2
+    for axes in panels:
+        (front,) = (line for line in axes.lines if line.get_linestyle() == "-")
+        assert np.asarray(front.get_xydata())[:, 1].tolist() == [31.0]
+        assert axes.get_ylim()[0] > 27
+    # Below bicubic by half of what the best is above it.
+    drawn = [np.asarray(line.get_xydata()) for axes in panels for line in axes.lines]
+    assert min(points[:, 1].min() for points in drawn) == 28.0
+    texts = list(_texts(saved[0]))
+    assert "INT8 entropy!§ ↓ 14.0 dB" in texts and "INT8 entropy^" in texts
+    (note,) = (text for text in texts if text.startswith("PSNR: mean"))
+    assert "Not on the front: ! worse than bicubic, or far below FP32; ^" in note.replace("\n", " ")
+
+
 def test_labels_of_the_fastest_network_stay_in_their_panel_and_each_column_has_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

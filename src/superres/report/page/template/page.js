@@ -99,7 +99,7 @@ function tradeoff() {
   // The legend shows the first mark: an empty one, a disc.
   const marker = (members) => ({ size: 12, symbol: ["circle", ...members.map(({ symbol }) => symbol)],
     line: { width: [0, ...members.map(({ symbol }) => (symbol.endsWith("open") ? 2 : 0))] } });
-  const data = [trace("front", front(rows.filter((row) => !row.baseline), x, y), DATA.marks.front),
+  const data = [trace("front", front(rows.filter((row) => row.sound), x, y), DATA.marks.front),
     ...[...Map.groupBy(rows, (row) => row[DATA.coloured])].map(([name, members]) => trace(name, [{}, ...members],
       { visible: members[0].baseline ? "legendonly" : true, marker: marker(members) })),
     trace("chosen", rows.filter((row) => chosen.includes(row.arm)), DATA.marks.chosen)];

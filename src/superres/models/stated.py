@@ -1,4 +1,7 @@
-"""Check the weights that a study names, by the network that their files name. Imports nothing heavy."""
+"""Check weights by the network that their file names. Imports nothing heavy.
+
+No tensor shows a network's activation or anchor; the file's metadata do.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -12,10 +15,11 @@ from superres.models.architectures import ARCHITECTURE, UNSEEN, Architecture
 _NETWORK: TypeAdapter[Any] = TypeAdapter(Architecture)
 
 
-def check_weights(expected: Architecture, path: Path) -> None:
+def check_stated(expected: Architecture, path: Path) -> None:
     """Raise UserError if a weights file names other layers than those of a network, or what none shows.
 
-    Files of others name nothing: their tensors are compared when they are loaded, as those of all.
+    Files of others name nothing: their tensors are compared when they are loaded, as those of all. So is what
+    isn't safetensors.
     """
     found = _stated(path)
     if found is None:
@@ -36,7 +40,12 @@ def _stated(path: Path) -> Architecture | None:
     try:
         with safetensors.safe_open(path, "numpy") as file:
             text = (file.metadata() or {}).get(ARCHITECTURE)
-        return _NETWORK.validate_json(text) if text else None
-    except (OSError, safetensors.SafetensorError, ValidationError):
+    except (OSError, safetensors.SafetensorError):
         # Whoever loads it says more.
         return None
+    try:
+        return _NETWORK.validate_json(text) if text else None
+    except ValidationError as error:
+        raise UserError(
+            f"{path}: expected weights of a network that this version knows, found {text}; train it anew"
+        ) from error
