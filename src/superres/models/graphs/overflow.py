@@ -45,15 +45,18 @@ def _levels(
         return None
     axis = attributes(pair).get("axis", 1)
     if pair.input[0] in constants:
-        levels = constants[pair.input[0]].astype(np.int32)
-        return levels - _along(zero.astype(np.int32), levels, axis)
+        levels = constants[pair.input[0]]
+        return levels.astype(np.int32) - _along(zero.astype(np.int32), levels, axis)
     quantize = writers.get(pair.input[0])
     if quantize is None or quantize.op_type != "QuantizeLinear":
         return None
     weights, scale = (constants.get(name) for name in quantize.input[:2])
     if weights is None or scale is None or scale.size not in (1, weights.shape[axis]):
         return None
-    return np.rint(weights / _along(scale, weights, axis)).astype(np.int32)
+    limits = np.iinfo(zero.dtype)
+    above = _along(zero.astype(np.int32), weights, axis)
+    levels = np.rint(weights / _along(scale, weights, axis)) + above
+    return levels.clip(limits.min, limits.max).astype(np.int32) - above
 
 
 def _along(values: np.ndarray, weights: np.ndarray, axis: int) -> np.ndarray:

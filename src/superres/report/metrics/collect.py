@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from superres.device.base.outputs import read_json, sha256_file
 from superres.device.base.words import counted
 from superres.device.frames.faults import Faults
 from superres.device.frames.psnr import psnr
+from superres.device.machine.facts import adds_in_16_bits
 from superres.device.runtimes.base import runs_int8
 from superres.device.timing.ratios import OWN, SAME
 from superres.models.graphs.onnx_file import load_onnx
@@ -271,14 +273,14 @@ def collect_evaluation(
     `downsampling` names each clip's kernel. See `with_doubts` for `far_db`. Raises UserError if a file is
     damaged or belongs to another arm.
     """
-    graphs = dict.fromkeys(files.graph for files in arms if files.graph)
-    counted = {graph: len(overflowing(load_onnx(graph))) for graph in graphs}
+    layers = cache(lambda graph: len(overflowing(load_onnx(graph))))
     rows = []
     for files in arms:
         row = evaluation_row(files, downsampling[files.arm.clip])
         if files.graph and row["status"] == "ok":
             machine = read_json(files.record, ("machine",))["machine"]
-            row["cautions"] = "; ".join(overflow_cautions(machine, counted[files.graph])) or None
+            found = overflow_cautions(machine, layers(files.graph)) if adds_in_16_bits(machine) else []
+            row["cautions"] = "; ".join(found) or None
         rows.append(row)
     write_rows(Evaluation, with_added(with_doubts(rows, far_db)), out)
 

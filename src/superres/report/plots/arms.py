@@ -138,9 +138,9 @@ def plot_fps(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-min
 
 
 def _floor(rows: Sequence[Row]) -> float:
-    """Return the lowest PSNR that has its own height: below bicubic by half of what the best is above it."""
+    """Return the lowest PSNR that has its own height: as far below bicubic as the best is above it."""
     bicubic = min((row["psnr_db"] for row in rows if is_baseline(row["model"])), default=-math.inf)
-    return bicubic - max(row["psnr_db"] - bicubic for row in rows) / 2
+    return bicubic - max(row["psnr_db"] - bicubic for row in rows)
 
 
 def _point_label(row: Row, floor: float) -> str:

@@ -136,15 +136,19 @@ def tell_failures(failed: Iterable[FailedJob], logs: Sequence[str]) -> None:
         atexit.register(tell, f"{whole}\nFailed jobs:\n{text}")
 
 
-def tell_end(names: Collection[str], results: Path, video: str | None) -> None:
+def tell_end(names: Collection[str], asked: Sequence[str], results: Path, video: str | None) -> None:
     """Say, as the last thing of this process, what a run of the rules `names` brought.
 
-    That is the study's recommendation if it was made, and where the upscaled `video` is.
+    That is the study's recommendation if it was made, where the upscaled `video` is, or else the folder of
+    the files `asked` for.
     """
     if "write_recommendation" in names:
         tell_results(results, whole="all" in names)
     if "upscale_video" in names:
         atexit.register(tell, f"Video: {video}\n")
+    elif "write_recommendation" not in names and asked:
+        folders = [str(Path(file).parent) for file in asked]
+        atexit.register(tell, f"Results: {os.path.commonpath(folders)}\n")
 
 
 def tell_results(results: Path, *, whole: bool) -> None:

@@ -71,6 +71,14 @@ def test_two_products_of_one_sign_have_to_fit(inputs: list[int], expected: bool,
     assert found == (["result"] if expected and stored != "float" else [])
 
 
+def test_levels_end_where_int8_does() -> None:
+    levels = np.zeros((2, 2, 3, 3), np.int64)
+    levels[1, :, 2, 0] = [200, 1]
+    assert overflowing(graph_of(levels, "float pair")) == []
+    levels[1, :, 2, 0] = [200, 2]
+    assert overflowing(graph_of(levels, "float pair")) == ["result"]
+
+
 @pytest.mark.parametrize(("inputs", "expected"), [*PAIRS, ([0, 64, 65, 0], True)])
 @pytest.mark.parametrize("transposed", [False, True])
 def test_products_of_matrices_pair_any_neighbours(

@@ -88,11 +88,17 @@ def test_a_recommendation_is_the_last_thing_that_is_said(tmp_path: Path, at_the_
 
 def test_the_end_is_what_the_run_was_for(tmp_path: Path, at_the_end: list[str]):
     (tmp_path / "recommendation.json").write_text('{"summary": ["Recommendation"]}', encoding="utf-8")
-    during.tell_end({"build_engine"}, tmp_path, "out dir/a ü.mkv")
+    during.tell_end({"build_engine"}, [], tmp_path, "out dir/a ü.mkv")
     assert at_the_end == []
-    during.tell_end({"upscale", "upscale_video"}, tmp_path, "out dir/a ü.mkv")
-    during.tell_end({"write_recommendation", "recommend"}, tmp_path, None)
+    during.tell_end({"upscale", "upscale_video"}, ["out dir/a ü.mkv"], tmp_path, "out dir/a ü.mkv")
+    during.tell_end({"write_recommendation", "recommend"}, ["results/a/r.json"], tmp_path, None)
     assert at_the_end == ["Video: out dir/a ü.mkv\n", "\nRecommendation\n"]
+
+
+def test_a_run_of_some_files_ends_with_their_folder(tmp_path: Path, at_the_end: list[str]):
+    during.tell_end({"int8-entropy"}, ["results/a/arms/x/m.json", "results/a/arms/y/m.json"], tmp_path, None)
+    during.tell_end({"profile"}, ["results/a/profile.csv", "results/a/plots/operations.svg"], tmp_path, None)
+    assert at_the_end == ["Results: results/a/arms\n", "Results: results/a\n"]
 
 
 def test_a_whole_study_also_says_what_did_not_run_and_where_its_page_is(
