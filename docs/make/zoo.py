@@ -2,9 +2,9 @@
 
 `python docs/make/zoo.py results/zoo --commit ...` writes metrics.csv and run.yaml in docs/figures/zoo/, and
 docs/pictures/zoo.png. `python docs/make/zoo.py results/held-out --commit ...` writes images.csv and run.yaml
-in docs/figures/zoo/held_out/, and docs/pictures/zoo_int8.png; `--folder zoo/qat` those of a study that ran
-the arms of `qat` alone. Run `make docs` afterwards. published.csv is from the README of ETDS
-(github.com/ECNUSR/ETDS, 2023).
+in docs/figures/zoo/held_out/, and docs/pictures/zoo_int8.png. `--folder zoo/qat` is for a study that ran the
+arms of `qat` alone, `--folder zoo/without_vnni` for another machine. Run `make docs` afterwards.
+published.csv is from the README of ETDS (github.com/ECNUSR/ETDS, 2023).
 """
 
 import argparse
@@ -21,7 +21,7 @@ from superres.report import labels
 ROOT = Path(__file__).parents[2]
 ALL = ROOT / "docs/figures"
 FIGURES, HELD_OUT = ALL / "zoo", ALL / "zoo/held_out"
-QAT = FIGURES / "qat"
+QAT, OTHER = FIGURES / "qat", FIGURES / "without_vnni"
 RUNTIME, REFERENCE, TUNED = "openvino", "espcn_rgb", "int8-tuned"
 # How the recipe of int8-tuned with the anchor in float begins; in earlier runs reducerange isn't in it.
 WITHOUT = "int8-minmax+balance+asymmetric"
@@ -61,9 +61,9 @@ IMAGES = ("model", "precision", "clip", "image", "psnr_y_db")
 Row = Mapping[str, str]
 
 
-def front() -> str:
+def front(table: Path = FIGURES / "metrics.csv") -> str:
     """Return PSNR and speed of each network in OpenVINO, the fastest first."""
-    arms = ran()
+    arms = ran(table)
     reference = float(arms[REFERENCE, TUNED, CLIPS[0]]["speedup"])
     timed = {
         model: row for (model, precision, clip), row in arms.items() if (precision, clip) == (TUNED, CLIPS[0])
@@ -84,18 +84,19 @@ def front() -> str:
     return markdown(["Network", *clips, *speeds], lines)
 
 
-def runtimes() -> str:
-    """Return the frames per second of each network in each runtime and precision."""
+def runtimes(table: Path = FIGURES / "metrics.csv") -> str:
+    """Return the frames per second of each network in each runtime and precision that has any."""
     fps = {
         (row["model"], row["runtime"], row["precision"]): _fps(row)
-        for row in read_rows(FIGURES / "metrics.csv")
+        for row in read_rows(table)
         if row["clip"] == CLIPS[0] and row["status"] == "ok"
     }
+    shown = [timed for timed in TIMED if any(arm[1:] == timed[:2] for arm in fps)]
     lines = [
-        [labels.model_label(model), *(fps.get((model, runtime, name), "") for runtime, name, _ in TIMED)]
+        [labels.model_label(model), *(fps.get((model, runtime, name), "") for runtime, name, _ in shown)]
         for model in labels.order_models({model for model, *_ in fps} - {"bicubic"})
     ]
-    return markdown(["Network", *(head for *_, head in TIMED)], lines)
+    return markdown(["Network", *(head for *_, head in shown)], lines)
 
 
 def published() -> str:
@@ -225,6 +226,8 @@ def _fps(row: Row) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "zoo/metrics": front,
     "zoo/runtimes": runtimes,
+    "zoo/without_vnni/metrics": lambda: front(OTHER / "metrics.csv"),
+    "zoo/without_vnni/runtimes": lambda: runtimes(OTHER / "metrics.csv"),
     "zoo/published": published,
     "zoo/anchor": anchor,
     "zoo/held_out/images": losses,

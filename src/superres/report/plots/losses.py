@@ -1,5 +1,6 @@
 """What INT8 loses against FP32, from `metrics.csv`."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from matplotlib.patches import Patch
 
 from superres.csv_rows import Row
 from superres.report import labels
+from superres.report.metrics.cautions import MEANINGS, OVERFLOWING, OVERFLOWING_MARK
 from superres.report.metrics.relative import added_mse, describe_added, fp32_of, loss_of
 from superres.report.plots import figures
 from superres.report.plots.places import draw_nothing, place_of, places_of, read_rows, where_words
@@ -20,7 +22,11 @@ _LOSSES: Mapping[str, tuple[str, Callable[[float], str]]] = {
 
 
 def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "int8-minmax") -> None:
-    """Draw what each INT8 loses [dB] and adds in squared error to FP32 of the same model and runtime."""
+    """Draw what each INT8 loses [dB] and adds in squared error to FP32 of the same model and runtime.
+
+    Bars of arms whose sums can overflow end where the longest other bar does: that fault can be a hundred
+    times a loss.
+    """
     rows, ran = read_rows(metrics)
     losses = int8_losses(ran)
     if not losses:
@@ -53,8 +59,16 @@ def plot_int8_loss(metrics: Path, svg: Path, png: Path, *, calibrated: str = "in
         figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False)
         note = "Each bar: FP32 against INT8 in the same runtime. INT8 dummy: ranges of one random image."
         added = "Squared error: over R, G, B; its root in levels in brackets. It depends less on the clip."
-        figures.add_note(figure, [note, added, figures.not_run_note(rows)])
+        overflow = (
+            f"{OVERFLOWING_MARK} {MEANINGS[OVERFLOWING]}; → such a bar is longer than the longest other."
+        )
+        overflow *= any(map(_overflows, losses))
+        figures.add_note(figure, [note, added, overflow, figures.not_run_note(rows)])
         figures.save(figure, svg, png)
+
+
+def _overflows(row: Row) -> bool:
+    return OVERFLOWING in (row["cautions"] or "")
 
 
 def int8_losses(rows: Sequence[Row]) -> list[Row]:
@@ -89,17 +103,21 @@ def _draw_losses(
     precisions: Sequence[str],
     key: str,
 ) -> None:
-    text = _LOSSES[key][1]
+    longest = max((row[key] for row in losses if not _overflows(row)), default=math.inf)
     ticks, y = [], 0.0
     for group, shown in groups.items():
         mine = {row["precision"]: row for row in losses if (row["model"], row["runtime"]) == group}
         ticks.append(y + (len(shown) - 1) / 2)
         for precision in shown:
             if precision in mine:
-                value = mine[precision][key]
+                row = mine[precision]
+                value, text = row[key], _LOSSES[key][1](row[key])
+                if _overflows(row):
+                    text = "→ " * (value > longest) + text + OVERFLOWING_MARK
+                    value = min(value, longest)
                 axes.barh(y, value, height=0.85, **figures.bar_style(precision, precisions))
                 place = (max(value, 0), y)
-                axes.annotate(text(value), place, (3, 0), textcoords="offset points", va="center", fontsize=8)
+                axes.annotate(text, place, (3, 0), textcoords="offset points", va="center", fontsize=8)
             y += 1
         y += 0.8
     names = [f"{labels.model_label(model)}\n{labels.runtime_label(runtime)}" for model, runtime in groups]

@@ -162,3 +162,45 @@ def run(graph: onnx.ModelProto, levels: np.ndarray, data: np.ndarray) -> tuple[A
 
 def test_the_products_of_a_pair_are_what_fits() -> None:
     assert 255 * (64 + 64) <= np.iinfo(np.int16).max < 255 * (64 + 65)
+
+
+INTEGER = {
+    "QLinearConv": ["levels", "step", "black", "w", "scale", "zero", "coarse", "black"],
+    "QLinearMatMul": ["levels", "step", "black", "w", "scale", "zero", "coarse", "black"],
+    "MatMulInteger": ["levels", "w", "black", "zero"],
+    "ConvInteger": ["levels", "w", "black", "zero"],
+}
+
+
+@pytest.mark.parametrize("operator", INTEGER)
+@pytest.mark.parametrize(("most", "zero"), [(64, 0), (127, 0), (127, 64)])
+def test_layers_on_integers(operator: str, most: int, zero: int) -> None:
+    """White enters each. Weights are multiplied as they are stored, also above a zero."""
+    inputs, convolution = 16, "Conv" in operator
+    weights = np.full((8, inputs, 1, 1) if convolution else (inputs, 8), most, np.int8)
+    whole = "Integer" in operator
+    sums = inputs * (most - zero) * 255
+    values = {"step": np.float32(1 / 255), "black": np.uint8(0), "w": weights, "zero": np.int8(zero)}
+    values |= {"scale": SCALE, "coarse": SCALE * np.float32(sums / 255 / 255)}
+    last = ("Cast", ["result"], {"to": TensorProto.FLOAT})
+    if not whole:
+        last = ("DequantizeLinear", ["result", "coarse", "black"], {})
+    nodes = [
+        helper.make_node("QuantizeLinear", ["frame", "step", "black"], ["levels"]),
+        helper.make_node(operator, INTEGER[operator], ["result"]),
+        helper.make_node(last[0], last[1], ["last"], **last[2]),
+    ]
+    shape = [1, inputs, 8, 8] if convolution else [20, inputs]
+    frame = helper.make_tensor_value_info("frame", TensorProto.FLOAT, shape)
+    end = helper.make_tensor_value_info("last", TensorProto.FLOAT, None)
+    used = {name for node in nodes for name in node.input}
+    kept = [numpy_helper.from_array(np.asarray(v), name) for name, v in values.items() if name in used]
+    body = helper.make_graph(nodes, "one", [frame], [end], kept)
+    graph = helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    fits = most <= 64 or operator == "ConvInteger"
+    assert overflowing(graph) == ([] if fits else ["result"])
+    if fits or adds_in_16_bits(MACHINE):
+        session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+        found = np.asarray(session.run(None, {"frame": np.ones(shape, np.float32)})[0])
+        exact = sums if whole else sums * SCALE / 255
+        assert (np.abs(found / exact - 1).max() < 0.01) == fits

@@ -239,6 +239,27 @@ def test_clips_stand_side_by_side_in_the_plot_of_losses(
     assert len(bars[0]) == 8 and bars[0] == bars[1] == bars[2] == bars[3]
 
 
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_overflow_squeezes_no_other_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, all_of_them: bool
+) -> None:
+    saved: list[Figure] = []
+    monkeypatch.setattr(figures, "save", lambda figure, *_: saved.append(figure))
+    overflow = {"cautions": "overflowing: two products in 3 layers"}
+    rows = [
+        row("openvino", "net", "fp32", 31.0, 10.0),
+        row("openvino", "net", "int8-entropy", 17.0, 20.0) | overflow,
+        row("openvino", "net", "int8-tuned", 30.9, 20.0) | (overflow if all_of_them else {}),
+    ]
+    plot_int8_loss(write_metrics(tmp_path / "m.csv", rows), tmp_path / "a.svg", tmp_path / "a.png")
+    axes = saved[0].axes[0]
+    bars = [bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle)]
+    assert bars == pytest.approx([14.0, 0.1] if all_of_them else [0.1, 0.1])
+    texts = [note.get_text() for note in axes.get_children() if isinstance(note, Annotation)]
+    assert texts == (["14.000§", "0.100§"] if all_of_them else ["→ 14.000§", "0.100"])
+    assert any("§ INT8 sums can overflow on this processor" in text for text in _texts(saved[0]))
+
+
 def test_losses_leave_out_arms_without_fp32() -> None:
     rows = [row for row in default_rows() if (row["runtime"], row["precision"]) != ("openvino", "fp32")]
     assert {row["runtime"] for row in int8_losses(rows)} == {"onnxruntime"}
