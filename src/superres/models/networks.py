@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.device.base.errors import UserError
-from superres.models.architectures import Architecture, Espcn
+from superres.models.architectures import Architecture
 from superres.models.operations import (
     RADIUS,
     Interpolation,
@@ -22,7 +22,7 @@ from superres.models.operations import (
     rgb_to_ycbcr,
     ycbcr_to_rgb,
 )
-from superres.models.settings import MODELS, ChromaUpsampling, NetworkSettings, architecture_of
+from superres.models.settings import MODELS, TRUNKS, ChromaUpsampling, NetworkSettings, architecture_of
 from superres.models.training.noisy import NoisyConv2d
 
 IMAGE_GAIN = 4.0
@@ -177,7 +177,7 @@ class EspcnRgb(Network):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = Trunk(Espcn(channels=(96, 48), colour="rgb", anchor="none"))
+        self.trunk = Trunk(TRUNKS["EspcnRgb"])
 
     def forward(self, frame: Tensor) -> Tensor:
         return torch.clamp(self.trunk(frame), 0.0, 1.0)
@@ -194,7 +194,7 @@ class EspcnYcbcr(Network):
 
     def __init__(self, chroma_upsampling: ChromaUpsampling):
         super().__init__()
-        self.trunk = Trunk(Espcn(channels=(96, 48), anchor="none"))
+        self.trunk = Trunk(TRUNKS["EspcnYcbcr"])
         self.chroma_upsampling: ChromaUpsampling = chroma_upsampling
 
     def forward(self, frame: Tensor) -> Tensor:

@@ -66,6 +66,12 @@ _BASELINES = re.compile(rf"{BASELINE}(_x([1-8]))?")
 FOLDED_FROM = {name: facts.folded_from for name, facts in MODELS.items() if facts.folded_from}
 """Models that are another model with the same weights, folded."""
 
+TRUNKS: dict[str, Architecture] = {
+    "EspcnRgb": Espcn(channels=(96, 48), colour="rgb", anchor="none"),
+    "EspcnYcbcr": Espcn(channels=(96, 48), anchor="none"),
+}
+"""The trained layers of the paper's networks, by their classes."""
+
 OF_PAPER = tuple(name for name, facts in MODELS.items() if facts.network)
 """The paper's two networks, which no architecture describes: colour conversion is a part of them."""
 
@@ -115,6 +121,12 @@ def architecture_of(model: str, settings: NetworkSettings) -> Architecture | Non
     """Return the architecture of a model; None if it has none, as the paper's networks."""
     facts = MODELS.get(settings.network or weights_name(model))
     return settings.architecture or (facts.architecture if facts is not None else None)
+
+
+def trunk_of(model: str, settings: NetworkSettings) -> Architecture | None:
+    """Return the layers of a model that are trained, also of the paper's networks; None without any."""
+    facts = MODELS.get(settings.network or weights_name(model))
+    return architecture_of(model, settings) or TRUNKS.get((facts and facts.network) or "")
 
 
 def trained_on(model: str, settings: NetworkSettings) -> Literal["luma", "rgb"]:

@@ -27,12 +27,12 @@ def check_stated(expected: Architecture, path: Path) -> None:
     planes, others = (network.convolutions(network.planes) for network in (expected, found))
     keys = [*(expected.model_dump() if planes != others else ()), *UNSEEN]
     for key in keys:
-        wanted, other = getattr(expected, key), getattr(found, key, None)
+        # `kind` comes before the keys that not every kind has.
+        wanted, other = getattr(expected, key), getattr(found, key)
         if wanted != other:
-            there = f"{key} {other}" if other is not None else found.kind
             raise UserError(
-                f"{path}: expected weights of a network with {key} {wanted}, found {there}; correct its "
-                "architecture or the path, or train it anew"
+                f"{path}: expected weights of a network with {key} {wanted}, found {key} {other}; name other "
+                "weights, or another model or architecture"
             )
 
 

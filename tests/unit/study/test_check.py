@@ -9,7 +9,9 @@ from PIL import Image
 
 from project_copy import ROOT
 from superres.device.base.errors import UserError
-from superres.models.settings import PRETRAINED
+from superres.models.networks import build_network
+from superres.models.settings import PRETRAINED, NetworkSettings
+from superres.models.weights import save_weights
 from superres.study.check import notes
 from superres.study.check.files import check_study
 from superres.study.check.left_out import leave_out_missing
@@ -117,7 +119,7 @@ def test_an_own_network_that_is_not_there_is_named(tmp_path: Path):
         check_study(study)
 
 
-def test_as_is_is_for_networks_that_are_quantised(tmp_path: Path):
+def test_as_is_is_for_networks_that_are_quantised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def onnx_file(name: str, kind: str) -> str:
         path = tmp_path / name
         # The field of a node's operator type: tag, length, text.
@@ -138,6 +140,10 @@ def test_as_is_is_for_networks_that_are_quantised(tmp_path: Path):
     arm = next(arm for arm in study.arms if arm.as_is)
     assert Paths(study).engine_source(arm) == ["results/mine/onnx/rounded/as-is.onnx"]
     assert Paths(study).counted_graph(arm) == "results/mine/onnx/rounded/as-is.onnx"
+    machine = {"architecture": "x86_64", "flags": ["avx2"]}
+    monkeypatch.setattr(notes, "describe_machine", lambda: machine)
+    (note,) = planned_notes(study, {"measure_quality"})
+    assert ": pictures of rounded as they are may be wrong here." in note
 
 
 def test_a_calibration_set_in_the_clip_is_named(tmp_path: Path):
@@ -371,16 +377,22 @@ def test_arms_whose_sums_may_overflow_here_are_named(
 ) -> None:
     monkeypatch.setattr(notes, "describe_machine", lambda: {"architecture": "x86_64", "flags": flags})
     study = rich(
-        targets=["local"],
+        # Another machine may have other instructions.
+        targets=[
+            {"name": "local", "runtimes": ["openvino", "tensorrt", "opencv"]},
+            {"name": "jetson", "ssh": "user@jetson", "runtimes": ["onnxruntime"]},
+        ],
         quantizations=[{"name": "safe", "recipe": "minmax+reducerange"}],
         runtimes=[
             {"name": "openvino", "precisions": ["fp32", "int8-safe", "int8-minmax", "int8-dummy"]},
+            {"name": "onnxruntime", "precisions": ["int8-few"]},
             {"name": "tensorrt", "precisions": ["int8-entropy"]},  # its sums are a GPU's
             {"name": "opencv", "precisions": ["uint8"]},
         ],
     )
     for rule, wide in (
         ("measure_quality", "dummy, minmax"),
+        ("measure_quality_shard", "dummy, minmax"),
         ("upscale_video", "minmax"),
         ("export_onnx", ""),
     ):
@@ -389,24 +401,49 @@ def test_arms_whose_sums_may_overflow_here_are_named(
         assert all(f": pictures of INT8 {wide} may" in note for note in said)
 
 
+PLAIN = {"kind": "plain", "channels": 16, "layers": 4}
+
+
 @pytest.mark.parametrize(
-    ("name", "changes", "said"),
+    ("model", "weights", "said"),
     [
-        ("plain_c16_m4", {}, ""),
-        ("plain_c32_m4", {}, "channels 16, found channels 32;"),
-        ("fsrcnn", {}, "kind plain, found kind fsrcnn;"),
-        ("plain_c16_m4", {"anchor": "nearest"}, "anchor nearest, found anchor bicubic;"),
+        ({"architecture": PLAIN}, "plain_c16_m4", ""),
+        ({"architecture": PLAIN}, "plain_c32_m4", "channels 16, found channels 32;"),
+        ({"architecture": PLAIN}, "fsrcnn", "kind plain, found kind fsrcnn;"),
+        (
+            {"architecture": {**PLAIN, "anchor": "nearest"}},
+            "plain_c16_m4",
+            "anchor nearest, found anchor bicubic;",
+        ),
+        # No keys describe the paper's networks.
+        ({"network": "espcn_rgb"}, "espcn_rgb", ""),
+        ({"network": "espcn_rgb"}, "espcn_ycbcr", "colour rgb, found colour luma;"),
+        ({"name": "espcn_ycbcr"}, "espcn_ycbcr", ""),
+        ({"name": "espcn_ycbcr"}, "espcn_anchor", "anchor none, found anchor bicubic;"),
+        ({"name": "espcn_rgb"}, "plain_c16_m4", "colour rgb, found colour luma;"),
     ],
 )
 def test_weights_of_another_network_are_found_before_any_work(
-    tmp_path: Path, name: str, changes: dict[str, str], said: str
+    tmp_path: Path, model: dict[str, Any], weights: str, said: str
 ) -> None:
-    architecture = {"kind": "plain", "channels": 16, "layers": 4, **changes}
-    model = {"name": "mine", "architecture": architecture, "weights": str(PRETRAINED / f"{name}.safetensors")}
+    model = {"name": "mine", "weights": str(PRETRAINED / f"{weights}.safetensors"), **model}
     study = load_study(study_of(tmp_path, models=[model]))
     if not said:
         check_study(study)
         return
-    start = "model mine: weights: .*: expected weights of a network with "
+    start = f"model {model['name']}: weights: .*: expected weights of a network with "
     with pytest.raises(UserError, match=start + said):
         check_study(study)
+
+
+def test_the_same_layers_may_have_another_name(tmp_path: Path) -> None:
+    """Espcn of two equal widths is plain."""
+    espcn, plain = (
+        {"kind": "espcn", "channels": [16, 16]},
+        {"kind": "plain", "channels": 16, "layers": 1, "first_kernel": 5},
+    )
+    settings = NetworkSettings.model_validate({"architecture": espcn})
+    save_weights(build_network("one", settings), tmp_path / "w.safetensors")
+    for architecture in (espcn, plain):
+        model = {"name": "mine", "architecture": architecture, "weights": str(tmp_path / "w.safetensors")}
+        check_study(load_study(study_of(tmp_path, models=[model])))

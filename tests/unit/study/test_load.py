@@ -291,6 +291,25 @@ MISTAKES = {
         lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+bias+reducerange"),
         ["runtimes[1].precisions", "center, equalize", "before the step reducerange, found bias"],
     ),
+    "anchor in INT8 on symmetric frames": (
+        lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+adaround+anchor"),
+        ["runtimes[1].precisions", "the step asymmetric before the step anchor, found none"],
+    ),
+    **{
+        f"{fitted} in front of {step}": (
+            lambda c, recipe=f"int8-minmax+{fitted}+{step}": c["runtimes"][1]["precisions"].append(recipe),
+            ["runtimes[1].precisions", f"before the step {step}, found {fitted}"],
+        )
+        for fitted, step in (
+            ("adaround", "bias"),
+            ("qat", "bias"),
+            ("qat", "adaround"),
+            ("adaround", "pertensor"),
+            ("qat", "asymmetric"),
+            ("adaround", "center"),
+            ("bias", "asymmetric"),
+        )
+    },
     "step that needs the calibration as it was": (
         lambda c: c["runtimes"][1]["precisions"].append("int8-minmax+reducerange+balance"),
         ["runtimes[1].precisions", "expected nothing before the step balance, found reducerange"],

@@ -16,7 +16,7 @@ from superres.device.base.errors import UserError
 from superres.device.base.words import counted
 from superres.device.runtimes.base import AS_WRITTEN
 from superres.models.adoption.statements import INSTALL_SPANDREL, external_files
-from superres.models.settings import architecture_of
+from superres.models.settings import trunk_of
 from superres.models.stated import check_stated
 from superres.quantization.ranges.cache import read_cache
 from superres.quantization.settings import Calibration
@@ -55,9 +55,9 @@ def check_study(study: Study) -> None:
                 )
         elif model.weights not in ("pretrained", "train"):
             _check_model_file(model.name, "weights", model.weights)
-            if (architecture := architecture_of(model.name, model)) is not None:
+            if (trunk := trunk_of(model.name, model)) is not None:
                 with naming(f"model {model.name}: weights"):
-                    check_stated(architecture, Path(model.weights))
+                    check_stated(trunk, Path(model.weights))
     _check_as_is(study)
     _check_dla_sizes(study)
     _check_border(study)

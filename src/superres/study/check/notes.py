@@ -101,17 +101,21 @@ def _padding_notes(study: Study) -> list[str]:
 
 def _overflow_notes(study: Study, rules: Collection[str]) -> list[str]:
     """Return a line about the arms of this machine that have larger weights than its INT8 sums allow."""
-    arms = list(study.arms) if "measure_quality" in rules else []
+    # A clip in shards is measured by a rule of its own.
+    arms = list(study.arms) if {"measure_quality", "measure_quality_shard"} & {*rules} else []
     if "upscale_video" in rules and study.upscale is not None:
         arms.append(study.upscale.arm)
-    names = {arm.int8 for arm in arms if arm.target == LOCAL and not about(arm.runtime).device_bound}
+    here = [arm for arm in arms if arm.target == LOCAL and not about(arm.runtime).device_bound]
+    names = {arm.int8 for arm in here}
     recipes = {name: found.recipe for name, found in study.quantizations.items() if name in names}
     wide = sorted(name for name, recipe in recipes.items() if "reducerange" not in recipe.steps)
-    if not wide:
+    others = sorted({arm.model for arm in here if arm.as_is})
+    if not wide and not others:
         return []
+    pictures = [f"INT8 {', '.join(wide)}"] * bool(wide) + [f"{', '.join(others)} as they are"] * bool(others)
     return [
         "This processor adds two INT8 products in 16 bits (x86 without VNNI), which can overflow: pictures "
-        f"of INT8 {', '.join(wide)} may be wrong here. int8-tuned has the step reducerange against that."
+        f"of {' and of '.join(pictures)} may be wrong here. int8-tuned has the step reducerange against that."
     ]
 
 
