@@ -303,6 +303,16 @@ def test_mistakes_in_the_ranges(network: Path, ranges: Path, tmp_path: Path, cha
         quantize_onnx(network, ranges, tmp_path / "x.onnx")
 
 
+@pytest.mark.parametrize("levels", [0, 128, 64.0, True])
+def test_levels_of_weights_that_int8_lacks(
+    network: Path, ranges: Path, tmp_path: Path, levels: object
+) -> None:
+    record = json.loads(ranges.read_text()) | {"weight_levels": levels}
+    ranges.write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"ranges\.json: expected weight_levels from 1 to 127, found"):
+        quantize_onnx(network, ranges, tmp_path / "x.onnx")
+
+
 def test_old_opsets_are_refused(tmp_path: Path) -> None:
     model = build_network(network_weights(), opset=12)
     path = tmp_path / "old.onnx"

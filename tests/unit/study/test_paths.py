@@ -299,6 +299,16 @@ def test_each_arm_has_its_files_on_every_clip_in_one_order():
     assert {name for name in PATHS.graphs_of_arms if name} == set(PATHS.counted_graphs)
 
 
+def test_the_graphs_of_arms_whose_int8_sums_are_a_processors():
+    arms = [arm for arm in PATHS.evaluated for _ in PATHS.of_clip]
+    found = dict(zip(arms, PATHS.int8_graphs, strict=True))
+    assert found[local("openvino", "int8-head")] == f"{R}/onnx/{RGB}/int8-head.onnx"
+    assert found[local("onnxruntime", "int8-minmax")] == f"{R}/onnx/{RGB}/int8-minmax.onnx"
+    for other in (("openvino", "bf16"), ("tensorrt", "int8-minmax"), ("tensorrt", "int8-trt-entropy")):
+        assert found[local(*other)] is None
+    assert found[BICUBIC] is None
+
+
 def test_the_sweep_is_evaluated_and_no_arm():
     swept = set(PATHS.evaluated) - set(PATHS.study.arms)
     assert swept == {local("openvino", "int8-minmaxof2", model) for model in (RGB, YCBCR, FOLDED)}

@@ -167,6 +167,12 @@ def test_models_keep_all_but_their_quantised_layers(model: str, photographs: Pat
     changed = {name for name in old if not np.array_equal(old[name], new[name])}
     assert old.keys() == new.keys() and changed == trained
 
+    # A Clip has its range already, a ReLU learns one.
+    for node in state.graph.graph.node:
+        if node.op_type in ("Clip", "Relu") and node.output[0] in state.ranges.tensors:
+            before, now = (some.ranges.tensors[node.output[0]].amax for some in (state, after))
+            assert (abs(now / before - 1) < 1e-6) == (node.op_type == "Clip")
+
     # Weights are on the grid of the record: every runtime rounds them alike.
     for convolution in find_convolutions(after.graph):
         amax = np.array(after.ranges.weight_amax[convolution.weights])

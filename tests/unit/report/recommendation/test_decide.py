@@ -190,6 +190,12 @@ def test_speed_is_that_of_the_clip_that_an_arm_was_timed_on() -> None:
     assert shipped(*park, *large, fps=6) == "int8-minmax"
 
 
+def test_a_fault_names_its_clip_where_there_are_several() -> None:
+    wrong = {**INT8, "cautions": "shifted: red by +3.0"}
+    found = decided(FP32, INT8, *on("rooms", [FP32, wrong]), loss_db=0.5)
+    assert [arm.faults for arm in found.faulty] == [("shifted: red by +3.0 (rooms)",)]
+
+
 @pytest.mark.parametrize("start", ["far off: ", "saturated: ", "shifted: ", "checkered: "])
 def test_an_arm_with_a_fault_in_its_picture_is_not_shipped(start: str) -> None:
     found = decided(FP32, BF16, {**INT8, "cautions": f"noisy: x; {start}so much"}, loss_db=0.5)
