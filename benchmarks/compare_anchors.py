@@ -217,6 +217,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--threads", type=int, default=usable_cpus())
     chosen = parser.parse_args(arguments)
+    for name in (
+        f"onnx/{model}/{kind}.channels_last.onnx" for model in chosen.models for kind in (TUNED, FLOAT)
+    ):
+        if not (chosen.study / name).is_file():
+            parser.error(f"{chosen.study}: expected a finished study with {name}, found none")
     cv2.setNumThreads(chosen.threads)
     frames = {clip: _read(chosen.study / "frames", clip) for clip in chosen.clips}
     rows = csv.writer(sys.stdout, lineterminator="\n")

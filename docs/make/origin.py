@@ -22,7 +22,7 @@ _ADDED = {
 def write_run(path: Path, study: Path, record: Path, run: Mapping[str, str]) -> None:
     """Write run.yaml of figures: the command and commit given in `run`, the date of a table, and the machine.
 
-    `record` is of a job of the study that measured on it. `run` may have other words for its processor.
+    `record` is of a job of the study that measured on it. `run` may have other words for its processor, and a `note`.
     """
     facts = json.loads(record.read_text(encoding="utf-8"))
     machine = facts.get("latency", facts)["machine"]
@@ -36,6 +36,8 @@ def write_run(path: Path, study: Path, record: Path, run: Mapping[str, str]) -> 
     }
     if told := _decides(machine, study / "roofline/local.json"):
         whole["machine"] += f" ({told})"
+    if note := run.get("note"):
+        whole["note"] = note
     path.write_text(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=300), encoding="utf-8")
 
 

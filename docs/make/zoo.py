@@ -254,7 +254,11 @@ def main() -> None:
     parser.add_argument("--commit", required=True, help="the code that the study ran with")
     parser.add_argument("--folder", type=Path, help="in docs/figures/ (default: zoo or zoo/held_out)")
     parser.add_argument("--machine", help="the processor in words (default: from a record)")
+    parser.add_argument("--note", help="what else a reader of the figures must know")
     options = parser.parse_args()
+    records = sorted((options.study / "arms/local" / RUNTIME).glob("*/fp32/quality.*.json"))
+    if not records:
+        parser.error(f"{options.study}: expected the folder of a finished study, found none")
     timed = (options.study / "metrics.csv").is_file()
     folder = ALL / options.folder if options.folder else FIGURES if timed else HELD_OUT
     folder.mkdir(parents=True, exist_ok=True)
@@ -269,8 +273,9 @@ def main() -> None:
     elif folder == HELD_OUT:
         draw_losses(ROOT / "docs/pictures/zoo_int8.png")
     run = {"command": command, "commit": options.commit[:7], "machine": options.machine or ""}
-    records = (options.study / "arms/local" / RUNTIME).glob("*/fp32/quality.*.json")
-    origin.write_run(folder / "run.yaml", options.study, min(records), run)
+    if options.note:
+        run["note"] = options.note
+    origin.write_run(folder / "run.yaml", options.study, records[0], run)
 
 
 if __name__ == "__main__":
