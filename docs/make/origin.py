@@ -22,7 +22,8 @@ _ADDED = {
 def write_run(path: Path, study: Path, record: Path, run: Mapping[str, str]) -> None:
     """Write run.yaml of figures: the command and commit given in `run`, the date of a table, and the machine.
 
-    `record` is of a job of the study that measured on it. `run` may have other words for its processor, and a `note`.
+    `record` is of a job of the study that measured on it. `run` may have other words for its processor, and
+    a `note`.
     """
     facts = json.loads(record.read_text(encoding="utf-8"))
     machine = facts.get("latency", facts)["machine"]

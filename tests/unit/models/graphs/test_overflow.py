@@ -182,13 +182,13 @@ def test_layers_on_integers(operator: str, most: int, zero: int) -> None:
     sums = inputs * (most - zero) * 255
     values = {"step": np.float32(1 / 255), "black": np.uint8(0), "w": weights, "zero": np.int8(zero)}
     values |= {"scale": SCALE, "coarse": SCALE * np.float32(sums / 255 / 255)}
-    last = ("Cast", ["result"], {"to": TensorProto.FLOAT})
+    last = helper.make_node("Cast", ["result"], ["last"], to=TensorProto.FLOAT)
     if not whole:
-        last = ("DequantizeLinear", ["result", "coarse", "black"], {})
+        last = helper.make_node("DequantizeLinear", ["result", "coarse", "black"], ["last"])
     nodes = [
         helper.make_node("QuantizeLinear", ["frame", "step", "black"], ["levels"]),
         helper.make_node(operator, INTEGER[operator], ["result"]),
-        helper.make_node(last[0], last[1], ["last"], **last[2]),
+        last,
     ]
     shape = [1, inputs, 8, 8] if convolution else [20, inputs]
     frame = helper.make_tensor_value_info("frame", TensorProto.FLOAT, shape)
