@@ -61,15 +61,12 @@ IMAGES = ("model", "precision", "clip", "image", "psnr_y_db")
 Row = Mapping[str, str]
 
 
-def front(table: Path = FIGURES / "metrics.csv") -> str:
+def front() -> str:
     """Return PSNR and speed of each network in OpenVINO, the fastest first."""
-    arms = ran(table)
+    arms = ran()
     reference = float(arms[REFERENCE, TUNED, CLIPS[0]]["speedup"])
-    timed = {
-        model: row for (model, precision, clip), row in arms.items() if (precision, clip) == (TUNED, CLIPS[0])
-    }
     lines = []
-    for model, row in sorted(timed.items(), key=lambda item: -float(item[1]["speedup"])):
+    for model, row in _fastest_first(arms):
         quality = [
             " / ".join(
                 f"{float(arms[model, precision, clip]['psnr_db']):.2f}" for precision in ("fp32", TUNED)
@@ -84,19 +81,51 @@ def front(table: Path = FIGURES / "metrics.csv") -> str:
     return markdown(["Network", *clips, *speeds], lines)
 
 
-def runtimes(table: Path = FIGURES / "metrics.csv") -> str:
-    """Return the frames per second of each network in each runtime and precision that has any."""
-    fps = {
-        (row["model"], row["runtime"], row["precision"]): _fps(row)
-        for row in read_rows(table)
-        if row["clip"] == CLIPS[0] and row["status"] == "ok"
+def _fastest_first(arms: Mapping[tuple[str, str, str], Row]) -> list[tuple[str, Row]]:
+    """Return each network's row in INT8 as recommended, on the first clip."""
+    timed = {
+        model: row for (model, precision, clip), row in arms.items() if (precision, clip) == (TUNED, CLIPS[0])
     }
-    shown = [timed for timed in TIMED if any(arm[1:] == timed[:2] for arm in fps)]
+    return sorted(timed.items(), key=lambda item: -float(item[1]["speedup"]))
+
+
+def runtimes() -> str:
+    """Return the frames per second of each network in each runtime and precision."""
+    fps = {arm: _fps(row) for arm, row in _timed(FIGURES).items()}
     lines = [
-        [labels.model_label(model), *(fps.get((model, runtime, name), "") for runtime, name, _ in shown)]
+        [labels.model_label(model), *(fps.get((model, runtime, name), "") for runtime, name, _ in TIMED)]
         for model in labels.order_models({model for model, *_ in fps} - {"bicubic"})
     ]
-    return markdown(["Network", *(head for *_, head in shown)], lines)
+    return markdown(["Network", *(head for *_, head in TIMED)], lines)
+
+
+def _timed(folder: Path) -> dict[tuple[str, str, str], Row]:
+    """Return the arms that ran, on the first clip, by model, runtime and precision."""
+    return {
+        (row["model"], row["runtime"], row["precision"]): row
+        for row in read_rows(folder / "metrics.csv")
+        if row["clip"] == CLIPS[0] and row["status"] == "ok"
+    }
+
+
+def without() -> str:
+    """Return losses in INT8 and ratios of speeds on a processor without VNNI, the fastest network first.
+
+    A machine that others share too has no frames per second worth comparing.
+    """
+    arms, timed = ran(OTHER / "metrics.csv"), _timed(OTHER)
+    shown = [each for each in TIMED if any(arm[1:] == each[:2] for arm in timed)]
+    lines = []
+    for model, _ in _fastest_first(arms):
+        lost = [
+            float(arms[model, "fp32", clip]["psnr_db"]) - float(arms[model, TUNED, clip]["psnr_db"])
+            for clip in CLIPS
+        ]
+        speeds = [float(timed[model, runtime, name]["speedup"]) for runtime, name, _ in shown]
+        cells = [*(f"{each:.3f}" for each in lost), *(f"{each:.2f}" for each in speeds)]
+        lines.append([labels.model_label(model), *cells])
+    heads = [*(f"Lost on `{clip}` [dB]" for clip in CLIPS), *(head for *_, head in shown)]
+    return markdown(["Network", *heads], lines)
 
 
 def published() -> str:
@@ -226,8 +255,7 @@ def _fps(row: Row) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "zoo/metrics": front,
     "zoo/runtimes": runtimes,
-    "zoo/without_vnni/metrics": lambda: front(OTHER / "metrics.csv"),
-    "zoo/without_vnni/runtimes": lambda: runtimes(OTHER / "metrics.csv"),
+    "zoo/without_vnni/metrics": without,
     "zoo/published": published,
     "zoo/anchor": anchor,
     "zoo/held_out/images": losses,

@@ -9,6 +9,7 @@ from superres.models.graphs.onnx_file import attributes, read_constants
 MOST = np.iinfo(np.int16).max // UINT8_MAX
 """The largest sum of two levels of weights, 128, that 255 times it fits in 16 bits."""
 
+_TYPES = (np.int8, np.uint8)
 _PAIRED = ("Conv", "MatMul", "Gemm")
 _INTEGER = {"QLinearConv": (3, 5), "QLinearMatMul": (3, 5), "MatMulInteger": (1, 3)}
 """Layers on integers, and which inputs are their weights and these weights' zero.
@@ -59,7 +60,7 @@ def _weights(
         levels = constants.get(pair.input[0])
         if levels is None:
             levels = _rounded(writers.get(pair.input[0]), constants, axis)
-    if levels is None or (zero and zero not in constants):
+    if levels is None or levels.dtype not in _TYPES or (zero and zero not in constants):
         return []
     zeros = constants[zero].astype(np.int32) if zero else np.zeros((), np.int32)
     whole = levels.astype(np.int32)
@@ -73,7 +74,9 @@ def _rounded(
     if quantize is None or quantize.op_type != "QuantizeLinear":
         return None
     weights, scale, zero = ([constants.get(name) for name in quantize.input] + [np.zeros((), np.uint8)])[:3]
-    if weights is None or scale is None or zero is None or scale.size not in (1, weights.shape[axis]):
+    if weights is None or scale is None or zero is None or zero.dtype not in _TYPES:
+        return None
+    if scale.size not in (1, weights.shape[axis]):
         return None
     limits = np.iinfo(zero.dtype)
     levels = np.rint(weights / _along(scale, weights, axis)) + _along(zero, weights, axis)

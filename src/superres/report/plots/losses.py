@@ -103,7 +103,9 @@ def _draw_losses(
     precisions: Sequence[str],
     key: str,
 ) -> None:
-    longest = max((row[key] for row in losses if not _overflows(row)), default=math.inf)
+    longest = max((row[key] for row in losses if not _overflows(row)), default=0.0)
+    if longest <= 0:
+        longest = math.inf
     ticks, y = [], 0.0
     for group, shown in groups.items():
         mine = {row["precision"]: row for row in losses if (row["model"], row["runtime"]) == group}

@@ -112,6 +112,17 @@ def test_layers_on_float_data_add_in_float() -> None:
     assert overflowing(graph) == []
 
 
+@pytest.mark.parametrize("stored", ["float pair", "int8"])
+@pytest.mark.parametrize("kind", [TensorProto.INT16, TensorProto.FLOAT8E4M3FN])
+def test_other_types_are_not_added_in_pairs(stored: str, kind: int) -> None:
+    graph = graph_of(np.full((1, 2, 3, 3), 127), stored)
+    for tensor in graph.graph.initializer:
+        if tensor.name in ("zero", "q"):
+            values = numpy_helper.to_array(tensor)
+            tensor.CopyFrom(helper.make_tensor(tensor.name, kind, tensor.dims, values.ravel().tolist()))
+    assert overflowing(graph) == []
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 16])
 def test_what_fits_is_exact_in_every_runtime(channels: int) -> None:
     random = np.random.default_rng(channels)

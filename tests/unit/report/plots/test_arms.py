@@ -239,9 +239,9 @@ def test_clips_stand_side_by_side_in_the_plot_of_losses(
     assert len(bars[0]) == 8 and bars[0] == bars[1] == bars[2] == bars[3]
 
 
-@pytest.mark.parametrize("all_of_them", [False, True])
+@pytest.mark.parametrize(("tuned", "all_of_them"), [(30.9, False), (30.9, True), (31.1, False)])
 def test_overflow_squeezes_no_other_loss(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, all_of_them: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tuned: float, all_of_them: bool
 ) -> None:
     saved: list[Figure] = []
     monkeypatch.setattr(figures, "save", lambda figure, *_: saved.append(figure))
@@ -249,14 +249,16 @@ def test_overflow_squeezes_no_other_loss(
     rows = [
         row("openvino", "net", "fp32", 31.0, 10.0),
         row("openvino", "net", "int8-entropy", 17.0, 20.0) | overflow,
-        row("openvino", "net", "int8-tuned", 30.9, 20.0) | (overflow if all_of_them else {}),
+        row("openvino", "net", "int8-tuned", tuned, 20.0) | (overflow if all_of_them else {}),
     ]
     plot_int8_loss(write_metrics(tmp_path / "m.csv", rows), tmp_path / "a.svg", tmp_path / "a.png")
     axes = saved[0].axes[0]
     bars = [bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle)]
-    assert bars == pytest.approx([14.0, 0.1] if all_of_them else [0.1, 0.1])
     texts = [note.get_text() for note in axes.get_children() if isinstance(note, Annotation)]
-    assert texts == (["14.000§", "0.100§"] if all_of_them else ["→ 14.000§", "0.100"])
+    if tuned < 31 and not all_of_them:
+        assert bars == pytest.approx([0.1, 0.1]) and texts == ["→ 14.000§", "0.100"]
+    else:
+        assert bars == pytest.approx([14.0, 31 - tuned]) and texts[0] == "14.000§"
     assert any("§ INT8 sums can overflow on this processor" in text for text in _texts(saved[0]))
 
 
