@@ -156,19 +156,21 @@ def _processor(
 ) -> list[str]:
     found = []
     int8 = runs_int8(row["precision"])
-    if int8 and processor_of(row["runtime"], facts) == "cpu":
-        if not set(latency["machine"]["flags"]) & INT8_FLAGS:
-            found.append(
-                "this processor has no instructions for INT8 products (VNNI): INT8 gains less speed than "
-                "with them"
-            )
-        if operations is not None:
-            found += overflow_cautions(latency["machine"], operations.overflowing)
+    on_cpu = int8 and processor_of(row["runtime"], facts) == "cpu"
+    without = on_cpu and not set(latency["machine"]["flags"]) & INT8_FLAGS
+    if without:
+        found.append(
+            "this processor has no instructions for INT8 products (VNNI): INT8 gains less speed than with them"
+        )
+    if on_cpu and operations is not None:
+        found += overflow_cautions(latency["machine"], operations.overflowing)
     if not int8 and facts.get("native") is False:
         found.append(f"this processor has no {row['precision']} instructions and emulates them slowly")
     if (row["limit_fraction"] or 0) > _MOST_OF_LIMIT:
         found.append(
-            "faster than the limit, which was measured on a busy machine: measure the roofline again"
+            "faster than the limit, which is that of matrix products: without VNNI, convolutions are faster"
+            if without
+            else "faster than the limit, which was measured on a busy machine: measure the roofline again"
         )
     return found
 

@@ -1,6 +1,7 @@
 """Speed of a study's arms, alone and against PSNR, from `metrics.csv`."""
 
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -144,8 +145,11 @@ def _floor(rows: Sequence[Row]) -> float:
 
 
 def _point_label(row: Row, floor: float) -> str:
+    """Return the words beside a point; long recipes, broken behind a step, fit into a panel."""
     name = labels.precision_label(row["precision"]) + marks(row) + _noise_mark(row)
-    return name if row["psnr_db"] >= floor else f"{name} ↓ {row['psnr_db']:.1f} dB"
+    if row["psnr_db"] < floor:
+        name += f" ↓ {row['psnr_db']:.1f} dB"
+    return textwrap.fill(name.replace("+", "+ "), 30).replace("+ ", "+")
 
 
 def _picture_note(rows: Sequence[Row]) -> str:

@@ -126,6 +126,12 @@ def test_faster_than_the_limit_means_that_the_limit_is_wrong() -> None:
     (said,) = cautions(limit_fraction=1.2)
     assert said.startswith("faster than the limit")
     assert cautions(limit_fraction=1.04) == []
+    # OpenVINO's INT8 convolutions without VNNI are twice as fast as its matrix products.
+    slow = latency(machine={"architecture": "x86_64", "flags": ["avx2"]})
+    (_, said) = cautions(measured=slow, limit_fraction=1.2)
+    assert said.endswith("without VNNI, convolutions are faster")
+    (said,) = cautions(precision="fp32", measured=slow, limit_fraction=1.2)
+    assert said.endswith("measure the roofline again")
 
 
 def cautions_of_picture(psnr: float, others: list[dict], **columns: object) -> str | None:

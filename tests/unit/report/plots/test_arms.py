@@ -152,6 +152,7 @@ def test_a_wrong_picture_is_not_on_the_front_and_squeezes_no_other_arm(
     rows = [
         row("opencv", "bicubic", "uint8", 29.0, 1.0),
         *(row("openvino", name, "fp32", psnr, 10.0) for name, psnr in (("wide", 31.0), ("small", 30.0))),
+        row("openvino", "wide", "int8-minmax+balance+asymmetric+reducerange+adaround", 30.9, 20.0),
         row("openvino", "wide", "int8-entropy", 14.0, 2.0) | {"cautions": wrong},
         row("openvino", "small", "int8-entropy", 28.5, 1.0) | {"cautions": "saturated: 1% of its values"},
     ]
@@ -166,6 +167,7 @@ def test_a_wrong_picture_is_not_on_the_front_and_squeezes_no_other_arm(
     drawn = [np.asarray(line.get_xydata()) for axes in panels for line in axes.lines]
     assert min(points[:, 1].min() for points in drawn) == 27.0
     texts = list(_texts(saved[0]))
+    assert "INT8 minmax+balance+\nasymmetric+reducerange+\nadaround" in texts
     assert "INT8 entropy!§ ↓ 14.0 dB" in texts and "INT8 entropy^" in texts
     (note,) = (text for text in texts if text.startswith("PSNR: mean"))
     assert "Not on the front: ! worse than bicubic, or far below FP32; ^" in note.replace("\n", " ")
