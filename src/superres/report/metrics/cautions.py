@@ -160,7 +160,8 @@ def _processor(
     without = on_cpu and not set(latency["machine"]["flags"]) & INT8_FLAGS
     if without:
         found.append(
-            "this processor has no instructions for INT8 products (VNNI): INT8 gains less speed than with them"
+            "this processor has no instructions for INT8 products (VNNI): INT8 gains less speed than with "
+            "them"
         )
     if on_cpu and operations is not None:
         found += overflow_cautions(latency["machine"], operations.overflowing)
