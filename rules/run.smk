@@ -38,12 +38,8 @@ def end_failed_run(logs):
 
 def end_run():
     """Say at the end what this run brought."""
-    jobs = workflow.dag.jobs
-    names = {job.rule.name for job in jobs}
-    # Rules without a file of their own stand for those that they collect.
-    asked = [file for job in jobs if not job.output for file in job.input]
     video = STUDY.upscale and STUDY.upscale.output
-    or_say(lambda: during.tell_end(names, asked, Path(RESULTS), video))
+    or_say(lambda: during.tell_end(workflow.dag.jobs, Path(RESULTS), video))
 
 
 def lift_job_limit():

@@ -136,12 +136,15 @@ def tell_failures(failed: Iterable[FailedJob], logs: Sequence[str]) -> None:
         atexit.register(tell, f"{whole}\nFailed jobs:\n{text}")
 
 
-def tell_end(names: Collection[str], asked: Sequence[str], results: Path, video: str | None) -> None:
-    """Say, as the last thing of this process, what a run of the rules `names` brought.
+def tell_end(jobs: Iterable[Any], results: Path, video: str | None) -> None:
+    """Say, as the last thing of this process, what a run of Snakemake's `jobs` brought.
 
     That is the study's recommendation if it was made, where the upscaled `video` is, or else the folder of
-    the files `asked` for.
+    the files asked for: those that rules without a file of their own collect.
     """
+    jobs = list(jobs)
+    names = {job.rule.name for job in jobs}
+    asked = [file for job in jobs if not job.output for file in job.input]
     if "write_recommendation" in names:
         tell_results(results, whole="all" in names)
     if "upscale_video" in names:

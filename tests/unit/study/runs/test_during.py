@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,18 +87,28 @@ def test_a_recommendation_is_the_last_thing_that_is_said(tmp_path: Path, at_the_
     assert at_the_end == ["\nRecommendation\nlocal: ship ±\n"]
 
 
+def ended(name: str, read: Sequence[str] = (), output: Sequence[str] = ()) -> SimpleNamespace:
+    """A job, as Snakemake has it."""
+    return SimpleNamespace(rule=SimpleNamespace(name=name), input=list(read), output=list(output))
+
+
 def test_the_end_is_what_the_run_was_for(tmp_path: Path, at_the_end: list[str]):
     (tmp_path / "recommendation.json").write_text('{"summary": ["Recommendation"]}', encoding="utf-8")
-    during.tell_end({"build_engine"}, [], tmp_path, "out dir/a ü.mkv")
+    video = "out dir/a ü.mkv"
+    during.tell_end([ended("build_engine", output=["e.bin"])], tmp_path, video)
     assert at_the_end == []
-    during.tell_end({"upscale", "upscale_video"}, ["out dir/a ü.mkv"], tmp_path, "out dir/a ü.mkv")
-    during.tell_end({"write_recommendation", "recommend"}, ["results/a/r.json"], tmp_path, None)
+    during.tell_end([ended("upscale_video", output=[video]), ended("upscale", [video])], tmp_path, video)
+    made = ended("write_recommendation", output=["results/a/r.json"])
+    during.tell_end([made, ended("recommend", ["results/a/r.json"])], tmp_path, None)
     assert at_the_end == ["Video: out dir/a ü.mkv\n", "\nRecommendation\n"]
 
 
 def test_a_run_of_some_files_ends_with_their_folder(tmp_path: Path, at_the_end: list[str]):
-    during.tell_end({"int8-entropy"}, ["results/a/arms/x/m.json", "results/a/arms/y/m.json"], tmp_path, None)
-    during.tell_end({"profile"}, ["results/a/profile.csv", "results/a/plots/operations.svg"], tmp_path, None)
+    arms = ["results/a/arms/x/m.json", "results/a/arms/y/m.json"]
+    jobs = [ended("write_manifest", ["e.bin"], arms), ended("int8-entropy", arms)]
+    during.tell_end(jobs, tmp_path, None)
+    jobs = [ended("profile", ["results/a/profile.csv", "results/a/plots/operations.svg"])]
+    during.tell_end(jobs, tmp_path, None)
     assert at_the_end == ["Results: results/a/arms\n", "Results: results/a\n"]
 
 
