@@ -130,10 +130,10 @@ def trunk_of(model: str, settings: NetworkSettings) -> Architecture | None:
 
 
 def trained_on(model: str, settings: NetworkSettings) -> Literal["luma", "rgb"]:
-    """Return the colour that a network's convolutions read and write."""
-    if architecture := architecture_of(model, settings):
-        return architecture.colour
-    return "rgb" if MODELS[settings.network or weights_name(model)].network == "EspcnRgb" else "luma"
+    """Return the colour that a network's convolutions read and write; bicubic has none."""
+    trunk = trunk_of(model, settings)
+    assert trunk is not None
+    return trunk.colour
 
 
 class Teacher(Keys):
